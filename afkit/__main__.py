@@ -1,0 +1,121 @@
+"""The command line: python -m afkit COMMAND."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from afkit.config import nearest
+from afkit.recipes import recipe, recipe_names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did all it was asked for, 2 on a wrong input, 1 when a notebook failed."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except ValueError as error:
+        print(f"afkit: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        print(f"afkit: {error}", file=sys.stderr)
+        return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with the nearest valid name for an unknown command or option."""
+
+    def error(self, message: str):
+        wrong = message.split("invalid choice: ")[-1].split("'")[1] if "invalid choice" in message else ""
+        hint = f"; {nearest(wrong, list(_COMMANDS))}" if wrong and "argument COMMAND" in message else ""
+        text = f"there is no command '{wrong}'{hint}" if hint else message
+        print(f"afkit: {text} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m afkit", description="Temporal action localisation with ActionFormer.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    for name, (function, arguments, help_text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, description=help_text)
+        command.set_defaults(command=function)
+        arguments(command)
+    return parser
+
+
+def _run_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", metavar="RECIPE", help="one of: " + ", ".join(recipe_names()))
+    command.add_argument("--seed", type=int, default=1234567891)
+    command.add_argument(
+        "--set", action="append", default=[], metavar="PARAMETER=VALUE", help="recipe parameter, e.g. optim.epochs=2"
+    )
+    command.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
+    command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
+    command.add_argument("--results", default="results", help="folder of all runs (default: results)")
+    command.add_argument("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
+    command.add_argument("--name", default="", help="name of the run folder instead of seed and digest")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from afkit.runs.pipeline import run
+
+    folder = run(
+        options.recipe,
+        options.seed,
+        _assignments(options.set, "--set"),
+        _assignments(options.p, "-p"),
+        options.data_root,
+        options.results,
+        [stage.strip() for stage in options.stages.split(",")],
+        options.name,
+    )
+    from afkit.evaluation.report import headline
+
+    if (folder / "eval.json").is_file():
+        print(headline(folder / "eval.json"))
+    if (folder / "04_visualize.ipynb").is_file():
+        print(f"open {folder / '04_visualize.ipynb'} in JupyterLab (make lab), or look at {folder / 'figures'}")
+    print(folder)
+    return 0
+
+
+def _assignments(texts: Sequence[str], option: str) -> dict[str, object]:
+    """["a.b=1"] -> {"a.b": 1}; values are JSON, or text where they are not."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"{option} takes NAME=VALUE, not '{text}'")
+        pairs[name.strip()] = _value(value)
+    return pairs
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _prepare_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", metavar="RECIPE", help="one of: " + ", ".join(recipe_names()))
+    command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from afkit.data.prepare import prepare
+
+    resolved = recipe(options.recipe)
+    prepare(resolved, options.data_root)
+    print(Path(options.data_root) / Path(resolved.data.annotations).parts[0])
+    return 0
+
+
+_COMMANDS = {
+    "run": (_run, _run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
+    "prepare": (_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
+}
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,276 @@
+"""The settings of an experiment: one frozen Recipe in five sections, checked as a whole when it is made."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(_Section):
+    """The data set: files below the data root, the time grid of its features, and how a training item is cropped."""
+
+    annotations: str  # annotation file, relative to the data root
+    features: list[str] = Field(min_length=1)  # feature folders (or .hdf5 files); channels are joined in this order
+    prefix: str = ""  # of a feature file's name, before the video id
+    suffix: Literal[".npy", ".npz"] = ".npy"
+    train_subsets: list[str] = ["training"]
+    test_subsets: list[str] = ["validation"]
+    num_classes: int = Field(ge=1)  # 1 with many labels in the file: class-agnostic proposals
+    input_dims: list[int] = Field(min_length=1)  # channels of each feature folder, or one number for all together
+    stride_frames: float  # frames between two feature vectors; <= 0: features of fixed length per video
+    num_frames: float  # frames that a feature vector covers
+    fps: float | None = None  # None: the annotation file's
+    downsample: int = Field(1, ge=1)  # keep every n-th feature vector
+    max_seq_len: int = Field(ge=1)  # M, steps of a training sequence
+    resize: bool = False  # resize each sequence linearly to max_seq_len (ActivityNet)
+    clean_annotations: bool = False  # drop duplicate and empty annotations already when training (ActivityNet)
+    skip_missing: bool = True  # leave out videos without features, instead of stopping
+    crop_min_overlap: float = Field(0.5, gt=0, le=1)  # share of an action that a training crop must keep
+    crop_ratio: tuple[float, float] | None = (0.9, 1.0)  # random length of a crop, relative to the sequence
+    tious: list[float] = Field(default=[0.3, 0.4, 0.5, 0.6, 0.7], min_length=1)  # tIoU thresholds of the evaluation
+
+    @field_validator("crop_ratio")
+    @classmethod
+    def _crop_ratio_is_a_range(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 < value[0] <= value[1] <= 1:
+            raise ValueError("must be two numbers with 0 < first <= second <= 1, or null")
+        return value
+
+    @field_validator("tious")
+    @classmethod
+    def _tious_are_fractions(cls, value: list[float]) -> list[float]:
+        if not all(0 < tiou <= 1 for tiou in value) or sorted(set(value)) != value:
+            raise ValueError("must be fractions above 0 and at most 1, rising")
+        return value
+
+
+class ModelConfig(_Section):
+    """The network: embedding, stem, branch (one pyramid level per block), neck and the two heads."""
+
+    backbone: Literal["transformer", "conv"] = "transformer"
+    embed_dim: int = Field(512, ge=1)
+    stream_dims: list[int] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
+    embed_layers: int = Field(2, ge=1)
+    embed_kernel: int = Field(3, ge=1)
+    embed_norm: bool = True
+    stem_layers: int = Field(2, ge=0)
+    branch_layers: int = Field(5, ge=0)
+    scale_factor: int = Field(2, ge=2)  # between two levels
+    heads: int = Field(4, ge=1)
+    windows: int | list[int] = 19  # attention window in steps, for all levels or each; <= 1: the whole sequence
+    absolute_position: bool = False
+    relative_position: bool = False
+    neck: Literal["identity", "fpn"] = "identity"
+    neck_dim: int | None = Field(None, ge=1)  # None: embed_dim
+    neck_norm: bool = True
+    neck_start_level: int = Field(0, ge=0)
+    head_dim: int | None = Field(None, ge=1)  # None: embed_dim
+    head_layers: int = Field(3, ge=1)  # the classifying or regressing one included
+    head_kernel: int = Field(3, ge=1)
+    head_norm: bool = True
+    regression_ranges: list[tuple[float, float]] = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
+    class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
+    empty_classes: list[int] = []  # label ids that never occur in training
+    dropout: float = Field(0.0, ge=0, lt=1)
+    drop_path: float = Field(0.1, ge=0, lt=1)
+
+    @property
+    def num_levels(self) -> int:
+        """L, pyramid levels that carry heads."""
+        return self.branch_layers + 1 - self.neck_start_level
+
+    @property
+    def level_strides(self) -> list[int]:
+        """Feature steps between two points, for each of the L levels."""
+        return [self.scale_factor**level for level in range(self.neck_start_level, self.branch_layers + 1)]
+
+    @property
+    def level_windows(self) -> list[int]:
+        """Attention window of the stem and of each branch block (branch_layers + 1 numbers)."""
+        return [self.windows] * (self.branch_layers + 1) if isinstance(self.windows, int) else self.windows
+
+    @property
+    def length_divisor(self) -> int:
+        """A sequence longer than max_seq_len is padded to the next multiple of this (as the original pads)."""
+        return max(
+            stride * (window // 2) * 2 if window > 1 else stride
+            for stride, window in zip(self.level_strides, self.level_windows, strict=False)
+        )
+
+
+class LossConfig(_Section):
+    """Target assignment and the two losses."""
+
+    init_loss_norm: float = Field(100, gt=0)  # start of the running mean of positives per batch
+    loss_norm_momentum: float = Field(0.9, ge=0, lt=1)
+    center_sample: Literal["radius", "none"] = "radius"
+    center_radius: float = Field(1.5, gt=0)  # in strides of the level
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    regression: Literal["diou", "giou"] = "diou"
+    regression_weight: float = 1.0  # <= 0: balanced automatically
+
+
+class DecodeConfig(_Section):
+    """From the network's outputs to the detections of a video."""
+
+    pre_nms_thresh: float = Field(0.001, ge=0, lt=1)
+    pre_nms_topk: int = Field(2000, ge=1)  # per level
+    duration_thresh: float = Field(0.05, ge=0)  # shortest detection, on the grid
+    nms: Literal["soft", "hard", "none"] = "soft"
+    multiclass: bool = True  # NMS within each class
+    iou_threshold: float = Field(0.1, ge=0, le=1)  # hard NMS
+    sigma: float = Field(0.5, gt=0)  # soft NMS
+    min_score: float = Field(0.001, ge=0)
+    max_segments: int = Field(200, ge=1)  # per video
+    voting_threshold: float = Field(0.7, ge=0, le=1)  # 0: no voting
+    score_file: str | None = None  # external video-level class scores, relative to the data root
+
+
+class OptimConfig(_Section):
+    """Optimiser, schedule, and the running average of the weights."""
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-4, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    momentum: float = Field(0.9, ge=0)  # SGD
+    batch_size: int = Field(2, ge=1)
+    epochs: int = Field(30, ge=1)  # after the warm-up
+    warmup_epochs: int = Field(5, ge=0)  # 0: no warm-up
+    schedule: Literal["cosine", "multistep"] = "cosine"
+    schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
+    schedule_gamma: float = Field(0.1, gt=0)
+    clip_norm: float = 1.0  # <= 0: gradients are not clipped
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    ema_warmup: bool = False  # start the decay low, so that few steps do not keep the random start
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of training, the warm-up included."""
+        return self.warmup_epochs + self.epochs
+
+
+class Recipe(_Section):
+    """All settings of one experiment. Frozen; made with `afkit.recipe`, changed with dotted overrides."""
+
+    name: str
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    decode: DecodeConfig = DecodeConfig()
+    optim: OptimConfig = OptimConfig()
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> "Recipe":
+        for complaint in _misfits(self):
+            raise ValueError(complaint)
+        return self
+
+
+def _misfits(recipe: Recipe):
+    """Yield a sentence for each pair of settings that contradict each other."""
+    data, model = recipe.data, recipe.model
+    if model.neck_start_level > model.branch_layers:
+        yield f"model.neck_start_level {model.neck_start_level} is above the last level {model.branch_layers}"
+        return
+    if len(model.regression_ranges) != model.num_levels:
+        yield (
+            f"model.regression_ranges has {len(model.regression_ranges)} ranges for {model.num_levels} pyramid levels "
+            "(model.branch_layers + 1 - model.neck_start_level); give one range per level"
+        )
+    if any(low >= high for low, high in model.regression_ranges):
+        yield "model.regression_ranges: each range is [low, high] with low < high"
+    if len(model.level_windows) != model.branch_layers + 1:
+        yield f"model.windows has {len(model.level_windows)} numbers; give one, or {model.branch_layers + 1}"
+        return
+    top_stride = model.scale_factor**model.branch_layers
+    if data.max_seq_len % top_stride:
+        above = -(-data.max_seq_len // top_stride) * top_stride
+        yield (
+            f"data.max_seq_len {data.max_seq_len} is not a multiple of {top_stride}, the stride of the last pyramid "
+            f"level; the nearest above is {above}"
+        )
+    if model.backbone == "transformer" and model.embed_dim % model.heads:
+        yield f"model.embed_dim {model.embed_dim} does not divide into model.heads {model.heads}"
+    if model.neck == "identity" and model.neck_dim not in (None, model.embed_dim):
+        yield f"model.neck_dim {model.neck_dim} must equal model.embed_dim {model.embed_dim} with model.neck 'identity'"
+    if any(kernel % 2 == 0 for kernel in (model.embed_kernel, model.head_kernel)):
+        yield "model.embed_kernel and model.head_kernel must be odd"
+    if model.stream_dims and (
+        len(model.stream_dims) != len(data.input_dims) or sum(model.stream_dims) != model.embed_dim
+    ):
+        yield (
+            f"model.stream_dims {model.stream_dims} must hold one width per entry of data.input_dims "
+            f"{data.input_dims} and add up to model.embed_dim {model.embed_dim}"
+        )
+    if any(not 0 <= label < data.num_classes for label in model.empty_classes):
+        yield f"model.empty_classes must be label ids from 0 to {data.num_classes - 1}"
+    if data.resize and data.downsample > 1:
+        yield "data.resize and data.downsample cannot be combined"
+
+
+def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """A checked Recipe from nested settings and dotted overrides.
+
+    Args:
+        settings: {"name": ..., "data": {...}, "model": {...}, ...}; what is left out has its default.
+        overrides: {"section.parameter": value}, applied on top.
+
+    Raises:
+        ValueError: an unknown parameter (the nearest valid name is offered), a wrong type, or settings that
+            contradict each other; one sentence that names the parameter.
+    """
+    merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in settings.items()}
+    for dotted, value in (overrides or {}).items():
+        _check_parameter(dotted)
+        section, _, parameter = dotted.partition(".")
+        merged.setdefault(section, {})[parameter] = value
+    try:
+        return Recipe.model_validate(merged)
+    except ValidationError as error:
+        raise ValueError(_one_sentence(error, str(settings.get("name", "?")))) from None
+
+
+def parameter_names() -> list[str]:
+    """Every dotted parameter that an override may name, e.g. 'optim.epochs'."""
+    sections = {name: field.annotation for name, field in Recipe.model_fields.items() if name != "name"}
+    return [f"{section}.{parameter}" for section, cls in sections.items() for parameter in cls.model_fields]
+
+
+def nearest(name: str, valid: list[str]) -> str:
+    """A half-sentence for error messages: the nearest valid name, or all of them when none is near."""
+    found = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    if found:
+        return f"did you mean '{found[0]}'?"
+    shown = ", ".join(valid[:20])
+    return f"choose from: {shown}" + (f" and {len(valid) - 20} more" if len(valid) > 20 else "")
+
+
+def _check_parameter(dotted: str) -> None:
+    valid = parameter_names()
+    if dotted in valid:
+        return
+    section, _, last = dotted.rpartition(".")
+    same_name = [name for name in valid if name.split(".")[1] == last]
+    in_section = [name for name in valid if name.startswith(f"{section}.")]
+    hint = f"did you mean '{same_name[0]}'?" if same_name else nearest(dotted, in_section or valid)
+    raise ValueError(f"no recipe has the parameter '{dotted}'; {hint}")
+
+
+def _one_sentence(error: ValidationError, name: str) -> str:
+    """The first complaint of pydantic as one sentence with the dotted parameter."""
+    first = error.errors()[0]
+    dotted = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if first["type"] == "extra_forbidden":
+        _check_parameter(dotted)
+    if not dotted:
+        return f"recipe '{name}': {message}"
+    if first["type"] == "missing":
+        return f"recipe '{name}': parameter '{dotted}' is missing"
+    return f"recipe '{name}', parameter '{dotted}' = {first['input']!r}: {message}"

@@ -1,0 +1,157 @@
+"""Annotation files in the ActivityNet format that the original uses: videos, segments in seconds, labels."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from afkit.config import nearest
+from afkit.files import read_json
+from afkit.segments import keep_distinct
+
+UNKNOWN_DURATION_SEC = 1e8  # the original's stand-in where a file gives no duration
+
+
+@dataclass(frozen=True)
+class Video:
+    """What an annotation file says about one video."""
+
+    name: str
+    subset: str  # in lower case
+    duration_sec: float
+    fps: float | None
+    segments_sec: np.ndarray  # (N, 2) float64
+    labels: np.ndarray  # (N,) int64, label ids
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """All videos of an annotation file in its order, and the names of the label ids."""
+
+    path: Path
+    videos: dict[str, Video]
+    label_names: dict[int, str]
+
+    def of_subsets(self, subsets: Iterable[str]) -> list[Video]:
+        """The videos of some subsets, in the file's order.
+
+        Raises:
+            ValueError: the file has no video of one of the subsets; the nearest name is offered.
+        """
+        there = sorted({video.subset for video in self.videos.values()})
+        wanted = [subset.lower() for subset in subsets]
+        for subset in wanted:
+            if subset not in there:
+                raise ValueError(f"{self.path} has no video of the subset '{subset}'; {nearest(subset, there)}")
+        return [video for video in self.videos.values() if video.subset in wanted]
+
+
+def read_annotations(path: str | Path) -> AnnotationFile:
+    """Read an annotation file: {"database": {video: {"subset", "duration", "fps", "annotations": [...]}}}.
+
+    Args:
+        path: the JSON file; every annotation has "segment" [start, end] in seconds, "label" and "label_id".
+
+    Raises:
+        ValueError: the file is missing or malformed; the message names the file, the video and the row.
+    """
+    path = Path(path)
+    content = read_json(path)
+    database = content.get("database") if isinstance(content, Mapping) else None
+    if not isinstance(database, Mapping):
+        raise ValueError(f"{path} has no 'database' of videos; is it an annotation file?")
+    label_names: dict[int, str] = {}
+    videos = {name: _read_video(path, name, entry, label_names) for name, entry in database.items()}
+    return AnnotationFile(path, videos, dict(sorted(label_names.items())))
+
+
+def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) -> Video:
+    where = f"{path}, video '{name}'"
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("subset"), str):
+        raise ValueError(f"{where}: 'subset' is missing; give each video the name of its subset")
+    rows = entry.get("annotations") or []
+    segments, labels = np.zeros((len(rows), 2)), np.zeros(len(rows), np.int64)
+    for row, annotation in enumerate(rows):
+        try:
+            segments[row] = [float(time) for time in annotation["segment"]]
+            labels[row] = int(annotation["label_id"])
+            label_names.setdefault(int(labels[row]), str(annotation["label"]))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"{where}, annotation {row}: expected 'segment' [start, end] in seconds, 'label' and an integer "
+                f"'label_id', found {annotation!r}"
+            ) from None
+    if not np.isfinite(segments).all():
+        raise ValueError(f"{where}: a segment is not finite; correct or remove it")
+    duration = _positive(where, "duration", entry.get("duration"))
+    return Video(
+        name=name,
+        subset=entry["subset"].lower(),
+        duration_sec=UNKNOWN_DURATION_SEC if duration is None else duration,
+        fps=_positive(where, "fps", entry.get("fps")),
+        segments_sec=segments,
+        labels=labels,
+    )
+
+
+def _positive(where: str, key: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{where}: '{key}' must be a number above 0, not {value!r}")
+    return number
+
+
+def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:
+    """Annotations of some videos as a table.
+
+    Args:
+        videos: as read.
+        clean: drop repetitions and segments under 1e-3 s (see `afkit.segments.keep_distinct`).
+
+    Returns:
+        DataFrame video, start_sec, end_sec (float64), label (int64 label id), in the file's order.
+    """
+    names, segments, labels = [], [np.zeros((0, 2))], [np.zeros(0, np.int64)]
+    for video in videos:
+        keep = keep_distinct(video.segments_sec, video.labels) if clean else slice(None)
+        segments.append(video.segments_sec[keep])
+        labels.append(video.labels[keep])
+        names += [video.name] * len(labels[-1])
+    times = np.concatenate(segments)
+    return pd.DataFrame(
+        {
+            "video": pd.Series(names, dtype="str"),
+            "start_sec": times[:, 0],
+            "end_sec": times[:, 1],
+            "label": np.concatenate(labels),
+        }
+    )
+
+
+def load_annotations(path: str | Path, subset: str | list[str] | None = None) -> pd.DataFrame:
+    """Ground truth of an annotation file, cleaned as the original's evaluation cleans it.
+
+    Args:
+        path: annotation file (JSON).
+        subset: name of a subset, compared without case; several names; or None for all videos.
+
+    Returns:
+        DataFrame video, start_sec, end_sec (float64), label (int64 label id). Of annotations with the same label
+        and both ends within 1e-3 s only the first is kept; segments shorter than 1e-3 s are left out.
+
+    Raises:
+        ValueError: the file is missing or malformed, or has no such subset.
+    """
+    file = read_annotations(path)
+    if subset is None:
+        return to_frame(file.videos.values())
+    return to_frame(file.of_subsets([subset] if isinstance(subset, str) else subset))

@@ -1,0 +1,193 @@
+"""Items: one video's features on the grid with its actions; in training a random crop of it."""
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from afkit.config import DataConfig
+from afkit.data.annotations import Video, read_annotations
+from afkit.data.features import has_features, locate, read_features
+from afkit.segments import keep_distinct, sec_to_grid
+
+CROP_TRIES = 200
+
+
+class Item(NamedTuple):
+    """One video, or a crop of it."""
+
+    video: str
+    features: Tensor  # (C, T) float32
+    segments: Tensor | None  # (N, 2) float32 on the grid of these features; None: the video has no annotation
+    labels: Tensor | None  # (N,) int64
+    fps: float
+    duration: float  # seconds
+    stride: float  # frames between two feature vectors
+    num_frames: float  # frames that one vector covers
+
+
+class Draws(Protocol):
+    """Where a crop takes its random numbers from, e.g. `random.Random`."""
+
+    def randint(self, low: int, high: int) -> int:
+        """An integer from low to high, both included."""
+        ...
+
+
+class Dataset(torch.utils.data.Dataset):
+    """The videos of some subsets as items, in the annotation file's order.
+
+    Args:
+        config: the `data` section of a recipe.
+        root: folder below which the recipe's paths lie (or the data set's own folder).
+        subsets: names of subsets, compared without case.
+        training: crop at random, and clean up as the data set's training does.
+        seed: of the crops. A crop depends on seed, epoch and index alone, not on who loads it when.
+
+    Attributes:
+        videos: the `Video` of each item.
+        missing: ids left out because a feature file is missing (`config.skip_missing`).
+
+    Raises:
+        ValueError: annotation file missing or malformed, no such subset, or none of its videos has features.
+    """
+
+    def __init__(
+        self, config: DataConfig, root: str | Path, subsets: Iterable[str], training: bool = False, seed: int = 0
+    ):
+        self.config, self.root, self.training, self.seed = config, Path(root), training, seed
+        self.epoch = 0
+        path = locate(root, config.annotations)
+        if not path.is_file():
+            raise ValueError(f"the annotation file {path} does not exist; prepare the data set or name its data root")
+        subsets = list(subsets)
+        self.videos = read_annotations(path).of_subsets(subsets)
+        self.missing: list[str] = []
+        if config.skip_missing:
+            there = [has_features(config, root, video.name) for video in self.videos]
+            self.missing = [video.name for video, found in zip(self.videos, there, strict=True) if not found]
+            self.videos = [video for video, found in zip(self.videos, there, strict=True) if found]
+        if not self.videos:
+            folders = ", ".join(str(locate(root, folder)) for folder in config.features)
+            raise ValueError(f"no video of {', '.join(subsets)} in {path} has a feature file in {folders}")
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, index: int) -> Item:
+        """The item at an index; in training a crop drawn for the current `epoch`."""
+        video = self.videos[index]
+        raw = read_features(self.config, self.root, video.name)
+        fps = frames_per_second(self.config, video)
+        features, stride, num_frames = on_grid(raw, self.config, fps, video.duration_sec)
+        segments, labels = self._actions(video, features.shape[1], fps, stride, num_frames)
+        item = Item(video.name, features, segments, labels, fps, video.duration_sec, stride, num_frames)
+        if not self.training:
+            return item
+        return crop(item, self.config, random.Random(f"{self.seed} {self.epoch} {index}"))
+
+    def _actions(
+        self, video: Video, length: int, fps: float, stride: float, num_frames: float
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Segments (N, 2) on the grid and labels (N,); None for both where the video has no annotation."""
+        segments_sec, labels = video.segments_sec, video.labels
+        if len(labels) == 0:
+            return None, None
+        if self.config.clean_annotations:
+            keep = keep_distinct(segments_sec, labels)
+            segments_sec, labels = segments_sec[keep], labels[keep]
+        if self.config.num_classes == 1:
+            labels = np.zeros_like(labels)
+        segments = torch.from_numpy(sec_to_grid(segments_sec.astype(np.float32), fps, stride, num_frames))
+        labels = torch.from_numpy(labels.copy())
+        if self.training and self.config.clean_annotations:
+            segments, labels = _within(segments, labels, length + 0.5 * num_frames / stride, self.config)
+        return segments, labels
+
+
+def frames_per_second(config: DataConfig, video: Video) -> float:
+    """The recipe's frame rate, or the annotation file's.
+
+    Raises:
+        ValueError: neither gives one.
+    """
+    fps = config.fps if config.fps is not None else video.fps
+    if fps is None:
+        raise ValueError(f"video '{video.name}' has no 'fps' in the annotation file; add it, or set data.fps")
+    return fps
+
+
+def on_grid(raw: np.ndarray, config: DataConfig, fps: float, duration_sec: float) -> tuple[Tensor, float, float]:
+    """Features on the grid that the network sees: thinned, or resized to max_seq_len.
+
+    Args:
+        raw: (T, C) float32 as on disk.
+        config: time grid of the data set.
+        fps: frames per second.
+        duration_sec: of the video; used for features of fixed length (`stride_frames <= 0`) only.
+
+    Returns:
+        features (C, T') float32, stride and num_frames in frames of that grid.
+    """
+    if config.stride_frames > 0 and not config.resize:
+        thinned = np.ascontiguousarray(raw[:: config.downsample].T)
+        return torch.from_numpy(thinned), config.stride_frames * config.downsample, config.num_frames
+    features = torch.from_numpy(np.ascontiguousarray(raw.T))
+    length = config.max_seq_len if config.resize else len(raw)
+    if config.stride_frames > 0:
+        covered_frames = (len(raw) - 1) * config.stride_frames + config.num_frames
+    else:
+        covered_frames = duration_sec * fps
+    if features.shape[1] != length:
+        features = F.interpolate(features[None], size=length, mode="linear", align_corners=False)[0]
+    return features, covered_frames / length, covered_frames / length
+
+
+def _within(segments: Tensor, labels: Tensor, length: float, config: DataConfig) -> tuple[Tensor, Tensor]:
+    """ActivityNet's training drops actions that lie mostly after the last feature, and clamps the others' ends."""
+    onset, end = segments.double().unbind(1)
+    share = (end.clamp(max=length) - onset) / (end - onset)
+    keep = (onset < length) & (share >= config.crop_min_overlap)
+    return segments[keep].clamp(max=length), labels[keep]
+
+
+def crop(item: Item, config: DataConfig, draws: Draws) -> Item:
+    """A random window of at most max_seq_len steps that holds at least one action.
+
+    A sequence that fits is cropped to a random share `crop_ratio` of its length (or not at all without one). Up to
+    200 windows are tried until an action keeps `crop_min_overlap` of its length; kept actions are clipped to the
+    window, widened on both sides by half a feature's extent, and shifted. A video without annotation is cropped only
+    where it is too long.
+
+    Args:
+        item: the whole video.
+        config: the `data` section.
+        draws: source of random integers.
+    """
+    length = item.features.shape[1]
+    width = config.max_seq_len
+    if length <= width:
+        if config.crop_ratio is None or item.segments is None:
+            return item
+        low, high = (round(ratio * length) for ratio in config.crop_ratio)
+        width = draws.randint(max(low, 1), min(high, length))
+        if width == length:
+            return item
+    if item.segments is None:
+        start = draws.randint(0, length - width)
+        return item._replace(features=item.features[:, start : start + width])
+    margin = 0.5 * item.num_frames / item.stride
+    for _ in range(CROP_TRIES):
+        start = draws.randint(0, length - width)
+        clipped = item.segments.clamp(start - margin, start + width + margin)  # (N, 2)
+        kept_share = (clipped[:, 1] - clipped[:, 0]) / (item.segments[:, 1] - item.segments[:, 0]).abs()
+        keep = kept_share >= config.crop_min_overlap
+        if keep.any():
+            break
+    features = item.features[:, start : start + width]
+    return item._replace(features=features, segments=clipped[keep] - start, labels=item.labels[keep])

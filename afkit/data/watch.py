@@ -1,0 +1,131 @@
+"""The `watch` data set: real recordings of a wrist-worn sensor, composed into timelines.
+
+The recordings ship inside the PyPI package seglearn (Burns 2018, BSD-3): ten people did seven shoulder exercises on
+both sides, 140 recordings of 20 to 50 s with a 3-axis accelerometer and gyroscope at 50 Hz. The signals are real. The
+timelines are composed: per person and side, that person's seven recordings are joined in a random but fixed order.
+Five exercises are the classes, the other two are background.
+"""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from afkit.files import write_json
+
+RATE_HZ = 50
+WINDOW_SAMPLES, STEP_SAMPLES = 50, 10  # of a feature vector, and between two
+CLASSES = {  # the package's codes; TRAP (trapezius) and ROW (rowing) are left as background
+    "PEN": "pendulum",
+    "ABD": "abduction",
+    "FEL": "forward elevation",
+    "IR": "internal rotation",
+    "ER": "external rotation",
+}
+TEST_PEOPLE = (8, 9, 10)  # the last three; nothing was chosen by results
+ORDER_SEED = 0
+SIGNAL_GROUPS = {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]}
+FEATURES = ("mean", "standard deviation", "minimum", "maximum", "mean absolute step")  # each of 6 channels
+
+
+def write_watch(data_root: str | Path) -> Path:
+    """Write `<data_root>/watch/` in the format of the big data sets; a finished folder is left as it is.
+
+    Args:
+        data_root: folder of all data sets.
+
+    Returns:
+        the folder, with annotations/watch.json, features/<timeline>.npy (T, 30) float32 and
+        signals/<timeline>.npy (samples, 6) float32.
+
+    Raises:
+        ValueError: the package seglearn is not installed.
+    """
+    folder = Path(data_root) / "watch"
+    if (folder / "annotations" / "watch.json").is_file():
+        return folder
+    signals, actions = _compose(_load_recordings())
+    features = {name: window_statistics(signal) for name, signal in signals.items()}
+    training = np.concatenate([features[name] for name in features if _person(name) not in TEST_PEOPLE])
+    mean, spread = training.mean(axis=0), training.std(axis=0)
+    part = folder.with_name(".watch.part")
+    shutil.rmtree(part, ignore_errors=True)
+    for kind in ("features", "signals"):
+        (part / kind).mkdir(parents=True)
+    for name, signal in signals.items():
+        np.save(part / "signals" / f"{name}.npy", signal.astype(np.float32))
+        np.save(part / "features" / f"{name}.npy", ((features[name] - mean) / spread).astype(np.float32))
+    write_json(part / "annotations" / "watch.json", {"database": _database(signals, actions)})
+    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
+    part.rename(folder)
+    return folder
+
+
+def read_signal(data_root: str | Path, timeline: str) -> np.ndarray:
+    """The sensor signal of a timeline: (samples, 6) float32 at 50 Hz, acceleration then angular velocity."""
+    return np.load(Path(data_root) / "watch" / "signals" / f"{timeline}.npy", allow_pickle=False)
+
+
+def window_statistics(signal: np.ndarray) -> np.ndarray:
+    """Five statistics of each channel over windows of 50 samples, every 10 samples.
+
+    Args:
+        signal: (samples, channels).
+
+    Returns:
+        (T, 5 * channels) float64, T = (samples - 50) // 10 + 1; the statistics are named in `FEATURES`.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(signal, WINDOW_SAMPLES, axis=0)[::STEP_SAMPLES]  # (T, C, 50)
+    steps = np.abs(np.diff(windows, axis=2)).mean(axis=2)
+    return np.concatenate(
+        [windows.mean(axis=2), windows.std(axis=2), windows.min(axis=2), windows.max(axis=2), steps], axis=1
+    )
+
+
+def _load_recordings() -> dict:
+    """The package's dictionary: X (140 arrays (samples, 6)), y, subject, side, y_labels."""
+    package = importlib.util.find_spec("seglearn")
+    if package is None or package.origin is None:
+        raise ValueError("the watch recordings are part of the package seglearn; install it with pip install seglearn")
+    path = Path(package.origin).parent / "data" / "watch_dataset.npy"
+    # pickled objects run code when read: accepted for this one file, which belongs to an installed, pinned package
+    return np.load(path, allow_pickle=True).item()
+
+
+def _compose(recordings: dict) -> tuple[dict[str, np.ndarray], dict[str, list[tuple[str, int, int]]]]:
+    """Signals (samples, 6) of the 20 timelines, and their recordings as (code, first sample, last sample + 1)."""
+    signals, actions = {}, {}
+    order = np.random.default_rng(ORDER_SEED)
+    person, side = np.asarray(recordings["subject"]), np.asarray(recordings["side"]).astype(int)
+    for who, which in sorted(set(zip(person.tolist(), side.tolist(), strict=True))):
+        chosen = order.permutation(np.flatnonzero((person == who) & (side == which)))
+        parts = [np.asarray(recordings["X"][i]) for i in chosen]
+        ends = np.cumsum([len(part) for part in parts]).tolist()
+        codes = [recordings["y_labels"][recordings["y"][i]] for i in chosen]
+        name = f"person{who:02d}_side{which}"
+        signals[name] = np.concatenate(parts)
+        actions[name] = list(zip(codes, [0, *ends[:-1]], ends, strict=True))
+    return signals, actions
+
+
+def _database(signals: dict[str, np.ndarray], actions: dict[str, list[tuple[str, int, int]]]) -> dict:
+    """The annotation file's content."""
+    label_ids = {code: label for label, code in enumerate(CLASSES)}
+    return {
+        name: {
+            "subset": "test" if _person(name) in TEST_PEOPLE else "training",
+            "duration": len(signal) / RATE_HZ,
+            "fps": RATE_HZ,
+            "annotations": [
+                {"segment": [first / RATE_HZ, stop / RATE_HZ], "label": CLASSES[code], "label_id": label_ids[code]}
+                for code, first, stop in actions[name]
+                if code in CLASSES
+            ],
+        }
+        for name, signal in signals.items()
+    }
+
+
+def _person(timeline: str) -> int:
+    return int(timeline[len("person") : len("person") + 2])

@@ -1,0 +1,1 @@
+"""From network outputs to detections: decoding, suppression of duplicates, prediction."""

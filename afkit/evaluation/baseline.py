@@ -1,0 +1,59 @@
+"""A baseline that knows nothing of the videos but their lengths: what a trained network has to beat."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from afkit.evaluation.tables import GT_COLUMNS, PREDICTION_COLUMNS, check_columns, labels_of, segments_of
+
+
+def prior_predictions(
+    train_gt: pd.DataFrame, durations_sec: Mapping[str, float], seed: int, per_video: int = 200
+) -> pd.DataFrame:
+    """Random segments with the class frequencies and durations of the training annotations.
+
+    Each segment copies class and duration of one annotation drawn at random, and starts anywhere in the video with
+    the same probability. Its score is the frequency of the class times the share of the video that it covers, because
+    a segment that covers more of its video meets an action more easily.
+
+    Args:
+        train_gt: rows with video, start_sec, end_sec (seconds), label (integer id); empty and reversed ones are
+            left out.
+        durations_sec: seconds of each video to predict for; a longer segment is cut to the whole video.
+        seed: the same seed gives the same table.
+        per_video: segments of each video.
+
+    Returns:
+        DataFrame with video, start_sec, end_sec, label (int64), score (in (0, 1]); videos in the given order.
+
+    Raises:
+        ValueError: no usable training annotation, a duration that is not above 0, or per_video below 1.
+    """
+    check_columns(train_gt, "train_gt", GT_COLUMNS)
+    if per_video < 1:
+        raise ValueError(f"per_video is {per_video}; ask for at least 1 segment per video")
+    for video, seconds in durations_sec.items():
+        if not 0 < seconds < np.inf:
+            raise ValueError(f"the duration of video '{video}' is {seconds}; give its seconds, above 0")
+    length_sec = np.diff(segments_of(train_gt, "train_gt"), axis=1)[:, 0]
+    labels = labels_of(train_gt, "train_gt")[length_sec > 0]
+    length_sec = length_sec[length_sec > 0]
+    if not len(labels):
+        raise ValueError("train_gt has no annotation longer than 0 s; give the annotations of the training subset")
+    _, class_number, class_count = np.unique(labels, return_inverse=True, return_counts=True)
+    frequency = (class_count / len(labels))[class_number]  # of each annotation's class
+
+    rng = np.random.default_rng(seed)
+    video_sec = np.repeat(np.array(list(durations_sec.values()), np.float64), per_video)  # (V * per_video,)
+    drawn = rng.integers(len(labels), size=len(video_sec))
+    drawn_sec = np.minimum(length_sec[drawn], video_sec)
+    start_sec = rng.random(len(video_sec)) * (video_sec - drawn_sec)
+    columns = (
+        np.repeat(np.array(list(durations_sec), dtype=object), per_video),
+        start_sec,
+        start_sec + drawn_sec,
+        labels[drawn],
+        frequency[drawn] * drawn_sec / video_sec,
+    )
+    return pd.DataFrame(dict(zip(PREDICTION_COLUMNS, columns, strict=True)))

@@ -1,0 +1,42 @@
+"""Which prediction found which ground truth, for pictures and for the diagnosis of errors."""
+
+import numpy as np
+import pandas as pd
+
+from afkit.evaluation.average_precision import check_tious, match_greedily, threshold_bits
+from afkit.evaluation.pairs import pair_up
+
+
+def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Match predictions to ground truths of the same video and class, by falling score, as AP does at one threshold.
+
+    Args:
+        gt: N rows with video, start_sec, end_sec (seconds), label (integer id); may be empty.
+        predictions: P rows with the same columns and score.
+        tiou: threshold above 0 and at most 1; equal is a hit.
+
+    Returns:
+        Copies with the same rows and index. The ground truths gain found (bool). The predictions gain outcome ("hit"
+        or "false alarm"), tiou (float64: with the matched ground truth, else the highest with any ground truth of the
+        same video and class, else 0) and gt_index (index label of the matched row of gt, -1 for none).
+
+    Raises:
+        ValueError: missing columns, a score or time that is no finite number, or an unusable threshold.
+    """
+    threshold = check_tious([tiou])
+    pairing = pair_up(gt, predictions, "fixed")
+    matched = match_greedily(pairing, threshold_bits(pairing.pair_tiou, threshold)) > 0  # (J,)
+    row = pairing.row[pairing.pair_prediction]  # (J,) in the table of predictions
+    hit_row, found_row = row[matched], pairing.pair_gt[matched]
+
+    found = np.zeros(len(gt), bool)
+    found[found_row] = True
+    outcome = np.full(len(predictions), "false alarm", dtype=object)
+    outcome[hit_row] = "hit"
+    best_tiou = np.zeros(len(predictions))
+    np.maximum.at(best_tiou, row, pairing.pair_tiou)
+    best_tiou[hit_row] = pairing.pair_tiou[matched]
+    labels = gt.index.to_numpy()
+    gt_index = np.full(len(predictions), -1, dtype=np.int64 if labels.dtype.kind == "i" else object)
+    gt_index[hit_row] = labels[found_row]
+    return gt.assign(found=found), predictions.assign(outcome=outcome, tiou=best_tiou, gt_index=gt_index)

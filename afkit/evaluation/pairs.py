@@ -1,0 +1,140 @@
+"""Which prediction may answer which ground truth: the groundwork of AP, recall and matching.
+
+A group is one class in one video. Only a prediction and a ground truth of the same group can be a pair.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from afkit.evaluation.tables import (
+    GT_COLUMNS,
+    PREDICTION_COLUMNS,
+    check_columns,
+    labels_of,
+    scores_of,
+    segments_of,
+    videos_of,
+)
+
+
+class Pairing(NamedTuple):
+    """Ground truths in the order of their table, predictions ranked, and the J pairs of both that overlap.
+
+    Pairs are sorted by rank, then falling tIoU; of equal tIoU the later ground truth comes first, as with the
+    reversed `argsort` of the original.
+    """
+
+    classes: np.ndarray  # (K,) label ids of the ground truth, rising
+    gt_class: np.ndarray  # (N,) position in classes
+    gt_group: np.ndarray  # (N,)
+    row: np.ndarray  # (P,) row in the table of predictions; class by class, falling score
+    prediction_class: np.ndarray  # (P,) position in classes, -1 for a label that the ground truth lacks
+    prediction_group: np.ndarray  # (P,) -1 where the ground truth lacks the class or the video
+    pair_prediction: np.ndarray  # (J,) rank, index into row
+    pair_gt: np.ndarray  # (J,) index into gt_class
+    pair_tiou: np.ndarray  # (J,) above 0
+
+
+def pair_up(gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Pairing:
+    """Check both tables, rank the predictions, and find the pairs that overlap.
+
+    Args:
+        gt: N rows with video, start_sec, end_sec, label.
+        predictions: P rows with score, too.
+        label_remap: "fixed" or "official", see `afkit.evaluation.scores.evaluate`.
+
+    Raises:
+        ValueError: missing columns, or a row with something else than finite numbers.
+    """
+    check_columns(gt, "gt", GT_COLUMNS)
+    check_columns(predictions, "predictions", PREDICTION_COLUMNS)
+    gt_segments, segments = segments_of(gt, "gt"), segments_of(predictions, "predictions")
+    classes, gt_class = np.unique(labels_of(gt, "gt"), return_inverse=True)
+    prediction_class = number_classes(labels_of(predictions, "predictions"), classes, label_remap)
+    gt_video, videos = pd.factorize(videos_of(gt, "gt"))
+    video = pd.Index(videos, dtype=object).get_indexer(videos_of(predictions, "predictions"))
+
+    row = rank(prediction_class, scores_of(predictions, "predictions"), stable=label_remap == "fixed")
+    prediction_class, video = prediction_class[row], video[row]
+    gt_group = gt_class * len(videos) + gt_video
+    prediction_group = np.where((prediction_class >= 0) & (video >= 0), prediction_class * len(videos) + video, -1)
+    pairs = overlapping_pairs(gt_group, gt_segments, prediction_group, segments[row])
+    return Pairing(classes, gt_class, gt_group, row, prediction_class, prediction_group, *pairs)
+
+
+def number_classes(labels: np.ndarray, classes: np.ndarray, label_remap: str) -> np.ndarray:
+    """Position of each predicted label in the classes of the ground truth, -1 for none.
+
+    Args:
+        labels: (P,) label ids.
+        classes: (K,) label ids of the ground truth, rising.
+        label_remap: "official" reproduces a flaw of the original's code: an id that the ground truth lacks stays
+            as it is, so that an id below K ends up as the class of that number.
+    """
+    number = np.where(np.isin(labels, classes), np.searchsorted(classes, labels), -1)
+    if label_remap == "official":
+        number = np.where(collides(labels, classes), labels, number)
+    return number
+
+
+def collides(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """(P,) bool: labels that no ground truth has, but which the original takes for another class."""
+    return ~np.isin(labels, classes) & (labels >= 0) & (labels < len(classes))
+
+
+def rank(prediction_class: np.ndarray, scores: np.ndarray, stable: bool) -> np.ndarray:
+    """(P,) rows of the predictions class by class, in each by falling score.
+
+    Equal scores stay in the order of the table, or, if not stable, in that of the original's reversed `argsort`
+    over the class (which depends on NumPy's sorting).
+    """
+    if stable:
+        return np.lexsort((-scores, prediction_class))
+    by_class = np.argsort(prediction_class, kind="stable")
+    cuts = np.flatnonzero(np.diff(prediction_class[by_class])) + 1
+    return np.concatenate([rows[np.argsort(scores[rows])[::-1]] for rows in np.split(by_class, cuts)])
+
+
+def overlapping_pairs(
+    gt_group: np.ndarray, gt_segments: np.ndarray, group: np.ndarray, segments: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All pairs of one group with tIoU above 0, sorted as `Pairing` says.
+
+    Args:
+        gt_group: (N,) of the ground truths.
+        gt_segments: (N, 2) starts and ends.
+        group: (P,) of the ranked predictions.
+        segments: (P, 2) starts and ends.
+
+    Returns:
+        (J,) prediction, (J,) ground truth, (J,) float64 tIoU.
+    """
+    by_group = np.argsort(gt_group, kind="stable")
+    first = np.searchsorted(gt_group[by_group], group, side="left")  # (P,)
+    count = np.searchsorted(gt_group[by_group], group, side="right") - first
+    prediction = np.repeat(np.arange(len(group)), count)
+    within = np.arange(len(prediction)) - np.repeat(np.cumsum(count) - count, count)
+    truth = by_group[first[prediction] + within]
+
+    tiou = tiou_of_pairs(segments[prediction], gt_segments[truth])
+    keep = np.flatnonzero(tiou > 0)
+    prediction, truth, tiou = prediction[keep], truth[keep], tiou[keep]
+    order = np.lexsort((-truth, -tiou, prediction))
+    return prediction[order], truth[order], tiou[order]
+
+
+def tiou_of_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Temporal IoU row by row: (J, 2) and (J, 2) to (J,) float64; 0 for empty and reversed segments."""
+    overlap = (np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0])).clip(min=0)
+    union = (a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def position_in_group(group: np.ndarray) -> np.ndarray:
+    """(M,) how many earlier elements have the same group, for each of (M,)."""
+    order = np.argsort(group, kind="stable")
+    position = np.empty(len(group), np.int64)
+    position[order] = np.arange(len(group)) - np.searchsorted(group[order], group[order], side="left")
+    return position

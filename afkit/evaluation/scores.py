@@ -1,0 +1,89 @@
+"""mAP and recall of predictions against the ground truth, as the benchmarks define them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from afkit.evaluation.average_precision import average_precision, check_tious, threshold_bits
+from afkit.evaluation.pairs import Pairing, collides, pair_up
+from afkit.evaluation.recall import recall_at_kx
+from afkit.evaluation.tables import labels_of
+
+LABEL_REMAPS = ("fixed", "official")
+RECALL_KS = (1, 5)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What `evaluate` found; fractions, not percent. K classes of the ground truth, S tIoU thresholds."""
+
+    average_map: float  # mean of map
+    map: pd.Series  # (S,) mean over the classes, by tIoU
+    ap: pd.DataFrame  # (K, S) label id, rising, by tIoU
+    recall: pd.DataFrame  # (S, 2) tIoU by k = 1, 5; mean over the classes
+    counts: dict[str, int]  # what was counted and what was left out
+
+
+def evaluate(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float], label_remap: str = "fixed") -> Scores:
+    """Mean average precision and Recall@kx of predicted segments (ActionFormer, section 4; rules of ActivityNet).
+
+    Predictions of a class are taken by falling score; each is a hit when the free ground truth of its video with the
+    highest tIoU reaches the threshold (equal is enough). The classes are those of the ground truth.
+
+    Args:
+        gt: N rows with video, start_sec, end_sec (seconds), label (integer id); used as it is, without clean-up.
+        predictions: P rows with the same columns and score, in any order.
+        tious: S thresholds, each above 0 and at most 1, at most 63, in any order.
+        label_remap: what becomes of predictions whose label no ground truth has. "fixed": left out. "official": as in
+            the code behind the published numbers, which counts the classes 0 to K - 1 and takes such a label, where
+            it lies below K, for the class of that number; it breaks ties between scores in another order, too.
+
+    Returns:
+        Scores, with the thresholds in the given order. A class without predictions has AP 0. counts: ground_truths,
+        predictions, videos, classes, predictions_unknown_label, predictions_colliding_label (those of them that
+        "official" takes for another class), predictions_unknown_video (false positives), videos_without_predictions,
+        classes_without_predictions.
+
+    Raises:
+        ValueError: no ground truth, missing columns, a score or time that is no finite number, unusable thresholds,
+            or an unknown label_remap.
+    """
+    tious = check_tious(tious)
+    if label_remap not in LABEL_REMAPS:
+        raise ValueError(f"label_remap is {label_remap!r}; choose from: {', '.join(LABEL_REMAPS)}")
+    pairing = pair_up(gt, predictions, label_remap)
+    if gt.empty:
+        raise ValueError("gt has no rows; without ground truth there is nothing to evaluate against")
+
+    bits = threshold_bits(pairing.pair_tiou, tious)
+    ap = average_precision(pairing, bits, len(tious))  # (K, S)
+    recall = recall_at_kx(pairing, bits, len(tious), RECALL_KS)  # (K, S, 2)
+
+    columns = pd.Index(tious, name="tiou")
+    mean_ap = pd.Series(ap.mean(axis=0), index=columns, name="map")
+    return Scores(
+        average_map=float(mean_ap.mean()),
+        map=mean_ap,
+        ap=pd.DataFrame(ap, index=pd.Index(pairing.classes, name="label"), columns=columns),
+        recall=pd.DataFrame(recall.mean(axis=0), index=columns, columns=pd.Index(RECALL_KS, name="k")),
+        counts=_counts(gt, predictions, pairing),
+    )
+
+
+def _counts(gt: pd.DataFrame, predictions: pd.DataFrame, pairing: Pairing) -> dict[str, int]:
+    labels = labels_of(predictions, "predictions")
+    gt_videos = gt["video"].drop_duplicates()
+    with_predictions = np.intersect1d(pairing.prediction_class, np.arange(len(pairing.classes)))
+    return {
+        "ground_truths": len(gt),
+        "predictions": len(predictions),
+        "videos": len(gt_videos),
+        "classes": len(pairing.classes),
+        "predictions_unknown_label": int((~np.isin(labels, pairing.classes)).sum()),
+        "predictions_colliding_label": int(collides(labels, pairing.classes).sum()),
+        "predictions_unknown_video": int((~predictions["video"].isin(gt["video"])).sum()),
+        "videos_without_predictions": int((~gt_videos.isin(predictions["video"])).sum()),
+        "classes_without_predictions": len(pairing.classes) - len(with_predictions),
+    }

@@ -1,0 +1,55 @@
+"""Checked NumPy arrays from tables of segments (columns video, start_sec, end_sec, label and, if predicted, score)."""
+
+import numpy as np
+import pandas as pd
+
+GT_COLUMNS = ["video", "start_sec", "end_sec", "label"]
+PREDICTION_COLUMNS = [*GT_COLUMNS, "score"]
+
+
+def check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
+    """Raise a ValueError that lists the columns which the table (called `name` in the message) lacks."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ValueError(f"{name} lacks the columns {', '.join(missing)}; it needs {', '.join(columns)}")
+
+
+def segments_of(table: pd.DataFrame, name: str) -> np.ndarray:
+    """(N, 2) float64 starts and ends in seconds; ValueError where one is not a finite number."""
+    return np.stack([_numbers(table, name, column).astype(np.float64) for column in ("start_sec", "end_sec")], axis=1)
+
+
+def labels_of(table: pd.DataFrame, name: str) -> np.ndarray:
+    """(N,) int64 label ids; ValueError where one is not a whole number."""
+    labels = _numbers(table, name, "label")
+    _refuse(labels != np.rint(labels), table, name, "label", "a whole number")
+    return labels.astype(np.int64)
+
+
+def scores_of(table: pd.DataFrame, name: str) -> np.ndarray:
+    """(N,) scores in the precision that they come in; ValueError where one is not a finite number."""
+    return _numbers(table, name, "score")
+
+
+def videos_of(table: pd.DataFrame, name: str) -> np.ndarray:
+    """(N,) video ids as Python objects; ValueError where one is missing."""
+    _refuse(table["video"].isna().to_numpy(), table, name, "video", "a video id")
+    return table["video"].to_numpy(dtype=object)
+
+
+def _numbers(table: pd.DataFrame, name: str, column: str) -> np.ndarray:
+    values = table[column].to_numpy()
+    if values.dtype.kind != "f":
+        try:
+            values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError):
+            raise ValueError(f"column {column} of {name} does not hold numbers; convert it") from None
+    _refuse(~np.isfinite(values), table, name, column, "a finite number")
+    return values
+
+
+def _refuse(bad: np.ndarray, table: pd.DataFrame, name: str, column: str, wanted: str) -> None:
+    if bad.any():
+        i = int(bad.argmax())
+        value = table[column].iloc[i]
+        raise ValueError(f"row {table.index[i]} of {name} has {column} {value}; each row needs {wanted} there")

@@ -1,0 +1,69 @@
+"""Writing files so that a reader never meets half of one: temporary name, flush, rename."""
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def atomic_open(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file that takes its name only when the block ends without an error.
+
+    Args:
+        path: the final name; missing parent folders are made.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full; an older file of that name stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_open(path) as file:
+        file.write(text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write readable JSON atomically; NaN and infinity are refused, since other readers refuse them too."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_json_gz(path: str | Path, value: Any) -> None:
+    """Write compressed JSON atomically; the same value gives the same bytes (no time stamp, no name inside)."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as packed:
+        packed.write(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    with atomic_open(path) as file:
+        file.write(buffer.getvalue())
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON, plain or (by the name's ending `.gz`) compressed.
+
+    Raises:
+        ValueError: the file is missing or not JSON; the message names it.
+    """
+    path = Path(path)
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        return json.loads(data)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a readable JSON file: {error}") from None

@@ -1,0 +1,1 @@
+"""The network, its targets and losses, and its weights on disk."""

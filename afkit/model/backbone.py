@@ -1,0 +1,115 @@
+"""Embedding, stem and branch: from features (B, C, T) to one feature map per pyramid level."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from afkit.config import Recipe
+from afkit.model.attention import ConvAttention
+from afkit.model.blocks import LayerNorm, MaskedConv1d, drop_path, norm_or_nothing, sinusoid_positions
+
+
+class TransformerBlock(nn.Module):
+    """A pre-norm Transformer block; with a stride the skip connection is max-pooled (ActionFormer, equation 3)."""
+
+    def __init__(self, recipe: Recipe, window: int, stride: int):
+        super().__init__()
+        model = recipe.model
+        channels = model.embed_dim
+        self.ln1, self.ln2 = LayerNorm(channels), LayerNorm(channels)
+        self.attn = ConvAttention(channels, model.heads, window, stride, model.dropout, model.relative_position)
+        self.pool_skip = nn.MaxPool1d(stride + 1, stride, (stride + 1) // 2) if stride > 1 else nn.Identity()
+        self.mlp = nn.Sequential(
+            nn.Conv1d(channels, 4 * channels, 1),
+            nn.GELU(),
+            nn.Dropout(model.dropout),
+            nn.Conv1d(4 * channels, channels, 1),
+            nn.Dropout(model.dropout),
+        )
+        self.drop_path_attn = drop_path(channels, model.drop_path)
+        self.drop_path_mlp = drop_path(channels, model.drop_path)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, T), (B, 1, T) -> (B, C, T / stride), (B, 1, T / stride)."""
+        attended, out_mask = self.attn(self.ln1(x), mask)
+        kept = out_mask.to(x.dtype)
+        x = self.pool_skip(x) * kept + self.drop_path_attn(attended)
+        return x + self.drop_path_mlp(self.mlp(self.ln2(x)) * kept), out_mask
+
+
+class ConvBlock(nn.Module):
+    """A residual block of two convolutions, the alternative to a Transformer block."""
+
+    def __init__(self, channels: int, stride: int):
+        super().__init__()
+        self.conv1 = MaskedConv1d(channels, 2 * channels, 3, stride)
+        self.conv2 = MaskedConv1d(2 * channels, channels, 3)
+        self.downsample = MaskedConv1d(channels, channels, 1, stride) if stride > 1 else None
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, T), (B, 1, T) -> (B, C, T / stride), (B, 1, T / stride)."""
+        skip = x if self.downsample is None else self.downsample(x, mask)[0]
+        x, out_mask = self.conv1(x, mask)
+        x, _ = self.conv2(F.relu(x), out_mask)
+        return F.relu(x + skip), out_mask
+
+
+class Backbone(nn.Module):
+    """Embedding convolutions, stem blocks at full length, branch blocks that each halve it.
+
+    Sub-modules bear the original's names, so that its weights load.
+    """
+
+    def __init__(self, recipe: Recipe):
+        super().__init__()
+        data, model = recipe.data, recipe.model
+        self.input_dims = data.input_dims
+        self.proj = None
+        channels_in = sum(data.input_dims)
+        if model.stream_dims:
+            streams = zip(data.input_dims, model.stream_dims, strict=True)
+            self.proj = nn.ModuleList([MaskedConv1d(wide, narrow, 1) for wide, narrow in streams])
+            channels_in = model.embed_dim
+        widths = [channels_in] + [model.embed_dim] * model.embed_layers
+        self.embd = nn.ModuleList(
+            MaskedConv1d(widths[i], widths[i + 1], model.embed_kernel, bias=not model.embed_norm)
+            for i in range(model.embed_layers)
+        )
+        self.embd_norm = nn.ModuleList(
+            norm_or_nothing(model.embed_dim, model.embed_norm) for _ in range(model.embed_layers)
+        )
+        positions = sinusoid_positions(data.max_seq_len, model.embed_dim) if model.absolute_position else None
+        self.register_buffer("positions", positions, persistent=False)  # (1, C, M)
+        windows = model.level_windows
+        self.stem = nn.ModuleList(_block(recipe, windows[0], 1) for _ in range(model.stem_layers))
+        self.branch = nn.ModuleList(_block(recipe, window, model.scale_factor) for window in windows[1:])
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """(B, C, T), (B, 1, T) bool -> lists over branch_layers + 1 levels of (B, C', T_l), (B, 1, T_l)."""
+        if self.proj is not None:
+            streams = zip(self.proj, x.split(self.input_dims, dim=1), strict=True)
+            x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=1)
+        for conv, norm in zip(self.embd, self.embd_norm, strict=True):
+            x = F.relu(norm(conv(x, mask)[0]))
+        if self.positions is not None:
+            x = x + self._positions_for(x.shape[2]) * mask.to(x.dtype)
+        for block in self.stem:
+            x, mask = block(x, mask)
+        features, masks = [x], [mask]
+        for block in self.branch:
+            x, mask = block(x, mask)
+            features.append(x)
+            masks.append(mask)
+        return features, masks
+
+    def _positions_for(self, length: int) -> Tensor:
+        """(1, C, T): the table's beginning; for sequences longer than the table, the table stretched."""
+        if length <= self.positions.shape[2]:
+            return self.positions[:, :, :length]
+        return F.interpolate(self.positions, length, mode="linear", align_corners=False)
+
+
+def _block(recipe: Recipe, window: int, stride: int) -> nn.Module:
+    if recipe.model.backbone == "conv":
+        return ConvBlock(recipe.model.embed_dim, stride)
+    return TransformerBlock(recipe, window, stride)

@@ -1,0 +1,94 @@
+"""The small parts of the network. All tensors are (B, C, T) with a mask (B, 1, T) that marks true features."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MaskedConv1d(nn.Module):
+    """A convolution whose output is zero where the mask is false; a stride thins the mask to its nearest neighbour.
+
+    The mask is applied before any norm, as in the original: the norm's bias then fills a padded slot again, and the
+    next kernel of width 3 reads it.
+
+    Args:
+        channels_in, channels_out, kernel, stride, groups, bias: as of `nn.Conv1d`; the kernel is odd and centred.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1, bias=True):
+        super().__init__()
+        self.conv = nn.Conv1d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=bias)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, T), (B, 1, T) bool -> (B, C', T / stride), (B, 1, T / stride) bool."""
+        mask = mask[:, :, :: self.conv.stride[0]]
+        return self.conv(x) * mask.to(x.dtype), mask
+
+
+class LayerNorm(nn.Module):
+    """Layer norm over the channels of (B, C, T); weight and bias have the original's shape (1, C, 1)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, channels, 1))
+        self.bias = nn.Parameter(torch.zeros(1, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)."""
+        weight, bias = self.weight.flatten(), self.bias.flatten()  # (C,)
+        return F.layer_norm(x.transpose(1, 2), weight.shape, weight, bias, eps=1e-5).transpose(1, 2)
+
+
+def norm_or_nothing(channels: int, wanted: bool) -> nn.Module:
+    """A LayerNorm, or the identity where the recipe switches norms off."""
+    return LayerNorm(channels) if wanted else nn.Identity()
+
+
+class Scale(nn.Module):
+    """One learned factor, a 0-d parameter that starts at 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        return x * self.scale
+
+
+class AffineDropPath(nn.Module):
+    """A learned scale per channel, and in training the whole branch of a sample dropped with probability `rate`.
+
+    The scale starts at 1e-4, so that a block begins near the identity.
+    """
+
+    def __init__(self, channels: int, rate: float):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((1, channels, 1), 1e-4))
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T)."""
+        x = x * self.scale
+        if not self.training or self.rate == 0:
+            return x
+        kept = torch.rand(x.shape[0], 1, 1, device=x.device, dtype=x.dtype) >= self.rate  # (B, 1, 1)
+        return x * kept.to(x.dtype) / (1 - self.rate)
+
+
+def drop_path(channels: int, rate: float) -> nn.Module:
+    """An AffineDropPath; with rate 0 the identity, without the scale (the original has no such parameter then)."""
+    return AffineDropPath(channels, rate) if rate > 0 else nn.Identity()
+
+
+def sinusoid_positions(length: int, channels: int) -> Tensor:
+    """Absolute positions: sine on even and cosine on odd channels, divided by sqrt(C).
+
+    Returns:
+        (1, C, length) float32.
+    """
+    position = torch.arange(length, dtype=torch.float64)  # (T,)
+    pair = torch.arange(channels) // 2  # (C,)
+    angle = position[None, :] / torch.pow(10000.0, 2 * pair.double() / channels)[:, None]  # (C, T)
+    angle[0::2], angle[1::2] = angle[0::2].sin(), angle[1::2].cos()
+    return (angle.float() / channels**0.5)[None]

@@ -1,0 +1,77 @@
+"""Weights on disk: our own safetensors files and the original's .pth.tar, read without executing anything."""
+
+import pickle
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from afkit.files import atomic_open
+
+_ENTRY = {"ema": "state_dict_ema", "raw": "state_dict"}  # of the original's files
+
+
+def save_weights(model: nn.Module, path: str | Path, weights: str) -> None:
+    """Write a network's weights as safetensors, atomically; `weights` ("ema" or "raw") is noted inside."""
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    with atomic_open(path) as file:
+        file.write(safetensors.torch.save(state, metadata={"weights": weights}))
+
+
+def load_weights(model: nn.Module, path: str | Path, weights: str = "ema") -> None:
+    """Load weights into a network; every name and shape must fit.
+
+    Args:
+        model: changed in place.
+        path: a .safetensors file of ours, or a .pth.tar of the original (names with or without "module.").
+        weights: "ema", the running average that evaluation uses, or "raw".
+
+    Raises:
+        ValueError: unreadable file, other weights than asked for, or weights of another architecture (the first
+            differing name and shape is given); the model is then unchanged.
+    """
+    if weights not in _ENTRY:
+        raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; train first, or name a checkpoint file")
+    state = _read_safetensors(path, weights) if path.suffix == ".safetensors" else _read_original(path, weights)
+    _check_fit(model.state_dict(), state, path)
+    model.load_state_dict(state, strict=True)
+
+
+def _read_safetensors(path: Path, weights: str) -> dict[str, Tensor]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            held = (file.metadata() or {}).get("weights", weights)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {error}") from None
+    if held != weights:
+        raise ValueError(f"{path} holds the '{held}' weights, but '{weights}' were asked for")
+    return state
+
+
+def _read_original(path: Path, weights: str) -> dict[str, Tensor]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        state = checkpoint[_ENTRY[weights]]
+        return {name.removeprefix("module."): value for name, value in state.items()}
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"{path} is not a checkpoint that can be read safely: {reason}") from None
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError(f"{path} has no '{_ENTRY[weights]}' with named tensors; is it a checkpoint?") from None
+
+
+def _check_fit(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
+    for name, value in expected.items():
+        if name not in found:
+            raise ValueError(f"{path} is of another architecture: it lacks '{name}' {tuple(value.shape)}")
+        if found[name].shape != value.shape:
+            shapes = f"{tuple(found[name].shape)}, the recipe needs {tuple(value.shape)}"
+            raise ValueError(f"{path} is of another architecture: '{name}' is {shapes}")
+    surplus = found.keys() - expected.keys()
+    if surplus:
+        raise ValueError(f"{path} is of another architecture: the recipe has no '{min(surplus)}'")

@@ -1,0 +1,128 @@
+"""The classification and regression losses, and the running normaliser that both share."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from afkit.config import Recipe
+from afkit.model.actionformer import Output
+from afkit.model.targets import assign_targets
+
+FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2
+EPS = 1e-8
+
+
+def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Sigmoid focal loss (Lin 2017) with alpha 0.25 and gamma 2, for soft targets too.
+
+    Args:
+        logits: any shape.
+        targets: the same shape, in [0, 1].
+
+    Returns:
+        The same shape.
+    """
+    probability = logits.sigmoid()
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    of_target = probability * targets + (1 - probability) * (1 - targets)
+    alpha = FOCAL_ALPHA * targets + (1 - FOCAL_ALPHA) * (1 - targets)
+    return alpha * cross_entropy * (1 - of_target) ** FOCAL_GAMMA
+
+
+def _overlap(offsets: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """IoU, union and enclosing length of segments given as offsets to both sides of one point: (...,) each."""
+    overlap = torch.minimum(offsets, targets).sum(-1)
+    union = offsets.sum(-1) + targets.sum(-1) - overlap
+    enclosing = torch.maximum(offsets, targets).sum(-1)
+    return overlap / union.clamp(min=EPS), union, enclosing
+
+
+def diou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
+    """Distance-IoU loss in one dimension (Zheng 2020): 1 - IoU + (distance of centres / enclosing length)^2.
+
+    Args:
+        offsets: (..., 2) distances >= 0 from a point to onset and end.
+        targets: (..., 2) the true ones.
+
+    Returns:
+        (...,).
+    """
+    iou, _, enclosing = _overlap(offsets, targets)
+    distance = 0.5 * (offsets[..., 1] - offsets[..., 0] - targets[..., 1] + targets[..., 0])
+    return 1 - iou + (distance / enclosing.clamp(min=EPS)) ** 2
+
+
+def giou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
+    """Generalised IoU loss in one dimension (Rezatofighi 2019); arguments and result as of `diou_loss`."""
+    iou, union, enclosing = _overlap(offsets, targets)
+    return 1 - iou + (enclosing - union) / enclosing.clamp(min=EPS)
+
+
+_REGRESSION = {"diou": diou_loss, "giou": giou_loss}
+
+
+class Criterion(nn.Module):
+    """Losses of a batch. Its state is the running mean of positives per batch, which divides both losses.
+
+    In training mode each call first updates the mean (momentum 0.9) with `max(positives, 1)`; in eval mode the
+    mean stays. Nothing here waits for a GPU.
+
+    Args:
+        recipe: the `loss` section, and the number of classes.
+    """
+
+    def __init__(self, recipe: Recipe):
+        super().__init__()
+        self.config, self.num_classes = recipe.loss, recipe.data.num_classes
+        start = torch.tensor(recipe.loss.init_loss_norm, dtype=torch.float64)
+        self.register_buffer("loss_norm", start)  # () float64
+
+    def forward(
+        self, out: Output, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
+    ) -> dict[str, Tensor]:
+        """Losses of one batch.
+
+        Args:
+            out: the network's output for B videos.
+            segments: B tensors (N, 2) on the grid; None or (0, 2) for background only.
+            labels: B tensors (N,) int64.
+
+        Returns:
+            {"cls", "reg", "total"}: 0-d tensors.
+        """
+        logits, offsets = torch.cat(out.logits, dim=1), torch.cat(out.offsets, dim=1)  # (B, P, K), (B, P, 2)
+        valid, points = torch.cat(out.masks, dim=1), torch.cat(out.points)  # (B, P), (P, 4)
+        class_targets, offset_targets = self.targets(points, segments, labels)
+        positive = valid & (class_targets.sum(-1) > 0)  # (B, P)
+        if self.training:
+            momentum = self.config.loss_norm_momentum
+            count = positive.sum().clamp(min=1).to(self.loss_norm.dtype)
+            self.loss_norm.mul_(momentum).add_((1 - momentum) * count)
+        norm = self.loss_norm.to(logits.dtype)
+        smoothing = self.config.label_smoothing
+        class_targets = class_targets * (1 - smoothing) + smoothing / (self.num_classes + 1)
+        # where, not a product: what stands at masked positions may be anything
+        cls = focal_loss(logits, class_targets).sum(-1).where(valid, 0).sum() / norm
+        kept = positive[..., None]
+        reg = _REGRESSION[self.config.regression](offsets.where(kept, 1), offset_targets.where(kept, 1))
+        reg = reg.where(positive, 0).sum() / norm
+        weight = self.config.regression_weight
+        if weight <= 0:
+            weight = cls.detach() / reg.detach().clamp(min=0.01)
+        return {"cls": cls, "reg": reg, "total": cls + weight * reg}
+
+    @torch.no_grad()
+    def targets(
+        self, points: Tensor, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
+        """Class targets (B, P, K) before smoothing and offset targets (B, P, 2) for points (P, 4)."""
+        none = points.new_zeros(0, 2), torch.zeros(0, dtype=torch.int64, device=points.device)
+        pairs = [
+            none if actions is None or classes is None else (actions.to(points), classes.to(points.device))
+            for actions, classes in zip(segments, labels, strict=True)
+        ]
+        assigned = [assign_targets(points, *pair, self.num_classes, self.config) for pair in pairs]
+        classes, offsets = zip(*assigned, strict=True)
+        return torch.stack(classes), torch.stack(offsets)

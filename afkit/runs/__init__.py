@@ -1,0 +1,1 @@
+"""The run folder, its provenance, and the notebooks run by papermill."""

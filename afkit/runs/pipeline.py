@@ -1,0 +1,196 @@
+"""Running the notebooks of one recipe in order with papermill, into one run folder."""
+
+import ast
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from afkit.config import nearest
+from afkit.data.prepare import can_prepare, is_prepared
+from afkit.files import write_text
+from afkit.recipes import recipe as make_named_recipe
+from afkit.runs.folder import STAGES, fail_stage, is_done, note_stage, project_root, run_folder
+
+COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `run`
+DEFAULT_SEED = 1234567891
+# GNU OpenMP lets idle threads spin for milliseconds. Where another process wants the core, a step of the `watch`
+# recipe took 25 times as long on 2 cores; with this limit 4 times, and 15 % longer on an idle machine.
+SPIN_COUNT = "10000"
+
+
+class StageError(RuntimeError):
+    """A notebook failed; its output is kept, and the message says where and why."""
+
+
+def run(
+    recipe: str,
+    seed: int = DEFAULT_SEED,
+    overrides: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    data_root: str = "data",
+    results: str = "results",
+    stages: Sequence[str] = STAGES,
+    name: str = "",
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Execute the notebooks of a recipe; finished stages are skipped, an interrupted one is resumed.
+
+    Everything a user can get wrong is checked before anything is written.
+
+    Args:
+        recipe: name of a recipe.
+        seed: of everything random.
+        overrides: dotted recipe parameters.
+        parameters: notebook parameters beyond the common ones, each passed to the notebooks that have it.
+        data_root, results: folders, relative to the project or absolute.
+        stages: which notebooks, e.g. ("03_eval",) or ("03",).
+        name: name of the run folder; "" for seed and digest of the overrides.
+        say: receives a line per stage.
+
+    Returns:
+        the run folder.
+
+    Raises:
+        ValueError: unknown recipe, override, parameter or stage; wrong type; missing data.
+        StageError: a notebook failed.
+    """
+    overrides, parameters = dict(overrides or {}), dict(parameters or {})
+    chosen = choose_stages(stages)
+    if parameters.get("epochs"):  # all stages must agree on the recipe, so it becomes an override
+        overrides["optim.epochs"] = parameters["epochs"]
+    resolved = make_named_recipe(recipe, overrides)
+    of_stage = parameters_by_stage(chosen, parameters)
+    if not (is_prepared(resolved.data, project_root() / data_root) or can_prepare(recipe)):
+        raise ValueError(
+            f"the data of '{recipe}' is not at {project_root() / data_root / resolved.data.annotations}; "
+            "put the data set there, or name its folder with --data-root"
+        )
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
+    folder = run_folder(recipe, seed, overrides, results, name)
+    common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": data_root}
+    common["run_dir"] = _relative(folder)
+    stale = False  # a stage that ran anew makes the later ones run anew
+    for stage in chosen:
+        if not stale and is_done(folder, stage, of_stage[stage]):
+            say(f"{stage:<14} already done")
+            continue
+        stale = True
+        say(f"{stage:<14} running")
+        seconds = _run_stage(folder, stage, common, of_stage[stage])
+        say(f"{stage:<14} done in {seconds:.0f} s")
+    return folder
+
+
+def choose_stages(stages: Sequence[str]) -> list[str]:
+    """Full names of stages given in full or by number ('03'), in their order.
+
+    Raises:
+        ValueError: there is no such stage.
+    """
+    chosen = []
+    for wanted in stages:
+        found = [stage for stage in STAGES if wanted in (stage, stage[:2])]
+        if not found:
+            raise ValueError(f"there is no stage '{wanted}'; {nearest(wanted, list(STAGES))}")
+        chosen += found
+    return [stage for stage in STAGES if stage in chosen]
+
+
+def parameters_by_stage(stages: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Which notebook takes which of the given parameters, checked against their defaults' types.
+
+    Raises:
+        ValueError: a parameter that no chosen notebook has (papermill itself would only warn), one that has an
+            option of its own, or a value of another type.
+    """
+    declared = {stage: notebook_parameters(stage) for stage in stages}
+    known = sorted({name for names in declared.values() for name in names} - set(COMMON))
+    for name, value in parameters.items():
+        if name in COMMON:
+            raise ValueError(f"'{name}' is not set as a notebook parameter; use the option or argument of that name")
+        if name not in known:
+            raise ValueError(f"no notebook of {', '.join(stages)} has the parameter '{name}'; {nearest(name, known)}")
+        for names in declared.values():
+            if name in names:
+                _check_type(name, value, names[name])
+    return {stage: {k: v for k, v in parameters.items() if k in names} for stage, names in declared.items()}
+
+
+def notebook_parameters(stage: str) -> dict[str, Any]:
+    """Names and defaults of a notebook's parameters, from its cell tagged 'parameters'."""
+    path = notebook_path(stage)
+    found = papermill.inspect_notebook(str(path))
+    return {name: _literal(entry["default"]) for name, entry in found.items()}
+
+
+def notebook_path(stage: str) -> Path:
+    """Where a stage's notebook lies.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    path = project_root() / "notebooks" / f"{stage}.ipynb"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; run the command inside a checkout of afkit")
+    return path
+
+
+def _literal(text: str) -> Any:
+    return ast.literal_eval(text)
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    wanted, given = type(default), type(value)
+    if given is wanted or (wanted is float and given is int):
+        return
+    raise ValueError(f"parameter '{name}' takes {wanted.__name__}, e.g. {default!r}, not {value!r}")
+
+
+def _relative(path: Path) -> str:
+    """Relative to the project where it lies inside it, so that notebooks and run.json hold no path of the machine."""
+    root = project_root()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _run_stage(folder: Path, stage: str, common: Mapping[str, Any], parameters: dict[str, Any]) -> float:
+    """Execute one notebook into the run folder and note how it went; the seconds it took."""
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder / f"{stage}.ipynb"
+    note_stage(folder, stage, status="running", parameters=parameters)
+    began = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            str(notebook_path(stage)),
+            str(output).replace("{", "{{").replace("}", "}}"),  # papermill formats the path with the parameters
+            {**common, **parameters},
+            kernel_name="python3",
+            cwd=str(project_root()),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            extra_arguments=["--log-level=50"],  # else every kernel warns that loopback is not encrypted
+        )
+    except PapermillExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}"
+        fail_stage(folder, stage, reason)
+        raise StageError(f"{stage} failed in cell {error.cell_index}: {reason}; the notebook is {output}") from None
+    except (DeadKernelError, CellTimeoutError) as error:
+        fail_stage(folder, stage, str(error))
+        raise StageError(f"{stage} stopped, its kernel died: {error}; the notebook is {output}") from None
+    _hide_paths(output)
+    return time.perf_counter() - began
+
+
+def _hide_paths(output: Path) -> None:
+    """Replace the absolute paths that papermill notes in an executed notebook by file names."""
+    notebook = nbformat.read(output, as_version=4)
+    for key in ("input_path", "output_path"):
+        notebook.metadata.papermill[key] = Path(notebook.metadata.papermill[key]).name
+    write_text(output, nbformat.writes(notebook))

@@ -1,0 +1,56 @@
+"""Where a result comes from: code version, library versions, device."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import afkit
+
+LIBRARIES = ("torch", "numpy", "pandas", "pydantic", "safetensors", "papermill")
+
+
+def provenance() -> dict[str, Any]:
+    """Facts for run.json: git commit and dirty flag, versions, device, NMS backend."""
+    return {
+        "git": git_state(),
+        "versions": versions(),
+        "device": device(),
+        "nms_backend": "torch",
+    }
+
+
+def git_state() -> dict[str, Any]:
+    """{"commit": hash or None, "dirty": bool or None}; None where the package does not lie in a git checkout."""
+    folder = Path(afkit.__file__).parent
+    commit = _git(folder, "rev-parse", "HEAD")
+    status = _git(folder, "status", "--porcelain") if commit else None
+    return {"commit": commit or None, "dirty": None if status is None else bool(status)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python, afkit and the libraries that results depend on; None where one is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version(), "afkit": afkit.__version__}
+    for library in LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            found[library] = None
+    return found
+
+
+def device() -> dict[str, Any]:
+    """What computes: the GPU's name if there is one, processor type and threads."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"gpu": gpu, "machine": platform.machine(), "system": platform.system(), "threads": torch.get_num_threads()}

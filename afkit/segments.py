@@ -1,0 +1,64 @@
+"""Plain functions on segments: (N, 2) arrays of start and end, in seconds or on the feature grid.
+
+The feature grid counts feature vectors: grid index i covers the `num_frames` frames that start at
+frame `i * stride`, so its centre lies at `(i * stride + 0.5 * num_frames) / fps` seconds.
+"""
+
+import numpy as np
+
+MIN_LENGTH_SEC = 1e-3  # shorter annotations are noise of the annotation tool, not actions
+DUPLICATE_SEC = 1e-3  # two annotations of one label whose ends both lie closer than this are one
+
+
+def sec_to_grid(times_sec, fps: float, stride: float, num_frames: float):
+    """Seconds to positions on the feature grid (ActionFormer's time grid); any shape, array or tensor.
+
+    Args:
+        times_sec: times in seconds.
+        fps: frames per second of the video.
+        stride: frames between two feature vectors.
+        num_frames: frames that one feature vector covers.
+    """
+    return (times_sec * fps - 0.5 * num_frames) / stride
+
+
+def grid_to_sec(grid, fps: float, stride: float, num_frames: float):
+    """Positions on the feature grid to seconds; the inverse of `sec_to_grid`."""
+    return (grid * stride + 0.5 * num_frames) / fps
+
+
+def pairwise_tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Temporal IoU of every segment of `a` with every segment of `b`.
+
+    Args:
+        a: (N, 2) starts and ends.
+        b: (M, 2) starts and ends, in the same unit.
+
+    Returns:
+        (N, M) float64 in [0, 1]; 0 where the union has no length.
+    """
+    a, b = np.asarray(a, np.float64).reshape(-1, 2), np.asarray(b, np.float64).reshape(-1, 2)
+    overlap = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])  # (N, M)
+    overlap = overlap.clip(min=0)
+    union = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def keep_distinct(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Which annotations of one video to keep: long enough, and not a repetition of an earlier one.
+
+    Args:
+        segments_sec: (N, 2) seconds.
+        labels: (N,) label ids.
+
+    Returns:
+        (N,) bool. False where the segment is shorter than 1e-3 s (reversed ones too), or where an earlier kept
+        one has the same label and both ends within 1e-3 s.
+    """
+    segments_sec = np.asarray(segments_sec, np.float64).reshape(-1, 2)
+    keep = segments_sec[:, 1] - segments_sec[:, 0] >= MIN_LENGTH_SEC
+    for i in range(len(segments_sec)):
+        earlier = keep[:i] & (np.asarray(labels[:i]) == labels[i])
+        close = np.abs(segments_sec[:i] - segments_sec[i]).max(axis=1, initial=0) <= DUPLICATE_SEC
+        keep[i] &= not (earlier & close).any()
+    return keep

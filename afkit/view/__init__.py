@@ -1,0 +1,1 @@
+"""Timelines and curves: the room of 04_visualize."""
