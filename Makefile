@@ -1,0 +1,38 @@
+# Each target sets up what it needs; all but `install` itself are quick to repeat.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo test lab lint clean-notebooks
+help:
+	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
+	@echo "make test     the test suite"
+	@echo "make lab      JupyterLab on this machine, with its token"
+	@echo "make lint     ruff, and notebooks without outputs"
+	@echo "make install  .venv with the pinned packages, afkit itself and the python3 kernel"
+
+install: $(INSTALLED)
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "afkit needs Python 3.11 or newer, not " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,dev]"
+	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3 (afkit)" > /dev/null
+	@touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/python -m afkit run watch
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lab: $(INSTALLED)
+	$(BIN)/python -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb
+
+clean-notebooks: $(INSTALLED)
+	$(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb

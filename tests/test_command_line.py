@@ -1,0 +1,50 @@
+"""The command line answers a wrong input with one sentence and a non-zero exit status."""
+
+import pytest
+
+from afkit.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "wach"], "afkit: there is no recipe 'wach'; did you mean 'watch'?"),
+        (["run", "watch", "--set", "optim.epoch=3"], "did you mean 'optim.epochs'?"),
+        (["run", "watch", "--set", "optim.epochs"], "afkit: --set takes NAME=VALUE, not 'optim.epochs'"),
+        (["run", "watch", "--set", "optim.epochs=few"], "'optim.epochs' = 'few'"),
+        (["run", "watch", "-p", "weihgts=raw"], "did you mean 'weights'?"),
+        (["run", "thumos_i3d"], "--data-root"),
+        (["prepare", "thumos_i3d"], "put the data set of 'thumos_i3d' there"),
+    ],
+)
+def test_a_wrong_input_gives_one_line_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):
+    folders = ["--data-root", str(tmp_path / "data")]
+    folders += ["--results", str(tmp_path / "results")] if arguments[0] == "run" else []
+    assert main([*arguments, *folders]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1 and message in shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rum", "watch"], "there is no command 'rum'; did you mean 'run'?"),
+        ([], "COMMAND"),
+        (["run", "watch", "--seed", "x"], "invalid int value: 'x'"),
+    ],
+)
+def test_a_wrong_command_or_option_gives_one_line_and_status_2(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and message in shown
+
+
+def test_prepare_writes_the_watch_data_and_says_where(tmp_path, capsys):
+    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
+    assert main(["prepare", "watch", "--data-root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "watch")
+    assert (tmp_path / "watch" / "annotations" / "watch.json").is_file()

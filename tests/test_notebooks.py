@@ -1,0 +1,217 @@
+"""The four notebooks, executed as users execute them; what they leave in the run folder; interruption and failure."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import afkit
+from afkit.evaluation.result_files import read_predictions
+from afkit.files import read_json, write_json
+from afkit.runs.folder import STAGE_FILES, STAGES
+from afkit.runs.pipeline import StageError, run
+
+pytest.importorskip("papermill", reason="notebooks are run by papermill")
+pytestmark = pytest.mark.slow
+
+CLASSES = ["jump", "throw", "$fall$ <b>"]
+TINY = {
+    "data.num_classes": 3,
+    "data.input_dims": [6],
+    "data.max_seq_len": 64,
+    "model.embed_dim": 16,
+    "model.branch_layers": 2,
+    "model.regression_ranges": [[0, 8], [8, 16], [16, 10000]],
+    "model.windows": 5,
+    "model.heads": 2,
+    "loss.init_loss_norm": 20,
+    "optim.learning_rate": 1e-3,
+    "optim.warmup_epochs": 1,
+    "optim.ema_warmup": True,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Kernels with one thread: two would wait for each other where tests share the cores with something else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory) -> Path:
+    """A small data set in the layout of THUMOS14, whose features show the class during an action."""
+    root = tmp_path_factory.mktemp("data")
+    features = root / "thumos" / "i3d_features"
+    features.mkdir(parents=True)
+    draws = np.random.default_rng(0)
+    database = {}
+    for index in range(10):
+        steps = int(draws.integers(40, 90))
+        array = 0.3 * draws.standard_normal((steps, 6)).astype(np.float32)
+        annotations = []
+        for start in range(5, steps - 14, 18):
+            label = int(draws.integers(3))
+            array[start : start + 10, label] += 2
+            times = [(start * 4 + 8) / 30, ((start + 10) * 4 + 8) / 30]
+            annotations.append({"segment": times, "label": CLASSES[label], "label_id": label})
+        np.save(features / f"video_{index}.npy", array)
+        database[f"video_{index}"] = {
+            "subset": "Validation" if index < 6 else "Test",
+            "duration": ((steps - 1) * 4 + 16) / 30,
+            "fps": 30.0,
+            "annotations": annotations,
+        }
+    write_json(root / "thumos" / "annotations" / "thumos14.json", {"database": database})
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(data_root, tmp_path_factory) -> Path:
+    """A finished run on the small data set."""
+    results = tmp_path_factory.mktemp("results")
+    return run("thumos_i3d", 5, TINY | {"optim.epochs": 20}, data_root=str(data_root), results=str(results))
+
+
+def _errors(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text())["cells"]
+    return [o["ename"] for cell in cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
+
+
+def test_every_stage_is_done_and_its_files_are_there(finished):
+    facts = read_json(finished / "run.json")
+    for stage in STAGES:
+        assert facts["stages"][stage]["status"] == "done"
+        assert facts["stages"][stage]["seconds"] > 0
+        assert _errors(finished / f"{stage}.ipynb") == []
+        assert all((finished / name).is_file() for name in STAGE_FILES[stage])
+    assert facts["data"]["subsets"]["test"]["videos"] == 4
+    assert len(facts["data"]["fingerprint"]) == 64
+    assert not list(finished.rglob("*.tmp"))
+
+
+def test_the_numbers_in_the_files_belong_together(finished, data_root):
+    scores = read_json(finished / "eval.json")
+    names = dict(enumerate(CLASSES))
+    gt = afkit.load_annotations(data_root / "thumos" / "annotations" / "thumos14.json", "test")
+    predictions = read_predictions(finished / "predictions.json.gz", names)
+    again = afkit.evaluate(gt, predictions, [0.3, 0.4, 0.5, 0.6, 0.7])
+    assert scores["average_map"] == pytest.approx(again.average_map, abs=1e-12)
+    assert list(scores["map"]) == ["0.30", "0.40", "0.50", "0.60", "0.70"]
+    assert scores["counts"]["ground_truths"] == len(gt)
+    assert scores["average_map"] > 2 * scores["baseline"]["average_map"], "it has learned something"
+    per_class = pd.read_csv(finished / "per_class.csv")
+    assert per_class["name"].tolist() == CLASSES
+    assert per_class["ap_average"].mean() == pytest.approx(scores["average_map"], abs=1e-9)
+    metrics = pd.read_csv(finished / "metrics.csv")
+    assert len(metrics) == 21 * 3
+    assert metrics["loss_total"].iloc[-3:].mean() < metrics["loss_total"].iloc[:3].mean()
+
+
+def test_executed_notebooks_hold_pictures_and_no_path_of_the_machine_in_their_metadata(finished):
+    pictures = 0
+    for stage in STAGES:
+        notebook = json.loads((finished / f"{stage}.ipynb").read_text())
+        outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+        pictures += sum("image/png" in output.get("data", {}) for output in outputs)
+        assert notebook["metadata"]["papermill"]["output_path"] == f"{stage}.ipynb"
+    assert pictures >= 10
+    drawn = read_json(finished / "figures" / "timelines.json")
+    assert len(drawn) == 3
+    assert all((finished / "figures" / entry["file"]).stat().st_size > 5000 for entry in drawn)
+
+
+def test_a_second_call_skips_everything_and_changes_nothing(finished, data_root):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    said = []
+    overrides = TINY | {"optim.epochs": 20}
+    folder = run(
+        "thumos_i3d", 5, overrides, data_root=str(data_root), results=str(finished.parents[1]), say=said.append
+    )
+    assert folder == finished
+    assert [line.split(maxsplit=1)[1] for line in said] == ["already done"] * 4
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
+
+
+def _start(data_root: Path, results: Path) -> subprocess.Popen:
+    overrides = TINY | {"optim.epochs": 20}
+    settings = [part for key, value in overrides.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    command = [sys.executable, "-m", "afkit", "run", "thumos_i3d", "--seed", "5", *settings]
+    command += ["--data-root", str(data_root), "--results", str(results)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def _kill_with_kernels(process: subprocess.Popen, folder: Path) -> None:
+    """SIGKILL to the command and to its kernel, which lives in a session of its own."""
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout
+    for pid in [process.pid, *map(int, children.split())]:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_numbers(finished, data_root, tmp_path):
+    """The same seed also gives the same predictions and metrics in two runs: one of them was interrupted."""
+    process = _start(data_root, tmp_path)
+    deadline = time.monotonic() + 120
+    table = tmp_path / "thumos_i3d" / finished.name / "metrics.csv"
+    while not (table.is_file() and len(table.read_text().splitlines()) > 6):
+        assert process.poll() is None and time.monotonic() < deadline, "training did not start"
+        time.sleep(0.02)
+    _kill_with_kernels(process, table.parent)
+    assert read_json(table.parent / "run.json")["stages"]["02_train"]["status"] == "running"
+    assert len(table.read_text().splitlines()) < 1 + 21 * 3, "killed too late to show anything"
+
+    output, _ = _start(data_root, tmp_path).communicate(timeout=240)
+    assert "01_data        already done" in output
+    assert output.strip().splitlines()[-1] == str(table.parent)
+    for name in ("checkpoints/ema.safetensors", "checkpoints/raw.safetensors"):
+        assert (table.parent / name).read_bytes() == (finished / name).read_bytes()
+    unpacked = [gzip.decompress((run_dir / "predictions.json.gz").read_bytes()) for run_dir in (table.parent, finished)]
+    assert unpacked[0] == unpacked[1]
+    first, second = (
+        pd.read_csv(run_dir / "metrics.csv").drop(columns="seconds") for run_dir in (table.parent, finished)
+    )
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    scores = [read_json(run_dir / "eval.json") for run_dir in (table.parent, finished)]
+    assert scores[0]["map"] == scores[1]["map"] and scores[0]["recall"] == scores[1]["recall"]
+
+
+def test_a_failing_notebook_is_kept_named_and_marked_and_runs_again(finished, data_root):
+    overrides, results = TINY | {"optim.epochs": 20}, str(finished.parents[1])
+    with pytest.raises(StageError) as error:
+        run("thumos_i3d", 5, overrides, {"videos": ["video_99"]}, str(data_root), results, ["04"])
+    assert "04_visualize failed in cell" in str(error.value)
+    assert "no ground truth for the video 'video_99'" in str(error.value)
+    assert str(finished / "04_visualize.ipynb") in str(error.value)
+    assert _errors(finished / "04_visualize.ipynb") == ["ValueError"]
+    facts = read_json(finished / "run.json")["stages"]
+    assert facts["04_visualize"]["status"] == "failed" and "video_99" in facts["04_visualize"]["error"]
+    assert facts["03_eval"]["status"] == "done"
+    said = []
+    run("thumos_i3d", 5, overrides, data_root=str(data_root), results=results, say=said.append)
+    assert [line.split(maxsplit=1)[1].split(" in ")[0] for line in said] == ["already done"] * 3 + ["running", "done"]
+
+
+def test_the_watch_recipe_runs_from_its_recordings(tmp_path):
+    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
+    overrides = {"optim.warmup_epochs": 1, "model.embed_dim": 32}
+    folder = run(
+        "watch", 1, overrides, {"epochs": 2}, data_root=str(tmp_path / "data"), results=str(tmp_path / "results")
+    )
+    facts = read_json(folder / "run.json")
+    assert facts["overrides"] == overrides | {"optim.epochs": 2}
+    assert facts["data"]["subsets"]["training"]["actions"] == 70
+    assert facts["data"]["subsets"]["test"]["actions"] == 30
+    assert len(pd.read_csv(folder / "metrics.csv")) == 3 * 7
+    assert 0 <= read_json(folder / "eval.json")["average_map"] <= 1
