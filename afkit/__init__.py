@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "recipe": "afkit.recipes",
     "recipe_names": "afkit.recipes",
+    "recipe_from_original": "afkit.original",
     "Dataset": "afkit.data.items",
     "load_annotations": "afkit.data.annotations",
     "build_model": "afkit.model.actionformer",

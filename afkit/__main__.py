@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         print(f"afkit: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("afkit: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 class _Parser(argparse.ArgumentParser):

@@ -241,6 +241,16 @@ def parameter_names() -> list[str]:
     return [f"{section}.{parameter}" for section, cls in sections.items() for parameter in cls.model_fields]
 
 
+def changed_settings(recipe: Recipe) -> dict[str, Any]:
+    """The dotted parameters of a recipe that differ from the defaults or have none, with their values."""
+    return {
+        f"{section}.{parameter}": getattr(settings, parameter)
+        for section, settings in ((name, getattr(recipe, name)) for name in Recipe.model_fields if name != "name")
+        for parameter, field in type(settings).model_fields.items()
+        if field.is_required() or getattr(settings, parameter) != field.default
+    }
+
+
 def nearest(name: str, valid: list[str]) -> str:
     """A half-sentence for error messages: the nearest valid name, or all of them when none is near."""
     found = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)

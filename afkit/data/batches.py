@@ -38,6 +38,14 @@ def collate(items: Sequence[Item], length: int) -> Batch:
     return Batch(features, mask, [item.segments for item in items], [item.labels for item in items], list(items))
 
 
+def check_batch_size(dataset: Dataset, batch_size: int) -> None:
+    """Raise a ValueError where there are fewer videos than a batch holds."""
+    if len(dataset) < batch_size:
+        raise ValueError(
+            f"{len(dataset)} training videos do not fill a batch of {batch_size}; lower optim.batch_size or add videos"
+        )
+
+
 def training_batches(dataset: Dataset, epoch: int, batch_size: int, workers: int = 0) -> Iterator[Batch]:
     """The shuffled batches of one epoch, each padded to max_seq_len; a last partial batch is dropped.
 
@@ -50,10 +58,7 @@ def training_batches(dataset: Dataset, epoch: int, batch_size: int, workers: int
     Raises:
         ValueError: fewer videos than a batch.
     """
-    if len(dataset) < batch_size:
-        raise ValueError(
-            f"{len(dataset)} training videos do not fill a batch of {batch_size}; lower optim.batch_size or add videos"
-        )
+    check_batch_size(dataset, batch_size)
     dataset.epoch = epoch
     order = np.random.default_rng([dataset.seed, epoch]).permutation(len(dataset))
     full = len(order) // batch_size * batch_size

@@ -51,6 +51,7 @@ class Dataset(torch.utils.data.Dataset):
 
     Attributes:
         videos: the `Video` of each item.
+        label_names: label id -> name, of the whole annotation file.
         missing: ids left out because a feature file is missing (`config.skip_missing`).
 
     Raises:
@@ -66,7 +67,8 @@ class Dataset(torch.utils.data.Dataset):
         if not path.is_file():
             raise ValueError(f"the annotation file {path} does not exist; prepare the data set or name its data root")
         subsets = list(subsets)
-        self.videos = read_annotations(path).of_subsets(subsets)
+        file = read_annotations(path)
+        self.videos, self.label_names = file.of_subsets(subsets), file.label_names
         self.missing: list[str] = []
         if config.skip_missing:
             there = [has_features(config, root, video.name) for video in self.videos]

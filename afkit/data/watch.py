@@ -9,13 +9,14 @@ Five exercises are the classes, the other two are background.
 import importlib.util
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from afkit.files import write_json
 
 RATE_HZ = 50
-WINDOW_SAMPLES, STEP_SAMPLES = 50, 10  # of a feature vector, and between two
+WINDOW_SAMPLES, STEP_SAMPLES = 50, 25  # of a feature vector, and between two
 CLASSES = {  # the package's codes; TRAP (trapezius) and ROW (rowing) are left as background
     "PEN": "pendulum",
     "ABD": "abduction",
@@ -25,7 +26,11 @@ CLASSES = {  # the package's codes; TRAP (trapezius) and ROW (rowing) are left a
 }
 TEST_PEOPLE = (8, 9, 10)  # the last three; nothing was chosen by results
 ORDER_SEED = 0
-SIGNAL_GROUPS = {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]}
+# Reflected at the plane of symmetry of the body, one arm's signals look like the other's: across the axis ax changes
+# sign, and of a rotation what is not about that axis. Features of side 0 are taken from the reflected signal.
+REFLECTED_SIDE = 0
+REFLECTION = (-1, 1, 1, 1, -1, -1)
+ANNOTATIONS = "watch/annotations/watch.json"  # below the data root
 FEATURES = ("mean", "standard deviation", "minimum", "maximum", "mean absolute step")  # each of 6 channels
 
 
@@ -43,38 +48,71 @@ def write_watch(data_root: str | Path) -> Path:
         ValueError: the package seglearn is not installed.
     """
     folder = Path(data_root) / "watch"
-    if (folder / "annotations" / "watch.json").is_file():
+    if (Path(data_root) / ANNOTATIONS).is_file():
         return folder
     signals, actions = _compose(_load_recordings())
-    features = {name: window_statistics(signal) for name, signal in signals.items()}
-    training = np.concatenate([features[name] for name in features if _person(name) not in TEST_PEOPLE])
-    mean, spread = training.mean(axis=0), training.std(axis=0)
     part = folder.with_name(".watch.part")
     shutil.rmtree(part, ignore_errors=True)
     for kind in ("features", "signals"):
         (part / kind).mkdir(parents=True)
     for name, signal in signals.items():
         np.save(part / "signals" / f"{name}.npy", signal.astype(np.float32))
-        np.save(part / "features" / f"{name}.npy", ((features[name] - mean) / spread).astype(np.float32))
+        np.save(part / "features" / f"{name}.npy", timeline_features(signal, name))
     write_json(part / "annotations" / "watch.json", {"database": _database(signals, actions)})
     shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
     part.rename(folder)
     return folder
 
 
-def read_signal(data_root: str | Path, timeline: str) -> np.ndarray:
-    """The sensor signal of a timeline: (samples, 6) float32 at 50 Hz, acceleration then angular velocity."""
-    return np.load(Path(data_root) / "watch" / "signals" / f"{timeline}.npy", allow_pickle=False)
+def signal_arguments(annotations: str, data_root: str | Path, video: str) -> dict[str, Any]:
+    """What `afkit.view.timelines` needs to draw the sensor's signal of a timeline below it.
+
+    Args:
+        annotations: the recipe's annotation file, which tells whether this is the data set.
+        data_root: folder of all data sets.
+        video: name of the timeline.
+
+    Returns:
+        signal (samples, 6) float32 and how to draw it, as keyword arguments; {} for any other data set.
+    """
+    path = Path(data_root) / "watch" / "signals" / f"{video}.npy"
+    if annotations != ANNOTATIONS or not path.is_file():
+        return {}
+    return {
+        "signal": np.load(path, allow_pickle=False),
+        "signal_rate_hz": RATE_HZ,
+        "signal_names": ["x", "y", "z"] * 2,
+        "signal_groups": {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]},
+    }
+
+
+def timeline_features(signal: np.ndarray, timeline: str) -> np.ndarray:
+    """Features of one timeline, each with mean 0 and standard deviation 1 over it.
+
+    That takes away how strongly this person moves and how the watch sits; nothing but the timeline's own signal is
+    used.
+
+    Args:
+        signal: (samples, 6).
+        timeline: its name, which tells the side.
+
+    Returns:
+        (T, 30) float32.
+    """
+    if timeline.endswith(f"side{REFLECTED_SIDE}"):
+        signal = signal * np.array(REFLECTION)
+    features = window_statistics(signal)
+    return ((features - features.mean(axis=0)) / features.std(axis=0)).astype(np.float32)
 
 
 def window_statistics(signal: np.ndarray) -> np.ndarray:
-    """Five statistics of each channel over windows of 50 samples, every 10 samples.
+    """Five statistics of each channel over windows of 50 samples, every 25 samples.
 
     Args:
         signal: (samples, channels).
 
     Returns:
-        (T, 5 * channels) float64, T = (samples - 50) // 10 + 1; the statistics are named in `FEATURES`.
+        (T, 5 * channels) float64, T = (samples - 50) // 25 + 1; the statistics are named in `FEATURES`.
     """
     windows = np.lib.stride_tricks.sliding_window_view(signal, WINDOW_SAMPLES, axis=0)[::STEP_SAMPLES]  # (T, C, 50)
     steps = np.abs(np.diff(windows, axis=2)).mean(axis=2)

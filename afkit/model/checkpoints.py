@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -36,7 +37,15 @@ def load_weights(model: nn.Module, path: str | Path, weights: str = "ema") -> No
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} does not exist; train first, or name a checkpoint file")
-    state = _read_safetensors(path, weights) if path.suffix == ".safetensors" else _read_original(path, weights)
+    if path.suffix == ".safetensors":
+        state = _read_safetensors(path, weights)
+    else:
+        state = original_weights(read_original(path), weights, path)
+    fit_weights(model, state, path)
+
+
+def fit_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
+    """Load named tensors; a ValueError names the first that does not fit, and the model is then unchanged."""
     _check_fit(model.state_dict(), state, path)
     model.load_state_dict(state, strict=True)
 
@@ -53,19 +62,35 @@ def _read_safetensors(path: Path, weights: str) -> dict[str, Tensor]:
     return state
 
 
-def _read_original(path: Path, weights: str) -> dict[str, Tensor]:
+def read_original(path: str | Path) -> dict[str, Any]:
+    """The content of an original's .pth.tar: state_dict, state_dict_ema, optimizer, scheduler, epoch.
+
+    Raises:
+        ValueError: the file is not a checkpoint, or holds more than tensors and plain values (nothing is executed).
+    """
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        state = checkpoint[_ENTRY[weights]]
-        return {name.removeprefix("module."): value for name, value in state.items()}
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).split("\n")[0]
         raise ValueError(f"{path} is not a checkpoint that can be read safely: {reason}") from None
-    except (KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path} has no '{_ENTRY[weights]}' with named tensors; is it a checkpoint?") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds no named entries; is it a checkpoint?")
+    return content
 
 
-def _check_fit(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
+def original_weights(content: dict[str, Any], weights: str, path: str | Path) -> dict[str, Tensor]:
+    """The tensors of an original checkpoint by our names (without "module.").
+
+    Raises:
+        ValueError: the checkpoint does not hold them.
+    """
+    state = content.get(_ENTRY[weights])
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} has no '{_ENTRY[weights]}' with named tensors; is it a checkpoint?")
+    return {str(name).removeprefix("module."): value for name, value in state.items()}
+
+
+def _check_fit(expected: dict[str, Tensor], found: dict[str, Tensor], path: str | Path) -> None:
     for name, value in expected.items():
         if name not in found:
             raise ValueError(f"{path} is of another architecture: it lacks '{name}' {tuple(value.shape)}")

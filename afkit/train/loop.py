@@ -1,8 +1,5 @@
 """The training loop: one flat pass over epochs and batches, with a checkpoint after each epoch."""
 
-import copy
-import json
-import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +9,14 @@ import torch
 from torch import nn
 
 from afkit.config import Recipe
-from afkit.data.batches import Batch, training_batches
+from afkit.data.batches import Batch, check_batch_size, training_batches
 from afkit.data.items import Dataset
 from afkit.files import atomic_open
-from afkit.model.actionformer import ActionFormer, build_model
 from afkit.model.checkpoints import save_weights
-from afkit.model.losses import Criterion
-from afkit.train.optimizer import build_optimizer, update_average
+from afkit.train.optimizer import update_average
+from afkit.train.state import TrainingState, load_original, load_state, new_state, save_state
 
 METRICS = ["step", "epoch", "learning_rate", "loss_cls", "loss_reg", "loss_total", "grad_norm", "seconds"]
-Metrics = list[list[float]]  # one row per step, columns as METRICS
 
 
 def train(
@@ -31,6 +26,7 @@ def train(
     seed: int,
     workers: int = 0,
     resume: bool = True,
+    start_from: str | Path = "",
     on_epoch: Callable[[pd.DataFrame], None] | None = None,
 ) -> pd.DataFrame:
     """Train a network and write its weights.
@@ -46,6 +42,7 @@ def train(
         seed: of the initial weights and of drop path.
         workers: processes that load features.
         resume: go on from checkpoints/state.pt where it exists; else start anew.
+        start_from: a .pth.tar of the original to go on from, when there is no checkpoint of our own; "" for none.
         on_epoch: called after each epoch with the metrics so far.
 
     Returns:
@@ -54,97 +51,76 @@ def train(
     Raises:
         ValueError: fewer videos than a batch, a checkpoint of another recipe, or a loss that is not finite.
     """
-    folder = Path(folder)
+    checkpoints = Path(folder) / "checkpoints"
+    recipe = with_empty_classes(recipe, dataset)
+    check_batch_size(dataset, recipe.optim.batch_size)
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
-    torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build_model(recipe).to(device)
-    average = copy.deepcopy(model).eval()  # the running average of the weights
-    criterion = Criterion(recipe).to(device)
-    first = training_batches(dataset, 0, recipe.optim.batch_size)  # refuses a data set smaller than a batch
-    del first
-    optimizer, schedule = build_optimizer(model, recipe, steps_per_epoch)
-    parts = {
-        "model": model, "average": average, "criterion": criterion, "optimizer": optimizer, "schedule": schedule,
-    }  # fmt: skip
-    state_file = folder / "checkpoints" / "state.pt"
-    metrics: Metrics = []
-    if resume and state_file.exists():
-        metrics = _load_state(state_file, parts, recipe, seed)
+    state = new_state(recipe, steps_per_epoch, seed, device)
+    if resume and (checkpoints / "state.pt").exists():
+        load_state(checkpoints / "state.pt", state, recipe, seed)
+    elif start_from:
+        load_original(start_from, state, recipe, steps_per_epoch)
 
-    model.train()
-    for epoch in range(len(metrics) // steps_per_epoch, recipe.optim.total_epochs):
+    state.model.train()
+    for epoch in range(state.step // steps_per_epoch, recipe.optim.total_epochs):
         for batch in training_batches(dataset, epoch, recipe.optim.batch_size, workers):
-            started = time.perf_counter()
-            rate = schedule.get_last_lr()[0]
-            losses, grad_norm = _step(model, criterion, optimizer, batch, recipe.optim.clip_norm, device)
-            update_average(average, model, len(metrics), recipe.optim)
-            schedule.step()
-            numbers = [losses["cls"].item(), losses["reg"].item(), losses["total"].item(), grad_norm.item()]
-            metrics.append([len(metrics), epoch, rate, *numbers, time.perf_counter() - started])
-        _save_state(state_file, parts, metrics, recipe, seed)
-        table = write_metrics(folder / "metrics.csv", metrics)
+            began = time.perf_counter()
+            rate = state.schedule.get_last_lr()[0]
+            numbers = train_step(state, batch, recipe, device)
+            state.metrics.append([state.step, epoch, rate, *numbers, time.perf_counter() - began])
+            state.step += 1
+        save_state(checkpoints / "state.pt", state, recipe, seed)
+        metrics = write_metrics(Path(folder) / "metrics.csv", state.metrics)
         if on_epoch is not None:
-            on_epoch(table)
+            on_epoch(metrics)
 
-    save_weights(average, folder / "checkpoints" / "ema.safetensors", "ema")
-    save_weights(model, folder / "checkpoints" / "raw.safetensors", "raw")
-    return write_metrics(folder / "metrics.csv", metrics)
+    save_weights(state.average, checkpoints / "ema.safetensors", "ema")
+    save_weights(state.model, checkpoints / "raw.safetensors", "raw")
+    return write_metrics(Path(folder) / "metrics.csv", state.metrics)
 
 
-def _step(
-    model: ActionFormer,
-    criterion: Criterion,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    clip_norm: float,
-    device: torch.device,
-) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """One update of the weights: the losses, and the gradient norm before clipping."""
-    optimizer.zero_grad(set_to_none=True)
-    losses = criterion(model(batch.features.to(device), batch.mask.to(device)), batch.segments, batch.labels)
+def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """The recipe with the label ids that no annotation of the data set has, so that the class head keeps them silent.
+
+    EPIC-Kitchens has such ids. A recipe that lists some itself, or has one class, stays as it is.
+    """
+    if recipe.model.empty_classes or recipe.data.num_classes == 1:
+        return recipe
+    empty = sorted(set(range(recipe.data.num_classes)) - dataset.label_names.keys())
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"empty_classes": empty})})
+
+
+def train_step(state: TrainingState, batch: Batch, recipe: Recipe, device: torch.device) -> list[float]:
+    """One update of the weights and of their average.
+
+    Returns:
+        class loss, offset loss, total loss, norm of the gradient before clipping.
+
+    Raises:
+        ValueError: the loss is not finite; the weights are then as before.
+    """
+    state.optimizer.zero_grad(set_to_none=True)
+    out = state.model(batch.features.to(device), batch.mask.to(device))
+    losses = state.criterion(out, batch.segments, batch.labels)
     if not losses["total"].isfinite():
         videos = ", ".join(item.video for item in batch.items)
         raise ValueError(
-            f"the loss is {losses['total'].item()} on the videos {videos}; check their features, or lower "
-            "optim.learning_rate (the last checkpoint is kept)"
+            f"the loss of recipe '{recipe.name}' is {losses['total'].item()} at step {state.step} on the videos "
+            f"{videos}; check their features, or lower optim.learning_rate (the last checkpoint is kept)"
         )
     losses["total"].backward()
-    grad_norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm if clip_norm > 0 else float("inf"))
-    optimizer.step()
-    return {name: value.detach() for name, value in losses.items()}, grad_norm
+    limit = recipe.optim.clip_norm if recipe.optim.clip_norm > 0 else float("inf")
+    norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit)
+    state.optimizer.step()
+    state.schedule.step()
+    update_average(state.average, state.model, state.step, recipe.optim)
+    return [losses["cls"].item(), losses["reg"].item(), losses["total"].item(), norm.item()]
 
 
-def write_metrics(path: Path, metrics: Metrics) -> pd.DataFrame:
+def write_metrics(path: Path, metrics: list[list[float]]) -> pd.DataFrame:
     """Write metrics.csv atomically and return the table."""
     table = pd.DataFrame(metrics, columns=METRICS).astype({"step": int, "epoch": int})
     with atomic_open(path) as file:
         table.to_csv(file, index=False, float_format="%.9g")
     return table
-
-
-def _save_state(path: Path, parts: dict, metrics: Metrics, recipe: Recipe, seed: int) -> None:
-    """Everything that the rest of the training depends on, in one file."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    state |= {"metrics": metrics, "recipe": recipe.model_dump_json(), "seed": seed, "torch_rng": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda_rng"] = torch.cuda.get_rng_state()
-    with atomic_open(path) as file:
-        torch.save(state, file)
-
-
-def _load_state(path: Path, parts: dict, recipe: Recipe, seed: int) -> Metrics:
-    """Restore all parts from a checkpoint; the metrics up to it."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        same = json.loads(state["recipe"]) == json.loads(recipe.model_dump_json()) and state["seed"] == seed
-    except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is not a readable checkpoint ({error}); delete it to start anew") from None
-    if not same:
-        raise ValueError(f"{path} is of another recipe or seed; use another run folder, or delete it to start anew")
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    torch.set_rng_state(state["torch_rng"])
-    if torch.cuda.is_available() and "cuda_rng" in state:
-        torch.cuda.set_rng_state(state["cuda_rng"])
-    return state["metrics"]

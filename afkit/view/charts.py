@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from afkit.view.style import BARS, COLORS, HATCHES, INK, LINES, QUIET, class_name, make_figure, plain, say, set_title
 
 MAX_CLASSES = 40
+NUM_BINS = 30  # of the durations
 BAR_IN = 0.24  # height of a class in a chart of horizontal bars
 
 
@@ -30,15 +32,15 @@ def draw_durations(gt_by_subset: Mapping[str, pd.DataFrame], title: str = "") ->
         return figure
     low_sec, high_sec = positive.min(), positive.max()
     widen = max(1.0, np.sqrt(3 * low_sec / high_sec))  # a third of a decade at least, or no tick falls into the axis
-    edges_sec = np.geomspace(low_sec / widen, high_sec * widen, 31)
+    decades = np.log10([low_sec / widen, high_sec * widen])
     for i, (name, values) in enumerate(durations_sec.items()):
         middle = f", median {_short(np.median(values))} s" if len(values) else ""
         hidden = f", {(values <= 0).sum()} of no length" if (values <= 0).any() else ""
         label = f"{plain(name, 30)}: {len(values)} actions{middle}{hidden}"
-        counts, _ = np.histogram(values, edges_sec)
-        look = {"color": COLORS[i % 7], "linestyle": LINES[i % 7], "linewidth": 1.8}
-        axes.stairs(100 * counts / max(len(values), 1), edges_sec, label=label, **look)
-    axes.set_xscale("log")
+        look = {"color": COLORS[i % 7], "linestyle": LINES[i % 7], "linewidth": 1.8, "label": label}
+        bins = {"bins": NUM_BINS, "binrange": tuple(decades), "log_scale": True, "stat": "percent"}
+        sns.histplot(x=values[values > 0], element="step", fill=False, ax=axes, **bins, **look)
+    axes.set(xlabel="duration [s]", ylabel="share of actions [%]")
     _plain_log_ticks(axes.xaxis)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
     return figure
