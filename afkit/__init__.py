@@ -22,6 +22,7 @@ _HOME = {
     "build_optimizer": "afkit.train.optimizer",
     "decode": "afkit.detect.decoding",
     "nms": "afkit.detect.suppression",
+    "fuse_scores": "afkit.detect.fusion",
     "predict": "afkit.detect.prediction",
     "evaluate": "afkit.evaluation.scores",
 }

@@ -48,13 +48,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("recipe", metavar="RECIPE", help="one of: " + ", ".join(recipe_names()))
+    _data_arguments(command)
     command.add_argument("--seed", type=int, default=1234567891)
     command.add_argument(
         "--set", action="append", default=[], metavar="PARAMETER=VALUE", help="recipe parameter, e.g. optim.epochs=2"
     )
     command.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
-    command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
     command.add_argument("--results", default="results", help="folder of all runs (default: results)")
     command.add_argument("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
     command.add_argument("--name", default="", help="name of the run folder instead of seed and digest")
@@ -102,22 +101,49 @@ def _value(text: str) -> object:
 
 
 def _prepare_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("recipe", metavar="RECIPE", help="one of: " + ", ".join(recipe_names()))
-    command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
+    _data_arguments(command)
+    command.add_argument(
+        "source", metavar="SRC", nargs="?", default="", help="the published archive, or a folder of official files"
+    )
+    command.add_argument("--download", action="store_true", help="fetch the archive where it is not found")
 
 
 def _prepare(options: argparse.Namespace) -> int:
     from afkit.data.prepare import prepare
 
     resolved = recipe(options.recipe)
-    prepare(resolved, options.data_root)
-    print(Path(options.data_root) / Path(resolved.data.annotations).parts[0])
+    prepare(resolved, options.data_root, options.source, options.download)
+    print(_data_folder(options))
     return 0
+
+
+def _twin_arguments(command: argparse.ArgumentParser) -> None:
+    _data_arguments(command)
+    command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
+    command.add_argument("--seed", type=int, default=0)
+
+
+def _twin(options: argparse.Namespace) -> int:
+    from afkit.data.twin import write_twin
+
+    write_twin(recipe(options.recipe), options.data_root, options.annotations, options.seed)
+    print(_data_folder(options))
+    return 0
+
+
+def _data_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", metavar="RECIPE", help="one of: " + ", ".join(recipe_names()))
+    command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
+
+
+def _data_folder(options: argparse.Namespace) -> Path:
+    return Path(options.data_root) / Path(recipe(options.recipe).data.annotations).parts[0]
 
 
 _COMMANDS = {
     "run": (_run, _run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
     "prepare": (_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
+    "twin": (_twin, _twin_arguments, "write generated data in exactly the format of an experiment"),
 }
 
 if __name__ == "__main__":

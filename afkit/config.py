@@ -1,6 +1,7 @@
 """The settings of an experiment: one frozen Recipe in five sections, checked as a whole when it is made."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ class DataConfig(_Section):
     input_dims: list[int] = Field(min_length=1)  # channels of each feature folder, or one number for all together
     stride_frames: float  # frames between two feature vectors; <= 0: features of fixed length per video
     num_frames: float  # frames that a feature vector covers
-    fps: float | None = None  # None: the annotation file's
+    fps: float | None = Field(None, gt=0)  # None: the annotation file's
     downsample: int = Field(1, ge=1)  # keep every n-th feature vector
     max_seq_len: int = Field(ge=1)  # M, steps of a training sequence
     resize: bool = False  # resize each sequence linearly to max_seq_len (ActivityNet)
@@ -97,10 +98,11 @@ class ModelConfig(_Section):
     @property
     def length_divisor(self) -> int:
         """A sequence longer than max_seq_len is padded to the next multiple of this (as the original pads)."""
-        return max(
+        largest = max(
             stride * (window // 2) * 2 if window > 1 else stride
             for stride, window in zip(self.level_strides, self.level_windows, strict=False)
         )
+        return math.lcm(largest, self.level_strides[-1])  # the original would fail where the two differ
 
 
 class LossConfig(_Section):
@@ -274,7 +276,8 @@ def _check_parameter(dotted: str) -> None:
 def _one_sentence(error: ValidationError, name: str) -> str:
     """The first complaint of pydantic as one sentence with the dotted parameter."""
     first = error.errors()[0]
-    dotted = ".".join(str(part) for part in first["loc"])
+    # beyond section and parameter only places in a list: pydantic names the alternatives of a union there, too
+    dotted = ".".join(str(part) for i, part in enumerate(first["loc"]) if i < 2 or isinstance(part, int))
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] == "extra_forbidden":

@@ -144,38 +144,41 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[str, Mapping[str, Any
     path = Path(source)
     try:
         text = path.read_text()
-        if path.suffix == ".json":
-            config = json.loads(text)
-        else:
-            import yaml  # only files in YAML need it
-
-            config = yaml.load(text, Loader=_tuple_loader())
+        config = json.loads(text) if path.suffix == ".json" else _read_yaml(path, text)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; name a .yaml or .json configuration of the original") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable configuration: {error}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
     if not isinstance(config, Mapping):
         raise ValueError(f"{path} must hold a mapping of sections")
     return path.stem, config
 
 
-def _tuple_loader():
-    """YAML's safe loader, which also reads Python tuples as lists (the original's dumped configurations hold them)."""
-    import yaml
+def _read_yaml(path: Path, text: str) -> Any:
+    """YAML by its safe loader, which here also reads Python tuples (the original's dumped files hold them) as lists."""
+    try:
+        import yaml  # only files in YAML need it
+    except ImportError:
+        raise ValueError(f"reading {path} needs a YAML library: pip install pyyaml") from None
 
     class Loader(yaml.SafeLoader):
         pass
 
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_sequence)
-    return Loader
+    try:
+        return yaml.load(text, Loader=Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
 
 
 def _flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """{"a": {"b": 1}} -> {"a.b": 1}; of the two copies of train_cfg and test_cfg the one at the top level wins."""
     flat: dict[str, Any] = {}
     model = config.get("model") or {}
+    sections = ("dataset", "loader", "model", "train_cfg", "test_cfg", "opt")
+    wrong = [section for section in sections if not isinstance(config.get(section, {}), Mapping)]
+    if wrong:
+        raise ValueError(f"'{wrong[0]}' must be a section of settings, not {config[wrong[0]]!r}")
     for section in ("train_cfg", "test_cfg"):
         flat |= {f"{section}.{key}": value for key, value in (model.get(section) or {}).items()}
     for section, value in config.items():
@@ -193,7 +196,12 @@ def _flatten(config: Mapping[str, Any]) -> dict[str, Any]:
 def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The keys whose meaning is not a plain copy."""
     folders, dims, width = flat["dataset.feat_folder"], flat["dataset.input_dim"], flat["model.embd_dim"]
-    embed, stem, branch = flat["model.backbone_arch"]
+    try:
+        embed, stem, branch = flat["model.backbone_arch"]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"model.backbone_arch must be [embedding, stem, branch] layers, not {flat['model.backbone_arch']!r}"
+        ) from None
     return {
         "data.annotations": _below_root(flat["dataset.json_file"]),
         "data.features": [_below_root(folder) for folder in _as_list(folders)],

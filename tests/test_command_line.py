@@ -14,7 +14,7 @@ from afkit.__main__ import main
         (["run", "watch", "--set", "optim.epochs=few"], "'optim.epochs' = 'few'"),
         (["run", "watch", "-p", "weihgts=raw"], "did you mean 'weights'?"),
         (["run", "thumos_i3d"], "--data-root"),
-        (["prepare", "thumos_i3d"], "put the data set of 'thumos_i3d' there"),
+        (["prepare", "thumos_i3d"], "download thumos.tar.gz (md5 375f76ffbf7447af1035e694971ec9b2)"),
     ],
 )
 def test_a_wrong_input_gives_one_line_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):

@@ -74,11 +74,16 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
     if not isinstance(entry, Mapping) or not isinstance(entry.get("subset"), str):
         raise ValueError(f"{where}: 'subset' is missing; give each video the name of its subset")
     rows = entry.get("annotations") or []
+    if not isinstance(rows, list):
+        raise ValueError(f"{where}: 'annotations' must be a list, not {rows!r}")
     segments, labels = np.zeros((len(rows), 2)), np.zeros(len(rows), np.int64)
     for row, annotation in enumerate(rows):
         try:
-            segments[row] = [float(time) for time in annotation["segment"]]
-            labels[row] = int(annotation["label_id"])
+            start, end = annotation["segment"]
+            segments[row] = float(start), float(end)
+            labels[row] = annotation["label_id"]
+            if labels[row] != float(annotation["label_id"]):
+                raise ValueError
             label_names.setdefault(int(labels[row]), str(annotation["label"]))
         except (KeyError, TypeError, ValueError, OverflowError):
             raise ValueError(

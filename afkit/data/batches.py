@@ -1,5 +1,6 @@
 """Batches: items padded to one length with a mask, in an order that depends on seed and epoch alone."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -59,6 +60,7 @@ def training_batches(dataset: Dataset, epoch: int, batch_size: int, workers: int
         ValueError: fewer videos than a batch.
     """
     check_batch_size(dataset, batch_size)
+    dataset = copy.copy(dataset)  # of its own, since batches are made later than this
     dataset.epoch = epoch
     order = np.random.default_rng([dataset.seed, epoch]).permutation(len(dataset))
     full = len(order) // batch_size * batch_size

@@ -52,11 +52,19 @@ def read_features(config: DataConfig, root: str | Path, video: str) -> np.ndarra
     Raises:
         ValueError: a file is missing, unreadable, empty or of another width; the message names it.
     """
-    parts = [_read_file(path, config.prefix + video) for path in feature_files(config, root, video)]
+    return join_parts(config, read_parts(config, root, video), video, feature_files(config, root, video)[0])
+
+
+def read_parts(config: DataConfig, root: str | Path, video: str) -> list[np.ndarray]:
+    """The (T, C) float32 array of each feature folder; their T may differ. Errors as of `read_features`."""
+    return [_read_file(path, config.prefix + video) for path in feature_files(config, root, video)]
+
+
+def join_parts(config: DataConfig, parts: list[np.ndarray], video: str, path: Path) -> np.ndarray:
+    """Channels of all folders side by side, cut to the shortest: (T, C). `path` is for the message of a wrong width."""
     length = min(len(part) for part in parts)
     joined = parts[0] if len(parts) == 1 else np.concatenate([part[:length] for part in parts], axis=1)
     if joined.shape[1] != sum(config.input_dims):
-        path = feature_files(config, root, video)[0]
         raise ValueError(
             f"features of video '{video}' have {joined.shape[1]} channels, the recipe's data.input_dims add up to "
             f"{sum(config.input_dims)} ({path}); correct data.input_dims or the files"
@@ -69,17 +77,19 @@ def _read_file(path: Path, name: str) -> np.ndarray:
     try:
         if _is_hdf5(path):
             array = _read_hdf5(path, name)
-        elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                array = archive["feats" if "feats" in archive or len(archive.files) != 1 else archive.files[0]]
         else:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
+            if isinstance(array, np.lib.npyio.NpzFile) != (path.suffix == ".npz"):
+                raise ValueError(f"its content is not that of a {path.suffix} file")
+            if path.suffix == ".npz":
+                with array as archive:
+                    array = archive["feats" if "feats" in archive or len(archive.files) != 1 else archive.files[0]]
         array = np.array(array, dtype=np.float32)  # a copy: files may be mapped read-only
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; put the features there, or correct data.features") from None
     except KeyError as error:
         raise ValueError(f"{path} has no array {error}") from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a readable feature file: {error}") from None
     if array.ndim != 2 or len(array) == 0:
         raise ValueError(f"{path}: features must be (T, C) with T >= 1, not {array.shape}")
@@ -90,4 +100,6 @@ def _read_hdf5(path: Path, name: str) -> np.ndarray:
     import h5py  # only for features kept in one HDF5 file
 
     with h5py.File(path, "r") as file:
+        if not isinstance(file[name], h5py.Dataset):
+            raise ValueError(f"'{name}' is a group in it, not an array")
         return file[name][()]

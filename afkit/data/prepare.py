@@ -1,37 +1,99 @@
 """From an archive, official files or raw recordings to a data set's layout below the data root."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from afkit.config import DataConfig, Recipe
+from afkit.data.archives import ARCHIVES, Archive, arrange, check_md5, download
+from afkit.data.ego4d import convert_ego4d
 from afkit.data.features import locate
+from afkit.data.unpacking import scratch_folder, unpack
 from afkit.data.watch import write_watch
 
-_WRITERS = {"watch": write_watch}  # data sets that need nothing but an installed package
+
+def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
+    """The annotation file and feature folders of a data set that are not there."""
+    parts = [locate(data_root, path) for path in [config.annotations, *config.features]]
+    return [part for part in parts if not part.exists()]
 
 
-def is_prepared(config: DataConfig, data_root: str | Path) -> bool:
-    """Whether the annotation file and every feature folder of a data set are there."""
-    return all(locate(data_root, path).exists() for path in [config.annotations, *config.features])
+def can_prepare(recipe: Recipe, data_root: str | Path, source: str = "", fetch: bool = False) -> bool:
+    """Whether `prepare` has what it needs, as far as can be told without reading it."""
+    archive = ARCHIVES.get(recipe.name)
+    found = archive is not None and (fetch or (Path(data_root) / archive.name).is_file())
+    return not missing_parts(recipe.data, data_root) or bool(source) or recipe.name == "watch" or found
 
 
-def can_prepare(recipe: str) -> bool:
-    """Whether `prepare` can make the data of a recipe without being given anything."""
-    return recipe in _WRITERS
-
-
-def prepare(recipe: Recipe, data_root: str | Path) -> None:
-    """Make the data of a recipe where it is missing.
+def prepare(
+    recipe: Recipe,
+    data_root: str | Path,
+    source: str = "",
+    fetch: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Bring a data set into the layout that its recipe names; what is there stays as it is.
 
     Args:
         recipe: by its name, the data set.
         data_root: folder of all data sets.
+        source: the published archive, or the folder of Ego4D's official files; "" to look for the archive in the
+            data root. An Ego4D source is always read, so that an interrupted conversion goes on.
+        fetch: download the archive where it is not found (tens of gigabytes).
+        say: receives a line per step.
 
     Raises:
-        ValueError: the data is missing and cannot be made from what is installed.
+        ValueError: nothing to prepare from, or an archive that is damaged, hostile or another one.
     """
-    if is_prepared(recipe.data, data_root):
+    is_ego4d = recipe.name.startswith("ego4d")
+    if is_ego4d and source:
+        features = [Path(folder).name for folder in recipe.data.features]
+        report = convert_ego4d(source, data_root, features, on_clip=_progress(say, "files converted"))
+        say(", ".join(f"{key}: {value}" for key, value in report.items() if not isinstance(value, list)))
+        if report["missing"]:
+            say(f"{len(report['missing'])} feature tensors are missing, e.g. {report['missing'][0]}")
         return
-    if not can_prepare(recipe.name):
-        missing = [p for p in [recipe.data.annotations, *recipe.data.features] if not locate(data_root, p).exists()]
-        raise ValueError(f"{Path(data_root) / missing[0]} does not exist; put the data set of '{recipe.name}' there")
-    _WRITERS[recipe.name](data_root)
+    missing = missing_parts(recipe.data, data_root)
+    if not missing:
+        return
+    if recipe.name == "watch":
+        write_watch(data_root)
+    elif recipe.name in ARCHIVES:
+        _from_archive(recipe, Path(data_root), source, fetch, say)
+    else:
+        hint = f"; convert the official files with: python -m afkit prepare {recipe.name} FOLDER" if is_ego4d else ""
+        raise ValueError(f"{missing[0]} does not exist; put the data set of '{recipe.name}' there{hint}")
+
+
+def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say: Callable[[str], None]) -> None:
+    """Find or fetch the published archive, check it, unpack it, and move the data set into place."""
+    archive = ARCHIVES[recipe.name]
+    path = Path(source) if source else data_root / archive.name
+    if fetch and not source:
+        download(archive, path)  # checks its sum, too
+    elif not path.is_file():
+        raise ValueError(_how_to_get(recipe, archive, path))
+    else:
+        say(f"checking {path.name}")
+        check_md5(path, archive.md5)
+    with scratch_folder(data_root / f"{archive.name}.unpacked") as scratch:
+        say(f"unpacking {path.name}")
+        unpack(path, scratch / "tree")
+        arrange(scratch / "tree", recipe.data, data_root)
+
+
+def _how_to_get(recipe: Recipe, archive: Archive, path: Path) -> str:
+    return (
+        f"the data of '{recipe.name}' is not below the data root and there is no {path}; download {archive.name} "
+        f"(md5 {archive.md5}) from {archive.url} and put it there, or run: python -m afkit prepare {recipe.name} "
+        "--download"
+    )
+
+
+def _progress(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
+    """About ten lines of progress in all."""
+
+    def tell(done: int, total: int) -> None:
+        if done == total or done % max(total // 10, 1) == 0:
+            say(f"{done}/{total} {what}")
+
+    return tell

@@ -50,6 +50,9 @@ def predict(
     fps = fps if fps is not None else recipe.data.fps
     if fps is None:
         raise ValueError(f"recipe '{recipe.name}' takes the frame rate from the data; give fps")
+    for name, value in (("fps", fps), ("duration", duration)):
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} of '{video}' must be a number above 0, not {value}")
     if recipe.data.stride_frames <= 0 and duration is None:
         raise ValueError(f"recipe '{recipe.name}' has features of fixed length; give the duration in seconds")
     end_sec = UNKNOWN_DURATION_SEC if duration is None else float(duration)

@@ -140,7 +140,8 @@ def vote(kept: Tensor, segments: Tensor, scores: Tensor, threshold: float) -> Te
     lengths = (kept[:, 1] - kept[:, 0])[:, None] + (segments[:, 1] - segments[:, 0])[None, :]
     iou = overlap / (lengths - overlap)
     weights = iou.where(iou >= threshold, 0) * scores
-    return (weights @ segments) / weights.sum(dim=1, keepdim=True)
+    total = weights.sum(dim=1, keepdim=True)  # 0 for a segment without length, which has no vote even for itself
+    return ((weights @ segments) / total).where(total > 0, kept)
 
 
 def _check(segments: Tensor, scores: Tensor, labels: Tensor, method: str, backend: str) -> None:
@@ -153,6 +154,12 @@ def _check(segments: Tensor, scores: Tensor, labels: Tensor, method: str, backen
     if scores.shape != segments.shape[:1] or labels.shape != segments.shape[:1]:
         shapes = f"{tuple(scores.shape)} and {tuple(labels.shape)}"
         raise ValueError(f"scores and labels must be ({len(segments)},) like segments, not {shapes}")
+    if not scores.isfinite().all():
+        raise ValueError(f"scores must be finite; that of candidate {int((~scores.isfinite()).nonzero()[0])} is not")
+    unfit = ~(segments.isfinite().all(dim=1) & (segments[:, 1] >= segments[:, 0]))
+    if unfit.any():
+        row = int(unfit.nonzero()[0])
+        raise ValueError(f"segments must be finite with end >= start; segment {row} is {segments[row].tolist()}")
 
 
 def _check_numbers(

@@ -103,8 +103,8 @@ class Criterion(nn.Module):
         norm = self.loss_norm.to(logits.dtype)
         smoothing = self.config.label_smoothing
         class_targets = class_targets * (1 - smoothing) + smoothing / (self.num_classes + 1)
-        # where, not a product: what stands at masked positions may be anything
-        cls = focal_loss(logits, class_targets).sum(-1).where(valid, 0).sum() / norm
+        # what stands at masked positions may be anything: replaced before the loss, so that no gradient is NaN
+        cls = focal_loss(logits.where(valid[..., None], 0), class_targets).sum(-1).where(valid, 0).sum() / norm
         kept = positive[..., None]
         reg = _REGRESSION[self.config.regression](offsets.where(kept, 1), offset_targets.where(kept, 1))
         reg = reg.where(positive, 0).sum() / norm

@@ -14,7 +14,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from afkit.config import nearest
-from afkit.data.prepare import can_prepare, is_prepared
+from afkit.data.prepare import can_prepare
 from afkit.files import write_text
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.folder import STAGES, fail_stage, is_done, note_stage, project_root, run_folder
@@ -68,10 +68,11 @@ def run(
         overrides["optim.epochs"] = parameters["epochs"]
     resolved = make_named_recipe(recipe, overrides)
     of_stage = parameters_by_stage(chosen, parameters)
-    if not (is_prepared(resolved.data, project_root() / data_root) or can_prepare(recipe)):
+    source, fetch = parameters.get("source", ""), parameters.get("download", False)
+    if "01_data" in chosen and not can_prepare(resolved, project_root() / data_root, source, fetch):
         raise ValueError(
             f"the data of '{recipe}' is not at {project_root() / data_root / resolved.data.annotations}; "
-            "put the data set there, or name its folder with --data-root"
+            f"name its folder with --data-root, or prepare it with: python -m afkit prepare {recipe} SRC"
         )
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
     folder = run_folder(recipe, seed, overrides, results, name)

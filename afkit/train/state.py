@@ -2,7 +2,6 @@
 
 import copy
 import json
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +66,10 @@ def load_state(path: str | Path, state: TrainingState, recipe: Recipe, seed: int
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         same = json.loads(content["recipe"]) == json.loads(recipe.model_dump_json()) and content["seed"] == seed
-    except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        lacking = [name for name in (*PARTS, "step", "metrics", "torch_rng") if name not in content]
+        if lacking:
+            raise KeyError(f"it lacks {lacking[0]}")
+    except Exception as error:  # damaged files raise almost anything
         reason = str(error).split("\n")[0]
         raise ValueError(f"{path} is not a readable checkpoint ({reason}); delete it to start anew") from None
     if not same:

@@ -48,7 +48,10 @@ def test_a_wrong_parameter_is_named(parameters, message):
         ({"recipe": "watch", "overrides": {"optim.epochs": "x"}}, "'optim.epochs' = 'x'"),
         ({"recipe": "watch", "parameters": {"color": 1}}, "has the parameter 'color'"),
         ({"recipe": "watch", "stages": ["05"]}, "there is no stage '05'"),
-        ({"recipe": "thumos_i3d"}, "thumos14.json; put the data set there, or name its folder with --data-root"),
+        (
+            {"recipe": "thumos_i3d"},
+            "thumos14.json; name its folder with --data-root, or prepare it with: python -m afkit prepare",
+        ),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_written(tmp_path, arguments, message):

@@ -1,0 +1,196 @@
+"""Score fusion: class scores that another network gave to whole videos replace the detections' labels."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from afkit.files import read_json
+
+NEEDED = ["video", "start_sec", "end_sec", "score"]  # the label is replaced, so it may be missing
+
+
+def fuse_scores(
+    predictions: pd.DataFrame,
+    score_file: str | Path | Mapping[str, np.ndarray],
+    top_k: int = 2,
+    max_predictions: int = 200,
+) -> pd.DataFrame:
+    """Repeat each video's best detections for its best external classes (ActionFormer on ActivityNet).
+
+    Args:
+        predictions: DataFrame video, start_sec, end_sec, score; not modified.
+        score_file: file that `read_scores` reads, or what it returned. The key of a video may carry or lack the
+            prefix `v_`.
+        top_k: classes for each video.
+        max_predictions: detections of each video that are kept, by score, before they are repeated.
+
+    Returns:
+        DataFrame video, start_sec, end_sec (float64), label (int64, position in the class scores) and score
+        (float64, sqrt(class score * score)). Videos by name, in each the best class first, then by score.
+
+    Raises:
+        ValueError: videos without class scores (see `uncovered_videos`), or unfit scores, columns or arguments.
+    """
+    where = "score_file" if isinstance(score_file, Mapping) else str(score_file)
+    class_scores = _check_scores(score_file, where) if isinstance(score_file, Mapping) else read_scores(score_file)
+    scores = _detection_scores(predictions)  # (N,)
+    missing = uncovered_videos(predictions, class_scores)
+    if missing:
+        raise ValueError(
+            f"{where} has no class scores for {len(missing)} of {predictions['video'].nunique()} videos "
+            f"({', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}); complete it, or leave out the "
+            f"detections of these videos (afkit.detect.fusion.uncovered_videos lists them)"
+        )
+    num_classes = len(next(iter(class_scores.values())))
+    if not 1 <= top_k <= num_classes or max_predictions < 1:
+        raise ValueError(f"give top_k between 1 and {num_classes} (classes of {where}) and max_predictions >= 1")
+
+    codes, videos = pd.factorize(predictions["video"], sort=True)  # (N,), (V,)
+    # of equal scores the later row comes first, as when the original reverses an ascending order
+    order = np.lexsort((-np.arange(len(codes)), -scores, codes))
+    blocks = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)  # rows of each video
+    rows, labels, fused = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    for video, block in zip(videos, blocks, strict=False):  # without detections: no video, one empty block
+        best = block[:max_predictions]  # (n,)
+        values = class_scores[_key(video, class_scores)]  # (K,)
+        classes, weights = _best_classes(values, top_k, f"{where}, video '{video}'")
+        rows.append(np.tile(best, top_k))
+        labels.append(np.repeat(classes, len(best)))
+        fused.append(np.sqrt(np.outer(weights, scores[best])).ravel())  # (top_k, n) -> (top_k * n,)
+    table = predictions[NEEDED[:3]].iloc[np.concatenate(rows)].reset_index(drop=True)
+    table = table.astype({"start_sec": np.float64, "end_sec": np.float64})
+    return table.assign(label=np.concatenate(labels), score=np.concatenate(fused))
+
+
+def uncovered_videos(predictions: pd.DataFrame, scores: Mapping[str, np.ndarray]) -> list[str]:
+    """Videos of a table that have no class scores, with or without the prefix `v_`; sorted."""
+    return sorted(str(video) for video in predictions["video"].unique() if _key(video, scores) is None)
+
+
+def read_scores(path: str | Path) -> dict[str, np.ndarray]:
+    """Class scores of whole videos.
+
+    Args:
+        path: `.json` or `.pkl` with {video: scores}, bare or under "results". Of a pickle only plain containers,
+            numbers and text and NumPy arrays of numbers are read; nothing in it is executed.
+
+    Returns:
+        {video: (K,) float64}, the same K for all.
+
+    Raises:
+        ValueError: the file is missing, of another kind or malformed; a score is not finite; K differs.
+    """
+    path = Path(path)
+    if path.suffix not in (".json", ".pkl"):
+        raise ValueError(f"{path} must be a .json or .pkl file of class scores")
+    return _check_scores(read_json(path) if path.suffix == ".json" else _read_pickle(path), str(path))
+
+
+def _check_scores(content: Any, where: str) -> dict[str, np.ndarray]:
+    if isinstance(content, Mapping) and isinstance(content.get("results"), Mapping):
+        content = content["results"]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(video, str) for video in content):
+        raise ValueError(f"{where} has no class scores; expected {{video: [a score for each class]}}")
+    scores = {video: _vector(values, f"{where}, video '{video}'") for video, values in content.items()}
+    count = len(next(iter(scores.values())))
+    odd = next((video for video, values in scores.items() if len(values) != count), None)
+    if odd is not None:
+        raise ValueError(f"{where}, video '{odd}': {len(scores[odd])} class scores, not {count}; give one per class")
+    return scores
+
+
+def _vector(values: Any, where: str) -> np.ndarray:
+    """(K,) float64."""
+    try:
+        array = _to_array(values) if isinstance(values, _Recorded) else np.asarray(values)
+    except (TypeError, ValueError, AttributeError, IndexError):
+        array = np.zeros(0)  # refused below
+    if array.dtype.kind not in "fiu" or array.ndim != 1 or len(array) == 0 or not np.isfinite(array).all():
+        raise ValueError(f"{where}: class scores must be a list of finite numbers, one for each class")
+    return array.astype(np.float64)
+
+
+def _detection_scores(predictions: pd.DataFrame) -> np.ndarray:
+    """(N,) float64, after a check of the table."""
+    missing = [column for column in NEEDED if column not in predictions.columns]
+    if missing:
+        raise ValueError(f"predictions lacks the columns {', '.join(missing)}; it needs {', '.join(NEEDED)}")
+    scores = pd.to_numeric(predictions["score"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    bad = ~(np.isfinite(scores) & (scores >= 0)) | predictions["video"].isna().to_numpy()
+    if bad.any():
+        row = predictions.iloc[int(bad.argmax())]
+        raise ValueError(
+            f"row {row.name} of predictions has video {row['video']} and score {row['score']}; give each row a "
+            f"video and a score of at least 0"
+        )
+    return scores
+
+
+def _key(video: Any, scores: Mapping[str, np.ndarray]) -> str | None:
+    """Under which key the scores have a video: ActivityNet's ids are written with and without the prefix `v_`."""
+    return next((key for key in (str(video), f"v_{video}", str(video).removeprefix("v_")) if key in scores), None)
+
+
+def _best_classes(values: np.ndarray, top_k: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """From (K,) class scores the best classes and their scores, both (top_k,), best first."""
+    classes = np.argsort(values, kind="stable")[::-1][:top_k]
+    if values[classes[-1]] < 0:  # lower ones are never used
+        raise ValueError(f"{where}: a negative class score is among the {top_k} best; give probabilities")
+    return classes, values[classes]
+
+
+class _Recorded:
+    """What a pickle says of an array or of a data type, in place of the thing itself.
+
+    NumPy's own reconstruction is unsafe even where nothing else is allowed: with a forged state of a data type it
+    takes any bytes for addresses of objects.
+    """
+
+    state: tuple = ()
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+
+    def __setstate__(self, state: tuple) -> None:
+        self.state = state
+
+
+def _to_array(recorded: _Recorded) -> np.ndarray:
+    """The array, if it holds numbers; anything else raises one of several errors."""
+    raw, dtype, shape, *_ = recorded.arguments  # of _frombuffer
+    if recorded.state:  # of _reconstruct
+        _, shape, dtype, _, raw = recorded.state
+    data = raw.encode("latin1") if isinstance(raw, str) else raw  # text: written by Python 2
+    # a type made from its byte order and name; frombuffer refuses types that hold addresses
+    return np.frombuffer(data, f"{dtype.state[1]}{dtype.arguments[0]}").reshape(shape)
+
+
+_STAND_INS = {
+    ("numpy", "ndarray"): "ndarray",  # only ever an argument
+    ("numpy", "dtype"): _Recorded,
+    ("numpy._core.multiarray", "_reconstruct"): _Recorded,
+    ("numpy._core.numeric", "_frombuffer"): _Recorded,  # protocol 5
+    ("_codecs", "encode"): lambda text, *_: text.encode("latin1"),  # bytes in protocol 2
+}
+
+
+class _ScoreUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        key = (module.replace("numpy.core.", "numpy._core."), name)  # as NumPy 1 and 2 spell it
+        if key not in _STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return _STAND_INS[key]
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            return _ScoreUnpickler(file, encoding="latin1").load()
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except Exception as error:  # what is no pickle, or a forged one, can fail in any way
+        raise ValueError(f"{path} is not a pickle of NumPy arrays of numbers, and no other is read ({error})") from None

@@ -1,0 +1,45 @@
+"""Common to all tests. Where libraries are missing (a bare GPU machine), only files named test_gpu... are collected."""
+
+import importlib.util
+
+import pytest
+import torch
+
+LIBRARIES = ("h5py", "hypothesis", "pydantic", "safetensors", "yaml")
+BARE = any(importlib.util.find_spec(name) is None for name in LIBRARIES)
+
+if BARE:
+    CONFIGS, Config = [], None
+else:
+    import hypothesis
+    from golden_files import CONFIGS, Config
+
+    hypothesis.settings.register_profile("afkit", deadline=None)  # a slow machine is no failure
+    hypothesis.settings.load_profile("afkit")
+
+
+def pytest_ignore_collect(collection_path):
+    """True leaves a file out."""
+    is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    return True if BARE and is_test and "gpu" not in collection_path.name else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Torch on one thread: the networks are small, and tests may share the processors with others."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=CONFIGS)
+def config(request):
+    """Each of the original's small networks in turn."""
+    return Config(request.param)
+
+
+@pytest.fixture
+def thumos():
+    """The small network whose files lie in the repository."""
+    return Config("thumos_i3d")

@@ -1,0 +1,300 @@
+"""Items: the original's data sets read from disk, crops with its random numbers, and what a crop depends on."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from golden_files import OWN, arrays, content
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_data import (
+    FPS,
+    NUM_FRAMES,
+    STRIDE,
+    read_database,
+    tiny_recipe,
+    training_set,
+    write_annotations,
+    write_tiny_data,
+)
+
+from afkit.config import DataConfig
+from afkit.data.items import CROP_TRIES, Dataset, Item, crop, on_grid
+from afkit.original import recipe_from_original
+
+DATA_SETS = sorted(path.name for path in (OWN / "dataset").iterdir() if path.name != "truncate")
+
+
+def data_config(tag):
+    """(expected.json, the `data` section of a recipe with its arguments)."""
+    expected = content(f"dataset/{tag}/expected.json")
+    model = {"backbone_arch": [2, 2, 3], "regression_range": [[0, 4], [4, 8], [8, 16], [16, 10000]]}
+    source = {"dataset_name": expected["kind"], "dataset": expected["args"], "model": model}
+    return expected, recipe_from_original(source).data
+
+
+@pytest.mark.parametrize("tag", DATA_SETS)
+def test_items_equal_the_original(tag):
+    expected, config = data_config(tag)
+    saved = arrays(f"dataset/{tag}/expected.npz")
+    for run in expected["runs"]:
+        dataset = Dataset(config, OWN / "dataset" / tag, run["split"], training=run["is_training"])
+        assert len(dataset) == run["n_items"] == len(run["items"])
+        assert {name: label for label, name in dataset.label_names.items()} == run["label_dict"]
+        assert config.tious == pytest.approx(run["attributes"]["tiou_thresholds"])
+        for item, wanted in zip((dataset[i] for i in range(len(dataset))), run["items"], strict=True):
+            key = f"{'train' if run['is_training'] else 'eval'}.{wanted['index']}"
+            assert item.video == wanted["video_id"]
+            assert (item.fps, item.duration) == (wanted["fps"], wanted["duration"])
+            assert item.stride == pytest.approx(wanted["feat_stride"], rel=1e-12)
+            assert item.num_frames == pytest.approx(wanted["feat_num_frames"], rel=1e-12)
+            np.testing.assert_array_equal(item.features, saved[f"{key}.feats"])
+            assert item.features.dtype == torch.float32
+            assert (item.segments is not None) == wanted["has_gt"] == (f"{key}.segments" in saved)
+            if wanted["has_gt"]:
+                np.testing.assert_allclose(item.segments, saved[f"{key}.segments"], rtol=0, atol=1e-5)
+                np.testing.assert_array_equal(item.labels, saved[f"{key}.labels"])
+                assert (item.segments.dtype, item.labels.dtype) == (torch.float32, torch.int64)
+
+
+def test_the_goldens_hold_seven_data_sets():
+    assert len(DATA_SETS) == 7
+
+
+# ---- crops
+
+
+class Replayed:
+    """Gives recorded numbers, and insists on the recorded limits."""
+
+    def __init__(self, calls):
+        self.calls = list(calls)
+
+    def randint(self, low, high):
+        """The next recorded number."""
+        expected_low, expected_high, value = self.calls.pop(0)
+        assert (low, high) == (expected_low, expected_high)
+        return value
+
+
+@pytest.mark.parametrize("case", content("dataset/truncate/truncate.json"), ids=lambda case: str(case["case"]))
+def test_crops_equal_the_original(case):
+    saved = arrays("dataset/truncate/truncate.npz")
+    names = ("feats", "segments", "labels")
+    features, segments, labels = (torch.from_numpy(saved[f"c{case['case']}.{name}"]) for name in names)
+    config = tiny_recipe().data.model_copy(
+        update={
+            "max_seq_len": case["max_seq_len"],
+            "crop_min_overlap": case["trunc_thresh"],
+            "crop_ratio": case["crop_ratio"],
+        }
+    )
+    item = Item("v", features, segments, labels, 1.0, 1.0, 1.0, 2 * case["offset"])
+    draws = Replayed(case["randint_calls"])
+    found = crop(item, config, draws)
+    assert not draws.calls
+    np.testing.assert_array_equal(found.features, saved[f"c{case['case']}.out_feats"])
+    np.testing.assert_allclose(found.segments, saved[f"c{case['case']}.out_segments"], rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(found.labels, saved[f"c{case['case']}.out_labels"])
+
+
+def numbered(length, segments, margin=1.0):
+    """An item whose features count the steps."""
+    features = torch.arange(float(length))[None]
+    labels = torch.arange(len(segments))
+    segments = torch.tensor(segments, dtype=torch.float32).reshape(-1, 2)
+    return Item("v", features, segments, labels, 1.0, 1.0, 1.0, 2 * margin)
+
+
+def crop_config(**settings):
+    """A `data` section whose limits need not fit a network."""
+    return DataConfig(**(tiny_recipe().data.model_dump() | {"max_seq_len": 10} | settings))
+
+
+@settings(max_examples=150)
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 60),
+    st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=5),
+    st.sampled_from([None, (0.5, 1.0), (0.9, 1.0), (0.3, 0.6)]),
+    st.sampled_from([0.3, 0.5, 1.0]),
+)
+def test_a_crop_is_a_window_with_what_lies_in_it(seed, length, actions, ratio, overlap):
+    item = numbered(length, [(onset, onset + extent) for onset, extent in actions])
+    config = crop_config(max_seq_len=30, crop_ratio=ratio, crop_min_overlap=overlap)
+    found = crop(item, config, random.Random(seed))
+    steps, start = found.features.shape[1], int(found.features[0, 0])
+    assert found.features[0].tolist() == list(range(start, start + steps))
+    if length > 30:
+        assert steps == 30
+    elif ratio is None:
+        assert found is item
+    else:
+        assert max(round(ratio[0] * length), 1) <= steps <= min(round(ratio[1] * length), length)
+    if steps == length:
+        assert torch.equal(found.segments, item.segments)
+        return
+    expected = []
+    for label, (onset, end) in enumerate(item.segments.tolist()):
+        first, last = (min(max(time, start - 1.0), start + steps + 1.0) for time in (onset, end))
+        if last - first >= overlap * (end - onset):
+            expected.append((first - start, last - start, label))
+    assert [
+        (*segment, label) for segment, label in zip(found.segments.tolist(), found.labels.tolist(), strict=True)
+    ] == expected
+
+
+def test_a_crop_is_tried_until_an_action_is_in_it():
+    item = numbered(1000, [(500, 504)])
+    found = [crop(item, crop_config(max_seq_len=100), random.Random(seed)) for seed in range(30)]
+    assert all(len(each.labels) == 1 for each in found)
+    assert len({int(each.features[0, 0]) for each in found}) > 10
+
+
+def test_a_hopeless_crop_ends_with_the_last_try():
+    calls = [(0, 90, 0)] * CROP_TRIES
+    found = crop(numbered(100, [(80, 90)]), crop_config(), draws := Replayed(calls))
+    assert (len(found.labels), found.features.shape[1], draws.calls) == (0, 10, [])
+
+
+def test_a_video_without_annotation_is_cropped_only_where_it_is_too_long():
+    short, long = (numbered(length, [])._replace(segments=None, labels=None) for length in (10, 15))
+    assert crop(short, crop_config(crop_ratio=(0.5, 0.6)), Replayed([])) is short
+    found = crop(long, crop_config(), Replayed([(0, 5, 3)]))
+    assert found.features[0].tolist() == list(range(3, 13))
+    assert found.segments is None and found.labels is None
+
+
+# ---- the data set
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root with the tiny data set."""
+    write_tiny_data(tmp_path)
+    return tmp_path
+
+
+def same_items(a, b):
+    """Whether two items hold the same features and segments."""
+    return (
+        a.features.shape == b.features.shape
+        and torch.equal(a.features, b.features)
+        and torch.equal(a.segments, b.segments)
+    )
+
+
+def test_crops_depend_on_seed_epoch_and_index_alone(root):
+    recipe = tiny_recipe()
+    first, again, other = (training_set(root, recipe, seed=seed) for seed in (3, 3, 4))
+    items = [first[index] for index in range(6)]
+    random.seed(5)
+    torch.manual_seed(5)
+    assert all(same_items(items[index], again[index]) for index in (4, 0, 5, 2, 1, 3))
+    assert all(same_items(items[index], first[index]) for index in range(6))
+    assert not all(same_items(items[index], other[index]) for index in range(6))
+    again.epoch = 1
+    assert not all(same_items(items[index], again[index]) for index in range(6))
+    again.epoch = 0
+    assert all(same_items(items[index], again[index]) for index in range(6))
+
+
+def test_nothing_is_random_outside_training(root):
+    recipe = tiny_recipe()
+    items = [Dataset(recipe.data, root, ["training"], seed=seed)[2] for seed in (0, 1)]
+    assert same_items(*items)
+    raw = np.load(root / "tiny/features/video2.npy")
+    np.testing.assert_array_equal(items[0].features, raw.T)
+
+
+def test_segments_lie_on_the_grid(root):
+    dataset = Dataset(tiny_recipe().data, root, ["test"])
+    item, annotations = dataset[0], read_database(root)["video6"]["annotations"]
+    expected = [[(time * FPS - NUM_FRAMES / 2) / STRIDE for time in a["segment"]] for a in annotations]
+    np.testing.assert_allclose(item.segments, expected, atol=1e-4)
+    assert item.labels.tolist() == [a["label_id"] for a in annotations]
+    assert (item.video, item.fps, item.stride, item.num_frames) == ("video6", FPS, STRIDE, NUM_FRAMES)
+
+
+def test_the_recipe_frame_rate_wins(root):
+    assert Dataset(tiny_recipe(data__fps=25).data, root, ["test"])[0].fps == 25
+
+
+def test_without_any_frame_rate_the_video_is_named(root):
+    database = read_database(root)
+    del database["video6"]["fps"]
+    write_annotations(root, database)
+    with pytest.raises(
+        ValueError, match=r"video 'video6' has no 'fps' in the annotation file; add it, or set data\.fps"
+    ):
+        Dataset(tiny_recipe().data, root, ["test"])[0]
+
+
+def test_one_class_of_many_labels(root):
+    item = Dataset(tiny_recipe(data__num_classes=1).data, root, ["test"])[0]
+    assert set(item.labels.tolist()) == {0}
+
+
+def test_videos_without_features_are_left_out_or_reported(root):
+    (root / "tiny/features/video2.npy").unlink()
+    dataset = training_set(root, tiny_recipe())
+    assert dataset.missing == ["video2"]
+    assert [video.name for video in dataset.videos] == ["video0", "video1", "video3", "video4", "video5"]
+    strict = training_set(root, tiny_recipe(data__skip_missing=False))
+    assert (len(strict), strict.missing) == (6, [])
+    with pytest.raises(ValueError, match=r"video2\.npy does not exist; put the features there"):
+        strict[2]
+
+
+def test_a_data_set_without_any_features_is_refused(root):
+    recipe = tiny_recipe(data__prefix="other_")
+    with pytest.raises(
+        ValueError, match=r"no video of training in .*annotations\.json has a feature file in .*features"
+    ):
+        training_set(root, recipe)
+
+
+def test_a_missing_annotation_file_is_named(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"annotation file .*tiny.annotations\.json does not exist; prepare the data set"
+    ):
+        training_set(tmp_path, tiny_recipe())
+
+
+def test_an_unknown_subset_is_refused_with_the_nearest(root):
+    with pytest.raises(ValueError, match=r"has no video of the subset 'tset'; did you mean 'test'\?"):
+        Dataset(tiny_recipe().data, root, ["tset"])
+
+
+def test_subsets_are_joined_in_the_order_of_the_file(root):
+    dataset = Dataset(tiny_recipe().data, root, ["Test", "TRAINING"])
+    assert [video.name for video in dataset.videos] == [f"video{number}" for number in range(8)]
+
+
+# ---- the grid of the features
+
+
+def test_every_nth_feature_is_kept():
+    config = crop_config(downsample=3, input_dims=[2])
+    raw = np.arange(20, dtype=np.float32).reshape(10, 2)
+    features, stride, num_frames = on_grid(raw, config, fps=10.0, duration_sec=4.0)
+    np.testing.assert_array_equal(features, raw[::3].T)
+    assert (stride, num_frames) == (3 * STRIDE, NUM_FRAMES)
+
+
+@pytest.mark.parametrize("steps", [3, 10, 25])
+def test_resized_features_are_interpolated(steps):
+    raw = np.random.default_rng(0).normal(size=(steps, 2)).astype(np.float32)
+    features, stride, num_frames = on_grid(raw, crop_config(resize=True, crop_ratio=None), fps=10.0, duration_sec=4.0)
+    source = (np.arange(10) + 0.5) * steps / 10 - 0.5
+    expected = [np.interp(source, np.arange(steps), channel) for channel in raw.T]
+    np.testing.assert_allclose(features, expected, atol=1e-6)
+    assert stride == num_frames == pytest.approx(((steps - 1) * STRIDE + NUM_FRAMES) / 10)
+
+
+def test_features_of_fixed_length_are_spread_over_the_duration():
+    raw = np.zeros((8, 2), np.float32)
+    features, stride, num_frames = on_grid(raw, crop_config(stride_frames=-1), fps=10.0, duration_sec=4.0)
+    assert features.shape == (2, 8)
+    assert stride == num_frames == pytest.approx(4.0 * 10 / 8)

@@ -1,0 +1,201 @@
+"""From features to detections in seconds: the original's, and what the function promises beside."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from golden_files import assert_same_detections
+from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_data
+
+import afkit
+from afkit.data.items import Dataset, Item
+from afkit.detect.prediction import COLUMNS, detect_item, predict, predict_dataset
+from afkit.model.actionformer import build_model
+from afkit.segments import sec_to_grid
+
+
+def parts(table):
+    """Segments, scores, labels of a table."""
+    return table[["start_sec", "end_sec"]].to_numpy(), table["score"].to_numpy(), table["label"].to_numpy()
+
+
+def test_detections_equal_the_original(config):
+    model, recipe = config.model("state_dict_ema"), config.recipe
+    for _, saved in config.cases():
+        fps, duration, stride, num_frames = saved["meta"].tolist()
+        expected = [saved[f"final_{name}"] for name in ("segments", "scores", "labels")]
+        if recipe.data.resize:  # what is stored has been resized already
+            item = Item("v", torch.from_numpy(saved["feats"]), None, None, fps, duration, stride, num_frames)
+            found = detect_item(model, recipe, item)
+        else:
+            assert (stride, num_frames) == (recipe.data.stride_frames, recipe.data.num_frames)
+            found = afkit.predict(model, recipe, saved["feats"].T, fps=fps, duration=duration, video="v")
+        assert_same_detections(parts(found), expected)
+        assert (found["score"].diff().dropna() <= 0).all()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A tiny network whose offsets and scores differ from point to point."""
+    torch.manual_seed(0)
+    model = build_model(tiny_recipe())
+    for name, parameter in model.named_parameters():
+        if "scale" in name or name.startswith(("cls_head.cls_head", "reg_head.offset_head")):
+            torch.nn.init.normal_(parameter, 0.5, 0.5)
+    return model
+
+
+FEATURES = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
+
+
+def test_the_table(model):
+    found = predict(model, tiny_recipe(), FEATURES, fps=10, duration=30.0, video="name")
+    assert found.columns.tolist() == COLUMNS == ["video", "start_sec", "end_sec", "label", "score"]
+    assert len(found) > 20
+    assert set(found["video"]) == {"name"}
+    assert [str(found[name].dtype) for name in COLUMNS[1:]] == ["float64", "float64", "int64", "float64"]
+    assert found.index.tolist() == list(range(len(found)))
+    assert (found["end_sec"] >= found["start_sec"]).all()
+
+
+def test_clipping(model):
+    found = predict(model, tiny_recipe(), FEATURES, fps=10)
+    assert found["start_sec"].min() == 0
+    assert found["end_sec"].max() > 20.4  # the features end at (49 * 4 + 8) / 10 s
+    clipped = predict(model, tiny_recipe(), FEATURES, fps=10, duration=12.0)
+    expected = found[["start_sec", "end_sec"]].clip(upper=np.float32(12.0))
+    np.testing.assert_allclose(clipped[["start_sec", "end_sec"]], expected, rtol=1e-6)
+    np.testing.assert_array_equal(clipped["score"], found["score"])
+
+
+def test_times_follow_the_frame_rate(model):
+    slow, fast = (predict(model, tiny_recipe(), FEATURES, fps=fps) for fps in (10, 20))
+    np.testing.assert_allclose(slow["end_sec"], 2 * fast["end_sec"], rtol=1e-6)
+    own = predict(model, tiny_recipe(data__fps=20), FEATURES)
+    pd.testing.assert_frame_equal(own, fast)
+    given = predict(model, tiny_recipe(data__fps=33), FEATURES, fps=20)
+    pd.testing.assert_frame_equal(given, fast)
+
+
+def test_the_model_is_put_into_evaluation_mode_and_the_input_stays(model):
+    features = FEATURES.astype(np.float64)
+    before = features.copy()
+    first = predict(model.train(), tiny_recipe(), features, fps=10)
+    assert not model.training
+    pd.testing.assert_frame_equal(first, predict(model, tiny_recipe(), FEATURES.tolist(), fps=10))
+    np.testing.assert_array_equal(features, before)
+
+
+@pytest.mark.parametrize("steps", [1, 64, 65, 200])
+def test_any_length(model, steps):
+    features = np.random.default_rng(2).normal(size=(steps, 6)).astype(np.float32)
+    found = predict(model, tiny_recipe(), features, fps=10, duration=steps * 0.4 + 0.4)
+    assert len(found) > 0
+    assert np.isfinite(found[["start_sec", "end_sec", "score"]].to_numpy()).all()
+
+
+def test_no_detections_give_an_empty_table(model):
+    found = predict(model, tiny_recipe(decode__duration_thresh=1e6), FEATURES, fps=10)
+    assert len(found) == 0
+    assert found.columns.tolist() == COLUMNS
+    assert found["label"].dtype == np.int64
+
+
+def test_without_suppression_every_candidate_is_kept(model):
+    recipe = tiny_recipe(decode__nms="none", decode__max_segments=3, decode__pre_nms_topk=2000)
+    assert len(predict(model, recipe, FEATURES, fps=10)) > 100
+
+
+def resized_recipe():
+    """The tiny recipe with sequences resized to 64 steps."""
+    return tiny_recipe(data__resize=True)
+
+
+def test_resized_features_have_their_own_grid(model):
+    """Features of any length are interpolated; the grid then covers what the features covered."""
+    recipe, channels = resized_recipe(), np.arange(6)
+    for steps in (50, 64, 111):
+        features = np.random.default_rng(steps).normal(size=(steps, 6)).astype(np.float32)
+        source = (np.arange(64) + 0.5) * steps / 64 - 0.5
+        resized = np.stack([np.interp(source, np.arange(steps), features[:, c]) for c in channels]).astype(np.float32)
+        stride = ((steps - 1) * 4 + 8) / 64
+        item = Item("v", torch.from_numpy(resized), None, None, 10.0, 1e8, stride, stride)
+        found, expected = predict(model, recipe, features, fps=10, video="v"), detect_item(model, recipe, item)
+        assert_same_detections(parts(found), parts(expected))
+
+
+def test_features_of_fixed_length_need_the_duration(model):
+    recipe = tiny_recipe(data__stride_frames=-1)
+    with pytest.raises(ValueError, match="recipe 'tiny' has features of fixed length; give the duration in seconds"):
+        predict(model, recipe, FEATURES, fps=10)
+    found = predict(model, recipe, FEATURES, fps=10, duration=40.0)
+    stride = 40.0 * 10 / 50
+    item = Item("v", torch.from_numpy(FEATURES.T.copy()), None, None, 10.0, 40.0, stride, stride)
+    np.testing.assert_allclose(found["end_sec"], detect_item(model, recipe, item)["end_sec"])
+
+
+def test_wrong_input_is_named(model):
+    for features in (FEATURES.T, FEATURES[0], FEATURES[:0], FEATURES[None]):
+        with pytest.raises(ValueError, match=r"features of 'v7' must be \(T, 6\) for recipe 'tiny', not \("):
+            predict(model, tiny_recipe(), features, fps=10, video="v7")
+    with pytest.raises(ValueError, match="recipe 'tiny' takes the frame rate from the data; give fps"):
+        predict(model, tiny_recipe(), FEATURES)
+
+
+@pytest.mark.parametrize("arguments", [{"fps": 0}, {"fps": -5}, {"fps": np.nan}, {"fps": 10, "duration": -1}])
+def test_impossible_times_are_refused(model, arguments):
+    with pytest.raises(ValueError, match=next(reversed(arguments))):
+        predict(model, tiny_recipe(), FEATURES, **arguments)
+
+
+# ---- a data set
+
+
+def test_a_data_set_gives_what_its_recordings_give_alone(model, tmp_path):
+    write_tiny_data(tmp_path)
+    recipe, done = tiny_recipe(), []
+    dataset = Dataset(recipe.data, tmp_path, ["training", "test"])
+    found = predict_dataset(model, recipe, dataset, on_video=done.append)
+    assert done == list(range(1, 9))
+    assert found["video"].drop_duplicates().tolist() == [f"video{number}" for number in range(8)]
+    assert found.index.tolist() == list(range(len(found)))
+    for name, entry in read_database(tmp_path).items():
+        features = np.load(tmp_path / f"tiny/features/{name}.npy")
+        alone = predict(model, recipe, features, fps=entry["fps"], duration=entry["duration"], video=name)
+        pd.testing.assert_frame_equal(found[found["video"] == name].reset_index(drop=True), alone)
+
+
+def test_a_network_that_knows_the_answer_finds_every_action(tmp_path):
+    """Outputs made from the annotations come back as them: grid and seconds fit together on the whole way."""
+    write_tiny_data(tmp_path)
+    database = read_database(tmp_path)
+    actions = [{"segment": [2.0 + 5 * k, 5.0 + 5 * k], "label": f"action {k}", "label_id": k} for k in range(3)]
+    database["video7"]["annotations"] = actions
+    write_annotations(tmp_path, database)
+    recipe = tiny_recipe(decode__nms="hard")
+    dataset = Dataset(recipe.data, tmp_path, ["test"])
+    item = dataset[1]
+
+    class Oracle(torch.nn.Module):
+        """Says at the point nearest to each action's centre what the annotation says."""
+
+        def __init__(self):
+            super().__init__()
+            self.unused = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, features, mask):
+            """The outputs of a tiny network."""
+            out = build_model(recipe)(features, mask)
+            logits = [torch.full_like(level, -20.0) for level in out.logits]
+            offsets = [torch.zeros_like(level) for level in out.offsets]
+            for action in actions:
+                onset, end = (sec_to_grid(time, item.fps, item.stride, item.num_frames) for time in action["segment"])
+                step = round((onset + end) / 4)  # on the level with stride 2
+                logits[1][0, step, action["label_id"]] = 3.0 + action["label_id"]
+                offsets[1][0, step] = torch.tensor([step - onset / 2, end / 2 - step])
+            return out._replace(logits=logits, offsets=offsets)
+
+    found = detect_item(Oracle(), recipe, item)
+    assert found["label"].tolist() == [2, 1, 0]
+    expected = [action["segment"] for action in reversed(actions)]
+    np.testing.assert_allclose(found[["start_sec", "end_sec"]], expected, atol=1e-5)

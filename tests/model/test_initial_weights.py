@@ -1,0 +1,54 @@
+"""The start of training: the class prior, zero biases, and the distributions that the original starts from."""
+
+import math
+
+import pytest
+import torch
+from golden_files import content, experiment
+from tiny_data import tiny_recipe
+
+from afkit.model.actionformer import build_model
+
+
+def test_the_class_bias_gives_the_prior():
+    bias = build_model(tiny_recipe()).cls_head.cls_head.conv.bias
+    assert bias.tolist() == pytest.approx([-math.log(99)] * 3)
+    bias = build_model(tiny_recipe(model__class_prior=0.2)).cls_head.cls_head.conv.bias
+    assert bias.sigmoid().tolist() == pytest.approx([0.2] * 3)
+
+
+def test_classes_that_never_occur_start_lower():
+    bias = build_model(tiny_recipe(model__empty_classes=[0, 2])).cls_head.cls_head.conv.bias
+    never = -math.log((1 - 1e-6) / 1e-6)
+    assert bias.tolist() == pytest.approx([never, -math.log(99), never])
+
+
+@pytest.mark.parametrize(
+    "overrides", [{}, {"model__backbone": "conv"}, {"model__neck": "fpn", "model__neck_norm": False}]
+)
+def test_all_other_biases_start_at_zero(overrides):
+    model = build_model(tiny_recipe(model__embed_norm=False, model__head_norm=False, **overrides))
+    biases = {name: value for name, value in model.named_parameters() if name.endswith(".bias")}
+    del biases["cls_head.cls_head.conv.bias"]
+    assert len(biases) > 10
+    assert not [name for name, value in biases.items() if value.any()]
+
+
+@pytest.mark.parametrize("name", ["thumos_i3d", "anet_tsp"])
+def test_distributions_equal_the_original(name):
+    """Mean, spread and extremes of every weight, within six standard errors of two samples."""
+    torch.manual_seed(0)
+    model = build_model(experiment(name))
+    stats = content("full/init_stats_seed0.json")[name]
+    weights = dict(model.named_parameters())
+    assert weights.keys() == stats.keys()
+    for key, (mean, spread, low, high) in stats.items():
+        weight = weights[key].detach().double()
+        if low == high:
+            assert weight.unique().tolist() == pytest.approx([low], rel=1e-6), key
+            continue
+        error = 6 * spread / math.sqrt(weight.numel())
+        assert weight.mean().item() == pytest.approx(mean, abs=2 * error), key
+        assert weight.std().item() == pytest.approx(spread, abs=error), key
+        edge = 40 * (high - low) / weight.numel()  # the extremes of uniform samples lie so close together
+        assert [weight.min().item(), weight.max().item()] == pytest.approx([low, high], abs=edge), key

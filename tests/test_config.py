@@ -1,0 +1,213 @@
+"""Recipes: defaults, overrides, and complaints that name the parameter in one sentence."""
+
+import pytest
+from tiny_data import tiny_recipe
+
+from afkit.config import DataConfig, Recipe, make_recipe, nearest, parameter_names
+
+SETTINGS = {"name": "tiny", **{part: getattr(tiny_recipe(), part).model_dump() for part in ("data", "model")}}
+
+
+def complaint(overrides=None, settings=SETTINGS):
+    """The message of a refused recipe: one line."""
+    with pytest.raises(ValueError) as caught:
+        make_recipe(settings, overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_overrides_are_applied_on_top():
+    recipe = make_recipe(SETTINGS, {"optim.epochs": 7, "model.windows": [5, 7, -1], "data.fps": 12})
+    assert (recipe.optim.epochs, recipe.model.windows, recipe.data.fps) == (7, [5, 7, -1], 12)
+    assert recipe.model.embed_dim == 16
+    assert recipe.loss == Recipe.model_fields["loss"].default
+
+
+def test_settings_and_overrides_are_left_as_they_were():
+    settings = {"name": "tiny", "data": dict(SETTINGS["data"]), "model": dict(SETTINGS["model"])}
+    make_recipe(settings, {"model.embed_dim": 32, "optim.epochs": 3})
+    assert settings == SETTINGS
+
+
+def test_strings_of_the_command_line_become_numbers():
+    assert make_recipe(SETTINGS, {"optim.learning_rate": "1e-4", "optim.epochs": "3"}).optim.epochs == 3
+
+
+def test_recipes_are_frozen():
+    recipe = tiny_recipe()
+    with pytest.raises(ValueError):
+        recipe.optim.epochs = 3
+    with pytest.raises(ValueError):
+        recipe.name = "other"
+    assert recipe == tiny_recipe()
+
+
+def test_recipes_survive_json():
+    recipe = tiny_recipe(model__windows=[5, 7, -1], data__crop_ratio=None)
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_parameter_names():
+    names = parameter_names()
+    assert {"data.fps", "model.windows", "loss.init_loss_norm", "decode.sigma", "optim.epochs"} < set(names)
+    assert len(names) == len(set(names)) > 60
+    assert all(name.count(".") == 1 for name in names)
+    recipe = tiny_recipe()
+    values = {name: getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in names}
+    assert make_recipe({"name": "tiny"}, values) == recipe  # each one may be overridden
+
+
+# ---- complaints
+
+
+@pytest.mark.parametrize(
+    "wrong, offered",
+    [
+        ("optim.epoch", "did you mean 'optim.epochs'?"),
+        ("model.epochs", "did you mean 'optim.epochs'?"),
+        ("epochs", "did you mean 'optim.epochs'?"),
+        ("decode.sigmas", "did you mean 'decode.sigma'?"),
+        ("mdoel.embed_dim", "did you mean 'model.embed_dim'?"),
+    ],
+)
+def test_an_unknown_parameter_gets_the_nearest(wrong, offered):
+    assert complaint({wrong: 1}) == f"no recipe has the parameter '{wrong}'; {offered}"
+
+
+def test_a_parameter_unlike_any_other_gets_a_list():
+    message = complaint({"qqqq": 1})
+    assert message.startswith("no recipe has the parameter 'qqqq'; choose from: data.annotations, ")
+    assert message.endswith(" more")
+
+
+def test_unknown_settings_are_named_like_overrides():
+    assert "did you mean 'data.max_seq_len'" in complaint(
+        settings={**SETTINGS, "data": {**SETTINGS["data"], "max_len": 3}}
+    )
+    assert "no recipe has the parameter 'training'" in complaint(settings={**SETTINGS, "training": {"epochs": 3}})
+
+
+def test_a_missing_parameter_is_named():
+    data = {key: value for key, value in SETTINGS["data"].items() if key != "num_classes"}
+    assert complaint(settings={**SETTINGS, "data": data}) == "recipe 'tiny': parameter 'data.num_classes' is missing"
+
+
+@pytest.mark.parametrize(
+    "parameter, value",
+    [
+        ("optim.epochs", "many"),
+        ("optim.epochs", 0),
+        ("optim.epochs", 2.5),
+        ("optim.learning_rate", -1),
+        ("optim.learning_rate", float("nan")),
+        ("optim.ema_decay", 1),
+        ("optim.schedule", "linear"),
+        ("model.backbone", "lstm"),
+        ("model.drop_path", 1.0),
+        ("model.class_prior", 0),
+        ("model.windows", "wide"),
+        ("model.windows", 2.5),
+        ("model.windows", [3, "wide", 3]),
+        ("model.windows", None),
+        ("data.crop_ratio", (0.9, 0.5)),
+        ("data.crop_ratio", (0, 1)),
+        ("data.crop_ratio", (0.5, 1.5)),
+        ("data.crop_min_overlap", 0),
+        ("data.tious", [0.5, 0.3]),
+        ("data.tious", [0.5, 0.5]),
+        ("data.tious", [0.0, 0.5]),
+        ("data.tious", []),
+        ("data.suffix", ".pt"),
+        ("data.num_classes", 0),
+        ("data.input_dims", []),
+        ("data.features", "tiny/features"),
+        ("data.downsample", 0),
+        ("data.fps", 0),
+        ("data.fps", -30),
+        ("loss.init_loss_norm", 0),
+        ("loss.label_smoothing", 1),
+        ("loss.regression", "l1"),
+        ("decode.nms", "fast"),
+        ("decode.sigma", 0),
+        ("decode.iou_threshold", 1.5),
+        ("decode.max_segments", 0),
+        ("decode.pre_nms_topk", 0),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_parameter(parameter, value):
+    message = complaint({parameter: value})
+    named = message.removeprefix("recipe 'tiny', parameter '").split("'")[0]
+    assert named == parameter or (named.startswith(f"{parameter}.") and named[len(parameter) + 1 :].isdigit()), message
+
+
+@pytest.mark.parametrize(
+    "overrides, part",
+    [
+        ({"model.branch_layers": 3}, "model.regression_ranges has 3 ranges for 4 pyramid levels"),
+        ({"model.neck_start_level": 1}, "model.regression_ranges has 3 ranges for 2 pyramid levels"),
+        ({"model.neck_start_level": 3}, "model.neck_start_level 3 is above the last level 2"),
+        ({"model.regression_ranges": [(0, 4), (8, 4), (8, 99)]}, "each range is [low, high] with low < high"),
+        ({"model.windows": [5, 5]}, "model.windows has 2 numbers; give one, or 3"),
+        (
+            {"data.max_seq_len": 66},
+            "data.max_seq_len 66 is not a multiple of 4, the stride of the last pyramid level; ",
+        ),
+        ({"model.heads": 3}, "model.embed_dim 16 does not divide into model.heads 3"),
+        ({"model.neck_dim": 8}, "model.neck_dim 8 must equal model.embed_dim 16 with model.neck 'identity'"),
+        ({"model.embed_kernel": 2}, "model.embed_kernel and model.head_kernel must be odd"),
+        ({"model.head_kernel": 4}, "model.embed_kernel and model.head_kernel must be odd"),
+        ({"model.stream_dims": [8, 8]}, "must hold one width per entry of data.input_dims [6]"),
+        ({"model.stream_dims": [15]}, "add up to model.embed_dim 16"),
+        ({"model.empty_classes": [3]}, "model.empty_classes must be label ids from 0 to 2"),
+        ({"data.resize": True, "data.downsample": 2}, "data.resize and data.downsample cannot be combined"),
+    ],
+)
+def test_contradictions_are_explained(overrides, part):
+    message = complaint(overrides)
+    assert message.startswith("recipe 'tiny': ")
+    assert part in message
+
+
+def test_the_nearest_multiple_is_offered():
+    assert "the nearest above is 68" in complaint({"data.max_seq_len": 66})
+
+
+def test_what_seems_contradictory_and_is_not():
+    make_recipe(SETTINGS, {"model.backbone": "conv", "model.heads": 3})
+    make_recipe(SETTINGS, {"model.neck": "fpn", "model.neck_dim": 8})
+    make_recipe(SETTINGS, {"model.neck_start_level": 1, "model.regression_ranges": [(0, 8), (8, 99)]})
+
+
+# ---- what follows from the settings
+
+
+def test_levels():
+    model = make_recipe(
+        SETTINGS, {"model.scale_factor": 4, "model.neck_start_level": 1, "model.regression_ranges": [(0, 8), (8, 99)]}
+    ).model
+    assert (model.num_levels, model.level_strides, model.level_windows) == (2, [4, 16], [5, 5, 5])
+    assert model.length_divisor == 16 * 2 * 2
+
+
+def test_epochs_include_the_warm_up():
+    assert tiny_recipe(optim__epochs=7, optim__warmup_epochs=3).optim.total_epochs == 10
+
+
+def test_nearest():
+    assert nearest("trainign", ["training", "test"]) == "did you mean 'training'?"
+    assert nearest("zzz", ["b", "a"]) == "choose from: b, a"
+    assert nearest("zzz", [f"name{n}" for n in range(23)]).endswith("name19 and 3 more")
+
+
+def test_defaults_of_a_data_section():
+    data = DataConfig(
+        annotations="a", features=["f"], num_classes=2, input_dims=[3], stride_frames=4, num_frames=8, max_seq_len=8
+    )
+    assert (data.train_subsets, data.test_subsets, data.suffix, data.fps) == (
+        ["training"],
+        ["validation"],
+        ".npy",
+        None,
+    )
+    assert (data.crop_ratio, data.crop_min_overlap, data.skip_missing, data.resize) == ((0.9, 1.0), 0.5, True, False)

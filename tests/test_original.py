@@ -1,0 +1,363 @@
+"""Configurations of the original as recipes: its files, its defaults, and what is refused."""
+
+import copy
+import json
+import sys
+
+import pytest
+import yaml
+from golden_files import EXPERIMENTS, OWN, content, experiment
+
+import afkit
+from afkit.config import Recipe
+from afkit.original import recipe_from_original
+
+THUMOS = {
+    "data.num_classes": 20,
+    "data.input_dims": [2048],
+    "data.stride_frames": 4,
+    "data.num_frames": 16,
+    "data.fps": None,
+    "data.max_seq_len": 2304,
+    "data.crop_ratio": (0.9, 1.0),
+    "data.crop_min_overlap": 0.5,
+    "data.train_subsets": ["validation"],
+    "data.test_subsets": ["test"],
+    "data.annotations": "thumos/annotations/thumos14.json",
+    "data.features": ["thumos/i3d_features"],
+    "data.prefix": "",
+    "data.suffix": ".npy",
+    "data.resize": False,
+    "data.skip_missing": True,
+    "data.clean_annotations": False,
+    "data.tious": [0.3, 0.4, 0.5, 0.6, 0.7],
+    "model.backbone": "transformer",
+    "model.embed_dim": 512,
+    "model.embed_layers": 2,
+    "model.stem_layers": 2,
+    "model.branch_layers": 5,
+    "model.windows": 19,
+    "model.heads": 4,
+    "model.neck": "identity",
+    "model.neck_dim": 512,
+    "model.head_dim": 512,
+    "model.head_layers": 3,
+    "model.absolute_position": False,
+    "model.relative_position": False,
+    "model.regression_ranges": [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)],
+    "model.class_prior": 0.01,
+    "model.empty_classes": [],
+    "model.dropout": 0.0,
+    "model.drop_path": 0.1,
+    "loss.init_loss_norm": 100,
+    "loss.center_sample": "radius",
+    "loss.center_radius": 1.5,
+    "loss.label_smoothing": 0.0,
+    "loss.regression_weight": 1.0,
+    "decode.pre_nms_thresh": 0.001,
+    "decode.pre_nms_topk": 2000,
+    "decode.duration_thresh": 0.05,
+    "decode.nms": "soft",
+    "decode.multiclass": True,
+    "decode.sigma": 0.5,
+    "decode.min_score": 0.001,
+    "decode.max_segments": 200,
+    "decode.voting_threshold": 0.7,
+    "decode.score_file": None,
+    "optim.optimizer": "adamw",
+    "optim.learning_rate": 1e-4,
+    "optim.weight_decay": 0.05,
+    "optim.batch_size": 2,
+    "optim.epochs": 30,
+    "optim.warmup_epochs": 5,
+    "optim.schedule": "cosine",
+    "optim.clip_norm": 1.0,
+}
+ANET = {
+    "data.num_classes": 1,
+    "data.input_dims": [512],
+    "data.stride_frames": 16,
+    "data.num_frames": 16,
+    "data.fps": 15,
+    "data.prefix": "v_",
+    "data.max_seq_len": 192,
+    "data.resize": True,
+    "data.clean_annotations": True,
+    "data.tious": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
+    "model.embed_dim": 256,
+    "model.windows": [7, 7, 7, 7, 7, -1],
+    "model.absolute_position": True,
+    "loss.init_loss_norm": 200,
+    "loss.label_smoothing": 0.1,
+    "loss.regression_weight": 2.0,
+    "decode.pre_nms_topk": 2000,
+    "decode.max_segments": 100,
+    "decode.multiclass": False,
+    "decode.duration_thresh": 0.001,
+    "decode.sigma": 0.75,
+    "decode.voting_threshold": 0.9,
+    "optim.learning_rate": 1e-3,
+    "optim.batch_size": 16,
+    "optim.epochs": 10,
+}
+EPIC = {
+    "data.num_classes": 97,
+    "data.input_dims": [2304],
+    "data.num_frames": 32,
+    "data.fps": 30,
+    "data.suffix": ".npz",
+    "data.skip_missing": False,
+    "data.crop_min_overlap": 0.3,
+    "data.tious": [0.1, 0.2, 0.3, 0.4, 0.5],
+    "model.windows": 9,
+    "model.regression_ranges": [(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 10000)],
+    "loss.init_loss_norm": 250,
+    "loss.label_smoothing": 0.0,
+    "decode.pre_nms_topk": 5000,
+    "decode.max_segments": 2000,
+    "decode.sigma": 0.4,
+    "decode.voting_threshold": 0.75,
+    "optim.epochs": 16,
+}
+WIDE = [(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (64, 256), (128, 10000)]
+EGO4D = {
+    "data.num_classes": 110,
+    "data.fps": 30,
+    "data.max_seq_len": 1024,
+    "data.crop_min_overlap": 0.3,
+    "data.skip_missing": True,
+    "model.windows": 9,
+    "model.branch_layers": 7,
+    "model.absolute_position": True,
+    "model.dropout": 0.1,
+    "model.regression_ranges": WIDE,
+    "loss.init_loss_norm": 100,
+    "decode.pre_nms_topk": 5000,
+    "decode.max_segments": 2000,
+    "decode.sigma": 0.9,
+    "decode.voting_threshold": 0.95,
+    "optim.epochs": 10,
+}
+EXPECTED = {
+    "thumos_i3d": THUMOS,
+    "anet_tsp": ANET,
+    "anet_i3d": ANET | {"data.input_dims": [2048], "data.fps": 25},
+    "epic_slowfast_verb": EPIC,
+    "epic_slowfast_noun": EPIC | {"data.num_classes": 300, "loss.label_smoothing": 0.1},
+    "ego4d_slowfast": EGO4D
+    | {
+        "data.input_dims": [2304],
+        "data.num_frames": 32,
+        "model.branch_layers": 6,
+        "model.regression_ranges": [*WIDE[:6], (64, 10000)],
+        "model.embed_dim": 512,
+    },
+    "ego4d_omnivore": EGO4D | {"data.input_dims": [1536], "model.embed_dim": 512},
+    "ego4d_egovlp": EGO4D | {"data.input_dims": [256], "data.num_frames": 16, "model.embed_dim": 384},
+    "ego4d_slowfast_egovlp": EGO4D | {"model.embed_dim": 768, "model.heads": 12},
+    "ego4d_omnivore_egovlp": EGO4D | {"model.embed_dim": 768, "model.heads": 12},
+    "ego4d_slowfast_omnivore_egovlp": EGO4D
+    | {
+        "data.input_dims": [2304, 1536, 256],
+        "model.stream_dims": [256, 384, 384],
+        "model.embed_dim": 1024,
+        "model.heads": 16,
+    },
+}
+
+
+def values_of(recipe, names):
+    """{dotted parameter: value}."""
+    return {name: getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in names}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_published_settings(name):
+    recipe = experiment(name)
+    assert recipe.name == name
+    expected = EXPECTED[name]
+    assert values_of(recipe, expected) == expected
+
+
+def test_several_feature_types_keep_their_order():
+    recipe = experiment("ego4d_slowfast_omnivore_egovlp")
+    assert [folder.split("/")[-1].split("_")[0] for folder in recipe.data.features] == [
+        "slowfast",
+        "omnivore",
+        "egovlp",
+    ]
+    assert all(not path.startswith((".", "data", "/")) for path in [*recipe.data.features, recipe.data.annotations])
+    assert sum(experiment("ego4d_omnivore_egovlp").data.input_dims) == 1536 + 256
+
+
+MINIMAL = {"dataset": {"json_file": "./data/a/b.json", "feat_folder": "./data/a/feats"}}
+
+
+def test_defaults_of_the_original():
+    recipe = recipe_from_original(MINIMAL)
+    expected = {
+        "data.annotations": "a/b.json",
+        "data.features": ["a/feats"],
+        "data.num_classes": 97,
+        "data.input_dims": [2304],
+        "data.stride_frames": 16,
+        "data.num_frames": 32,
+        "data.max_seq_len": 2304,
+        "data.crop_ratio": None,
+        "data.skip_missing": False,
+        "model.windows": -1,
+        "model.embed_dim": 512,
+        "loss.init_loss_norm": 2000,
+        "decode.pre_nms_topk": 5000,
+        "decode.max_segments": 1000,
+        "decode.min_score": 0.01,
+        "decode.voting_threshold": 0.75,
+        "optim.learning_rate": 1e-3,
+        "optim.weight_decay": 0.0,
+        "optim.batch_size": 8,
+        "optim.clip_norm": -1,
+        "optim.epochs": 30,
+        "optim.warmup_epochs": 5,
+    }
+    assert values_of(recipe, expected) == expected
+
+
+def test_yaml_json_and_mappings_give_the_same(tmp_path):
+    source = content("configs_full/anet_tsp.json")
+    (tmp_path / "anet_tsp.yaml").write_text(yaml.safe_dump(source))
+    (tmp_path / "anet_tsp.json").write_text(json.dumps(source))
+    recipes = [recipe_from_original(tmp_path / f"anet_tsp.{suffix}") for suffix in ("yaml", "json")]
+    assert (
+        recipes[0]
+        == recipes[1]
+        == experiment("anet_tsp")
+        == afkit.recipe_from_original(str(tmp_path / "anet_tsp.yaml"))
+    )
+    assert recipe_from_original(source).model_copy(update={"name": "anet_tsp"}) == recipes[0]
+    assert source == content("configs_full/anet_tsp.json")
+
+
+def test_yaml_as_people_write_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        """
+        dataset_name: thumos
+        train_split: ['validation']
+        val_split: ['test']
+        dataset: {json_file: ./data/x/a.json, feat_folder: ./data/x/f, input_dim: 2048, num_classes: 20,
+                  crop_ratio: !!python/tuple [0.5, 1.0]}
+        model: {n_mha_win_size: 19}
+        opt: {learning_rate: 1e-4, weight_decay: 5.0e-2, epochs: 3}
+        loader: {batch_size: 2}
+        output_folder: ./ckpt/
+        """
+    )
+    recipe = recipe_from_original(path)  # YAML 1.1 reads 1e-4 as a string
+    assert (recipe.optim.learning_rate, recipe.optim.weight_decay, recipe.name) == (1e-4, 0.05, "mine")
+    assert recipe.data.crop_ratio == (0.5, 1.0)
+
+
+def test_the_top_level_wins():
+    source = content("configs_full/thumos_i3d.json")
+    source["train_cfg"] = {"init_loss_norm": 7}
+    source["model"]["train_cfg"] = {"init_loss_norm": 8, "dropout": 0.25}
+    source["model"]["test_cfg"] = {"max_seg_num": 9}
+    source["test_cfg"] = {"max_seg_num": 11}
+    recipe = recipe_from_original(source)
+    assert (recipe.loss.init_loss_norm, recipe.model.dropout, recipe.decode.max_segments) == (7, 0.25, 11)
+    del source["train_cfg"], source["test_cfg"]
+    recipe = recipe_from_original(source)
+    assert (recipe.loss.init_loss_norm, recipe.decode.max_segments) == (8, 9)
+
+
+def test_only_the_leading_data_folder_is_dropped():
+    def paths(json_file, folder):
+        data = recipe_from_original({"dataset": {"json_file": json_file, "feat_folder": folder}}).data
+        return [data.annotations, *data.features]
+
+    assert paths("./data/x/a.json", "./data/x/data/f") == ["x/a.json", "x/data/f"]
+    assert paths("x/a.json", ["./data/f", "data/g"]) == ["x/a.json", "f", "g"]
+    assert paths("database/a.json", "./dataset/f") == ["database/a.json", "dataset/f"]
+
+
+def changed(section, **entries):
+    """The THUMOS configuration with other entries in a section."""
+    source = copy.deepcopy(content("configs_full/thumos_i3d.json"))
+    source[section].update(entries)
+    return source
+
+
+def test_without_warm_up():
+    assert recipe_from_original(changed("opt", warmup=False)).optim.warmup_epochs == 0
+
+
+def test_kinds_of_optimiser_and_backbone():
+    assert recipe_from_original(changed("opt", type="SGD")).optim.optimizer == "sgd"
+    assert recipe_from_original(changed("model", backbone_type="conv")).model.backbone == "conv"
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        (changed("model", n_heads=8), r"keys that the original does not know: model\.n_heads; remove or rename"),
+        (changed("dataset", a=1, b=2), r"does not know: dataset\.a, dataset\.b"),
+        (changed("model", extra={"deep": 1}), r"does not know: model\.extra"),
+        (MINIMAL | {"surplus": 1}, "does not know: surplus"),
+        ({"dataset": {"json_file": "a.json"}}, r"lacks dataset\.feat_folder; the original has no default"),
+        ({"dataset": {"feat_folder": "f"}}, r"lacks dataset\.json_file"),
+        (MINIMAL | {"dataset_name": "charades"}, "dataset_name 'charades' is none of thumos, anet, epic, ego4d"),
+        (changed("model", n_head="many"), r"'model\.heads' = 'many'"),
+        (changed("model", n_head=5), r"model\.embed_dim 512 does not divide into model\.heads 5"),
+        (changed("model", backbone_type="lstm"), r"'model\.backbone' = 'lstm'"),
+        (changed("model", backbone_arch=[2, 2]), r"backbone_arch"),
+        (changed("opt", type="Adagrad"), r"'optim\.optimizer' = 'adagrad'"),
+        (MINIMAL | {"model": 5}, "model"),
+        (MINIMAL | {"train_cfg": [1]}, "train_cfg"),
+    ],
+)
+def test_what_cannot_be_translated_is_named(source, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        recipe_from_original(source)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("a.yaml", "a: [1", "is not readable YAML"),
+        ("a.yaml", "a: !!python/object/apply:os.getcwd []", "is not readable YAML"),
+        ("a.yaml", "- 1", "must hold a mapping of sections"),
+        ("a.yaml", "", "must hold a mapping of sections"),
+        ("a.json", "{", "is not a readable configuration"),
+        ("a.json", "[]", "must hold a mapping of sections"),
+    ],
+)
+def test_unreadable_files_are_named(tmp_path, name, text, message):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        recipe_from_original(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_missing_and_binary_files_are_named(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with pytest.raises(ValueError, match=r"does not exist; name a \.yaml or \.json configuration of the original"):
+        recipe_from_original(path)
+    path.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(ValueError, match="readable"):
+        recipe_from_original(path)
+
+
+def test_without_a_yaml_library_only_yaml_is_unreadable(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    source = OWN / "configs_full" / "thumos_i3d.json"
+    assert isinstance(recipe_from_original(source), Recipe)
+    path = tmp_path / "a.yaml"
+    path.write_text(source.read_text())
+    with pytest.raises((ImportError, ValueError), match=r"(?i)yaml"):
+        recipe_from_original(path)

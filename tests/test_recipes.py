@@ -1,0 +1,77 @@
+"""The named experiments: each makes a network, and the published ones are the original's configurations."""
+
+import pytest
+import torch
+from golden_files import content, experiment
+
+import afkit
+from afkit.config import parameter_names
+from afkit.model.actionformer import build_model
+
+OF_ORIGINAL = {  # ours: the original's file
+    "thumos_i3d": "thumos_i3d",
+    "anet_tsp": "anet_tsp",
+    "anet_i3d": "anet_i3d",
+    "epic_verb": "epic_slowfast_verb",
+    "epic_noun": "epic_slowfast_noun",
+    "ego4d_s": "ego4d_slowfast",
+    "ego4d_o": "ego4d_omnivore",
+    "ego4d_e": "ego4d_egovlp",
+    "ego4d_s_e": "ego4d_slowfast_egovlp",
+    "ego4d_o_e": "ego4d_omnivore_egovlp",
+    "ego4d_s_o_e": "ego4d_slowfast_omnivore_egovlp",
+}
+
+
+def test_names():
+    assert set(OF_ORIGINAL) | {"watch"} <= set(afkit.recipe_names())
+    assert len(afkit.recipe_names()) == len(set(afkit.recipe_names()))
+
+
+@pytest.mark.parametrize("name", afkit.recipe_names())
+def test_each_makes_a_network(name):
+    recipe = afkit.recipe(name)
+    assert recipe.name == name
+    with torch.device("meta"):
+        model = build_model(recipe)
+        steps = recipe.data.max_seq_len
+        out = model.eval()(torch.zeros(1, sum(recipe.data.input_dims), steps), torch.ones(1, steps, dtype=torch.bool))
+    assert [logits.shape for logits in out.logits] == [
+        (1, steps // stride, recipe.data.num_classes) for stride in recipe.model.level_strides
+    ]
+
+
+@pytest.mark.parametrize("ours, theirs", OF_ORIGINAL.items())
+def test_published_ones_are_the_originals(ours, theirs):
+    recipe, expected = afkit.recipe(ours), experiment(theirs)
+    assert comparable(recipe) == comparable(expected)
+    shapes = content("full_state_dict_shapes.json")[theirs]
+    with torch.device("meta"):
+        assert {f"module.{key}": list(value.shape) for key, value in build_model(recipe).state_dict().items()} == shapes
+
+
+def comparable(recipe):
+    """{dotted parameter: value}, spelled out where the same thing can be said in two ways."""
+    values = {name: getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in parameter_names()}
+    for width in ("model.neck_dim", "model.head_dim"):
+        values[width] = values[width] or recipe.model.embed_dim
+    values["model.windows"] = recipe.model.level_windows
+    if not recipe.model.stream_dims:
+        values["data.input_dims"] = sum(recipe.data.input_dims)  # without projections only the sum counts
+    return values
+
+
+def test_overrides():
+    recipe = afkit.recipe("thumos_i3d", {"model.embed_dim": 256, "optim.epochs": 5})
+    assert (recipe.model.embed_dim, recipe.optim.epochs) == (256, 5)
+    assert afkit.recipe("thumos_i3d").model.embed_dim == 512
+    assert afkit.recipe("thumos_i3d", {}) == afkit.recipe("thumos_i3d")
+
+
+def test_unknown_names_are_refused_with_the_nearest():
+    with pytest.raises(ValueError, match=r"^there is no recipe 'thumos'; did you mean 'thumos_i3d'\?$"):
+        afkit.recipe("thumos")
+    with pytest.raises(ValueError, match=r"^there is no recipe 'zzzz'; choose from: watch, thumos_i3d"):
+        afkit.recipe("zzzz")
+    with pytest.raises(ValueError, match=r"no recipe has the parameter 'optim\.lr'"):
+        afkit.recipe("watch", {"optim.lr": 1})

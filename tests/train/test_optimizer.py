@@ -1,0 +1,126 @@
+"""Parameter groups, learning rates and the running average of the weights."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from golden_files import EXPERIMENTS, arrays, content, experiment
+from tiny_data import tiny_recipe
+
+from afkit.config import OptimConfig
+from afkit.model.actionformer import build_model
+from afkit.train.optimizer import build_optimizer, rate_factor, update_average
+
+
+def names_in_groups(model, optimizer):
+    """Parameter names of each group of the optimiser, in its order."""
+    name_of = {id(parameter): f"module.{name}" for name, parameter in model.named_parameters()}
+    return [[name_of[id(parameter)] for parameter in group["params"]] for group in optimizer.param_groups]
+
+
+def test_groups_equal_the_original(config):
+    model = build_model(config.recipe)
+    optimizer, _ = build_optimizer(model, config.recipe, steps_per_epoch=2)
+    expected = content(f"{config.name}/params.json")["groups"]
+    assert names_in_groups(model, optimizer) == [group["names"] for group in expected]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [group["weight_decay"] for group in expected]
+    kind = torch.optim.SGD if config.recipe.optim.optimizer == "sgd" else torch.optim.AdamW
+    assert type(optimizer) is kind
+
+
+def test_only_convolution_weights_decay():
+    recipe = tiny_recipe(model__relative_position=True, optim__weight_decay=0.3)
+    model = build_model(recipe)
+    optimizer, _ = build_optimizer(model, recipe, steps_per_epoch=2)
+    decayed, others = names_in_groups(model, optimizer)
+    assert len(decayed) + len(others) == len(list(model.parameters()))
+    assert all(model.get_parameter(name.removeprefix("module.")).dim() == 3 for name in decayed)
+    assert all(name.endswith(".weight") and "norm" not in name and ".ln" not in name for name in decayed)
+    assert {"module.backbone.stem.0.attn.rel_pe", "module.reg_head.scale.0.scale"} < set(others)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
+
+
+@pytest.mark.parametrize("name", [*EXPERIMENTS, "multistep", "nowarmup_cosine"])
+def test_learning_rates_equal_the_original(name):
+    saved = arrays("schedules.npz")
+    recipe = experiment(name if name in EXPERIMENTS else "thumos_i3d")
+    changes = {
+        "multistep": {"schedule": "multistep", "schedule_epochs": [1, 3], "schedule_gamma": 0.1},
+        "nowarmup_cosine": {"warmup_epochs": 0},
+    }
+    config = OptimConfig.model_validate(recipe.optim.model_dump() | changes.get(name, {}))
+    for key in (key for key in saved if key.rsplit(".", 1)[0] == name):
+        rates = [config.learning_rate * rate_factor(step, config, 20) for step in range(len(saved[key]))]
+        np.testing.assert_allclose(rates, saved[key], rtol=1e-12, atol=0, err_msg=key)
+        assert len(rates) >= 200
+
+
+def test_the_schedule_sets_the_rate_of_both_groups():
+    recipe = tiny_recipe(optim__warmup_epochs=2, optim__epochs=3, optim__learning_rate=0.5)
+    optimizer, schedule = build_optimizer(build_model(recipe), recipe, steps_per_epoch=4)
+    rates = []
+    for _ in range(20):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        schedule.step()
+    assert all(a == b for a, b in rates)
+    expected = [0.5 * rate_factor(step, recipe.optim, 4) for step in range(20)]
+    assert [rate for rate, _ in rates] == pytest.approx(expected, rel=1e-12)
+    assert rates[0][0] == 0
+    assert rates[7][0] == 0.5  # the last step of the warm-up
+    assert schedule.get_last_lr()[0] == pytest.approx(1e-8, rel=1e-6)  # after the last step
+
+
+def test_warm_up_of_one_step():
+    config = OptimConfig(warmup_epochs=1, epochs=2)
+    assert [rate_factor(step, config, steps_per_epoch=1) for step in range(2)] == [0, 1]
+
+
+def test_without_warm_up_the_first_rate_is_the_base_rate():
+    config = OptimConfig(warmup_epochs=0, epochs=4)
+    assert rate_factor(0, config, 5) == 1
+    assert rate_factor(20, config, 5) == 0
+
+
+def test_an_epoch_needs_a_step():
+    with pytest.raises(ValueError, match="steps_per_epoch must be at least 1"):
+        build_optimizer(build_model(tiny_recipe()), tiny_recipe(), steps_per_epoch=0)
+
+
+# ---- the running average
+
+
+def two_models():
+    """An average and a model with other weights, in float64."""
+    models = [build_model(tiny_recipe()).double() for _ in range(2)]
+    for model in models:
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+    return models
+
+
+@pytest.mark.parametrize("warmup", [False, True])
+def test_the_average_follows_its_formula(warmup):
+    torch.manual_seed(0)
+    average, model = two_models()
+    config = OptimConfig(ema_decay=0.9, ema_warmup=warmup)
+    expected, before = copy.deepcopy(average.state_dict()), copy.deepcopy(model.state_dict())
+    decays = [0.1, 2 / 11, 3 / 12, 4 / 13] if warmup else [0.9] * 4
+    for step, decay in enumerate(decays):
+        update_average(average, model, step, config)
+        for name, value in expected.items():
+            value.mul_(decay).add_(before[name], alpha=1 - decay)
+            torch.testing.assert_close(average.state_dict()[name], value, rtol=1e-12, atol=1e-14)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any(parameter.grad_fn for parameter in average.parameters())
+
+
+def test_the_warm_up_of_the_average_ends_at_the_decay():
+    torch.manual_seed(0)
+    average, model = two_models()
+    for parameter in average.parameters():
+        torch.nn.init.zeros_(parameter)
+    update_average(average, model, 100_000, OptimConfig(ema_decay=0.75, ema_warmup=True))
+    for name, value in average.state_dict().items():
+        torch.testing.assert_close(value, 0.25 * model.state_dict()[name], rtol=1e-12, atol=0)
