@@ -4,9 +4,10 @@ import gzip
 import io
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +33,25 @@ def atomic_open(path: str | Path) -> Iterator[IO[bytes]]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(final: Path) -> Iterator[Path]:
+    """An empty folder beside `final`, to be renamed to it when complete; otherwise it goes when the block ends.
+
+    So do the parent folders that were made for it, as long as they are empty.
+    """
+    part = final.with_name(f".{final.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of an interrupted attempt
+    made = [parent for parent in part.parents if not parent.exists()]  # nearest first
+    part.mkdir(parents=True)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -55,8 +55,8 @@ def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, 
         average_map, by_tiou, recall_1x: of `afkit.evaluate` (fractions; Series over tIoU).
 
     Returns:
-        DataFrame with the columns ours, published, difference; a row per published number. Empty where nothing was
-        published.
+        DataFrame with the columns ours, published, difference; a row per published number at a threshold that was
+        evaluated. Empty where nothing was published.
     """
     row = published(recipe)
     if row is None:
@@ -67,7 +67,7 @@ def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, 
     if row.average_recall_1x is not None:
         pairs["average Recall@1x"] = (float(recall_1x.mean()), row.average_recall_1x)
     table = pd.DataFrame({name: {"ours": 100 * ours, "published": value} for name, (ours, value) in pairs.items()}).T
-    return table.assign(difference=table["ours"] - table["published"])
+    return table.assign(difference=table["ours"] - table["published"]).dropna()
 
 
 def _at(values: pd.Series, tiou: float) -> float:

@@ -62,7 +62,7 @@ def test_kept_annotations(rows, data):
 
 
 def test_limits_of_a_repetition():
-    rows = [(1, 2), (1.0009, 2.0009), (1.0012, 2), (1, 1.0012), (1, 1.0009)]
+    rows = [(1, 2), (1.0009, 2.0009), (1.0012, 2), (5, 5.0012), (7, 7.0009)]
     assert keep_distinct(np.array(rows), np.zeros(5, int)).tolist() == [True, False, True, True, False]
     chain = [(0, 1), (0.0008, 1), (0.0016, 1)]  # the third is near the second, which is gone
     assert keep_distinct(np.array(chain), np.zeros(3, int)).tolist() == [True, False, True]

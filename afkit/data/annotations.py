@@ -36,6 +36,10 @@ class AnnotationFile:
     videos: dict[str, Video]
     label_names: dict[int, str]
 
+    def names_of(self, num_classes: int) -> dict[int, str]:
+        """Names of the label ids, with a stand-in for those below `num_classes` that no annotation has."""
+        return {label: f"label {label}" for label in range(num_classes)} | self.label_names
+
     def of_subsets(self, subsets: Iterable[str]) -> list[Video]:
         """The videos of some subsets, in the file's order.
 

@@ -52,10 +52,10 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
 
 
 def count_findings(findings: list[Finding]) -> pd.DataFrame:
-    """How often each check found something: DataFrame level, check, count, and the first message."""
+    """How often each check found something: DataFrame level, check, number, and the first message."""
     table = pd.DataFrame(findings, columns=Finding._fields)
     grouped = table.groupby(["level", "check"], sort=True)["message"]
-    return grouped.agg(count="size", first="first").reset_index()
+    return grouped.agg(number="size", first="first").reset_index()
 
 
 def raise_on_errors(findings: list[Finding], most: int = 20) -> None:

@@ -34,8 +34,11 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
-    """Whether every feature folder has a file for the video."""
-    return all(path.is_file() for path in feature_files(config, root, video))
+    """Whether every feature folder has a file for the video, and every HDF5 file an array."""
+    return all(
+        path.is_file() and (not _is_hdf5(path) or _holds(path, config.prefix + video))
+        for path in feature_files(config, root, video)
+    )
 
 
 def read_features(config: DataConfig, root: str | Path, video: str) -> np.ndarray:
@@ -94,6 +97,16 @@ def _read_file(path: Path, name: str) -> np.ndarray:
     if array.ndim != 2 or len(array) == 0:
         raise ValueError(f"{path}: features must be (T, C) with T >= 1, not {array.shape}")
     return array
+
+
+def _holds(path: Path, name: str) -> bool:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return name in file
+    except OSError:
+        return True  # unreadable: said where it is read
 
 
 def _read_hdf5(path: Path, name: str) -> np.ndarray:

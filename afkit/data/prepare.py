@@ -7,8 +7,9 @@ from afkit.config import DataConfig, Recipe
 from afkit.data.archives import ARCHIVES, Archive, arrange, check_md5, download
 from afkit.data.ego4d import convert_ego4d
 from afkit.data.features import locate
-from afkit.data.unpacking import scratch_folder, unpack
+from afkit.data.unpacking import unpack
 from afkit.data.watch import write_watch
+from afkit.files import scratch_folder
 
 
 def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:

@@ -26,8 +26,7 @@ from afkit.data.twin_timelines import (
     read_source,
     style_of,
 )
-from afkit.data.unpacking import scratch_folder
-from afkit.files import read_json, write_json, write_text
+from afkit.files import read_json, scratch_folder, write_json, write_text
 
 SETTINGS = "twin.json"  # beside the marker: what was generated; the recipes that share a folder share it
 GENERATED = "generated"  # source of a twin without a real annotation file

@@ -12,9 +12,11 @@ import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from afkit.files import scratch_folder
 
 # Limits of an archive, far above what the published ones need (ActivityNet: some 20 000 files, some 25 GB).
 MAX_MEMBERS = 200_000
@@ -35,25 +37,6 @@ class _Member(NamedTuple):
     plain: bool  # a file or a folder, not a link, device or pipe
     is_folder: bool
     stream: IO[bytes] | None
-
-
-@contextmanager
-def scratch_folder(final: Path) -> Iterator[Path]:
-    """An empty folder beside `final`, to be renamed to it when complete; otherwise it goes when the block ends.
-
-    So do the parent folders that were made for it, as long as they are empty.
-    """
-    part = final.with_name(f".{final.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of an interrupted attempt
-    made = [parent for parent in part.parents if not parent.exists()]  # nearest first
-    part.mkdir(parents=True)
-    try:
-        yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        for parent in made:
-            with suppress(OSError):
-                parent.rmdir()
 
 
 def unpack(

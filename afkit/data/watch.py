@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from afkit.files import write_json
+from afkit.files import scratch_folder, write_json
 
 RATE_HZ = 50
 WINDOW_SAMPLES, STEP_SAMPLES = 50, 25  # of a feature vector, and between two
@@ -51,16 +51,15 @@ def write_watch(data_root: str | Path) -> Path:
     if (Path(data_root) / ANNOTATIONS).is_file():
         return folder
     signals, actions = _compose(_load_recordings())
-    part = folder.with_name(".watch.part")
-    shutil.rmtree(part, ignore_errors=True)
-    for kind in ("features", "signals"):
-        (part / kind).mkdir(parents=True)
-    for name, signal in signals.items():
-        np.save(part / "signals" / f"{name}.npy", signal.astype(np.float32))
-        np.save(part / "features" / f"{name}.npy", timeline_features(signal, name))
-    write_json(part / "annotations" / "watch.json", {"database": _database(signals, actions)})
-    shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
-    part.rename(folder)
+    with scratch_folder(folder) as part:
+        for kind in ("features", "signals"):
+            (part / kind).mkdir()
+        for name, signal in signals.items():
+            np.save(part / "signals" / f"{name}.npy", signal.astype(np.float32))
+            np.save(part / "features" / f"{name}.npy", timeline_features(signal, name))
+        write_json(part / "annotations" / "watch.json", {"database": _database(signals, actions)})
+        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
+        part.rename(folder)
     return folder
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from afkit.config import Recipe
+from afkit.data.features import locate
 from afkit.files import read_json
 
 NEEDED = ["video", "start_sec", "end_sec", "score"]  # the label is replaced, so it may be missing
@@ -64,6 +66,35 @@ def fuse_scores(
     table = predictions[NEEDED[:3]].iloc[np.concatenate(rows)].reset_index(drop=True)
     table = table.astype({"start_sec": np.float64, "end_sec": np.float64})
     return table.assign(label=np.concatenate(labels), score=np.concatenate(fused))
+
+
+def classify(predictions: pd.DataFrame, recipe: Recipe, data_root: str | Path, num_labels: int) -> pd.DataFrame:
+    """Detections with their final labels: fused with the recipe's external scores where it names a score file.
+
+    Args:
+        predictions: of a network built from the recipe.
+        recipe: `decode.score_file`, below the data root.
+        data_root: folder of all data sets.
+        num_labels: different labels in the annotation file.
+
+    Raises:
+        ValueError: the recipe finds segments of one class while the data has several, and no scores say which.
+    """
+    if recipe.decode.score_file:
+        return fuse_scores(predictions, locate(data_root, recipe.decode.score_file))
+    if recipe.data.num_classes == 1 and num_labels > 1:
+        raise ValueError(
+            f"recipe '{recipe.name}' finds segments without a class (data.num_classes 1), but the annotations have "
+            f"{num_labels} labels; name a file of video-level class scores with decode.score_file"
+        )
+    return predictions
+
+
+def num_labels(recipe: Recipe, data_root: str | Path) -> int:
+    """How many label ids the detections of a recipe may have: the external classes, or the network's own."""
+    if recipe.decode.score_file:
+        return len(next(iter(read_scores(locate(data_root, recipe.decode.score_file)).values())))
+    return recipe.data.num_classes
 
 
 def uncovered_videos(predictions: pd.DataFrame, scores: Mapping[str, np.ndarray]) -> list[str]:

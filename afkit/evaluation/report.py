@@ -72,7 +72,8 @@ def headline(path: str | Path) -> str:
     content = read_json(path)
     rows = {"ActionFormer": content, "class frequencies and durations": content["baseline"]}
     tious = list(content["map"])
-    lines = ["mAP [%] at tIoU".ljust(34) + "".join(f"{tiou:>8}" for tiou in tious) + " average"]
+    lines = ["generated data: these numbers say nothing about the method"] if content.get("generated") else []
+    lines += ["mAP [%] at tIoU".ljust(34) + "".join(f"{tiou:>8}" for tiou in tious) + " average"]
     for name, row in rows.items():
         numbers = [*row["map"].values(), row["average_map"]]
         lines.append(name.ljust(34) + "".join(f"{100 * number:8.2f}" for number in numbers))

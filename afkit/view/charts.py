@@ -46,6 +46,28 @@ def draw_durations(gt_by_subset: Mapping[str, pd.DataFrame], title: str = "") ->
     return figure
 
 
+def draw_coverage(covered: pd.Series, limits: tuple[float, float], title: str = "") -> Figure:
+    """How much of each video its features cover: 1 when stride, frame rate and duration belong together.
+
+    Args:
+        covered: share of the duration, one per video; NaN where unknown.
+        limits: what counts as fitting, drawn as lines.
+        title: above the picture.
+    """
+    figure, (axes,) = make_figure(2.8)
+    set_title(figure, title)
+    known = covered.dropna()
+    if known.empty:
+        say(axes, "no durations to compare with")
+    else:
+        low, high = min(known.min(), limits[0] - 0.05), max(known.max(), limits[1] + 0.05)
+        sns.histplot(x=known, bins=40, binrange=(low, high), color=COLORS[0], ax=axes)
+        for limit in limits:
+            axes.axvline(limit, color=INK, linestyle="--", linewidth=1)
+    axes.set(xlabel="share of the duration that the features cover", ylabel="number of videos")
+    return figure
+
+
 def draw_class_counts(
     gt_by_subset: Mapping[str, pd.DataFrame], label_names: Mapping[int, str], title: str = ""
 ) -> Figure:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from afkit.data import watch
+from afkit.data.checks import inspect_data
 from afkit.data.items import Dataset
 from afkit.data.prepare import can_prepare, missing_parts, prepare
-from afkit.data.report import inspect_data
 from afkit.recipes import recipe
 
 needs_recordings = pytest.mark.skipif(
@@ -101,8 +101,8 @@ def test_signals_for_pictures(root):
 @needs_recordings
 def test_the_recipe_fits_the_data(root):
     config = recipe("watch").data
-    _, problems = inspect_data(config, root)
-    assert problems == []
+    _, findings = inspect_data(config, root)
+    assert findings == []
     assert len(Dataset(config, root, config.train_subsets, training=True)) == 14
     assert len(Dataset(config, root, config.test_subsets)) == 6
 

@@ -1,0 +1,47 @@
+"""The published rows, and ours beside them."""
+
+import pandas as pd
+import pytest
+
+import afkit
+from afkit.published import compare_with_published, published
+
+AVERAGES = {
+    "thumos_i3d": 66.83, "anet_tsp": 36.56, "anet_i3d": 36.03, "epic_verb": 23.51, "epic_noun": 21.88,
+    "ego4d_s": 14.89, "ego4d_o": 18.20, "ego4d_e": 20.60, "ego4d_s_e": 21.56, "ego4d_o_e": 21.98, "ego4d_s_o_e": 22.09,
+}  # fmt: skip
+
+
+def test_every_published_experiment_has_its_row_and_only_these():
+    assert {name for name in afkit.recipe_names() if published(name)} == AVERAGES.keys()
+    assert {name: published(name).average_map for name in AVERAGES} == AVERAGES
+
+
+@pytest.mark.parametrize("name", [name for name in AVERAGES if not name.startswith("anet")])
+def test_the_average_of_a_row_is_that_of_its_thresholds(name):
+    row = published(name)
+    assert list(row.map) == afkit.recipe(name).data.tious
+    assert sum(row.map.values()) / len(row.map) == pytest.approx(row.average_map, abs=0.02)
+    if row.recall_1x:
+        assert sum(row.recall_1x.values()) / len(row.recall_1x) == pytest.approx(row.average_recall_1x, abs=0.02)
+
+
+def test_ours_stands_beside_the_published_number_in_percent():
+    tious = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
+    ours = pd.Series([0.5, 0.4, 0.4, 0.3, 0.3, 0.38, 0.2, 0.1, 0.1, 0.05], index=tious)
+    table = compare_with_published("anet_tsp", 0.40, ours, ours)
+    assert table.index.tolist() == ["mAP at 0.5", "mAP at 0.75", "mAP at 0.95", "average mAP"]
+    assert table["ours"].tolist() == pytest.approx([50, 38, 5, 40])
+    assert table["published"].tolist() == [54.67, 37.81, 8.36, 36.56]
+    assert table["difference"].tolist() == pytest.approx([-4.67, 0.19, -3.36, 3.44])
+
+
+def test_ego4d_has_recall_and_other_thresholds_are_left_out():
+    ours = pd.Series([0.2, 0.1], index=[0.1, 0.7])
+    table = compare_with_published("ego4d_s", 0.15, ours, ours)
+    assert table.index.tolist() == ["mAP at 0.1", "average mAP", "Recall@1x at 0.1", "average Recall@1x"]
+    assert not table.isna().any().any()
+
+
+def test_nothing_was_published_for_our_own_data():
+    assert compare_with_published("watch", 0.5, pd.Series(dtype=float), pd.Series(dtype=float)).empty

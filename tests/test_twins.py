@@ -1,0 +1,57 @@
+"""Each published experiment runs through all four notebooks on a generated twin in its own on-disk format."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import afkit
+from afkit.data.twin import write_twin
+from afkit.files import read_json
+from afkit.runs.folder import STAGES
+from afkit.runs.pipeline import run
+
+pytest.importorskip("papermill", reason="notebooks are run by papermill")
+pytestmark = pytest.mark.slow
+
+EXPERIMENTS = [name for name in afkit.recipe_names() if name != "watch"]
+
+
+def shrunken(name: str) -> dict:
+    """Overrides that keep everything of an experiment but its size."""
+    recipe = afkit.recipe(name)
+    folders = len(recipe.data.input_dims)
+    overrides = {
+        "data.input_dims": [8] * folders,
+        "data.max_seq_len": 96 if recipe.data.resize else 256,
+        "model.embed_dim": 48,
+        "optim.epochs": 1,
+        "optim.warmup_epochs": 1,
+        "optim.batch_size": 2,
+        "decode.pre_nms_topk": 200,
+        "decode.max_segments": 100,
+    }
+    if recipe.model.stream_dims:
+        overrides["model.stream_dims"] = [16] * folders
+    return overrides
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_runs_on_its_twin(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    overrides = shrunken(name)
+    recipe = afkit.recipe(name, overrides)
+    write_twin(recipe, tmp_path / "data", videos_per_subset=4)
+    folder = run(name, 1, overrides, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
+    facts = read_json(folder / "run.json")
+    assert {stage: facts["stages"][stage]["status"] for stage in STAGES} == dict.fromkeys(STAGES, "done")
+    assert facts["data"]["generated"] is True
+    scores = read_json(folder / "eval.json")
+    assert scores["generated"] is True
+    assert [float(tiou) for tiou in scores["map"]] == recipe.data.tious
+    assert 0 <= scores["average_map"] <= 1
+    assert "average mAP" in scores["published"]
+    assert ("average Recall@1x" in scores["published"]) == name.startswith("ego4d")
+    assert len(pd.read_csv(folder / "metrics.csv")) == 2 * 2
+    text = json.dumps(read_json(folder / "03_eval.ipynb"))
+    assert "The data is generated (a twin)" in text
