@@ -77,6 +77,13 @@ def read_database(root) -> dict:
     return json.loads((root / "tiny" / "annotations.json").read_text())["database"]
 
 
+def change_video(root, video, **entries) -> None:
+    """Change entries of a video in the annotation file."""
+    database = read_database(root)
+    database[video] |= entries
+    write_annotations(root, database)
+
+
 def training_set(root, recipe, seed=0) -> Dataset:
     """The training videos with random crops."""
     return Dataset(recipe.data, root, recipe.data.train_subsets, training=True, seed=seed)

@@ -2,22 +2,9 @@
 
 import numpy as np
 import pytest
-from tiny_data import FPS, NUM_FRAMES, STRIDE, read_database, tiny_recipe, write_annotations, write_tiny_data
+from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, read_database, tiny_recipe
 
 from afkit.data.checks import count_findings, inspect_data, raise_on_errors
-
-
-@pytest.fixture
-def root(tmp_path):
-    """A data root with the tiny data set."""
-    write_tiny_data(tmp_path)
-    return tmp_path
-
-
-def change(root, video, **entries):
-    database = read_database(root)
-    database[video] |= entries
-    write_annotations(root, database)
 
 
 def contents(root):
@@ -65,7 +52,7 @@ def rows(*segments, label_id=0):
     ],
 )
 def test_annotations_that_do_not_fit(root, entries, level, check, message):
-    change(root, "video1", **entries)
+    change_video(root, "video1", **entries)
     finding = only_finding(root)
     assert (finding.level, finding.check) == (level, check)
     assert message in finding.message and "video1" in finding.message
@@ -73,7 +60,7 @@ def test_annotations_that_do_not_fit(root, entries, level, check, message):
 
 
 def test_labels_do_not_matter_for_proposals(root):
-    change(root, "video1", annotations=rows((1, 2), label_id=70))
+    change_video(root, "video1", annotations=rows((1, 2), label_id=70))
     assert inspect_data(tiny_recipe(data__num_classes=1).data, root)[1] == []
 
 
@@ -154,7 +141,7 @@ def test_a_wrong_stride_or_frame_rate_is_named_with_the_stride_that_fits(root, o
 
 
 def test_an_unknown_duration_cannot_be_compared(root):
-    change(root, "video0", duration=None)
+    change_video(root, "video0", duration=None)
     table, findings = inspect_data(tiny_recipe().data, root)
     assert findings == []
     assert table["covered"].isna().tolist() == [True] + [False] * 7
@@ -175,7 +162,7 @@ def test_an_empty_or_misspelt_subset_is_refused_with_the_nearest_name(root):
 
 def test_findings_are_counted_and_errors_listed(root):
     broken(root, "damaged")
-    change(root, "video1", annotations=rows((1, 2), (1, 2), (1, 2), label_id=9))
+    change_video(root, "video1", annotations=rows((1, 2), (1, 2), (1, 2), label_id=9))
     _, findings = inspect_data(tiny_recipe().data, root)
     counts = count_findings(findings).set_index("check")["number"].to_dict()
     assert counts == {"label ids out of range": 3, "unreadable features": 1, "duplicates": 2}

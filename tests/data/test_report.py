@@ -3,31 +3,16 @@
 import shutil
 
 import numpy as np
-import pytest
-from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_data
+from tiny_data import change_video, read_database, tiny_recipe
 
 from afkit.data.checks import inspect_data
 from afkit.data.report import SAMPLE_BYTES, fingerprint, is_twin, summarise
 
 
-@pytest.fixture
-def root(tmp_path):
-    """A data root with the tiny data set."""
-    write_tiny_data(tmp_path)
-    return tmp_path
-
-
-def change(root, video, **entries):
-    """Change entries of a video in the annotation file."""
-    database = read_database(root)
-    database[video] |= entries
-    write_annotations(root, database)
-
-
 def test_counts_per_subset(root):
     rows = [{"segment": [0, 1], "label": "x", "label_id": 1}] * 2 + [{"segment": [2, 2], "label": "x", "label_id": 2}]
     for video in ("video6", "video7"):
-        change(root, video, annotations=rows)
+        change_video(root, video, annotations=rows)
     (root / "tiny/features/video7.npy").unlink()
     config = tiny_recipe().data
     summary = summarise(config, root, *inspect_data(config, root))
@@ -84,7 +69,7 @@ def test_every_change_shows_in_the_fingerprint(root):
         assert is_new() == number
     path.unlink()
     assert is_new() == 4
-    change(root, "video0", duration=1.0)
+    change_video(root, "video0", duration=1.0)
     assert is_new() == 5
 
 
