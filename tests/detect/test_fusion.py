@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afkit.detect.fusion import fuse_scores, read_scores, uncovered_videos
+import afkit
+from afkit.detect.fusion import classify, fuse_scores, num_labels, read_scores, uncovered_videos
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fusion"
 NAMES = {"video_id": "video", "t_start": "start_sec", "t_end": "end_sec", "label": "label", "score": "score"}
@@ -241,3 +242,26 @@ def test_bad_tables_and_arguments_are_named():
     for arguments in ({"top_k": 3}, {"top_k": 0}, {"max_predictions": 0}):
         with pytest.raises(ValueError, match="give top_k between 1 and 2"):
             fuse_scores(predictions, scores, **arguments)
+
+
+# ---- classes of a recipe's detections
+
+
+def test_a_recipe_with_one_class_and_no_scores_is_refused_where_the_data_has_several(tmp_path):
+    proposals = afkit.recipe("anet_tsp", {"decode.score_file": None})
+    table = pd.DataFrame({"video": ["a"], "start_sec": [0.0], "end_sec": [1.0], "label": [0], "score": [0.5]})
+    with pytest.raises(ValueError, match=r"'anet_tsp' finds segments without a class .* have 200 labels; name a file"):
+        classify(table, proposals, tmp_path, 200)
+    assert classify(table, proposals, tmp_path, 1) is table, "one class in the data needs no scores"
+    assert classify(table, afkit.recipe("thumos_i3d"), tmp_path, 20) is table
+
+
+def test_a_recipe_with_a_score_file_gets_its_classes_from_it(tmp_path):
+    recipe = afkit.recipe("anet_tsp", {"decode.score_file": "scores.json"})
+    (tmp_path / "scores.json").write_text(json.dumps({"results": {"a": [0.1, 0.9, 0.4]}}))
+    table = pd.DataFrame({"video": ["a"], "start_sec": [0.0], "end_sec": [1.0], "label": [0], "score": [0.25]})
+    fused = classify(table, recipe, tmp_path, 3)
+    assert fused["label"].tolist() == [1, 2]
+    assert fused["score"].tolist() == pytest.approx([(0.9 * 0.25) ** 0.5, (0.4 * 0.25) ** 0.5])
+    assert num_labels(recipe, tmp_path) == 3
+    assert num_labels(afkit.recipe("thumos_i3d"), tmp_path) == 20

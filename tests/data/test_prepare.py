@@ -1,0 +1,111 @@
+"""From a published archive or official files to a data set that the readers understand."""
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+
+import afkit
+from afkit.data import prepare as preparing
+from afkit.data.prepare import can_prepare, missing_parts, prepare
+from afkit.data.twin import MARKER, write_twin
+
+SMALL = {"data.input_dims": [4], "data.max_seq_len": 128, "model.embed_dim": 16}
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch) -> Path:
+    """A small thumos.tar.gz with the folders of the published one, whose sum counts as the published one."""
+    write_twin(afkit.recipe("thumos_i3d", SMALL), tmp_path / "made", videos_per_subset=2)
+    (tmp_path / "made" / "thumos" / MARKER).unlink()
+    path = tmp_path / "thumos.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(tmp_path / "made" / "thumos", arcname="thumos")
+    count_as_published(path, monkeypatch)
+    return path
+
+
+def count_as_published(path: Path, monkeypatch) -> None:
+    real = preparing.ARCHIVES["thumos_i3d"]
+    fitting = real._replace(md5=hashlib.md5(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(preparing.ARCHIVES, "thumos_i3d", fitting)
+
+
+def test_a_local_archive_becomes_a_data_set(archive, tmp_path):
+    recipe, root, said = afkit.recipe("thumos_i3d", SMALL), tmp_path / "data", []
+    assert not can_prepare(recipe, root)
+    assert can_prepare(recipe, root, source=str(archive))
+    prepare(recipe, root, str(archive), say=said.append)
+    assert said == ["checking thumos.tar.gz", "unpacking thumos.tar.gz"]
+    assert missing_parts(recipe.data, root) == []
+    assert len(afkit.Dataset(recipe.data, root, ["test"])) == 2
+    assert [path.name for path in root.iterdir()] == ["thumos"]
+    before = sorted(path for path in root.rglob("*"))
+    prepare(recipe, root, str(archive))
+    assert sorted(path for path in root.rglob("*")) == before
+
+
+def test_an_archive_below_the_data_root_is_found(archive, tmp_path):
+    recipe, root = afkit.recipe("thumos_i3d", SMALL), tmp_path / "data"
+    root.mkdir()
+    archive.rename(root / archive.name)
+    assert can_prepare(recipe, root)
+    prepare(recipe, root, say=lambda line: None)
+    assert missing_parts(recipe.data, root) == []
+
+
+def test_an_archive_with_another_sum_is_refused_and_nothing_is_written(archive, tmp_path):
+    archive.write_bytes(archive.read_bytes()[:-10])
+    with pytest.raises(ValueError, match=r"thumos\.tar\.gz"):
+        prepare(afkit.recipe("thumos_i3d", SMALL), tmp_path / "data", str(archive), say=lambda line: None)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_truncated_archive_whose_sum_fits_is_refused_and_nothing_is_written(archive, tmp_path, monkeypatch):
+    archive.write_bytes(archive.read_bytes()[:-10])
+    count_as_published(archive, monkeypatch)
+    with pytest.raises(ValueError, match=r"thumos\.tar\.gz"):
+        prepare(afkit.recipe("thumos_i3d", SMALL), tmp_path / "data", str(archive), say=lambda line: None)
+    assert not (tmp_path / "data").exists()
+
+
+def test_without_an_archive_the_message_says_where_to_get_it(tmp_path):
+    with pytest.raises(ValueError) as error:
+        prepare(afkit.recipe("anet_tsp"), tmp_path)
+    message = str(error.value)
+    assert "anet_1.3.tar.gz (md5 c415f50120b9425ee1ede9ac3ce11203)" in message
+    assert "python -m afkit prepare anet_tsp --download" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ego4d_is_converted_from_its_official_files(tmp_path):
+    """Two clips of one video, with all 110 labels between them."""
+    source = tmp_path / "official"
+    names = [f"label {number:03d}" for number in range(110)]
+
+    def moments(split: str, some: list[str]) -> dict:
+        labels = [
+            {"label": name, "primary": True, "video_start_time": 1.0 + i / 10, "video_end_time": 2.0 + i / 10}
+            for i, name in enumerate(some)
+        ]
+        span = {"video_start_sec": 0.0, "video_end_sec": 20.0, "video_start_frame": 0, "video_end_frame": 600}
+        clips = [{"clip_uid": f"clip {split}", **span, "annotations": [{"annotator_uid": "a", "labels": labels}]}]
+        return {"videos": [{"video_uid": "video", "split": split, "clips": clips}]}
+
+    (source / "egovlp").mkdir(parents=True)
+    torch.save(torch.randn(40, 256), source / "egovlp" / "video.pt")
+    for split, some in (("train", names[:60]), ("val", names[60:])):
+        (source / f"moments_{split}.json").write_text(json.dumps(moments(split, some)))
+    recipe, root, said = afkit.recipe("ego4d_e"), tmp_path / "data", []
+    with pytest.raises(ValueError, match="python -m afkit prepare ego4d_e FOLDER"):
+        prepare(recipe, root)
+    prepare(recipe, root, str(source), say=said.append)
+    assert said[-1].startswith("clips: 2, ") and "written: 2" in said[-1]
+    dataset = afkit.Dataset(recipe.data, root, ["training", "validation"])
+    assert [(item.video, item.features.shape[0]) for item in dataset] == [("clip train", 256), ("clip val", 256)]
+    assert sorted(dataset.label_names.values()) == names
+    prepare(recipe, root, str(source), say=said.append)
+    assert "written: 0, kept: 2" in said[-1], "a second call converts nothing again"
