@@ -40,6 +40,7 @@ STYLES = {
 
 
 def style_of(config: DataConfig) -> Style:
+    """How the twin of a data set looks, by the first folder of its annotation file."""
     return STYLES.get(Path(config.annotations).parts[0], Style())
 
 

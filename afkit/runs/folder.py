@@ -74,16 +74,36 @@ def start_stage(
     """
     resolved = make_named_recipe(recipe, overrides)
     folder = project_root() / run_dir if run_dir else run_folder(recipe, seed, overrides)
-    facts = read_run(folder)
-    settings = {"recipe": resolved.model_dump(mode="json"), "seed": seed}
-    for key, value in settings.items():
-        if key in facts and facts[key] != value:
-            difference = _first_difference(facts[key], value, key)
-            raise ValueError(f"{folder} holds a run with another {difference}; use another folder, or delete this one")
-    facts |= settings | {"overrides": dict(overrides), "data_root": str(data_root)} | provenance()
+    facts = check_same_run(folder, resolved, seed)
+    facts |= {
+        "recipe": resolved.model_dump(mode="json"),
+        "seed": seed,
+        "overrides": dict(overrides),
+        "data_root": str(data_root),
+    } | provenance()
     write_json(folder / "run.json", facts)
     note_stage(folder, stage, status="running", started=_now(), finished=None, error=None)
     return Run(folder, stage, resolved, seed, project_root() / data_root)
+
+
+def check_same_run(folder: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """The content of run.json; a ValueError where it is of another recipe or seed, with the first difference."""
+    facts = read_run(folder)
+    for key, value in {"recipe": recipe.model_dump(mode="json"), "seed": seed}.items():
+        if key in facts and facts[key] != value:
+            difference = _first_difference(facts[key], value, key)
+            raise ValueError(f"{folder} holds a run with another {difference}; use another folder, or delete this one")
+    return facts
+
+
+def check_same_data(run: Run, fingerprint: str) -> None:
+    """Raise a ValueError where the run was begun with other data, whose weights and scores it may hold."""
+    began = read_run(run.folder).get("data", {}).get("fingerprint", fingerprint)
+    if began != fingerprint:
+        raise ValueError(
+            f"the data has changed since the run in {run.folder} was begun (fingerprint {began[:8]}, now "
+            f"{fingerprint[:8]}); give the new run another name (--name), or delete the folder"
+        )
 
 
 def finish_stage(run: Run, **facts: Any) -> None:

@@ -17,7 +17,7 @@ from afkit.config import nearest
 from afkit.data.prepare import can_prepare
 from afkit.files import write_text
 from afkit.recipes import recipe as make_named_recipe
-from afkit.runs.folder import STAGES, fail_stage, is_done, note_stage, project_root, run_folder
+from afkit.runs.folder import STAGES, check_same_run, fail_stage, is_done, note_stage, project_root, run_folder
 
 COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `run`
 DEFAULT_SEED = 1234567891
@@ -76,6 +76,7 @@ def run(
         )
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
     folder = run_folder(recipe, seed, overrides, results, name)
+    check_same_run(folder, resolved, seed)
     common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": data_root}
     common["run_dir"] = _relative(folder)
     stale = False  # a stage that ran anew makes the later ones run anew

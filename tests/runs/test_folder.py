@@ -9,6 +9,7 @@ from afkit.runs import folder as runs
 from afkit.runs.folder import (
     STAGE_FILES,
     STAGES,
+    check_same_data,
     fail_stage,
     finish_stage,
     is_done,
@@ -73,6 +74,14 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(run):
     with pytest.raises(ValueError, match=r"another seed \(there 1, here 2\)"):
         start_stage("02_train", "watch", 2, {"optim.epochs": 2}, "data", str(run.folder))
     assert (run.folder / "run.json").read_bytes() == before
+
+
+def test_data_that_changed_since_the_run_began_is_named(run):
+    check_same_data(run, "a" * 64)
+    finish_stage(run, data={"fingerprint": "a" * 64})
+    check_same_data(run, "a" * 64)
+    with pytest.raises(ValueError, match=r"the data has changed .* \(fingerprint aaaaaaaa, now bbbbbbbb\); give"):
+        check_same_data(run, "b" * 64)
 
 
 def test_nothing_is_written_for_a_wrong_recipe_or_override(tmp_path):

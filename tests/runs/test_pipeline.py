@@ -2,6 +2,7 @@
 
 import pytest
 
+from afkit.files import write_json
 from afkit.runs.folder import STAGES
 from afkit.runs.pipeline import COMMON, choose_stages, notebook_parameters, parameters_by_stage, run
 
@@ -59,3 +60,13 @@ def test_wrong_input_is_refused_before_anything_is_written(tmp_path, arguments, 
         run(**arguments, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
     assert message in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_another_run_is_refused_and_left_alone(tmp_path):
+    folder = tmp_path / "results" / "watch" / "mine"
+    write_json(folder / "run.json", {"seed": 1, "stages": {}})
+    before = (folder / "run.json").read_bytes()
+    with pytest.raises(ValueError, match=r"holds a run with another seed \(there 1, here 2\)"):
+        run("watch", 2, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"), name="mine")
+    assert (folder / "run.json").read_bytes() == before
+    assert [path.name for path in folder.iterdir()] == ["run.json"]
