@@ -89,7 +89,7 @@ def draw_map_against_tiou(maps: Mapping[str, pd.Series], title: str = "") -> Fig
     if len(tious) <= 10:
         axes.set_xticks(tious, [f"{tiou:g}" for tiou in tious])
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1))  # above: a curve may lie anywhere
     return figure
 
 
