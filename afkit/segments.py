@@ -27,21 +27,18 @@ def grid_to_sec(grid, fps: float, stride: float, num_frames: float):
     return (grid * stride + 0.5 * num_frames) / fps
 
 
-def pairwise_tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Temporal IoU of every segment of `a` with every segment of `b`.
+def tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Temporal IoU of segments, row by row; arrays broadcast (`tiou(a[:, None], b)` compares all with all).
 
     Args:
-        a: (N, 2) starts and ends.
-        b: (M, 2) starts and ends, in the same unit.
+        a, b: (..., 2) starts and ends, in the same unit.
 
     Returns:
-        (N, M) float64 in [0, 1]; 0 where the union has no length.
+        (...) float64 in [0, 1]; 0 for empty and reversed segments.
     """
-    a, b = np.asarray(a, np.float64).reshape(-1, 2), np.asarray(b, np.float64).reshape(-1, 2)
-    overlap = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])  # (N, M)
-    overlap = overlap.clip(min=0)
-    union = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None, :] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    overlap = (np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])).clip(min=0)
+    union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - overlap
+    return np.divide(overlap, union, out=np.zeros(overlap.shape), where=union > 0)
 
 
 def keep_distinct(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:

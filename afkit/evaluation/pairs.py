@@ -17,6 +17,7 @@ from afkit.evaluation.tables import (
     segments_of,
     videos_of,
 )
+from afkit.segments import tiou
 
 
 class Pairing(NamedTuple):
@@ -118,18 +119,11 @@ def overlapping_pairs(
     within = np.arange(len(prediction)) - np.repeat(np.cumsum(count) - count, count)
     truth = by_group[first[prediction] + within]
 
-    tiou = tiou_of_pairs(segments[prediction], gt_segments[truth])
-    keep = np.flatnonzero(tiou > 0)
-    prediction, truth, tiou = prediction[keep], truth[keep], tiou[keep]
-    order = np.lexsort((-truth, -tiou, prediction))
-    return prediction[order], truth[order], tiou[order]
-
-
-def tiou_of_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Temporal IoU row by row: (J, 2) and (J, 2) to (J,) float64; 0 for empty and reversed segments."""
-    overlap = (np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0])).clip(min=0)
-    union = (a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    overlap = tiou(segments[prediction], gt_segments[truth])  # (J,)
+    keep = np.flatnonzero(overlap > 0)
+    prediction, truth, overlap = prediction[keep], truth[keep], overlap[keep]
+    order = np.lexsort((-truth, -overlap, prediction))
+    return prediction[order], truth[order], overlap[order]
 
 
 def position_in_group(group: np.ndarray) -> np.ndarray:

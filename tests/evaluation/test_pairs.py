@@ -5,13 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_tables import random_gt, random_predictions, table
 
-from afkit.evaluation.pairs import number_classes, pair_up, position_in_group, tiou_of_pairs
-from afkit.segments import pairwise_tiou
-
-
-def test_tiou_of_pairs_is_the_diagonal_of_pairwise_tiou():
-    a, b = np.random.default_rng(0).integers(0, 6, (2, 500, 2)).astype(float)  # reversed and empty ones among them
-    np.testing.assert_array_equal(tiou_of_pairs(a, b), pairwise_tiou(a, b).diagonal())
+from afkit.evaluation.pairs import number_classes, pair_up, position_in_group
+from afkit.segments import tiou
 
 
 @given(st.lists(st.integers(-1, 4)))
@@ -23,12 +18,13 @@ def test_position_in_group_counts_the_earlier_ones(groups):
 def test_every_overlap_of_one_class_and_video_is_a_pair():
     gt, predictions = random_gt(3), random_predictions(3)
     pairing = pair_up(gt, predictions, "fixed")
-    tiou = pairwise_tiou(predictions[["start_sec", "end_sec"]], gt[["start_sec", "end_sec"]])  # (P, N)
+    times = ["start_sec", "end_sec"]
+    overlap = tiou(predictions[times].to_numpy()[:, None], gt[times].to_numpy())  # (P, N)
     same = predictions["video"].to_numpy()[:, None] == gt["video"].to_numpy()
     same &= predictions["label"].to_numpy()[:, None] == gt["label"].to_numpy()
-    found = np.zeros_like(tiou)
+    found = np.zeros_like(overlap)
     found[pairing.row[pairing.pair_prediction], pairing.pair_gt] = pairing.pair_tiou
-    np.testing.assert_array_equal(found, np.where(same, tiou, 0))
+    np.testing.assert_array_equal(found, np.where(same, overlap, 0))
 
 
 def test_pairs_fall_in_score_then_tiou_then_row():
