@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lab lint clean-notebooks
+.PHONY: help install demo test lab lint build-ext clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make lint     ruff, and notebooks without outputs"
+	@echo "make build-ext  compile the NMS operator now instead of on first use"
 	@echo "make install  .venv with the pinned packages, afkit itself and the python3 kernel"
 
 install: $(INSTALLED)
@@ -28,6 +29,9 @@ test: $(INSTALLED)
 
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
+
+build-ext: $(INSTALLED)
+	$(BIN)/python -m afkit build-ext
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

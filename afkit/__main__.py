@@ -131,6 +131,20 @@ def _twin(options: argparse.Namespace) -> int:
     return 0
 
 
+def _build_ext_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--quiet", action="store_true", help="without the compiler's output")
+
+
+def _build_ext(options: argparse.Namespace) -> int:
+    import torch
+
+    from afkit.detect.operator import load
+
+    for backend in ("cpp", "cuda") if torch.cuda.is_available() else ("cpp",):
+        print(load(backend, verbose=not options.quiet) or f"{backend} is loaded")
+    return 0
+
+
 def _data_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", metavar="RECIPE", help="one of: " + ", ".join(recipe_names()))
     command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
@@ -144,6 +158,7 @@ _COMMANDS = {
     "run": (_run, _run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
     "prepare": (_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
     "twin": (_twin, _twin_arguments, "write generated data in exactly the format of an experiment"),
+    "build-ext": (_build_ext, _build_ext_arguments, "compile the NMS operator ahead of its first use"),
 }
 
 if __name__ == "__main__":

@@ -1,16 +1,26 @@
 """From logits and offsets to candidate segments, before duplicates are suppressed."""
 
+import itertools
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from afkit.config import DecodeConfig, Recipe
 from afkit.model.actionformer import Output
 
-Candidates = tuple[Tensor, Tensor, Tensor]  # segments (N, 2) on the grid, scores (N,), labels (N,) int64
+
+class Candidates(NamedTuple):
+    """Candidates of B videos, one video after the other."""
+
+    segments: Tensor  # (N, 2) float32 on the grid
+    scores: Tensor  # (N,) float32
+    labels: Tensor  # (N,) int64
+    offsets: Tensor  # (B + 1,) int64: those of video b are the rows offsets[b] to offsets[b + 1] - 1
 
 
 @torch.no_grad()
-def decode(out: Output, recipe: Recipe) -> list[Candidates]:
+def decode(out: Output, recipe: Recipe) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Candidate segments of every video of a batch (ActionFormer, section 3.4).
 
     Per level: points x classes with a probability above `pre_nms_thresh`, the `pre_nms_topk` best of them, without
@@ -23,32 +33,32 @@ def decode(out: Output, recipe: Recipe) -> list[Candidates]:
     Returns:
         B tuples of segments (N, 2) on the grid, scores (N,), labels (N,).
     """
-    videos = range(out.masks[0].shape[0])
-    return [_decode_video(out, video, recipe.decode) for video in videos]
+    segments, scores, labels, offsets = decode_batch(out, recipe)
+    rows = itertools.starmap(slice, itertools.pairwise(offsets.tolist()))
+    return [(segments[own], scores[own], labels[own]) for own in rows]
 
 
-def _decode_video(out: Output, video: int, config: DecodeConfig) -> Candidates:
+@torch.no_grad()
+def decode_batch(out: Output, recipe: Recipe) -> Candidates:
+    """The candidates of all videos of a batch in one list; else as `decode`."""
     levels = zip(out.logits, out.offsets, out.masks, out.points, strict=True)
-    parts = [
-        _decode_level(logits[video], offsets[video], mask[video], points, config)
-        for logits, offsets, mask, points in levels
-    ]
-    segments, scores, labels = zip(*parts, strict=True)
-    return torch.cat(segments), torch.cat(scores), torch.cat(labels)
+    parts = [_decode_level(*level, recipe.decode) for level in levels]
+    segments, scores, labels, keep = (torch.cat(columns, dim=1) for columns in zip(*parts, strict=True))
+    ends = keep.sum(dim=1).cumsum(0)  # (B,)
+    return Candidates(segments[keep], scores[keep], labels[keep], torch.cat([ends.new_zeros(1), ends]))
 
 
-def _decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, config: DecodeConfig) -> Candidates:
-    """(T, K), (T, 2), (T,), (T, 4) -> candidates of one level of one video."""
-    probability = logits.sigmoid().where(mask[:, None], 0).flatten()  # (T * K,)
+def _decode_level(
+    logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, config: DecodeConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(B, T, K), (B, T, 2), (B, T), (T, 4) -> the level's best: segments (B, n, 2), scores, labels, keep (B, n)."""
+    classes = logits.shape[2]
+    probability = logits.float().sigmoid().where(mask[..., None], 0).flatten(1)  # (B, T * K)
     # top-k first, then the threshold: the same candidates as the other way round, and much faster
-    scores, index = probability.topk(min(config.pre_nms_topk, len(probability)))
-    above = scores > config.pre_nms_thresh
-    scores, index = scores[above], index[above]
-    point = index.div(logits.shape[1], rounding_mode="floor")  # (N,)
-    labels = index % logits.shape[1]
-    position, stride = points[point, 0], points[point, 3]
-    onset = position - offsets[point, 0] * stride
-    end = position + offsets[point, 1] * stride
-    long_enough = end - onset > config.duration_thresh
-    segments = torch.stack([onset, end], dim=1)
-    return segments[long_enough], scores[long_enough], labels[long_enough]
+    scores, index = probability.topk(min(config.pre_nms_topk, probability.shape[1]), dim=1)  # (B, n)
+    point = index.div(classes, rounding_mode="floor")
+    distance = offsets.float().gather(1, point[..., None].expand(-1, -1, 2))  # (B, n, 2)
+    position, stride = points[point, 0], points[point, 3]  # (B, n)
+    onset, end = position - distance[..., 0] * stride, position + distance[..., 1] * stride
+    keep = (scores > config.pre_nms_thresh) & (end - onset > config.duration_thresh)
+    return torch.stack([onset, end], dim=2), scores, index % classes, keep

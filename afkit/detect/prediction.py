@@ -1,18 +1,19 @@
 """Detections of recordings: network, decoding and suppression, and the way back to seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from afkit.config import Recipe
 from afkit.data.annotations import UNKNOWN_DURATION_SEC
 from afkit.data.batches import collate
-from afkit.data.items import Dataset, Item, on_grid
-from afkit.detect.decoding import decode
-from afkit.detect.suppression import nms
+from afkit.data.features import RawFeatures
+from afkit.data.items import Dataset, GridFeatures, Item
+from afkit.detect.decoding import Candidates, decode_batch
+from afkit.detect.suppression import Kept, nms_batch
 from afkit.model.actionformer import padded_length
 from afkit.segments import grid_to_sec
 
@@ -56,65 +57,81 @@ def predict(
     if recipe.data.stride_frames <= 0 and duration is None:
         raise ValueError(f"recipe '{recipe.name}' has features of fixed length; give the duration in seconds")
     end_sec = UNKNOWN_DURATION_SEC if duration is None else float(duration)
-    on_grid_features, stride, num_frames = on_grid(features, recipe.data, fps, end_sec)
-    item = Item(video, on_grid_features, None, None, fps, end_sec, stride, num_frames)
-    return detect_item(model, recipe, item)
+    grid = GridFeatures(RawFeatures([features], ["features"], video), recipe.data, fps, end_sec)
+    item = Item(video, grid[:, :], None, None, fps, end_sec, grid.stride, grid.num_frames)
+    return detect_items(model, recipe, [item])
 
 
 def predict_dataset(
-    model: nn.Module, recipe: Recipe, dataset: Dataset, on_video: Callable[[int], None] | None = None
+    model: nn.Module,
+    recipe: Recipe,
+    dataset: Dataset,
+    on_video: Callable[[int], None] | None = None,
+    batch_size: int = 1,
+    backend: str = "auto",
 ) -> pd.DataFrame:
-    """Detections of every video of a data set, one video at a time.
+    """Detections of every video of a data set.
 
     Args:
         model: a network built from the recipe; put into eval mode.
         recipe: decoding and NMS.
         dataset: with `training=False`.
         on_video: called with the number of videos done.
+        batch_size: videos that go through the network together, each padded to the longest of them.
+        backend: of NMS, as of `afkit.nms`.
 
     Returns:
         DataFrame video, start_sec, end_sec, label, score; videos in the data set's order.
     """
     tables = []
-    for index in range(len(dataset)):
-        tables.append(detect_item(model, recipe, dataset[index]))
+    for first in range(0, len(dataset), batch_size):
+        items = [dataset[index] for index in range(first, min(first + batch_size, len(dataset)))]
+        tables.append(detect_items(model, recipe, items, backend))
         if on_video is not None:
-            on_video(index + 1)
+            on_video(first + len(items))
     return pd.concat(tables, ignore_index=True)
 
 
 @torch.no_grad()
-def detect_item(model: nn.Module, recipe: Recipe, item: Item) -> pd.DataFrame:
-    """Detections of one item, whose grid gives the way back to seconds."""
+def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backend: str = "auto") -> pd.DataFrame:
+    """Detections of some items together; each item's grid gives the way back to seconds."""
     model.eval()
     device = next(model.parameters()).device
-    batch = collate([item], padded_length(item.features.shape[1], recipe))
-    (candidates,) = decode(model(batch.features.to(device), batch.mask.to(device)), recipe)
-    segments, scores, labels = (tensor.cpu() for tensor in suppress(candidates, recipe))
-    seconds = grid_to_sec(segments, item.fps, item.stride, item.num_frames).clamp(0, item.duration)
+    batch = collate(items, max(padded_length(item.features.shape[1], recipe) for item in items))
+    candidates = decode_batch(model(batch.features.to(device), batch.mask.to(device)), recipe)
+    kept = Kept(*(rows.cpu() for rows in suppress(candidates, recipe, backend)))
+    fps, stride, num_frames, duration = (
+        torch.tensor([getattr(item, name) for item in items])[:, None, None]  # (B, 1, 1)
+        for name in ("fps", "stride", "num_frames", "duration")
+    )
+    seconds = grid_to_sec(kept.segments, fps, stride, num_frames).clamp(0).minimum(duration)  # (B, M, 2)
+    is_row = torch.arange(kept.scores.shape[1]) < kept.counts[:, None]  # (B, M)
+    names = np.array([item.video for item in items], object)
     return pd.DataFrame(
         {
-            "video": pd.Series([item.video] * len(scores), dtype="str"),
-            "start_sec": seconds[:, 0].double().numpy(),
-            "end_sec": seconds[:, 1].double().numpy(),
-            "label": labels.numpy(),
-            "score": scores.double().numpy(),
+            "video": pd.Series(names.repeat(kept.counts.numpy()), dtype="str"),
+            "start_sec": seconds[..., 0][is_row].double().numpy(),
+            "end_sec": seconds[..., 1][is_row].double().numpy(),
+            "label": kept.labels[is_row].numpy(),
+            "score": kept.scores[is_row].double().numpy(),
         },
         columns=COLUMNS,
     )
 
 
-def suppress(candidates: tuple[Tensor, Tensor, Tensor], recipe: Recipe) -> tuple[Tensor, Tensor, Tensor]:
-    """NMS with a recipe's settings: segments (N, 2), scores (N,), labels (N,) -> the kept ones."""
+def suppress(candidates: Candidates, recipe: Recipe, backend: str = "auto") -> Kept:
+    """NMS with a recipe's settings, of all videos together."""
     config = recipe.decode
-    return nms(
+    # without NMS the original keeps every candidate
+    every = max(int(candidates.offsets.diff().max()), 1) if config.nms == "none" else config.max_segments
+    return nms_batch(
         *candidates,
         method=config.nms,
         multiclass=config.multiclass,
         iou_threshold=config.iou_threshold,
         sigma=config.sigma,
         min_score=config.min_score,
-        # without NMS the original keeps every candidate
-        max_segments=max(len(candidates[1]), 1) if config.nms == "none" else config.max_segments,
+        max_segments=every,
         voting_threshold=config.voting_threshold,
+        backend=backend,
     )

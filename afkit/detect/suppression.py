@@ -1,11 +1,29 @@
-"""Suppression of duplicate detections: hard and soft NMS in one dimension, and score voting, in plain torch."""
+"""Suppression of duplicate detections: hard and soft NMS in one dimension, and score voting, on any device."""
+
+import functools
+import itertools
+import sys
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-METHODS = ("soft", "hard", "none")
-BACKENDS = ("auto", "torch")
-LENGTH_EPS = 1e-6  # added to every length (the original's number)
+from afkit.detect import operator, reference
+
+METHODS = ("soft", "linear", "hard", "none")
+BACKENDS = ("auto", "cuda", "cpp", "torch")
+LARGEST_TIME = 1e37  # lengths and their sums stay finite in float32
+MAX_LABELS = 65536
+_METHOD_NUMBERS = {"hard": 0, "soft": 1, "linear": 2}  # of the operator
+
+
+class Kept(NamedTuple):
+    """Detections of B videos, each by descending score; rows beyond a video's count are 0 with label -1."""
+
+    segments: Tensor  # (B, M, 2) float32
+    scores: Tensor  # (B, M) float32
+    labels: Tensor  # (B, M) int64
+    counts: Tensor  # (B,) int64
 
 
 @torch.no_grad()
@@ -24,147 +42,204 @@ def nms(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Suppress duplicates among the candidates of one video.
 
-    Soft NMS (Bodla 2017, gaussian): take the best candidate, multiply the scores of the others (of its class) by
-    `exp(-IoU^2 / sigma)`, drop those whose decayed score falls below `min_score`, repeat; so the first pick of a
-    class always stays. Hard NMS: of the candidates above `min_score`, drop those whose IoU with a better one
-    reaches `iou_threshold`. Equal scores: the one that comes first in the input is taken first.
+    Soft NMS (Bodla 2017): take the best candidate, multiply the scores of the others (of its class) by
+    `exp(-IoU^2 / sigma)`, drop those whose score is then below `min_score`, repeat; so the first pick of a class
+    always stays. Linear: the factor is `1 - IoU` where the IoU reaches `iou_threshold`, else 1. Hard NMS: of the
+    candidates above `min_score`, drop those whose IoU with a better one reaches `iou_threshold`. Equal scores: the
+    one that comes first in the input is taken first. Every backend gives the same answer.
 
     Args:
         segments: (N, 2) float32, in any unit.
         scores: (N,) float32.
-        labels: (N,) int64.
-        method: "soft", "hard", or "none" (sort and cap only).
+        labels: (N,) int64, 0 to 65535.
+        method: "soft", "linear", "hard", or "none" (sort and cap only).
         multiclass: suppress within each class; else across classes, and then `voting_threshold` may be used.
-        iou_threshold: for hard NMS.
+        iou_threshold: for hard and linear NMS.
         sigma: for soft NMS.
         min_score: see above; 0 keeps all.
         max_segments: at most so many are returned.
         voting_threshold: 0 for none; else each kept segment becomes the mean of the input segments that overlap it
             by at least this IoU, weighted by IoU times original score. Ignored when multi-class.
-        backend: "torch", or "auto" for the best that is there.
+        backend: "cuda", "cpp" or "torch"; "auto" takes the first of them that works where the tensors are.
 
     Returns:
-        segments (M, 2), scores (M,), labels (M,), by descending score. Without gradients.
+        segments (M, 2), scores (M,), labels (M,), by descending score, where the input is. Without gradients.
 
     Raises:
-        ValueError: an argument is out of range or shapes do not fit; it names the argument.
+        ValueError: an argument is out of range, shapes or types do not fit, a value is not finite, a segment is
+            reversed, or the backend does not work here; it names the argument.
     """
-    _check(segments, scores, labels, method, backend)
-    _check_numbers(iou_threshold, sigma, min_score, max_segments, voting_threshold)
-    if method == "none" or len(scores) == 0:
-        order = scores.argsort(descending=True, stable=True)[:max_segments]
-        return segments[order], scores[order], labels[order]
-    groups = labels if multiclass else torch.zeros_like(labels)
-    if method == "hard":
-        keep = scores > min_score if min_score > 0 else torch.ones_like(scores, dtype=torch.bool)
-        picked, picked_scores = _suppress(segments, scores, groups, keep, max_segments, hard_iou=iou_threshold)
-    else:
-        keep = torch.ones_like(scores, dtype=torch.bool)
-        picked, picked_scores = _suppress(segments, scores, groups, keep, max_segments, sigma=sigma, floor=min_score)
-    kept = segments[picked]
-    if voting_threshold > 0 and not multiclass:
-        kept = vote(kept, segments, scores, voting_threshold)
-    return kept, picked_scores, labels[picked]
+    _check_types(segments, scores, labels)
+    offsets = torch.tensor([0, len(segments)], device=segments.device)
+    settings = (method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold, backend)
+    kept = nms_batch(segments, scores, labels, offsets, *settings)
+    count = int(kept.counts)
+    return kept.segments[0, :count], kept.scores[0, :count], kept.labels[0, :count]
 
 
-def _suppress(
+@torch.no_grad()
+def nms_batch(
     segments: Tensor,
     scores: Tensor,
-    groups: Tensor,
-    keep: Tensor,
-    max_segments: int,
-    hard_iou: float | None = None,
+    labels: Tensor,
+    offsets: Tensor,
+    method: str = "soft",
+    multiclass: bool = True,
+    iou_threshold: float = 0.1,
     sigma: float = 0.5,
-    floor: float = 0.0,
-) -> tuple[Tensor, Tensor]:
-    """Greedy picks over all groups at once: indices (M,) into the input and their final scores (M,).
-
-    The picks of a group never rise, so the best of what is left over all groups gives the same list as each group
-    on its own followed by a sort, and it may stop after `max_segments`.
-    """
-    order = groups.argsort(stable=True)  # a group's candidates lie together, in input order
-    order = order[keep[order]]
-    _, group_of, sizes = groups[order].unique_consecutive(return_inverse=True, return_counts=True)
-    spans = [slice(stop - size, stop) for stop, size in zip(sizes.cumsum(0).tolist(), sizes.tolist(), strict=True)]
-    group_of = group_of.tolist()
-    onset, end = segments[order].unbind(1)
-    length = end - onset + LENGTH_EPS
-    left = scores[order].clone()  # -inf: taken or suppressed
-    rank = order.clone()
-    picks, picked_scores = [], []
-    while len(picks) < min(max_segments, len(left)):
-        pick = _best(left, rank)
-        score = left[pick].item()
-        if score == -torch.inf:
-            break
-        picks.append(pick)
-        picked_scores.append(score)
-        group = spans[group_of[pick]]
-        overlap = torch.minimum(end[group], end[pick]) - torch.maximum(onset[group], onset[pick])
-        iou = overlap.clamp(min=0)
-        iou = iou / (length[group] + length[pick] - iou)
-        now = left[group]
-        if hard_iou is None:
-            decayed = now * torch.exp(-(iou * iou) / sigma)
-            now = decayed.masked_fill(decayed < floor, -torch.inf)
-        else:
-            now = now.masked_fill(iou >= hard_iou, -torch.inf)
-        left[group] = now
-        left[pick] = -torch.inf
-    taken = torch.tensor(picks, dtype=torch.int64, device=order.device)
-    return order[taken], torch.tensor(picked_scores, dtype=scores.dtype, device=scores.device)
-
-
-def _best(left: Tensor, rank: Tensor) -> int:
-    """The position of the highest score; of several, the one with the lowest place in the input."""
-    ties = (left == left.max()).nonzero().flatten()
-    return int(ties[rank[ties].argmin()])
-
-
-def vote(kept: Tensor, segments: Tensor, scores: Tensor, threshold: float) -> Tensor:
-    """Replace each kept segment by the weighted mean of the candidates around it (box voting, Gidaris 2015).
+    min_score: float = 0.001,
+    max_segments: int = 200,
+    voting_threshold: float = 0.0,
+    backend: str = "auto",
+) -> Kept:
+    """Suppress duplicates among the candidates of many videos at once; else as `nms`.
 
     Args:
-        kept: (M, 2).
-        segments: (N, 2) all candidates.
-        scores: (N,) their original scores.
-        threshold: lowest IoU that has a vote.
+        segments, scores, labels: candidates of all videos, one video after the other.
+        offsets: (B + 1,) int64: those of video b are the rows `offsets[b]` to `offsets[b + 1] - 1`.
+        method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold, backend: as of `nms`.
 
     Returns:
-        (M, 2).
+        Kept, with M = `max_segments`.
+
+    Raises:
+        ValueError: as `nms`.
     """
-    overlap = torch.minimum(kept[:, None, 1], segments[None, :, 1]) - torch.maximum(
-        kept[:, None, 0], segments[None, :, 0]
-    )
-    overlap = overlap.clamp(min=0)  # (M, N)
-    lengths = (kept[:, 1] - kept[:, 0])[:, None] + (segments[:, 1] - segments[:, 0])[None, :]
-    iou = overlap / (lengths - overlap)
-    weights = iou.where(iou >= threshold, 0) * scores
-    total = weights.sum(dim=1, keepdim=True)  # 0 for a segment without length, which has no vote even for itself
-    return ((weights @ segments) / total).where(total > 0, kept)
+    _check_types(segments, scores, labels, offsets)
+    _check_settings(method, iou_threshold, sigma, min_score, max_segments, voting_threshold)
+    numbers = (iou_threshold, sigma, min_score, max_segments, voting_threshold)
+    live = choose_backend(backend, segments.device)
+    inputs = (segments, scores, labels, offsets)
+    if method == "none":
+        _check_values(*inputs)
+        return _sort_and_cap(*inputs, max_segments)
+    if live == "torch":
+        _check_values(*inputs)
+        return _each_video(*inputs, method, multiclass, *numbers)
+    device = segments.device
+    if live == "cpp":
+        inputs = tuple(tensor.cpu() for tensor in inputs)
+    kept = Kept(*torch.ops.afkit.nms(*inputs, _METHOD_NUMBERS[method], multiclass, *numbers))
+    if (kept.counts < 0).any():
+        _check_values(*inputs)
+    return Kept(*(tensor.to(device) for tensor in kept)) if live == "cpp" else kept
 
 
-def _check(segments: Tensor, scores: Tensor, labels: Tensor, method: str, backend: str) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, not '{method}'")
+def choose_backend(backend: str, device: torch.device | str) -> str:
+    """The backend that will run for tensors on a device: "cuda", "cpp" or "torch".
+
+    A backend that "auto" would rather have taken is named in one line, once, with the reason why it does not work.
+
+    Raises:
+        ValueError: an unknown backend, or one that was asked for and does not work here.
+    """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, not '{backend}'")
+    is_cuda = torch.device(device).type == "cuda"
+    if backend == "cuda" and not is_cuda:
+        raise ValueError(f"backend 'cuda' needs tensors on a CUDA device, not on '{device}'")
+    if backend != "auto":
+        reason = "" if backend == "torch" else operator.unavailable(backend)
+        if reason:
+            raise ValueError(f"backend '{backend}' does not work here: {reason}")
+        return backend
+    for better, instead in [("cuda", "cpp"), ("cpp", "torch")][0 if is_cuda else 1 :]:
+        reason = operator.unavailable(better)
+        if not reason:
+            return better
+        _say_once(f"afkit: NMS runs in '{instead}' (same results, slower), because '{better}' does not work: {reason}")
+    return "torch"
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _each_video(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, *settings) -> Kept:
+    """The reference, video by video."""
+    bounds, max_segments = offsets.tolist(), settings[5]
+    parts = [
+        reference.suppress(segments[start:stop], scores[start:stop], labels[start:stop], *settings)
+        for start, stop in itertools.pairwise(bounds)
+    ]
+    kept = _empty(len(parts), max_segments, segments.device)
+    for video, part in enumerate(parts):
+        count = len(part[1])
+        for rows, values in zip(kept[:3], part, strict=True):
+            rows[video, :count] = values
+        kept.counts[video] = count
+    return kept
+
+
+def _sort_and_cap(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, max_segments: int) -> Kept:
+    """The best `max_segments` candidates of each video, by a stable sort over all videos."""
+    sizes = offsets.diff()  # (B,)
+    video = torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)  # (N,)
+    order = scores.argsort(descending=True, stable=True)
+    order = order[video[order].argsort(stable=True)]
+    place = torch.arange(len(order), device=order.device) - offsets[video]  # among the candidates of its video
+    order, video, place = (column[place < max_segments] for column in (order, video, place))
+    kept = _empty(len(sizes), max_segments, segments.device)
+    for rows, values in zip(kept[:3], (segments, scores, labels), strict=True):
+        rows[video, place] = values[order]
+    kept.counts.copy_(sizes.clamp(max=max_segments))
+    return kept
+
+
+def _empty(videos: int, max_segments: int, device: torch.device) -> Kept:
+    return Kept(
+        torch.zeros(videos, max_segments, 2, device=device),
+        torch.zeros(videos, max_segments, device=device),
+        torch.full((videos, max_segments), -1, device=device),
+        torch.zeros(videos, dtype=torch.int64, device=device),
+    )
+
+
+def _check_types(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor | None = None) -> None:
+    """Shapes, types and devices: what costs nothing to look at."""
     if segments.dim() != 2 or segments.shape[1] != 2:
         raise ValueError(f"segments must be (N, 2), not {tuple(segments.shape)}")
     if scores.shape != segments.shape[:1] or labels.shape != segments.shape[:1]:
         shapes = f"{tuple(scores.shape)} and {tuple(labels.shape)}"
         raise ValueError(f"scores and labels must be ({len(segments)},) like segments, not {shapes}")
+    given = [("segments", segments, torch.float32), ("scores", scores, torch.float32), ("labels", labels, torch.int64)]
+    if offsets is not None:
+        given.append(("offsets", offsets, torch.int64))
+        if offsets.dim() != 1 or len(offsets) == 0:
+            raise ValueError(f"offsets must be (B + 1,), not {tuple(offsets.shape)}")
+    for name, tensor, dtype in given:
+        if tensor.dtype != dtype:
+            raise ValueError(f"{name} must be {dtype}, not {tensor.dtype}")
+        if tensor.device != segments.device:
+            raise ValueError(f"{name} must be on '{segments.device}' like segments, not on '{tensor.device}'")
+
+
+def _check_values(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor) -> None:
+    """What every value must be; the operator finds out itself whether it need be looked at."""
+    bounds = offsets.tolist()
+    if bounds[0] != 0 or bounds[-1] != len(segments) or bounds != sorted(bounds):
+        raise ValueError(f"offsets must rise from 0 to the {len(segments)} segments, not {bounds}")
     if not scores.isfinite().all():
         raise ValueError(f"scores must be finite; that of candidate {int((~scores.isfinite()).nonzero()[0])} is not")
-    unfit = ~(segments.isfinite().all(dim=1) & (segments[:, 1] >= segments[:, 0]))
+    unfit = ~((segments.abs() <= LARGEST_TIME).all(dim=1) & (segments[:, 1] >= segments[:, 0]))
     if unfit.any():
         row = int(unfit.nonzero()[0])
-        raise ValueError(f"segments must be finite with end >= start; segment {row} is {segments[row].tolist()}")
+        raise ValueError(
+            f"segments must be finite (at most {LARGEST_TIME:g}) with end >= start; segment {row} is "
+            f"{segments[row].tolist()}"
+        )
+    unfit = (labels < 0) | (labels >= MAX_LABELS)
+    if unfit.any():
+        row = int(unfit.nonzero()[0])
+        raise ValueError(f"labels must lie between 0 and {MAX_LABELS - 1}; that of candidate {row} is {labels[row]}")
 
 
-def _check_numbers(
-    iou_threshold: float, sigma: float, min_score: float, max_segments: int, voting_threshold: float
+def _check_settings(
+    method: str, iou_threshold: float, sigma: float, min_score: float, max_segments: int, voting_threshold: float
 ) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, not '{method}'")
     if max_segments <= 0:
         raise ValueError(f"max_segments must be at least 1, not {max_segments}")
     if not sigma > 0:

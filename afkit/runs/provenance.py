@@ -15,12 +15,11 @@ LIBRARIES = ("torch", "numpy", "pandas", "pydantic", "safetensors", "papermill")
 
 
 def provenance() -> dict[str, Any]:
-    """Facts for run.json: git commit and dirty flag, versions, device, NMS backend."""
+    """Facts for run.json: git commit and dirty flag, versions, device."""
     return {
         "git": git_state(),
         "versions": versions(),
         "device": device(),
-        "nms_backend": "torch",
     }
 
 

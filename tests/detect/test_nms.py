@@ -1,4 +1,7 @@
-"""Suppression of duplicates: a plain loop as the reference, what must hold for any input, and wrong arguments."""
+"""Suppression of duplicates: plain loops as the reference, what must hold for any input, and wrong arguments.
+
+Everything is asked of each backend that works here.
+"""
 
 import itertools
 import math
@@ -9,7 +12,30 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from afkit.detect.suppression import BACKENDS, nms, vote
+from afkit.detect import suppression
+from afkit.detect.operator import unavailable
+from afkit.detect.reference import vote
+from afkit.detect.suppression import BACKENDS, nms_batch
+
+WITHOUT_CPP = unavailable("cpp")
+TESTED = {"backend": "torch"}
+
+
+@pytest.fixture(
+    params=["torch", pytest.param("cpp", marks=pytest.mark.skipif(bool(WITHOUT_CPP), reason=WITHOUT_CPP))],
+    scope="module",
+    autouse=True,
+)
+def backend(request):
+    """Each backend in turn answers all tests of this file."""
+    TESTED["backend"] = request.param
+    return request.param
+
+
+def nms(*inputs, **arguments):
+    """The answer of the tested backend."""
+    return suppression.nms(*inputs, **TESTED | arguments)
+
 
 # ---- candidates
 
@@ -65,8 +91,11 @@ def hard_by_loops(segments, scores, indices, threshold, min_score):
     return kept
 
 
-def soft_by_loops(segments, scores, indices, sigma, min_score):
-    """[(index, decayed score)] that one class keeps, in float64; None where rounding might decide about the order."""
+def soft_by_loops(segments, scores, indices, weight_of, min_score):
+    """[(index, decayed score)] that one class keeps, in float64; None where rounding might decide about the order.
+
+    `weight_of` gives the factor for an IoU.
+    """
     left = {i: (float(scores[i]), ()) for i in indices}  # score now, and what happened to it
     kept = []
     while left:
@@ -79,7 +108,7 @@ def soft_by_loops(segments, scores, indices, sigma, min_score):
                 return None
         for i, (now, past) in list(left.items()):
             overlap = float(iou(segments[best], segments[i]))
-            decayed = now * math.exp(-(overlap**2) / sigma)
+            decayed = now * weight_of(overlap)
             if min_score > 0 and math.isclose(decayed, min_score, rel_tol=1e-5):
                 return None
             left[i] = (decayed, (*past, overlap) if overlap else past)
@@ -98,13 +127,17 @@ def by_loops(method, inputs, multiclass, max_segments, threshold=0.1, sigma=0.5,
         if method == "hard":
             kept += hard_by_loops(segments, scores, indices, threshold, min_score)
         else:
-            of_class = soft_by_loops(segments, scores, indices, sigma, min_score)
+            weight_of = {
+                "soft": lambda iou: math.exp(-(iou**2) / sigma),
+                "linear": lambda iou: 1 - iou if np.float32(iou) >= np.float32(threshold) else 1,
+            }[method]
+            of_class = soft_by_loops(segments, scores, indices, weight_of, min_score)
             if of_class is None:
                 return None
             kept += of_class
     kept.sort(key=lambda pick: (-pick[1], pick[0]))
     finals = sorted(score for _, score in kept)
-    if method == "soft" and any(0 < b - a < 1e-5 * b for a, b in itertools.pairwise(finals)):
+    if method != "hard" and any(0 < b - a < 1e-5 * b for a, b in itertools.pairwise(finals)):
         return None  # two classes meet within rounding
     return [(*segments[i].tolist(), float(score), int(labels[i])) for i, score in kept[:max_segments]]
 
@@ -120,19 +153,31 @@ def test_hard_equals_plain_loops(inputs, multiclass, threshold, min_score, max_s
 
 
 @settings(max_examples=300)
-@given(candidates(), st.booleans(), st.sampled_from([0.2, 0.9]), st.sampled_from([0, 0.01, 0.25]), st.integers(1, 30))
-def test_soft_equals_plain_loops(inputs, multiclass, sigma, min_score, max_segments):
-    arguments = {"multiclass": multiclass, "sigma": sigma, "min_score": min_score, "max_segments": max_segments}
-    expected = by_loops("soft", inputs, **arguments)
+@given(
+    candidates(),
+    st.one_of(
+        st.tuples(st.just("soft"), st.just("sigma"), st.sampled_from([0.2, 0.9])),
+        st.tuples(st.just("linear"), st.just("threshold"), st.sampled_from([0, 0.3, 0.5])),
+    ),
+    st.booleans(),
+    st.sampled_from([0, 0.01, 0.25]),
+    st.integers(1, 30),
+)
+def test_soft_and_linear_equal_plain_loops(inputs, how, multiclass, min_score, max_segments):
+    method, name, value = how
+    arguments = {"multiclass": multiclass, "min_score": min_score, "max_segments": max_segments}
+    expected = by_loops(method, inputs, **arguments, **{name: value})
     assume(expected is not None)
-    found = rows_of(*nms(*inputs, method="soft", **arguments))
+    found = rows_of(
+        *nms(*inputs, method=method, **arguments, **{{"threshold": "iou_threshold"}.get(name, name): value})
+    )
     assert [(onset, end, label) for onset, end, _, label in found] == [(*row[:2], row[3]) for row in expected]
     assert [row[2] for row in found] == pytest.approx([row[2] for row in expected], abs=1e-6)
 
 
 # ---- what holds for any input
 
-METHODS = st.sampled_from(["soft", "hard", "none"])
+METHODS = st.sampled_from(["soft", "linear", "hard", "none"])
 
 
 @settings(max_examples=200)
@@ -236,7 +281,7 @@ def test_none_only_sorts_and_caps():
     assert len(run(rows, method="none")) == 3
 
 
-@pytest.mark.parametrize("method", ["soft", "hard", "none"])
+@pytest.mark.parametrize("method", suppression.METHODS)
 @pytest.mark.parametrize("multiclass", [True, False])
 def test_no_candidates(method, multiclass):
     empty = torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, dtype=torch.int64)
@@ -307,7 +352,7 @@ def test_a_segment_without_votes_stays_as_it_is(rows):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"method": "gaussian"}, "method must be one of soft, hard, none, not 'gaussian'"),
+        ({"method": "gaussian"}, "method must be one of soft, linear, hard, none, not 'gaussian'"),
         ({"backend": "tpu"}, f"backend must be one of {', '.join(BACKENDS)}, not 'tpu'"),
         ({"max_segments": 0}, "max_segments must be at least 1, not 0"),
         ({"sigma": 0}, "sigma must be above 0, not 0"),
@@ -337,7 +382,70 @@ def test_wrong_shapes_are_named():
         nms(segments, scores, labels[:, None])
 
 
-@pytest.mark.parametrize("method", ["soft", "hard"])
-def test_scores_that_are_not_finite_are_refused(method):
-    with pytest.raises(ValueError, match="scores"):
-        run([(0, 1, math.nan, 0), (0, 2, 0.5, 0)], method=method)
+def test_wrong_types_are_named():
+    segments, scores, labels = torch.zeros(3, 2), torch.zeros(3), torch.zeros(3, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"segments must be torch.float32, not torch.float64"):
+        nms(segments.double(), scores, labels)
+    with pytest.raises(ValueError, match=r"scores must be torch.float32, not torch.bfloat16"):
+        nms(segments, scores.bfloat16(), labels)
+    with pytest.raises(ValueError, match=r"labels must be torch.int64, not torch.int32"):
+        nms(segments, scores, labels.int())
+    with pytest.raises(ValueError, match=r"labels must be on 'cpu' like segments, not on 'meta'"):
+        nms(segments, scores, labels.to("meta"))
+
+
+@pytest.mark.parametrize("method", suppression.METHODS)
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        ((0, 1, math.nan, 0), "scores must be finite; that of candidate 1 is not"),
+        ((0, 1, math.inf, 0), "scores must be finite; that of candidate 1 is not"),
+        ((math.nan, 1, 0.5, 0), "segments must be finite .* segment 1 is"),
+        ((0, math.nan, 0.5, 0), "segments must be finite .* segment 1 is"),
+        ((-math.inf, 0, 0.5, 0), "segments must be finite .* segment 1 is"),
+        ((0, 2e37, 0.5, 0), r"segments must be finite \(at most 1e\+37\) .* segment 1 is"),
+        ((-2e37, 0, 0.5, 0), "segments must be finite .* segment 1 is"),
+        ((2, 1, 0.5, 0), r"with end >= start; segment 1 is \[2.0, 1.0\]"),
+        ((0, 1, 0.5, -1), "labels must lie between 0 and 65535; that of candidate 1 is -1"),
+        ((0, 1, 0.5, 65536), "labels must lie between 0 and 65535; that of candidate 1 is 65536"),
+    ],
+)
+def test_wrong_values_are_named(method, row, message):
+    with pytest.raises(ValueError, match=message):
+        run([(0, 2, 0.5, 0), row], method=method)
+    assert len(run([(-1e37, 1e37, 0.5, 65535)], method=method)) == 1  # the limits are allowed
+
+
+# ---- many videos at once
+
+
+@settings(max_examples=150)
+@given(st.lists(candidates(max_size=12), max_size=5), METHODS, st.booleans(), st.integers(1, 9))
+def test_many_videos_equal_one_by_one(videos, method, multiclass, max_segments):
+    arguments = {"method": method, "multiclass": multiclass, "max_segments": max_segments, "voting_threshold": 0.4}
+    empty = torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, dtype=torch.int64)
+    together = [torch.cat(parts) for parts in zip(*videos, empty, strict=True)]
+    offsets = torch.tensor([0, *(len(scores) for _, scores, _ in videos)]).cumsum(0)
+    kept = nms_batch(*together, offsets, **arguments, **TESTED)
+    assert kept.segments.shape == (len(videos), max_segments, 2)
+    for video, inputs in enumerate(videos):
+        count = kept.counts[video]
+        assert rows_of(*(part[video, :count] for part in kept[:3])) == rows_of(*nms(*inputs, **arguments))
+        assert not kept.segments[video, count:].any()
+        assert not kept.scores[video, count:].any()
+        assert (kept.labels[video, count:] == -1).all()
+
+
+@pytest.mark.parametrize("method", suppression.METHODS)
+@pytest.mark.parametrize("offsets", [[0, 2], [1, 3], [0, 2, 1, 3], [0, -1, 3], [0, 4, 3], [0, 4]])
+def test_wrong_offsets_are_named(method, offsets):
+    candidates = torch.tensor([[0.0, 1], [1, 2], [2, 3]]), torch.ones(3), torch.zeros(3, dtype=torch.int64)
+    with pytest.raises(ValueError, match="offsets must rise from 0 to the 3 segments, not"):
+        nms_batch(*candidates, torch.tensor(offsets), method=method, **TESTED)
+    with pytest.raises(ValueError, match=r"offsets must be \(B \+ 1,\), not \(0,\)"):
+        nms_batch(*candidates, torch.zeros(0, dtype=torch.int64), method=method, **TESTED)
+
+
+def test_the_backend_of_cuda_needs_a_cuda_device():
+    with pytest.raises(ValueError, match="backend 'cuda' needs tensors on a CUDA device, not on 'cpu'"):
+        run([(0, 1, 0.5, 0)], backend="cuda")

@@ -9,7 +9,7 @@ from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_
 
 import afkit
 from afkit.data.items import Dataset, Item
-from afkit.detect.prediction import COLUMNS, detect_item, predict, predict_dataset
+from afkit.detect.prediction import COLUMNS, detect_items, predict, predict_dataset
 from afkit.model.actionformer import build_model
 from afkit.segments import sec_to_grid
 
@@ -26,7 +26,7 @@ def test_detections_equal_the_original(config):
         expected = [saved[f"final_{name}"] for name in ("segments", "scores", "labels")]
         if recipe.data.resize:  # what is stored has been resized already
             item = Item("v", torch.from_numpy(saved["feats"]), None, None, fps, duration, stride, num_frames)
-            found = detect_item(model, recipe, item)
+            found = detect_items(model, recipe, [item])
         else:
             assert (stride, num_frames) == (recipe.data.stride_frames, recipe.data.num_frames)
             found = afkit.predict(model, recipe, saved["feats"].T, fps=fps, duration=duration, video="v")
@@ -120,7 +120,7 @@ def test_resized_features_have_their_own_grid(model):
         resized = np.stack([np.interp(source, np.arange(steps), features[:, c]) for c in channels]).astype(np.float32)
         stride = ((steps - 1) * 4 + 8) / 64
         item = Item("v", torch.from_numpy(resized), None, None, 10.0, 1e8, stride, stride)
-        found, expected = predict(model, recipe, features, fps=10, video="v"), detect_item(model, recipe, item)
+        found, expected = predict(model, recipe, features, fps=10, video="v"), detect_items(model, recipe, [item])
         assert_same_detections(parts(found), parts(expected))
 
 
@@ -131,7 +131,7 @@ def test_features_of_fixed_length_need_the_duration(model):
     found = predict(model, recipe, FEATURES, fps=10, duration=40.0)
     stride = 40.0 * 10 / 50
     item = Item("v", torch.from_numpy(FEATURES.T.copy()), None, None, 10.0, 40.0, stride, stride)
-    np.testing.assert_allclose(found["end_sec"], detect_item(model, recipe, item)["end_sec"])
+    np.testing.assert_allclose(found["end_sec"], detect_items(model, recipe, [item])["end_sec"])
 
 
 def test_wrong_input_is_named(model):
@@ -195,7 +195,42 @@ def test_a_network_that_knows_the_answer_finds_every_action(tmp_path):
                 offsets[1][0, step] = torch.tensor([step - onset / 2, end / 2 - step])
             return out._replace(logits=logits, offsets=offsets)
 
-    found = detect_item(Oracle(), recipe, item)
+    found = detect_items(Oracle(), recipe, [item])
     assert found["label"].tolist() == [2, 1, 0]
     expected = [action["segment"] for action in reversed(actions)]
     np.testing.assert_allclose(found[["start_sec", "end_sec"]], expected, atol=1e-5)
+
+
+def test_a_batch_gives_what_its_videos_give_alone(model):
+    """Also where they differ in length, number of detections, grid and duration."""
+    recipe = tiny_recipe(decode__pre_nms_thresh=0.3, decode__max_segments=1000)
+    random = np.random.default_rng(3)
+    items = [
+        Item(name, torch.from_numpy(random.normal(size=(6, steps)).astype(np.float32)) * size, None, None, *grid)
+        for name, steps, size, grid in [
+            ("long", 150, 1, (10.0, 50.0, 4.0, 8.0)),
+            ("short", 20, 1, (30.0, 2.0, 4.0, 8.0)),
+            ("other grid", 64, 1, (25.0, 1e9, 7.5, 16.0)),
+        ]
+    ]
+    together = detect_items(model, recipe, items)
+    alone = pd.concat([detect_items(model, recipe, [item]) for item in items], ignore_index=True)
+    assert len(set(together.groupby("video").size())) == 3
+    for item in items:  # soft NMS turns rounding into another order where scores nearly tie
+        assert_same_detections(*(parts(table[table["video"] == item.video]) for table in (together, alone)))
+    unlikely = tiny_recipe(decode__duration_thresh=1e6)
+    assert len(detect_items(model, unlikely, items)) == 0
+
+
+def test_the_batch_size_changes_nothing_but_the_steps(model, tmp_path):
+    write_tiny_data(tmp_path)
+    recipe = tiny_recipe()
+    dataset = Dataset(recipe.data, tmp_path, recipe.data.test_subsets)
+    assert len(dataset) > 1
+    done = []
+    batched = predict_dataset(model, recipe, dataset, done.append, batch_size=len(dataset) + 1, backend="torch")
+    assert done == [len(dataset)]
+    alone = predict_dataset(model, recipe, dataset)
+    assert batched["video"].tolist() == alone["video"].tolist()
+    for video in set(alone["video"]):
+        assert_same_detections(*(parts(table[table["video"] == video]) for table in (batched, alone)))

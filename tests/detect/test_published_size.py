@@ -7,7 +7,7 @@ import pytest
 import torch
 from golden_files import LOGITS, OFFSETS, arrays, assert_same_detections, experiment, pad
 
-from afkit.detect.decoding import decode
+from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import suppress
 from afkit.model.actionformer import build_model, padded_length
 from afkit.segments import grid_to_sec
@@ -49,9 +49,10 @@ def test_outputs_at_the_published_size(name):
         for found, key, tolerance in ((out.logits, "logits", LOGITS), (out.offsets, "offsets", OFFSETS)):
             close = np.isclose(found[level][0, thinned], expected[f"{key}_{level}"], rtol=tolerance, atol=tolerance)
             assert close[mask[0, thinned].numpy()].all(), f"{key} of level {level}"
-    (candidates,) = decode(out, recipe)
-    assert len(candidates[1]) == pytest.approx(int(expected["n_dec"]), rel=1e-3)
-    kept = suppress(candidates, recipe)
+    candidates = decode_batch(out, recipe)
+    assert len(candidates.scores) == pytest.approx(int(expected["n_dec"]), rel=1e-3)
+    found = suppress(candidates, recipe)
+    kept = [rows[0, : found.counts[0]] for rows in found[:3]]
     fps, duration, stride, num_frames = expected["meta"]
     seconds = grid_to_sec(kept[0], fps, stride, num_frames).clamp(0, duration)
     assert_same_detections((seconds, *kept[1:]), [expected[f"final_{key}"] for key in ("segments", "scores", "labels")])

@@ -42,7 +42,6 @@ def test_run_json_says_what_is_needed_to_repeat_the_run(run):
     assert (facts["seed"], facts["overrides"]) == (1, {"optim.epochs": 2})
     assert set(facts["git"]) == {"commit", "dirty"}
     assert facts["versions"]["torch"] and facts["versions"]["python"]
-    assert facts["nms_backend"] == "torch"
     assert facts["device"]["threads"] >= 1
     assert facts["stages"]["01_data"]["status"] == "running"
 

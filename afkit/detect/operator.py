@@ -1,0 +1,195 @@
+"""The compiled operator `torch.ops.afkit.nms`: found in the cache or built on first use, and loaded.
+
+The sources lie in extensions/nms. A library is kept per torch, CUDA and compiler version and content of the sources,
+under `AFKIT_CACHE` or ~/.cache/afkit; processes that build at once each build a copy of their own.
+"""
+
+import functools
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+SOURCES = Path(__file__).parents[2] / "extensions" / "nms"
+FILES = {"cpp": "nms.cpp", "cuda": "nms.cu"}  # backend: what is compiled
+INCLUDED = {"cpp": (".h", ".cpp"), "cuda": (".h", ".cuh", ".cu")}  # and the endings of all that goes into it
+EXACT = ["-O3", "-ffp-contract=off"]  # a fused multiply-add would round differently from other devices
+EXACT_CUDA = ["-O3", "-fmad=false"]
+
+
+class BuildError(RuntimeError):
+    """The operator cannot be built or loaded here; the message says why, in a few words."""
+
+
+def cache_folder() -> Path:
+    """Where built libraries are kept: `AFKIT_CACHE`, or afkit/ in the user's cache folder."""
+    own = os.environ.get("AFKIT_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afkit"
+
+
+@functools.cache
+def unavailable(backend: str) -> str:
+    """Load a backend's operator, and build it first where it has not been; "" when that worked, else the reason.
+
+    Args:
+        backend: "cpp", or "cuda" for the implementation for CUDA tensors (which needs "cpp" too).
+    """
+    try:
+        load(backend)
+    except BuildError as error:
+        return str(error)
+    return ""
+
+
+def load(backend: str, verbose: bool = False) -> Path | None:
+    """Make `torch.ops.afkit.nms` work for a backend.
+
+    Args:
+        backend: "cpp" or "cuda".
+        verbose: show what the compiler says.
+
+    Returns:
+        the library that was loaded; None where the operator was there already.
+
+    Raises:
+        BuildError: no compiler, no build tool, a folder that cannot be written to, or a build that failed.
+    """
+    if backend == "cuda":
+        if not torch.cuda.is_available():
+            raise BuildError("torch sees no CUDA device")
+        load("cpp", verbose)
+    if _is_loaded(backend):
+        return None
+    path = _cached(backend) or _build(backend, verbose)
+    try:
+        torch.ops.load_library(str(path))
+    except OSError as error:
+        raise BuildError(f"{path} cannot be loaded ({_first_line(error)}); delete it, and it is built anew") from None
+    if backend == "cpp":
+        torch.library.register_fake("afkit::nms", _shapes)
+    return path
+
+
+def _is_loaded(backend: str) -> bool:
+    """Whether the operator has an implementation already; a second definition would end the process."""
+    key = {"cpp": "CPU", "cuda": "CUDA"}[backend]
+    return torch._C._dispatch_has_kernel_for_dispatch_key("afkit::nms", key) if _is_defined() else False
+
+
+def _is_defined() -> bool:
+    return hasattr(torch.ops.afkit, "nms")
+
+
+def _shapes(segments, scores, labels, offsets, *settings):
+    """Empty results of the right shapes, for tracing: segments (B, M, 2), scores (B, M), labels (B, M), counts (B,)."""
+    videos, max_segments = offsets.shape[0] - 1, settings[5]
+    return (
+        segments.new_empty(videos, max_segments, 2),
+        scores.new_empty(videos, max_segments),
+        labels.new_empty(videos, max_segments),
+        labels.new_empty(videos),
+    )
+
+
+def _cached(backend: str) -> Path | None:
+    """A library built earlier from these sources for this torch: by the present compiler, or by any without one.
+
+    Its name ends in a digest of its content: loading a damaged one would end the process.
+    """
+    try:
+        compiler = _compiler_key(backend)
+    except BuildError:
+        compiler = "*"
+    for path in sorted(cache_folder().glob(f"{_stem(backend)}-{compiler}-*.so")):
+        if path.stem.endswith(_digest(path.read_bytes())):
+            return path
+    return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _stem(backend: str) -> str:
+    """nms_<backend>-<torch>-<CUDA>-<processor>-<content of the sources>."""
+    if not (SOURCES / FILES[backend]).is_file():
+        raise BuildError(f"its sources are not at {SOURCES}")
+    sources = [path for path in sorted(SOURCES.iterdir()) if path.suffix in INCLUDED[backend]]
+    digest = _digest(b"".join(path.read_bytes() for path in sources))
+    cuda = f"cuda{torch.version.cuda}" if backend == "cuda" else "cpu"
+    return f"nms_{backend}-torch{torch.__version__}-{cuda}-{platform.machine()}-{digest}"
+
+
+def _compiler_key(backend: str) -> str:
+    """A digest of what the compilers say about their version."""
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    commands = [os.environ.get("CXX") or "c++"]
+    if backend == "cuda":
+        if CUDA_HOME is None:
+            raise BuildError("the CUDA compiler nvcc was not found; install the CUDA toolkit, or set CUDA_HOME")
+        commands.append(str(Path(CUDA_HOME) / "bin" / "nvcc"))
+    said = ""
+    for command in commands:
+        try:
+            said += subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.SubprocessError):
+            raise BuildError(f"no compiler: '{command} --version' does not run; install one, or set CXX") from None
+    return _digest(said.encode())
+
+
+def _build(backend: str, verbose: bool) -> Path:
+    """Compile into a folder of this process's own, then move the library to its name in the cache."""
+    from torch.utils import cpp_extension
+
+    folder, stem = cache_folder(), f"{_stem(backend)}-{_compiler_key(backend)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))
+    except OSError as error:
+        raise BuildError(f"{folder} cannot be written to ({error.strerror}); set AFKIT_CACHE") from None
+    _say(f"building the {backend} NMS operator, once for this torch and compiler (about a quarter of a minute)")
+    began, environment = time.perf_counter(), os.environ.copy()
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # its ninja
+    try:
+        name = f"nms_{backend}"
+        flags = {"extra_cflags": [*EXACT, "-fopenmp"], "extra_cuda_cflags": EXACT_CUDA}
+        cpp_extension.load(
+            name, [str(SOURCES / FILES[backend])], **flags, build_directory=str(scratch), is_python_module=False,
+            verbose=verbose,
+        )  # fmt: skip
+        library = scratch / f"{name}.so"
+        path = library.replace(folder / f"{stem}-{_digest(library.read_bytes())}.so")
+    except Exception as error:  # the compiler, ninja and the disk fail in many ways
+        raise BuildError(_reason(error)) from None
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        shutil.rmtree(scratch, ignore_errors=True)
+    _say(f"built {path} in {time.perf_counter() - began:.0f} s")
+    return path
+
+
+def _reason(error: Exception) -> str:
+    """The line of a failed build that tells most."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [
+        line for line in lines if re.search(r"error[: ]|No space|Permission", line) and "Error building" not in line
+    ]
+    return (telling or lines or [type(error).__name__])[0][:300]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _say(text: str) -> None:
+    print(f"afkit: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,72 @@
+// The operator afkit::nms, and its implementation for tensors on the CPU.
+// Only narrow torch headers: torch/all.h alone takes most of a minute to compile.
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <torch/library.h>
+
+#include <tuple>
+
+#include "nms_cpu.h"
+
+namespace afkit {
+
+using at::Tensor;
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> nms_cpu(const Tensor& segments, const Tensor& scores, const Tensor& labels,
+                                                   const Tensor& offsets, int64_t method, bool multiclass,
+                                                   double iou_threshold, double sigma, double min_score,
+                                                   int64_t max_segments, double voting_threshold) {
+  TORCH_CHECK_VALUE(segments.dim() == 2 && segments.size(1) == 2 && segments.scalar_type() == at::kFloat,
+                    "segments must be (N, 2) float32");
+  const int64_t size = segments.size(0);
+  TORCH_CHECK_VALUE(scores.dim() == 1 && scores.size(0) == size && scores.scalar_type() == at::kFloat,
+                    "scores must be (N,) float32");
+  TORCH_CHECK_VALUE(labels.dim() == 1 && labels.size(0) == size && labels.scalar_type() == at::kLong,
+                    "labels must be (N,) int64");
+  TORCH_CHECK_VALUE(offsets.dim() == 1 && offsets.size(0) >= 1 && offsets.scalar_type() == at::kLong,
+                    "offsets must be (B + 1,) int64");
+  TORCH_CHECK_VALUE(method >= HARD && method <= LINEAR, "method must be 0 (hard), 1 (soft) or 2 (linear)");
+  TORCH_CHECK_VALUE(max_segments > 0, "max_segments must be at least 1");
+  TORCH_CHECK_VALUE(min_score >= 0 && sigma > 0, "min_score must not be negative, and sigma above 0");  // scores fall
+  const Settings settings{method,           multiclass, float(iou_threshold), float(sigma), float(min_score),
+                          max_segments, float(voting_threshold)};
+  const int64_t videos = offsets.size(0) - 1;
+  const Tensor in_segments = segments.contiguous(), in_scores = scores.contiguous(), in_labels = labels.contiguous(),
+               in_offsets = offsets.contiguous();
+  Tensor out_segments = at::empty({videos, max_segments, 2}, segments.options());
+  Tensor out_scores = at::empty({videos, max_segments}, scores.options());
+  Tensor out_labels = at::empty({videos, max_segments}, labels.options());
+  Tensor counts = at::empty({videos}, labels.options());
+
+  const float *segment = in_segments.const_data_ptr<float>(), *score = in_scores.const_data_ptr<float>();
+  const int64_t *label = in_labels.const_data_ptr<int64_t>(), *offset = in_offsets.const_data_ptr<int64_t>();
+  float *to_segment = out_segments.data_ptr<float>(), *to_score = out_scores.data_ptr<float>();
+  int64_t *to_label = out_labels.data_ptr<int64_t>(), *count = counts.data_ptr<int64_t>();
+  const bool whole = offset[0] == 0 && offset[videos] == size;
+  at::parallel_for(0, videos, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t from = offset[b], to = offset[b + 1];
+      const Kept kept{to_segment + 2 * b * max_segments, to_score + b * max_segments, to_label + b * max_segments,
+                      count + b};
+      if (whole && 0 <= from && from <= to && to <= size) {
+        nms_video({segment + 2 * from, score + from, label + from, to - from}, settings, kept);
+      } else {
+        *kept.count = INVALID;
+        clear(kept, 0, max_segments);
+      }
+    }
+  });
+  return {out_segments, out_scores, out_labels, counts};
+}
+
+}  // namespace afkit
+
+TORCH_LIBRARY(afkit, m) {
+  m.def(
+      "nms(Tensor segments, Tensor scores, Tensor labels, Tensor offsets, int method, bool multiclass, "
+      "float iou_threshold, float sigma, float min_score, int max_segments, float voting_threshold) "
+      "-> (Tensor segments, Tensor scores, Tensor labels, Tensor counts)");
+}
+
+TORCH_LIBRARY_IMPL(afkit, CPU, m) { m.impl("nms", &afkit::nms_cpu); }

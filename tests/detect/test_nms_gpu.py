@@ -1,0 +1,169 @@
+"""The CUDA operator against the compiled one for the CPU, bit for bit. Needs a GPU; imports torch and pytest only."""
+
+import pytest
+import torch
+
+from afkit.detect.suppression import Kept, nms_batch
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device"),
+]
+METHODS = ["hard", "soft", "linear"]
+KINDS = ["spread", "grid", "signed", "one place", "huge"]
+SIZES = {
+    "few": (150, 0, 1, 33, 0),
+    "many": tuple(range(0, 3000, 75)),
+    "one large": (12000,),
+    "around the size of shared memory": (3000, 16566, 16567, 20000),
+}
+
+
+def candidates(kind: str, sizes, classes: int = 20, seed: int = 0):
+    """A batch of videos: segments (N, 2), scores (N,), labels (N,), offsets (B + 1,)."""
+    random = torch.Generator().manual_seed(seed)
+    count = sum(sizes)
+    onset, scores = torch.rand(count, generator=random) * count, torch.rand(count, generator=random)
+    length = torch.rand(count, generator=random) * 30
+    if kind in ("grid", "signed"):  # on few places: identical, nested, touching and empty segments, tied scores
+        onset = torch.randint(-20, 20, (count,), generator=random).float()
+        length = torch.tensor([0.0, 1, 2, 8])[torch.randint(4, (count,), generator=random)]
+        levels = torch.tensor([0.25, 0.5, 0.75, 1] if kind == "grid" else [-0.5, -0.25, -0.0, 0.0, 0.25])
+        scores = levels[torch.randint(len(levels), (count,), generator=random)]
+    elif kind == "one place":  # everything overlaps
+        onset, length = onset / max(count, 1), 9 + length / 15
+    elif kind == "huge":
+        onset, length = (onset - count / 2) * 1e31, length * 1e35
+    labels = torch.randint(classes, (count,), generator=random)
+    return torch.stack([onset, onset + length], dim=1), scores, labels, torch.tensor([0, *sizes]).cumsum(0)
+
+
+def check(inputs, **settings) -> Kept:
+    """Assert that both devices give the same; returns it."""
+    expected = nms_batch(*inputs, **settings, backend="cpp")
+    found = nms_batch(*(tensor.cuda() for tensor in inputs), **settings, backend="cuda")
+    for a, b in zip(found, expected, strict=True):
+        assert a.is_cuda
+        assert torch.equal(a.cpu(), b)
+    return expected
+
+
+@pytest.mark.parametrize("multiclass", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_cuda_equals_the_cpu_in_every_bit(sizes, kind, method, multiclass):
+    check(candidates(kind, SIZES[sizes]), method=method, multiclass=multiclass, max_segments=100)
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.7, 1.0])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sizes", ["few", "many", "around the size of shared memory"])
+def test_votes_equal_those_of_the_cpu(sizes, kind, threshold):
+    for method in METHODS:
+        check(candidates(kind, SIZES[sizes]), method=method, multiclass=False, voting_threshold=threshold)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_segments": 1},
+        {"max_segments": 5000, "min_score": 0.0},
+        {"min_score": 2.0},
+        {"iou_threshold": 0.0, "sigma": 1e-3},
+        {"iou_threshold": 1.0, "sigma": 100.0},
+    ],
+    ids=str,
+)
+def test_extreme_settings_equal_the_cpu(method, settings):
+    for kind in ("grid", "signed"):
+        check(candidates(kind, (900, 40, 3000)), method=method, **settings)
+
+
+def test_a_batch_of_published_size_equals_the_cpu_and_each_time_itself():
+    inputs = candidates("spread", (12000,) * 213)
+    expected = check(inputs, max_segments=200)
+    on_device = [tensor.cuda() for tensor in inputs]
+    for _ in range(20):
+        again = nms_batch(*on_device, max_segments=200, backend="cuda")
+        assert all(torch.equal(a.cpu(), b) for a, b in zip(again, expected, strict=True))
+
+
+def test_high_labels_stay_themselves():
+    inputs = candidates("grid", (500, 20000), classes=65536)
+    assert check(inputs).labels.max() > 60000
+
+
+def test_no_videos_and_no_candidates():
+    for sizes in ((), (0,), (0, 0, 0)):
+        assert not check(candidates("spread", sizes)).counts.any()
+
+
+def test_inputs_need_not_be_contiguous():
+    segments, scores, labels, offsets = candidates("spread", (400, 300))
+    expected = nms_batch(segments, scores, labels, offsets, backend="cpp")
+    apart = torch.stack([scores, scores], dim=1).cuda()[:, 0], torch.stack([labels, labels], dim=1).cuda()[:, 1]
+    found = nms_batch(segments.t().contiguous().cuda().t(), *apart, offsets.cuda(), backend="cuda")
+    assert all(torch.equal(a.cpu(), b) for a, b in zip(found, expected, strict=True))
+
+
+def test_another_stream_waits_for_its_own_work():
+    inputs = [tensor.cuda() for tensor in candidates("spread", (12000, 9000))]
+    expected = nms_batch(*inputs, backend="cuda")
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        busy = torch.rand(4000, 4000, device="cuda")
+        for _ in range(10):
+            busy = busy @ busy / 4000
+        late = inputs[1] + 0 * busy[0, 0]  # ready only when the products are
+        found = nms_batch(inputs[0], late, *inputs[2:], backend="cuda")
+    stream.synchronize()
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("video", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("name", "argument", "place", "value"),
+    [
+        ("segments", 0, 0, torch.nan),
+        ("segments", 0, 1, torch.inf),
+        ("segments", 0, 1, -1e6),
+        ("scores", 1, ..., torch.nan),
+        ("scores", 1, ..., -torch.inf),
+        ("labels", 2, ..., -1),
+        ("labels", 2, ..., 65536),
+    ],
+)
+def test_a_bad_value_is_refused(name, argument, place, value, video):
+    inputs = [tensor.cuda() for tensor in candidates("spread", (700, 2500, 17000))]
+    inputs[argument][(600, 3000, 20000)[video]][place] = value
+    with pytest.raises(ValueError, match=name):
+        nms_batch(*inputs, backend="cuda")
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        [0, 60, 40, 115],
+        [0, -(10**9), 40, 115],
+        [0, 40, 10**12, 115],
+        [5, 40, 60, 115],
+        [0, 40, 60, 114],
+        [0, 40, 60, 116],
+    ],
+)
+def test_bad_offsets_are_refused(offsets):
+    inputs = [tensor.cuda() for tensor in candidates("spread", (40, 20, 55))]
+    inputs[3] = torch.tensor(offsets, device="cuda")
+    with pytest.raises(ValueError, match="offsets"):
+        nms_batch(*inputs, backend="cuda")
+
+
+def test_tensors_of_two_devices_are_refused():
+    inputs = candidates("spread", (40, 20))
+    with pytest.raises(ValueError, match="scores"):
+        nms_batch(inputs[0].cuda(), *inputs[1:], backend="cuda")
+    with pytest.raises(ValueError, match="cuda"):
+        nms_batch(*inputs, backend="cuda")
