@@ -52,15 +52,15 @@ class ActionFormer(nn.Module):
             ValueError: the shapes do not fit each other or the recipe.
         """
         self._check(features, mask)
-        levels, masks = self.backbone(features, mask[:, None, :])
+        levels, masks = self.backbone(features.transpose(1, 2), mask[..., None])
         start = self.recipe.model.neck_start_level
         levels, masks = levels[start:], masks[start:]
         levels = self.neck(levels, masks)
         return Output(
             logits=self.cls_head(levels, masks),
             offsets=self.reg_head(levels, masks),
-            masks=[mask[:, 0] for mask in masks],
-            points=self.points([x.shape[2] for x in levels], features.device),
+            masks=[mask[..., 0] for mask in masks],
+            points=self.points([x.shape[1] for x in levels], features.device),
         )
 
     def points(self, lengths: list[int], device: torch.device) -> list[Tensor]:

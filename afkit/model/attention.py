@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afkit.model.blocks import LayerNorm, MaskedConv1d
+from afkit.model.blocks import LayerNorm, MaskedConv1d, convolve
 
 BLOCK = 32  # queries per block: large enough for a dense product, small enough to waste few keys
 MASKED_KEY = -1e4  # added to the score of a padded key (the original's number; it shows at the end of a sequence)
@@ -18,7 +18,7 @@ def band_bias(mask: Tensor, reach: int) -> Tensor:
         reach: keys seen on either side of a query.
 
     Returns:
-        (B, 1, blocks, BLOCK, BLOCK + 2 * reach) float32: 0 for a key that the query sees, MASKED_KEY for a padded
+        (B, blocks, BLOCK, BLOCK + 2 * reach) float32: 0 for a key that the query sees, MASKED_KEY for a padded
         one, -inf outside the window or the sequence. Queries beyond the sequence, which only fill the last block,
         get 0 throughout: a row of -inf alone would turn into NaN.
     """
@@ -32,7 +32,7 @@ def band_bias(mask: Tensor, reach: int) -> Tensor:
     bias = torch.zeros(seen.shape, device=mask.device).masked_fill_(~seen, -torch.inf)
     bias[query >= length] = 0
     padded = ~mask[:, key.clamp(0, length - 1)]  # (B, blocks, keys)
-    return (bias + MASKED_KEY * padded[:, :, None, :])[:, None]
+    return bias + MASKED_KEY * padded[:, :, None, :]
 
 
 def local_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, rel_pe: Tensor | None = None):
@@ -41,35 +41,43 @@ def local_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, win
     Blocks of queries meet their own block of keys and the neighbours within reach, so time and memory grow with T.
 
     Args:
-        query, key, value: (B, H, T, D); the query already scaled.
+        query, key, value: (B, T, H, D).
         mask: (B, T) bool.
         window: window in steps; the band has 2 * (window // 2) + 1 keys.
         rel_pe: (1, 1, H, band) learned score per head and distance, or None.
 
     Returns:
-        (B, H, T, D); rows of masked queries are not meaningful.
+        (B, T, H, D); rows of masked queries are not meaningful.
     """
-    batch, heads, length, width = query.shape
+    batch, length, heads, width = query.shape
     reach = window // 2
-    bias = band_bias(mask, reach).to(query.dtype)  # (B, 1, n, BLOCK, S)
-    blocks, span = bias.shape[2], bias.shape[4]
+    bias = band_bias(mask, reach).to(query.dtype)  # (B, n, BLOCK, S)
+    blocks, span = bias.shape[1], bias.shape[3]
     fill = blocks * BLOCK - length
-    query = F.pad(query, (0, 0, 0, fill)).view(batch, heads, blocks, BLOCK, width)
-    key = F.pad(key, (0, 0, reach, fill + reach)).unfold(2, span, BLOCK)  # (B, H, n, D, S)
-    value = F.pad(value, (0, 0, reach, fill + reach)).unfold(2, span, BLOCK)  # (B, H, n, D, S)
+    query = F.pad(query.flatten(2), (0, 0, 0, fill)).view(-1, BLOCK, heads, width)  # (B n, BLOCK, H, D)
+    key, value = (
+        F.pad(x.flatten(2), (0, 0, reach, fill + reach))  # (B, T', C)
+        .unfold(1, span, BLOCK)  # (B, n, C, S)
+        .transpose(2, 3)
+        .reshape(-1, span, heads, width)
+        for x in (key, value)
+    )
+    bias = bias.flatten(0, 1)[:, None]  # (B n, 1, BLOCK, S)
     if rel_pe is not None:
         bias = bias + _distance_scores(rel_pe, span)
-    weights = (query @ key + bias).softmax(dim=-1)  # (B, H, n, BLOCK, S)
-    return (weights @ value.transpose(-1, -2)).view(batch, heads, blocks * BLOCK, width)[:, :, :length]
+    query, key, value = (x.transpose(1, 2) for x in (query * width**-0.5, key, value))  # (B n, H, BLOCK or S, D)
+    # not torch's fused attention: on CPU its exponential is good to 1e-6 only, and it is no faster on blocks this small
+    out = (query @ key.mT + bias).softmax(dim=-1) @ value
+    return out.transpose(1, 2).reshape(batch, -1, heads, width)[:, :length]
 
 
 def _distance_scores(rel_pe: Tensor, span: int) -> Tensor:
-    """(1, 1, H, band) -> (1, H, 1, BLOCK, S): the score of each head by the distance of key and query."""
+    """(1, 1, H, band) -> (H, BLOCK, S): the score of each head by the distance of key and query."""
     band = rel_pe.shape[-1]
     steps = torch.arange(BLOCK, device=rel_pe.device)
     slot = torch.arange(span, device=rel_pe.device)[None, :] - steps[:, None]  # (BLOCK, S), 0 = leftmost key
     scores = rel_pe[0, 0][:, slot.clamp(0, band - 1)]  # (H, BLOCK, S)
-    return (scores * ((slot >= 0) & (slot < band)))[None, :, None]
+    return scores * ((slot >= 0) & (slot < band))
 
 
 class ConvAttention(nn.Module):
@@ -101,20 +109,21 @@ class ConvAttention(nn.Module):
             nn.init.trunc_normal_(self.rel_pe, std=(2.0 / channels) ** 0.5)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, T), (B, 1, T) bool -> (B, C, T / stride), (B, 1, T / stride) bool."""
+        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C), (B, T / stride, 1) bool."""
         query, out_mask = self._heads_of("query", x, mask)
         key, _ = self._heads_of("key", x, mask)
         value, _ = self._heads_of("value", x, mask)
-        flat_mask = out_mask[:, 0]  # (B, T')
+        flat_mask = out_mask[..., 0]  # (B, T')
         if self.window > 1:
-            query = query * query.shape[-1] ** -0.5
             out = local_attention(query, key, value, flat_mask, self.window, self.rel_pe)
         else:
+            query, key, value = (x.transpose(1, 2) for x in (query, key, value))  # (B, H, T', D)
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=flat_mask[:, None, None, :])
-        out = out.transpose(2, 3).flatten(1, 2)  # (B, C, T')
-        return self.proj_drop(self.proj(out)) * out_mask.to(out.dtype), out_mask
+            out = out.transpose(1, 2)
+        out = self.proj_drop(convolve(self.proj, out.flatten(2)))  # (B, T', C)
+        return out * out_mask.to(out.dtype), out_mask
 
     def _heads_of(self, name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         x, mask = getattr(self, f"{name}_conv")(x, mask)
-        x = getattr(self, name)(getattr(self, f"{name}_norm")(x))
-        return x.unflatten(1, (self.heads, -1)).transpose(2, 3), mask  # (B, H, T', D)
+        x = convolve(getattr(self, name), getattr(self, f"{name}_norm")(x))
+        return x.unflatten(2, (self.heads, -1)), mask  # (B, T', H, D)

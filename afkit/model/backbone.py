@@ -1,4 +1,4 @@
-"""Embedding, stem and branch: from features (B, C, T) to one feature map per pyramid level."""
+"""Embedding, stem and branch: from features (B, T, C) to one feature map per pyramid level."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.model.attention import ConvAttention
-from afkit.model.blocks import LayerNorm, MaskedConv1d, drop_path, norm_or_nothing, sinusoid_positions
+from afkit.model.blocks import LayerNorm, MaskedConv1d, convolve, drop_path, norm_or_nothing, sinusoid_positions
 
 
 class TransformerBlock(nn.Module):
@@ -18,7 +18,7 @@ class TransformerBlock(nn.Module):
         channels = model.embed_dim
         self.ln1, self.ln2 = LayerNorm(channels), LayerNorm(channels)
         self.attn = ConvAttention(channels, model.heads, window, stride, model.dropout, model.relative_position)
-        self.pool_skip = nn.MaxPool1d(stride + 1, stride, (stride + 1) // 2) if stride > 1 else nn.Identity()
+        self.stride = stride
         self.mlp = nn.Sequential(
             nn.Conv1d(channels, 4 * channels, 1),
             nn.GELU(),
@@ -30,11 +30,24 @@ class TransformerBlock(nn.Module):
         self.drop_path_mlp = drop_path(channels, model.drop_path)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, T), (B, 1, T) -> (B, C, T / stride), (B, 1, T / stride)."""
+        """(B, T, C), (B, T, 1) -> (B, T / stride, C), (B, T / stride, 1)."""
         attended, out_mask = self.attn(self.ln1(x), mask)
         kept = out_mask.to(x.dtype)
-        x = self.pool_skip(x) * kept + self.drop_path_attn(attended)
-        return x + self.drop_path_mlp(self.mlp(self.ln2(x)) * kept), out_mask
+        x = self._pool(x) * kept + self.drop_path_attn(attended)
+        return x + self.drop_path_mlp(self._mlp(self.ln2(x)) * kept), out_mask
+
+    def _pool(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T / stride, C): the highest value around each kept step."""
+        if self.stride == 1:
+            return x
+        image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T), pooled where it lies
+        pooled = F.max_pool2d(image, (1, self.stride + 1), (1, self.stride), (0, (self.stride + 1) // 2))
+        return pooled.squeeze(2).transpose(1, 2)
+
+    def _mlp(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        expand, activate, drop, contract, drop_out = self.mlp
+        return drop_out(convolve(contract, drop(activate(convolve(expand, x)))))
 
 
 class ConvBlock(nn.Module):
@@ -47,7 +60,7 @@ class ConvBlock(nn.Module):
         self.downsample = MaskedConv1d(channels, channels, 1, stride) if stride > 1 else None
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, T), (B, 1, T) -> (B, C, T / stride), (B, 1, T / stride)."""
+        """(B, T, C), (B, T, 1) -> (B, T / stride, C), (B, T / stride, 1)."""
         skip = x if self.downsample is None else self.downsample(x, mask)[0]
         x, out_mask = self.conv1(x, mask)
         x, _ = self.conv2(F.relu(x), out_mask)
@@ -79,20 +92,20 @@ class Backbone(nn.Module):
             norm_or_nothing(model.embed_dim, model.embed_norm) for _ in range(model.embed_layers)
         )
         positions = sinusoid_positions(data.max_seq_len, model.embed_dim) if model.absolute_position else None
-        self.register_buffer("positions", positions, persistent=False)  # (1, C, M)
+        self.register_buffer("positions", positions, persistent=False)  # (1, M, C)
         windows = model.level_windows
         self.stem = nn.ModuleList(_block(recipe, windows[0], 1) for _ in range(model.stem_layers))
         self.branch = nn.ModuleList(_block(recipe, window, model.scale_factor) for window in windows[1:])
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """(B, C, T), (B, 1, T) bool -> lists over branch_layers + 1 levels of (B, C', T_l), (B, 1, T_l)."""
+        """(B, T, C), (B, T, 1) bool -> lists over branch_layers + 1 levels of (B, T_l, C'), (B, T_l, 1)."""
         if self.proj is not None:
-            streams = zip(self.proj, x.split(self.input_dims, dim=1), strict=True)
-            x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=1)
+            streams = zip(self.proj, x.split(self.input_dims, dim=2), strict=True)
+            x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=2)
         for conv, norm in zip(self.embd, self.embd_norm, strict=True):
             x = F.relu(norm(conv(x, mask)[0]))
         if self.positions is not None:
-            x = x + self._positions_for(x.shape[2]) * mask.to(x.dtype)
+            x = x + self._positions_for(x.shape[1]) * mask.to(x.dtype)
         for block in self.stem:
             x, mask = block(x, mask)
         features, masks = [x], [mask]
@@ -103,10 +116,10 @@ class Backbone(nn.Module):
         return features, masks
 
     def _positions_for(self, length: int) -> Tensor:
-        """(1, C, T): the table's beginning; for sequences longer than the table, the table stretched."""
-        if length <= self.positions.shape[2]:
-            return self.positions[:, :, :length]
-        return F.interpolate(self.positions, length, mode="linear", align_corners=False)
+        """(1, T, C): the table's beginning; for sequences longer than the table, the table stretched."""
+        if length <= self.positions.shape[1]:
+            return self.positions[:, :length]
+        return F.interpolate(self.positions.mT, length, mode="linear", align_corners=False).mT
 
 
 def _block(recipe: Recipe, window: int, stride: int) -> nn.Module:

@@ -1,8 +1,24 @@
-"""The small parts of the network. All tensors are (B, C, T) with a mask (B, 1, T) that marks true features."""
+"""The small parts of the network. All tensors are (B, T, C) with a mask (B, T, 1) that marks true features.
+
+Channels lie last in memory: norms and products over channels, most of the work, then read contiguous rows. Weights keep
+the original's shapes.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def convolve(conv: nn.Conv1d, x: Tensor) -> Tensor:
+    """(B, T, C) -> (B, T / stride, C'): the convolution, in the form that is fastest for its kind."""
+    if conv.kernel_size == conv.stride == (1,):
+        return F.linear(x, conv.weight[:, :, 0], conv.bias)
+    if conv.groups > 1:  # in two dimensions, because only there the library has a kernel for channels that lie last
+        image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T)
+        stride, padding = (1, *conv.stride), (0, *conv.padding)
+        image = F.conv2d(image, conv.weight.unsqueeze(2), conv.bias, stride, padding, groups=conv.groups)
+        return image.squeeze(2).transpose(1, 2)
+    return conv(x.transpose(1, 2)).transpose(1, 2)
 
 
 class MaskedConv1d(nn.Module):
@@ -20,13 +36,14 @@ class MaskedConv1d(nn.Module):
         self.conv = nn.Conv1d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, T), (B, 1, T) bool -> (B, C', T / stride), (B, 1, T / stride) bool."""
-        mask = mask[:, :, :: self.conv.stride[0]]
-        return self.conv(x) * mask.to(x.dtype), mask
+        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C'), (B, T / stride, 1) bool."""
+        mask = mask[:, :: self.conv.stride[0]]
+        x = convolve(self.conv, x)
+        return x * mask.to(x.dtype), mask
 
 
 class LayerNorm(nn.Module):
-    """Layer norm over the channels of (B, C, T); weight and bias have the original's shape (1, C, 1)."""
+    """Layer norm over the channels of (B, T, C); weight and bias have the original's shape (1, C, 1)."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -34,9 +51,8 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T) -> (B, C, T)."""
-        weight, bias = self.weight.flatten(), self.bias.flatten()  # (C,)
-        return F.layer_norm(x.transpose(1, 2), weight.shape, weight, bias, eps=1e-5).transpose(1, 2)
+        """(B, T, C) -> (B, T, C)."""
+        return F.layer_norm(x, x.shape[2:], self.weight.flatten(), self.bias.flatten(), eps=1e-5)
 
 
 def norm_or_nothing(channels: int, wanted: bool) -> nn.Module:
@@ -68,8 +84,8 @@ class AffineDropPath(nn.Module):
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T) -> (B, C, T)."""
-        x = x * self.scale
+        """(B, T, C) -> (B, T, C)."""
+        x = x * self.scale.flatten()
         if not self.training or self.rate == 0:
             return x
         kept = torch.rand(x.shape[0], 1, 1, device=x.device, dtype=x.dtype) >= self.rate  # (B, 1, 1)
@@ -85,10 +101,10 @@ def sinusoid_positions(length: int, channels: int) -> Tensor:
     """Absolute positions: sine on even and cosine on odd channels, divided by sqrt(C).
 
     Returns:
-        (1, C, length) float32.
+        (1, length, C) float32.
     """
     position = torch.arange(length, dtype=torch.float64)  # (T,)
     pair = torch.arange(channels) // 2  # (C,)
-    angle = position[None, :] / torch.pow(10000.0, 2 * pair.double() / channels)[:, None]  # (C, T)
-    angle[0::2], angle[1::2] = angle[0::2].sin(), angle[1::2].cos()
+    angle = position[:, None] / torch.pow(10000.0, 2 * pair.double() / channels)  # (T, C)
+    angle[:, 0::2], angle[:, 1::2] = angle[:, 0::2].sin(), angle[:, 1::2].cos()
     return (angle.float() / channels**0.5)[None]

@@ -20,7 +20,7 @@ class IdentityNeck(nn.Module):
         self.fpn_norms = nn.ModuleList(norm_or_nothing(model.embed_dim, model.neck_norm) for _ in model.level_strides)
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over L levels of (B, C, T_l), (B, 1, T_l) -> list of (B, C, T_l)."""
+        """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> list of (B, T_l, C)."""
         return [norm(x) for norm, x in zip(self.fpn_norms, features, strict=True)]
 
 
@@ -38,10 +38,10 @@ class FeaturePyramidNeck(nn.Module):
         self.fpn_norms = nn.ModuleList(norm_or_nothing(width, model.neck_norm) for _ in levels)
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over L levels of (B, C, T_l), (B, 1, T_l) -> list of (B, C', T_l)."""
+        """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> list of (B, T_l, C')."""
         merged = [conv(x, mask)[0] for conv, x, mask in zip(self.lateral_convs, features, masks, strict=True)]
         for level in range(len(merged) - 1, 0, -1):
-            merged[level - 1] = merged[level - 1] + merged[level].repeat_interleave(self.scale_factor, dim=2)
+            merged[level - 1] = merged[level - 1] + merged[level].repeat_interleave(self.scale_factor, dim=1)
         convolved = [conv(x, mask)[0] for conv, x, mask in zip(self.fpn_convs, merged, masks, strict=True)]
         return [norm(x) for norm, x in zip(self.fpn_norms, convolved, strict=True)]
 
@@ -62,7 +62,7 @@ class _Tower(nn.Module):
         self.norm = nn.ModuleList(norm_or_nothing(width, model.head_norm) for _ in self.head)
 
     def climb(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, C, T), (B, 1, T) -> (B, C', T)."""
+        """(B, T, C), (B, T, 1) -> (B, T, C')."""
         for conv, norm in zip(self.head, self.norm, strict=True):
             x = F.relu(norm(conv(x, mask)[0]))
         return x
@@ -83,9 +83,8 @@ class ClassHead(_Tower):
             nn.init.constant_(bias[label], _logit(EMPTY_CLASS_PRIOR))
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over levels of (B, C, T_l), (B, 1, T_l) -> list of logits (B, T_l, K)."""
-        pairs = zip(features, masks, strict=True)
-        return [self.cls_head(self.climb(x, mask), mask)[0].transpose(1, 2) for x, mask in pairs]
+        """Lists over levels of (B, T_l, C), (B, T_l, 1) -> list of logits (B, T_l, K)."""
+        return [self.cls_head(self.climb(x, mask), mask)[0] for x, mask in zip(features, masks, strict=True)]
 
 
 class OffsetHead(_Tower):
@@ -97,9 +96,9 @@ class OffsetHead(_Tower):
         self.offset_head = MaskedConv1d(self.out_width, 2, recipe.model.head_kernel)
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over levels of (B, C, T_l), (B, 1, T_l) -> list of offsets (B, T_l, 2)."""
+        """Lists over levels of (B, T_l, C), (B, T_l, 1) -> list of offsets (B, T_l, 2)."""
         triples = zip(self.scale, features, masks, strict=True)
-        return [F.relu(scale(self.offset_head(self.climb(x, m), m)[0])).transpose(1, 2) for scale, x, m in triples]
+        return [F.relu(scale(self.offset_head(self.climb(x, mask), mask)[0])) for scale, x, mask in triples]
 
 
 def _logit(probability: float) -> float:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.model.actionformer import Output
-from afkit.model.targets import assign_targets
+from afkit.model.targets import assign_targets, pad_actions
 
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2
 EPS = 1e-8
@@ -118,11 +118,4 @@ class Criterion(nn.Module):
         self, points: Tensor, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
     ) -> tuple[Tensor, Tensor]:
         """Class targets (B, P, K) before smoothing and offset targets (B, P, 2) for points (P, 4)."""
-        none = points.new_zeros(0, 2), torch.zeros(0, dtype=torch.int64, device=points.device)
-        pairs = [
-            none if actions is None or classes is None else (actions.to(points), classes.to(points.device))
-            for actions, classes in zip(segments, labels, strict=True)
-        ]
-        assigned = [assign_targets(points, *pair, self.num_classes, self.config) for pair in pairs]
-        classes, offsets = zip(*assigned, strict=True)
-        return torch.stack(classes), torch.stack(offsets)
+        return assign_targets(points, *pad_actions(segments, labels, points.device), self.num_classes, self.config)

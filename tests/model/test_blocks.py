@@ -1,4 +1,7 @@
-"""The small parts: masked convolution, norm, scale, drop path, positions, and how a block joins them."""
+"""The small parts: masked convolution, norm, scale, drop path, positions, and how a block joins them.
+
+What is expected is written for (B, C, T), as PyTorch's own functions take it; `.mT` turns it into (B, T, C).
+"""
 
 import math
 
@@ -9,7 +12,7 @@ import torch.nn.functional as F
 from tiny_data import tiny_recipe
 
 from afkit.model.backbone import Backbone, ConvBlock, TransformerBlock
-from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, Scale, drop_path, sinusoid_positions
+from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, Scale, convolve, drop_path, sinusoid_positions
 
 
 def mask_of(*steps, length):
@@ -22,11 +25,18 @@ def test_masked_convolution(stride):
     conv = MaskedConv1d(3, 5, 3, stride)
     torch.manual_seed(0)
     x, mask = torch.randn(4, 3, 32), torch.cat([mask_of(32, 13, 1, length=32), torch.rand(1, 1, 32) < 0.5])
-    out, out_mask = conv(x, mask)
+    out, out_mask = (result.mT for result in conv(x.mT, mask.mT))
     nearest = F.interpolate(mask.float(), size=32 // stride, mode="nearest") > 0
     assert torch.equal(out_mask, nearest)
     expected = F.conv1d(x, conv.conv.weight, conv.conv.bias, stride, padding=1)
-    assert torch.equal(out, torch.where(nearest, expected, 0.0))
+    torch.testing.assert_close(out, torch.where(nearest, expected, 0.0))
+
+
+@pytest.mark.parametrize("kernel, stride, groups", [(1, 1, 1), (1, 2, 1), (3, 1, 1), (3, 2, 8), (3, 1, 8), (5, 4, 8)])
+def test_every_kind_of_convolution_equals_the_library(kernel, stride, groups):
+    conv = torch.nn.Conv1d(8, 16, kernel, stride, kernel // 2, groups=groups).double()
+    x = torch.randn(2, 8, 24, dtype=torch.float64)
+    torch.testing.assert_close(convolve(conv, x.mT).mT, conv(x))
 
 
 def test_layer_norm_is_over_the_channels():
@@ -36,7 +46,7 @@ def test_layer_norm_is_over_the_channels():
     assert norm.weight.shape == norm.bias.shape == (1, 6, 1)
     x = 3 * torch.randn(2, 6, 7) + 1
     expected = (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
-    torch.testing.assert_close(norm(x), expected * norm.weight + norm.bias)
+    torch.testing.assert_close(norm(x.mT).mT, expected * norm.weight + norm.bias)
 
 
 def test_scale_is_one_number():
@@ -52,7 +62,7 @@ def test_drop_path_in_evaluation_only_scales():
     assert branch.scale.shape == (1, 4, 1)
     assert branch.scale.unique().tolist() == pytest.approx([1e-4])
     branch.scale.data.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1))
-    assert torch.equal(branch(torch.ones(9, 4, 5)), branch.scale.expand(9, 4, 5))
+    assert torch.equal(branch(torch.ones(9, 5, 4)).mT, branch.scale.expand(9, 4, 5))
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
@@ -61,7 +71,7 @@ def test_drop_path_in_training_drops_whole_samples(rate):
     branch = AffineDropPath(3, rate).train()
     torch.nn.init.constant_(branch.scale, 2.0)
     samples = 20_000
-    out = branch(torch.ones(samples, 3, 2)).flatten(1)
+    out = branch(torch.ones(samples, 2, 3)).flatten(1)
     kept = out[:, 0] > 0
     torch.testing.assert_close(out, (kept * 2 / (1 - rate))[:, None].expand(samples, 6))
     spread = math.sqrt(rate * (1 - rate) / samples)
@@ -82,18 +92,18 @@ def test_sinusoid_positions_equal_the_formula():
         for position in range(50):
             angle = position / 10000 ** (2 * (channel // 2) / 6)
             expected[channel, position] = (math.cos if channel % 2 else math.sin)(angle) / math.sqrt(6)
-    np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(found[0].T, expected, rtol=0, atol=1e-7)
 
 
 def test_positions_are_cut_for_short_and_stretched_for_long_sequences():
     backbone = Backbone(tiny_recipe(model__absolute_position=True))
     table = sinusoid_positions(64, 16)
-    assert torch.equal(backbone._positions_for(32), table[:, :, :32])
+    assert torch.equal(backbone._positions_for(32), table[:, :32])
     assert torch.equal(backbone._positions_for(64), table)
     stretched = backbone._positions_for(96)
     source = (np.arange(96) + 0.5) * 64 / 96 - 0.5  # align_corners=False
-    expected = [np.interp(source, np.arange(64), channel) for channel in table[0].double().numpy()]
-    np.testing.assert_allclose(stretched[0], expected, atol=1e-6)
+    expected = [np.interp(source, np.arange(64), channel) for channel in table[0].T.double().numpy()]
+    np.testing.assert_allclose(stretched[0].T, expected, atol=1e-6)
     assert "positions" not in backbone.state_dict()
 
 
@@ -104,11 +114,11 @@ def test_transformer_block_joins_its_parts(stride):
     for parameter in block.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     x, mask = torch.randn(2, 16, 32), mask_of(32, 13, length=32)
-    found, out_mask = block(x, mask)
+    found, out_mask = (result.mT for result in block(x.mT, mask.mT))
     kept = mask[:, :, ::stride].float()
     skip = F.max_pool1d(x, stride + 1, stride, (stride + 1) // 2) if stride > 1 else x
-    attended = skip * kept + block.drop_path_attn.scale * block.attn(block.ln1(x), mask)[0]
-    hidden = F.gelu(block.mlp[0](block.ln2(attended)))
+    attended = skip * kept + block.drop_path_attn.scale * block.attn(block.ln1(x.mT), mask.mT)[0].mT
+    hidden = F.gelu(block.mlp[0](block.ln2(attended.mT).mT))
     expected = attended + block.drop_path_mlp.scale * block.mlp[3](hidden) * kept
     torch.testing.assert_close(found, expected)
     assert torch.equal(out_mask, mask[:, :, ::stride])
@@ -120,7 +130,7 @@ def test_convolutional_block_joins_its_parts(stride):
     torch.manual_seed(0)
     block = ConvBlock(6, stride)
     x, mask = torch.randn(2, 6, 32), mask_of(32, 13, length=32)
-    found, out_mask = block(x, mask)
+    found, out_mask = (result.mT for result in block(x.mT, mask.mT))
     kept = mask[:, :, ::stride].float()
     hidden = F.relu(block.conv1.conv(x) * kept)
     skip = x if stride == 1 else block.downsample.conv(x) * kept
@@ -135,7 +145,7 @@ def test_streams_are_projected_apart():
     seen = []
     backbone.embd[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     x, mask = torch.randn(1, 6, 64), mask_of(64, length=64)
-    backbone(x, mask)
+    backbone(x.mT, mask.mT)
     expected = torch.cat([backbone.proj[0].conv(x[:, :4]), backbone.proj[1].conv(x[:, 4:])], dim=1)
-    torch.testing.assert_close(seen[0], expected)
+    torch.testing.assert_close(seen[0].mT, expected)
     assert backbone.proj[0].conv.bias is not None
