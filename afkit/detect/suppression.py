@@ -12,6 +12,7 @@ from afkit.detect import operator, reference
 
 METHODS = ("soft", "linear", "hard", "none")
 BACKENDS = ("auto", "cuda", "cpp", "torch")
+SMALLEST_SIGMA = 1e-37  # is above 0 in float32
 LARGEST_TIME = 1e37  # lengths and their sums stay finite in float32
 MAX_LABELS = 65536
 _METHOD_NUMBERS = {"hard": 0, "soft": 1, "linear": 2}  # of the operator
@@ -69,12 +70,11 @@ def nms(
         ValueError: an argument is out of range, shapes or types do not fit, a value is not finite, a segment is
             reversed, or the backend does not work here; it names the argument.
     """
-    _check_types(segments, scores, labels)
-    offsets = torch.tensor([0, len(segments)], device=segments.device)
-    settings = (method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold, backend)
-    kept = nms_batch(segments, scores, labels, offsets, *settings)
-    count = int(kept.counts)
-    return kept.segments[0, :count], kept.scores[0, :count], kept.labels[0, :count]
+    offsets = torch.tensor([0, scores.numel()], device=segments.device)
+    settings = (method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold)
+    kept_segments, kept_scores, kept_labels, counts = _suppress(segments, scores, labels, offsets, settings, backend)
+    count = counts.item()
+    return kept_segments[0, :count], kept_scores[0, :count], kept_labels[0, :count]
 
 
 @torch.no_grad()
@@ -105,24 +105,27 @@ def nms_batch(
     Raises:
         ValueError: as `nms`.
     """
-    _check_types(segments, scores, labels, offsets)
-    _check_settings(method, iou_threshold, sigma, min_score, max_segments, voting_threshold)
-    numbers = (iou_threshold, sigma, min_score, max_segments, voting_threshold)
-    live = choose_backend(backend, segments.device)
+    settings = (method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold)
+    return _suppress(segments, scores, labels, offsets, settings, backend)
+
+
+def _suppress(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: tuple, backend: str) -> Kept:
+    """`nms_batch`; settings: method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold."""
     inputs = (segments, scores, labels, offsets)
-    if method == "none":
+    _check_types(*inputs)
+    _check_settings(*settings)
+    live = choose_backend(backend, segments.device)
+    method, multiclass, *numbers = settings
+    if method == "none" or live == "torch":
         _check_values(*inputs)
-        return _sort_and_cap(*inputs, max_segments)
-    if live == "torch":
-        _check_values(*inputs)
-        return _each_video(*inputs, method, multiclass, *numbers)
-    device = segments.device
-    if live == "cpp":
+        return _sort_and_cap(*inputs, settings[5]) if method == "none" else _each_video(*inputs, *settings)
+    to_host = live == "cpp" and segments.is_cuda
+    if to_host:
         inputs = tuple(tensor.cpu() for tensor in inputs)
     kept = Kept(*torch.ops.afkit.nms(*inputs, _METHOD_NUMBERS[method], multiclass, *numbers))
-    if (kept.counts < 0).any():
+    if len(kept.counts) and kept.counts.min().item() < 0:
         _check_values(*inputs)
-    return Kept(*(tensor.to(device) for tensor in kept)) if live == "cpp" else kept
+    return Kept(*(tensor.to(segments.device) for tensor in kept)) if to_host else kept
 
 
 def choose_backend(backend: str, device: torch.device | str) -> str:
@@ -196,19 +199,17 @@ def _empty(videos: int, max_segments: int, device: torch.device) -> Kept:
     )
 
 
-def _check_types(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor | None = None) -> None:
+def _check_types(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor) -> None:
     """Shapes, types and devices: what costs nothing to look at."""
     if segments.dim() != 2 or segments.shape[1] != 2:
         raise ValueError(f"segments must be (N, 2), not {tuple(segments.shape)}")
     if scores.shape != segments.shape[:1] or labels.shape != segments.shape[:1]:
         shapes = f"{tuple(scores.shape)} and {tuple(labels.shape)}"
         raise ValueError(f"scores and labels must be ({len(segments)},) like segments, not {shapes}")
-    given = [("segments", segments, torch.float32), ("scores", scores, torch.float32), ("labels", labels, torch.int64)]
-    if offsets is not None:
-        given.append(("offsets", offsets, torch.int64))
-        if offsets.dim() != 1 or len(offsets) == 0:
-            raise ValueError(f"offsets must be (B + 1,), not {tuple(offsets.shape)}")
-    for name, tensor, dtype in given:
+    if offsets.dim() != 1 or len(offsets) == 0:
+        raise ValueError(f"offsets must be (B + 1,), not {tuple(offsets.shape)}")
+    integers = (("labels", labels, torch.int64), ("offsets", offsets, torch.int64))
+    for name, tensor, dtype in (("segments", segments, torch.float32), ("scores", scores, torch.float32), *integers):
         if tensor.dtype != dtype:
             raise ValueError(f"{name} must be {dtype}, not {tensor.dtype}")
         if tensor.device != segments.device:
@@ -236,13 +237,19 @@ def _check_values(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Ten
 
 
 def _check_settings(
-    method: str, iou_threshold: float, sigma: float, min_score: float, max_segments: int, voting_threshold: float
+    method: str,
+    multiclass: bool,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    max_segments: int,
+    voting_threshold: float,
 ) -> None:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not '{method}'")
     if max_segments <= 0:
         raise ValueError(f"max_segments must be at least 1, not {max_segments}")
-    if not sigma > 0:
+    if not sigma >= SMALLEST_SIGMA:
         raise ValueError(f"sigma must be above 0, not {sigma}")
     if not min_score >= 0:
         raise ValueError(f"min_score must not be negative, not {min_score}")
