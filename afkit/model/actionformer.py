@@ -68,9 +68,10 @@ class ActionFormer(nn.Module):
         model = self.recipe.model
         points = []
         for length, stride, limits in zip(lengths, model.level_strides, model.regression_ranges, strict=True):
-            position = torch.arange(length, device=device, dtype=torch.float32)[:, None] * stride
-            constants = torch.tensor([*limits, stride], device=device, dtype=torch.float32)
-            points.append(torch.cat([position, constants.expand(length, 3)], dim=1))
+            position = torch.arange(length, device=device, dtype=torch.float32) * stride
+            # filled on the device: a tensor made from numbers would have to be copied there
+            constants = [torch.full_like(position, number) for number in (*limits, stride)]
+            points.append(torch.stack([position, *constants], dim=1))
         return points
 
     def _check(self, features: Tensor, mask: Tensor) -> None:

@@ -8,6 +8,8 @@ from afkit.config import Recipe
 from afkit.model.attention import ConvAttention
 from afkit.model.blocks import LayerNorm, MaskedConv1d, convolve, drop_path, norm_or_nothing, sinusoid_positions
 
+MLP_STEPS = 8192  # of long recordings at once, at inference: the MLP's four times as many channels set the peak memory
+
 
 class TransformerBlock(nn.Module):
     """A pre-norm Transformer block; with a stride the skip connection is max-pooled (ActionFormer, equation 3)."""
@@ -46,6 +48,11 @@ class TransformerBlock(nn.Module):
 
     def _mlp(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
+        if torch.is_grad_enabled() or x.shape[1] <= MLP_STEPS:
+            return self._hidden(x)
+        return torch.cat([self._hidden(part) for part in x.split(MLP_STEPS, dim=1)], dim=1)
+
+    def _hidden(self, x: Tensor) -> Tensor:
         expand, activate, drop, contract, drop_out = self.mlp
         return drop_out(convolve(contract, drop(activate(convolve(expand, x)))))
 

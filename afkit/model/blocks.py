@@ -18,7 +18,73 @@ def convolve(conv: nn.Conv1d, x: Tensor) -> Tensor:
         stride, padding = (1, *conv.stride), (0, *conv.padding)
         image = F.conv2d(image, conv.weight.unsqueeze(2), conv.bias, stride, padding, groups=conv.groups)
         return image.squeeze(2).transpose(1, 2)
+    if conv.stride == (1,):
+        return _products(x, conv.weight, conv.bias)
     return conv(x.transpose(1, 2)).transpose(1, 2)
+
+
+def _products(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A dense convolution of stride 1; (B, T, C), (C', C, width), (C',) -> (B, T, C')."""
+    device = x.device.type
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        return _ShiftedProducts.apply(x, weight, bias)
+    kind = torch.get_autocast_dtype(device)
+    with torch.autocast(device, enabled=False):  # which does not know what is inside
+        return _ShiftedProducts.apply(x.to(kind), weight.to(kind), None if bias is None else bias.to(kind))
+
+
+class _ShiftedProducts(torch.autograd.Function):
+    """A dense convolution as one matrix product per tap, on shifted rows of channels that lie last.
+
+    The library's own convolution first copies such a tensor into another order, forward and backward: with 512
+    channels, 2304 steps and width 3 that took 1.6 times as long on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x = x.contiguous()
+        taps = weight.permute(2, 1, 0).contiguous()  # (width, C, C')
+        ctx.save_for_backward(x, taps)
+        ctx.has_bias = bias is not None
+        middle = len(taps) // 2
+        y = x @ taps[middle] if bias is None else F.linear(x, taps[middle].T, bias)
+        for shift in _shifts(middle, x.shape[1]):
+            rows, sources = _shifted(y, x, shift)
+            rows.baddbmm_(sources, taps[middle + shift].expand(len(x), -1, -1))
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, taps = ctx.saved_tensors
+        grad, middle = grad.contiguous(), len(taps) // 2
+        need_x, need_weight, need_bias = ctx.needs_input_grad
+        grad_x = grad_weight = None
+        if need_x:
+            grad_x = grad @ taps[middle].T
+            for shift in _shifts(middle, x.shape[1]):
+                sources, rows = _shifted(grad, grad_x, shift)
+                rows.baddbmm_(sources, taps[middle + shift].T.expand(len(x), -1, -1))
+        if need_weight:
+            grad_taps = torch.zeros_like(taps)  # (width, C, C')
+            grad_taps[middle] = x.flatten(0, 1).T @ grad.flatten(0, 1)
+            for shift in _shifts(middle, x.shape[1]):
+                rows, sources = _shifted(grad, x, shift)
+                grad_taps[middle + shift] = (sources.mT @ rows).sum(dim=0)
+            grad_weight = grad_taps.permute(2, 1, 0)
+        grad_bias = grad.sum(dim=(0, 1)) if ctx.has_bias and need_bias else None
+        return grad_x, grad_weight, grad_bias
+
+
+def _shifts(middle: int, length: int) -> list[int]:
+    """Distances of the taps beside the middle one that reach a row of a sequence at all."""
+    return [shift for shift in range(-middle, middle + 1) if shift and abs(shift) < length]
+
+
+def _shifted(rows: Tensor, sources: Tensor, shift: int) -> tuple[Tensor, Tensor]:
+    """The rows that have a source at this distance, and those sources."""
+    if shift < 0:
+        return rows[:, -shift:], sources[:, :shift]
+    return rows[:, :-shift], sources[:, shift:]
 
 
 class MaskedConv1d(nn.Module):

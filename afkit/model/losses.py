@@ -1,6 +1,6 @@
 """The classification and regression losses, and the running normaliser that both share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -71,18 +71,23 @@ class Criterion(nn.Module):
 
     Args:
         recipe: the `loss` section, and the number of classes.
+
+    Attributes:
+        sum_over_parts: sums numbers over all parts of a batch, where each of several processes has one, so that the
+            normaliser and an automatic regression weight are those of the whole batch.
     """
 
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.config, self.num_classes = recipe.loss, recipe.data.num_classes
+        self.sum_over_parts: Callable[[Tensor], Tensor] = lambda numbers: numbers
         start = torch.tensor(recipe.loss.init_loss_norm, dtype=torch.float64)
         self.register_buffer("loss_norm", start)  # () float64
 
     def forward(
         self, out: Output, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
     ) -> dict[str, Tensor]:
-        """Losses of one batch.
+        """Losses of one batch, or of this process's part of it.
 
         Args:
             out: the network's output for B videos.
@@ -90,7 +95,7 @@ class Criterion(nn.Module):
             labels: B tensors (N,) int64.
 
         Returns:
-            {"cls", "reg", "total"}: 0-d tensors.
+            {"cls", "reg", "total"}: 0-d tensors; over all parts they add up to the losses of the batch.
         """
         logits, offsets = torch.cat(out.logits, dim=1), torch.cat(out.offsets, dim=1)  # (B, P, K), (B, P, 2)
         valid, points = torch.cat(out.masks, dim=1), torch.cat(out.points)  # (B, P), (P, 4)
@@ -98,7 +103,7 @@ class Criterion(nn.Module):
         positive = valid & (class_targets.sum(-1) > 0)  # (B, P)
         if self.training:
             momentum = self.config.loss_norm_momentum
-            count = positive.sum().clamp(min=1).to(self.loss_norm.dtype)
+            count = self.sum_over_parts(positive.sum()).clamp(min=1).to(self.loss_norm.dtype)
             self.loss_norm.mul_(momentum).add_((1 - momentum) * count)
         norm = self.loss_norm.to(logits.dtype)
         smoothing = self.config.label_smoothing
@@ -110,7 +115,8 @@ class Criterion(nn.Module):
         reg = reg.where(positive, 0).sum() / norm
         weight = self.config.regression_weight
         if weight <= 0:
-            weight = cls.detach() / reg.detach().clamp(min=0.01)
+            whole_cls, whole_reg = self.sum_over_parts(torch.stack([cls, reg]).detach())
+            weight = whole_cls / whole_reg.clamp(min=0.01)
         return {"cls": cls, "reg": reg, "total": cls + weight * reg}
 
     @torch.no_grad()
