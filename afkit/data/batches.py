@@ -1,9 +1,10 @@
-"""Batches: items padded to one length with a mask, in an order that depends on seed and epoch alone."""
+"""Batches: items padded to one length with a mask, and the stream of all batches of a training."""
 
-import copy
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import NamedTuple
+import functools
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,32 +12,64 @@ from torch import Tensor
 
 from afkit.data.items import Dataset, Item
 
+READ_STEPS = 4096  # of features that have not been read yet, at a time
+
 
 class Batch(NamedTuple):
     """Items of equal padded length."""
 
-    features: Tensor  # (B, C, T) float32, zero where the mask is false
+    features: Tensor  # (B, C, T) float32, zero where the mask is false; in memory the channels lie side by side
     mask: Tensor  # (B, T) bool
     segments: list[Tensor | None]  # B times (N, 2) on the grid
     labels: list[Tensor | None]  # B times (N,)
-    items: list[Item]
+    items: list[Item]  # their features are parts of those above
 
 
 def collate(items: Sequence[Item], length: int) -> Batch:
-    """Pad items with zeros on the right to `length` steps.
+    """Pad items with zeros on the right to `length` steps; features that have not been read yet are read.
 
     Raises:
         ValueError: an item is longer.
     """
-    features = torch.zeros(len(items), items[0].features.shape[0], length)
-    mask = torch.zeros(len(items), length, dtype=torch.bool)
+    # (B, T, C), as files are, so that nothing is turned; in a worker process torch's collate takes shared memory
+    padding = torch.zeros(()).expand(length, items[0].features.shape[0])
+    features = torch.utils.data.default_collate([padding] * len(items))
     for row, item in enumerate(items):
         steps = item.features.shape[1]
         if steps > length:
             raise ValueError(f"video '{item.video}' has {steps} steps, more than the {length} of the batch")
-        features[row, :, :steps] = item.features
-        mask[row, :steps] = True
-    return Batch(features, mask, [item.segments for item in items], [item.labels for item in items], list(items))
+        for start in range(0, steps, READ_STEPS):
+            part = item.features[:, start : start + READ_STEPS]  # (C, T)
+            features[row, start : start + part.shape[1]] = part.T
+    return _batch(features, items, [item.features.shape[1] for item in items])
+
+
+def _batch(features: Tensor, items: Sequence[Item], steps: Sequence[int]) -> Batch:
+    """From padded features (B, T, C), the items without theirs, and the steps of each."""
+    mask = torch.arange(features.shape[1]) < torch.tensor(steps)[:, None]  # (B, T)
+    features = features.transpose(1, 2)  # (B, C, T)
+    items = [item._replace(features=row[:, :n]) for item, row, n in zip(items, features, steps, strict=True)]
+    return Batch(features, mask, [item.segments for item in items], [item.labels for item in items], items)
+
+
+def padded_batch_length(longest: int, max_seq_len: int, align: int) -> int:
+    """Steps to which a training batch is padded: few, but for the network the same as `max_seq_len`.
+
+    A padded slot holds a norm's bias, and the next convolution of width 3 reads one. So each level needs a padded
+    slot where padding to `max_seq_len` has one: that is what the additional `align` steps are for.
+
+    Args:
+        longest: steps of the longest item.
+        max_seq_len: M, of the recipe.
+        align: the last level's stride (for kernels of width k > 3, `k // 2` times it), or a multiple of that; 0 to
+            pad to M as the original does.
+
+    Returns:
+        a multiple of `align`, or M, which is never exceeded (an item that nearly fills M has no more slots there).
+    """
+    if align == 0:
+        return max_seq_len
+    return min(max_seq_len, align * (-(-longest // align) + 1))
 
 
 def check_batch_size(dataset: Dataset, batch_size: int) -> None:
@@ -47,28 +80,127 @@ def check_batch_size(dataset: Dataset, batch_size: int) -> None:
         )
 
 
-def training_batches(dataset: Dataset, epoch: int, batch_size: int, workers: int = 0) -> Iterator[Batch]:
-    """The shuffled batches of one epoch, each padded to max_seq_len; a last partial batch is dropped.
+def training_batches(
+    dataset: Dataset,
+    batch_size: int,
+    epochs: int,
+    first_step: int = 0,
+    workers: int = 0,
+    align: int = 0,
+    rank: int = 0,
+    ranks: int = 1,
+    pin: bool = False,
+) -> Iterator[Batch]:
+    """The batches of a whole training, one epoch after the other, each epoch shuffled.
+
+    An epoch has `len(dataset) // batch_size` steps; its last partial batch is dropped. Order and crops depend on the
+    data set's seed, the epoch and the index alone, so that a stream that starts at any step gives bit by bit what an
+    uninterrupted one gives from there. No global random number generator is used.
 
     Args:
-        dataset: with `training=True`; its seed, the epoch and nothing else decide order and crops.
-        epoch: from 0.
-        batch_size: B.
-        workers: processes that load features; 0 loads in this one.
+        dataset: with `training=True`. What fits its `cache_mb` is read into memory here, before workers are forked.
+        batch_size: B of all ranks together.
+        epochs: of the whole training.
+        first_step: counted from the beginning of the training; earlier ones are not loaded.
+        workers: processes that read ahead, over the borders of epochs; 0 reads in this one, on demand. They end with
+            the stream: close it (`contextlib.closing`) where it is not read to its end.
+        align: as of `padded_batch_length`. Each rank pads its own rows, so that lengths may differ between ranks;
+            that changes results by rounding only.
+        rank, ranks: this process and the number of all; each has `batch_size / ranks` rows of every batch.
+        pin: features in pinned memory (where there is CUDA), for asynchronous transfers.
 
     Raises:
-        ValueError: fewer videos than a batch.
+        ValueError: fewer videos than a batch, or a batch that does not divide by the ranks; from the stream: a
+            feature file that cannot be read, at the step that needs it.
     """
     check_batch_size(dataset, batch_size)
-    dataset = copy.copy(dataset)  # of its own, since batches are made later than this
-    dataset.epoch = epoch
-    order = np.random.default_rng([dataset.seed, epoch]).permutation(len(dataset))
-    full = len(order) // batch_size * batch_size
-    return iter(
-        torch.utils.data.DataLoader(
-            dataset,
-            batch_sampler=order[:full].reshape(-1, batch_size).tolist(),
-            collate_fn=partial(collate, length=dataset.config.max_seq_len),
-            num_workers=workers,
+    if batch_size % ranks:
+        raise ValueError(
+            f"optim.batch_size {batch_size} does not divide by {ranks} devices; "
+            f"set it to {-(-batch_size // ranks) * ranks}, or use fewer devices"
         )
+    dataset.preload()
+    steps = _Steps(dataset, batch_size, align, rank, ranks)
+    loader = torch.utils.data.DataLoader(
+        steps,
+        batch_size=None,  # an element is a batch already
+        sampler=range(first_step, epochs * steps.per_epoch),
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        multiprocessing_context=_fork() if workers else None,
+        pin_memory=pin and torch.cuda.is_available(),
+        generator=torch.Generator(),  # else it draws from the global one
     )
+    return _unpack(iter(loader))
+
+
+class _Packed:
+    """A batch on its way between processes: one tensor in shared memory, the little rest by value."""
+
+    def __init__(self, batch: Batch):
+        self.features = batch.features.transpose(1, 2)  # (B, T, C) contiguous
+        self.steps = batch.mask.sum(dim=1).tolist()
+        self.items = [_apply(Tensor.numpy, item._replace(features=None)) for item in batch.items]
+
+    def pin_memory(self) -> "_Packed":
+        """What the loader calls in its pinning thread."""
+        self.features = self.features.pin_memory()
+        return self
+
+    def unpack(self) -> Batch:
+        """The batch again."""
+        return _batch(self.features, [_apply(torch.from_numpy, item) for item in self.items], self.steps)
+
+
+def _apply(convert: Callable, item: Item) -> Item:
+    """Segments and labels converted, where there are any."""
+    if item.segments is None:
+        return item
+    return item._replace(segments=convert(item.segments), labels=convert(item.labels))
+
+
+class _Steps(torch.utils.data.Dataset):
+    """The batches of a training by their step; one that cannot be loaded is the ValueError that says why."""
+
+    def __init__(self, dataset: Dataset, batch_size: int, align: int, rank: int, ranks: int):
+        self.dataset, self.batch_size, self.align = dataset, batch_size, align
+        self.rows = slice(rank * batch_size // ranks, (rank + 1) * batch_size // ranks)  # of each batch
+        self.per_epoch = len(dataset) // batch_size
+
+    def __getitem__(self, step: int) -> _Packed | ValueError:
+        epoch, place = divmod(step, self.per_epoch)
+        order = _order(self.dataset.seed, epoch, len(self.dataset))
+        indices = order[place * self.batch_size : (place + 1) * self.batch_size][self.rows]
+        try:
+            items = [self.dataset.item(index, epoch) for index in indices]
+            longest = max(item.features.shape[1] for item in items)
+            length = padded_batch_length(longest, self.dataset.config.max_seq_len, self.align)
+            return _Packed(collate(items, length))
+        except ValueError as error:  # raised here it would reach the user wrapped in the worker's traceback
+            return error
+
+
+@functools.lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> list[int]:
+    """The indices of all videos as they are shuffled in an epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count).tolist()
+
+
+def _unpack(loaded: Iterator[_Packed | ValueError]) -> Iterator[Batch]:
+    try:
+        for packed in loaded:
+            if isinstance(packed, ValueError):
+                raise packed
+            yield packed.unpack()
+    finally:  # after an interrupt the traceback would keep the loader and its workers alive
+        if hasattr(loaded, "_shutdown_workers"):
+            loaded._shutdown_workers()
+
+
+def _fork() -> Any:
+    """Forked workers share the memory of this process; where forking is not safe, the system's own way is taken."""
+    return multiprocessing.get_context("fork") if sys.platform == "linux" else None
+
+
+def _as_it_is(element: Any) -> Any:
+    return element

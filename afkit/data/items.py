@@ -12,7 +12,7 @@ from torch import Tensor
 
 from afkit.config import DataConfig
 from afkit.data.annotations import Video, read_annotations
-from afkit.data.features import has_features, locate, read_features
+from afkit.data.features import RawFeatures, has_features, locate, open_features
 from afkit.segments import keep_distinct, sec_to_grid
 
 CROP_TRIES = 200
@@ -22,7 +22,7 @@ class Item(NamedTuple):
     """One video, or a crop of it."""
 
     video: str
-    features: Tensor  # (C, T) float32
+    features: "Tensor | GridFeatures"  # (C, T) float32
     segments: Tensor | None  # (N, 2) float32 on the grid of these features; None: the video has no annotation
     labels: Tensor | None  # (N,) int64
     fps: float
@@ -39,6 +39,46 @@ class Draws(Protocol):
         ...
 
 
+class GridFeatures:
+    """A video's features on the grid that the network sees, thinned or resized; read when they are sliced.
+
+    It stands in for a (C, T) tensor: `features[:, start:stop]` is that part as a float32 tensor.
+
+    Args:
+        raw: as on disk.
+        config: time grid of the data set.
+        fps: frames per second.
+        duration_sec: of the video; used for features of fixed length (`stride_frames <= 0`) only.
+
+    Attributes:
+        shape: (C, T).
+        stride, num_frames: in frames, of this grid.
+    """
+
+    def __init__(self, raw: RawFeatures, config: DataConfig, fps: float, duration_sec: float):
+        self.raw, self.resize, self.every = raw, config.resize, 1
+        if config.stride_frames > 0 and not config.resize:
+            self.every = config.downsample
+            steps = -(-len(raw) // self.every)
+            self.stride, self.num_frames = config.stride_frames * self.every, config.num_frames
+        else:
+            steps = config.max_seq_len if config.resize else len(raw)
+            covered_frames = duration_sec * fps
+            if config.stride_frames > 0:
+                covered_frames = (len(raw) - 1) * config.stride_frames + config.num_frames
+            self.stride = self.num_frames = covered_frames / steps
+        self.shape = (raw.width, steps)
+
+    def __getitem__(self, key: tuple[slice, slice]) -> Tensor:
+        channels, (start, stop, _) = key[0], key[1].indices(self.shape[1])
+        if self.resize and self.shape[1] != len(self.raw):
+            whole = torch.from_numpy(np.ascontiguousarray(self.raw.rows().T))  # (C, T on disk)
+            whole = F.interpolate(whole[None], size=self.shape[1], mode="linear", align_corners=False)[0]
+            return whole[channels, start:stop]
+        rows = self.raw.rows(start * self.every, stop * self.every, self.every)  # (T, C)
+        return torch.from_numpy(rows).T[channels]
+
+
 class Dataset(torch.utils.data.Dataset):
     """The videos of some subsets as items, in the annotation file's order.
 
@@ -48,21 +88,30 @@ class Dataset(torch.utils.data.Dataset):
         subsets: names of subsets, compared without case.
         training: crop at random, and clean up as the data set's training does.
         seed: of the crops. A crop depends on seed, epoch and index alone, not on who loads it when.
+        cache_mb: budget in 10**6 bytes for feature arrays that `preload` keeps in memory; 0 for none.
 
     Attributes:
         videos: the `Video` of each item.
         label_names: label id -> name, of the whole annotation file.
         missing: ids left out because a feature file is missing (`config.skip_missing`).
+        cached_bytes: size of the feature arrays in memory; at most the budget.
 
     Raises:
         ValueError: annotation file missing or malformed, no such subset, or none of its videos has features.
     """
 
     def __init__(
-        self, config: DataConfig, root: str | Path, subsets: Iterable[str], training: bool = False, seed: int = 0
+        self,
+        config: DataConfig,
+        root: str | Path,
+        subsets: Iterable[str],
+        training: bool = False,
+        seed: int = 0,
+        cache_mb: int = 0,
     ):
         self.config, self.root, self.training, self.seed = config, Path(root), training, seed
-        self.epoch = 0
+        self.epoch, self.cache_mb, self.cached_bytes = 0, cache_mb, 0
+        self._cached: dict[str, RawFeatures] = {}  # by video
         path = locate(root, config.annotations)
         if not path.is_file():
             raise ValueError(f"the annotation file {path} does not exist; prepare the data set or name its data root")
@@ -83,15 +132,45 @@ class Dataset(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> Item:
         """The item at an index; in training a crop drawn for the current `epoch`."""
+        return self.item(index, self.epoch)
+
+    def item(self, index: int, epoch: int) -> Item:
+        """The item at an index; in training a crop drawn for the given epoch. Only what is in it is read."""
+        item = self.unread(index)
+        if self.training:
+            item = crop(item, self.config, random.Random(f"{self.seed} {epoch} {index}"))
+        return item._replace(features=item.features[:, :]) if isinstance(item.features, GridFeatures) else item
+
+    def unread(self, index: int) -> Item:
+        """The whole video at an index; its features are read when they are sliced."""
         video = self.videos[index]
-        raw = read_features(self.config, self.root, video.name)
+        raw = self._cached.get(video.name) or open_features(self.config, self.root, video.name)
         fps = frames_per_second(self.config, video)
-        features, stride, num_frames = on_grid(raw, self.config, fps, video.duration_sec)
-        segments, labels = self._actions(video, features.shape[1], fps, stride, num_frames)
-        item = Item(video.name, features, segments, labels, fps, video.duration_sec, stride, num_frames)
-        if not self.training:
-            return item
-        return crop(item, self.config, random.Random(f"{self.seed} {self.epoch} {index}"))
+        features = GridFeatures(raw, self.config, fps, video.duration_sec)
+        segments, labels = self._actions(video, features.shape[1], fps, features.stride, features.num_frames)
+        grid = fps, video.duration_sec, features.stride, features.num_frames
+        return Item(video.name, features, segments, labels, *grid)
+
+    def preload(self) -> None:
+        """Read feature files into memory, in the order of the videos, each that still fits the budget `cache_mb`.
+
+        Arrays keep the data type that they have on disk. Videos that do not fit are read from disk each time. To be
+        called before worker processes are forked, which then share the arrays; a copy that is sent to a process
+        leaves them behind.
+
+        Raises:
+            ValueError: a file cannot be read.
+        """
+        for video in self.videos if self.cache_mb > 0 else []:
+            if video.name in self._cached:
+                continue
+            raw = open_features(self.config, self.root, video.name)
+            if self.cached_bytes + raw.nbytes <= self.cache_mb * 10**6:
+                self._cached[video.name] = raw.in_memory()
+                self.cached_bytes += raw.nbytes
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_cached": {}, "cached_bytes": 0}
 
     def _actions(
         self, video: Video, length: int, fps: float, stride: float, num_frames: float
@@ -122,32 +201,6 @@ def frames_per_second(config: DataConfig, video: Video) -> float:
     if fps is None:
         raise ValueError(f"video '{video.name}' has no 'fps' in the annotation file; add it, or set data.fps")
     return fps
-
-
-def on_grid(raw: np.ndarray, config: DataConfig, fps: float, duration_sec: float) -> tuple[Tensor, float, float]:
-    """Features on the grid that the network sees: thinned, or resized to max_seq_len.
-
-    Args:
-        raw: (T, C) float32 as on disk.
-        config: time grid of the data set.
-        fps: frames per second.
-        duration_sec: of the video; used for features of fixed length (`stride_frames <= 0`) only.
-
-    Returns:
-        features (C, T') float32, stride and num_frames in frames of that grid.
-    """
-    if config.stride_frames > 0 and not config.resize:
-        thinned = np.ascontiguousarray(raw[:: config.downsample].T)
-        return torch.from_numpy(thinned), config.stride_frames * config.downsample, config.num_frames
-    features = torch.from_numpy(np.ascontiguousarray(raw.T))
-    length = config.max_seq_len if config.resize else len(raw)
-    if config.stride_frames > 0:
-        covered_frames = (len(raw) - 1) * config.stride_frames + config.num_frames
-    else:
-        covered_frames = duration_sec * fps
-    if features.shape[1] != length:
-        features = F.interpolate(features[None], size=length, mode="linear", align_corners=False)[0]
-    return features, covered_frames / length, covered_frames / length
 
 
 def _within(segments: Tensor, labels: Tensor, length: float, config: DataConfig) -> tuple[Tensor, Tensor]:

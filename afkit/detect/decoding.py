@@ -1,6 +1,7 @@
 """From logits and offsets to candidate segments, before duplicates are suppressed."""
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,15 @@ from torch import Tensor
 
 from afkit.config import DecodeConfig, Recipe
 from afkit.model.actionformer import Output
+
+
+class Level(NamedTuple):
+    """The best of one pyramid level for each of B videos, by descending score, those to be dropped included."""
+
+    segments: Tensor  # (B, n, 2) float32 on the grid
+    scores: Tensor  # (B, n) float32
+    labels: Tensor  # (B, n) int64
+    keep: Tensor  # (B, n) bool, likely and long enough
 
 
 class Candidates(NamedTuple):
@@ -42,16 +52,18 @@ def decode(out: Output, recipe: Recipe) -> list[tuple[Tensor, Tensor, Tensor]]:
 def decode_batch(out: Output, recipe: Recipe) -> Candidates:
     """The candidates of all videos of a batch in one list; else as `decode`."""
     levels = zip(out.logits, out.offsets, out.masks, out.points, strict=True)
-    parts = [_decode_level(*level, recipe.decode) for level in levels]
-    segments, scores, labels, keep = (torch.cat(columns, dim=1) for columns in zip(*parts, strict=True))
+    return join_levels([decode_level(*level, recipe.decode) for level in levels])
+
+
+def join_levels(levels: Sequence[Level]) -> Candidates:
+    """What is to be kept of all levels."""
+    segments, scores, labels, keep = (torch.cat(columns, dim=1) for columns in zip(*levels, strict=True))
     ends = keep.sum(dim=1).cumsum(0)  # (B,)
     return Candidates(segments[keep], scores[keep], labels[keep], torch.cat([ends.new_zeros(1), ends]))
 
 
-def _decode_level(
-    logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, config: DecodeConfig
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(B, T, K), (B, T, 2), (B, T), (T, 4) -> the level's best: segments (B, n, 2), scores, labels, keep (B, n)."""
+def decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, config: DecodeConfig) -> Level:
+    """Decode one pyramid level: logits (B, T, K), offsets (B, T, 2), mask (B, T), points (T, 4)."""
     classes = logits.shape[2]
     probability = logits.float().sigmoid().where(mask[..., None], 0).flatten(1)  # (B, T * K)
     # top-k first, then the threshold: the same candidates as the other way round, and much faster
@@ -61,4 +73,4 @@ def _decode_level(
     position, stride = points[point, 0], points[point, 3]  # (B, n)
     onset, end = position - distance[..., 0] * stride, position + distance[..., 1] * stride
     keep = (scores > config.pre_nms_thresh) & (end - onset > config.duration_thresh)
-    return torch.stack([onset, end], dim=2), scores, index % classes, keep
+    return Level(torch.stack([onset, end], dim=2), scores, index % classes, keep)

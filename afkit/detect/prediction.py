@@ -14,6 +14,7 @@ from afkit.data.features import RawFeatures
 from afkit.data.items import Dataset, GridFeatures, Item
 from afkit.detect.decoding import Candidates, decode_batch
 from afkit.detect.suppression import Kept, nms_batch
+from afkit.detect.windows import window_candidates
 from afkit.model.actionformer import padded_length
 from afkit.segments import grid_to_sec
 
@@ -27,27 +28,33 @@ def predict(
     fps: float | None = None,
     duration: float | None = None,
     video: str = "video",
+    window_steps: int = 0,
 ) -> pd.DataFrame:
-    """Detections of one recording.
+    """Detections of one recording, of any length.
 
     Args:
         model: a network built from the recipe; put into eval mode.
         recipe: time grid, decoding and NMS.
-        features: (T, C) as on disk.
+        features: (T, C) as on disk; an array, or something that is sliced like one (a memory map, an HDF5 array).
         fps: frames per second; None: the recipe's.
         duration: seconds, the end to which detections are clipped; None: not clipped there.
         video: id for the result.
+        window_steps: 0 for the whole recording at once; else it goes through the network in windows of so many steps
+            and memory is bounded by them. From twice the recipe's `afkit.detect.windows.receptive_field` the result
+            is that of the whole recording, up to rounding. Below that, and with absolute positions, it comes close.
 
     Returns:
         DataFrame video, start_sec, end_sec, label (label id), score, by descending score.
 
     Raises:
-        ValueError: features of another width, or a frame rate or duration that is needed and not given.
+        ValueError: features of another width, a frame rate or duration that is needed and not given, or too small
+            windows.
     """
-    features = np.asarray(features, np.float32)
-    width = sum(recipe.data.input_dims)
-    if features.ndim != 2 or features.shape[1] != width or len(features) == 0:
-        raise ValueError(f"features of '{video}' must be (T, {width}) for recipe '{recipe.name}', not {features.shape}")
+    if not hasattr(features, "dtype"):
+        features = np.asarray(features, np.float32)
+    width, shape = sum(recipe.data.input_dims), tuple(features.shape)
+    if len(shape) != 2 or shape[1] != width or shape[0] == 0:
+        raise ValueError(f"features of '{video}' must be (T, {width}) for recipe '{recipe.name}', not {shape}")
     fps = fps if fps is not None else recipe.data.fps
     if fps is None:
         raise ValueError(f"recipe '{recipe.name}' takes the frame rate from the data; give fps")
@@ -58,8 +65,8 @@ def predict(
         raise ValueError(f"recipe '{recipe.name}' has features of fixed length; give the duration in seconds")
     end_sec = UNKNOWN_DURATION_SEC if duration is None else float(duration)
     grid = GridFeatures(RawFeatures([features], ["features"], video), recipe.data, fps, end_sec)
-    item = Item(video, grid[:, :], None, None, fps, end_sec, grid.stride, grid.num_frames)
-    return detect_items(model, recipe, [item])
+    item = Item(video, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
+    return detect_in_windows(model, recipe, item, window_steps) if window_steps else detect_items(model, recipe, [item])
 
 
 def predict_dataset(
@@ -69,6 +76,7 @@ def predict_dataset(
     on_video: Callable[[int], None] | None = None,
     batch_size: int = 1,
     backend: str = "auto",
+    window_steps: int = 0,
 ) -> pd.DataFrame:
     """Detections of every video of a data set.
 
@@ -79,14 +87,22 @@ def predict_dataset(
         on_video: called with the number of videos done.
         batch_size: videos that go through the network together, each padded to the longest of them.
         backend: of NMS, as of `afkit.nms`.
+        window_steps: as of `predict`; each video then goes through alone, and is read window by window.
 
     Returns:
         DataFrame video, start_sec, end_sec, label, score; videos in the data set's order.
+
+    Raises:
+        ValueError: a feature file cannot be read, or too small windows.
     """
     tables = []
-    for first in range(0, len(dataset), batch_size):
-        items = [dataset[index] for index in range(first, min(first + batch_size, len(dataset)))]
-        tables.append(detect_items(model, recipe, items, backend))
+    size = 1 if window_steps else batch_size
+    for first in range(0, len(dataset), size):
+        items = [dataset.unread(index) for index in range(first, min(first + size, len(dataset)))]
+        if window_steps:
+            tables.append(detect_in_windows(model, recipe, items[0], window_steps, backend))
+        else:
+            tables.append(detect_items(model, recipe, items, backend))
         if on_video is not None:
             on_video(first + len(items))
     return pd.concat(tables, ignore_index=True)
@@ -99,7 +115,19 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
     device = next(model.parameters()).device
     batch = collate(items, max(padded_length(item.features.shape[1], recipe) for item in items))
     candidates = decode_batch(model(batch.features.to(device), batch.mask.to(device)), recipe)
-    kept = Kept(*(rows.cpu() for rows in suppress(candidates, recipe, backend)))
+    return _table(suppress(candidates, recipe, backend), items)
+
+
+def detect_in_windows(
+    model: nn.Module, recipe: Recipe, item: Item, window_steps: int, backend: str = "auto"
+) -> pd.DataFrame:
+    """Detections of one item that goes through the network in windows; duplicates are suppressed once, over all."""
+    return _table(suppress(window_candidates(model, recipe, item, window_steps), recipe, backend), [item])
+
+
+def _table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
+    """What was kept of each item, in seconds."""
+    kept = Kept(*(rows.cpu() for rows in kept))
     fps, stride, num_frames, duration = (
         torch.tensor([getattr(item, name) for item in items])[:, None, None]  # (B, 1, 1)
         for name in ("fps", "stride", "num_frames", "duration")

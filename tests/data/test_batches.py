@@ -1,32 +1,29 @@
-"""Batches: padding, masks, order, and worker processes."""
+"""Batches: padding, masks, and the length to which a batch is padded."""
 
-import numpy as np
 import pytest
 import torch
-from tiny_data import tiny_recipe, training_set, write_tiny_data
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_data import tiny_recipe
 
-from afkit.data.batches import collate, training_batches
+from afkit.data.batches import collate, padded_batch_length
 from afkit.data.items import Item
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A data root with the tiny data set."""
-    root = tmp_path_factory.mktemp("data")
-    write_tiny_data(root)
-    return root
+from afkit.model.actionformer import build_model
 
 
 def test_items_are_padded_with_zeros():
-    one = Item("a", torch.ones(2, 3), torch.tensor([[0.0, 1.0]]), torch.tensor([4]), 1.0, 1.0, 1.0, 1.0)
+    segments = torch.tensor([[0.0, 1.0]])
+    one = Item("a", torch.ones(2, 3), segments, torch.tensor([4]), 1.0, 1.0, 1.0, 1.0)
     two = Item("b", 2 * torch.ones(2, 5), None, None, 1.0, 1.0, 1.0, 1.0)
     batch = collate([one, two], 6)
     assert batch.features[:, 0].tolist() == [[1, 1, 1, 0, 0, 0], [2, 2, 2, 2, 2, 0]]
     assert batch.mask.tolist() == [[True] * 3 + [False] * 3, [True] * 5 + [False]]
     assert (batch.features.dtype, batch.mask.dtype) == (torch.float32, torch.bool)
-    assert batch.segments == [one.segments, None]
+    assert batch.segments == [segments, None]
     assert batch.labels == [one.labels, None]
-    assert batch.items == [one, two]
+    assert [item[2:] for item in batch.items] == [one[2:], two[2:]]
+    assert [item.video for item in batch.items] == ["a", "b"]
+    assert all(torch.equal(own.features, item.features) for own, item in zip(batch.items, [one, two], strict=True))
 
 
 def test_an_item_longer_than_the_batch_is_named():
@@ -35,74 +32,52 @@ def test_an_item_longer_than_the_batch_is_named():
         collate([item], 6)
 
 
-def order_of(dataset, epoch, batch_size):
-    """Names of the videos, batch by batch."""
-    return [[item.video for item in batch.items] for batch in training_batches(dataset, epoch, batch_size)]
+# ---- the length of a batch
 
 
-def test_every_epoch_shuffles_and_drops_the_rest(root):
-    dataset = training_set(root, tiny_recipe(), seed=1)
-    orders = [order_of(dataset, epoch, 4) for epoch in range(20)]
-    assert all([len(batch) for batch in order] == [4] for order in orders)
-    assert len({tuple(order[0]) for order in orders}) > 10
-    assert all(len(set(order[0])) == 4 for order in orders)
-    seen = {name for order in orders for name in order[0]}
-    assert seen == {f"video{number}" for number in range(6)}  # none is left out for ever
-    whole = [name for batch in order_of(dataset, 0, 2) for name in batch]
-    assert sorted(whole) == sorted(seen)
+@given(st.integers(2, 4), st.integers(0, 6), st.integers(1, 20), st.integers(1, 3), st.data())
+def test_every_level_keeps_a_padded_slot(factor, levels, blocks, wider, data):
+    """Unless the batch is as long as the original's; and with one stretch less, the last level would have none."""
+    strides = [factor**level for level in range(levels + 1)]
+    align, max_seq_len = strides[-1] * wider, strides[-1] * blocks
+    longest = data.draw(st.integers(1, max_seq_len))
+    length = padded_batch_length(longest, max_seq_len, align)
+    assert longest <= length <= max_seq_len
+    assert length % strides[-1] == 0
+    if length < max_seq_len:
+        assert all(length // stride - -(-longest // stride) >= wider for stride in strides)
+        assert length % align == 0 and length - align < longest + align
+    assert padded_batch_length(longest, max_seq_len, 0) == max_seq_len
 
 
-def test_order_depends_on_seed_and_epoch_alone(root):
+@pytest.mark.parametrize(("longest", "length"), [(1, 64), (32, 64), (33, 96), (2239, 2272), (2241, 2304), (2304, 2304)])
+def test_lengths_of_batches(longest, length):
+    assert padded_batch_length(longest, 2304, 32) == length
+
+
+def outputs(model, features, length):
+    """Logits and offsets of the true steps of one sequence (C, T), padded to a length."""
+    batch = collate([Item("v", features, None, None, 1.0, 1.0, 1.0, 1.0)], length)
+    with torch.no_grad():
+        out = model(batch.features, batch.mask)
+    levels = zip(out.logits, out.offsets, out.masks, strict=True)
+    return [torch.cat([logits, offsets], dim=2)[mask] for logits, offsets, mask in levels]
+
+
+def test_the_network_cannot_tell_how_far_a_batch_is_padded():
+    """And it could, if a level had no padded slot."""
+    torch.manual_seed(0)
     recipe = tiny_recipe()
-    first = [order_of(training_set(root, recipe, seed=1), epoch, 2) for epoch in range(3)]
-    np.random.seed(7)  # noqa: NPY002
-    torch.manual_seed(7)
-    dataset = training_set(root, recipe, seed=1)
-    assert [order_of(dataset, epoch, 2) for epoch in (2, 0, 1)] == [first[2], first[0], first[1]]
-    assert [order_of(training_set(root, recipe, seed=2), epoch, 2) for epoch in range(3)] != first
-
-
-def same_batches(a, b):
-    """Whether two lists of batches are equal, bit by bit."""
-    return len(a) == len(b) and all(
-        torch.equal(x.features, y.features)
-        and torch.equal(x.mask, y.mask)
-        and all(torch.equal(s, t) for s, t in zip(x.segments + x.labels, y.segments + y.labels, strict=True))
-        for x, y in zip(a, b, strict=True)
-    )
-
-
-def test_batches_have_the_length_of_training(root):
-    for batch in training_batches(training_set(root, tiny_recipe()), 0, 2):
-        assert batch.features.shape == (2, 6, 64)
-        assert batch.mask.sum(1).tolist() == [item.features.shape[1] for item in batch.items]
-        assert not batch.features.masked_select(~batch.mask[:, None]).any()
-
-
-def test_an_epoch_repeats_and_another_has_other_crops(root):
-    dataset = training_set(root, tiny_recipe(data__crop_ratio=(0.5, 1.0)))
-    first, again, other = (list(training_batches(dataset, epoch, 6)) for epoch in (0, 0, 1))
-    assert same_batches(first, again)
-    lengths = [{item.video: item.features.shape[1] for item in batch[0].items} for batch in (first, other)]
-    assert lengths[0] != lengths[1]
-
-
-def test_two_epochs_side_by_side_keep_their_crops(root):
-    recipe = tiny_recipe(data__crop_ratio=(0.5, 1.0))
-    apart = [list(training_batches(training_set(root, recipe), epoch, 2)) for epoch in (0, 1)]
-    dataset = training_set(root, recipe)
-    first, second = training_batches(dataset, 0, 2), training_batches(dataset, 1, 2)
-    assert same_batches(list(second), apart[1])
-    assert same_batches(list(first), apart[0])
-
-
-def test_worker_processes_change_nothing(root):
-    dataset = training_set(root, tiny_recipe(data__crop_ratio=(0.5, 1.0)), seed=3)
-    alone = [list(training_batches(dataset, epoch, 2)) for epoch in (0, 1)]
-    helped = [list(training_batches(dataset, epoch, 2, workers=2)) for epoch in (0, 1)]
-    assert all(same_batches(a, b) for a, b in zip(alone, helped, strict=True))
-
-
-def test_too_few_videos_are_refused_at_once(root):
-    with pytest.raises(ValueError, match=r"6 training videos do not fill a batch of 7; lower optim\.batch_size or add"):
-        training_batches(training_set(root, tiny_recipe()), 0, 7)
+    model = build_model(recipe).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias") or "scale" in name:
+            torch.nn.init.normal_(parameter, 0.5, 0.5)  # an untrained network has nothing in its padded slots
+    random_features = torch.randn(6, 64)
+    for longest in range(2, 65, 3):
+        features = random_features[:, :longest]
+        expected = outputs(model, features, 64)
+        found = outputs(model, features, padded_batch_length(longest, 64, 4))
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    without = outputs(model, random_features[:, :40], 40)
+    expected = outputs(model, random_features[:, :40], 64)
+    assert max((a - b).abs().max() for a, b in zip(without, expected, strict=True)) > 1e-3

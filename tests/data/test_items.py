@@ -20,7 +20,8 @@ from tiny_data import (
 )
 
 from afkit.config import DataConfig
-from afkit.data.items import CROP_TRIES, Dataset, Item, crop, on_grid
+from afkit.data.features import RawFeatures
+from afkit.data.items import CROP_TRIES, Dataset, GridFeatures, Item, crop
 from afkit.original import recipe_from_original
 
 DATA_SETS = sorted(path.name for path in (OWN / "dataset").iterdir() if path.name != "truncate")
@@ -275,26 +276,32 @@ def test_subsets_are_joined_in_the_order_of_the_file(root):
 # ---- the grid of the features
 
 
+def on_grid(raw, config, fps=10.0, duration_sec=4.0):
+    """The features of an array (T, C) on the grid."""
+    return GridFeatures(RawFeatures([raw], ["raw.npy"], "v"), config, fps, duration_sec)
+
+
 def test_every_nth_feature_is_kept():
     config = crop_config(downsample=3, input_dims=[2])
     raw = np.arange(20, dtype=np.float32).reshape(10, 2)
-    features, stride, num_frames = on_grid(raw, config, fps=10.0, duration_sec=4.0)
-    np.testing.assert_array_equal(features, raw[::3].T)
-    assert (stride, num_frames) == (3 * STRIDE, NUM_FRAMES)
+    features = on_grid(raw, config)
+    assert features.shape == (2, 4)
+    np.testing.assert_array_equal(features[:, :], raw[::3].T)
+    assert (features.stride, features.num_frames) == (3 * STRIDE, NUM_FRAMES)
 
 
 @pytest.mark.parametrize("steps", [3, 10, 25])
 def test_resized_features_are_interpolated(steps):
     raw = np.random.default_rng(0).normal(size=(steps, 2)).astype(np.float32)
-    features, stride, num_frames = on_grid(raw, crop_config(resize=True, crop_ratio=None), fps=10.0, duration_sec=4.0)
+    features = on_grid(raw, crop_config(resize=True, crop_ratio=None))
     source = (np.arange(10) + 0.5) * steps / 10 - 0.5
     expected = [np.interp(source, np.arange(steps), channel) for channel in raw.T]
-    np.testing.assert_allclose(features, expected, atol=1e-6)
-    assert stride == num_frames == pytest.approx(((steps - 1) * STRIDE + NUM_FRAMES) / 10)
+    np.testing.assert_allclose(features[:, :], expected, atol=1e-6)
+    assert features.stride == features.num_frames == pytest.approx(((steps - 1) * STRIDE + NUM_FRAMES) / 10)
 
 
 def test_features_of_fixed_length_are_spread_over_the_duration():
     raw = np.zeros((8, 2), np.float32)
-    features, stride, num_frames = on_grid(raw, crop_config(stride_frames=-1), fps=10.0, duration_sec=4.0)
+    features = on_grid(raw, crop_config(stride_frames=-1))
     assert features.shape == (2, 8)
-    assert stride == num_frames == pytest.approx(4.0 * 10 / 8)
+    assert features.stride == features.num_frames == pytest.approx(4.0 * 10 / 8)

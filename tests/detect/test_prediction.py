@@ -87,9 +87,12 @@ def test_the_model_is_put_into_evaluation_mode_and_the_input_stays(model):
 
 
 @pytest.mark.parametrize("steps", [1, 64, 65, 200])
-def test_any_length(model, steps):
+@pytest.mark.parametrize("positions", [False, True])
+def test_any_length(steps, positions):
+    """Also where a table of positions must be stretched."""
+    recipe = tiny_recipe(model__absolute_position=positions)
     features = np.random.default_rng(2).normal(size=(steps, 6)).astype(np.float32)
-    found = predict(model, tiny_recipe(), features, fps=10, duration=steps * 0.4 + 0.4)
+    found = predict(build_model(recipe), recipe, features, fps=10, duration=steps * 0.4 + 0.4)
     assert len(found) > 0
     assert np.isfinite(found[["start_sec", "end_sec", "score"]].to_numpy()).all()
 
