@@ -39,6 +39,9 @@ TINY = {
 }
 
 
+EVALUATED = {"evaluate_every": 7}  # of 21 epochs
+
+
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
     """Kernels with one thread: two would wait for each other where tests share the cores with something else."""
@@ -79,7 +82,7 @@ def data_root(tmp_path_factory) -> Path:
 def finished(data_root, tmp_path_factory) -> Path:
     """A finished run on the small data set."""
     results = tmp_path_factory.mktemp("results")
-    return run("thumos_i3d", 5, TINY | {"optim.epochs": 20}, data_root=str(data_root), results=str(results))
+    return run("thumos_i3d", 5, TINY | {"optim.epochs": 20}, EVALUATED, str(data_root), str(results))
 
 
 def _errors(notebook: Path) -> list[str]:
@@ -115,6 +118,24 @@ def test_the_numbers_in_the_files_belong_together(finished, data_root):
     metrics = pd.read_csv(finished / "metrics.csv")
     assert len(metrics) == 21 * 3
     assert metrics["loss_total"].iloc[-3:].mean() < metrics["loss_total"].iloc[:3].mean()
+    validation = pd.read_csv(finished / "validation.csv")
+    assert validation["epoch"].tolist() == [6, 13, 20]
+    assert validation["average_map"].iloc[-1] == pytest.approx(scores["average_map"], abs=1e-12)
+
+
+def test_how_it_was_trained_is_on_record(finished):
+    facts = read_json(finished / "run.json")["execution"]
+    assert facts["evaluate_every"] == 7 and facts["precision"] == "fp32" and facts["pad_to_batch"] is True
+
+
+def test_progress_of_the_training_is_one_picture_and_about_ten_lines(finished):
+    cells = {cell["id"]: cell for cell in json.loads((finished / "02_train.ipynb").read_text())["cells"]}
+    outputs = cells["02-13"]["outputs"]
+    pictures = [output for output in outputs if output["output_type"] == "display_data"]
+    assert len(pictures) == 1 and "image/png" in pictures[0]["data"]
+    lines = "".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream").splitlines()
+    assert len([line for line in lines if line.startswith("step ")]) <= 10
+    assert lines[-1].startswith("step 63/63, epoch 21/21, ")
 
 
 def test_executed_notebooks_hold_pictures_and_no_path_of_the_machine_in_their_metadata(finished):
@@ -135,7 +156,7 @@ def test_a_second_call_skips_everything_and_changes_nothing(finished, data_root)
     said = []
     overrides = TINY | {"optim.epochs": 20}
     folder = run(
-        "thumos_i3d", 5, overrides, data_root=str(data_root), results=str(finished.parents[1]), say=said.append
+        "thumos_i3d", 5, overrides, EVALUATED, str(data_root), results=str(finished.parents[1]), say=said.append
     )
     assert folder == finished
     assert [line.split(maxsplit=1)[1] for line in said] == ["already done"] * 4
@@ -146,7 +167,7 @@ def _start(data_root: Path, results: Path) -> subprocess.Popen:
     overrides = TINY | {"optim.epochs": 20}
     settings = [part for key, value in overrides.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     command = [sys.executable, "-m", "afkit", "run", "thumos_i3d", "--seed", "5", *settings]
-    command += ["--data-root", str(data_root), "--results", str(results)]
+    command += ["--data-root", str(data_root), "--results", str(results), "-p", "checkpoint_minutes=0.002"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -161,16 +182,18 @@ def _kill_with_kernels(process: subprocess.Popen, folder: Path) -> None:
 
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_numbers(finished, data_root, tmp_path):
-    """The same seed also gives the same predictions and metrics in two runs: one of them was interrupted."""
+    """The same seed also gives the same predictions and metrics in two runs: one interrupted, the other evaluated."""
     process = _start(data_root, tmp_path)
     deadline = time.monotonic() + 120
     table = tmp_path / "thumos_i3d" / finished.name / "metrics.csv"
-    while not (table.is_file() and len(table.read_text().splitlines()) > 6):
+    while not list(table.parent.glob("checkpoints/step*.pt")):
         assert process.poll() is None and time.monotonic() < deadline, "training did not start"
         time.sleep(0.02)
     _kill_with_kernels(process, table.parent)
     assert read_json(table.parent / "run.json")["stages"]["02_train"]["status"] == "running"
-    assert len(table.read_text().splitlines()) < 1 + 21 * 3, "killed too late to show anything"
+    saved = max(int(path.stem[4:]) for path in table.parent.glob("checkpoints/step*.pt"))
+    assert 0 < saved < 21 * 3, "killed too late to show anything"
+    seconds = pd.read_csv(table)["seconds"][:saved]
 
     output, _ = _start(data_root, tmp_path).communicate(timeout=240)
     assert "01_data        already done" in output
@@ -183,6 +206,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_numbers(finished, data
         pd.read_csv(run_dir / "metrics.csv").drop(columns="seconds") for run_dir in (table.parent, finished)
     )
     pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert (pd.read_csv(table)["seconds"][:saved] == seconds).all(), "steps before the checkpoint were not done again"
     scores = [read_json(run_dir / "eval.json") for run_dir in (table.parent, finished)]
     assert scores[0]["map"] == scores[1]["map"] and scores[0]["recall"] == scores[1]["recall"]
 
@@ -199,7 +223,7 @@ def test_a_failing_notebook_is_kept_named_and_marked_and_runs_again(finished, da
     assert facts["04_visualize"]["status"] == "failed" and "video_99" in facts["04_visualize"]["error"]
     assert facts["03_eval"]["status"] == "done"
     said = []
-    run("thumos_i3d", 5, overrides, data_root=str(data_root), results=results, say=said.append)
+    run("thumos_i3d", 5, overrides, EVALUATED, str(data_root), results, say=said.append)
     assert [line.split(maxsplit=1)[1].split(" in ")[0] for line in said] == ["already done"] * 3 + ["running", "done"]
 
 

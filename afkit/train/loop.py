@@ -1,7 +1,7 @@
-"""The training loop: one flat pass over epochs and batches, with a checkpoint after each epoch."""
+"""The training loop: one flat pass over all batches of all epochs, from wherever a checkpoint left it."""
 
-import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from afkit.config import Recipe
-from afkit.data.batches import Batch, check_batch_size, training_batches
+from afkit.data.batches import check_batch_size, training_batches
 from afkit.data.items import Dataset
-from afkit.files import atomic_open
 from afkit.model.checkpoints import save_weights
-from afkit.train.optimizer import update_average
-from afkit.train.state import TrainingState, load_original, load_state, new_state, save_state
-
-METRICS = ["step", "epoch", "learning_rate", "loss_cls", "loss_reg", "loss_total", "grad_norm", "seconds"]
+from afkit.train.checkpoints import Checkpoints, disk_errors_explained
+from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
+from afkit.train.execution import DEFAULT_EXECUTION, Execution
+from afkit.train.record import Record
+from afkit.train.state import TrainingState, load_original, new_state, random_state, set_random_state
+from afkit.train.step import Note, train_step
 
 
 def train(
@@ -24,60 +25,139 @@ def train(
     dataset: Dataset,
     folder: str | Path,
     seed: int,
-    workers: int = 0,
+    execution: Execution = DEFAULT_EXECUTION,
     resume: bool = True,
     start_from: str | Path = "",
-    on_epoch: Callable[[pd.DataFrame], None] | None = None,
+    on_progress: Callable[[pd.DataFrame], None] | None = None,
+    evaluate: Callable[[nn.Module], float] | None = None,
 ) -> pd.DataFrame:
     """Train a network and write its weights.
 
-    An interrupted training that is started again with the same arguments goes on after its last finished epoch, and
-    ends with the same weights as one that was not interrupted (on the same machine).
+    A training that was stopped or killed at any moment goes on from its last checkpoint when it is started again with
+    the same arguments, and ends with the same weights and metrics, bit by bit, as one that was not (on the same
+    machine). One that is complete returns at once.
+
+    In each of several processes (see `afkit.runs.launch`) it trains on its own rows of every batch. The recipe's batch
+    size is that of all together, so that neither it nor the learning rate changes with their number: the result is
+    that of one process, up to rounding and to other random masks (drop path and dropout, drawn by seed and rank). A
+    training may go on with another number of processes; its random masks are then drawn anew.
 
     Args:
         recipe: all settings.
-        dataset: training videos, made with `training=True` and the same seed.
-        folder: the run folder; receives checkpoints/state.pt after each epoch, metrics.csv, and at the end
-            checkpoints/ema.safetensors (the weights to evaluate) and checkpoints/raw.safetensors.
+        dataset: training videos, made with `training=True` and the same seed; takes over `execution.cache_mb`.
+        folder: the run folder; receives metrics.csv, validation.csv, tensorboard/ and checkpoints/: the last two
+            states to resume from (step*.pt), and at the end ema.safetensors (the weights to evaluate) and
+            raw.safetensors. States are written every so many minutes or steps (see `Execution`), before each
+            evaluation, and at the end.
         seed: of the initial weights and of drop path.
-        workers: processes that load features.
-        resume: go on from checkpoints/state.pt where it exists; else start anew.
+        execution: how to carry it out.
+        resume: go on from the newest checkpoint where there is one; else start anew.
         start_from: a .pth.tar of the original to go on from, when there is no checkpoint of our own; "" for none.
-        on_epoch: called after each epoch with the metrics so far.
+        on_progress: called with the metrics so far, at most every second, and at the end.
+        evaluate: average mAP of a network; called with the averaged weights after every `execution.evaluate_every`
+            epochs, in every process. Random numbers that it draws do not matter to the training.
 
     Returns:
-        DataFrame with a row per step, columns `METRICS`.
+        DataFrame with a row per step, columns `METRICS`; seconds are those since the step before it, reading included.
 
     Raises:
-        ValueError: fewer videos than a batch, a checkpoint of another recipe, or a loss that is not finite.
+        ValueError: fewer videos than a batch, a checkpoint of another recipe or seed or none that can be read, or a
+            loss that is not finite (on a GPU or in several processes found one step late, but before anything is
+            saved), a batch that does not divide by the devices, or another number of processes than `execution` says.
+        RuntimeError: out of memory, or the weights of several processes differ.
+        OSError: the disk is full.
     """
-    checkpoints = Path(folder) / "checkpoints"
+    folder, batch_size = Path(folder), recipe.optim.batch_size
     recipe = with_empty_classes(recipe, dataset)
-    check_batch_size(dataset, recipe.optim.batch_size)
-    steps_per_epoch = len(dataset) // recipe.optim.batch_size
+    check_batch_size(dataset, batch_size)
+    rank, ranks = world()
+    check_batch_divides(batch_size, ranks)
+    if execution.devices * execution.num_nodes != ranks:
+        raise ValueError(
+            f"{execution.devices} devices on {execution.num_nodes} machines need as many processes, and this is one of "
+            f"{ranks}; train with afkit.runs.launch.train_on_devices"
+        )
+    if execution.evaluate_every and evaluate is None:
+        raise ValueError("evaluate_every needs a function `evaluate`")
+    dataset.cache_mb = execution.cache_mb or dataset.cache_mb
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    state = new_state(recipe, steps_per_epoch, seed, device)
-    if resume and (checkpoints / "state.pt").exists():
-        load_state(checkpoints / "state.pt", state, recipe, seed)
-    elif start_from:
-        load_original(start_from, state, recipe, steps_per_epoch)
+    state = new_state(recipe, len(dataset) // batch_size, seed, device)
+    checkpoints = Checkpoints(folder / "checkpoints", recipe, seed, execution)
+    if not (resume and checkpoints.load(state)) and start_from:
+        load_original(start_from, state, recipe, len(dataset) // batch_size)
+    check_same_everywhere(state.step, [*state.current, *state.averaged])
+    state.share_gradients()
+    with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
+        run_steps(state, record, recipe, dataset, execution, evaluate)
+        record.finish()
+        if rank == 0:
+            with disk_errors_explained(folder):
+                save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
+                save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
+    return state.metrics.table()
 
+
+def run_steps(
+    state: TrainingState,
+    record: Record,
+    recipe: Recipe,
+    dataset: Dataset,
+    execution: Execution,
+    evaluate: Callable[[nn.Module], float] | None,
+) -> None:
+    """All steps that are left of a training; arguments as of `train`."""
+    steps_per_epoch = len(dataset) // recipe.optim.batch_size
+    every = execution.evaluate_every * steps_per_epoch  # steps
+    rank, ranks = world()
     state.model.train()
-    for epoch in range(state.step // steps_per_epoch, recipe.optim.total_epochs):
-        for batch in training_batches(dataset, epoch, recipe.optim.batch_size, workers):
-            began = time.perf_counter()
-            rate = state.schedule.get_last_lr()[0]
-            numbers = train_step(state, batch, recipe, device)
-            state.metrics.append([state.step, epoch, rate, *numbers, time.perf_counter() - began])
-            state.step += 1
-        save_state(checkpoints / "state.pt", state, recipe, seed)
-        metrics = write_metrics(Path(folder) / "metrics.csv", state.metrics)
-        if on_epoch is not None:
-            on_epoch(metrics)
+    evaluate_if_due(state, record, every, steps_per_epoch, evaluate)  # a kill may have cut one short
+    stream = training_batches(
+        dataset,
+        recipe.optim.batch_size,
+        recipe.optim.total_epochs,
+        first_step=state.step,
+        workers=execution.workers,
+        align=batch_alignment(recipe) if execution.pad_to_batch else 0,
+        rank=rank,
+        ranks=ranks,
+        pin=state.device.type == "cuda",
+    )
+    with closing(stream):
+        for batch in stream:
+            videos = [item.video for item in batch.items]
+            note = Note(state.step, state.step // steps_per_epoch, state.schedule.get_last_lr()[0], videos)
+            record.add(note, train_step(state, batch, recipe, execution.precision))
+            record.save_if_due()
+            evaluate_if_due(state, record, every, steps_per_epoch, evaluate)
 
-    save_weights(state.average, checkpoints / "ema.safetensors", "ema")
-    save_weights(state.model, checkpoints / "raw.safetensors", "raw")
-    return write_metrics(Path(folder) / "metrics.csv", state.metrics)
+
+def evaluate_if_due(
+    state: TrainingState,
+    record: Record,
+    every: int,
+    steps_per_epoch: int,
+    evaluate: Callable[[nn.Module], float] | None,
+) -> None:
+    """After every so many steps (0: never): save, evaluate the averaged weights, and write the result down.
+
+    Saved before, so that an evaluation that fails costs no training; one that a kill cut short is then done again.
+    """
+    if evaluate is None or not every or not state.step or state.step % every:
+        return
+    epoch = state.step // steps_per_epoch - 1
+    if any(epoch == done for done, _ in state.validation):
+        return
+    record.save()
+    before = random_state()
+    average_map = float(evaluate(state.average))
+    set_random_state(before)
+    record.add_validation(epoch, average_map)
+
+
+def batch_alignment(recipe: Recipe) -> int:
+    """A multiple to pad batches to at which every level keeps the padded slots that its convolutions read."""
+    widest = max(recipe.model.embed_kernel, recipe.model.head_kernel, 3)
+    return recipe.model.level_strides[-1] * (widest // 2)
 
 
 def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -89,38 +169,3 @@ def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
         return recipe
     empty = sorted(set(range(recipe.data.num_classes)) - dataset.label_names.keys())
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"empty_classes": empty})})
-
-
-def train_step(state: TrainingState, batch: Batch, recipe: Recipe, device: torch.device) -> list[float]:
-    """One update of the weights and of their average.
-
-    Returns:
-        class loss, offset loss, total loss, norm of the gradient before clipping.
-
-    Raises:
-        ValueError: the loss is not finite; the weights are then as before.
-    """
-    state.optimizer.zero_grad(set_to_none=True)
-    out = state.model(batch.features.to(device), batch.mask.to(device))
-    losses = state.criterion(out, batch.segments, batch.labels)
-    if not losses["total"].isfinite():
-        videos = ", ".join(item.video for item in batch.items)
-        raise ValueError(
-            f"the loss of recipe '{recipe.name}' is {losses['total'].item()} at step {state.step} on the videos "
-            f"{videos}; check their features, or lower optim.learning_rate (the last checkpoint is kept)"
-        )
-    losses["total"].backward()
-    limit = recipe.optim.clip_norm if recipe.optim.clip_norm > 0 else float("inf")
-    norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit)
-    state.optimizer.step()
-    state.schedule.step()
-    update_average(state.average, state.model, state.step, recipe.optim)
-    return [losses["cls"].item(), losses["reg"].item(), losses["total"].item(), norm.item()]
-
-
-def write_metrics(path: Path, metrics: list[list[float]]) -> pd.DataFrame:
-    """Write metrics.csv atomically and return the table."""
-    table = pd.DataFrame(metrics, columns=METRICS).astype({"step": int, "epoch": int})
-    with atomic_open(path) as file:
-        table.to_csv(file, index=False, float_format="%.9g")
-    return table

@@ -1,9 +1,10 @@
 """The optimiser with its two parameter groups, the learning-rate schedule, and the average of the weights."""
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -41,9 +42,9 @@ def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> t
         {"params": [parameters[name] for name in others], "weight_decay": 0.0},
     ]
     if config.optimizer == "sgd":
-        optimizer = SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+        optimizer = SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
     else:
-        optimizer = AdamW(groups, lr=config.learning_rate)
+        optimizer = AdamW(groups, lr=config.learning_rate, fused=True)
     return optimizer, LambdaLR(optimizer, lambda step: rate_factor(step, config, steps_per_epoch))
 
 
@@ -71,20 +72,19 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
 
 
 @torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, step: int, config: OptimConfig) -> None:
-    """Move the averaged weights one step towards the model's (exponential moving average over all state entries).
+def update_average(averaged: Sequence[Tensor], current: Sequence[Tensor], step: int, config: OptimConfig) -> None:
+    """Move averaged weights one step towards the current ones (exponential moving average over all state entries).
 
     With `ema_warmup` the decay is `min(ema_decay, (1 + step) / (10 + step))`: it starts low, so that a short
     training does not keep its random start; without it, it is `ema_decay` from the first step, as published.
 
     Args:
-        average: the copy that is updated in place.
-        model: the trained network.
+        averaged: state entries of the average, updated in place.
+        current: those of the trained network, in the same order.
         step: iterations done before this one.
         config: the `optim` section.
     """
     decay = config.ema_decay
     if config.ema_warmup:
         decay = min(decay, (1 + step) / (10 + step))
-    averaged, current = list(average.state_dict().values()), list(model.state_dict().values())
     torch._foreach_lerp_(averaged, current, 1 - decay)

@@ -1,33 +1,56 @@
-"""Everything that the rest of a training depends on: made new, saved, and loaded again."""
+"""Everything that the rest of a training depends on, made new or taken from a checkpoint of the original."""
 
 import copy
-import json
+import random
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.files import atomic_open
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.model.checkpoints import fit_weights, original_weights, read_original
 from afkit.model.losses import Criterion
+from afkit.train.distributed import data_parallel, sum_over_ranks, world
+from afkit.train.metrics import Metrics
 from afkit.train.optimizer import build_optimizer, rate_factor
-
-PARTS = ("model", "average", "criterion", "optimizer", "schedule")
 
 
 @dataclass
 class TrainingState:
-    """A training between two steps."""
+    """A training between two steps. The weights are only ever changed in place."""
 
     model: ActionFormer
     average: ActionFormer  # running average of the model's weights
     criterion: Criterion
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LambdaLR
+    late: bool = False  # whether the numbers of a step are read after the next one has begun, as on a GPU
     step: int = 0  # steps done
-    metrics: list[list[float]] = field(default_factory=list)  # a row per step, columns as in afkit.train.loop
+    metrics: Metrics = field(default_factory=Metrics)
+    validation: list[list[float]] = field(default_factory=list)  # [epoch, average mAP] of each evaluation
+
+    network: nn.Module | None = None  # what is called in training: the model, or what shares its gradients
+
+    def __post_init__(self):  # listed once, since walking over the modules takes milliseconds
+        self.network = self.network or self.model
+        self.parameters = list(self.model.parameters())
+        self.current, self.averaged = (list(part.state_dict().values()) for part in (self.model, self.average))
+
+    def share_gradients(self) -> None:
+        """Train together with the other processes, if there are any."""
+        if world()[1] > 1:
+            self.network = data_parallel(self.model)
+            self.criterion.sum_over_parts = sum_over_ranks
+            self.late = True  # so that a loss that is not finite is found by all of them at the same step
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.current[0].device
 
 
 def new_state(recipe: Recipe, steps_per_epoch: int, seed: int, device: torch.device) -> TrainingState:
@@ -36,50 +59,54 @@ def new_state(recipe: Recipe, steps_per_epoch: int, seed: int, device: torch.dev
     Args:
         recipe: all settings.
         steps_per_epoch: iterations per epoch, for the schedule.
-        seed: also of everything random in the training itself, but for order and crops of the data.
+        seed: also of everything random in the training itself, but for order and crops of the data; each of several
+            processes draws its own random numbers after the weights, by seed and rank.
         device: where to train.
     """
-    torch.manual_seed(seed)
+    seed_random(seed)
     model = build_model(recipe).to(device)
     average = copy.deepcopy(model).eval()
     optimizer, schedule = build_optimizer(model, recipe, steps_per_epoch)
-    return TrainingState(model, average, Criterion(recipe).to(device), optimizer, schedule)
+    criterion = Criterion(recipe).to(device)
+    if world()[1] > 1:
+        seed_rank(seed)
+    return TrainingState(model, average, criterion, optimizer, schedule, late=device.type == "cuda")
 
 
-def save_state(path: str | Path, state: TrainingState, recipe: Recipe, seed: int) -> None:
-    """Write a checkpoint to resume from, atomically: all parts, the metrics so far, and the random numbers' state."""
-    content = {name: getattr(state, name).state_dict() for name in PARTS}
-    content |= {"step": state.step, "metrics": state.metrics, "recipe": recipe.model_dump_json(), "seed": seed}
-    content["torch_rng"] = torch.get_rng_state()
+def seed_random(seed: int) -> None:
+    """Seed the random numbers of torch, NumPy and Python."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+
+
+def seed_rank(seed: int, step: int = 0) -> None:
+    """Random numbers of this process's own, so that it does not drop the same paths as the others."""
+    mixed = np.random.SeedSequence([seed % 2**64, world()[0], step]).generate_state(1)
+    seed_random(int(mixed[0]))
+
+
+def random_state() -> dict[str, Any]:
+    """Where the random numbers of torch, the GPU, NumPy and Python stand, in values that `torch.load` reads safely."""
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002
+    state = {
+        "torch": torch.get_rng_state(),
+        "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],
+        "python": random.getstate(),
+    }
     if torch.cuda.is_available():
-        content["cuda_rng"] = torch.cuda.get_rng_state()
-    with atomic_open(path) as file:
-        torch.save(content, file)
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
 
 
-def load_state(path: str | Path, state: TrainingState, recipe: Recipe, seed: int) -> None:
-    """Restore a checkpoint of `save_state` into a new training.
-
-    Raises:
-        ValueError: the file cannot be read, or is of another recipe or seed.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        same = json.loads(content["recipe"]) == json.loads(recipe.model_dump_json()) and content["seed"] == seed
-        lacking = [name for name in (*PARTS, "step", "metrics", "torch_rng") if name not in content]
-        if lacking:
-            raise KeyError(f"it lacks {lacking[0]}")
-    except Exception as error:  # damaged files raise almost anything
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"{path} is not a readable checkpoint ({reason}); delete it to start anew") from None
-    if not same:
-        raise ValueError(f"{path} is of another recipe or seed; use another run folder, or delete it to start anew")
-    for name in PARTS:
-        getattr(state, name).load_state_dict(content[name])
-    state.step, state.metrics = content["step"], content["metrics"]
-    torch.set_rng_state(content["torch_rng"])
-    if torch.cuda.is_available() and "cuda_rng" in content:
-        torch.cuda.set_rng_state(content["cuda_rng"])
+def set_random_state(state: dict[str, Any]) -> None:
+    """Go back to what `random_state` gave."""
+    keys, *rest = state["numpy"]
+    torch.set_rng_state(state["torch"])
+    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    random.setstate(state["python"])
+    if torch.cuda.is_available() and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"])
 
 
 def load_original(path: str | Path, state: TrainingState, recipe: Recipe, steps_per_epoch: int) -> None:
@@ -115,11 +142,11 @@ def load_original(path: str | Path, state: TrainingState, recipe: Recipe, steps_
     state.schedule._last_lr = [rate] * len(state.optimizer.param_groups)
 
 
-def _checked_moments(moments: dict, state: TrainingState) -> dict:
+def _checked_moments(moments: dict[int, dict[str, Any]], state: TrainingState) -> dict[int, dict[str, Any]]:
     """The optimiser's entries by parameter number; each tensor must have its parameter's shape."""
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     for number, entry in moments.items():
         for name, value in entry.items():
-            if isinstance(value, torch.Tensor) and value.dim() and value.shape != parameters[number].shape:
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameters[number].shape:
                 raise ValueError(f"{name} of parameter {number} is {tuple(value.shape)}")
     return moments

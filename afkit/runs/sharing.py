@@ -1,0 +1,33 @@
+"""Detection that several processes share."""
+
+import copy
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from afkit.config import Recipe
+from afkit.data.items import Dataset
+from afkit.detect.prediction import COLUMNS, predict_dataset
+from afkit.train.distributed import gather_objects, world
+
+
+def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **arguments: Any) -> pd.DataFrame:
+    """What `predict_dataset` gives, with its arguments; of R processes each takes every R-th video.
+
+    All must call it, and all receive the detections of all videos, in the data set's order. With one process, and for
+    batches of one video, they are exactly those of one process.
+    """
+    rank, ranks = world()
+    if ranks == 1:
+        return predict_dataset(model, recipe, dataset, **arguments)
+    part = copy.copy(dataset)
+    part.videos, part._cached = dataset.videos[rank::ranks], {}
+    own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
+    tables = [table for table in gather_objects(own) if len(table)]
+    if not tables:
+        return own
+    place = {video.name: number for number, video in enumerate(dataset.videos)}
+    together = pd.concat(tables, ignore_index=True)
+    order = together["video"].map(place).argsort(kind="stable")
+    return together.iloc[order].reset_index(drop=True)

@@ -1,0 +1,46 @@
+"""How a training is carried out: what a user may choose beside the recipe, which says what is trained."""
+
+import math
+from dataclasses import dataclass
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a training is carried out. Only `precision` and (below 1e-6) `pad_to_batch` change its numbers,
+    and (by rounding, and other random masks) the number of devices.
+
+    Raises:
+        ValueError: a setting out of its range; the message names it.
+    """
+
+    workers: int = 0  # processes that load features; 0 loads in the training's own
+    pad_to_batch: bool = True  # pad to the longest video of a batch; False pads to max_seq_len, as the original does
+    precision: str = "fp32"  # "bf16" computes the network's products in bfloat16; weights and losses stay in float32
+    cache_mb: int = 0  # memory for features that have been read once, in MB
+    checkpoint_minutes: float = 5.0  # between two checkpoints; 0: none by time
+    checkpoint_steps: int = 0  # between two checkpoints; 0: none by steps
+    evaluate_every: int = 0  # epochs between two evaluations; 0: none
+    devices: int = 1  # of each machine: GPUs, or processes where there is none; they share each batch
+    num_nodes: int = 1  # machines
+
+    def __post_init__(self):
+        for name in ("workers", "cache_mb", "checkpoint_steps", "evaluate_every"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
+        for name in ("devices", "num_nodes"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name} must be a whole number, 1 or more, not {value!r}")
+        minutes = self.checkpoint_minutes
+        if type(minutes) not in (int, float) or not (math.isfinite(minutes) and minutes >= 0):
+            raise ValueError(f"checkpoint_minutes must be a number, 0 or more, not {minutes!r}")
+        if type(self.pad_to_batch) is not bool:
+            raise ValueError(f"pad_to_batch must be True or False, not {self.pad_to_batch!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+
+
+DEFAULT_EXECUTION = Execution()

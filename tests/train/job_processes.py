@@ -1,0 +1,34 @@
+"""The processes of a job of `afkit.runs.launch`, looked up in /proc."""
+
+import time
+from pathlib import Path
+
+
+def processes(folder):
+    """Ids of the processes that carry out a job of a run folder: torchrun and those that it started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = entry.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if any(text.startswith(f"{folder}/") and text.endswith("_job.json") for text in arguments):
+            found.append(int(entry.parent.name))
+    return sorted(found)
+
+
+def workers(folder):
+    """Those of them that do the work; by rank."""
+    by_rank = {}
+    for process in processes(folder):
+        environment = Path(f"/proc/{process}/environ").read_bytes().decode(errors="replace").split("\0")
+        by_rank |= {int(text[5:]): process for text in environment if text.startswith("RANK=")}
+    return by_rank
+
+
+def assert_all_ended(folder, seconds=10):
+    """Nothing is left that worked for a run folder."""
+    until = time.monotonic() + seconds
+    while processes(folder) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert processes(folder) == []

@@ -1,0 +1,111 @@
+"""SIGKILL at random moments and while a checkpoint is being written: the training ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_data import write_tiny_data
+from trainings import assert_same_training, checkpoints_in, files_below
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
+]
+
+TESTS = Path(__file__).parents[1]
+STEPS = 450
+PROGRAM = """
+import sys
+sys.path[:0] = sys.argv[3:]
+import torch
+from tiny_data import tiny_recipe, training_set
+from afkit.train import record
+from afkit.train.execution import Execution
+from afkit.train.loop import train
+
+torch.set_num_threads(1)
+recipe = tiny_recipe(optim__epochs=149)
+dataset = training_set(sys.argv[1], recipe, seed=1)
+execution = Execution(checkpoint_steps=7, evaluate_every=20)
+record.PROGRESS_SEC, said = 0, []
+
+def evaluate(model):
+    torch.rand(1)
+    return 1 / model.cls_head.cls_head.conv.bias.abs().sum().item()
+
+def say_once(table):
+    if not said:
+        said.append(print("training", flush=True))
+
+train(recipe, dataset, sys.argv[2], 1, execution, on_progress=say_once, evaluate=evaluate)
+"""
+
+
+class Child:
+    """A process that trains; there once its first step is done."""
+
+    def __init__(self, data, folder):
+        command = [sys.executable, "-c", PROGRAM, str(data), str(folder), str(TESTS.parent), str(TESTS)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout.readline() == "training\n"
+
+    def kill(self):
+        """SIGKILL; whether it was still at work."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.stdout.close()
+        return self.process.wait() == -signal.SIGKILL
+
+    def kill_while_writing(self, folder, newest):
+        """SIGKILL as soon as half a checkpoint is there, newer than `newest`; whether it stayed half."""
+        while self.process.poll() is None and newest_in(folder) < newest:
+            time.sleep(0.001)
+        while self.process.poll() is None and not half_written(folder):
+            pass
+        return self.kill() and bool(half_written(folder))
+
+    def finish(self):
+        """Wait for the end of the training."""
+        self.process.stdout.read()
+        assert self.process.wait() == 0
+
+
+def newest_in(folder):
+    """The step of the newest checkpoint; 0 where there is none."""
+    return (checkpoints_in(folder) or [0])[-1]
+
+
+def half_written(folder):
+    """Checkpoints that are being written."""
+    return list((folder / "checkpoints").glob(".*.tmp"))
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path):
+    write_tiny_data(tmp_path)
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    Child(tmp_path, whole).finish()
+    draws, reached, halves = random.Random(5), [], 0
+    for _ in range(6):
+        child = Child(tmp_path, folder)
+        time.sleep(draws.uniform(0, 0.6))
+        assert child.kill(), "killed too late to show anything"
+        reached.append(newest_in(folder))
+    while halves < 3 and len(reached) < 16:
+        halves += Child(tmp_path, folder).kill_while_writing(folder, reached[-1] + draws.randrange(15))
+        reached.append(newest_in(folder))
+    assert halves == 3, "no checkpoint was caught half written"
+    assert reached == sorted(reached) and 0 < reached[-1] < STEPS
+    assert len(set(reached)) >= 4, "several stretches of the training were done"
+    Child(tmp_path, folder).finish()
+    expected = pd.read_csv(whole / "metrics.csv")
+    assert len(expected) == STEPS
+    assert_same_training(folder, pd.read_csv(folder / "metrics.csv"), (whole, expected))
+    assert (folder / "validation.csv").read_bytes() == (whole / "validation.csv").read_bytes()
+    assert files_below(folder) == files_below(whole), "nothing half written is left"
+    assert checkpoints_in(folder) == [448, 450]

@@ -1,0 +1,327 @@
+"""Training that is interrupted, and its checkpoints: what is kept, what is refused, what a full disk does."""
+
+import errno
+import json
+import random
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tiny_data import tiny_recipe, training_set
+from trainings import (
+    FILES,
+    LAST,
+    RECIPE,
+    WEIGHTS,
+    LostMachineError,
+    assert_same_training,
+    checkpoints_in,
+    files_below,
+    start,
+    stop_after,
+)
+
+from afkit import files
+from afkit.train import checkpoints, record
+from afkit.train.execution import Execution
+from afkit.train.loop import train
+from afkit.train.metrics import Metrics, MetricsFile
+from afkit.train.state import random_state, set_random_state
+
+
+def copied(finished, folder, name=LAST):
+    """A run folder that holds the last checkpoint of the finished training only."""
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / name).write_bytes((finished[0] / LAST).read_bytes())
+    return folder / name
+
+
+# ---- the same ending
+
+
+@pytest.mark.parametrize(("rows", "steps", "kept"), [(1, 2, []), (3, 1, [1, 2]), (6, 5, [5]), (11, 3, [6, 9])])
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(
+    data, finished, tmp_path, told_each_step, rows, steps, kept
+):
+    """Stopped within epochs of three steps and between them."""
+    with pytest.raises(LostMachineError):
+        start(data, tmp_path, steps, on_progress=stop_after(rows))
+    assert checkpoints_in(tmp_path) == kept
+    assert len(pd.read_csv(tmp_path / "metrics.csv")) == rows
+    assert not (tmp_path / WEIGHTS[0]).exists(), "weights to evaluate exist only at the end"
+    torch.manual_seed(99)  # another process
+    seen = []
+    table = start(data, tmp_path, steps, on_progress=lambda table: seen.append(len(table)))
+    assert seen == list(range((kept or [0])[-1] + 1, 13)), "no step is done twice"
+    assert_same_training(tmp_path, table, finished)
+
+
+def test_interrupted_again_and_again(data, finished, tmp_path, told_each_step):
+    for rows in (2, 4, 5, 7, 9, 10, 12):
+        with pytest.raises(LostMachineError):
+            start(data, tmp_path, steps=1, on_progress=stop_after(rows))
+    assert_same_training(tmp_path, start(data, tmp_path, steps=1), finished)
+
+
+def test_every_random_number_goes_on_where_it_was():
+    random.seed(3), np.random.seed(3), torch.manual_seed(3)  # noqa: NPY002
+    np.random.randn()  # noqa: NPY002  of each pair of normal numbers one is kept for the next call
+    saved = random_state()
+    drawn = []
+    for _ in range(2):
+        drawn.append((random.random(), np.random.randn(), torch.rand(1).item()))  # noqa: NPY002
+        set_random_state(saved)
+    assert drawn[0] == drawn[1]
+
+
+def test_a_checkpoint_holds_where_the_random_numbers_are(data, tmp_path):
+    start(data, tmp_path)
+    ahead = random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)  # noqa: NPY002
+    start(data, tmp_path)
+    assert (random.random(), np.random.rand(), torch.rand(1).item()) == ahead  # noqa: NPY002
+
+
+def test_a_finished_training_is_not_repeated(data, finished, tmp_path):
+    path = copied(finished, tmp_path)
+    written = path.stat().st_mtime_ns
+    called = []
+    table = start(data, tmp_path, on_progress=called.append)
+    assert not called
+    assert files_below(tmp_path) == FILES
+    assert path.stat().st_mtime_ns == written
+    pd.testing.assert_frame_equal(table, finished[1], check_exact=True)
+    assert_same_training(tmp_path, table, finished)
+
+
+def test_without_resume_it_starts_anew(data, finished, tmp_path):
+    start(data, tmp_path, steps=4, seed=5)
+    assert checkpoints_in(tmp_path) == [8, 12]
+    rows = []
+    table = start(data, tmp_path, resume=False, on_progress=lambda table: rows.append(len(table)))
+    assert_same_training(tmp_path, table, finished)
+    assert checkpoints_in(tmp_path) == [12], "those of the former training are gone"
+
+
+# ---- when and what is saved
+
+
+def test_checkpoints_come_by_steps_and_the_last_two_are_kept(data, tmp_path, told_each_step):
+    kept = []
+    start(data, tmp_path, steps=2, on_progress=lambda table: kept.append(checkpoints_in(tmp_path)))
+    assert kept == [[], [], [2], [2], [2, 4], [2, 4], [4, 6], [4, 6], [6, 8], [6, 8], [8, 10], [8, 10]]
+    assert checkpoints_in(tmp_path) == [10, 12]
+
+
+def test_checkpoints_come_by_minutes(data, tmp_path, told_each_step, monkeypatch):
+    now = [0.0]
+
+    class Clock:
+        @staticmethod
+        def monotonic():
+            return now[0]
+
+    def pass_time(table):
+        now[0] += 60
+        kept.append(checkpoints_in(tmp_path))
+
+    kept = []
+    monkeypatch.setattr(record, "time", Clock)
+    start(data, tmp_path, execution=Execution(checkpoint_minutes=4), on_progress=pass_time)
+    assert kept == [[]] * 4 + [[4]] * 4 + [[4, 8]] * 4
+
+
+def test_without_minutes_and_steps_only_the_end_is_saved(data, tmp_path, told_each_step):
+    kept = []
+    start(data, tmp_path, on_progress=lambda table: kept.append(checkpoints_in(tmp_path)))
+    assert kept == [[]] * 12
+    assert checkpoints_in(tmp_path) == [12]
+
+
+def test_an_older_checkpoint_goes_only_when_the_newer_is_complete(data, tmp_path, monkeypatch):
+    there = []
+    save = torch.save
+
+    def watched(content, file):
+        save(content, file)
+        there.append(checkpoints_in(tmp_path))
+
+    monkeypatch.setattr(torch, "save", watched)
+    start(data, tmp_path, steps=3)
+    assert there == [[], [3], [3, 6], [6, 9]]
+
+
+def test_a_checkpoint_says_what_it_is_of(finished):
+    saved = torch.load(finished[0] / LAST, weights_only=True)
+    assert json.loads(saved["recipe"]) == json.loads(RECIPE.model_dump_json())
+    assert saved["seed"] == 1 and saved["step"] == 12
+    assert saved["execution"]["precision"] == "fp32"
+    assert saved["criterion"]["loss_norm"].item() != 100
+    assert saved["metrics"].shape == (12, 8)
+
+
+def test_what_a_killed_process_left_is_removed(data, tmp_path):
+    left = [tmp_path / "checkpoints" / ".step000000004.pt.123.tmp", tmp_path / ".metrics.csv.123.tmp"]
+    left[0].parent.mkdir()
+    for path in left:
+        path.write_bytes(b"half")
+    start(data, tmp_path)
+    assert files_below(tmp_path) == FILES
+
+
+def test_another_way_of_computing_is_said(data, tmp_path, told_each_step, capsys):
+    with pytest.raises(LostMachineError):
+        start(data, tmp_path, steps=5, on_progress=stop_after(6))
+    capsys.readouterr()
+    start(data, tmp_path, execution=Execution(precision="bf16", workers=1))
+    assert capsys.readouterr().out == "afkit: precision was fp32 up to step 5 and is bf16 from here on\n"
+
+
+# ---- what is refused
+
+
+def test_the_checkpoint_of_another_training_is_refused(data, finished, tmp_path):
+    path = copied(finished, tmp_path)
+    message = r"step000000012\.pt is of another recipe or seed; use another run folder, or delete it to start anew"
+    with pytest.raises(ValueError, match=message):
+        start(data, tmp_path, seed=2)
+    for change in ({"optim__epochs": 4}, {"optim__epochs": 3, "loss__label_smoothing": 0.1}):
+        other = tiny_recipe(**change)
+        with pytest.raises(ValueError, match=message):
+            train(other, training_set(data, other, seed=1), tmp_path, seed=1)
+    assert path.read_bytes() == (finished[0] / LAST).read_bytes()
+    assert files_below(tmp_path) == [LAST]
+
+
+def damaged(whole):
+    """Contents of a checkpoint file that cannot be gone on from."""
+    yield b""
+    yield b"abc"
+    yield b"this is no checkpoint, and it is somewhat longer"
+    yield whole[: len(whole) // 2]
+    yield whole[:-1]
+    middle = len(whole) // 2
+    yield whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+
+
+def test_a_damaged_checkpoint_is_refused_where_there_is_no_other(data, finished, tmp_path):
+    path = copied(finished, tmp_path)
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"012\.pt is not a readable checkpoint .* delete it to start anew"):
+            start(data, tmp_path)
+        assert path.read_bytes() == content
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over_and_named(data, finished, tmp_path, told_each_step, capsys):
+    with pytest.raises(LostMachineError):
+        start(data, tmp_path, steps=4, on_progress=stop_after(10))
+    newest = tmp_path / "checkpoints" / "step000000008.pt"
+    whole = newest.read_bytes()
+    rows = []
+    for content in damaged(whole):
+        newest.write_bytes(content)
+        capsys.readouterr()
+        with pytest.raises(LostMachineError):
+            start(data, tmp_path, on_progress=stop_after(5))
+        said = capsys.readouterr().out.splitlines()
+        assert len(said) == 1 and "step000000008.pt is not a readable checkpoint" in said[0]
+        assert said[0].endswith("; going on from step000000004.pt")
+    table = start(data, tmp_path, steps=5, on_progress=lambda table: rows.append(checkpoints_in(tmp_path)))
+    assert rows[:6] == [[4, 8]] + [[4, 5]] * 5, "the damaged one does not outlive the next"
+    assert_same_training(tmp_path, table, finished)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"recipe": "no json", "seed": 1}])
+def test_a_file_that_is_no_checkpoint_is_refused(data, tmp_path, content):
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(content, tmp_path / LAST)
+    with pytest.raises(ValueError, match=r"012\.pt is not a readable checkpoint .* delete it to start anew"):
+        start(data, tmp_path)
+
+
+@pytest.mark.parametrize("part", [*checkpoints.PARTS, *checkpoints.OTHERS])
+def test_a_checkpoint_that_lacks_a_part_is_refused(data, finished, tmp_path, part):
+    """An older version may have written one with the same recipe."""
+    whole = torch.load(finished[0] / LAST, weights_only=True)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({name: value for name, value in whole.items() if name != part}, tmp_path / LAST)
+    with pytest.raises(ValueError, match=rf"012\.pt is not a readable checkpoint .*{part}.* delete it to start anew"):
+        start(data, tmp_path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(data, finished, tmp_path):
+    whole = torch.load(finished[0] / LAST, weights_only=True)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(whole | {"model": {"weight": torch.zeros(3)}}, tmp_path / LAST)
+    with pytest.raises(ValueError, match=r"012\.pt does not fit this version of afkit .* delete it to start anew"):
+        start(data, tmp_path)
+
+
+# ---- a full disk
+
+
+def fill_disk(monkeypatch, when):
+    """Writing fails for lack of room in every file for whose final name `when` is true, after some bytes."""
+    whole = files.atomic_open
+
+    class Full:
+        def __init__(self, file):
+            self.file = file
+
+        def write(self, content):
+            if self.file.tell() + len(content) > 20_000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return self.file.write(content)
+
+        def flush(self):
+            self.file.flush()
+
+    @files.contextmanager
+    def atomic_open(path):
+        with whole(path) as file:
+            yield Full(file) if when(path) else file
+
+    monkeypatch.setattr(checkpoints, "atomic_open", atomic_open)
+
+
+def test_a_full_disk_stops_the_training_and_spares_the_older_checkpoint(data, finished, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        fill_disk(patch, lambda path: path.name == "step000000008.pt")
+        with pytest.raises(OSError, match=r"checkpoints cannot be written to \(No space left on device\); make room"):
+            start(data, tmp_path, steps=4)
+    assert checkpoints_in(tmp_path) == [4]
+    assert files_below(tmp_path) == ["checkpoints/step000000004.pt", "metrics.csv"]
+    rows = []
+    table = start(data, tmp_path, steps=4, on_progress=lambda table: rows.append(len(table)))
+    assert_same_training(tmp_path, table, finished)
+
+
+def test_a_disk_that_is_full_for_metrics_is_named_too(data, tmp_path, monkeypatch, told_each_step):
+    def flush(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(record.MetricsFile, "flush", flush)
+    with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\); make room") as caught:
+        start(data, tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_saving_does_not_grow_slow_over_many_steps(tmp_path):
+    metrics = Metrics()
+    file = MetricsFile(tmp_path / "metrics.csv", metrics)
+    for step in range(100_000):
+        metrics.add([step, 0, 1e-4, 0.5, 0.25, 0.75, 1.0, 0.01])
+    file.flush()
+    began = time.perf_counter()
+    for _ in range(20):
+        metrics.add([100_000, 0, 1e-4, 0.5, 0.25, 0.75, 1.0, 0.01])
+        file.flush()
+        rows = metrics.state_dict()
+    assert (time.perf_counter() - began) / 20 < 0.1, "writing all rows anew takes several times that"
+    assert rows.shape == (100_020, 8)
+    file.close()
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    pd.testing.assert_frame_equal(table, metrics.table(), rtol=1e-8, check_dtype=False)
