@@ -1,0 +1,225 @@
+"""Inference against the plain baseline: `python -m benchmarks.infer [--device cpu|cuda] [--precision ...]`.
+
+Network, decoding and NMS of one video, each alone and all together, both sides in turns; times are medians. Peak memory
+is that of a process of its own for each side. `--long 100000` instead sends one sequence of that many steps through
+`afkit.predict` as a whole.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from afkit.config import Recipe
+from afkit.detect.decoding import decode_batch
+from afkit.detect.prediction import predict, suppress
+from afkit.model.actionformer import build_model, padded_length
+from afkit.recipes import recipe as published
+from benchmarks import plain_detection, synthetic, textbook, timing
+from benchmarks.plain import PlainActionFormer
+from benchmarks.plain_detection import Rows
+from benchmarks.train import PRECISIONS, RESULTS, autocast, compare, in_child, set_arithmetic, target_speedup
+
+PARTS = ("network", "decode", "nms", "all")
+SHOWN = (
+    "recipe", "steps", *(f"{side}_{part}_ms" for part in PARTS[:3] for side in ("plain", "ours")),
+    "plain_ms", "ours_ms", "speedup", "target_speedup", "plain_peak_mb", "ours_peak_mb", "memory", "met", "alike",
+)  # fmt: skip
+TARGET = 1.5
+ALIKE = 1e-4  # scores of both sides; the networks differ by rounding, which NMS may amplify
+LONG_MB = 4000
+
+
+class Case(NamedTuple):
+    """What is measured in one row."""
+
+    recipe: str
+    steps: int  # of the video
+
+
+CASES = (
+    Case("thumos_i3d", 9216),
+    Case("thumos_i3d", 1600),
+    Case("anet_tsp", 192),
+    Case("epic_verb", 1000),
+    Case("ego4d_o_e", 900),
+)
+
+
+class Side:
+    """The three parts of an inference, and all of them; `network` keeps its output for `decode`, and so on."""
+
+    def __init__(self, name: str, recipe: Recipe, steps: int, device: str, precision: str):
+        self.name, self.recipe, self.device, self.precision = name, recipe, device, precision
+        torch.manual_seed(0)
+        model = build_model(recipe)
+        make_talkative(model)
+        if name == "plain":
+            weights, model = model.state_dict(), PlainActionFormer(recipe)
+            model.load_state_dict(weights)
+        self.model = model.to(device).eval()
+        item = synthetic.item(recipe, steps, seed=0)
+        self.batch = synthetic.padded(name, [item], padded_length(steps, recipe), device)
+
+    @torch.no_grad()
+    def network(self) -> None:
+        """Logits and offsets."""
+        if self.name == "plain":
+            self.out = self.model(self.batch.features, self.batch.mask)
+            return
+        with autocast(self.device, self.precision):
+            self.out = self.model(self.batch.features, self.batch.mask)
+
+    def decode(self) -> None:
+        """Candidates."""
+        decode = decode_batch if self.name == "ours" else plain_detection.decode
+        self.candidates = decode(self.out, self.recipe)
+
+    def nms(self) -> None:
+        """Detections, on the host."""
+        if self.name == "plain":
+            self.detections = plain_detection.suppress(self.candidates, self.recipe)[0]
+            return
+        kept = suppress(self.candidates, self.recipe)
+        segments, scores, labels, counts = (rows.cpu() for rows in kept)
+        count = int(counts)
+        self.detections: Rows = segments[0, :count], scores[0, :count], labels[0, :count]
+
+    def all(self) -> None:
+        """One after the other."""
+        self.network()
+        self.decode()
+        self.nms()
+
+
+@torch.no_grad()
+def make_talkative(model: nn.Module) -> None:
+    """Random weights that give what trained ones do: many candidates of all scores, overlapping their neighbours."""
+    model.cls_head.cls_head.conv.weight *= 4
+    model.reg_head.offset_head.conv.bias += 2
+
+
+def waiting(call: Callable[[], None], device: str) -> Callable[[], None]:
+    """The call, and on a GPU the wait for its end."""
+    if device == "cpu":
+        return call
+
+    def run() -> None:
+        call()
+        torch.cuda.synchronize()
+
+    return run
+
+
+def alike(ours: Rows, plain: Rows) -> bool:
+    """Whether both sides found equally many detections, with the same scores one by one."""
+    return len(ours[1]) == len(plain[1]) and bool(((ours[1] - plain[1]).abs() <= ALIKE).all())
+
+
+def steps_of(case: Case, recipe: Recipe) -> int:
+    """Steps of the case's video, relative to the published M."""
+    return case.steps * recipe.data.max_seq_len // published(case.recipe).data.max_seq_len
+
+
+def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """A line of the CSV file."""
+    recipe, device, precision = synthetic.sized(case.recipe, options.size), options.device, options.precision
+    steps = steps_of(case, recipe)
+    sides = {name: Side(name, recipe, steps, device, precision) for name in ("plain", "ours")}
+    for side in sides.values():
+        side.all()
+    calls = {f"{name}_{part}_ms": waiting(getattr(sides[name], part), device) for part in PARTS for name in sides}
+    times = timing.alternate(calls, 0.0, options.repeats)
+    child = ["benchmarks.infer", "--case", CASES.index(case), "--device", device, "--size", options.size]
+    peaks = {name: in_child(*child, "--precision", precision, "--child", name) for name in sides}
+    target = target_speedup(TARGET, options)
+    line = {"recipe": case.recipe, "size": options.size, "precision": precision, "steps": steps}
+    line |= {f"{name}_length": side.batch.mask.shape[1] for name, side in sides.items()} | times
+    line |= compare(times["plain_all_ms"], times["ours_all_ms"], peaks, target)
+    found = {name: side.detections for name, side in sides.items()}
+    return line | {"detections": len(found["ours"][1]), "alike": alike(**found) if precision == "fp32" else None}
+
+
+def take_memory(name: str, options: argparse.Namespace) -> float:
+    """Peak memory of two inferences of one side, in this process; NMS, which takes next to none, left out."""
+    case = CASES[options.case]
+    recipe = synthetic.sized(case.recipe, options.size)
+    side = Side(name, recipe, steps_of(case, recipe), options.device, options.precision)
+    for _ in range(2):
+        side.network()
+        side.decode()
+    return synthetic.peak_mb(options.device)
+
+
+def long_sequence(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Time and peak memory of this process for one long sequence, features included."""
+    recipe, steps = synthetic.sized(name, options.size), options.long
+    model = build_model(recipe)
+    make_talkative(model)
+    width = sum(recipe.data.input_dims)
+    features = np.random.default_rng(0).standard_normal((steps, width), np.float32)  # (T, C), as on disk
+    began = time.perf_counter()
+    found = predict(model.to(options.device), recipe, features, fps=synthetic.FPS)
+    seconds = time.perf_counter() - began
+    peak = synthetic.peak_mb(options.device)
+    return {
+        "recipe": name,
+        "steps": steps,
+        "features_mb": features.nbytes / 2**20,
+        "seconds": seconds,
+        "detections": len(found),
+        "ours_peak_mb": peak,
+        "target_mb": LONG_MB,
+        "met": peak <= LONG_MB,
+    }
+
+
+def measure_long(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """A line for each recipe that was asked for (THUMOS without), each in a process of its own."""
+    child = ["benchmarks.infer", "--device", options.device, "--size", options.size, "--long", options.long]
+    names = options.recipes or ["thumos_i3d"]
+    return [in_child(*child, "--recipes", name, "--child", "ours") for name in names]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of ours; see benchmarks.train")
+    parser.add_argument("--recipes", nargs="+", choices=sorted({case.recipe for case in CASES}))
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of both sides")
+    parser.add_argument("--csv", type=Path, help="default: results/benchmarks/infer_<device>.csv")
+    parser.add_argument("--size", choices=("full", "tiny"), default="full")
+    parser.add_argument("--long", type=int, default=0, metavar="STEPS", help="measure one sequence of so many steps")
+    parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
+    parser.add_argument("--case", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    set_arithmetic(options.precision)
+    if options.child:
+        result = long_sequence(options.recipes[0], options) if options.long else take_memory(options.child, options)
+        print(json.dumps(result))
+        return
+    facts = timing.machine(options.device)
+    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+    if options.long:
+        rows, kind = measure_long(options), "infer_long"
+        timing.print_table(list(rows[0]), [list(line.values()) for line in rows])
+    else:
+        textbook.build()
+        cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
+        rows, kind = [measure(case, options) for case in cases], "infer"
+        timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
+    suffix = "" if options.precision == "fp32" else f"_{options.precision}"
+    path = options.csv or RESULTS / f"{kind}_{options.device}{suffix}.csv"
+    timing.write_csv(path, [{**line, **facts} for line in rows])
+    print(f"\n{path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""A training step against the plain baseline: `python -m benchmarks.train [--device cpu|cuda] [--precision ...]`.
+
+Both sides do the same step (forward, losses, backward, clipping, optimiser, schedule, average) on the same synthetic
+videos in turns; times are medians, and the ratios are what counts. The baseline pads to M, ours to the batch. Peak
+memory is that of a process of its own for each side. On CUDA a whole THUMOS training is projected too (`--whole` really
+runs it); `--profile` shows instead where the time of ours goes.
+"""
+
+import argparse
+import contextlib
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from afkit.config import Recipe
+from afkit.data.batches import Batch, padded_batch_length
+from afkit.model.actionformer import build_model
+from afkit.model.losses import Criterion
+from afkit.recipes import recipe as published
+from afkit.train.optimizer import build_optimizer, update_average
+from benchmarks import synthetic, timing, whole
+from benchmarks.plain_training import PlainTraining
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results" / "benchmarks"
+SHOWN = (
+    "recipe", "steps", "batch", "plain_ms", "ours_ms", "speedup", "target_speedup",
+    "plain_peak_mb", "ours_peak_mb", "memory", "target_memory", "met",
+)  # fmt: skip
+PRECISIONS = ("fp32", "tf32", "bf16")
+TARGET_MEMORY = 0.7  # of the baseline's
+TARGET_GPU = {"fp32": 3.0, "tf32": 3.0, "bf16": 5.0}
+MEMORY_STEPS = 3
+STEPS_PER_EPOCH = 100
+
+
+class Case(NamedTuple):
+    """What is measured in one row."""
+
+    recipe: str
+    lengths: tuple[int, ...]  # of the sequences, repeated to fill the recipe's batch
+    target: float  # speedup on a CPU
+
+
+CASES = (
+    Case("thumos_i3d", (2304,), 1.25),
+    Case("thumos_i3d", (1400, 900), 1.5),
+    Case("anet_tsp", (192,), 1.25),
+    Case("epic_verb", (2304,), 1.25),
+    Case("epic_verb", (1400, 900), 1.5),
+    Case("ego4d_o_e", (1024,), 1.25),
+    Case("ego4d_o_e", (600, 400), 1.5),
+)
+
+
+class OurTraining:
+    """A training of afkit's network, from its public parts; `loss`, `backward` and `update` are one step."""
+
+    def __init__(self, recipe: Recipe, device: str, steps_per_epoch: int, precision: str = "fp32"):
+        self.recipe, self.device, self.precision = recipe, device, precision
+        self.model = build_model(recipe).to(device).train()
+        self.average = copy.deepcopy(self.model).eval()
+        self.parameters = list(self.model.parameters())
+        self.current, self.averaged = (list(part.state_dict().values()) for part in (self.model, self.average))
+        self.criterion = Criterion(recipe).to(device)
+        self.optimizer, self.schedule = build_optimizer(self.model, recipe, steps_per_epoch)
+        self.steps = 0
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The total loss of a batch."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(self.device, self.precision):
+            out = self.model(batch.features, batch.mask)
+        logits, offsets = ([x.float() for x in part] for part in (out.logits, out.offsets))
+        out = out._replace(logits=logits, offsets=offsets)
+        return self.criterion(out, batch.segments, batch.labels)["total"]
+
+    def update(self) -> None:
+        """Clip the gradients, move weights, learning rate and the averaged weights."""
+        nn.utils.clip_grad_norm_(self.parameters, self.recipe.optim.clip_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        update_average(self.averaged, self.current, self.steps, self.recipe.optim)
+        self.steps += 1
+
+
+def autocast(device: str, precision: str) -> contextlib.AbstractContextManager:
+    """The context of ours: bfloat16 where it may be used, for `precision` "bf16"."""
+    return torch.autocast(device, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+
+
+def set_arithmetic(precision: str) -> None:
+    """Products on a GPU, for both sides alike: full float32, TensorFloat-32, or as torch has them by default (bf16).
+
+    By default torch's convolutions, which the baseline has everywhere, use TensorFloat-32 and its matrix products do
+    not; so neither setting of "fp32" and "tf32" favours a side.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+
+
+def step(training: OurTraining | PlainTraining, batch: Batch) -> None:
+    """One training step; its parts bear names in a profile."""
+    with record_function("1 forward and losses"):
+        loss = training.loss(batch)
+    with record_function("2 backward"):
+        loss.backward()
+    with record_function("3 update"):
+        training.update()
+
+
+def inputs(case: Case, recipe: Recipe, device: str) -> dict[str, Batch]:
+    """The batch of each side; lengths are relative to the published M."""
+    shrink = recipe.data.max_seq_len / published(case.recipe).data.max_seq_len
+    lengths = [int(length * shrink) for length in islice(cycle(case.lengths), recipe.optim.batch_size)]
+    items = [synthetic.item(recipe, length, seed) for seed, length in enumerate(lengths)]
+    longest = recipe.data.max_seq_len
+    steps = {"plain": longest, "ours": padded_batch_length(max(lengths), longest, recipe.model.level_strides[-1])}
+    return {side: synthetic.padded(side, items, length, device) for side, length in steps.items()}
+
+
+def start(side: str, recipe: Recipe, device: str, precision: str) -> OurTraining | PlainTraining:
+    """A training of one side."""
+    torch.manual_seed(0)
+    if side == "ours":
+        return OurTraining(recipe, device, STEPS_PER_EPOCH, precision)
+    return PlainTraining(recipe, device, STEPS_PER_EPOCH, build_model(recipe).state_dict())
+
+
+def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """A line of the CSV file."""
+    recipe, device = synthetic.sized(case.recipe, options.size), options.device
+    batches = inputs(case, recipe, device)
+    trainings = {side: start(side, recipe, device, options.precision) for side in batches}
+    rounds = 10 if device == "cuda" else 1  # steps that are queued before waiting for the GPU
+
+    def run(side: str) -> None:
+        for _ in range(rounds):
+            step(trainings[side], batches[side])
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    times = timing.alternate({side: lambda side=side: run(side) for side in trainings}, 0.0, options.repeats)
+    child = ["benchmarks.train", "--case", CASES.index(case), "--device", device, "--size", options.size]
+    peaks = {side: in_child(*child, "--precision", options.precision, "--child", side) for side in batches}
+    return {
+        "recipe": case.recipe,
+        "size": options.size,
+        "precision": options.precision,
+        "steps": "+".join(str(length) for length in dict.fromkeys(batches["ours"].mask.sum(dim=1).tolist())),
+        "batch": recipe.optim.batch_size,
+        "plain_length": batches["plain"].mask.shape[1],
+        "ours_length": batches["ours"].mask.shape[1],
+    } | compare(times["plain"] / rounds, times["ours"] / rounds, peaks, target_speedup(case.target, options))
+
+
+def target_speedup(on_cpu: float, options: argparse.Namespace) -> float:
+    """What is asked for on this device."""
+    return on_cpu if options.device == "cpu" else TARGET_GPU[options.precision]
+
+
+def compare(plain_ms: float, ours_ms: float, peaks: dict[str, float], target: float | None) -> dict[str, Any]:
+    """Times, peak memory, ratios, and whether the targets are met."""
+    speedup, memory = plain_ms / ours_ms, peaks["ours"] / peaks["plain"]
+    return {
+        "plain_ms": plain_ms,
+        "ours_ms": ours_ms,
+        "speedup": speedup,
+        "target_speedup": target,
+        "plain_peak_mb": peaks["plain"],
+        "ours_peak_mb": peaks["ours"],
+        "memory": memory,
+        "target_memory": TARGET_MEMORY,
+        "met": (target is None or speedup >= target) and memory <= TARGET_MEMORY,
+    }
+
+
+def in_child(*arguments: Any) -> Any:
+    """What a process of its own prints last, as JSON: `python -m <arguments>`."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def take_memory(side: str, options: argparse.Namespace) -> float:
+    """Peak memory of some steps of one side, in this process."""
+    case = CASES[options.case]
+    recipe = synthetic.sized(case.recipe, options.size)
+    batch = inputs(case, recipe, options.device)[side]
+    training = start(side, recipe, options.device, options.precision)
+    for _ in range(MEMORY_STEPS):
+        step(training, batch)
+    return synthetic.peak_mb(options.device)
+
+
+def show_profile(case: Case, options: argparse.Namespace) -> None:
+    """The most expensive operations of our step, and how its time falls into parts."""
+    recipe = synthetic.sized(case.recipe, options.size)
+    batch = inputs(case, recipe, options.device)["ours"]
+    training = start("ours", recipe, options.device, options.precision)
+    for _ in range(3):
+        step(training, batch)
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (options.device == "cuda")
+    with profile(activities=activities) as recorded:
+        for _ in range(options.repeats):
+            step(training, batch)
+        if options.device == "cuda":
+            torch.cuda.synchronize()
+    events = recorded.key_averages()
+    print(f"\n{case.recipe}, {case.lengths}: {options.repeats} steps")
+    kind = "self_device_time_total" if options.device == "cuda" else "self_cpu_time_total"
+    print(events.table(sort_by=kind, row_limit=15, max_name_column_width=60))
+    parts = [(event.key, event.cpu_time_total / 1e3 / options.repeats) for event in events if event.key[:1].isdigit()]
+    timing.print_table(("part", "host_ms"), sorted(parts))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of ours; see set_arithmetic")
+    parser.add_argument("--recipes", nargs="+", choices=sorted({case.recipe for case in CASES}))
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of both sides")
+    parser.add_argument("--csv", type=Path, help="default: results/benchmarks/train_<device>.csv")
+    parser.add_argument("--size", choices=("full", "tiny"), default="full")
+    parser.add_argument("--profile", action="store_true", help="show our most expensive operations instead")
+    parser.add_argument("--whole", action="store_true", help="really run a whole THUMOS training")
+    parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
+    parser.add_argument("--case", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    set_arithmetic(options.precision)
+    if options.child:
+        print(json.dumps(take_memory(options.child, options)))
+        return
+    cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
+    facts = timing.machine(options.device)
+    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+    if options.profile:
+        for case in cases:
+            show_profile(case, options)
+        return
+    rows = [measure(case, options) for case in cases]
+    timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
+    suffix = "" if options.precision == "fp32" else f"_{options.precision}"
+    path = options.csv or RESULTS / f"train_{options.device}{suffix}.csv"
+    timing.write_csv(path, [{**line, **facts} for line in rows])
+    print(f"\n{path}")
+    if options.whole or (options.device == "cuda" and any(case.recipe == whole.RECIPE for case in cases)):
+        line = whole.measure(options.device, options.precision, options.whole, options.size)
+        timing.print_table(list(line), [list(line.values())])
+        path = path.with_stem(f"{path.stem}_whole")
+        timing.write_csv(path, [{**line, **facts}])
+        print(f"\n{path}")
+
+
+if __name__ == "__main__":
+    main()

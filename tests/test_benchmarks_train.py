@@ -1,0 +1,249 @@
+"""The training and inference benchmarks: the baseline computes the same, and both run. No timing is judged here."""
+
+import csv
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from afkit.data.batches import padded_batch_length
+from afkit.detect.decoding import decode
+from afkit.detect.operator import unavailable
+from afkit.model.actionformer import build_model, padded_length
+from afkit.recipes import recipe, recipe_names
+from benchmarks import infer, plain_detection, synthetic, textbook, train, whole
+from benchmarks.plain import PlainActionFormer
+from benchmarks.plain_training import PlainTraining
+
+RECIPES = ("thumos_i3d", "anet_tsp", "epic_verb", "ego4d_o_e", "ego4d_s_o_e")
+LOGITS, LOSSES, GRADIENTS, WEIGHTS = 1e-5, 1e-6, 1e-4, 1e-5
+CLIP = 0.01  # low enough to be reached
+REASON = unavailable("cpp")  # the baseline's NMS needs the same tools
+needs_compiler = pytest.mark.skipif(bool(REASON), reason=REASON)
+COLUMNS = {
+    "recipe",
+    "plain_ms",
+    "ours_ms",
+    "speedup",
+    "target_speedup",
+    "plain_peak_mb",
+    "ours_peak_mb",
+    "memory",
+    "met",
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch):
+    """Children on one thread, and arithmetic as it was."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    flags = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
+
+
+@torch.no_grad()
+def shake(model):
+    """Move norms, biases and drop-path scales off their start, where they hide most of what a block computes."""
+    for parameter in model.parameters():
+        if parameter.dim() < 3 or parameter.shape[0] == 1:
+            parameter += 0.3 * torch.randn(parameter.shape)
+
+
+def both(name, lengths, padded):
+    """The outputs of ours and of the baseline with the same weights, for videos padded by each side's rule."""
+    torch.manual_seed(0)
+    settings = synthetic.sized(name, "tiny")
+    ours, plain = build_model(settings).eval(), PlainActionFormer(settings).eval()
+    shake(ours)
+    plain.load_state_dict(ours.state_dict())
+    items = [synthetic.item(settings, length, seed) for seed, length in enumerate(lengths)]
+    with torch.no_grad():
+        pairs = {"ours": ours, "plain": plain}
+        return [
+            network(*synthetic.padded(side, items, length, "cpu")[:2])
+            for (side, network), length in zip(pairs.items(), padded, strict=True)
+        ]
+
+
+def assert_same(ours, plain):
+    """Both sides at true features; masks and points, too."""
+    levels = zip(*ours, *plain, strict=True)
+    for logits, offsets, mask, points, plain_logits, plain_offsets, plain_mask, plain_points in levels:
+        steps = mask.shape[1]
+        assert torch.equal(mask, plain_mask[:, :steps]) and not plain_mask[:, steps:].any()
+        assert torch.equal(points, plain_points[:steps])
+        assert ((logits - plain_logits[:, :steps])[mask].abs() <= LOGITS).all()
+        assert ((offsets - plain_offsets[:, :steps])[mask].abs() <= LOGITS).all()
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name != "watch"])
+def test_the_baseline_takes_our_weights(name):
+    with torch.device("meta"):
+        ours, plain = build_model(recipe(name)), PlainActionFormer(recipe(name))
+    shapes = [{key: value.shape for key, value in model.state_dict().items()} for model in (ours, plain)]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_networks_agree_on_a_batch_padded_by_each_sides_rule(name):
+    settings = synthetic.sized(name, "tiny")
+    longest, stride = settings.data.max_seq_len, settings.model.level_strides[-1]
+    for lengths in ((longest, longest // 2), (longest // 3 + 5, longest // 4)):
+        assert_same(*both(name, lengths, (padded_batch_length(max(lengths), longest, stride), longest)))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_networks_agree_on_a_video_longer_than_in_training(name):
+    settings = synthetic.sized(name, "tiny")
+    steps = 2 * settings.data.max_seq_len + 7
+    assert_same(*both(name, (steps,), 2 * (padded_length(steps, settings),)))
+
+
+def trainings(name):
+    """Both sides at the same start, without warm-up (whose first step moves nothing) and without random dropping."""
+    torch.manual_seed(0)
+    settings = synthetic.sized(name, "tiny", {"optim.warmup_epochs": 0, "optim.clip_norm": CLIP})
+    ours = train.OurTraining(settings, "cpu", steps_per_epoch=10)
+    shake(ours.model)
+    ours.average.load_state_dict(ours.model.state_dict())
+    plain = PlainTraining(settings, "cpu", 10, ours.model.state_dict())
+    for module in (*ours.model.modules(), *plain.model.modules()):
+        for setting in ("rate", "p"):
+            if hasattr(module, setting):
+                setattr(module, setting, 0.0)
+    case = next(case for case in reversed(train.CASES) if case.recipe == name)
+    batches = train.inputs(case, settings, "cpu")
+    return ours, plain, {side: with_rivals(batch, settings) for side, batch in batches.items()}
+
+
+def with_rivals(batch, settings):
+    """A batch whose first actions share their points with one of another class and with one that is a little longer."""
+    rivals = torch.tensor([[0.0, 0.0], [-0.5, 0.5]])
+    segments = [torch.cat([own, own[:1] + rivals]) for own in batch.segments]
+    labels = [torch.cat([own, (own[:1] + torch.tensor([1, 2])) % settings.data.num_classes]) for own in batch.labels]
+    return batch._replace(segments=segments, labels=labels)
+
+
+@pytest.mark.parametrize("name", RECIPES[:4])
+def test_a_step_of_both_sides_is_the_same(name):
+    ours, plain, batches = trainings(name)
+    losses = [side.loss(batches[which]) for side, which in ((ours, "ours"), (plain, "plain"))]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=LOSSES)
+    assert ours.criterion.loss_norm.item() == pytest.approx(plain.criterion.loss_norm, rel=1e-12)
+    for loss in losses:
+        loss.backward()
+    gradients = {key: (value.grad, dict(plain.model.named_parameters())[key].grad)
+                 for key, value in ours.model.named_parameters()}  # fmt: skip
+    whole_norm = torch.stack([b.norm() for _, b in gradients.values()]).norm()
+    for key, (a, b) in gradients.items():  # some are zero but for rounding
+        assert (a - b).norm() <= GRADIENTS * b.norm() + 1e-6 * whole_norm, key
+    told = {key: b.abs() > 1e-5 * whole_norm for key, (_, b) in gradients.items()}
+    ours.update()
+    plain.update()
+    for clipped in zip(*gradients.values(), strict=True):
+        assert torch.stack([gradient.norm() for gradient in clipped]).norm().item() == pytest.approx(CLIP, rel=1e-3)
+    rate = ours.recipe.optim.learning_rate
+    for model, theirs in ((ours.model, plain.model), (ours.average, plain.average)):
+        theirs = theirs.state_dict()
+        for key, value in model.state_dict().items():
+            difference = (value - theirs[key]).abs()
+            assert (difference[told[key]] <= WEIGHTS).all(), key
+            assert (difference <= 2.1 * rate).all(), key  # Adam moves by the rate, whatever a gradient's size
+    assert sum(mask.sum() for mask in told.values()) > 1000
+
+
+def sort(rows):
+    """Candidates by descending score."""
+    order = rows[1].argsort(descending=True)
+    return tuple(column[order] for column in rows)
+
+
+@pytest.mark.parametrize("name", RECIPES[:4])
+def test_decoding_agrees(name):
+    side = infer.Side("ours", synthetic.sized(name, "tiny"), 150, "cpu", "fp32")
+    side.network()
+    empty = [offsets * (torch.rand(offsets.shape[:2])[..., None] > 0.2) for offsets in side.out.offsets]
+    side.out = side.out._replace(offsets=empty)
+    (ours,), (plain,) = decode(side.out, side.recipe), plain_detection.decode(side.out, side.recipe)
+    assert len(ours[1]) > 50
+    assert textbook.agree(sort(ours), sort(plain))
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES[:4])
+def test_detections_agree(name):
+    textbook.build()
+    ours, plain = (infer.Side(side, synthetic.sized(name, "tiny"), 150, "cpu", "fp32") for side in ("ours", "plain"))
+    ours.all()
+    plain.all()
+    assert infer.alike(ours.detections, plain.detections)
+    plain.candidates = plain_detection.decode(ours.out, ours.recipe)
+    plain.nms()
+    assert textbook.agree(ours.detections, plain.detections)
+    assert len(ours.detections[1]) > 5
+
+
+def test_peak_memory_is_that_of_the_process_itself():
+    ballast = torch.ones(2**27)  # 512 MB
+    child = "from benchmarks.synthetic import peak_mb; print(peak_mb('cpu'))"
+    told = subprocess.run([sys.executable, "-c", child], cwd=train.ROOT, capture_output=True, text=True, check=True)
+    assert 50 < float(told.stdout) < 512 < synthetic.peak_mb("cpu")
+    assert ballast[0] == 1
+
+
+def lines(path):
+    """Rows of a CSV file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_the_training_benchmark_runs(tmp_path, capsys):
+    path = tmp_path / "new" / "train.csv"
+    train.main(["--size", "tiny", "--recipes", "anet_tsp", "--repeats", "1", "--csv", str(path)])
+    (row,) = lines(path)
+    assert row.keys() >= COLUMNS | {"steps", "batch", "target_memory", "processor", "torch"}
+    assert row["recipe"] == "anet_tsp" and float(row["plain_ms"]) > 0 and float(row["ours_peak_mb"]) > 50
+    assert row["met"] in ("True", "False")
+    assert str(path) in capsys.readouterr().out
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_the_inference_benchmark_runs(tmp_path):
+    path = tmp_path / "infer.csv"
+    infer.main(["--size", "tiny", "--recipes", "anet_tsp", "--repeats", "1", "--csv", str(path)])
+    (row,) = lines(path)
+    assert row.keys() >= COLUMNS | {f"{side}_{part}_ms" for side in ("ours", "plain") for part in infer.PARTS}
+    assert row["alike"] == "True" and int(row["detections"]) > 0
+
+
+@pytest.mark.slow
+def test_a_long_sequence_is_measured(tmp_path):
+    path = tmp_path / "long.csv"
+    infer.main(["--size", "tiny", "--long", "2000", "--csv", str(path)])
+    (row,) = lines(path)
+    assert row["steps"] == "2000" and int(row["detections"]) > 0 and row["met"] == "True"
+
+
+def test_the_profile_names_operations_and_parts(capsys):
+    train.main(["--size", "tiny", "--recipes", "anet_tsp", "--repeats", "1", "--profile"])
+    shown = capsys.readouterr().out
+    assert "aten::" in shown and "2 backward" in shown
+
+
+@pytest.mark.parametrize("really", [False, True])
+def test_a_whole_training_is_projected_or_run(monkeypatch, really):
+    monkeypatch.setattr(whole, "VIDEOS", 4)
+    monkeypatch.setattr(whole, "LONGEST", 200)
+    short = {"optim.warmup_epochs": 1, "optim.epochs": 2}
+    sized = synthetic.sized
+    if really:
+        monkeypatch.setattr(synthetic, "sized", lambda name, size, more=None: sized(name, size, more or short))
+    line = whole.measure("cpu", "fp32", really, "tiny")
+    assert line["how"] == ("run" if really else "projected")
+    assert line["steps"] == (6 if really else 70)
+    assert line["seconds"] > 0
