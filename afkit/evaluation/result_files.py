@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from afkit.evaluation.tables import PREDICTION_COLUMNS, check_columns, labels_of
 from afkit.files import read_json, write_json, write_json_gz
 
 VERSION = "VERSION 1.3"  # of the format; tools of the benchmark expect it
+UNKNOWN = -1  # label id of a name that is not known
 
 
 def write_predictions(path: str | Path, predictions: pd.DataFrame, label_names: Mapping[int, str]) -> None:
@@ -37,9 +38,7 @@ def write_predictions(path: str | Path, predictions: pd.DataFrame, label_names: 
     segments = segments_of(predictions, "predictions").tolist()
     scores = scores_of(predictions, "predictions").tolist()
     labels = labels_of(predictions, "predictions").tolist()
-    unnamed = sorted(set(labels) - set(label_names))
-    if unnamed:
-        raise ValueError(f"label_names has no name for label {unnamed[0]}; give the names of all predicted labels")
+    check_named(labels, label_names)
 
     results: dict[str, list] = {}
     for video, segment, label, score in zip(videos, segments, labels, scores, strict=True):
@@ -48,12 +47,24 @@ def write_predictions(path: str | Path, predictions: pd.DataFrame, label_names: 
     write(path, {"version": VERSION, "results": results, "external_data": {}})
 
 
-def read_predictions(path: str | Path, label_names: Mapping[int, str]) -> pd.DataFrame:
+def check_named(labels: Iterable[int], label_names: Mapping[int, str]) -> None:
+    """Raise a ValueError that gives a label without a name, if there is one."""
+    unnamed = sorted(set(labels) - set(label_names))
+    if unnamed:
+        raise ValueError(f"label_names has no name for label {unnamed[0]}; give the names of all predicted labels")
+
+
+def read_predictions(path: str | Path, label_names: Mapping[int, str], unknown_labels: str = "refuse") -> pd.DataFrame:
     """Read predictions in the ActivityNet result format, ours or another tool's.
+
+    The videos may stand under "results", under "detect_results" (Ego4D), or alone: {video: [...]}. A segment is
+    [start, end] in seconds; numbers may be text, times clock times, too ("1:02:03.5", "2:03.5").
 
     Args:
         path: .json, or compressed with the ending .gz.
-        label_names: name of each label id; the file may hold names or ids, and numbers as strings.
+        label_names: name of each label id; the file may hold names or ids.
+        unknown_labels: what becomes of a label that is neither. "refuse": an error. "keep": an id stays as it is, a
+            name becomes label -1; `evaluate` counts both (predictions_unknown_label).
 
     Returns:
         DataFrame with video (str), start_sec, end_sec (float64 seconds), label (int64 id), score (float64).
@@ -63,36 +74,65 @@ def read_predictions(path: str | Path, label_names: Mapping[int, str]) -> pd.Dat
             names file, video and row.
     """
     _check_names(label_names)
-    content = read_json(path)
-    results = content.get("results") if isinstance(content, dict) else None
-    if not isinstance(results, dict):
-        raise ValueError(f'{path} holds no predictions; expected {{"results": {{video: [...]}}}}')
+    if unknown_labels not in ("refuse", "keep"):
+        raise ValueError(f"unknown_labels is {unknown_labels!r}; choose refuse or keep")
     ids = {spelling: label for label in label_names for spelling in (label, str(label))}
     ids |= {name: label for label, name in label_names.items()}
     rows = []
-    for video, entries in results.items():
+    for video, entries in _videos_in(path).items():
         if not isinstance(entries, list):
             raise ValueError(f"{path}, video '{video}': expected a list of predictions")
         for i, entry in enumerate(entries):
             try:
-                rows.append((video, *_read_entry(entry, ids)))
+                rows.append((video, *_read_entry(entry, ids, unknown_labels == "keep")))
             except ValueError as error:
                 raise ValueError(f"{path}, video '{video}', row {i}: {error}") from None
     types = dict(zip(PREDICTION_COLUMNS, (str, "float64", "float64", "int64", "float64"), strict=True))
     return pd.DataFrame(rows, columns=PREDICTION_COLUMNS).astype(types)
 
 
-def _read_entry(entry: Any, ids: Mapping[str | int, int]) -> tuple[float, float, int, float]:
+def _videos_in(path: str | Path) -> dict[str, Any]:
+    """{video: its predictions}, as far as it has been looked at."""
+    content = read_json(path)
+    if isinstance(content, dict):
+        key = next((key for key in ("results", "detect_results") if key in content), None)
+        videos = content[key] if key else content
+        bare = key is None and content and all(isinstance(entries, list) for entries in content.values())
+        if bare or (key and isinstance(videos, dict)):
+            return videos
+    raise ValueError(f'{path} holds no predictions; expected {{"results": {{video: [...]}}}}')
+
+
+def _read_entry(entry: Any, ids: Mapping[str | int, int], keep: bool) -> tuple[float, float, int, float]:
     """(start_sec, end_sec, label id, score) of one prediction; `ids` by name, id, and id as text."""
     if not isinstance(entry, dict) or not {"label", "score", "segment"} <= entry.keys():
         raise ValueError("expected a prediction with label, score and segment")
     segment = entry["segment"]
     if not isinstance(segment, list) or len(segment) != 2:
         raise ValueError(f"segment {segment!r} is not [start, end] in seconds")
-    label = entry["label"]
-    if not isinstance(label, (str, int)) or label not in ids:
+    return _seconds(segment[0]), _seconds(segment[1]), _label(entry["label"], ids, keep), _number(entry["score"])
+
+
+def _label(label: Any, ids: Mapping[str | int, int], keep: bool) -> int:
+    if isinstance(label, float) and label.is_integer():  # ids that went through a table
+        label = int(label)
+    if not isinstance(label, (str, int)) or isinstance(label, bool) or (label not in ids and not keep):
         raise ValueError(f"label {label!r} is neither a name nor an id of label_names")
-    return _number(segment[0]), _number(segment[1]), ids[label], _number(entry["score"])
+    if label in ids:
+        return ids[label]
+    is_id = isinstance(label, int) or label.isdecimal()
+    return int(label) if is_id and int(label) in range(2**31) else UNKNOWN
+
+
+def _seconds(value: Any) -> float:
+    """Seconds, or hours and minutes before them."""
+    if not isinstance(value, str) or ":" not in value:
+        return _number(value)
+    *larger, seconds = value.split(":")
+    if len(larger) > 2 or not all(part.strip().isdecimal() for part in larger):
+        raise ValueError(f"{value!r} is not a clock time such as 1:02:03.5")
+    minutes = sum(int(part) * 60**place for place, part in enumerate(reversed(larger)))
+    return 60 * minutes + _number(seconds)
 
 
 def _number(value: Any) -> float:

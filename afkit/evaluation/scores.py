@@ -9,7 +9,14 @@ import pandas as pd
 from afkit.evaluation.average_precision import average_precision, check_tious, threshold_bits
 from afkit.evaluation.pairs import Pairing, collides, pair_up
 from afkit.evaluation.recall import recall_at_kx
-from afkit.evaluation.tables import labels_of
+from afkit.evaluation.tables import (
+    GT_COLUMNS,
+    PREDICTION_COLUMNS,
+    check_common_videos,
+    labels_of,
+    scores_of,
+    segments_of,
+)
 
 LABEL_REMAPS = ("fixed", "official")
 RECALL_KS = (1, 5)
@@ -41,21 +48,22 @@ def evaluate(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float]
             it lies below K, for the class of that number; it breaks ties between scores in another order, too.
 
     Returns:
-        Scores, with the thresholds in the given order. A class without predictions has AP 0. counts: ground_truths,
-        predictions, videos, classes, predictions_unknown_label, predictions_colliding_label (those of them that
-        "official" takes for another class), predictions_unknown_video (false positives), videos_without_predictions,
-        classes_without_predictions.
+        Scores, with the thresholds in the given order. A class without predictions has AP 0; a segment that is
+        reversed or has no length is never a hit and never found, but counts. counts: ground_truths, predictions,
+        videos, classes, predictions_unknown_label, predictions_colliding_label (those of them that "official" takes
+        for another class), predictions_unknown_video (false positives), videos_without_predictions,
+        classes_without_predictions; of both tables (gt_..., predictions_...) the rows that are reversed (end before
+        start), zero_length, and duplicated (an earlier row is the same in all columns that count).
 
     Raises:
-        ValueError: no ground truth, missing columns, a score or time that is no finite number, unusable thresholds,
-            or an unknown label_remap.
+        ValueError: no ground truth, or predictions in none of its videos (the message has both sets of names);
+            missing columns, a score or time that is no finite number, unusable thresholds, or an unknown label_remap.
     """
     tious = check_tious(tious)
     if label_remap not in LABEL_REMAPS:
         raise ValueError(f"label_remap is {label_remap!r}; choose from: {', '.join(LABEL_REMAPS)}")
     pairing = pair_up(gt, predictions, label_remap)
-    if gt.empty:
-        raise ValueError("gt has no rows; without ground truth there is nothing to evaluate against")
+    check_common_videos(gt, predictions)
 
     bits = threshold_bits(pairing.pair_tiou, tious)
     ap = average_precision(pairing, bits, len(tious))  # (K, S)
@@ -86,4 +94,23 @@ def _counts(gt: pd.DataFrame, predictions: pd.DataFrame, pairing: Pairing) -> di
         "predictions_unknown_video": int((~predictions["video"].isin(gt["video"])).sum()),
         "videos_without_predictions": int((~gt_videos.isin(predictions["video"])).sum()),
         "classes_without_predictions": len(pairing.classes) - len(with_predictions),
+        **_count_odd(gt, GT_COLUMNS, "gt", slice(None)),
+        **_count_odd(predictions, PREDICTION_COLUMNS, "predictions", _with_equal_score(predictions, pairing)),
     }
+
+
+def _count_odd(table: pd.DataFrame, columns: list[str], name: str, alike: np.ndarray | slice) -> dict[str, int]:
+    """Rows that are taken as they are, but hint at a mistake; all duplicates are among the rows `alike`."""
+    length_sec = np.diff(segments_of(table, name), axis=1)
+    return {
+        f"{name}_reversed": int((length_sec < 0).sum()),
+        f"{name}_zero_length": int((length_sec == 0).sum()),
+        f"{name}_duplicated": int(table.iloc[alike].duplicated(columns).sum()),
+    }
+
+
+def _with_equal_score(predictions: pd.DataFrame, pairing: Pairing) -> np.ndarray:
+    """Rows whose score another one of their class has: few, as a rule, and quicker to search than all."""
+    scores = scores_of(predictions, "predictions")[pairing.row]
+    same = (scores[1:] == scores[:-1]) & (pairing.prediction_class[1:] == pairing.prediction_class[:-1])
+    return pairing.row[np.append(same, False) | np.append(False, same)[: len(scores)]]

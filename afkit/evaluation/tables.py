@@ -37,6 +37,25 @@ def videos_of(table: pd.DataFrame, name: str) -> np.ndarray:
     return table["video"].to_numpy(dtype=object)
 
 
+def check_common_videos(gt: pd.DataFrame, predictions: pd.DataFrame) -> None:
+    """Raise a ValueError that names the videos of both sides, if gt is empty or no prediction is in a video of it.
+
+    Predictions without a single row are no mistake: nothing was found.
+    """
+    if gt.empty or not (predictions.empty or predictions["video"].isin(gt["video"]).any()):
+        raise ValueError(
+            f"{'gt has no rows, so ' if gt.empty else ''}gt and predictions have no video in common; "
+            f"gt: {_few(gt['video'])}; predictions: {_few(predictions['video'])}; "
+            f"give the ground truth of the videos that were predicted, under the same ids"
+        )
+
+
+def _few(videos: pd.Series) -> str:
+    """The first names, and how many there are."""
+    names = [str(name) for name in videos.unique()]
+    return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''} ({len(names)})" if names else "none"
+
+
 def _numbers(table: pd.DataFrame, name: str, column: str) -> np.ndarray:
     values = table[column].to_numpy()
     if values.dtype.kind != "f":

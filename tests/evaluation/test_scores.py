@@ -127,17 +127,57 @@ def test_unknown_videos_are_false_positives_and_counted():
         "predictions_unknown_video": 1,
         "videos_without_predictions": 0,
         "classes_without_predictions": 0,
+        "gt_reversed": 0,
+        "gt_zero_length": 0,
+        "gt_duplicated": 0,
+        "predictions_reversed": 0,
+        "predictions_zero_length": 0,
+        "predictions_duplicated": 0,
     }
+
+
+def test_odd_rows_are_counted():
+    gt = table([(0, 10), (0, 10), (0, 10), (5, 5), (7, 3), (9, 3), (2, 2), (2, 2)])
+    rows = [(0, 10, 0.5), (0, 10, 0.25), (0, 9, 0.5), (0, 10, 0.5), (3, 3, 0.125), (9, 1, 0.75), (0, 10, 0.5)]
+    predictions = pd.concat([table(rows), table(rows[:1], "w"), table(rows[:1], label=5), table(rows[:1], label=5)])
+    for label_remap in ("fixed", "official"):
+        counts = evaluate(gt, predictions.sample(frac=1, random_state=3), [0.5], label_remap).counts
+        assert {name: counts[name] for name in counts if name.startswith("gt_")} == {
+            "gt_reversed": 2,
+            "gt_zero_length": 3,
+            "gt_duplicated": 3,
+        }
+        assert (counts["predictions_reversed"], counts["predictions_zero_length"]) == (1, 1)
+        assert counts["predictions_duplicated"] == 3  # two of the first row, one of a class that gt lacks
+
+
+def test_duplicated_predictions_are_counted_in_any_order():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        predictions = random_predictions(seed).iloc[rng.integers(120, size=150)].sample(frac=1, random_state=seed)
+        for label_remap in ("fixed", "official"):
+            counts = evaluate(random_gt(seed), predictions, [0.5], label_remap).counts
+            assert counts["predictions_duplicated"] == predictions.duplicated().sum() > 0
+
+
+def test_nothing_in_common_is_an_error_with_both_sets_of_names():
+    predictions = random_predictions(0)
+    others = predictions.assign(video=[f"x{i}" for i in range(len(predictions))])
+    message = r"^gt and predictions have no video in common; gt: .*a.* \(4\); predictions: x0, .*, x4, \.\.\. \(120\); "
+    with pytest.raises(ValueError, match=message):
+        evaluate(random_gt(0), others, TIOUS)
+    with pytest.raises(ValueError, match=r"gt has no rows, .*; gt: none; predictions: .*e.* \(5\); "):
+        evaluate(random_gt(0, 0), predictions, TIOUS)
+    with pytest.raises(ValueError, match="; gt: none; predictions: none; "):
+        evaluate(random_gt(0, 0), random_predictions(0, 0), TIOUS)
+    one_more = pd.concat([others, predictions.iloc[:1].assign(video="a")])
+    assert evaluate(random_gt(0), one_more, TIOUS).counts["predictions_unknown_video"] == 120
 
 
 @pytest.mark.parametrize(
     "predictions",
-    [
-        random_predictions(0, 0),
-        pd.DataFrame(columns=random_predictions(0).columns),
-        random_predictions(0).assign(video="x"),
-    ],
-    ids=["no row", "no row, no types", "no video in common"],
+    [random_predictions(0, 0), pd.DataFrame(columns=random_predictions(0).columns)],
+    ids=["no row", "no row, no types"],
 )
 @pytest.mark.parametrize("label_remap", ["fixed", "official"])
 def test_nothing_found_gives_zeros(predictions, label_remap):
