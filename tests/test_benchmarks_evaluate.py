@@ -62,8 +62,10 @@ def test_when_a_row_is_met(ours_s, plain_s, target_ratio, same, met):
     assert row["met"] is met
 
 
-def test_a_difference_is_seen(monkeypatch):
+@pytest.mark.parametrize("name", ["plain_ap", "plain_recall"])
+def test_a_difference_is_seen(monkeypatch, name):
     case = benchmark.Case(4, 20, 2, (0.3,))
     assert benchmark.measure("x", case, 1, 60, 0.1)["same_numbers"] is True
-    monkeypatch.setattr(benchmark, "plain_recall", lambda gt, predictions, tious, k: np.array([0.123]))
+    correct = getattr(benchmark, name)
+    monkeypatch.setattr(benchmark, name, lambda *arguments: correct(*arguments) + 1e-6)
     assert benchmark.measure("x", case, 1, 60, 0.1)["same_numbers"] is False

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from afkit.evaluation.diagnosis import Diagnosis
 from afkit.view.style import BARS, COLORS, INK, LINES, MARKERS, make_figure, plain, say, set_title
 
 ROW_IN = 0.27  # height of a bin or a kind
@@ -21,6 +22,16 @@ LOOKS = {
     "confusion": {"facecolor": "#5fb598", "hatch": "----"},
     "background": {"facecolor": "#f2f2f2", "hatch": ""},
 }
+
+
+def draw_diagnosis(diagnosis: Diagnosis) -> dict[str, Figure]:
+    """All four pictures of a diagnosis: false_positives, removal_gains, sensitivity, false_negatives."""
+    return {
+        "false_positives": draw_false_positive_profile(diagnosis.profile),
+        "removal_gains": draw_removal_gains(diagnosis.gains),
+        "sensitivity": draw_sensitivity(diagnosis.sensitivity),
+        "false_negatives": draw_false_negatives(diagnosis.false_negatives),
+    }
 
 
 def draw_false_positive_profile(profile: pd.DataFrame, title: str = "") -> Figure:

@@ -4,6 +4,7 @@ import csv
 import html
 import re
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -194,13 +195,13 @@ def test_elan_by_hand(tmp_path):
 
 ODD_IDS = ["v_a", "P01_11", "a b.mp4", "Läufer", "läufer", "a/b", "a_b", "../../etc", "", ".", "..", "CON", "con.mp4",
            "nul", "x", "X", "a:b", "a?b", "end. ", "end", "-rf", "x" * 400, "x" * 401, "\u65e5" * 200, "a\x00b", "a\nb",
-           ".hidden", "COM1.x", "hidden"]  # fmt: skip
+           "\uac01", "\u1100\u1161\u11a8", ".hidden", "COM1.x", "hidden"]  # fmt: skip
 
 
 def test_file_names_are_safe_and_differ(tmp_path):
     names = safe_names(ODD_IDS)
     assert list(names) == ODD_IDS
-    assert len({name.casefold() for name in names.values()}) == len(ODD_IDS)
+    assert len({unicodedata.normalize("NFC", name.casefold()) for name in names.values()}) == len(ODD_IDS)
     for video, name in names.items():
         assert not re.search(r'[/\\:*?"<>|\x00-\x1f]', name)
         assert name == name.strip(" .") and not name.startswith(".")

@@ -9,6 +9,7 @@ from afkit.evaluation.diagnosis import diagnose
 from afkit.evaluation.false_positives import KINDS
 from afkit.view.diagnosis import (
     LOOKS,
+    draw_diagnosis,
     draw_false_negatives,
     draw_false_positive_profile,
     draw_removal_gains,
@@ -140,15 +141,13 @@ def test_tables_of_diagnose_are_drawn_and_pyplot_keeps_none(tmp_path):
     gt = pd.DataFrame({"video": "v", "start_sec": [0.0, 20.0], "end_sec": [10.0, 90.0], "label": [0, 1]})
     found = [diagnose(gt, gt.assign(score=0.5).head(count), [0.5, 0.7], {"v": 100}) for count in (2, 0)]
     for diagnosis in found:
-        for draw, table in (
-            (draw_false_positive_profile, diagnosis.profile),
-            (draw_removal_gains, diagnosis.gains),
-            (draw_sensitivity, diagnosis.sensitivity),
-            (draw_false_negatives, diagnosis.false_negatives),
-        ):
-            before = table.copy()
-            save_figure(draw(table), tmp_path / "figure.png")
-            pd.testing.assert_frame_equal(table, before)
+        tables = [diagnosis.profile, diagnosis.gains, diagnosis.sensitivity, diagnosis.false_negatives]
+        before = [table.copy() for table in tables]
+        for name, figure in draw_diagnosis(diagnosis).items():
+            save_figure(figure, tmp_path / f"{name}.png")
+        for table, copy in zip(tables, before, strict=True):
+            pd.testing.assert_frame_equal(table, copy)
+    assert len(list(tmp_path.iterdir())) == 4
     assert plt.get_fignums() == []
 
 
