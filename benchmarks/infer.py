@@ -18,7 +18,7 @@ from torch import nn
 
 from afkit.config import Recipe
 from afkit.detect.decoding import decode_batch
-from afkit.detect.prediction import predict, suppress
+from afkit.detect.prediction import padded_steps, predict, suppress
 from afkit.model.actionformer import build_model, padded_length
 from afkit.recipes import recipe as published
 from benchmarks import plain_detection, synthetic, textbook, timing
@@ -65,7 +65,8 @@ class Side:
             model.load_state_dict(weights)
         self.model = model.to(device).eval()
         item = synthetic.item(recipe, steps, seed=0)
-        self.batch = synthetic.padded(name, [item], padded_length(steps, recipe), device)
+        length = padded_length(steps, recipe) if name == "plain" else padded_steps(steps, recipe)
+        self.batch = synthetic.padded(name, [item], length, device)
 
     @torch.no_grad()
     def network(self) -> None:

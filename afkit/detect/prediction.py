@@ -9,13 +9,13 @@ from torch import nn
 
 from afkit.config import Recipe
 from afkit.data.annotations import UNKNOWN_DURATION_SEC
-from afkit.data.batches import collate
+from afkit.data.batches import collate, padded_batch_length
 from afkit.data.features import RawFeatures
 from afkit.data.items import Dataset, GridFeatures, Item
 from afkit.detect.decoding import Candidates, decode_batch
 from afkit.detect.suppression import Kept, nms_batch
 from afkit.detect.windows import window_candidates
-from afkit.model.actionformer import padded_length
+from afkit.model.actionformer import padded_length, padding_alignment
 from afkit.segments import grid_to_sec
 
 COLUMNS = ["video", "start_sec", "end_sec", "label", "score"]
@@ -113,9 +113,20 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
     """Detections of some items together; each item's grid gives the way back to seconds."""
     model.eval()
     device = next(model.parameters()).device
-    batch = collate(items, max(padded_length(item.features.shape[1], recipe) for item in items))
+    batch = collate(items, padded_steps(max(item.features.shape[1] for item in items), recipe))
     candidates = decode_batch(model(batch.features.to(device), batch.mask.to(device)), recipe)
     return _table(suppress(candidates, recipe, backend), items)
+
+
+def padded_steps(longest: int, recipe: Recipe) -> int:
+    """Steps that the network sees for items of up to `longest` steps.
+
+    Those that fit into max_seq_len are padded less than `padded_length` does, without the network noticing (below
+    1e-6); longer ones as the original pads them.
+    """
+    if longest > recipe.data.max_seq_len:
+        return padded_length(longest, recipe)
+    return padded_batch_length(longest, recipe.data.max_seq_len, padding_alignment(recipe))
 
 
 def detect_in_windows(

@@ -106,6 +106,15 @@ def padded_length(length: int, recipe: Recipe) -> int:
     return -(-length // divisor) * divisor
 
 
+def padding_alignment(recipe: Recipe) -> int:
+    """A multiple of steps to pad short sequences to, with one more of it, so that the network does not notice.
+
+    Every level then keeps the padded slots that its convolutions read (see `afkit.data.batches.padded_batch_length`).
+    """
+    widest = max(recipe.model.embed_kernel, recipe.model.head_kernel, 3)
+    return recipe.model.level_strides[-1] * (widest // 2)
+
+
 def count_parameters(model: ActionFormer) -> dict[str, int]:
     """Number of parameters of each part: embedding, stem, branch, neck, class head, offset head, and all together."""
     parts = {

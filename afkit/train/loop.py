@@ -11,6 +11,7 @@ from torch import nn
 from afkit.config import Recipe
 from afkit.data.batches import check_batch_size, training_batches
 from afkit.data.items import Dataset
+from afkit.model.actionformer import padding_alignment
 from afkit.model.checkpoints import save_weights
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
@@ -117,7 +118,7 @@ def run_steps(
         recipe.optim.total_epochs,
         first_step=state.step,
         workers=execution.workers,
-        align=batch_alignment(recipe) if execution.pad_to_batch else 0,
+        align=padding_alignment(recipe) if execution.pad_to_batch else 0,
         rank=rank,
         ranks=ranks,
         pin=state.device.type == "cuda",
@@ -152,12 +153,6 @@ def evaluate_if_due(
     average_map = float(evaluate(state.average))
     set_random_state(before)
     record.add_validation(epoch, average_map)
-
-
-def batch_alignment(recipe: Recipe) -> int:
-    """A multiple to pad batches to at which every level keeps the padded slots that its convolutions read."""
-    widest = max(recipe.model.embed_kernel, recipe.model.head_kernel, 3)
-    return recipe.model.level_strides[-1] * (widest // 2)
 
 
 def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
