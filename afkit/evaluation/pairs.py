@@ -92,8 +92,9 @@ def rank(prediction_class: np.ndarray, scores: np.ndarray, stable: bool) -> np.n
     over the class (which depends on NumPy's sorting).
     """
     if stable:
+        small = np.int16 if prediction_class.max(initial=0) < 2**15 else np.int64  # NumPy sorts 16 bits in linear time
         by_score = np.argsort(-scores, kind="stable")
-        return by_score[np.argsort(prediction_class[by_score], kind="stable")]  # faster than one lexsort
+        return by_score[np.argsort(prediction_class[by_score].astype(small), kind="stable")]
     by_class = np.argsort(prediction_class, kind="stable")
     cuts = np.flatnonzero(np.diff(prediction_class[by_class])) + 1
     return np.concatenate([rows[np.argsort(scores[rows])[::-1]] for rows in np.split(by_class, cuts)])

@@ -82,18 +82,19 @@ def evaluate(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float]
 
 def _counts(gt: pd.DataFrame, predictions: pd.DataFrame, pairing: Pairing) -> dict[str, int]:
     labels = labels_of(predictions, "predictions")
+    unknown = labels[~np.isin(labels, pairing.classes)]
     gt_videos = gt["video"].drop_duplicates()
-    with_predictions = np.intersect1d(pairing.prediction_class, np.arange(len(pairing.classes)))
+    bounds = np.searchsorted(pairing.prediction_class, np.arange(len(pairing.classes) + 1))  # it rises
     return {
         "ground_truths": len(gt),
         "predictions": len(predictions),
         "videos": len(gt_videos),
         "classes": len(pairing.classes),
-        "predictions_unknown_label": int((~np.isin(labels, pairing.classes)).sum()),
-        "predictions_colliding_label": int(collides(labels, pairing.classes).sum()),
+        "predictions_unknown_label": len(unknown),
+        "predictions_colliding_label": int(collides(unknown, pairing.classes).sum()),
         "predictions_unknown_video": int((~predictions["video"].isin(gt["video"])).sum()),
         "videos_without_predictions": int((~gt_videos.isin(predictions["video"])).sum()),
-        "classes_without_predictions": len(pairing.classes) - len(with_predictions),
+        "classes_without_predictions": int((np.diff(bounds) == 0).sum()),
         **_count_odd(gt, GT_COLUMNS, "gt", slice(None)),
         **_count_odd(predictions, PREDICTION_COLUMNS, "predictions", _with_equal_score(predictions, pairing)),
     }

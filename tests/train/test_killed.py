@@ -33,28 +33,32 @@ torch.set_num_threads(1)
 recipe = tiny_recipe(optim__epochs=149)
 dataset = training_set(sys.argv[1], recipe, seed=1)
 execution = Execution(checkpoint_steps=7, evaluate_every=20)
-record.PROGRESS_SEC, said = 0, []
+record.PROGRESS_SEC = 0
 
 def evaluate(model):
     torch.rand(1)
     return 1 / model.cls_head.cls_head.conv.bias.abs().sum().item()
 
-def say_once(table):
-    if not said:
-        said.append(print("training", flush=True))
+def say(table):
+    print(len(table), flush=True)
 
-train(recipe, dataset, sys.argv[2], 1, execution, on_progress=say_once, evaluate=evaluate)
+train(recipe, dataset, sys.argv[2], 1, execution, on_progress=say, evaluate=evaluate)
 """
 
 
 class Child:
-    """A process that trains; there once its first step is done."""
+    """A process that trains, and says how many steps are done."""
 
     def __init__(self, data, folder):
         command = [sys.executable, "-c", PROGRAM, str(data), str(folder), str(TESTS.parent), str(TESTS)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        assert self.process.stdout.readline() == "training\n"
+        self.steps = int(self.process.stdout.readline())
+
+    def wait_for(self, steps):
+        """Wait until that many steps are done."""
+        while self.steps < steps:
+            self.steps = int(self.process.stdout.readline())
 
     def kill(self):
         """SIGKILL; whether it was still at work."""
@@ -62,10 +66,8 @@ class Child:
         self.process.stdout.close()
         return self.process.wait() == -signal.SIGKILL
 
-    def kill_while_writing(self, folder, newest):
-        """SIGKILL as soon as half a checkpoint is there, newer than `newest`; whether it stayed half."""
-        while self.process.poll() is None and newest_in(folder) < newest:
-            time.sleep(0.001)
+    def kill_while_writing(self, folder):
+        """SIGKILL as soon as half a checkpoint is there; whether it stayed half."""
         while self.process.poll() is None and not half_written(folder):
             pass
         return self.kill() and bool(half_written(folder))
@@ -93,11 +95,14 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path):
     draws, reached, halves = random.Random(5), [], 0
     for _ in range(6):
         child = Child(tmp_path, folder)
-        time.sleep(draws.uniform(0, 0.6))
+        child.wait_for(child.steps + draws.randrange(30))
+        time.sleep(draws.uniform(0, 0.03))  # less or more than a step
         assert child.kill(), "killed too late to show anything"
         reached.append(newest_in(folder))
     while halves < 3 and len(reached) < 16:
-        halves += Child(tmp_path, folder).kill_while_writing(folder, reached[-1] + draws.randrange(15))
+        child = Child(tmp_path, folder)
+        child.wait_for(child.steps + draws.randrange(20))
+        halves += child.kill_while_writing(folder)
         reached.append(newest_in(folder))
     assert halves == 3, "no checkpoint was caught half written"
     assert reached == sorted(reached) and 0 < reached[-1] < STEPS

@@ -1,6 +1,7 @@
 """The training loop on a tiny data set: files, metrics, repeating, evaluating, precision, and what is refused."""
 
 import copy
+import multiprocessing
 import random
 
 import numpy as np
@@ -94,10 +95,21 @@ def test_the_same_seed_repeats_and_another_differs(data, finished, tmp_path):
     assert not any(torch.equal(first[name], other[name]) for name in first if name.endswith("conv.weight"))
 
 
-def test_workers_and_random_numbers_drawn_elsewhere_do_not_matter(data, finished, tmp_path):
+def test_random_numbers_drawn_elsewhere_do_not_matter(data, finished, tmp_path):
     torch.rand(7)
     np.random.rand(7)  # noqa: NPY002
-    table = start(data, tmp_path, execution=Execution(workers=2))
+    assert_same_training(tmp_path, start(data, tmp_path), finished)
+
+
+def test_workers_load_the_same_and_end_with_the_training(data, finished, tmp_path, told_each_step):
+    at_work = []
+
+    def count(table):
+        at_work.append(len(multiprocessing.active_children()))
+
+    table = start(data, tmp_path, execution=Execution(workers=2), on_progress=count)
+    assert at_work[:4] == [2] * 4
+    assert multiprocessing.active_children() == []
     assert_same_training(tmp_path, table, finished)
 
 
