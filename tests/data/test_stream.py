@@ -255,7 +255,12 @@ def test_ctrl_c_ends_the_training_and_its_workers(root):
     """Every process of the group gets the signal, as from a terminal."""
     program = [sys.executable, "-c", ENDLESS, str(Path(__file__).parents[1]), str(root)]
     process = subprocess.Popen(
-        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     try:
         assert process.stdout.readline() == "running\n"
