@@ -19,7 +19,7 @@ class Execution:
     pad_to_batch: bool = True  # pad to the longest video of a batch; False pads to max_seq_len, as the original does
     precision: str = "fp32"  # "bf16" computes the network's products in bfloat16; weights and losses stay in float32
     cache_mb: int = 0  # memory for features that have been read once, in MB
-    checkpoint_minutes: float = 5.0  # between two checkpoints; 0: none by time
+    checkpoint_minutes: float = 1.0  # between two checkpoints; 0: none by time
     checkpoint_steps: int = 0  # between two checkpoints; 0: none by steps
     evaluate_every: int = 0  # epochs between two evaluations; 0: none
     devices: int = 1  # of each machine: GPUs, or processes where there is none; they share each batch

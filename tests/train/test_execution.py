@@ -13,7 +13,7 @@ def test_the_defaults_and_their_record():
         "pad_to_batch": True,
         "precision": "fp32",
         "cache_mb": 0,
-        "checkpoint_minutes": 5.0,
+        "checkpoint_minutes": 1.0,
         "checkpoint_steps": 0,
         "evaluate_every": 0,
         "devices": 1,
