@@ -70,16 +70,7 @@ def train(
     """
     folder, batch_size = Path(folder), recipe.optim.batch_size
     recipe = with_empty_classes(recipe, dataset)
-    check_batch_size(dataset, batch_size)
-    rank, ranks = world()
-    check_batch_divides(batch_size, ranks)
-    if execution.devices * execution.num_nodes != ranks:
-        raise ValueError(
-            f"{execution.devices} devices on {execution.num_nodes} machines need as many processes, and this is one of "
-            f"{ranks}; train with afkit.runs.launch.train_on_devices"
-        )
-    if execution.evaluate_every and evaluate is None:
-        raise ValueError("evaluate_every needs a function `evaluate`")
+    _check(recipe, dataset, execution, evaluate)
     dataset.cache_mb = execution.cache_mb or dataset.cache_mb
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = new_state(recipe, len(dataset) // batch_size, seed, device)
@@ -91,11 +82,27 @@ def train(
     with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
         run_steps(state, record, recipe, dataset, execution, evaluate)
         record.finish()
-        if rank == 0:
+        if world()[0] == 0:
             with disk_errors_explained(folder):
                 save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
                 save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
     return state.metrics.table()
+
+
+def _check(
+    recipe: Recipe, dataset: Dataset, execution: Execution, evaluate: Callable[[nn.Module], float] | None
+) -> None:
+    """Raise a ValueError for arguments of `train` that do not fit each other, or this process."""
+    check_batch_size(dataset, recipe.optim.batch_size)
+    _, ranks = world()
+    check_batch_divides(recipe.optim.batch_size, ranks)
+    if execution.devices * execution.num_nodes != ranks:
+        raise ValueError(
+            f"{execution.devices} devices on {execution.num_nodes} machines need as many processes, and this is one of "
+            f"{ranks}; train with afkit.runs.launch.train_on_devices"
+        )
+    if execution.evaluate_every and evaluate is None:
+        raise ValueError("evaluate_every needs a function `evaluate`")
 
 
 def run_steps(
