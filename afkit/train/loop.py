@@ -82,11 +82,16 @@ def train(
     with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
         run_steps(state, record, recipe, dataset, execution, evaluate)
         record.finish()
-        if world()[0] == 0:
-            with disk_errors_explained(folder):
-                save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
-                save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
+        _write_weights(state, folder)
     return state.metrics.table()
+
+
+def _write_weights(state: TrainingState, folder: Path) -> None:
+    """The averaged and the last weights, by the first process."""
+    if world()[0] == 0:
+        with disk_errors_explained(folder):
+            save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
+            save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
 
 
 def _check(

@@ -7,6 +7,7 @@
 
 #include <tuple>
 
+#include "nms_arguments.h"
 #include "nms_cpu.h"
 
 namespace afkit {
@@ -17,20 +18,9 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> nms_cpu(const Tensor& segments, const
                                                    const Tensor& offsets, int64_t method, bool multiclass,
                                                    double iou_threshold, double sigma, double min_score,
                                                    int64_t max_segments, double voting_threshold) {
-  TORCH_CHECK_VALUE(segments.dim() == 2 && segments.size(1) == 2 && segments.scalar_type() == at::kFloat,
-                    "segments must be (N, 2) float32");
+  const Settings settings = check_arguments(segments, scores, labels, offsets, method, multiclass, iou_threshold, sigma,
+                                            min_score, max_segments, voting_threshold);
   const int64_t size = segments.size(0);
-  TORCH_CHECK_VALUE(scores.dim() == 1 && scores.size(0) == size && scores.scalar_type() == at::kFloat,
-                    "scores must be (N,) float32");
-  TORCH_CHECK_VALUE(labels.dim() == 1 && labels.size(0) == size && labels.scalar_type() == at::kLong,
-                    "labels must be (N,) int64");
-  TORCH_CHECK_VALUE(offsets.dim() == 1 && offsets.size(0) >= 1 && offsets.scalar_type() == at::kLong,
-                    "offsets must be (B + 1,) int64");
-  TORCH_CHECK_VALUE(method >= HARD && method <= LINEAR, "method must be 0 (hard), 1 (soft) or 2 (linear)");
-  TORCH_CHECK_VALUE(max_segments > 0, "max_segments must be at least 1");
-  TORCH_CHECK_VALUE(min_score >= 0 && sigma > 0, "min_score must not be negative, and sigma above 0");  // scores fall
-  const Settings settings{method,           multiclass, float(iou_threshold), float(sigma), float(min_score),
-                          max_segments, float(voting_threshold)};
   const int64_t videos = offsets.size(0) - 1;
   const Tensor in_segments = segments.contiguous(), in_scores = scores.contiguous(), in_labels = labels.contiguous(),
                in_offsets = offsets.contiguous();

@@ -9,6 +9,7 @@
 
 #include <tuple>
 
+#include "nms_arguments.h"
 #include "nms_cuda.cuh"
 
 namespace afkit {
@@ -19,30 +20,14 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> nms_cuda(const Tensor& segments, cons
                                                     const Tensor& offsets, int64_t method, bool multiclass,
                                                     double iou_threshold, double sigma, double min_score,
                                                     int64_t max_segments, double voting_threshold) {
-  TORCH_CHECK_VALUE(segments.dim() == 2 && segments.size(1) == 2 && segments.scalar_type() == at::kFloat,
-                    "segments must be (N, 2) float32");
+  const Settings settings = check_arguments(segments, scores, labels, offsets, method, multiclass, iou_threshold, sigma,
+                                            min_score, max_segments, voting_threshold);
   const int64_t size = segments.size(0);
-  TORCH_CHECK_VALUE(scores.dim() == 1 && scores.size(0) == size && scores.scalar_type() == at::kFloat,
-                    "scores must be (N,) float32");
-  TORCH_CHECK_VALUE(labels.dim() == 1 && labels.size(0) == size && labels.scalar_type() == at::kLong,
-                    "labels must be (N,) int64");
-  TORCH_CHECK_VALUE(offsets.dim() == 1 && offsets.size(0) >= 1 && offsets.scalar_type() == at::kLong,
-                    "offsets must be (B + 1,) int64");
   const at::Device device = segments.device();
   TORCH_CHECK_VALUE(device.is_cuda() && scores.device() == device && labels.device() == device &&
                         offsets.device() == device,
                     "segments, scores, labels and offsets must be on one CUDA device");
   TORCH_CHECK_VALUE(size <= MAX_CANDIDATES, "segments must be at most ", MAX_CANDIDATES);
-  TORCH_CHECK_VALUE(method >= HARD && method <= LINEAR, "method must be 0 (hard), 1 (soft) or 2 (linear)");
-  TORCH_CHECK_VALUE(max_segments > 0, "max_segments must be at least 1");
-  TORCH_CHECK_VALUE(min_score >= 0 && sigma > 0, "min_score must not be negative, and sigma above 0");  // scores fall
-  const Settings settings{method,
-                          multiclass,
-                          static_cast<float>(iou_threshold),
-                          static_cast<float>(sigma),
-                          static_cast<float>(min_score),
-                          max_segments,
-                          static_cast<float>(voting_threshold)};
   const int64_t videos = offsets.size(0) - 1;
 
   const c10::cuda::CUDAGuard guard(device);
