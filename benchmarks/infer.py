@@ -1,8 +1,8 @@
 """Inference against the plain baseline: `python -m benchmarks.infer [--device cpu|cuda] [--precision ...]`.
 
 Network, decoding and NMS of one video, each alone and all together, both sides in turns; times are medians. Peak memory
-is that of a process of its own for each side. `--long 100000` instead sends one sequence of that many steps through
-`afkit.predict` as a whole.
+is that of a process of its own for each side. `products_ms` and `fixed_mb` are limits, see benchmarks.train.
+`--long 100000` instead sends one sequence of that many steps through `afkit.predict` as a whole.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import padded_steps, predict, suppress
 from afkit.model.actionformer import build_model, padded_length
 from afkit.recipes import recipe as published
-from benchmarks import plain_detection, synthetic, textbook, timing
+from benchmarks import limits, plain_detection, synthetic, textbook, timing
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_detection import Rows
 from benchmarks.train import PRECISIONS, RESULTS, autocast, compare, in_child, set_arithmetic, target_speedup
@@ -29,7 +29,8 @@ from benchmarks.train import PRECISIONS, RESULTS, autocast, compare, in_child, s
 PARTS = ("network", "decode", "nms", "all")
 SHOWN = (
     "recipe", "steps", *(f"{side}_{part}_ms" for part in PARTS[:3] for side in ("plain", "ours")),
-    "plain_ms", "ours_ms", "speedup", "target_speedup", "plain_peak_mb", "ours_peak_mb", "memory", "met", "alike",
+    "plain_ms", "ours_ms", "speedup", "target_speedup", "products_ms", "plain_peak_mb", "ours_peak_mb", "memory",
+    "fixed_mb", "memory_beyond", "met", "alike",
 )  # fmt: skip
 TARGET = 1.5
 ALIKE = 1e-4  # scores of both sides; the networks differ by rounding, which NMS may amplify
@@ -142,20 +143,26 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     target = target_speedup(TARGET, options)
     line = {"recipe": case.recipe, "size": options.size, "precision": precision, "steps": steps}
     line |= {f"{name}_length": side.batch.mask.shape[1] for name, side in sides.items()} | times
+    gflop = limits.product_gflop(sides["ours"].network)
+    line |= {"gflop": gflop, "products_ms": 1e3 * gflop / options.gflop_per_sec if precision == "fp32" else None}
     line |= compare(times["plain_all_ms"], times["ours_all_ms"], peaks, target)
     found = {name: side.detections for name, side in sides.items()}
     return line | {"detections": len(found["ours"][1]), "alike": alike(**found) if precision == "fp32" else None}
 
 
-def take_memory(name: str, options: argparse.Namespace) -> float:
-    """Peak memory of two inferences of one side, in this process; NMS, which takes next to none, left out."""
+def take_memory(name: str, options: argparse.Namespace) -> dict[str, float]:
+    """Peak memory of two inferences of one side in this process (NMS, which takes next to none, left out).
+
+    `fixed_mb` of it are Python and torch, the network and the features.
+    """
     case = CASES[options.case]
     recipe = synthetic.sized(case.recipe, options.size)
     side = Side(name, recipe, steps_of(case, recipe), options.device, options.precision)
+    fixed = limits.used_mb(options.device)
     for _ in range(2):
         side.network()
         side.decode()
-    return synthetic.peak_mb(options.device)
+    return {"peak_mb": synthetic.peak_mb(options.device), "fixed_mb": fixed}
 
 
 def long_sequence(name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -214,6 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         textbook.build()
         cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
+        options.gflop_per_sec = limits.best_gflop_per_sec(options.device)
         rows, kind = [measure(case, options) for case in cases], "infer"
         timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
     suffix = "" if options.precision == "fp32" else f"_{options.precision}"

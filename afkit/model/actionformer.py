@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.model.backbone import Backbone
-from afkit.model.heads import ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead
+from afkit.model.heads import ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead, join_levels
 
 
 class Output(NamedTuple):
@@ -55,12 +55,12 @@ class ActionFormer(nn.Module):
         levels, masks = self.backbone(features.transpose(1, 2), mask[..., None])
         start = self.recipe.model.neck_start_level
         levels, masks = levels[start:], masks[start:]
-        levels = self.neck(levels, masks)
+        rows = join_levels(self.neck(levels, masks), masks, gap=self.recipe.model.head_kernel // 2)
         return Output(
-            logits=self.cls_head(levels, masks),
-            offsets=self.reg_head(levels, masks),
+            logits=self.cls_head(rows),
+            offsets=self.reg_head(rows),
             masks=[mask[..., 0] for mask in masks],
-            points=self.points([x.shape[1] for x in levels], features.device),
+            points=self.points(rows.lengths, features.device),
         )
 
     def points(self, lengths: list[int], device: torch.device) -> list[Tensor]:

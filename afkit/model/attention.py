@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afkit.model.blocks import LayerNorm, MaskedConv1d, convolve
+from afkit.model.blocks import LayerNorm, MaskedConv1d, normalise
+from afkit.model.products import convolve
 
 BLOCK = 32  # queries per block: large enough for a dense product, small enough to waste few keys
-PART_STEPS = 8192  # of a long sequence at once, at inference
 MASKED_KEY = -1e4  # added to the score of a padded key (the original's number; it shows at the end of a sequence)
 
 
@@ -39,8 +39,7 @@ def band_bias(mask: Tensor, reach: int) -> Tensor:
 def local_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, rel_pe: Tensor | None = None):
     """Attention in which each query sees `window // 2` keys on both sides (ActionFormer, section 3.2).
 
-    Blocks of queries meet their own block of keys and the neighbours within reach, so time and memory grow with T. At
-    inference a long sequence is taken in parts, each with the keys that its queries reach: that bounds the copies.
+    Blocks of queries meet their own block of keys and the neighbours within reach, so time and memory grow with T.
 
     Args:
         query, key, value: (B, T, H, D).
@@ -51,20 +50,8 @@ def local_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, win
     Returns:
         (B, T, H, D); rows of masked queries are not meaningful.
     """
-    length, reach = query.shape[1], window // 2
-    if torch.is_grad_enabled() or length <= PART_STEPS:
-        return _in_blocks(query, key, value, mask, reach, rel_pe)
-    parts = []
-    for start in range(0, length, PART_STEPS):
-        first, last = max(start - reach, 0), min(start + PART_STEPS + reach, length)
-        inputs = (x[:, first:last] for x in (query, key, value, mask))
-        parts.append(_in_blocks(*inputs, reach, rel_pe)[:, start - first :][:, :PART_STEPS])
-    return torch.cat(parts, dim=1)
-
-
-def _in_blocks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, reach: int, rel_pe: Tensor | None) -> Tensor:
-    """(B, T, H, D), (B, T) -> (B, T, H, D), T as a whole."""
     batch, length, heads, width = query.shape
+    reach = window // 2
     bias = band_bias(mask, reach).to(query.dtype)  # (B, n, BLOCK, S)
     blocks, span = bias.shape[1], bias.shape[3]
     fill = blocks * BLOCK - length
@@ -139,5 +126,6 @@ class ConvAttention(nn.Module):
 
     def _heads_of(self, name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         x, mask = getattr(self, f"{name}_conv")(x, mask)
-        x = convolve(getattr(self, name), getattr(self, f"{name}_norm")(x))
+        norm = getattr(self, f"{name}_norm")
+        x = convolve(getattr(self, name), x, normalise, (norm.weight, norm.bias))
         return x.unflatten(2, (self.heads, -1)), mask  # (B, T', H, D)

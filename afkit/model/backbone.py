@@ -6,9 +6,17 @@ from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.model.attention import ConvAttention
-from afkit.model.blocks import LayerNorm, MaskedConv1d, convolve, drop_path, norm_or_nothing, sinusoid_positions
-
-MLP_STEPS = 8192  # of long recordings at once, at inference: the MLP's four times as many channels set the peak memory
+from afkit.model.blocks import (
+    LayerNorm,
+    MaskedConv1d,
+    activation,
+    drop_path,
+    norm_or_nothing,
+    normalise,
+    sinusoid_positions,
+)
+from afkit.model.parts import in_parts
+from afkit.model.products import convolve
 
 
 class TransformerBlock(nn.Module):
@@ -20,7 +28,7 @@ class TransformerBlock(nn.Module):
         channels = model.embed_dim
         self.ln1, self.ln2 = LayerNorm(channels), LayerNorm(channels)
         self.attn = ConvAttention(channels, model.heads, window, stride, model.dropout, model.relative_position)
-        self.stride = stride
+        self.window, self.stride = window, stride
         self.mlp = nn.Sequential(
             nn.Conv1d(channels, 4 * channels, 1),
             nn.GELU(),
@@ -33,10 +41,18 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C), (B, T, 1) -> (B, T / stride, C), (B, T / stride, 1)."""
+        if self.window <= 1:  # every step reads every other one
+            x = self._block(x, mask)
+        else:
+            reach = self.stride * (self.window // 2 + 1)  # one more than the band: the convolutions before it
+            x = in_parts(self._block, x, mask, reach=reach, stride=self.stride)
+        return x, mask[:, :: self.stride]
+
+    def _block(self, x: Tensor, mask: Tensor) -> Tensor:
         attended, out_mask = self.attn(self.ln1(x), mask)
         kept = out_mask.to(x.dtype)
         x = self._pool(x) * kept + self.drop_path_attn(attended)
-        return x + self.drop_path_mlp(self._mlp(self.ln2(x)) * kept), out_mask
+        return x + self.drop_path_mlp(self._mlp(x) * kept)
 
     def _pool(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T / stride, C): the highest value around each kept step."""
@@ -48,13 +64,18 @@ class TransformerBlock(nn.Module):
 
     def _mlp(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        if torch.is_grad_enabled() or x.shape[1] <= MLP_STEPS:
-            return self._hidden(x)
-        return torch.cat([self._hidden(part) for part in x.split(MLP_STEPS, dim=1)], dim=1)
+        expand, _, drop, contract, drop_out = self.mlp
+        hidden = convolve(expand, x, normalise, (self.ln2.weight, self.ln2.bias))
+        kept = ()
+        if drop.training and drop.p > 0:  # drawn here, since the activation is computed twice
+            kept = (torch.empty_like(hidden, dtype=torch.bool).bernoulli_(1 - drop.p),)
+        return drop_out(convolve(contract, hidden, lambda x: _gelu(x, drop.p, *kept)))
 
-    def _hidden(self, x: Tensor) -> Tensor:
-        expand, activate, drop, contract, drop_out = self.mlp
-        return drop_out(convolve(contract, drop(activate(convolve(expand, x)))))
+
+def _gelu(x: Tensor, rate: float, kept: Tensor | None = None) -> Tensor:
+    """GELU, and where `kept` is given dropout: values that are not kept become 0, the others grow by 1 / (1 - rate)."""
+    x = F.gelu(x)
+    return x if kept is None else x * kept * (1 / (1 - rate))
 
 
 class ConvBlock(nn.Module):
@@ -106,11 +127,7 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(B, T, C), (B, T, 1) bool -> lists over branch_layers + 1 levels of (B, T_l, C'), (B, T_l, 1)."""
-        if self.proj is not None:
-            streams = zip(self.proj, x.split(self.input_dims, dim=2), strict=True)
-            x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=2)
-        for conv, norm in zip(self.embd, self.embd_norm, strict=True):
-            x = F.relu(norm(conv(x, mask)[0]))
+        x = in_parts(self._embed, x, mask, reach=sum(conv.conv.padding[0] for conv in self.embd))
         if self.positions is not None:
             x = x + self._positions_for(x.shape[1]) * mask.to(x.dtype)
         for block in self.stem:
@@ -121,6 +138,17 @@ class Backbone(nn.Module):
             features.append(x)
             masks.append(mask)
         return features, masks
+
+    def _embed(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, C), (B, T, 1) -> (B, T, C')."""
+        if self.proj is not None:
+            streams = zip(self.proj, x.split(self.input_dims, dim=2), strict=True)
+            x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=2)
+        activate, parameters = None, ()
+        for conv, norm in zip(self.embd, self.embd_norm, strict=True):
+            x, _ = conv(x, mask, activate, parameters)
+            activate, parameters = activation(norm)
+        return activate(x, *parameters) if activate else x
 
     def _positions_for(self, length: int) -> Tensor:
         """(1, T, C): the table's beginning; for sequences longer than the table, the table stretched."""

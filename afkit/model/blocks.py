@@ -8,83 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def convolve(conv: nn.Conv1d, x: Tensor) -> Tensor:
-    """(B, T, C) -> (B, T / stride, C'): the convolution, in the form that is fastest for its kind."""
-    if conv.kernel_size == conv.stride == (1,):
-        return F.linear(x, conv.weight[:, :, 0], conv.bias)
-    if conv.groups > 1:  # in two dimensions, because only there the library has a kernel for channels that lie last
-        image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T)
-        stride, padding = (1, *conv.stride), (0, *conv.padding)
-        image = F.conv2d(image, conv.weight.unsqueeze(2), conv.bias, stride, padding, groups=conv.groups)
-        return image.squeeze(2).transpose(1, 2)
-    if conv.stride == (1,):
-        return _products(x, conv.weight, conv.bias)
-    return conv(x.transpose(1, 2)).transpose(1, 2)
-
-
-def _products(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A dense convolution of stride 1; (B, T, C), (C', C, width), (C',) -> (B, T, C')."""
-    device = x.device.type
-    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
-        return _ShiftedProducts.apply(x, weight, bias)
-    kind = torch.get_autocast_dtype(device)
-    with torch.autocast(device, enabled=False):  # which does not know what is inside
-        return _ShiftedProducts.apply(x.to(kind), weight.to(kind), None if bias is None else bias.to(kind))
-
-
-class _ShiftedProducts(torch.autograd.Function):
-    """A dense convolution as one matrix product per tap, on shifted rows of channels that lie last.
-
-    The library's own convolution first copies such a tensor into another order, forward and backward: with 512
-    channels, 2304 steps and width 3 that took 1.6 times as long on a CPU.
-    """
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        x = x.contiguous()
-        taps = weight.permute(2, 1, 0).contiguous()  # (width, C, C')
-        ctx.save_for_backward(x, taps)
-        ctx.has_bias = bias is not None
-        middle = len(taps) // 2
-        y = x @ taps[middle] if bias is None else F.linear(x, taps[middle].T, bias)
-        for shift in _shifts(middle, x.shape[1]):
-            rows, sources = _shifted(y, x, shift)
-            rows.baddbmm_(sources, taps[middle + shift].expand(len(x), -1, -1))
-        return y
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        x, taps = ctx.saved_tensors
-        grad, middle = grad.contiguous(), len(taps) // 2
-        need_x, need_weight, need_bias = ctx.needs_input_grad
-        grad_x = grad_weight = None
-        if need_x:
-            grad_x = grad @ taps[middle].T
-            for shift in _shifts(middle, x.shape[1]):
-                sources, rows = _shifted(grad, grad_x, shift)
-                rows.baddbmm_(sources, taps[middle + shift].T.expand(len(x), -1, -1))
-        if need_weight:
-            grad_taps = torch.zeros_like(taps)  # (width, C, C')
-            grad_taps[middle] = x.flatten(0, 1).T @ grad.flatten(0, 1)
-            for shift in _shifts(middle, x.shape[1]):
-                rows, sources = _shifted(grad, x, shift)
-                grad_taps[middle + shift] = (sources.mT @ rows).sum(dim=0)
-            grad_weight = grad_taps.permute(2, 1, 0)
-        grad_bias = grad.sum(dim=(0, 1)) if ctx.has_bias and need_bias else None
-        return grad_x, grad_weight, grad_bias
-
-
-def _shifts(middle: int, length: int) -> list[int]:
-    """Distances of the taps beside the middle one that reach a row of a sequence at all."""
-    return [shift for shift in range(-middle, middle + 1) if shift and abs(shift) < length]
-
-
-def _shifted(rows: Tensor, sources: Tensor, shift: int) -> tuple[Tensor, Tensor]:
-    """The rows that have a source at this distance, and those sources."""
-    if shift < 0:
-        return rows[:, -shift:], sources[:, :shift]
-    return rows[:, :-shift], sources[:, shift:]
+from afkit.model.products import Preparation, convolve
 
 
 class MaskedConv1d(nn.Module):
@@ -101,11 +25,18 @@ class MaskedConv1d(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=bias)
 
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C'), (B, T / stride, 1) bool."""
+    def forward(
+        self, x: Tensor, mask: Tensor, prepare: Preparation | None = None, parameters: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C'), (B, T / stride, 1) bool; `prepare` as of `convolve`."""
         mask = mask[:, :: self.conv.stride[0]]
-        x = convolve(self.conv, x)
+        x = convolve(self.conv, x, prepare, parameters)
         return x * mask.to(x.dtype), mask
+
+
+def normalise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Layer norm over the channels of (B, T, C), in the parameters' precision; weight and bias (1, C, 1)."""
+    return F.layer_norm(x.to(weight.dtype), x.shape[2:], weight.flatten(), bias.flatten(), eps=1e-5)
 
 
 class LayerNorm(nn.Module):
@@ -118,7 +49,22 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        return F.layer_norm(x, x.shape[2:], self.weight.flatten(), self.bias.flatten(), eps=1e-5)
+        return normalise(x, self.weight, self.bias)
+
+
+def activation(norm: nn.Module, gaps: Tensor | None = None) -> tuple[Preparation, tuple[Tensor, ...]]:
+    """A norm and ReLU as `convolve` takes them: the function, and the parameters that it gets.
+
+    Args:
+        norm: of `norm_or_nothing`.
+        gaps: (B, T, 1) bool, steps that become 0; they belong to no sequence.
+    """
+
+    def activate(x: Tensor, *parameters: Tensor) -> Tensor:
+        x = normalise(x, *parameters) if parameters else x.clone()
+        return (x if gaps is None else x.masked_fill_(gaps, 0)).relu_()
+
+    return activate, tuple(norm.parameters())
 
 
 def norm_or_nothing(channels: int, wanted: bool) -> nn.Module:
@@ -151,11 +97,11 @@ class AffineDropPath(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        x = x * self.scale.flatten()
-        if not self.training or self.rate == 0:
-            return x
-        kept = torch.rand(x.shape[0], 1, 1, device=x.device, dtype=x.dtype) >= self.rate  # (B, 1, 1)
-        return x * kept.to(x.dtype) / (1 - self.rate)
+        factor = self.scale.mT  # (1, 1, C)
+        if self.training and self.rate > 0:
+            kept = torch.rand(x.shape[0], 1, 1, device=x.device, dtype=x.dtype) >= self.rate  # (B, 1, 1)
+            factor = factor * (kept.to(x.dtype) / (1 - self.rate))
+        return x * factor
 
 
 def drop_path(channels: int, rate: float) -> nn.Module:

@@ -1,12 +1,15 @@
 """Neck and heads: from the backbone's levels to class logits and offsets. Names are the original's."""
 
 import math
+from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.model.blocks import MaskedConv1d, Scale, norm_or_nothing
+from afkit.model.blocks import MaskedConv1d, Scale, activation, norm_or_nothing
+from afkit.model.parts import in_parts
 
 EMPTY_CLASS_PRIOR = 1e-6  # probability given to classes that never occur in training
 
@@ -46,6 +49,35 @@ class FeaturePyramidNeck(nn.Module):
         return [norm(x) for norm, x in zip(self.fpn_norms, convolved, strict=True)]
 
 
+class Rows(NamedTuple):
+    """All levels of all videos, one below the other: one product serves them all. Empty rows keep them apart."""
+
+    x: Tensor  # (1, R, C), 0 in the gaps
+    mask: Tensor  # (1, R, 1) bool, true features
+    gaps: Tensor  # (1, R, 1) bool
+    batch: int  # B
+    lengths: list[int]  # T_l of each level
+    gap: int  # rows of each gap
+
+    def split(self, y: Tensor) -> list[Tensor]:
+        """(1, R, C') -> list over levels of (B, T_l, C')."""
+        y = y.view(self.batch, -1, y.shape[2])  # (B, sum of T_l + gap, C')
+        parts = y.split([length + self.gap for length in self.lengths], dim=1)
+        return [part[:, :length] for part, length in zip(parts, self.lengths, strict=True)]
+
+
+def join_levels(levels: list[Tensor], masks: list[Tensor], gap: int) -> Rows:
+    """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> Rows with `gap` empty ones after each sequence."""
+    batch, lengths = len(levels[0]), [x.shape[1] for x in levels]
+
+    def join(parts: list[Tensor], between: float) -> Tensor:
+        empty = parts[0].new_full((batch, gap, parts[0].shape[2]), between)
+        return torch.cat([each for part in parts for each in (part, empty)], dim=1).flatten(0, 1)[None]
+
+    gaps = join([torch.zeros_like(mask) for mask in masks], between=True)
+    return Rows(join(levels, 0), join(masks, False), gaps, batch, lengths, gap)
+
+
 class _Tower(nn.Module):
     """The convolutions before the last one of a head, shared over levels."""
 
@@ -54,18 +86,24 @@ class _Tower(nn.Module):
         model = recipe.model
         width, neck = model.head_dim or model.embed_dim, model.neck_dim or model.embed_dim
         widths = [neck] + [width] * (model.head_layers - 1)
-        self.out_width = widths[-1]
+        self.out_width, self.reach = widths[-1], model.head_layers * (model.head_kernel // 2)
         self.head = nn.ModuleList(
             MaskedConv1d(widths[i], widths[i + 1], model.head_kernel, bias=not model.head_norm)
             for i in range(model.head_layers - 1)
         )
         self.norm = nn.ModuleList(norm_or_nothing(width, model.head_norm) for _ in self.head)
 
-    def climb(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, C), (B, T, 1) -> (B, T, C')."""
-        for conv, norm in zip(self.head, self.norm, strict=True):
-            x = F.relu(norm(conv(x, mask)[0]))
-        return x
+    def outputs(self, rows: Rows, last: MaskedConv1d) -> list[Tensor]:
+        """The convolutions and the last one: list over levels of (B, T_l, C')."""
+
+        def climb(x: Tensor, mask: Tensor, gaps: Tensor) -> Tensor:
+            activate, parameters = None, ()
+            for conv, norm in zip(self.head, self.norm, strict=True):
+                x, _ = conv(x, mask, activate, parameters)
+                activate, parameters = activation(norm, gaps)
+            return last(x, mask, activate, parameters)[0]
+
+        return rows.split(in_parts(climb, rows.x, rows.mask, rows.gaps, reach=self.reach))
 
 
 class ClassHead(_Tower):
@@ -82,9 +120,9 @@ class ClassHead(_Tower):
         for label in recipe.model.empty_classes:
             nn.init.constant_(bias[label], _logit(EMPTY_CLASS_PRIOR))
 
-    def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over levels of (B, T_l, C), (B, T_l, 1) -> list of logits (B, T_l, K)."""
-        return [self.cls_head(self.climb(x, mask), mask)[0] for x, mask in zip(features, masks, strict=True)]
+    def forward(self, rows: Rows) -> list[Tensor]:
+        """Rows of C channels -> list over levels of logits (B, T_l, K)."""
+        return self.outputs(rows, self.cls_head)
 
 
 class OffsetHead(_Tower):
@@ -95,10 +133,10 @@ class OffsetHead(_Tower):
         self.scale = nn.ModuleList(Scale() for _ in recipe.model.level_strides)
         self.offset_head = MaskedConv1d(self.out_width, 2, recipe.model.head_kernel)
 
-    def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over levels of (B, T_l, C), (B, T_l, 1) -> list of offsets (B, T_l, 2)."""
-        triples = zip(self.scale, features, masks, strict=True)
-        return [F.relu(scale(self.offset_head(self.climb(x, mask), mask)[0])) for scale, x, mask in triples]
+    def forward(self, rows: Rows) -> list[Tensor]:
+        """Rows of C channels -> list over levels of offsets (B, T_l, 2)."""
+        outputs = self.outputs(rows, self.offset_head)
+        return [F.relu(scale(x)) for scale, x in zip(self.scale, outputs, strict=True)]
 
 
 def _logit(probability: float) -> float:

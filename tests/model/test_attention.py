@@ -62,18 +62,6 @@ def test_a_window_wider_than_the_sequence_sees_all(steps):
     torch.testing.assert_close(out, expected.transpose(1, 2))
 
 
-@settings(max_examples=50)
-@given(problems(), st.integers(1, 40))
-def test_parts_of_a_long_sequence_equal_the_whole(problem, steps):
-    window, query, key, value, mask, rel_pe, _ = problem
-    expected = local_attention(query, key, value, mask, window, rel_pe)
-    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr("afkit.model.attention.PART_STEPS", steps)
-        found = local_attention(query, key, value, mask, window, rel_pe)
-    assert found.shape == expected.shape
-    torch.testing.assert_close(found * mask[..., None, None], expected * mask[..., None, None], rtol=1e-9, atol=1e-9)
-
-
 def test_a_padded_key_beside_the_end_is_not_seen_and_a_query_without_other_keys_is():
     query, key = torch.zeros(2, 1, 40, 1, 1).unbind(0)
     value = torch.arange(40.0).reshape(1, 40, 1, 1)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tiny_data import tiny_recipe
 
 from afkit.model.backbone import Backbone, ConvBlock, TransformerBlock
-from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, Scale, convolve, drop_path, sinusoid_positions
+from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, Scale, drop_path, sinusoid_positions
 
 
 def mask_of(*steps, length):
@@ -30,34 +30,6 @@ def test_masked_convolution(stride):
     assert torch.equal(out_mask, nearest)
     expected = F.conv1d(x, conv.conv.weight, conv.conv.bias, stride, padding=1)
     torch.testing.assert_close(out, torch.where(nearest, expected, 0.0))
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("steps", [24, 2, 1])
-@pytest.mark.parametrize(
-    "kernel, stride, groups", [(1, 1, 1), (1, 2, 1), (3, 1, 1), (5, 1, 1), (3, 2, 1), (3, 2, 8), (3, 1, 8), (5, 4, 8)]
-)
-def test_every_kind_of_convolution_equals_the_library(kernel, stride, groups, steps, bias):
-    """Forward and backward, also where a sequence is shorter than the kernel."""
-    conv = torch.nn.Conv1d(8, 16, kernel, stride, kernel // 2, groups=groups, bias=bias).double()
-    x = torch.randn(3, 8, steps, dtype=torch.float64, requires_grad=True)
-    expected, found = conv(x), convolve(conv, x.mT).mT
-    torch.testing.assert_close(found, expected)
-    inputs, weights = (x, *conv.parameters()), torch.randn_like(expected)
-    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (expected, found)]
-    for wanted, gradient in zip(*gradients, strict=True):
-        torch.testing.assert_close(gradient, wanted)
-
-
-def test_convolution_under_autocast_computes_in_its_type():
-    conv = torch.nn.Conv1d(8, 16, 3, padding=1)
-    x = torch.randn(2, 24, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = convolve(conv, x)
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), convolve(conv, x), rtol=0.02, atol=0.02)
-    found.float().sum().backward()
-    assert conv.weight.grad.dtype == torch.float32
 
 
 def test_layer_norm_is_over_the_channels():
@@ -172,16 +144,22 @@ def test_streams_are_projected_apart():
     assert backbone.proj[0].conv.bias is not None
 
 
-def test_long_sequences_pass_the_mlp_in_parts_at_inference(monkeypatch):
-    torch.manual_seed(0)
-    block = TransformerBlock(tiny_recipe(), window=5, stride=1).eval()
-    x = torch.randn(2, 40, 16)
-    whole = block._mlp(x)
-    monkeypatch.setattr("afkit.model.backbone.MLP_STEPS", 7)
-    sizes = []
-    block.mlp[1].register_forward_hook(lambda module, inputs, output: sizes.append(output.shape[1]))
-    with torch.no_grad():
-        torch.testing.assert_close(block._mlp(x), whole)
-    assert sizes == [7, 7, 7, 7, 7, 5]
-    block._mlp(x)
-    assert sizes[6:] == [40]  # in training in one piece
+def test_dropout_in_the_mlp_is_the_same_when_it_is_computed_again():
+    """The textbook's MLP with the library's dropout, with the same random numbers."""
+    block = TransformerBlock(tiny_recipe(model__dropout=0.4), window=5, stride=1).double().train()
+    x = torch.randn(2, 40, 16, dtype=torch.float64, requires_grad=True)
+    expand, activate, _, contract, drop_out = block.mlp
+    torch.manual_seed(1)
+    found = block._mlp(x)
+    torch.manual_seed(1)
+    hidden = activate(F.linear(block.ln2(x), expand.weight[..., 0], expand.bias))
+    kept = torch.empty_like(hidden, dtype=torch.bool).bernoulli_(0.6)
+    assert 0.55 < kept.double().mean() < 0.65
+    expected = drop_out(F.linear(hidden * kept / 0.6, contract.weight[..., 0], contract.bias))
+    torch.testing.assert_close(found, expected)
+    weights, inputs = torch.randn_like(expected), (x, *block.mlp.parameters())
+    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (expected, found)]
+    for wanted, gradient in zip(*gradients, strict=True):
+        torch.testing.assert_close(gradient, wanted)
+    block.eval()
+    torch.testing.assert_close(block._mlp(x), contract(activate(expand(block.ln2(x).mT))).mT)

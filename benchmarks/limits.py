@@ -1,0 +1,60 @@
+"""What no implementation of the same mathematics goes below: the time of its products, and the memory it must hold.
+
+A missed target is judged by them: what lies between the limit and ours is all that is left to gain.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
+SHAPES = ((4608, 512, 512), (4608, 2048, 512), (2048, 1024, 1024), (512, 4608, 2048))  # such as the networks have
+ROUNDS = 8
+
+
+def product_gflop(call: Callable[[], Any]) -> float:
+    """Arithmetic of the matrix products in a call, in GFLOP (depthwise convolutions, under 1 % of it, left out)."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    counts = counter.get_flop_counts()["Global"]
+    return sum(flop for operation, flop in counts.items() if str(operation).rpartition(".")[2] in PRODUCTS) / 1e9
+
+
+def best_gflop_per_sec(device: str) -> float:
+    """The highest rate of matrix products in float32 seen on this machine, over some shapes and rounds."""
+    best = 0.0
+    for rows, inner, columns in SHAPES:
+        a, b = torch.randn(rows, inner, device=device), torch.randn(inner, columns, device=device)
+        for _ in range(ROUNDS):
+            _wait(device)
+            began = time.perf_counter()
+            a @ b
+            _wait(device)
+            best = max(best, 2e-9 * rows * inner * columns / (time.perf_counter() - began))
+    return best
+
+
+def parameters_mb(model: nn.Module) -> float:
+    """Size of a network's parameters."""
+    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) / 2**20
+
+
+def used_mb(device: str) -> float:
+    """Memory of this process (CPU) or of its tensors (CUDA) now; 0 on a system that does not tell."""
+    if device == "cuda":
+        return torch.cuda.memory_allocated() / 2**20
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    return int(status.partition("VmRSS:")[2].split()[0]) / 2**10
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()

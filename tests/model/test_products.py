@@ -1,0 +1,114 @@
+"""Convolutions over (B, T, C): each form against the library's, and what is computed again against what is kept."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from afkit.model.blocks import LayerNorm, activation, normalise
+from afkit.model.products import convolve
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("steps", [24, 2, 1])
+@pytest.mark.parametrize(
+    "kernel, stride, groups", [(1, 1, 1), (1, 2, 1), (3, 1, 1), (5, 1, 1), (3, 2, 1), (3, 2, 8), (3, 1, 8), (5, 4, 8)]
+)
+def test_every_kind_of_convolution_equals_the_library(kernel, stride, groups, steps, bias):
+    """Forward and backward, also where a sequence is shorter than the kernel."""
+    conv = torch.nn.Conv1d(8, 16, kernel, stride, kernel // 2, groups=groups, bias=bias).double()
+    x = torch.randn(3, 8, steps, dtype=torch.float64, requires_grad=True)
+    expected, found = conv(x), convolve(conv, x.mT).mT
+    torch.testing.assert_close(found, expected)
+    inputs, weights = (x, *conv.parameters()), torch.randn_like(expected)
+    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (expected, found)]
+    for wanted, gradient in zip(*gradients, strict=True):
+        torch.testing.assert_close(gradient, wanted)
+
+
+def test_convolution_under_autocast_computes_in_its_type():
+    conv = torch.nn.Conv1d(8, 16, 3, padding=1)
+    x = torch.randn(2, 24, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolve(conv, x)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), convolve(conv, x), rtol=0.02, atol=0.02)
+    found.float().sum().backward()
+    assert conv.weight.grad.dtype == torch.float32
+
+
+def by_autograd(conv, x, prepare, parameters):
+    """The same with everything kept, by the library alone."""
+    return conv(prepare(x, *parameters).mT).mT
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("steps", [9, 1])
+@pytest.mark.parametrize("kind", ["norm", "norm and ReLU", "ReLU", "GELU"])
+def test_what_comes_before_a_product_may_be_computed_again(kind, steps, kernel):
+    torch.manual_seed(0)
+    norm = LayerNorm(8).double()
+    torch.nn.init.normal_(norm.weight), torch.nn.init.normal_(norm.bias)
+    prepare, parameters = {
+        "norm": (normalise, (norm.weight, norm.bias)),
+        "norm and ReLU": activation(norm),
+        "ReLU": activation(torch.nn.Identity()),
+        "GELU": (F.gelu, ()),
+    }[kind]
+    conv = torch.nn.Conv1d(8, 5, kernel, padding=kernel // 2).double()
+    x = torch.randn(2, steps, 8, dtype=torch.float64, requires_grad=True)
+    before, inputs = x.detach().clone(), (x, *conv.parameters(), *parameters)
+    expected, found = by_autograd(conv, x, prepare, parameters), convolve(conv, x, prepare, parameters)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(expected)
+    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (expected, found)]
+    for wanted, gradient in zip(*gradients, strict=True):
+        torch.testing.assert_close(gradient, wanted)
+    assert torch.equal(x, before)
+    with torch.no_grad():
+        torch.testing.assert_close(convolve(conv, x, prepare, parameters), expected)
+
+
+def test_only_the_input_of_the_norm_is_kept_for_the_backward_pass():
+    norm, conv = LayerNorm(64), torch.nn.Conv1d(64, 64, 1)
+    x = torch.randn(1, 1000, 64, requires_grad=True)
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        convolve(conv, x, normalise, (norm.weight, norm.bias))
+    parameters = sum(p.numel() for p in (*norm.parameters(), *conv.parameters()))
+    assert sum(kept.values()) <= 4 * (x.numel() + parameters)
+
+
+def test_a_prepared_product_under_autocast_normalises_in_float32():
+    torch.manual_seed(0)
+    norm, conv = LayerNorm(8), torch.nn.Conv1d(8, 16, 3, padding=1)
+    x = (100 + torch.randn(2, 24, 8)).bfloat16()
+    seen = []
+
+    def prepare(x, weight, bias):
+        seen.append(normalise(x, weight, bias))
+        return seen[-1]
+
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolve(conv, x, prepare, (norm.weight, norm.bias))
+    assert found.dtype == torch.bfloat16
+    assert seen[0].dtype == torch.float32
+    found.float().sum().backward()
+    assert conv.weight.grad.dtype == norm.weight.grad.dtype == torch.float32
+
+
+def test_steps_in_a_gap_are_nothing_to_their_neighbours_and_learn_nothing():
+    norm, conv = LayerNorm(4), torch.nn.Conv1d(4, 4, 3, padding=1, bias=False)
+    torch.nn.init.ones_(norm.bias)  # a step of zeros would become one of ones
+    gaps = (torch.arange(7) == 3)[None, :, None]
+    x = torch.randn(1, 7, 4, requires_grad=True)
+    found = convolve(conv, x, *activation(norm, gaps))
+    for part in (slice(0, 3), slice(4, 7)):
+        torch.testing.assert_close(found[:, part], convolve(conv, x[:, part], *activation(norm)))
+    (grad,) = torch.autograd.grad(found.sum(), x)
+    assert not grad[:, 3].any()
+    assert grad[:, 2].any()
