@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lab lint build-ext clean-notebooks
+.PHONY: help install demo compare test lab lint build-ext clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
+	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make lint     ruff, and notebooks without outputs"
@@ -23,6 +24,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED)
 	$(BIN)/python -m afkit run watch
+
+compare: $(INSTALLED)
+	$(BIN)/python -m afkit compare
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -62,23 +62,48 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from afkit.runs.pipeline import run
 
+    overrides, parameters = _assignments(options.set, "--set"), _assignments(options.p, "-p")
     folder = run(
         options.recipe,
         options.seed,
-        _assignments(options.set, "--set"),
-        _assignments(options.p, "-p"),
+        overrides,
+        parameters,
         options.data_root,
         options.results,
         [stage.strip() for stage in options.stages.split(",")],
         options.name,
     )
     from afkit.evaluation.report import headline
+    from afkit.runs.folder import project_root, split_suffix
 
-    if (folder / "eval.json").is_file():
-        print(headline(folder / "eval.json"))
+    data_root = project_root() / options.data_root
+    suffix = split_suffix(recipe(options.recipe, overrides), data_root, parameters.get("split", ""))
+    if (folder / f"eval{suffix}.json").is_file():
+        print(headline(folder / f"eval{suffix}.json"))
     if (folder / "04_visualize.ipynb").is_file():
         print(f"open {folder / '04_visualize.ipynb'} in JupyterLab (make lab), or look at {folder / 'figures'}")
     print(folder)
+    return 0
+
+
+def _compare_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "runs", metavar="RUN", nargs="*", help="run folder, or folder of runs (default: all in results)"
+    )
+    command.add_argument("--results", default="results", help="folder of all runs (default: results)")
+    command.add_argument(
+        "--out", default="", help="folder for report.html and summary.csv (default: that of --results)"
+    )
+    command.add_argument("--data-root", default="", help="folder of all data sets (default: where each run found it)")
+    command.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from afkit.runs.comparing import compare
+
+    folder = compare(options.runs, options.results, options.out, options.data_root, _assignments(options.p, "-p"))
+    print(folder / "summary.csv")
+    print(folder / "report.html")
     return 0
 
 
@@ -156,6 +181,7 @@ def _data_folder(options: argparse.Namespace) -> Path:
 
 _COMMANDS = {
     "run": (_run, _run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
+    "compare": (_compare, _compare_arguments, "runs side by side: a table, a page, and which is better"),
     "prepare": (_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
     "twin": (_twin, _twin_arguments, "write generated data in exactly the format of an experiment"),
     "build-ext": (_build_ext, _build_ext_arguments, "compile the NMS operator ahead of its first use"),

@@ -1,6 +1,7 @@
 """The command line answers a wrong input with one sentence and a non-zero exit status."""
 
 import pytest
+from run_folders import write_run
 
 from afkit.__main__ import main
 
@@ -43,8 +44,36 @@ def test_a_wrong_command_or_option_gives_one_line_and_status_2(capsys, arguments
     assert shown.count("\n") == 1 and message in shown
 
 
+def test_a_wrong_pair_is_named_before_anything_starts(tmp_path, capsys):
+    write_run(tmp_path / "results" / "tiny" / "seed1")
+    arguments = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]
+    assert main(["compare", *arguments, "-p", 'pair=["tiny/seed1", "tiny/sed2"]']) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and "'tiny/sed2' of pair is no run with scores; did you mean 'tiny/seed1'?" in shown.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_prepare_writes_the_watch_data_and_says_where(tmp_path, capsys):
     pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
     assert main(["prepare", "watch", "--data-root", str(tmp_path)]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "watch")
     assert (tmp_path / "watch" / "annotations" / "watch.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is no run in "),
+        (["watch/seed1"], "there is no run in 'watch/seed1'"),
+        (["-p", "resample=5"], "did you mean 'resamples'?"),
+        (["-p", "resamples=few"], "parameter 'resamples' takes int"),
+        (["-p", "resamples=1"], "resamples is 1; draw at least 2"),
+        (["-p", "results=x"], "'results' is not set as a notebook parameter"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_gives_one_line_and_status_2(tmp_path, capsys, arguments, message):
+    assert main(["compare", *arguments, "--results", str(tmp_path / "results")]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1 and message in shown.err
+    assert list(tmp_path.iterdir()) == []

@@ -53,6 +53,21 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     assert names(tmp_path) == ["a.json"]
 
 
+def test_many_small_files_need_not_wait_for_the_disk(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    write_text(tmp_path / "a.txt", "one", sync=False)
+    assert synced == []
+    write_text(tmp_path / "b.txt", "two")
+    assert len(synced) == 1
+    assert names(tmp_path) == ["a.txt", "b.txt"]
+    with pytest.raises(RuntimeError), atomic_open(tmp_path / "a.txt", sync=False) as file:
+        file.write(b"half of the new")
+        raise RuntimeError
+    assert (tmp_path / "a.txt").read_bytes() == b"one"
+    assert names(tmp_path) == ["a.txt", "b.txt"]
+
+
 def test_a_folder_of_that_name_is_left_alone(tmp_path):
     (tmp_path / "a.json").mkdir()
     with pytest.raises(OSError):

@@ -1,7 +1,8 @@
 """Ego4D Moment Queries: from the official files to one annotation file and one feature file for each clip.
 
 The official features are of whole videos: a vector covers 32 frames, the next begins 16 frames later. A clip is
-widened to that grid, and its times count from the start of the widened clip.
+widened to that grid, and its times count from the start of the widened clip. How long that is before the official
+start, which the challenge counts from, stands in the annotation file as `lead_sec` of the clip.
 """
 
 from collections import Counter
@@ -84,6 +85,35 @@ def convert_ego4d(
     return {key: counts[key] for key in COUNTS} | {"missing": list(missing)}
 
 
+def read_leads(path: str | Path) -> dict[str, float]:
+    """Seconds from the start of each clip in our annotation file to its official start, as submissions need them.
+
+    An official time is ours less this; it is below 0 for a clip that officially begins before its video.
+
+    Args:
+        path: annotations/ego4d.json, as `convert_ego4d` writes it.
+
+    Returns:
+        {clip id: seconds}.
+
+    Raises:
+        ValueError: the file is missing or malformed, or a clip has no lead, as in files of other converters.
+    """
+    content = read_json(path)
+    database = content.get("database") if isinstance(content, dict) else None
+    if not isinstance(database, dict):
+        raise ValueError(f"{path} has no 'database' of clips; is it an annotation file?")
+    leads = {}
+    for clip, entry in database.items():
+        try:
+            leads[clip] = _number(entry["lead_sec"])
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                f"{path}, clip '{clip}' has no number 'lead_sec'; delete the file and prepare Ego4D again"
+            ) from None
+    return leads
+
+
 def _find(source: Path, inner: str, *names: str) -> Path:
     """The first that exists, in `source` or in its folder `inner`; else where the first one belongs."""
     paths = [parent / name for name in names for parent in (source / inner, source)]
@@ -130,6 +160,7 @@ def _read_clip(video: dict, clip: dict) -> _Clip:
         "subset": subset,
         "duration": round(end_sec - start_sec + before / fps + after / fps, 2),
         "fps": round(fps, 2),
+        "lead_sec": round(before / fps - (start_sec - _number(clip["video_start_sec"])), 6),
         "annotations": _actions(labels, start_sec, before / fps),
     }
     problem = "" if entry["annotations"] or subset == "test" else "without_labels"

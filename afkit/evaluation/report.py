@@ -30,7 +30,12 @@ def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
 
 
 def save_scores(
-    folder: str | Path, scores: Scores, baseline: Scores, label_names: Mapping[int, str], **facts: Any
+    folder: str | Path,
+    scores: Scores,
+    baseline: Scores,
+    label_names: Mapping[int, str],
+    suffix: str = "",
+    **facts: Any,
 ) -> None:
     """Write eval.json and per_class.csv of a run.
 
@@ -39,6 +44,7 @@ def save_scores(
         scores: of the network's predictions.
         baseline: of predictions from class frequencies and durations alone.
         label_names: label id -> name.
+        suffix: of both names, e.g. "-training": another split than the run's own.
         facts: further entries of eval.json, e.g. the split and the weights.
     """
     folder = Path(folder)
@@ -48,12 +54,12 @@ def save_scores(
         "baseline": _as_dict(baseline),
         **facts,
     }
-    write_json(folder / "eval.json", content)
+    write_json(folder / f"eval{suffix}.json", content)
     table = scores.ap.copy()
     table.columns = [f"ap_{tiou:.2f}" for tiou in table.columns]
     table.insert(0, "name", [label_names.get(label, str(label)) for label in table.index])
     table["ap_average"] = scores.ap.mean(axis=1)
-    with atomic_open(folder / "per_class.csv") as file:
+    with atomic_open(folder / f"per_class{suffix}.csv") as file:
         table.to_csv(file)
 
 
@@ -73,7 +79,8 @@ def headline(path: str | Path) -> str:
     rows = {"ActionFormer": content, "class frequencies and durations": content["baseline"]}
     tious = list(content["map"])
     lines = ["generated data: these numbers say nothing about the method"] if content.get("generated") else []
-    lines += ["mAP [%] at tIoU".ljust(34) + "".join(f"{tiou:>8}" for tiou in tious) + " average"]
+    title = f"mAP [%] of '{content['split']}' at tIoU" if content.get("split") else "mAP [%] at tIoU"
+    lines += [title.ljust(34) + "".join(f"{tiou:>8}" for tiou in tious) + " average"]
     for name, row in rows.items():
         numbers = [*row["map"].values(), row["average_map"]]
         lines.append(name.ljust(34) + "".join(f"{100 * number:8.2f}" for number in numbers))

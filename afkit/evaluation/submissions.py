@@ -60,13 +60,15 @@ def write_ego4d_submission(
         predictions: rows with video (clip id), start_sec, end_sec (seconds), label (integer id), score.
         label_names: name of each label id, as in the official annotations.
         clips: ids that are listed even without detections; the challenge wants all clips of the split.
-        lead_sec: seconds that our clips begin before the official ones, by clip id (the preparation widens clips to
-            whole features, by half a second at most); they are taken off the times, which then begin at 0.
+        lead_sec: seconds that our clips begin before the official ones, by clip id: `read_leads` of
+            `afkit.data.ego4d` (the preparation widens clips to whole features, by half a second at 30 frames a
+            second); they are taken off the times, which then begin at 0.
 
     Raises:
         ValueError: missing columns, a number that is not finite, a label without a name, a clip without its lead.
 
-    Source: github.com/EGO4D/episodic-memory, MQ.
+    Source: github.com/EGO4D/episodic-memory, MQ (Merge_detection_retrieval.py for the format; the times of its
+        labels count from the clip's video_start_sec).
     """
     table = predictions
     if lead_sec is not None and len(predictions):

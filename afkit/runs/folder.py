@@ -1,14 +1,22 @@
-"""The run folder: where it lies, what run.json says about it, and which stages are done."""
+"""The run folder: where it lies, what run.json says about it, and which stages are done.
+
+03_eval may look at another split than the recipe's test subsets. All that comes of it, and its entry in run.json, then
+bears the split's name as a suffix, beside the headline result.
+"""
 
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from afkit.config import Recipe
+from afkit.data.annotations import read_annotations
+from afkit.data.features import locate
+from afkit.evaluation.exports import safe_names
 from afkit.files import read_json, write_json
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.provenance import provenance
@@ -20,6 +28,7 @@ STAGE_FILES = {  # what a finished stage has left in the run folder
     "03_eval": ["predictions.json.gz", "eval.json", "per_class.csv"],
     "04_visualize": ["figures/timelines.json"],
 }
+_MADE_FROM = {"03_eval": "02_train", "04_visualize": "03_eval"}  # whose files a stage reads
 
 
 @dataclass(frozen=True)
@@ -28,9 +37,10 @@ class Run:
 
     folder: Path
     stage: str
-    recipe: Recipe
+    recipe: Recipe  # its test subsets are those of the split
     seed: int
     data_root: Path
+    suffix: str = ""  # of the files and folders that belong to another split than the recipe's own
 
 
 def project_root() -> Path:
@@ -56,8 +66,37 @@ def run_folder(recipe: str, seed: int, overrides: Mapping[str, Any], results: st
     return project_root() / results / recipe / name
 
 
+def split_suffix(recipe: Recipe, data_root: str | Path, split: str) -> str:
+    """What the files of a split are told by: "" for the recipe's test subsets, else "-" and the split's name.
+
+    Args:
+        recipe: its annotation file and test subsets.
+        data_root: folder of all data sets; while nothing is prepared there, any name is taken.
+        split: name of a subset, compared without case; "" for the test subsets.
+
+    Raises:
+        ValueError: the annotation file has no such subset; the message lists those it has.
+    """
+    split = split.lower()
+    if not split or {split} == {subset.lower() for subset in recipe.data.test_subsets}:
+        return ""
+    path = locate(data_root, recipe.data.annotations)
+    if path.is_file():
+        videos = Counter(video.subset for video in read_annotations(path).videos.values())
+        if split not in videos:
+            there = ", ".join(f"'{subset}' ({number})" for subset, number in sorted(videos.items()))
+            raise ValueError(f"{path} has no split '{split}'; choose one of (with their numbers of videos): {there}")
+    return f"-{safe_names([split])[split]}"
+
+
 def start_stage(
-    stage: str, recipe: str, seed: int, overrides: Mapping[str, Any], data_root: str = "data", run_dir: str = ""
+    stage: str,
+    recipe: str,
+    seed: int,
+    overrides: Mapping[str, Any],
+    data_root: str = "data",
+    run_dir: str = "",
+    split: str = "",
 ) -> Run:
     """Open a run for one stage, and note in run.json that the stage is running.
 
@@ -68,22 +107,29 @@ def start_stage(
         overrides: dotted recipe parameters.
         data_root: folder of all data sets; relative to the project.
         run_dir: the run folder; "" for the usual place in results/.
+        split: for 03_eval, the subset to look at instead of the recipe's test subsets, see `split_suffix`.
 
     Raises:
-        ValueError: unknown recipe or parameter, or a folder that holds a run with other settings.
+        ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings.
     """
     resolved = make_named_recipe(recipe, overrides)
     folder = project_root() / run_dir if run_dir else run_folder(recipe, seed, overrides)
-    facts = check_same_run(folder, resolved, seed)
-    facts |= {
-        "recipe": resolved.model_dump(mode="json"),
-        "seed": seed,
-        "overrides": dict(overrides),
-        "data_root": str(data_root),
-    } | provenance()
-    write_json(folder / "run.json", facts)
-    note_stage(folder, stage, status="running", started=_now(), finished=None, error=None)
-    return Run(folder, stage, resolved, seed, project_root() / data_root)
+    suffix = split_suffix(resolved, project_root() / data_root, split)
+    facts, origin = check_same_run(folder, resolved, seed), provenance()
+    if not suffix or "recipe" not in facts:
+        facts |= {
+            "recipe": resolved.model_dump(mode="json"),
+            "seed": seed,
+            "overrides": dict(overrides),
+            "data_root": str(data_root),
+        } | origin
+        write_json(folder / "run.json", facts)
+    own = origin if suffix else {}  # the top of run.json tells of the headline result
+    note_stage(folder, stage + suffix, status="running", started=_now(), finished=None, error=None, **own)
+    if suffix:
+        data = resolved.data.model_copy(update={"test_subsets": [split.lower()]})
+        resolved = resolved.model_copy(update={"data": data})
+    return Run(folder, stage, resolved, seed, project_root() / data_root, suffix)
 
 
 def check_same_run(folder: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
@@ -106,15 +152,23 @@ def check_same_data(run: Run, fingerprint: str) -> None:
         )
 
 
-def finish_stage(run: Run, **facts: Any) -> None:
-    """Note in run.json that the run's stage is done; further facts go to the top of run.json."""
-    if facts:
+def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
+    """Note in run.json that the run's stage is done.
+
+    Args:
+        run: as `start_stage` gave it.
+        files: which of the stage's `STAGE_FILES` it has left, where these are not all; without the run's suffix.
+        facts: go to the top of run.json; those of another split than the recipe's own, to its entry.
+    """
+    if facts and not run.suffix:
         write_json(run.folder / "run.json", read_run(run.folder) | facts)
-    note_stage(run.folder, run.stage, status="done", finished=_now())
+    left = [_with_suffix(name, run.suffix) for name in files or STAGE_FILES[run.stage]]
+    own = facts if run.suffix else {}
+    note_stage(run.folder, run.stage + run.suffix, status="done", finished=_now(), files=left, **own)
 
 
 def note_stage(folder: Path, stage: str, **changes: Any) -> None:
-    """Change some entries of a stage in run.json; the seconds follow from its times."""
+    """Change some entries of a stage (with its suffix, if any) in run.json; the seconds follow from its times."""
     facts = read_run(folder)
     entry = facts.setdefault("stages", {}).setdefault(stage, {})
     entry |= changes
@@ -135,11 +189,23 @@ def read_run(folder: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def is_done(folder: Path, stage: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether a stage finished with these notebook parameters and its files are still there."""
-    entry = read_run(folder).get("stages", {}).get(stage, {})
-    files_there = all((folder / name).is_file() for name in STAGE_FILES[stage])
-    return entry.get("status") == "done" and entry.get("parameters", {}) == dict(parameters) and files_there
+def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str = "") -> bool:
+    """Whether a stage finished with these notebook parameters, and its files are still there and up to date.
+
+    They are not where the stage whose files it reads ended after it had begun.
+    """
+    stages = read_run(folder).get("stages", {})
+    entry, before = stages.get(stage + suffix, {}), stages.get(_MADE_FROM.get(stage), {})
+    files_there = all((folder / name).is_file() for name in entry.get("files", STAGE_FILES[stage]))
+    up_to_date = (entry.get("started") or "") >= (before.get("finished") or "") or not entry.get("started")
+    same = entry.get("parameters", {}) == dict(parameters)
+    return entry.get("status") == "done" and same and files_there and up_to_date
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    """The suffix comes before the first point of a name: "predictions-training.json.gz"."""
+    stem, point, ending = name.partition(".")
+    return f"{stem}{suffix}{point}{ending}"
 
 
 def _first_difference(old: Any, new: Any, path: str) -> str:

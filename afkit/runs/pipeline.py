@@ -17,7 +17,16 @@ from afkit.config import nearest
 from afkit.data.prepare import can_prepare
 from afkit.files import write_text
 from afkit.recipes import recipe as make_named_recipe
-from afkit.runs.folder import STAGES, check_same_run, fail_stage, is_done, note_stage, project_root, run_folder
+from afkit.runs.folder import (
+    STAGES,
+    check_same_run,
+    fail_stage,
+    is_done,
+    note_stage,
+    project_root,
+    run_folder,
+    split_suffix,
+)
 
 COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `run`
 DEFAULT_SEED = 1234567891
@@ -27,7 +36,11 @@ SPIN_COUNT = "10000"
 
 
 class StageError(RuntimeError):
-    """A notebook failed; its output is kept, and the message says where and why."""
+    """A notebook failed; its output is kept, and the message says where and why; `reason` says why alone."""
+
+    def __init__(self, message: str, reason: str):
+        super().__init__(message)
+        self.reason = reason
 
 
 def run(
@@ -42,6 +55,8 @@ def run(
     say: Callable[[str], None] = print,
 ) -> Path:
     """Execute the notebooks of a recipe; finished stages are skipped, an interrupted one is resumed.
+
+    With the parameter `split`, 03_eval looks at that split beside the recipe's own, whose files stay as they are.
 
     Everything a user can get wrong is checked before anything is written.
 
@@ -68,26 +83,18 @@ def run(
         overrides["optim.epochs"] = parameters["epochs"]
     resolved = make_named_recipe(recipe, overrides)
     of_stage = parameters_by_stage(chosen, parameters)
+    suffix = split_suffix(resolved, project_root() / data_root, parameters.get("split", ""))
     source, fetch = parameters.get("source", ""), parameters.get("download", False)
     if "01_data" in chosen and not can_prepare(resolved, project_root() / data_root, source, fetch):
         raise ValueError(
             f"the data of '{recipe}' is not at {project_root() / data_root / resolved.data.annotations}; "
             f"name its folder with --data-root, or prepare it with: python -m afkit prepare {recipe} SRC"
         )
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
     folder = run_folder(recipe, seed, overrides, results, name)
     check_same_run(folder, resolved, seed)
     common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": data_root}
-    common["run_dir"] = _relative(folder)
-    stale = False  # a stage that ran anew makes the later ones run anew
-    for stage in chosen:
-        if not stale and is_done(folder, stage, of_stage[stage]):
-            say(f"{stage:<14} already done")
-            continue
-        stale = True
-        say(f"{stage:<14} running")
-        seconds = _run_stage(folder, stage, common, of_stage[stage])
-        say(f"{stage:<14} done in {seconds:.0f} s")
+    common["run_dir"] = relative_to_project(folder)
+    _run_stages(folder, common, of_stage, suffix, say)
     return folder
 
 
@@ -106,17 +113,24 @@ def choose_stages(stages: Sequence[str]) -> list[str]:
     return [stage for stage in STAGES if stage in chosen]
 
 
-def parameters_by_stage(stages: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def parameters_by_stage(
+    stages: Sequence[str], parameters: Mapping[str, Any], common: Sequence[str] = COMMON
+) -> dict[str, dict[str, Any]]:
     """Which notebook takes which of the given parameters, checked against their defaults' types.
+
+    Args:
+        stages: names of notebooks.
+        parameters: name -> value.
+        common: parameters that are set by options of their own.
 
     Raises:
         ValueError: a parameter that no chosen notebook has (papermill itself would only warn), one that has an
             option of its own, or a value of another type.
     """
     declared = {stage: notebook_parameters(stage) for stage in stages}
-    known = sorted({name for names in declared.values() for name in names} - set(COMMON))
+    known = sorted({name for names in declared.values() for name in names} - set(common))
     for name, value in parameters.items():
-        if name in COMMON:
+        if name in common:
             raise ValueError(f"'{name}' is not set as a notebook parameter; use the option or argument of that name")
         if name not in known:
             raise ValueError(f"no notebook of {', '.join(stages)} has the parameter '{name}'; {nearest(name, known)}")
@@ -156,23 +170,70 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     raise ValueError(f"parameter '{name}' takes {wanted.__name__}, e.g. {default!r}, not {value!r}")
 
 
-def _relative(path: Path) -> str:
+def relative_to_project(path: Path) -> str:
     """Relative to the project where it lies inside it, so that notebooks and run.json hold no path of the machine."""
     root = project_root()
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
-def _run_stage(folder: Path, stage: str, common: Mapping[str, Any], parameters: dict[str, Any]) -> float:
+def _run_stages(
+    folder: Path,
+    common: Mapping[str, Any],
+    of_stage: Mapping[str, dict[str, Any]],
+    suffix: str,
+    say: Callable[[str], None],
+) -> None:
+    """Execute the stages with their parameters, but for those that are done; `suffix` as of `split_suffix`."""
+    stale = False  # a stage that ran anew makes the later ones run anew
+    for stage, parameters in of_stage.items():
+        own = suffix if "split" in parameters else ""
+        shown = f"{stage + own:<14}"
+        if stage == "04_visualize" and "03_eval" in of_stage and (suffix or not (folder / "eval.json").is_file()):
+            say(f"{shown} left out: it draws the scores (eval.json) of the recipe's own test subsets")
+            continue
+        if not stale and is_done(folder, stage, parameters, own):
+            say(f"{shown} already done")
+            continue
+        stale = True
+        say(f"{shown} running")
+        seconds = _run_stage(folder, stage, common, parameters, own)
+        say(f"{shown} done in {seconds:.0f} s")
+
+
+def _run_stage(folder: Path, stage: str, common: Mapping[str, Any], parameters: dict[str, Any], suffix: str) -> float:
     """Execute one notebook into the run folder and note how it went; the seconds it took."""
+    entry = stage + suffix
     folder.mkdir(parents=True, exist_ok=True)
-    output = folder / f"{stage}.ipynb"
-    note_stage(folder, stage, status="running", parameters=parameters)
+    note_stage(folder, entry, status="running", parameters=parameters)
+    try:
+        return execute(stage, folder / f"{entry}.ipynb", {**common, **parameters})
+    except StageError as error:
+        fail_stage(folder, entry, error.reason)
+        raise
+
+
+def execute(notebook: str, output: Path, parameters: Mapping[str, Any]) -> float:
+    """Execute a notebook by papermill, in the project's folder.
+
+    Args:
+        notebook: its name, e.g. "03_eval".
+        output: the executed notebook; its folder is made.
+        parameters: checked, see `parameters_by_stage`.
+
+    Returns:
+        the seconds it took.
+
+    Raises:
+        StageError: it failed; the executed part is kept.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
+    output.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     try:
         papermill.execute_notebook(
-            str(notebook_path(stage)),
+            str(notebook_path(notebook)),
             str(output).replace("{", "{{").replace("}", "}}"),  # papermill formats the path with the parameters
-            {**common, **parameters},
+            dict(parameters),
             kernel_name="python3",
             cwd=str(project_root()),
             progress_bar=False,
@@ -181,11 +242,11 @@ def _run_stage(folder: Path, stage: str, common: Mapping[str, Any], parameters: 
         )
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}"
-        fail_stage(folder, stage, reason)
-        raise StageError(f"{stage} failed in cell {error.cell_index}: {reason}; the notebook is {output}") from None
+        where = f"{output.stem} failed in cell {error.cell_index}"
+        raise StageError(f"{where}: {reason}; the notebook is {output}", reason) from None
     except (DeadKernelError, CellTimeoutError) as error:
-        fail_stage(folder, stage, str(error))
-        raise StageError(f"{stage} stopped, its kernel died: {error}; the notebook is {output}") from None
+        message = f"{output.stem} stopped, its kernel died: {error}; the notebook is {output}"
+        raise StageError(message, str(error)) from None
     _hide_paths(output)
     return time.perf_counter() - began
 

@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from afkit.data.annotations import load_annotations, read_annotations
-from afkit.data.ego4d import convert_ego4d
+from afkit.data.ego4d import convert_ego4d, read_leads
+from afkit.data.items import Dataset
+from afkit.detect.prediction import predict_dataset
+from afkit.evaluation.submissions import write_ego4d_submission
+from afkit.model.actionformer import build_model
+from afkit.recipes import recipe
 from afkit.segments import sec_to_grid
 
 OMNIVORE = ("omnivore_features",)
@@ -121,6 +126,76 @@ def test_annotations(download, tmp_path):
         ("aligned", 0.33, 1.33, 1),  # 11 - 10.667
         ("slow", 1.0, 2.0, 0),
     ]
+
+
+def test_official_times_are_ours_less_the_lead(download, tmp_path):
+    convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    path = tmp_path / "ego4d" / "annotations" / "ego4d.json"
+    leads = read_leads(path)
+    expected = {"widened": 0.4, "early": -1 / 30, "aligned": 0.0, "slow": 0.0, "hidden": 0.4}
+    assert leads == pytest.approx(expected, abs=1e-6)
+    official_start = {"widened": 10.0, "early": -1 / 30, "aligned": 320 / 30, "slow": 0.0}
+    table = load_annotations(path)
+    in_video = table["start_sec"] - table["video"].map(leads) + table["video"].map(official_start)
+    assert in_video.tolist() == pytest.approx([12, 20, 9, 0, 11, 1], abs=0.005)  # times are rounded to 0.01 s
+
+
+def test_a_file_without_leads_is_named(tmp_path):
+    path = tmp_path / "ego4d.json"
+    for content, message in (
+        ([], "has no 'database' of clips"),
+        ({"database": []}, "has no 'database' of clips"),
+        ({"database": {"a": {"lead_sec": 0.4}, "b": {}}}, "clip 'b' has no number 'lead_sec'; delete the file"),
+        ({"database": {"a": {"lead_sec": None}}}, "clip 'a' has no number 'lead_sec'"),
+        ({"database": {"a": {"lead_sec": "nan"}}}, "clip 'a' has no number 'lead_sec'"),
+        ({"database": {"a": 1}}, "clip 'a' has no number 'lead_sec'"),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=f"ego4d.json,? {message}"):
+            read_leads(path)
+
+
+def submitted(path):
+    """[(clip, start_sec, end_sec, label)] of a submission, in its order."""
+    results = json.loads(path.read_text())["detect_results"]
+    return [(clip, *entry["segment"], entry["label"]) for clip, entries in results.items() for entry in entries]
+
+
+def test_the_annotations_as_a_submission_have_the_official_times(download, tmp_path):
+    convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    path = tmp_path / "ego4d" / "annotations" / "ego4d.json"
+    table = load_annotations(path, ["training", "validation"]).assign(score=0.5)
+    write_ego4d_submission(tmp_path / "s.json", table, read_annotations(path).label_names, lead_sec=read_leads(path))
+    expected = [
+        ("widened", 2.0, 5.5, "cook"),  # 12 - 10, 15.5 - 10
+        ("widened", 10.0, 10.3, "wash"),
+        ("widened", 0.0, 21.0, "cook"),  # begins a second before the clip
+        ("early", 1 / 30, 1 + 1 / 30, "cook"),  # the clip begins 1 / 30 s before the video
+        ("aligned", 11 - 320 / 30, 12 - 320 / 30, "wash"),
+        ("slow", 1.0, 2.0, "cook"),
+    ]
+    found = submitted(tmp_path / "s.json")
+    assert [(row[0], row[3]) for row in found] == [(row[0], row[3]) for row in expected]
+    assert [t for row in found for t in row[1:3]] == pytest.approx([t for r in expected for t in r[1:3]], abs=0.005)
+
+
+def test_prepared_clips_become_a_submission(download, tmp_path):
+    """The way of the test split: official files, features, network, detections, submission."""
+    convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    small = {"data.num_classes": 2, "data.input_dims": [2], "model.embed_dim": 16, "decode.max_segments": 20}
+    settings = recipe("ego4d_o", small)
+    torch.manual_seed(0)
+    dataset = Dataset(settings.data, tmp_path, ["test"])
+    predictions = predict_dataset(build_model(settings).eval(), settings, dataset)
+    path = tmp_path / "ego4d" / settings.data.annotations.removeprefix("ego4d/")
+    names, clips = read_annotations(path).label_names, [clip.name for clip in dataset.videos]
+    write_ego4d_submission(tmp_path / "s.json", predictions, names, clips, read_leads(path))
+    assert len(predictions) == 20 and set(predictions["video"]) == {"hidden"} == set(clips)
+    best_first = predictions.sort_values("score", ascending=False, kind="stable")
+    times = (best_first[["start_sec", "end_sec"]] - 0.4).clip(lower=0).to_numpy().ravel()
+    found = submitted(tmp_path / "s.json")
+    assert [t for row in found for t in row[1:3]] == pytest.approx(times.tolist())
+    assert [row[3] for row in found] == best_first["label"].map(names).tolist()
 
 
 def test_features(download, tmp_path):

@@ -47,6 +47,18 @@ def test_compiled_equals_the_reference_in_every_bit(
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("method", ["soft", "linear", "hard"])
+@pytest.mark.parametrize("multiclass", [True, False])
+def test_many_equal_scores_are_taken_in_the_order_of_the_input(method, multiclass):
+    """More than the kernel looks at in one go (128): of equal ones in different blocks, the first wins."""
+    count = 400
+    onset = 10.0 * torch.arange(count)[torch.randperm(count, generator=torch.Generator().manual_seed(0))]
+    inputs = torch.stack([onset, onset + 1], 1), torch.full((count,), 0.5), torch.arange(count) % 2
+    settings = {"method": method, "multiclass": multiclass, "max_segments": count}
+    for backend in ("torch", "cpp"):
+        assert torch.equal(nms(*inputs, **settings, backend=backend)[0][:, 0], onset)
+
+
 @settings(max_examples=200)
 @given(candidates(), st.sampled_from(["soft", "linear", "hard"]), st.sampled_from([0.01, 0.5, 1]))
 def test_votes_equal_the_reference(inputs, method, voting_threshold):
@@ -86,8 +98,14 @@ def test_the_operator_itself_refuses_what_would_crash():
         (0, torch.zeros(4, 3)),
         (0, torch.zeros(4, 2, dtype=torch.float64)),
         (1, torch.zeros(3)),
+        (1, torch.zeros(4, 1)),
+        (1, torch.zeros(4, dtype=torch.float64)),
         (2, torch.zeros(4)),
+        (2, torch.zeros(3, dtype=torch.int64)),
+        (2, torch.zeros(4, 1, dtype=torch.int64)),
         (3, torch.zeros(0, dtype=torch.int64)),
+        (3, torch.tensor([[0, 4]])),
+        (3, torch.tensor([0, 4], dtype=torch.int32)),
         (4, 3),
         (7, 0.0),
         (8, -0.1),

@@ -147,6 +147,13 @@ def test_the_name_changes_with_the_sources(tmp_path, monkeypatch):
         operator._stem("cpp")
 
 
+def test_the_name_changes_with_the_version_of_torch(monkeypatch):
+    """A library of another torch may crash."""
+    before = operator._stem("cpp")
+    monkeypatch.setattr(operator.torch, "__version__", "1.0.0")
+    assert operator._stem("cpp") != before
+
+
 def test_where_libraries_are_kept(monkeypatch):
     monkeypatch.delenv("AFKIT_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")

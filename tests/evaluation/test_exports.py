@@ -2,6 +2,7 @@
 
 import csv
 import html
+import os
 import re
 import tempfile
 import unicodedata
@@ -261,6 +262,15 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         export_detections(tmp_path, predictions, NAMES, ["csv"])
     assert (tmp_path / "detections.csv").read_bytes() == before[tmp_path / "detections.csv"]
+
+
+def test_only_the_table_and_the_result_file_wait_for_the_disk(tmp_path, monkeypatch):
+    """Of thousands of small files, each would take milliseconds."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    predictions = forward(random_predictions(0))
+    assert len(export_detections(tmp_path, predictions, NAMES)) == 2 + 3 * 5
+    assert len(synced) == 2
 
 
 def test_inputs_are_not_modified(tmp_path):

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from afkit.files import read_json, write_text
+from afkit.files import read_json, write_json, write_text
+from afkit.recipes import recipe as named_recipe
 from afkit.runs import folder as runs
 from afkit.runs.folder import (
     STAGE_FILES,
@@ -13,9 +14,11 @@ from afkit.runs.folder import (
     fail_stage,
     finish_stage,
     is_done,
+    note_stage,
     project_root,
     read_run,
     run_folder,
+    split_suffix,
     start_stage,
 )
 
@@ -56,6 +59,85 @@ def test_a_finished_stage_has_times_and_is_done_only_with_its_files(run):
     assert is_done(run.folder, "01_data", {})
     assert not is_done(run.folder, "01_data", {"tiou": 0.7}), "other notebook parameters"
     assert not is_done(run.folder, "02_train", {})
+
+
+def test_what_a_stage_has_left_can_be_less_than_all_its_files(tmp_path):
+    run = start_stage("03_eval", "watch", 1, {}, "data", str(tmp_path / "run"))
+    finish_stage(run, files=["predictions.json.gz"], nms_backend="cpp")
+    assert not is_done(run.folder, "03_eval", {})
+    write_text(run.folder / "predictions.json.gz", "")
+    assert is_done(run.folder, "03_eval", {})
+    finish_stage(run)
+    assert not is_done(run.folder, "03_eval", {}), "now it has all, of which two are gone"
+
+
+def test_a_stage_is_not_done_when_what_it_was_made_from_is_newer(tmp_path):
+    times = {"02_train": ("01:00", "02:00"), "03_eval": ("02:00", "03:00"), "04_visualize": ("03:01", "03:02")}
+    for stage, (started, finished) in times.items():
+        began, ended = (f"2026-01-01T{time}:00.000+00:00" for time in (started, finished))
+        note_stage(tmp_path, stage, status="done", started=began, finished=ended)
+        for name in STAGE_FILES[stage]:
+            write_text(tmp_path / name, "")
+    assert all(is_done(tmp_path, stage, {}) for stage in times)
+    note_stage(tmp_path, "02_train", finished="2026-01-01T02:00:00.001+00:00")
+    assert is_done(tmp_path, "02_train", {}) and is_done(tmp_path, "04_visualize", {})
+    assert not is_done(tmp_path, "03_eval", {})
+    note_stage(tmp_path, "03_eval", started="2026-01-01T03:10:00.000+00:00", finished="2026-01-01T03:11:00.000+00:00")
+    assert is_done(tmp_path, "03_eval", {}) and not is_done(tmp_path, "04_visualize", {})
+
+
+@pytest.fixture
+def split_data(tmp_path):
+    """An annotation file of `watch` with three subsets, and its data root."""
+    subsets = {"a": "training", "b": "Training", "c": "test", "d": "Un/labelled"}
+    database = {name: {"subset": subset, "duration": 9, "fps": 50} for name, subset in subsets.items()}
+    write_json(tmp_path / "data" / "watch" / "annotations" / "watch.json", {"database": database})
+    return tmp_path / "data"
+
+
+def test_the_files_of_another_split_have_its_name(split_data, tmp_path):
+    watch = named_recipe("watch")
+    assert [split_suffix(watch, split_data, split) for split in ("", "test", "TEST")] == ["", "", ""]
+    assert split_suffix(watch, split_data, "Training") == split_suffix(watch, split_data, "training") == "-training"
+    assert split_suffix(watch, split_data, "un/labelled").startswith("-un_labelled-"), "it can be a file name"
+    assert split_suffix(watch, tmp_path, "any") == "-any", "nothing is prepared yet"
+    assert split_suffix(named_recipe("watch", {"data.test_subsets": ["Test"]}), split_data, "test") == ""
+    both = named_recipe("watch", {"data.test_subsets": ["training", "test"]})
+    assert split_suffix(both, split_data, "test") == "-test", "a part of the recipe's own is another"
+
+
+def test_an_unknown_split_is_answered_with_those_there_are_and_nothing_is_written(split_data, tmp_path):
+    there = r"no split 'trianing'; choose one of \(with their numbers of videos\): 'test' \(1\), 'training' \(2\)"
+    with pytest.raises(ValueError, match=there):
+        start_stage("03_eval", "watch", 1, {}, str(split_data), str(tmp_path / "run"), "trianing")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_split_leaves_the_headline_entries_of_run_json_alone(split_data, tmp_path, monkeypatch):
+    folder = str(tmp_path / "run")
+    headline = start_stage("03_eval", "watch", 1, {}, str(split_data), folder)
+    finish_stage(headline, nms_backend="torch")
+    before = read_run(headline.folder)
+    monkeypatch.setattr(runs, "provenance", lambda: {"git": {"commit": "a later one"}})
+    run = start_stage("03_eval", "watch", 1, {}, str(split_data), folder, "Training")
+    assert (run.suffix, run.recipe.data.test_subsets) == ("-training", ["training"])
+    assert headline.suffix == "" and headline.recipe == run.recipe.model_copy(update={"data": headline.recipe.data})
+    finish_stage(run, nms_backend="cpp")
+    after = read_run(run.folder)
+    entry = after["stages"].pop("03_eval-training")
+    assert after == before
+    assert (entry["status"], entry["nms_backend"], entry["git"]) == ("done", "cpp", {"commit": "a later one"})
+    assert entry["files"] == ["predictions-training.json.gz", "eval-training.json", "per_class-training.csv"]
+    for name in entry["files"]:
+        assert not is_done(run.folder, "03_eval", {}, "-training")
+        write_text(run.folder / name, "")
+    assert is_done(run.folder, "03_eval", {}, "-training") and not is_done(run.folder, "03_eval", {})
+
+
+def test_a_run_that_begins_with_another_split_can_be_repeated_too(split_data, tmp_path):
+    run = start_stage("03_eval", "watch", 1, {}, str(split_data), str(tmp_path / "run"), "training")
+    facts = read_run(run.folder)
+    assert facts["recipe"] == named_recipe("watch").model_dump(mode="json") and facts["seed"] == 1
 
 
 def test_a_failed_stage_keeps_its_reason_until_it_is_started_again(run):

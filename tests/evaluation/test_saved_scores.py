@@ -1,0 +1,41 @@
+"""Scores in the run folder: under the names of the split, and as the table that people look at."""
+
+import pandas as pd
+import pytest
+from random_tables import random_predictions
+
+from afkit.evaluation.report import headline, save_scores
+from afkit.evaluation.scores import evaluate
+from afkit.files import read_json
+
+NAMES = {3: "Jump", 7: "Läufer", 20: "20-metre run", 21: "Swim"}
+
+
+@pytest.fixture
+def scores():
+    table = random_predictions(0)
+    table = table[table["end_sec"] > table["start_sec"]]
+    return evaluate(table.drop(columns="score"), table, [0.3, 0.5])
+
+
+def test_scores_of_another_split_leave_those_of_the_run_alone(tmp_path, scores):
+    save_scores(tmp_path, scores, scores, NAMES, weights="ema")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    save_scores(tmp_path, scores, scores, NAMES, "-training", split="training")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "eval.json", "per_class.csv", "eval-training.json", "per_class-training.csv"
+    }  # fmt: skip
+    assert {path: path.read_bytes() for path in before} == before
+    assert read_json(tmp_path / "eval-training.json")["split"] == "training"
+    both = [pd.read_csv(tmp_path / name) for name in ("per_class.csv", "per_class-training.csv")]
+    pd.testing.assert_frame_equal(*both)
+
+
+def test_the_table_says_which_split_it_is_of(tmp_path, scores):
+    save_scores(tmp_path, scores, scores, NAMES)
+    save_scores(tmp_path, scores, scores, NAMES, "-training", split="training")
+    average = f"{100 * scores.average_map:8.2f}"
+    own, other = (headline(tmp_path / name).splitlines() for name in ("eval.json", "eval-training.json"))
+    assert own[0] == "mAP [%] at tIoU                       0.30    0.50 average"
+    assert other[0] == "mAP [%] of 'training' at tIoU         0.30    0.50 average"
+    assert own[1:] == other[1:] and own[1].endswith(average)
