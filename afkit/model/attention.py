@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afkit.model.blocks import LayerNorm, MaskedConv1d, normalise
+from afkit.model.blocks import LayerNorm, MaskedConv1d, masked, normalise
 from afkit.model.products import convolve
 
 BLOCK = 32  # queries per block: large enough for a dense product, small enough to waste few keys
@@ -122,7 +122,7 @@ class ConvAttention(nn.Module):
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=flat_mask[:, None, None, :])
             out = out.transpose(1, 2)
         out = self.proj_drop(convolve(self.proj, out.flatten(2)))  # (B, T', C)
-        return out * out_mask.to(out.dtype), out_mask
+        return masked(out, out_mask), out_mask
 
     def _heads_of(self, name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         x, mask = getattr(self, f"{name}_conv")(x, mask)

@@ -11,12 +11,13 @@ from afkit.model.blocks import (
     MaskedConv1d,
     activation,
     drop_path,
+    masked,
     norm_or_nothing,
     normalise,
     sinusoid_positions,
 )
 from afkit.model.parts import in_parts
-from afkit.model.products import convolve
+from afkit.model.products import convolve, lay_out
 
 
 class TransformerBlock(nn.Module):
@@ -50,9 +51,8 @@ class TransformerBlock(nn.Module):
 
     def _block(self, x: Tensor, mask: Tensor) -> Tensor:
         attended, out_mask = self.attn(self.ln1(x), mask)
-        kept = out_mask.to(x.dtype)
-        x = self._pool(x) * kept + self.drop_path_attn(attended)
-        return x + self.drop_path_mlp(self._mlp(x) * kept)
+        x = self.drop_path_attn(masked(self._pool(x), out_mask), attended)
+        return self.drop_path_mlp(x, masked(self._mlp(x), out_mask))
 
     def _pool(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T / stride, C): the highest value around each kept step."""
@@ -127,7 +127,9 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(B, T, C), (B, T, 1) bool -> lists over branch_layers + 1 levels of (B, T_l, C'), (B, T_l, 1)."""
-        x = in_parts(self._embed, x, mask, reach=sum(conv.conv.padding[0] for conv in self.embd))
+        taps = [lay_out(conv.conv) for conv in self.embd]
+        reach = sum(conv.conv.padding[0] for conv in self.embd)
+        x = in_parts(lambda x, mask: self._embed(x, mask, taps), x, mask, reach=reach)
         if self.positions is not None:
             x = x + self._positions_for(x.shape[1]) * mask.to(x.dtype)
         for block in self.stem:
@@ -139,14 +141,14 @@ class Backbone(nn.Module):
             masks.append(mask)
         return features, masks
 
-    def _embed(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, C), (B, T, 1) -> (B, T, C')."""
+    def _embed(self, x: Tensor, mask: Tensor, taps: list[Tensor]) -> Tensor:
+        """(B, T, C), (B, T, 1), weights of each convolution -> (B, T, C')."""
         if self.proj is not None:
             streams = zip(self.proj, x.split(self.input_dims, dim=2), strict=True)
             x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=2)
         activate, parameters = None, ()
-        for conv, norm in zip(self.embd, self.embd_norm, strict=True):
-            x, _ = conv(x, mask, activate, parameters)
+        for conv, norm, laid_out in zip(self.embd, self.embd_norm, taps, strict=True):
+            x, _ = conv(x, mask, activate, parameters, laid_out)
             activate, parameters = activation(norm)
         return activate(x, *parameters) if activate else x
 

@@ -26,12 +26,23 @@ class MaskedConv1d(nn.Module):
         self.conv = nn.Conv1d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=bias)
 
     def forward(
-        self, x: Tensor, mask: Tensor, prepare: Preparation | None = None, parameters: tuple[Tensor, ...] = ()
+        self,
+        x: Tensor,
+        mask: Tensor,
+        prepare: Preparation | None = None,
+        parameters: tuple[Tensor, ...] = (),
+        taps: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C'), (B, T / stride, 1) bool; `prepare` as of `convolve`."""
+        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C'), (B, T / stride, 1) bool; the others as of `convolve`."""
         mask = mask[:, :: self.conv.stride[0]]
-        x = convolve(self.conv, x, prepare, parameters)
-        return x * mask.to(x.dtype), mask
+        return masked(convolve(self.conv, x, prepare, parameters, taps), mask), mask
+
+
+def masked(x: Tensor, mask: Tensor) -> Tensor:
+    """(B, T, C), (B, T, 1) bool -> (B, T, C), 0 where the mask is false."""
+    if not torch.is_grad_enabled() and x.device.type == "cpu" and mask.all():  # asking a GPU means waiting for it
+        return x
+    return x * mask.to(x.dtype)
 
 
 def normalise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -95,18 +106,26 @@ class AffineDropPath(nn.Module):
         self.scale = nn.Parameter(torch.full((1, channels, 1), 1e-4))
         self.rate = rate
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
+    def forward(self, skip: Tensor, branch: Tensor) -> Tensor:
+        """The sum of a skip connection and its branch: (B, T, C), (B, T, C) -> (B, T, C)."""
         factor = self.scale.mT  # (1, 1, C)
         if self.training and self.rate > 0:
-            kept = torch.rand(x.shape[0], 1, 1, device=x.device, dtype=x.dtype) >= self.rate  # (B, 1, 1)
-            factor = factor * (kept.to(x.dtype) / (1 - self.rate))
-        return x * factor
+            kept = torch.rand(len(branch), 1, 1, device=branch.device, dtype=branch.dtype) >= self.rate  # (B, 1, 1)
+            factor = factor * (kept.to(branch.dtype) / (1 - self.rate))
+        return torch.addcmul(skip, branch, factor)
+
+
+class Sum(nn.Module):
+    """Stands for an AffineDropPath where nothing is dropped; it has no scale, as in the original."""
+
+    def forward(self, skip: Tensor, branch: Tensor) -> Tensor:
+        """(B, T, C), (B, T, C) -> (B, T, C)."""
+        return skip + branch
 
 
 def drop_path(channels: int, rate: float) -> nn.Module:
-    """An AffineDropPath; with rate 0 the identity, without the scale (the original has no such parameter then)."""
-    return AffineDropPath(channels, rate) if rate > 0 else nn.Identity()
+    """An AffineDropPath; with rate 0 a plain sum."""
+    return AffineDropPath(channels, rate) if rate > 0 else Sum()
 
 
 def sinusoid_positions(length: int, channels: int) -> Tensor:

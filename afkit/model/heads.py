@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from afkit.config import Recipe
 from afkit.model.blocks import MaskedConv1d, Scale, activation, norm_or_nothing
 from afkit.model.parts import in_parts
+from afkit.model.products import lay_out
 
 EMPTY_CLASS_PRIOR = 1e-6  # probability given to classes that never occur in training
 
@@ -95,13 +96,14 @@ class _Tower(nn.Module):
 
     def outputs(self, rows: Rows, last: MaskedConv1d) -> list[Tensor]:
         """The convolutions and the last one: list over levels of (B, T_l, C')."""
+        *taps, last_taps = (lay_out(conv.conv) for conv in (*self.head, last))
 
         def climb(x: Tensor, mask: Tensor, gaps: Tensor) -> Tensor:
             activate, parameters = None, ()
-            for conv, norm in zip(self.head, self.norm, strict=True):
-                x, _ = conv(x, mask, activate, parameters)
+            for conv, norm, laid_out in zip(self.head, self.norm, taps, strict=True):
+                x, _ = conv(x, mask, activate, parameters, laid_out)
                 activate, parameters = activation(norm, gaps)
-            return last(x, mask, activate, parameters)[0]
+            return last(x, mask, activate, parameters, last_taps)[0]
 
         return rows.split(in_parts(climb, rows.x, rows.mask, rows.gaps, reach=self.reach))
 

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 Preparation = Callable[..., Tensor]  # (x, *parameters) -> the input of a product, as large as x
 
 
-def convolve(conv: nn.Conv1d, x: Tensor, prepare: Preparation | None = None, parameters: tuple[Tensor, ...] = ()):
+def convolve(
+    conv: nn.Conv1d,
+    x: Tensor,
+    prepare: Preparation | None = None,
+    parameters: tuple[Tensor, ...] = (),
+    taps: Tensor | None = None,
+) -> Tensor:
     """A convolution of `x`, or of `prepare(x, *parameters)`.
 
     Args:
@@ -22,19 +28,18 @@ def convolve(conv: nn.Conv1d, x: Tensor, prepare: Preparation | None = None, par
         x: (B, T, C).
         prepare: what is cheap to compute a second time, without random numbers; it gets x and parameters.
         parameters: tensors that learn.
+        taps: `lay_out(conv)` where it is at hand, as for several parts of a sequence.
 
     Returns:
         (B, T / stride, C').
     """
     dense = conv.groups == 1 and conv.stride == (1,)
-    if dense and prepare is not None and torch.is_grad_enabled():
-        return _products(x, conv.weight, conv.bias, prepare, parameters)
+    if dense and (conv.kernel_size != (1,) or (prepare is not None and torch.is_grad_enabled())):
+        return _products(x, lay_out(conv) if taps is None else taps, conv.bias, prepare, parameters)
     if prepare is not None:
         x = prepare(x, *parameters)
-    if dense and conv.kernel_size == (1,):
-        return F.linear(x, conv.weight[:, :, 0], conv.bias)
     if dense:
-        return _products(x, conv.weight, conv.bias)
+        return F.linear(x, conv.weight[:, :, 0], conv.bias)
     if conv.groups == 1:
         return conv(x.transpose(1, 2)).transpose(1, 2)
     # in two dimensions, because only there the library has a kernel for channels that lie last
@@ -44,21 +49,22 @@ def convolve(conv: nn.Conv1d, x: Tensor, prepare: Preparation | None = None, par
     return image.squeeze(2).transpose(1, 2)
 
 
+def lay_out(conv: nn.Conv1d) -> Tensor:
+    """The weights of a dense convolution as one matrix per tap: (C', C, width) -> (width, C', C)."""
+    return conv.weight.permute(2, 0, 1).contiguous()
+
+
 def _products(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    prepare: Preparation | None = None,
-    parameters: tuple[Tensor, ...] = (),
+    x: Tensor, taps: Tensor, bias: Tensor | None, prepare: Preparation | None, parameters: tuple[Tensor, ...]
 ) -> Tensor:
-    """A dense convolution of stride 1; (B, T, C), (C', C, width), (C',) -> (B, T, C')."""
+    """A dense convolution of stride 1; (B, T, C), (width, C', C), (C',) -> (B, T, C')."""
     device = x.device.type
     if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
-        return _ShiftedProducts.apply(prepare, x, weight, bias, *parameters)
+        return _ShiftedProducts.apply(prepare, x, taps, bias, *parameters)
     kind = torch.get_autocast_dtype(device)
     x = x if prepare else x.to(kind)
     with torch.autocast(device, enabled=False):  # which does not know what is inside
-        return _ShiftedProducts.apply(prepare, x, weight.to(kind), None if bias is None else bias.to(kind), *parameters)
+        return _ShiftedProducts.apply(prepare, x, taps.to(kind), None if bias is None else bias.to(kind), *parameters)
 
 
 class _ShiftedProducts(torch.autograd.Function):
@@ -69,9 +75,8 @@ class _ShiftedProducts(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, prepare: Preparation | None, x: Tensor, weight: Tensor, bias: Tensor | None, *parameters: Tensor):
-        rows = (prepare(x, *parameters).to(weight.dtype) if prepare else x).contiguous()
-        taps = weight.permute(2, 0, 1).contiguous()  # (width, C', C)
+    def forward(ctx, prepare: Preparation | None, x: Tensor, taps: Tensor, bias: Tensor | None, *parameters: Tensor):
+        rows = (prepare(x, *parameters).to(taps.dtype) if prepare else x).contiguous()
         ctx.save_for_backward(x if prepare else rows, taps, *parameters)
         ctx.prepare = prepare
         middle = len(taps) // 2
@@ -84,7 +89,7 @@ class _ShiftedProducts(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Any, ...]:
         x, taps, *parameters = ctx.saved_tensors
-        need_x, need_weight, need_bias = ctx.needs_input_grad[1:4]
+        need_x, need_taps, need_bias = ctx.needs_input_grad[1:4]
         grad = grad.contiguous()
         grad_bias = grad.sum(dim=(0, 1)) if need_bias else None
         rows = x
@@ -92,25 +97,25 @@ class _ShiftedProducts(torch.autograd.Function):
             inputs = [each.detach().requires_grad_() for each in (x, *parameters)]
             with torch.enable_grad():
                 rows = ctx.prepare(*inputs).to(taps.dtype)
-        grad_weight = _grad_of_weight(grad, rows.detach().contiguous(), len(taps)) if need_weight else None
+        grad_taps = _grad_of_taps(grad, rows.detach().contiguous(), len(taps)) if need_taps else None
         if not (need_x or parameters):
-            return None, None, grad_weight, grad_bias
+            return None, None, grad_taps, grad_bias
         grad_rows = _grad_of_rows(grad, taps)
         if not ctx.prepare:
-            return None, grad_rows, grad_weight, grad_bias
+            return None, grad_rows, grad_taps, grad_bias
         grad_x, *grads = torch.autograd.grad(rows, inputs, grad_rows)
-        return None, grad_x, grad_weight, grad_bias, *grads
+        return None, grad_x, grad_taps, grad_bias, *grads
 
 
-def _grad_of_weight(grad: Tensor, rows: Tensor, width: int) -> Tensor:
-    """(B, T, C'), (B, T, C) -> (C', C, width)."""
+def _grad_of_taps(grad: Tensor, rows: Tensor, width: int) -> Tensor:
+    """(B, T, C'), (B, T, C) -> (width, C', C)."""
     middle = width // 2
-    taps = grad.new_zeros(width, grad.shape[2], rows.shape[2])  # (width, C', C)
+    taps = grad.new_zeros(width, grad.shape[2], rows.shape[2])
     torch.mm(grad.flatten(0, 1).T, rows.flatten(0, 1), out=taps[middle])
     for shift in _shifts(middle, rows.shape[1]):
         targets, sources = _shifted(grad, rows, shift)
         taps[middle + shift] = (targets.mT @ sources).sum(dim=0)
-    return taps.permute(1, 2, 0)
+    return taps
 
 
 def _grad_of_rows(grad: Tensor, taps: Tensor) -> Tensor:

@@ -55,7 +55,8 @@ def test_drop_path_in_evaluation_only_scales():
     assert branch.scale.shape == (1, 4, 1)
     assert branch.scale.unique().tolist() == pytest.approx([1e-4])
     branch.scale.data.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1))
-    assert torch.equal(branch(torch.ones(9, 5, 4)).mT, branch.scale.expand(9, 4, 5))
+    skip = torch.randn(9, 5, 4)
+    torch.testing.assert_close(branch(skip, torch.ones(9, 5, 4)).mT, skip.mT + branch.scale)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
@@ -64,7 +65,8 @@ def test_drop_path_in_training_drops_whole_samples(rate):
     branch = AffineDropPath(3, rate).train()
     torch.nn.init.constant_(branch.scale, 2.0)
     samples = 20_000
-    out = branch(torch.ones(samples, 2, 3)).flatten(1)
+    skip = torch.arange(3.0).expand(samples, 2, 3)
+    out = (branch(skip, torch.ones(samples, 2, 3)) - skip).flatten(1)
     kept = out[:, 0] > 0
     torch.testing.assert_close(out, (kept * 2 / (1 - rate))[:, None].expand(samples, 6))
     spread = math.sqrt(rate * (1 - rate) / samples)
@@ -73,8 +75,8 @@ def test_drop_path_in_training_drops_whole_samples(rate):
 
 def test_drop_path_is_absent_without_a_rate():
     assert not list(drop_path(4, 0.0).parameters())
-    x = torch.randn(2, 4, 3)
-    assert torch.equal(drop_path(4, 0.0).train()(x), x)
+    skip, branch = torch.randn(2, 2, 4, 3)
+    assert torch.equal(drop_path(4, 0.0).train()(skip, branch), skip + branch)
 
 
 def test_sinusoid_positions_equal_the_formula():
