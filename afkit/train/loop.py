@@ -39,32 +39,30 @@ def train(
     machine). One that is complete returns at once.
 
     In each of several processes (see `afkit.runs.launch`) it trains on its own rows of every batch. The recipe's batch
-    size is that of all together, so that neither it nor the learning rate changes with their number: the result is
-    that of one process, up to rounding and to other random masks (drop path and dropout, drawn by seed and rank). A
-    training may go on with another number of processes; its random masks are then drawn anew.
+    size is that of all together, so that the learning rate stays: the result is that of one process, up to rounding
+    and to random masks (drop path and dropout, drawn by seed and rank, anew where the number of processes changes).
 
     Args:
         recipe: all settings.
         dataset: training videos, made with `training=True` and the same seed; takes over `execution.cache_mb`.
         folder: the run folder; receives metrics.csv, validation.csv, tensorboard/ and checkpoints/: the last two
-            states to resume from (step*.pt), and at the end ema.safetensors (the weights to evaluate) and
-            raw.safetensors. States are written every so many minutes or steps (see `Execution`), before each
-            evaluation, and at the end.
+            states to resume from (step*.pt, see `Execution`; also before each evaluation), and at the end
+            ema.safetensors (the weights to evaluate) and raw.safetensors.
         seed: of the initial weights and of drop path.
         execution: how to carry it out.
         resume: go on from the newest checkpoint where there is one; else start anew.
         start_from: a .pth.tar of the original to go on from, when there is no checkpoint of our own; "" for none.
         on_progress: called with the metrics so far, at most every second, and at the end.
-        evaluate: average mAP of a network; called with the averaged weights after every `execution.evaluate_every`
-            epochs, in every process. Random numbers that it draws do not matter to the training.
+        evaluate: average mAP of a network; called in every process with the averaged weights after every
+            `execution.evaluate_every` epochs, free to draw random numbers.
 
     Returns:
         DataFrame with a row per step, columns `METRICS`; seconds are those since the step before it, reading included.
 
     Raises:
         ValueError: fewer videos than a batch, a checkpoint of another recipe or seed or none that can be read, or a
-            loss that is not finite (on a GPU or in several processes found one step late, but before anything is
-            saved), a batch that does not divide by the devices, or another number of processes than `execution` says.
+            loss that is not finite (found a step late on a GPU or in several processes, but before anything is saved),
+            a batch that does not divide by the devices, or another number of processes than `execution` says.
         RuntimeError: out of memory, or the weights of several processes differ.
         OSError: the disk is full.
     """
