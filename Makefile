@@ -4,10 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo compare test lab lint build-ext clean-notebooks
+.PHONY: help install demo compare view sweep test lab lint build-ext clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
+	@echo "make sweep    many runs, by default all experiments on generated data: FILE=sweeps/twins.yaml"
+	@echo "make view     a run on a timeline, as a page in its folder: RUN=results/watch/seed1234567891"
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make lint     ruff, and notebooks without outputs"
@@ -18,7 +20,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "afkit needs Python 3.11 or newer, not " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,tensorboard,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,tensorboard,sweep,cluster,inspect,dev]"
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3 (afkit)" > /dev/null
 	@touch $(INSTALLED)
 
@@ -27,6 +29,14 @@ demo: $(INSTALLED)
 
 compare: $(INSTALLED)
 	$(BIN)/python -m afkit compare
+
+FILE ?= sweeps/twins.yaml
+sweep: $(INSTALLED)
+	$(BIN)/python -m afkit sweep $(FILE)
+
+RUN ?= results/watch/seed1234567891
+view: $(INSTALLED)
+	$(BIN)/python -m afkit view $(RUN)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

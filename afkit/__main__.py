@@ -57,6 +57,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--results", default="results", help="folder of all runs (default: results)")
     command.add_argument("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
     command.add_argument("--name", default="", help="name of the run folder instead of seed and digest")
+    command.add_argument("--html", action="store_true", help="also write the executed notebooks as pages")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -73,6 +74,10 @@ def _run(options: argparse.Namespace) -> int:
         [stage.strip() for stage in options.stages.split(",")],
         options.name,
     )
+    if options.html:
+        from afkit.runs.html import write_pages
+
+        write_pages(folder)
     from afkit.evaluation.report import headline
     from afkit.runs.folder import project_root, split_suffix
 
@@ -104,6 +109,53 @@ def _compare(options: argparse.Namespace) -> int:
     folder = compare(options.runs, options.results, options.out, options.data_root, _assignments(options.p, "-p"))
     print(folder / "summary.csv")
     print(folder / "report.html")
+    return 0
+
+
+def _sweep_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="e.g. sweeps/twins.yaml; what may stand in it: sweeps/README.md")
+    command.add_argument("--dry-run", action="store_true", help="list the runs and what is done; start nothing")
+    command.add_argument("--resume", action="store_true", help="go on, which a second start does anyway")
+    command.add_argument("--only-failed", action="store_true", help="only runs that have failed")
+    command.add_argument("--workers", type=int, default=0, help="runs at once (default: what fits, or the file's jobs)")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", default="", help="a running dask cluster")
+    where.add_argument(
+        "--cluster", metavar="FILE", default="", help="a batch system: kind (slurm, pbs, lsf), jobs, ..."
+    )
+    command.add_argument("--html", action="store_true", help="also write the executed notebooks as pages")
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    if options.workers < 0:
+        raise ValueError(f"--workers is {options.workers}; give the number of runs at once, or 0 for what fits")
+    try:
+        from afkit.runs.sweep import dry_run, sweep
+    except ImportError as error:
+        raise ValueError(f"a sweep needs dask ({error}); install it with: pip install 'afkit[sweep]'") from None
+    if options.dry_run:
+        print(dry_run(options.file, options.cluster))
+        return 0
+    where = (options.workers, options.scheduler, options.cluster)
+    outcomes = sweep(options.file, options.only_failed, *where, options.html)
+    return int(any(outcome.state != "done" for outcome in outcomes.values()))
+
+
+def _status_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "where",
+        metavar="FILE_OR_RESULTS",
+        nargs="?",
+        default="results",
+        help="sweep file, or folder (default: results)",
+    )
+    command.add_argument("--watch", action="store_true", help="again and again, until Ctrl-C")
+
+
+def _status(options: argparse.Namespace) -> int:
+    from afkit.runs.status import show_status
+
+    show_status(options.where, options.watch)
     return 0
 
 
@@ -156,6 +208,22 @@ def _twin(options: argparse.Namespace) -> int:
     return 0
 
 
+def _view_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="run folder, e.g. results/watch/seed1234567891")
+    command.add_argument("--html", metavar="FILE", default="", help="page to write (default: RUN/inspector.html)")
+    command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+
+
+def _view(options: argparse.Namespace) -> int:
+    from afkit.view.inspector_data import read_inspected
+    from afkit.view.inspector_page import write_inspector
+
+    path = Path(options.html or Path(options.run) / "inspector.html")
+    write_inspector(path, read_inspected(options.run, options.data_root))
+    print(f"open {path} in a browser; it needs no server and no network")
+    return 0
+
+
 def _build_ext_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="without the compiler's output")
 
@@ -182,6 +250,9 @@ def _data_folder(options: argparse.Namespace) -> Path:
 _COMMANDS = {
     "run": (_run, _run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
     "compare": (_compare, _compare_arguments, "runs side by side: a table, a page, and which is better"),
+    "sweep": (_sweep, _sweep_arguments, "make the runs of a file: recipes x seeds x settings, several at once"),
+    "status": (_status, _status_arguments, "how far runs are: stage, epoch, time left, mAP, failures"),
+    "view": (_view, _view_arguments, "write the timeline inspector of a run as one HTML file"),
     "prepare": (_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
     "twin": (_twin, _twin_arguments, "write generated data in exactly the format of an experiment"),
     "build-ext": (_build_ext, _build_ext_arguments, "compile the NMS operator ahead of its first use"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -27,6 +28,7 @@ from afkit.runs.folder import (
     run_folder,
     split_suffix,
 )
+from afkit.runs.lock import LOCK, locked
 
 COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `run`
 DEFAULT_SEED = 1234567891
@@ -74,13 +76,13 @@ def run(
         the run folder.
 
     Raises:
-        ValueError: unknown recipe, override, parameter or stage; wrong type; missing data.
+        ValueError: unknown recipe, override, parameter or stage; wrong type; missing data; another process works in
+            the run folder.
         StageError: a notebook failed.
     """
-    overrides, parameters = dict(overrides or {}), dict(parameters or {})
+    parameters = dict(parameters or {})
+    overrides = with_epochs(overrides or {}, parameters)
     chosen = choose_stages(stages)
-    if parameters.get("epochs"):  # all stages must agree on the recipe, so it becomes an override
-        overrides["optim.epochs"] = parameters["epochs"]
     resolved = make_named_recipe(recipe, overrides)
     of_stage = parameters_by_stage(chosen, parameters)
     suffix = split_suffix(resolved, project_root() / data_root, parameters.get("split", ""))
@@ -94,8 +96,14 @@ def run(
     check_same_run(folder, resolved, seed)
     common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": data_root}
     common["run_dir"] = relative_to_project(folder)
-    _run_stages(folder, common, of_stage, suffix, say)
+    with locked(folder / LOCK) as lock:
+        _run_stages(folder, common, of_stage, suffix, say, lock)
     return folder
+
+
+def with_epochs(overrides: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides of a run: all stages must agree on the recipe, so the parameter `epochs` becomes one."""
+    return dict(overrides) | ({"optim.epochs": parameters["epochs"]} if parameters.get("epochs") else {})
 
 
 def choose_stages(stages: Sequence[str]) -> list[str]:
@@ -182,6 +190,7 @@ def _run_stages(
     of_stage: Mapping[str, dict[str, Any]],
     suffix: str,
     say: Callable[[str], None],
+    lock: int,
 ) -> None:
     """Execute the stages with their parameters, but for those that are done; `suffix` as of `split_suffix`."""
     stale = False  # a stage that ran anew makes the later ones run anew
@@ -196,29 +205,33 @@ def _run_stages(
             continue
         stale = True
         say(f"{shown} running")
-        seconds = _run_stage(folder, stage, common, parameters, own)
+        seconds = _run_stage(folder, stage, common, parameters, own, lock)
         say(f"{shown} done in {seconds:.0f} s")
 
 
-def _run_stage(folder: Path, stage: str, common: Mapping[str, Any], parameters: dict[str, Any], suffix: str) -> float:
+def _run_stage(
+    folder: Path, stage: str, common: Mapping[str, Any], parameters: dict[str, Any], suffix: str, lock: int
+) -> float:
     """Execute one notebook into the run folder and note how it went; the seconds it took."""
     entry = stage + suffix
     folder.mkdir(parents=True, exist_ok=True)
     note_stage(folder, entry, status="running", parameters=parameters)
     try:
-        return execute(stage, folder / f"{entry}.ipynb", {**common, **parameters})
+        return execute(stage, folder / f"{entry}.ipynb", {**common, **parameters}, [lock])
     except StageError as error:
         fail_stage(folder, entry, error.reason)
         raise
 
 
-def execute(notebook: str, output: Path, parameters: Mapping[str, Any]) -> float:
+def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherited: Sequence[int] = ()) -> float:
     """Execute a notebook by papermill, in the project's folder.
 
     Args:
         notebook: its name, e.g. "03_eval".
-        output: the executed notebook; its folder is made.
+        output: the executed notebook; its folder is made. It is saved after each cell.
         parameters: checked, see `parameters_by_stage`.
+        inherited: open files that the kernel holds, too: the lock of a run whose process was killed lasts until its
+            kernel has gone.
 
     Returns:
         the seconds it took.
@@ -239,6 +252,7 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any]) -> float
             progress_bar=False,
             stdout_file=sys.stdout,
             extra_arguments=["--log-level=50"],  # else every kernel warns that loopback is not encrypted
+            kernel_manager_class=_kernels_with(inherited),
         )
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}"
@@ -249,6 +263,16 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any]) -> float
         raise StageError(message, str(error)) from None
     _hide_paths(output)
     return time.perf_counter() - began
+
+
+def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
+    """What starts kernels that inherit open files."""
+
+    class Kernels(AsyncKernelManager):
+        async def start_kernel(self, **options: Any) -> None:
+            await super().start_kernel(**options, pass_fds=tuple(inherited))
+
+    return Kernels
 
 
 def _hide_paths(output: Path) -> None:

@@ -1,0 +1,161 @@
+"""How far runs are: read from run.json and the end of metrics.csv, so that a thousand run folders take seconds."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from afkit.files import read_json
+from afkit.runs.collection import choose_runs, entry, without_paths
+from afkit.runs.folder import STAGES, project_root
+from afkit.runs.lock import holder
+
+TAIL_BYTES = 4096  # of metrics.csv: some forty steps
+REDRAW_SEC = 2.0
+CLEAR = "\x1b[H\x1b[2J"  # cursor to the corner, and a clean screen
+HEADINGS = ("run", "state", "stage", "epoch", "left", "mAP [%]", "why")
+MAX_LETTERS = 60  # of a reason
+ORDER = ("running", "failed", "unfinished", "waiting", "done")
+
+
+class RunStatus(NamedTuple):
+    """How far a run is."""
+
+    name: str
+    state: str  # one of `ORDER`
+    stage: str = ""  # the first that is not done
+    epoch: int | None = None  # epochs begun
+    epochs: int | None = None  # of the training
+    left_sec: float | None = None  # of a running training
+    map_percent: float | None = None  # of 03_eval, or of the last evaluation during training
+    reason: str = ""  # why it failed
+
+
+def run_status(folder: Path, name: str) -> RunStatus:
+    """How far one run is.
+
+    Args:
+        folder: the run folder; it need not exist.
+        name: for the table.
+
+    Returns:
+        "waiting" where nothing has begun; "running" where a process holds the folder; "unfinished" where none does.
+    """
+    try:
+        facts = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
+        stages = facts.get("stages", {})
+        left = [stage for stage in STAGES if entry(stages, stage, "status") != "done"]
+    except (ValueError, AttributeError):
+        return RunStatus(name, "failed", reason="run.json cannot be read; delete the run")
+    if not left:
+        return RunStatus(name, "done", map_percent=_last_map(folder, evaluated=True), **_epochs(facts, None))
+    stage, reason = left[0], ""
+    if holder(folder):
+        state = "running"
+    elif entry(stages, stage, "status") == "failed":
+        state, reason = "failed", " ".join(str(entry(stages, stage, "error")).split())
+    else:
+        state = "unfinished" if facts else "waiting"
+    last = _last_steps(folder / "metrics.csv") if stage == "02_train" and facts else []
+    seconds = _left_sec(facts, last) if state == "running" else None
+    score = _last_map(folder, evaluated=stage == "04_visualize") if facts else None
+    return RunStatus(name, state, stage if facts else "", **_epochs(facts, last), left_sec=seconds,
+                     map_percent=score, reason=without_paths(reason))  # fmt: skip
+
+
+def folders_of(where: str | Path = "results") -> dict[str, Path]:
+    """The run folders of a sweep file (also those that do not exist yet), or those below a folder, by name.
+
+    Args:
+        where: a sweep file (.yaml), or a folder relative to the project or absolute.
+
+    Raises:
+        ValueError: a sweep file that is wrong, or a folder without runs.
+    """
+    if str(where).endswith((".yaml", ".yml")):
+        from afkit.runs.sweep_file import read_sweep  # it needs what executes notebooks
+
+        return {cell.name: cell.folder for cell in read_sweep(where).cells}
+    root = project_root() / where
+    return {folder.relative_to(root).as_posix(): folder for folder in choose_runs((), where)}
+
+
+def status_table(rows: Sequence[RunStatus]) -> str:
+    """A line per run, those that need attention first, and a line of counts."""
+    rows = sorted(rows, key=lambda row: ORDER.index(row.state))
+    cells = [HEADINGS, *(_texts(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    counts = {state: sum(row.state == state for row in rows) for state in ORDER}
+    return "\n".join([*lines, ", ".join(f"{number} {state}" for state, number in counts.items() if number)])
+
+
+def show_status(where: str | Path = "results", watch: bool = False, say: Callable[[str], None] = print) -> None:
+    """Print the table of `folders_of` once; with `watch` again and again, until Ctrl-C."""
+    folders = folders_of(where)
+    while True:
+        table = status_table([run_status(folder, name) for name, folder in folders.items()])
+        say(CLEAR + table if watch else table)
+        if not watch:
+            return
+        time.sleep(REDRAW_SEC)
+
+
+def short_time(seconds: float) -> str:
+    """E.g. "45 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _texts(row: RunStatus) -> tuple[str, ...]:
+    epoch = "" if row.epochs is None else f"{row.epoch or 0} of {row.epochs}"
+    left = "" if row.left_sec is None else short_time(row.left_sec)
+    score = "" if row.map_percent is None else f"{row.map_percent:.2f}"
+    reason = row.reason[:MAX_LETTERS] + ("…" if len(row.reason) > MAX_LETTERS else "")
+    return row.name, row.state, row.stage, epoch, left, score, reason
+
+
+def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> dict[str, int | None]:
+    """Epochs begun (all of them where `last` is None: the training is done) and epochs of the training."""
+    parts = [entry(facts, "recipe", "optim", name) for name in ("epochs", "warmup_epochs")]
+    if not all(isinstance(part, int) for part in parts):
+        return {"epoch": None, "epochs": None}
+    trained = last is None or entry(facts, "stages", "02_train", "status") == "done"
+    return {"epoch": sum(parts) if trained else int(last[-1][1]) + 1 if last else 0, "epochs": sum(parts)}
+
+
+def _last_steps(path: Path) -> list[list[float]]:
+    """[step, epoch, ..., seconds] of the last steps of a training, as far as they are whole lines."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - TAIL_BYTES, 0))
+            lines = file.read().decode(errors="replace").split("\n")[1:-1]  # the first is the heading, or cut off
+        return [[float(number) for number in line.split(",")] for line in lines]
+    except (OSError, ValueError):
+        return []
+
+
+def _left_sec(facts: dict[str, Any], last: list[list[float]]) -> float | None:
+    """Seconds until the end of the training, by the median step; None before the second epoch."""
+    changes = [row for before, row in pairwise(last) if row[1] > before[1]]
+    if not last or last[-1][1] < 1:
+        return None
+    step, epoch = changes[-1][:2] if changes else (last[-1][0], last[-1][1] + 0.5)
+    steps = step / epoch * _epochs(facts, last)["epochs"]
+    return max(steps - last[-1][0] - 1, 0) * statistics.median(row[-1] for row in last)
+
+
+def _last_map(folder: Path, evaluated: bool) -> float | None:
+    """Average mAP in percent: of eval.json, or of the last line of validation.csv; None where there is none."""
+    try:
+        if evaluated:
+            return 100 * read_json(folder / "eval.json")["average_map"]
+        if (folder / "validation.csv").exists():
+            return 100 * float((folder / "validation.csv").read_text().strip().rpartition(",")[2])
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None

@@ -1,0 +1,232 @@
+"""Sweep files: which runs to make, read from YAML and checked before the first of them starts."""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from afkit.config import Recipe, nearest
+from afkit.recipes import recipe as make_named_recipe
+from afkit.runs.folder import STAGES, run_folder
+from afkit.runs.pipeline import DEFAULT_SEED, parameters_by_stage, with_epochs
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, and `1e-3` is a number, which YAML 1.1 takes for a text."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), "-+0123456789")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RunEntry(_Part):
+    """An entry of `runs`: a recipe with fixed overrides, once for each seed."""
+
+    recipe: str
+    seeds: list[int] = Field([], min_length=1)  # left out: those of the file
+    overrides: dict[str, Any] = {}
+
+
+class SweepFile(_Part):
+    """The content of a sweep file: a grid (recipes x overrides x seeds), or a list of runs."""
+
+    recipes: list[str] = []
+    overrides: dict[str, list[Any]] = {}  # of the grid: dotted recipe parameter -> the values to try
+    runs: list[RunEntry] = []
+    seeds: list[int] = Field([DEFAULT_SEED], min_length=1)
+    parameters: dict[str, Any] = {}  # of the notebooks
+    data: Literal["real", "twin"] = "real"  # "twin": generated before the runs
+    twin_videos: int = Field(4, ge=1)  # of each subset of a twin
+    data_root: str = "data"
+    results: str = ""  # "": results/ and the file's name
+    memory_gb: float = Field(3, gt=0)  # that a run needs
+    gpus: int | None = Field(None, ge=0)  # that a run needs; None: one where the machine has any
+
+
+class Cell(NamedTuple):
+    """One run of a sweep."""
+
+    name: str  # its folder below results
+    folder: Path
+    recipe: str
+    seed: int
+    overrides: dict[str, Any]
+    line: int  # of the sweep file
+
+
+class Sweep(NamedTuple):
+    """A checked sweep file."""
+
+    path: Path
+    settings: SweepFile
+    results: str
+    cells: list[Cell]
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """Read a sweep file and check all of it.
+
+    Args:
+        path: YAML with the keys of `SweepFile`; results and data_root are relative to the project.
+
+    Raises:
+        ValueError: not readable, an unknown key, recipe, override or parameter, a wrong type or value, or two runs of
+            the same settings; one sentence with the line of the file.
+    """
+    path = Path(path)
+    tree = _compose(path)
+    try:
+        settings = SweepFile.model_validate(_Loader("").construct_document(tree))
+    except yaml.YAMLError as error:  # e.g. a list as a key, which only the second reading meets
+        raise ValueError(f"{path}, {_where_yaml_failed(error)}") from None
+    except ValidationError as error:
+        raise ValueError(_complaint(path, tree, error)) from None
+    results = settings.results or f"results/{path.stem}"
+    if bool(settings.recipes) == bool(settings.runs):
+        raise ValueError(f"{path}, line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both")
+    if settings.runs and settings.overrides:
+        line = line_of(tree, ["overrides"])
+        raise ValueError(f"{path}, line {line}: 'overrides' belongs to a grid; with 'runs', give each run its own")
+    _check_parameters(path, tree, settings)
+    cells = [_cell(path, tree, settings, results, *entry) for entry in _entries(settings)]
+    _check_distinct(path, cells)
+    return Sweep(path, settings, results, cells)
+
+
+def resolved(cell: Cell) -> Recipe:
+    """The recipe of a run."""
+    return make_named_recipe(cell.recipe, cell.overrides)
+
+
+def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
+    """The line of a key or list entry; that of what holds it where there is none."""
+    line = tree.start_mark.line + 1
+    for part in place:
+        if isinstance(tree, yaml.MappingNode):
+            found = [pair for pair in tree.value if pair[0].value == str(part)]
+            key, tree = found[-1] if found else (None, None)
+        elif isinstance(tree, yaml.SequenceNode) and isinstance(part, int) and part < len(tree.value):
+            key = tree = tree.value[part]
+        else:
+            key = None
+        if key is None:
+            return line
+        line = key.start_mark.line + 1
+    return line
+
+
+def _compose(path: Path) -> yaml.Node:
+    """The file as nodes, which know their lines."""
+    try:
+        tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; the sweeps of the repository are in sweeps/") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}, {_where_yaml_failed(error)}") from None
+    if not isinstance(tree, yaml.MappingNode):
+        raise ValueError(f"{path}, line 1: a sweep is a mapping, e.g. 'recipes: [watch]'")
+    _check_keys(path, tree, set())
+    return tree
+
+
+def _where_yaml_failed(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1 if mark else 1}: not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
+
+
+def _check_keys(path: Path, node: yaml.Node, above: set[int]) -> None:
+    """Refuse what YAML allows and nobody means: a key that comes twice, an alias that holds itself."""
+    if id(node) in above:
+        raise ValueError(f"{path}, line {node.start_mark.line + 1}: an alias that holds itself")
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, _ in node.value:
+            if str(key.value) in seen and key.value != "<<":
+                raise ValueError(f"{path}, line {key.start_mark.line + 1}: '{key.value}' is given twice")
+            seen.add(str(key.value))
+    if not isinstance(node, yaml.ScalarNode):
+        inside = [pair[1] for pair in node.value] if isinstance(node, yaml.MappingNode) else node.value
+        for part in inside:
+            _check_keys(path, part, above | {id(node)})
+
+
+def _complaint(path: Path, tree: yaml.Node, error: ValidationError) -> str:
+    """The first complaint of pydantic as one sentence with the line."""
+    first = error.errors()[0]
+    place = [part for part in first["loc"] if part != "[key]"]
+    where = f"{path}, line {line_of(tree, place)}"
+    dotted = ".".join(str(part) for part in place)
+    if first["type"] == "extra_forbidden":
+        known = RunEntry.model_fields if place[0] == "runs" else SweepFile.model_fields
+        return f"{where}: a sweep has no '{dotted}'; {nearest(str(place[-1]), list(known))}"
+    if first["type"] == "missing":
+        return f"{where}: '{dotted}' is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: '{dotted}' = {first['input']!r}: {message[0].lower() + message[1:]}"
+
+
+def _check_parameters(path: Path, tree: yaml.Node, settings: SweepFile) -> None:
+    for name, value in settings.parameters.items():
+        try:
+            parameters_by_stage(STAGES, {name: value})
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line_of(tree, ['parameters', name])}: {error}") from None
+
+
+def _entries(settings: SweepFile) -> list[tuple[str, int, dict[str, Any], list[str | int]]]:
+    """Recipe, seed, overrides and place in the file of each run."""
+    found = []
+    for i, entry in enumerate(settings.runs):
+        found += [(entry.recipe, seed, entry.overrides, ["runs", i]) for seed in entry.seeds or settings.seeds]
+    choices = [[(name, value) for value in values] for name, values in settings.overrides.items()]
+    for i, name in enumerate(settings.recipes):
+        for chosen in itertools.product(*choices):
+            found += [(name, seed, dict(chosen), ["recipes", i]) for seed in settings.seeds]
+    return found
+
+
+def _cell(
+    path: Path,
+    tree: yaml.Node,
+    settings: SweepFile,
+    results: str,
+    recipe: str,
+    seed: int,
+    overrides: Mapping[str, Any],
+    place: Sequence[str | int],
+) -> Cell:
+    """A run, checked; a complaint names the line of the override that is at fault where the message tells which."""
+    overrides = with_epochs(overrides, settings.parameters)
+    try:
+        make_named_recipe(recipe, overrides)
+    except ValueError as error:
+        holder = ["overrides"] if settings.recipes else [*place, "overrides"]
+        wrong = [name for name in overrides if f"'{name}'" in str(error) or f" {name} " in f" {error} "]
+        at = [*holder, wrong[0]] if wrong else place
+        raise ValueError(f"{path}, line {line_of(tree, at)}: {error}") from None
+    folder = run_folder(recipe, seed, overrides, results)
+    return Cell(f"{recipe}/{folder.name}", folder, recipe, seed, overrides, line_of(tree, place))
+
+
+def _check_distinct(path: Path, cells: Sequence[Cell]) -> None:
+    if not cells:
+        raise ValueError(f"{path}, line 1: there is no run in it; each list of 'overrides' needs a value")
+    lines: dict[Path, int] = {}
+    for cell in cells:
+        if cell.folder in lines:
+            where = (
+                f"line {cell.line}"
+                if cell.line == lines[cell.folder]
+                else f"lines {lines[cell.folder]} and {cell.line}"
+            )
+            raise ValueError(f"{path}, {where}: the run '{cell.name}' comes twice; remove one")
+        lines[cell.folder] = cell.line

@@ -1,0 +1,112 @@
+"""The lock of a run folder: one holder at a time, gone with its holder, inherited by kernels."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from afkit.runs.lock import LOCK, BusyError, holder, locked
+
+ROOT = Path(__file__).parents[2]
+HOLD = """
+import subprocess, sys, time
+from pathlib import Path
+from afkit.runs.lock import locked
+with locked(Path(sys.argv[1])) as file:
+    child = subprocess.Popen([sys.executable, "-c", sys.argv[2]], pass_fds=[file]) if sys.argv[2:] else None
+    print(child.pid if child else 0, flush=True)
+    time.sleep(60)
+"""
+COUNT = """
+import sys
+from pathlib import Path
+from afkit.runs.lock import locked
+for _ in range(40):
+    with locked(Path(sys.argv[1]) / ".lock", 60):
+        count = Path(sys.argv[1]) / "count"
+        number = int(count.read_text())
+        count.write_text(str(number + 1))
+"""
+
+
+def hold(path: Path, *child: str) -> tuple[subprocess.Popen, int]:
+    """A process that holds the lock, and the id of its child that inherits it, or 0."""
+    command = [sys.executable, "-c", HOLD, str(path), *child]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return process, int(process.stdout.readline())
+
+
+def kill(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_holder_is_refused_and_told_who_has_it(tmp_path):
+    with locked(tmp_path / LOCK), pytest.raises(BusyError) as error, locked(tmp_path / LOCK, 0.1):
+        pass
+    assert str(error.value).startswith(f"{tmp_path} is in use by process {os.getpid()} on ")
+    assert "\n" not in str(error.value)
+
+
+def test_the_end_of_the_block_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), locked(tmp_path / "new" / LOCK):
+        assert holder(tmp_path / "new") == (tmp_path / "new" / LOCK).read_text()
+        raise KeyError
+    assert list((tmp_path / "new").iterdir()) == []
+    assert holder(tmp_path / "new") == holder(tmp_path / "missing") == ""
+
+
+def test_a_patient_one_gets_it_when_it_is_free(tmp_path):
+    got = threading.Event()
+
+    def wait_for_it():
+        with locked(tmp_path / LOCK, 20):
+            got.set()
+
+    with locked(tmp_path / LOCK):
+        thread = threading.Thread(target=wait_for_it)
+        thread.start()
+        assert not got.wait(0.3)
+    assert got.wait(10)
+    thread.join()
+
+
+def test_the_lock_goes_with_a_killed_process(tmp_path):
+    process, _ = hold(tmp_path / LOCK)
+    assert holder(tmp_path).startswith(f"process {process.pid} on ")
+    kill(process)
+    assert (tmp_path / LOCK).exists() and holder(tmp_path) == ""
+    with locked(tmp_path / LOCK, 0):
+        assert holder(tmp_path).startswith(f"process {os.getpid()} on ")
+
+
+def test_a_child_that_inherits_the_lock_keeps_it_after_the_death_of_its_parent(tmp_path):
+    process, child = hold(tmp_path / LOCK, "import time; time.sleep(60)")
+    kill(process)
+    with pytest.raises(BusyError, match=f"in use by process {process.pid} on "), locked(tmp_path / LOCK, 0.3):
+        pass
+    os.kill(child, signal.SIGKILL)
+    with locked(tmp_path / LOCK, 10):
+        pass
+
+
+def test_no_two_processes_are_inside_at_once(tmp_path):
+    (tmp_path / "count").write_text("0")
+    command = [sys.executable, "-c", COUNT, str(tmp_path)]
+    processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert (tmp_path / "count").read_text() == "120"
+
+
+def test_a_lock_that_is_never_free_is_waited_for_as_long_as_told(tmp_path):
+    with locked(tmp_path / LOCK):
+        began = time.monotonic()
+        with pytest.raises(BusyError), locked(tmp_path / LOCK, 0.5):
+            pass
+        assert time.monotonic() - began >= 0.5

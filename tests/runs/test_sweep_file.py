@@ -1,0 +1,162 @@
+"""Sweep files: what they mean, and one sentence with the line for everything that is wrong."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import afkit
+from afkit.published import published
+from afkit.runs.folder import run_folder
+
+pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
+from afkit.runs.sweep_file import read_sweep, resolved
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_grid_is_every_combination_and_seeds_come_last(tmp_path):
+    text = "recipes: [watch, ego4d_s]\nseeds: [3, 4]\noverrides: {model.windows: [5, 7], optim.epochs: [1]}\n"
+    plan = read_sweep(write(tmp_path, text))
+    found = [(cell.recipe, cell.overrides["model.windows"], cell.seed) for cell in plan.cells]
+    assert found == [(r, w, s) for r in ("watch", "ego4d_s") for w in (5, 7) for s in (3, 4)]
+    assert plan.cells[0].folder == run_folder("watch", 3, {"model.windows": 5, "optim.epochs": 1}, "results/mine")
+    assert plan.cells[0].name == f"watch/{plan.cells[0].folder.name}" and plan.results == "results/mine"
+    assert resolved(plan.cells[2]).model.windows == 7
+
+
+def test_a_list_of_runs_has_seeds_and_overrides_of_its_own(tmp_path):
+    text = "seeds: [1]\nresults: there\nruns:\n- recipe: watch\n  overrides: &a {optim.epochs: 2}\n"
+    text += "- recipe: ego4d_s\n  seeds: [5, 6]\n  overrides: {<<: *a, model.windows: 7}\n"
+    plan = read_sweep(write(tmp_path, text))
+    second = {"optim.epochs": 2, "model.windows": 7}
+    assert [cell[2:5] for cell in plan.cells] == [
+        ("watch", 1, {"optim.epochs": 2}),
+        ("ego4d_s", 5, second),
+        ("ego4d_s", 6, second),
+    ]
+    assert [cell.line for cell in plan.cells] == [4, 6, 6] and plan.results == "there"
+
+
+def test_numbers_are_those_of_the_command_line(tmp_path):
+    text = "recipes: [watch]\nseeds: [2]\noverrides: {optim.learning_rate: [1e-3, 2E+1, .5, 1.5e3]}\n"
+    cells = read_sweep(write(tmp_path, text)).cells
+    assert [cell.overrides["optim.learning_rate"] for cell in cells] == [0.001, 20.0, 0.5, 1500.0]
+    assert cells[0].folder == run_folder("watch", 2, {"optim.learning_rate": 1e-3}, "results/mine")
+
+
+def test_the_parameter_epochs_becomes_an_override_as_in_a_single_run(tmp_path):
+    plan = read_sweep(write(tmp_path, "recipes: [watch]\nseeds: [2]\nparameters: {epochs: 3}\n"))
+    assert plan.cells[0].folder == run_folder("watch", 2, {"optim.epochs": 3}, "results/mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("recipes: [watch]\nseed: [1]", "line 2: a sweep has no 'seed'; did you mean 'seeds'?"),
+        (
+            "runs:\n- recipe: watch\n  override: {}",
+            "line 3: a sweep has no 'runs.0.override'; did you mean 'overrides'?",
+        ),
+        ("runs:\n- seeds: [1]", "line 2: 'runs.0.recipe' is missing"),
+        ("seeds: [1]\nrecipes:\n- watch\n- wach", "line 4: there is no recipe 'wach'; did you mean 'watch'?"),
+        (
+            "recipes: [watch]\noverrides:\n  model.heads: [4]\n  optim.epoch: [1]",
+            "line 4: no recipe has the parameter 'optim.epoch'; did you mean 'optim.epochs'?",
+        ),
+        (
+            "recipes: [watch]\noverrides:\n  optim.epochs: [few]",
+            "line 3: recipe 'watch', parameter 'optim.epochs' = 'few'",
+        ),
+        (
+            "runs:\n- recipe: watch\n  overrides:\n    model.branch_layers: 2",
+            "line 2: recipe 'watch': model.regression",
+        ),
+        ("recipes: [watch]\noverrides: {optim.epochs: 3}", "line 2: 'overrides.optim.epochs' = 3: input should be a"),
+        ("recipes: [watch]\n\nparameters:\n  weigths: raw", "line 4: no notebook of"),
+        ("recipes: [watch]\nparameters:\n  resume: 'no'", "line 3: parameter 'resume' takes bool, e.g. True, not 'no'"),
+        ("recipes: [watch]\nparameters: {seed: 3}", "line 2: 'seed' is not set as a notebook parameter"),
+        ("recipes: [watch]\nseeds: [1, 2, 1]", "line 1: the run 'watch/seed1' comes twice; remove one"),
+        ("runs:\n- {recipe: watch}\n- {recipe: watch}", "lines 2 and 3: the run 'watch/seed1234567891' comes twice"),
+        ("recipes: [watch]\nseeds: []", "line 2: 'seeds' = []: list should have at least 1 item"),
+        ("recipes: [watch]\noverrides:\n  model.windows: []", "line 1: there is no run in it"),
+        ("recipes: [watch]\nseeds: [one]", "line 2: 'seeds.0' = 'one': input should be a valid integer"),
+        ("seeds: [1]", "line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both"),
+        ("recipes: [watch]\nruns: [{recipe: watch}]", "line 1: give either 'recipes' (a grid) or 'runs'"),
+        ("runs:\n- recipe: watch\noverrides: {optim.epochs: [1]}", "line 3: 'overrides' belongs to a grid"),
+        ("recipes: [watch]\nseeds: [1]\nrecipes: [ego4d_s]", "line 3: 'recipes' is given twice"),
+        ("recipes: [watch]\n seeds: [1]", "line 2: not YAML: "),
+        ("- watch", "line 1: a sweep is a mapping"),
+        ("", "line 1: a sweep is a mapping"),
+        ("recipes: [watch]\ndata: fake", "line 2: 'data' = 'fake': input should be 'real' or 'twin'"),
+        ("recipes: &a [*a]", "line 1: an alias that holds itself"),
+        ("recipes: !!python/object/apply:os.getcwd []", "line 1: not YAML: could not determine a constructor"),
+        ("recipes: [watch]\n? [seeds]\n: [1]", "line 2: not YAML: found unhashable key"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence_with_its_line(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError) as error:
+        read_sweep(path)
+    assert f"{path}, " in str(error.value) and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.yaml does not exist; the sweeps of the repository are in sweeps/"):
+        read_sweep(tmp_path / "none.yaml")
+
+
+@given(st.integers(0, 12), st.sampled_from(["optim.epoch: [1]", "sead: 3", "data: fake", "parameters: {x: 1}"]))
+def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, before, wrong):
+    text = "recipes: [watch]\n" + "# a remark\n" * before
+    text += f"overrides:\n  {wrong}\n" if wrong.startswith("optim") else f"{wrong}\n"
+    line = 2 + before + wrong.startswith("optim")
+    with pytest.raises(ValueError, match=rf"mine\.yaml, line {line}: "):
+        read_sweep(write(tmp_path_factory.mktemp("sweep"), text))
+
+
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [("published", 33), ("ablation_window", 15), ("ablation_levels", 18), ("twins", 11), ("watch", 6)],
+)
+def test_the_sweeps_of_the_repository_are_right(name, runs):
+    plan = read_sweep(SWEEPS / f"{name}.yaml")
+    assert len(plan.cells) == runs and plan.results == f"results/{name}"
+    assert {path.stem for path in SWEEPS.glob("*.yaml")} == {
+        "published",
+        "ablation_window",
+        "ablation_levels",
+        "twins",
+        "watch",
+    }
+
+
+def test_published_and_twins_are_all_experiments():
+    experiments = [name for name in afkit.recipe_names() if published(name)]
+    assert [cell.recipe for cell in read_sweep(SWEEPS / "twins.yaml").cells] == experiments
+    cells = read_sweep(SWEEPS / "published.yaml").cells
+    assert [cell.recipe for cell in cells[::3]] == experiments
+    assert all(cell.overrides == {} for cell in cells)
+
+
+def test_the_ablations_vary_what_they_say():
+    levels = [resolved(cell).model for cell in read_sweep(SWEEPS / "ablation_levels.yaml").cells[::3]]
+    assert [model.num_levels for model in levels] == [1, 3, 4, 5, 6, 7]
+    assert all(model.regression_ranges[-1][1] == 10000 for model in levels)
+    windows = [resolved(cell).model.windows for cell in read_sweep(SWEEPS / "ablation_window.yaml").cells[::3]]
+    assert windows == [9, 19, 25, 37, -1]
+
+
+def test_the_twins_have_the_sizes_of_their_own_tests():
+    from test_twins import shrunken
+
+    for cell in read_sweep(SWEEPS / "twins.yaml").cells:
+        assert cell.overrides == shrunken(cell.recipe)
