@@ -1,7 +1,7 @@
 """The command line answers a wrong input with one sentence and a non-zero exit status."""
 
 import pytest
-from run_folders import write_run
+from run_folders import write_run, write_scored_run, write_test_data
 
 from afkit.__main__ import main
 
@@ -77,3 +77,14 @@ def test_a_comparison_that_cannot_be_made_gives_one_line_and_status_2(tmp_path, 
     assert shown.out == ""
     assert shown.err.count("\n") == 1 and message in shown.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_view_writes_the_page_where_it_is_asked_to(tmp_path, capsys):
+    gt = write_test_data(tmp_path / "data")
+    run = write_scored_run(tmp_path / "seed1", gt, 2, tmp_path / "data")
+    assert main(["view", str(run)]) == 0
+    assert main(["view", str(run), "--html", str(tmp_path / "a.html")]) == 0
+    assert (run / "inspector.html").read_bytes() == (tmp_path / "a.html").read_bytes()
+    assert str(tmp_path / "a.html") in capsys.readouterr().out
+    assert main(["view", str(tmp_path / "nothing")]) == 2
+    assert "run.json does not exist" in capsys.readouterr().err
