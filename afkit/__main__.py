@@ -194,6 +194,38 @@ def _prepare(options: argparse.Namespace) -> int:
     return 0
 
 
+def _import_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="file, or folder with a file per recording")
+    add("target", metavar="TARGET", help="annotation file to write (.json)")
+    add("--format", dest="form", default="", help="csv, json, elan, audacity, text or steps (default: by the ending)")
+    add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help="e.g. start=onset")
+    add("--unit", default="seconds", help="of the times: seconds, frames or samples")
+    add("--rate", type=float, help="frames or samples per second")
+    add("--labels", default="", metavar="A,B,...", help="order of the label ids")
+    add("--background", action="append", default=[], metavar="LABEL", help="means that nothing happens")
+    add("--recordings", default="", metavar="FILE", help="table: video, duration, fps, subset, group")
+    add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
+    add("--seed", type=int, default=0, help="of the split")
+    add("--fix", action="store_true", help="repair what can be repaired, and list it")
+    add("--allow-overlaps", action="store_true", help="accept overlaps of the same label")
+
+
+def _import(options: argparse.Namespace) -> int:
+    from afkit.data.import_report import describe
+    from afkit.data.importing import import_annotations
+
+    for text in options.columns:
+        if not all(text.partition("=")):
+            raise ValueError(f"--column takes FIELD=NAME, not '{text}'")
+    columns = dict(text.split("=", 1) for text in options.columns)
+    labels = [label.strip() for label in options.labels.split(",") if label.strip()]
+    arguments = vars(options) | {"columns": columns, "labels": labels}
+    del arguments["command"]
+    print(describe(import_annotations(**arguments)))
+    return 0
+
+
 def _twin_arguments(command: argparse.ArgumentParser) -> None:
     _data_arguments(command)
     command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
@@ -254,6 +286,7 @@ _COMMANDS = {
     "status": (_status, _status_arguments, "how far runs are: stage, epoch, time left, mAP, failures"),
     "view": (_view, _view_arguments, "write the timeline inspector of a run as one HTML file"),
     "prepare": (_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
+    "import": (_import, _import_arguments, "turn annotations of other tools into an annotation file"),
     "twin": (_twin, _twin_arguments, "write generated data in exactly the format of an experiment"),
     "build-ext": (_build_ext, _build_ext_arguments, "compile the NMS operator ahead of its first use"),
 }

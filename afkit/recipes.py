@@ -144,8 +144,30 @@ def _watch() -> dict[str, Any]:
     }
 
 
+def _hapt() -> dict[str, Any]:
+    """People with a phone at the waist; a small real data set with a published ActionFormer. See `afkit.data.hapt`."""
+    return {
+        "data": {
+            "annotations": "hapt/annotations/hapt.json",
+            "features": ["hapt/acceleration"],
+            "test_subsets": ["test"],
+            "num_classes": 12,
+            "input_dims": [150],
+            "stride_frames": 25,
+            "num_frames": 50,
+            "max_seq_len": 2304,
+            "crop_min_overlap": 0.3,
+        },
+        "model": {"embed_dim": 256, "windows": 9, "regression_ranges": _without_last(_OVERLAPPING_RANGES, 6)},
+        "loss": {"init_loss_norm": 250, "label_smoothing": 0.1},
+        "decode": {"sigma": 0.4},
+        "optim": {"learning_rate": 4e-4, "epochs": 35, "ema_warmup": True},  # 40 with the warm-up
+    }
+
+
 _RECIPES: dict[str, dict[str, Any]] = {
     "watch": _watch(),
+    "hapt": _hapt(),
     "thumos_i3d": _thumos(),
     "anet_tsp": _anet("tsp", 512, fps=15),
     "anet_i3d": _anet("i3d", 2048, fps=25),

@@ -24,7 +24,7 @@ OF_ORIGINAL = {  # ours: the original's file
 
 
 def test_names():
-    assert set(OF_ORIGINAL) | {"watch"} <= set(afkit.recipe_names())
+    assert set(OF_ORIGINAL) | {"watch", "hapt"} <= set(afkit.recipe_names())
     assert len(afkit.recipe_names()) == len(set(afkit.recipe_names()))
 
 
@@ -71,7 +71,17 @@ def test_overrides():
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"^there is no recipe 'thumos'; did you mean 'thumos_i3d'\?$"):
         afkit.recipe("thumos")
-    with pytest.raises(ValueError, match=r"^there is no recipe 'zzzz'; choose from: watch, thumos_i3d"):
+    with pytest.raises(ValueError, match=r"^there is no recipe 'zzzz'; choose from: watch, hapt, thumos_i3d"):
         afkit.recipe("zzzz")
     with pytest.raises(ValueError, match=r"no recipe has the parameter 'optim\.lr'"):
         afkit.recipe("watch", {"optim.lr": 1})
+
+
+def test_hapt_is_trained_as_published_for_small_data():
+    recipe = afkit.recipe("hapt")
+    assert (recipe.data.num_classes, recipe.data.input_dims, recipe.data.max_seq_len) == (12, [150], 2304)
+    assert recipe.data.stride_frames / recipe.data.num_frames == 0.5
+    assert (recipe.model.embed_dim, recipe.model.windows, recipe.optim.learning_rate) == (256, 9, 4e-4)
+    assert recipe.model.regression_ranges == afkit.recipe("epic_verb").model.regression_ranges
+    assert (recipe.optim.total_epochs, recipe.optim.warmup_epochs, recipe.optim.batch_size) == (40, 5, 2)
+    assert recipe.optim.ema_warmup, "400 steps at decay 0.999 keep two thirds of the random start"

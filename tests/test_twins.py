@@ -8,13 +8,14 @@ import pytest
 import afkit
 from afkit.data.twin import write_twin
 from afkit.files import read_json
+from afkit.published import published
 from afkit.runs.folder import STAGES
 from afkit.runs.pipeline import run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = [name for name in afkit.recipe_names() if name != "watch"]
+EXPERIMENTS = [name for name in afkit.recipe_names() if published(name)]
 
 
 def shrunken(name: str) -> dict:

@@ -7,6 +7,8 @@ from afkit.config import DataConfig, Recipe
 from afkit.data.archives import ARCHIVES, Archive, arrange, check_md5, download
 from afkit.data.ego4d import convert_ego4d
 from afkit.data.features import locate
+from afkit.data.hapt import SOURCE as HAPT_SOURCE
+from afkit.data.hapt import write_hapt
 from afkit.data.unpacking import unpack
 from afkit.data.watch import write_watch
 from afkit.files import scratch_folder
@@ -37,8 +39,9 @@ def prepare(
     Args:
         recipe: by its name, the data set.
         data_root: folder of all data sets.
-        source: the published archive, or the folder of Ego4D's official files; "" to look for the archive in the
-            data root. An Ego4D source is always read, so that an interrupted conversion goes on.
+        source: the published archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to
+            look for the archive in the data root. An Ego4D source is always read, so that an interrupted conversion
+            goes on.
         fetch: download the archive where it is not found (tens of gigabytes).
         say: receives a line per step.
 
@@ -58,6 +61,13 @@ def prepare(
         return
     if recipe.name == "watch":
         write_watch(data_root)
+    elif recipe.name == "hapt":
+        if not source:
+            raise ValueError(
+                f"{missing[0]} does not exist; download the archive from {HAPT_SOURCE} and run: "
+                "python -m afkit prepare hapt ARCHIVE"
+            )
+        write_hapt(source, data_root, say)
     elif recipe.name in ARCHIVES:
         _from_archive(recipe, Path(data_root), source, fetch, say)
     else:

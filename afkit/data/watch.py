@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from afkit.data.signals import standardise, windows
 from afkit.files import scratch_folder, write_json
 
 RATE_HZ = 50
@@ -100,8 +101,7 @@ def timeline_features(signal: np.ndarray, timeline: str) -> np.ndarray:
     """
     if timeline.endswith(f"side{REFLECTED_SIDE}"):
         signal = signal * np.array(REFLECTION)
-    features = window_statistics(signal)
-    return ((features - features.mean(axis=0)) / features.std(axis=0)).astype(np.float32)
+    return standardise(window_statistics(signal)).astype(np.float32)
 
 
 def window_statistics(signal: np.ndarray) -> np.ndarray:
@@ -113,11 +113,9 @@ def window_statistics(signal: np.ndarray) -> np.ndarray:
     Returns:
         (T, 5 * channels) float64, T = (samples - 50) // 25 + 1; the statistics are named in `FEATURES`.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(signal, WINDOW_SAMPLES, axis=0)[::STEP_SAMPLES]  # (T, C, 50)
-    steps = np.abs(np.diff(windows, axis=2)).mean(axis=2)
-    return np.concatenate(
-        [windows.mean(axis=2), windows.std(axis=2), windows.min(axis=2), windows.max(axis=2), steps], axis=1
-    )
+    parts = windows(signal, WINDOW_SAMPLES, STEP_SAMPLES)  # (T, C, 50)
+    steps = np.abs(np.diff(parts, axis=2)).mean(axis=2)
+    return np.concatenate([parts.mean(axis=2), parts.std(axis=2), parts.min(axis=2), parts.max(axis=2), steps], axis=1)
 
 
 def _load_recordings() -> dict:

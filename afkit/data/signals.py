@@ -1,0 +1,186 @@
+"""From raw signals of sensors to features: one clock for all sensors, then windows.
+
+Sample `k` of a sensor covers the time from `k / rate_hz` to `(k + 1) / rate_hz`, counted from its start. A recording's
+features begin at time 0 of its annotations, so that vector `t` has its centre at
+`(t * stride_frames + 0.5 * num_frames) / fps` seconds, as `afkit.segments` counts.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+
+class Sensor(NamedTuple):
+    """What one sensor recorded."""
+
+    name: str  # for messages
+    signal: np.ndarray  # (samples, C)
+    rate_hz: float
+    start_sec: float = 0.0  # of the first sample, on the clock of the annotations
+
+
+class SignalFeatures(NamedTuple):
+    """Features of one recording, and what a recipe must say about them."""
+
+    features: np.ndarray  # (T, C) float32
+    stride_frames: int  # data.stride_frames
+    num_frames: int  # data.num_frames
+    fps: float  # data.fps
+    repairs: list[str]  # what `fix` changed
+
+
+def signal_features(
+    sensors: Sequence[Sensor],
+    window: int,
+    stride: int,
+    rate_hz: float | None = None,
+    normalise: Literal["none", "recording"] = "none",
+    fix: bool = False,
+) -> SignalFeatures:
+    """Windows of the raw samples of one recording, all sensors side by side.
+
+    Args:
+        sensors: at least one; rates, starts and numbers of channels may differ.
+        window: samples of a feature vector, at `rate_hz`.
+        stride: samples between the beginnings of two vectors.
+        rate_hz: of the common clock; None for that of the fastest sensor.
+        normalise: "recording" gives each channel mean 0 and standard deviation 1 over this recording.
+        fix: repair what can be repaired: gaps of non-finite samples are bridged by straight lines, a sensor that
+            starts late repeats its first sample, and all end with the first that ends.
+
+    Returns:
+        features (T, window * all channels) float32, T = (samples - window) // stride + 1, channel by channel; with the
+        settings of the time grid, and the repairs.
+
+    Raises:
+        ValueError: no sensor, samples that are no table of numbers or not finite, sensors whose ends or starts lie
+            more than a stride apart, or a recording shorter than a window; the message names the sensor.
+    """
+    if not sensors:
+        raise ValueError("no sensor is given; name at least one")
+    rate_hz = float(max(sensor.rate_hz for sensor in sensors) if rate_hz is None else rate_hz)
+    if min(rate_hz, window, stride, *(sensor.rate_hz for sensor in sensors)) <= 0:
+        raise ValueError("rates, window and stride must be above 0; correct them")
+    repairs: list[str] = []
+    sensors = [_checked(sensor, fix, repairs) for sensor in sensors]
+    end_sec = _common_end(sensors, stride / rate_hz, fix, repairs)
+    samples = int(end_sec * rate_hz + 1e-6)  # a whole number of samples may come out slightly below
+    if samples < window:
+        names = ", ".join(f"'{sensor.name}'" for sensor in sensors)
+        raise ValueError(f"the recording of {names} has {samples} samples at {rate_hz:g} Hz; a window needs {window}")
+    signal = np.concatenate([resample(sensor, rate_hz, samples) for sensor in sensors], axis=1)  # (samples, C)
+    if normalise == "recording":
+        signal = standardise(signal)
+    features = raw_windows(signal, window, stride).astype(np.float32)
+    return SignalFeatures(features, stride, window, rate_hz, repairs)
+
+
+def windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
+    """Windows of `window` samples, every `stride` samples; an incomplete last one is left out.
+
+    Args:
+        signal: (samples, C).
+
+    Returns:
+        (T, C, window), a view; T = (samples - window) // stride + 1.
+    """
+    return np.lib.stride_tricks.sliding_window_view(signal, window, axis=0)[::stride]
+
+
+def raw_windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
+    """The samples of each window as a vector, first all of channel 0, then all of channel 1 ...
+
+    Args:
+        signal: (samples, C).
+
+    Returns:
+        (T, C * window).
+    """
+    parts = windows(signal, window, stride)
+    return parts.reshape(len(parts), -1)
+
+
+def standardise(values: np.ndarray) -> np.ndarray:
+    """Each column with mean 0 and standard deviation 1; a constant one becomes 0.
+
+    Args:
+        values: (rows, columns).
+    """
+    deviation = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+
+
+def resample(sensor: Sensor, rate_hz: float, samples: int) -> np.ndarray:
+    """A sensor's signal at another rate, from time 0 on.
+
+    A faster clock gets straight lines between the samples' centres; a slower one gets the mean over each of its
+    samples, so that fast vibrations do not appear as slow ones. Outside the sensor's time its first and last sample
+    are repeated.
+
+    Args:
+        sensor: signal (n, C).
+        rate_hz: wanted.
+        samples: wanted.
+
+    Returns:
+        (samples, C) float64; the very samples where rate and start fit already.
+    """
+    signal = np.asarray(sensor.signal, np.float64)
+    if sensor.rate_hz == rate_hz and sensor.start_sec == 0 and len(signal) >= samples:
+        return signal[:samples]
+    ratio, start = sensor.rate_hz / rate_hz, sensor.start_sec * sensor.rate_hz
+    if ratio <= 1:
+        centres = (np.arange(samples) + 0.5) * ratio - start  # in samples of the sensor
+        own = np.arange(len(signal)) + 0.5
+        return np.stack([np.interp(centres, own, channel) for channel in signal.T], axis=1)
+    edges = np.arange(samples + 1) * ratio - start
+    padded = np.concatenate([signal[:1], signal, signal[-1:]])  # repeated beyond both ends, as far as the edges reach
+    low, high = min(edges[0], -1.0), max(edges[-1], len(signal) + 1.0)
+    own = np.concatenate([[low], np.arange(len(signal) + 1), [high]])
+    sums = np.concatenate([np.zeros((1, signal.shape[1])), np.cumsum(padded * np.diff(own)[:, None], axis=0)])
+    at_edges = np.stack([np.interp(edges, own, channel) for channel in sums.T], axis=1)
+    return np.diff(at_edges, axis=0) / ratio
+
+
+def _checked(sensor: Sensor, fix: bool, repairs: list[str]) -> Sensor:
+    """The sensor with a finite float64 signal (samples, C)."""
+    try:
+        signal = np.asarray(sensor.signal, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"sensor '{sensor.name}': its samples are not numbers; correct them") from None
+    if signal.ndim != 2 or 0 in signal.shape:
+        raise ValueError(f"sensor '{sensor.name}': its signal must be (samples, channels), not {signal.shape}")
+    finite = np.isfinite(signal)
+    if not finite.all():
+        row = int(np.argmin(finite.all(axis=1)))
+        number = int((~finite.all(axis=1)).sum())
+        what = f"sensor '{sensor.name}', row {row}: NaN or infinite ({number} such rows)"
+        if not fix or not finite.any(axis=0).all():
+            remedy = "no finite sample in a channel; leave the sensor out" if fix else "correct it, or ask for a repair"
+            raise ValueError(f"{what}; {remedy}")
+        signal, rows = signal.copy(), np.arange(len(signal))
+        for channel, good in zip(signal.T, finite.T, strict=True):
+            channel[~good] = np.interp(rows[~good], rows[good], channel[good])
+        repairs.append(f"{what}: bridged by straight lines")
+    return sensor._replace(signal=signal)
+
+
+def _common_end(sensors: Sequence[Sensor], tolerance_sec: float, fix: bool, repairs: list[str]) -> float:
+    """Where the first sensor ends; complaints about, or a list of, sensors that start late or end at other times."""
+    ends = [sensor.start_sec + len(sensor.signal) / sensor.rate_hz for sensor in sensors]
+    end = min(ends)
+    first = sensors[ends.index(end)].name
+    for sensor, own_end in zip(sensors, ends, strict=True):
+        late, longer = sensor.start_sec, own_end - end
+        if late > tolerance_sec:
+            what = f"sensor '{sensor.name}' starts {late:g} s after the annotations' time 0"
+            if not fix:
+                raise ValueError(f"{what}; correct 'start_sec', or ask for a repair")
+            repairs.append(f"{what}: its first sample is repeated")
+        if longer > tolerance_sec:
+            what = f"sensor '{sensor.name}' ends {longer:g} s after sensor '{first}'"
+            if not fix:
+                raise ValueError(f"{what}; correct lengths, rates or starts, or ask for a repair")
+            repairs.append(f"{what}: cut")
+    return end
