@@ -83,13 +83,15 @@ def test_only_the_input_of_the_norm_is_kept_for_the_backward_pass():
     assert sum(kept.values()) <= 4 * (x.numel() + parameters)
 
 
-def test_a_prepared_product_under_autocast_normalises_in_float32():
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_prepared_product_under_autocast_normalises_in_float32_what_it_is_given(kind):
     torch.manual_seed(0)
     norm, conv = LayerNorm(8), torch.nn.Conv1d(8, 16, 3, padding=1)
-    x = (100 + torch.randn(2, 24, 8)).bfloat16()
+    x = (100 + torch.randn(2, 24, 8)).to(kind)
     seen = []
 
     def prepare(x, weight, bias):
+        assert x.dtype == kind
         seen.append(normalise(x, weight, bias))
         return seen[-1]
 
