@@ -21,7 +21,7 @@ from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import padded_steps, predict, suppress
 from afkit.model.actionformer import build_model, padded_length
 from afkit.recipes import recipe as published
-from benchmarks import limits, plain_detection, synthetic, textbook, timing
+from benchmarks import limits, memory, plain_detection, synthetic, textbook, timing
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_detection import Rows
 from benchmarks.train import PRECISIONS, RESULTS, autocast, compare, in_child, set_arithmetic, target_speedup
@@ -158,11 +158,11 @@ def take_memory(name: str, options: argparse.Namespace) -> dict[str, float]:
     case = CASES[options.case]
     recipe = synthetic.sized(case.recipe, options.size)
     side = Side(name, recipe, steps_of(case, recipe), options.device, options.precision)
-    fixed = limits.used_mb(options.device)
+    fixed = memory.used_mb(options.device)
     for _ in range(2):
         side.network()
         side.decode()
-    return {"peak_mb": synthetic.peak_mb(options.device), "fixed_mb": fixed}
+    return {"peak_mb": memory.peak_mb(options.device), "fixed_mb": fixed}
 
 
 def long_sequence(name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def long_sequence(name: str, options: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     found = predict(model.to(options.device), recipe, features, fps=synthetic.FPS)
     seconds = time.perf_counter() - began
-    peak = synthetic.peak_mb(options.device)
+    peak = memory.peak_mb(options.device)
     return {
         "recipe": name,
         "steps": steps,

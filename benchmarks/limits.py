@@ -1,15 +1,13 @@
-"""What no implementation of the same mathematics goes below: the time of its products, and the memory it must hold.
+"""What no implementation of the same mathematics goes below: the time of its matrix products.
 
-A missed target is judged by them: what lies between the limit and ours is all that is left to gain.
+A missed target is judged by it: what lies between the limit and ours is all that is left to gain.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "baddbmm_")
@@ -42,22 +40,6 @@ def best_gflop_per_sec(device: str) -> float:
             _wait(device)
             best = max(best, 2e-9 * rows * inner * columns / (time.perf_counter() - began))
     return best
-
-
-def parameters_mb(model: nn.Module) -> float:
-    """Size of a network's parameters."""
-    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()) / 2**20
-
-
-def used_mb(device: str) -> float:
-    """Memory of this process (CPU) or of its tensors (CUDA) now; 0 on a system that does not tell."""
-    if device == "cuda":
-        return torch.cuda.memory_allocated() / 2**20
-    try:
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-    except OSError:
-        return 0.0
-    return int(status.partition("VmRSS:")[2].split()[0]) / 2**10
 
 
 def _wait(device: str) -> None:

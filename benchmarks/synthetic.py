@@ -1,9 +1,6 @@
 """Synthetic videos of the published recipes' sizes, the same in every run, and those recipes made tiny for a trial."""
 
-import resource
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -64,15 +61,3 @@ def padded(side: str, items: Sequence[Item], length: int, device: str) -> Batch:
     features = batch.features if side == "ours" else batch.features.contiguous()
     # the items would keep the features in memory a second time
     return batch._replace(features=features.to(device), mask=batch.mask.to(device), items=[])
-
-
-def peak_mb(device: str) -> float:
-    """The most memory that this process (CPU) or its tensors (CUDA) took so far."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    try:  # a child's getrusage begins with its parent's peak; this does not
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
-    except OSError:
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

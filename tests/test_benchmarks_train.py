@@ -13,7 +13,7 @@ from afkit.detect.operator import unavailable
 from afkit.model.actionformer import build_model, padded_length
 from afkit.published import published
 from afkit.recipes import recipe, recipe_names
-from benchmarks import infer, plain_detection, synthetic, textbook, train, whole
+from benchmarks import infer, limits, memory, plain_detection, synthetic, textbook, train, whole
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_training import PlainTraining
 
@@ -189,9 +189,9 @@ def test_detections_agree(name):
 
 def test_peak_memory_is_that_of_the_process_itself():
     ballast = torch.ones(2**27)  # 512 MB
-    child = "from benchmarks.synthetic import peak_mb; print(peak_mb('cpu'))"
+    child = "from benchmarks.memory import peak_mb; print(peak_mb('cpu'))"
     told = subprocess.run([sys.executable, "-c", child], cwd=train.ROOT, capture_output=True, text=True, check=True)
-    assert 50 < float(told.stdout) < 512 < synthetic.peak_mb("cpu")
+    assert 50 < float(told.stdout) < 512 < memory.peak_mb("cpu")
     assert ballast[0] == 1
 
 
@@ -248,3 +248,22 @@ def test_a_whole_training_is_projected_or_run(monkeypatch, really):
     assert line["how"] == ("run" if really else "projected")
     assert line["steps"] == (6 if really else 70)
     assert line["seconds"] > 0
+
+
+def test_the_arithmetic_of_all_kinds_of_products_is_counted():
+    y, a, b = torch.zeros(2, 5, 7), torch.ones(2, 5, 3), torch.ones(2, 3, 7)
+
+    def products():
+        y.baddbmm_(a, b)
+        return a @ b, torch.nn.functional.linear(a, b[0].T, y[0, 0])
+
+    assert limits.product_gflop(products) == pytest.approx(3 * 2 * 2 * 5 * 3 * 7 / 1e9)
+
+
+def test_held_memory_is_below_the_peak_and_grows_with_what_is_held():
+    before = memory.used_mb("cpu")
+    held = torch.ones(2**24)
+    assert 60 < memory.used_mb("cpu") - before < 90
+    assert memory.used_mb("cpu") <= memory.peak_mb("cpu")
+    assert memory.parameters_mb(torch.nn.Linear(2**10, 2**10, bias=False)) == 4
+    del held

@@ -1,6 +1,7 @@
 """Each published experiment runs through all four notebooks on a generated twin in its own on-disk format."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,39 +9,20 @@ import pytest
 import afkit
 from afkit.data.twin import write_twin
 from afkit.files import read_json
-from afkit.published import published
 from afkit.runs.folder import STAGES
 from afkit.runs.pipeline import run
+from afkit.runs.sweep_file import read_sweep
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = [name for name in afkit.recipe_names() if published(name)]
+OVERRIDES = {cell.recipe: cell.overrides for cell in read_sweep(Path(__file__).parents[1] / "sweeps/twins.yaml").cells}
 
 
-def shrunken(name: str) -> dict:
-    """Overrides that keep everything of an experiment but its size."""
-    recipe = afkit.recipe(name)
-    folders = len(recipe.data.input_dims)
-    overrides = {
-        "data.input_dims": [8] * folders,
-        "data.max_seq_len": 96 if recipe.data.resize else 256,
-        "model.embed_dim": 48,
-        "optim.epochs": 1,
-        "optim.warmup_epochs": 1,
-        "optim.batch_size": 2,
-        "decode.pre_nms_topk": 200,
-        "decode.max_segments": 100,
-    }
-    if recipe.model.stream_dims:
-        overrides["model.stream_dims"] = [16] * folders
-    return overrides
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", OVERRIDES)
 def test_an_experiment_runs_on_its_twin(name, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    overrides = shrunken(name)
+    overrides = OVERRIDES[name]
     recipe = afkit.recipe(name, overrides)
     write_twin(recipe, tmp_path / "data", videos_per_subset=4)
     folder = run(name, 1, overrides, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))

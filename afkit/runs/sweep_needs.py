@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from afkit.config import Recipe
 from afkit.data.prepare import can_prepare
-from afkit.model.actionformer import build_model
+from afkit.model.actionformer import build_model, count_parameters
 from afkit.runs.folder import project_root
 from afkit.runs.sweep_file import Cell, Sweep, resolved
 
@@ -31,12 +32,11 @@ def missing_data(plan: Sweep, cells: Sequence[Cell]) -> str:
 def missing_space(plan: Sweep, cells: Sequence[Cell]) -> str:
     """What is said where the weights and checkpoints of all runs do not fit on the disk; "" where they do."""
     networks = Counter(resolved(cell).model_copy(update={"name": ""}).model_dump_json() for cell in cells)
-    examples = {resolved(cell).model_copy(update={"name": ""}).model_dump_json(): cell for cell in cells}
     needed = 0
     for settings, number in networks.items():
         with torch.device("meta"):  # shapes without numbers
-            network = build_model(resolved(examples[settings]))
-        needed += number * WEIGHT_BYTES * sum(parameter.numel() for parameter in network.parameters())
+            network = build_model(Recipe.model_validate_json(settings))
+        needed += number * WEIGHT_BYTES * count_parameters(network)["all"]
     folder = _existing(project_root() / plan.results)
     free = shutil.disk_usage(folder).free
     if needed <= free:

@@ -153,10 +153,3 @@ def test_the_ablations_vary_what_they_say():
     assert all(model.regression_ranges[-1][1] == 10000 for model in levels)
     windows = [resolved(cell).model.windows for cell in read_sweep(SWEEPS / "ablation_window.yaml").cells[::3]]
     assert windows == [9, 19, 25, 37, -1]
-
-
-def test_the_twins_have_the_sizes_of_their_own_tests():
-    from test_twins import shrunken
-
-    for cell in read_sweep(SWEEPS / "twins.yaml").cells:
-        assert cell.overrides == shrunken(cell.recipe)

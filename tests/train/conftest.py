@@ -23,6 +23,20 @@ def finished(data, tmp_path_factory):
 
 
 @pytest.fixture
+def on_the_processor(monkeypatch):
+    """Children compute without a GPU, with one thread each."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root of this test's own; the run folder is `root` / "run"."""
+    write_tiny_data(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def told_each_step(monkeypatch):
     """on_progress is called after every step."""
     monkeypatch.setattr(record, "PROGRESS_SEC", 0)

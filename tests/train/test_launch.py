@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from job_processes import assert_all_ended, workers
-from tiny_data import tiny_recipe, training_set, write_tiny_data
+from tiny_data import tiny_recipe, training_set
 from trainings import checkpoints_in
 
 from afkit.runs import launch
@@ -18,26 +18,13 @@ from afkit.train.execution import Execution
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("on_the_processor"),
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
 ]
 
 TESTS = Path(__file__).parents[1]
 RECIPE = tiny_recipe(optim__epochs=3)
 TWO = Execution(devices=2, checkpoint_steps=5, checkpoint_minutes=0)
-
-
-@pytest.fixture(autouse=True)
-def on_the_processor(monkeypatch):
-    """The children compute without a GPU, with one thread each."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture
-def root(tmp_path):
-    """A data root of this test's own; the run folder is `root` / "run"."""
-    write_tiny_data(tmp_path)
-    return tmp_path
 
 
 def break_video(root, recipe, row, seed=1):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from job_processes import assert_all_ended, processes
-from tiny_data import tiny_recipe, training_set, write_tiny_data
+from tiny_data import tiny_recipe, training_set
 from trainings import assert_same_training, checkpoints_in, files_below
 
 import afkit
@@ -26,6 +26,7 @@ from afkit.train.loop import train
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("on_the_processor"),
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
 ]
 
@@ -40,20 +41,6 @@ from afkit.runs.launch import train_on_devices
 
 train_on_devices(RECIPE, sys.argv[1], sys.argv[2], 1, TWO)
 """
-
-
-@pytest.fixture(autouse=True)
-def on_the_processor(monkeypatch):
-    """The children compute without a GPU, with one thread each."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture
-def root(tmp_path):
-    """A data root of this test's own; the run folder is `root` / "run"."""
-    write_tiny_data(tmp_path)
-    return tmp_path
 
 
 def test_killed_and_started_again_it_ends_with_the_same_bits(root):
