@@ -27,6 +27,7 @@ LAYERS = {  # room or module: what it may import; a room may import itself
     "view": BASE | {"data", "evaluation", "published"},
     "runs": BASE | {"recipes", "original", "published", "data", "model", "detect", "train", "evaluation", "view"},
 }
+LAYERS["commands"] = set(LAYERS)
 NOT_NEEDED = ["jupyter", "ipywidgets", "anywidget", "dask", "matplotlib", "papermill", "IPython", "seaborn", "nbformat"]
 
 

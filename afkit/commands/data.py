@@ -1,0 +1,69 @@
+"""Commands that bring data into their layout: prepare, import, twin."""
+
+import argparse
+
+from afkit.commands.options import add_data_arguments, data_folder
+from afkit.recipes import recipe
+
+
+def prepare_arguments(command: argparse.ArgumentParser) -> None:
+    add_data_arguments(command)
+    command.add_argument(
+        "source", metavar="SRC", nargs="?", default="", help="the published archive, or a folder of official files"
+    )
+    command.add_argument("--download", action="store_true", help="fetch the archive where it is not found")
+
+
+def run_prepare(options: argparse.Namespace) -> int:
+    from afkit.data.prepare import prepare
+
+    resolved = recipe(options.recipe)
+    prepare(resolved, options.data_root, options.source, options.download)
+    print(data_folder(options))
+    return 0
+
+
+def import_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="file, or folder with a file per recording")
+    add("target", metavar="TARGET", help="annotation file to write (.json)")
+    add("--format", dest="form", default="", help="csv, json, elan, audacity, text or steps (default: by the ending)")
+    add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help="e.g. start=onset")
+    add("--unit", default="seconds", help="of the times: seconds, frames or samples")
+    add("--rate", type=float, help="frames or samples per second")
+    add("--labels", default="", metavar="A,B,...", help="order of the label ids")
+    add("--background", action="append", default=[], metavar="LABEL", help="means that nothing happens")
+    add("--recordings", default="", metavar="FILE", help="table: video, duration, fps, subset, group")
+    add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
+    add("--seed", type=int, default=0, help="of the split")
+    add("--fix", action="store_true", help="repair what can be repaired, and list it")
+    add("--allow-overlaps", action="store_true", help="accept overlaps of the same label")
+
+
+def run_import(options: argparse.Namespace) -> int:
+    from afkit.data.import_report import describe
+    from afkit.data.importing import import_annotations
+
+    for text in options.columns:
+        if not all(text.partition("=")):
+            raise ValueError(f"--column takes FIELD=NAME, not '{text}'")
+    columns = dict(text.split("=", 1) for text in options.columns)
+    labels = [label.strip() for label in options.labels.split(",") if label.strip()]
+    arguments = vars(options) | {"columns": columns, "labels": labels}
+    del arguments["command"]
+    print(describe(import_annotations(**arguments)))
+    return 0
+
+
+def twin_arguments(command: argparse.ArgumentParser) -> None:
+    add_data_arguments(command)
+    command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
+    command.add_argument("--seed", type=int, default=0)
+
+
+def run_twin(options: argparse.Namespace) -> int:
+    from afkit.data.twin import write_twin
+
+    write_twin(recipe(options.recipe), options.data_root, options.annotations, options.seed)
+    print(data_folder(options))
+    return 0
