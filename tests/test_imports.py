@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,23 @@ def test_suppression_needs_torch_alone():
     loaded = loaded_after("import afkit.detect.suppression")
     assert "torch" in loaded
     assert not loaded & {*NOT_NEEDED, "pydantic", "pandas", "safetensors", "h5py"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", ["01_data", "04_visualize"])
+def test_notebooks_that_compute_nothing_start_without_torch(notebook):
+    cells = json.loads((PACKAGE.parent / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    imports = [line for source in sources for line in source.splitlines() if line.startswith(("import ", "from "))]
+    assert len(imports) > 10
+    assert not loaded_after("\n".join(imports)) & {"torch", "seaborn", "scipy"}
+
+
+@pytest.mark.slow
+def test_a_sweep_starts_without_what_only_its_workers_need():
+    pytest.importorskip("distributed", reason="sweeps are made by dask")
+    assert not loaded_after("import afkit.runs.sweep") & {"torch", "papermill", "nbformat", "matplotlib"}
+    assert not loaded_after("import afkit.runs.sweep_work, afkit.runs.pipeline") & {"torch", "matplotlib"}
 
 
 def test_public_names():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.config import nearest
+from afkit.config import DataConfig, nearest
 from afkit.files import read_json
 from afkit.segments import keep_distinct
 
@@ -117,6 +117,18 @@ def _positive(where: str, key: str, value: Any) -> float | None:
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{where}: '{key}' must be a number above 0, not {value!r}")
     return number
+
+
+def frames_per_second(config: DataConfig, video: Video) -> float:
+    """The recipe's frame rate, or the annotation file's.
+
+    Raises:
+        ValueError: neither gives one.
+    """
+    fps = config.fps if config.fps is not None else video.fps
+    if fps is None:
+        raise ValueError(f"video '{video.name}' has no 'fps' in the annotation file; add it, or set data.fps")
+    return fps
 
 
 def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from afkit.config import DataConfig
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, AnnotationFile, Video, read_annotations
+from afkit.data.annotations import UNKNOWN_DURATION_SEC, AnnotationFile, Video, frames_per_second, read_annotations
 from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts
-from afkit.data.items import frames_per_second
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
 
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from afkit.files import atomic_open, read_json, write_json
 
@@ -221,6 +220,8 @@ def _write_features(folder: Path, target: Path, clip: _Clip, read: Callable[[Pat
 
 
 def _read_tensor(path: Path) -> np.ndarray:
+    import torch  # takes seconds, and no other data set is prepared with it
+
     try:
         tensor = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises several kinds

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from afkit.config import DataConfig
-from afkit.data.annotations import Video, read_annotations
+from afkit.data.annotations import Video, frames_per_second, read_annotations
 from afkit.data.features import RawFeatures, has_features, locate, open_features
 from afkit.segments import keep_distinct, sec_to_grid
 
@@ -189,18 +189,6 @@ class Dataset(torch.utils.data.Dataset):
         if self.training and self.config.clean_annotations:
             segments, labels = _within(segments, labels, length + 0.5 * num_frames / stride, self.config)
         return segments, labels
-
-
-def frames_per_second(config: DataConfig, video: Video) -> float:
-    """The recipe's frame rate, or the annotation file's.
-
-    Raises:
-        ValueError: neither gives one.
-    """
-    fps = config.fps if config.fps is not None else video.fps
-    if fps is None:
-        raise ValueError(f"video '{video.name}' has no 'fps' in the annotation file; add it, or set data.fps")
-    return fps
 
 
 def _within(segments: Tensor, labels: Tensor, length: float, config: DataConfig) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from afkit.runs.collection import choose_runs, read_runs
 from afkit.runs.folder import project_root
-from afkit.runs.pipeline import execute, parameters_by_stage, relative_to_project
+from afkit.runs.parameters import parameters_by_stage
+from afkit.runs.pipeline import execute, relative_to_project
 from afkit.runs.summary import for_readers, summarise_runs
 from afkit.runs.verdicts import choose_pairs
 

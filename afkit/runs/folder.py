@@ -22,6 +22,7 @@ from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.provenance import provenance
 
 STAGES = ("01_data", "02_train", "03_eval", "04_visualize")
+COMPUTING = ("02_train", "03_eval")  # stages that use the network
 STAGE_FILES = {  # what a finished stage has left in the run folder
     "01_data": ["data_report.json"],
     "02_train": ["metrics.csv", "checkpoints/ema.safetensors", "checkpoints/raw.safetensors"],
@@ -115,7 +116,7 @@ def start_stage(
     resolved = make_named_recipe(recipe, overrides)
     folder = project_root() / run_dir if run_dir else run_folder(recipe, seed, overrides)
     suffix = split_suffix(resolved, project_root() / data_root, split)
-    facts, origin = check_same_run(folder, resolved, seed), provenance()
+    facts, origin = check_same_run(folder, resolved, seed), provenance(stage in COMPUTING)
     if not suffix or "recipe" not in facts:
         facts |= {
             "recipe": resolved.model_dump(mode="json"),

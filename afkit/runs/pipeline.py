@@ -1,6 +1,5 @@
 """Running the notebooks of one recipe in order with papermill, into one run folder."""
 
-import ast
 import os
 import sys
 import time
@@ -14,7 +13,6 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from afkit.config import nearest
 from afkit.data.prepare import can_prepare
 from afkit.files import write_text
 from afkit.recipes import recipe as make_named_recipe
@@ -29,12 +27,8 @@ from afkit.runs.folder import (
     split_suffix,
 )
 from afkit.runs.lock import LOCK, locked
-
-COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `run`
-DEFAULT_SEED = 1234567891
-# GNU OpenMP lets idle threads spin for milliseconds. Where another process wants the core, a step of the `watch`
-# recipe took 25 times as long on 2 cores; with this limit 4 times, and 15 % longer on an idle machine.
-SPIN_COUNT = "10000"
+from afkit.runs.parameters import DEFAULT_SEED, choose_stages, notebook_path, parameters_by_stage, with_epochs
+from afkit.runs.threads import SPIN_COUNT
 
 
 class StageError(RuntimeError):
@@ -99,83 +93,6 @@ def run(
     with locked(folder / LOCK) as lock:
         _run_stages(folder, common, of_stage, suffix, say, lock)
     return folder
-
-
-def with_epochs(overrides: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The overrides of a run: all stages must agree on the recipe, so the parameter `epochs` becomes one."""
-    return dict(overrides) | ({"optim.epochs": parameters["epochs"]} if parameters.get("epochs") else {})
-
-
-def choose_stages(stages: Sequence[str]) -> list[str]:
-    """Full names of stages given in full or by number ('03'), in their order.
-
-    Raises:
-        ValueError: there is no such stage.
-    """
-    chosen = []
-    for wanted in stages:
-        found = [stage for stage in STAGES if wanted in (stage, stage[:2])]
-        if not found:
-            raise ValueError(f"there is no stage '{wanted}'; {nearest(wanted, list(STAGES))}")
-        chosen += found
-    return [stage for stage in STAGES if stage in chosen]
-
-
-def parameters_by_stage(
-    stages: Sequence[str], parameters: Mapping[str, Any], common: Sequence[str] = COMMON
-) -> dict[str, dict[str, Any]]:
-    """Which notebook takes which of the given parameters, checked against their defaults' types.
-
-    Args:
-        stages: names of notebooks.
-        parameters: name -> value.
-        common: parameters that are set by options of their own.
-
-    Raises:
-        ValueError: a parameter that no chosen notebook has (papermill itself would only warn), one that has an
-            option of its own, or a value of another type.
-    """
-    declared = {stage: notebook_parameters(stage) for stage in stages}
-    known = sorted({name for names in declared.values() for name in names} - set(common))
-    for name, value in parameters.items():
-        if name in common:
-            raise ValueError(f"'{name}' is not set as a notebook parameter; use the option or argument of that name")
-        if name not in known:
-            raise ValueError(f"no notebook of {', '.join(stages)} has the parameter '{name}'; {nearest(name, known)}")
-        for names in declared.values():
-            if name in names:
-                _check_type(name, value, names[name])
-    return {stage: {k: v for k, v in parameters.items() if k in names} for stage, names in declared.items()}
-
-
-def notebook_parameters(stage: str) -> dict[str, Any]:
-    """Names and defaults of a notebook's parameters, from its cell tagged 'parameters'."""
-    path = notebook_path(stage)
-    found = papermill.inspect_notebook(str(path))
-    return {name: _literal(entry["default"]) for name, entry in found.items()}
-
-
-def notebook_path(stage: str) -> Path:
-    """Where a stage's notebook lies.
-
-    Raises:
-        ValueError: it is not there.
-    """
-    path = project_root() / "notebooks" / f"{stage}.ipynb"
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist; run the command inside a checkout of afkit")
-    return path
-
-
-def _literal(text: str) -> Any:
-    return ast.literal_eval(text)
-
-
-def _check_type(name: str, value: Any, default: Any) -> None:
-    wanted, given = type(default), type(value)
-    if given is wanted or (wanted is float and given is int):
-        return
-    raise ValueError(f"parameter '{name}' takes {wanted.__name__}, e.g. {default!r}, not {value!r}")
 
 
 def relative_to_project(path: Path) -> str:

@@ -6,20 +6,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import afkit
 
 LIBRARIES = ("torch", "numpy", "pandas", "pydantic", "safetensors", "papermill")
 
 
-def provenance() -> dict[str, Any]:
-    """Facts for run.json: git commit and dirty flag, versions, device."""
-    return {
-        "git": git_state(),
-        "versions": versions(),
-        "device": device(),
-    }
+def provenance(computes: bool = True) -> dict[str, Any]:
+    """Facts for run.json: git commit and dirty flag, versions, and, where the network computes, its device."""
+    facts = {"git": git_state(), "versions": versions()}
+    return facts | {"device": device()} if computes else facts
 
 
 def git_state() -> dict[str, Any]:
@@ -51,5 +46,7 @@ def versions() -> dict[str, str | None]:
 
 def device() -> dict[str, Any]:
     """What computes: the GPU's name if there is one, processor type and threads."""
+    import torch  # a stage that computes has it anyway; the others start without its seconds
+
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"gpu": gpu, "machine": platform.machine(), "system": platform.system(), "threads": torch.get_num_threads()}

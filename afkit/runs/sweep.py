@@ -11,11 +11,9 @@ from distributed import Client, Future, KilledWorker, wait
 from distributed import TimeoutError as TookLonger
 
 from afkit.config import Recipe
-from afkit.runs.comparing import compare
 from afkit.runs.folder import STAGES, is_done, project_root
-from afkit.runs.html import write_pages
 from afkit.runs.lock import LOCK, locked
-from afkit.runs.pipeline import parameters_by_stage
+from afkit.runs.parameters import parameters_by_stage
 from afkit.runs.status import RunStatus, run_status, short_time, status_table
 from afkit.runs.sweep_cluster import RETRIES, job_script, needs, open_client
 from afkit.runs.sweep_file import Cell, Sweep, read_sweep, resolved
@@ -215,7 +213,10 @@ def _planned(status: RunStatus, left: bool) -> RunStatus:
 
 
 def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:
-    """05_compare over the runs that have begun."""
+    """05_compare over the runs that have begun. Papermill is imported by then, not before the first run starts."""
+    from afkit.runs.comparing import compare
+    from afkit.runs.html import write_pages
+
     begun = [cell for cell in plan.cells if (cell.folder / "run.json").is_file()]
     if not begun:
         return

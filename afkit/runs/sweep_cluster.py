@@ -10,19 +10,17 @@ from typing import Any
 
 import dask
 import psutil
-import torch
 import yaml
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from afkit.config import nearest
-from afkit.runs.pipeline import SPIN_COUNT
 from afkit.runs.sweep_file import SweepFile
+from afkit.runs.threads import thread_limits
 
 RETRIES = 3  # of a run whose worker died
 ANSWER_SEC = 10.0  # for a scheduler to answer
 KINDS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 OWN_KEYS = {"cores", "processes", "worker_extra_args", "n_workers"}  # set here: one run in each job
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 GPU, MEMORY = "GPU", "MEMORY_GB"  # names of resources
 
 
@@ -162,14 +160,9 @@ def _local(settings: SweepFile, workers: int) -> SpecCluster:
     return SpecCluster(specification, scheduler, silence_logs=logging.CRITICAL)
 
 
-def thread_limits(threads: int) -> dict[str, str]:
-    """Environment of a worker and its kernels, so that runs do not fight for cores; what the user has set stays."""
-    given = {name: os.environ[name] for name in THREADS if name in os.environ}
-    number = given.get("OMP_NUM_THREADS", str(threads))
-    return {"GOMP_SPINCOUNT": SPIN_COUNT, **dict.fromkeys(THREADS, number), **given}
-
-
 def _visible_gpus() -> list[str]:
+    import torch  # takes seconds; a sweep that is done goes without
+
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     number = torch.cuda.device_count()
     return named.split(",")[:number] if named else [str(i) for i in range(number)]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from afkit.config import Recipe, nearest
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.folder import STAGES, run_folder
-from afkit.runs.pipeline import DEFAULT_SEED, parameters_by_stage, with_epochs
+from afkit.runs.parameters import DEFAULT_SEED, parameters_by_stage, with_epochs
 
 
 class _Loader(yaml.SafeLoader):

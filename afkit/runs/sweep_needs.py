@@ -5,11 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from afkit.config import Recipe
 from afkit.data.prepare import can_prepare
-from afkit.model.actionformer import build_model, count_parameters
 from afkit.runs.folder import project_root
 from afkit.runs.sweep_file import Cell, Sweep, resolved
 
@@ -31,6 +28,10 @@ def missing_data(plan: Sweep, cells: Sequence[Cell]) -> str:
 
 def missing_space(plan: Sweep, cells: Sequence[Cell]) -> str:
     """What is said where the weights and checkpoints of all runs do not fit on the disk; "" where they do."""
+    import torch  # takes seconds; a sweep that is done goes without
+
+    from afkit.model.actionformer import build_model, count_parameters
+
     networks = Counter(resolved(cell).model_copy(update={"name": ""}).model_dump_json() for cell in cells)
     needed = 0
     for settings, number in networks.items():

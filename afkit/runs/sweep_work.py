@@ -12,9 +12,7 @@ from afkit.config import Recipe
 from afkit.data.prepare import prepare
 from afkit.data.twin import write_twin
 from afkit.runs.folder import fail_stage, read_run
-from afkit.runs.html import write_pages
 from afkit.runs.lock import LOCK, BusyError, locked
-from afkit.runs.pipeline import run
 from afkit.runs.sweep_file import Cell, SweepFile
 
 
@@ -59,6 +57,9 @@ def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: 
         cell: the run.
         html: also write its notebooks as pages.
     """
+    from afkit.runs.html import write_pages  # these import papermill, which the sweep's own process has no use for
+    from afkit.runs.pipeline import run
+
     began = time.perf_counter()
     try:
         os.chdir(project)

@@ -1,10 +1,10 @@
 """Charts that count: durations, classes, AP by class, recall by duration, tIoU against score."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -39,11 +39,17 @@ def draw_durations(gt_by_subset: Mapping[str, pd.DataFrame], title: str = "") ->
         label = f"{plain(name, 30)}: {len(values)} actions{middle}{hidden}"
         look = {"color": COLORS[i % 7], "linestyle": LINES[i % 7], "linewidth": 1.8, "label": label}
         bins = {"bins": NUM_BINS, "binrange": tuple(decades), "log_scale": True, "stat": "percent"}
-        sns.histplot(x=values[values > 0], element="step", fill=False, ax=axes, **bins, **look)
+        _draw_histogram(x=values[values > 0], element="step", fill=False, ax=axes, **bins, **look)
     axes.set(xlabel="duration [s]", ylabel="share of actions [%]")
     _plain_log_ticks(axes.xaxis)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
     return figure
+
+
+def _draw_histogram(**arguments: Any) -> None:
+    import seaborn as sns  # with what it needs it takes a second, and other charts go without
+
+    sns.histplot(**arguments)
 
 
 def draw_coverage(covered: pd.Series, limits: tuple[float, float], title: str = "") -> Figure:
@@ -61,7 +67,7 @@ def draw_coverage(covered: pd.Series, limits: tuple[float, float], title: str = 
         say(axes, "no durations to compare with")
     else:
         low, high = min(known.min(), limits[0] - 0.05), max(known.max(), limits[1] + 0.05)
-        sns.histplot(x=known, bins=40, binrange=(low, high), color=COLORS[0], ax=axes)
+        _draw_histogram(x=known, bins=40, binrange=(low, high), color=COLORS[0], ax=axes)
         for limit in limits:
             axes.axvline(limit, color=INK, linestyle="--", linewidth=1)
     axes.set(xlabel="share of the duration that the features cover", ylabel="number of videos")

@@ -10,10 +10,10 @@ import pytest
 
 from afkit.config import Recipe
 from afkit.data import twin_features
-from afkit.data.annotations import read_annotations
+from afkit.data.annotations import frames_per_second, read_annotations
 from afkit.data.checks import inspect_data
 from afkit.data.features import feature_files, read_features
-from afkit.data.items import Dataset, frames_per_second
+from afkit.data.items import Dataset
 from afkit.data.twin import write_twin
 from afkit.recipes import recipe
 from afkit.segments import grid_to_sec

@@ -13,7 +13,7 @@ from afkit.runs import comparing
 from afkit.runs.collection import read_runs
 from afkit.runs.comparing import NOTEBOOK, compare, short_table
 from afkit.runs.folder import project_root
-from afkit.runs.pipeline import notebook_parameters
+from afkit.runs.parameters import notebook_parameters
 from afkit.runs.summary import summarise_runs
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")

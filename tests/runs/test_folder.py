@@ -45,8 +45,10 @@ def test_run_json_says_what_is_needed_to_repeat_the_run(run):
     assert (facts["seed"], facts["overrides"]) == (1, {"optim.epochs": 2})
     assert set(facts["git"]) == {"commit", "dirty"}
     assert facts["versions"]["torch"] and facts["versions"]["python"]
-    assert facts["device"]["threads"] >= 1
     assert facts["stages"]["01_data"]["status"] == "running"
+    assert "device" not in facts, "01_data computes nothing"
+    start_stage("02_train", "watch", 1, {"optim.epochs": 2}, run_dir=str(run.folder))
+    assert read_run(run.folder)["device"]["threads"] >= 1
 
 
 def test_a_finished_stage_has_times_and_is_done_only_with_its_files(run):
@@ -118,7 +120,7 @@ def test_another_split_leaves_the_headline_entries_of_run_json_alone(split_data,
     headline = start_stage("03_eval", "watch", 1, {}, str(split_data), folder)
     finish_stage(headline, nms_backend="torch")
     before = read_run(headline.folder)
-    monkeypatch.setattr(runs, "provenance", lambda: {"git": {"commit": "a later one"}})
+    monkeypatch.setattr(runs, "provenance", lambda computes: {"git": {"commit": "a later one"}})
     run = start_stage("03_eval", "watch", 1, {}, str(split_data), folder, "Training")
     assert (run.suffix, run.recipe.data.test_subsets) == ("-training", ["training"])
     assert headline.suffix == "" and headline.recipe == run.recipe.model_copy(update={"data": headline.recipe.data})

@@ -18,9 +18,10 @@ from afkit.__main__ import main
 from afkit.data.archives import MARKER
 from afkit.runs import sweep_cluster
 from afkit.runs.sweep import DIED, cells_left, dry_run, execute_all, prepare_all
-from afkit.runs.sweep_cluster import job_script, local_workers, needs, open_client, read_cluster, thread_limits
+from afkit.runs.sweep_cluster import job_script, local_workers, needs, open_client, read_cluster
 from afkit.runs.sweep_file import Cell, SweepFile, read_sweep
 from afkit.runs.sweep_work import Outcome
+from afkit.runs.threads import THREADS
 
 SETTINGS = SweepFile(recipes=["watch"], memory_gb=0.1)
 SMALL = (
@@ -32,7 +33,7 @@ SMALL = (
 def client():
     """Two worker processes."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in sweep_cluster.THREADS:
+        for name in THREADS:
             patch.delenv(name, raising=False)
         with open_client(SETTINGS, workers=2) as client:
             yield client
@@ -208,15 +209,6 @@ def test_runs_of_several_gpus_share_those_of_the_machine():
     assert local_workers(16, 64, 4, SweepFile(gpus=0)) == 8
     with pytest.raises(ValueError, match=r"a run needs 2 GPU\(s\) \(gpus\), and this machine has 1"):
         local_workers(16, 64, 1, SweepFile(gpus=2))
-
-
-def test_threads_that_the_user_has_set_stay(monkeypatch):
-    for name in sweep_cluster.THREADS:
-        monkeypatch.delenv(name, raising=False)
-    assert {thread_limits(2)[name] for name in sweep_cluster.THREADS} == {"2"}
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setenv("MKL_NUM_THREADS", "3")
-    assert [thread_limits(2)[name] for name in sweep_cluster.THREADS] == ["7", "3", "7"]
 
 
 def test_the_job_of_a_batch_system_makes_one_run_with_what_it_needs(tmp_path):

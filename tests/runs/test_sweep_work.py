@@ -9,7 +9,7 @@ import pytest
 from afkit.files import read_json, write_json
 
 pytest.importorskip("papermill", reason="runs are made by papermill")
-from afkit.runs import pipeline, sweep_work
+from afkit.runs import pipeline
 from afkit.runs.lock import LOCK, holder, locked
 from afkit.runs.pipeline import StageError, execute, run
 from afkit.runs.sweep_file import read_sweep
@@ -44,7 +44,7 @@ def test_its_own_error_is_the_outcome_and_is_noted_where_a_stage_was_running(pla
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr(sweep_work, "run", fail)
+    monkeypatch.setattr(pipeline, "run", fail)
     write_json(
         plan.cells[0].folder / "run.json",
         {"stages": {"01_data": {"status": "done"}, "02_train": {"status": "running"}}},
@@ -62,7 +62,7 @@ def test_what_a_run_prints_is_not_shown_and_pages_are_written_where_wanted(plan,
         nbformat.write(nbformat.v4.new_notebook(), plan.cells[0].folder / "01_data.ipynb")
 
     plan.cells[0].folder.mkdir(parents=True)
-    monkeypatch.setattr(sweep_work, "run", made)
+    monkeypatch.setattr(pipeline, "run", made)
     assert outcome(plan).state == "done" and capsys.readouterr().out == ""
     assert not list(plan.cells[0].folder.glob("*.html"))
     assert outcome(plan, html=True).state == "done" and list(plan.cells[0].folder.glob("*.html"))

@@ -1,0 +1,89 @@
+"""Which notebooks a run consists of, and which parameters each of them takes; neither is executed for that."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from afkit.config import nearest
+from afkit.files import read_json
+from afkit.runs.folder import STAGES, project_root
+
+COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `afkit.runs.pipeline.run`
+DEFAULT_SEED = 1234567891
+
+
+def with_epochs(overrides: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides of a run: all stages must agree on the recipe, so the parameter `epochs` becomes one."""
+    return dict(overrides) | ({"optim.epochs": parameters["epochs"]} if parameters.get("epochs") else {})
+
+
+def choose_stages(stages: Sequence[str]) -> list[str]:
+    """Full names of stages given in full or by number ('03'), in their order.
+
+    Raises:
+        ValueError: there is no such stage.
+    """
+    chosen = []
+    for wanted in stages:
+        found = [stage for stage in STAGES if wanted in (stage, stage[:2])]
+        if not found:
+            raise ValueError(f"there is no stage '{wanted}'; {nearest(wanted, list(STAGES))}")
+        chosen += found
+    return [stage for stage in STAGES if stage in chosen]
+
+
+def parameters_by_stage(
+    stages: Sequence[str], parameters: Mapping[str, Any], common: Sequence[str] = COMMON
+) -> dict[str, dict[str, Any]]:
+    """Which notebook takes which of the given parameters, checked against their defaults' types.
+
+    Args:
+        stages: names of notebooks.
+        parameters: name -> value.
+        common: parameters that are set by options of their own.
+
+    Raises:
+        ValueError: a parameter that no chosen notebook has (papermill itself would only warn), one that has an
+            option of its own, or a value of another type.
+    """
+    declared = {stage: notebook_parameters(stage) for stage in stages}
+    known = sorted({name for names in declared.values() for name in names} - set(common))
+    for name, value in parameters.items():
+        if name in common:
+            raise ValueError(f"'{name}' is not set as a notebook parameter; use the option or argument of that name")
+        if name not in known:
+            raise ValueError(f"no notebook of {', '.join(stages)} has the parameter '{name}'; {nearest(name, known)}")
+        for names in declared.values():
+            if name in names:
+                _check_type(name, value, names[name])
+    return {stage: {k: v for k, v in parameters.items() if k in names} for stage, names in declared.items()}
+
+
+def notebook_parameters(stage: str) -> dict[str, Any]:
+    """Names and defaults of a notebook's parameters, from its cell tagged 'parameters'."""
+    cells = read_json(notebook_path(stage))["cells"]
+    (cell,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))
+    body = ast.parse("".join(cell["source"])).body
+    declared = {node.target: node.value for node in body if isinstance(node, ast.AnnAssign)}  # name: type = default
+    declared |= {node.targets[0]: node.value for node in body if isinstance(node, ast.Assign)}
+    return {target.id: ast.literal_eval(value) for target, value in declared.items()}
+
+
+def notebook_path(stage: str) -> Path:
+    """Where a stage's notebook lies.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    path = project_root() / "notebooks" / f"{stage}.ipynb"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; run the command inside a checkout of afkit")
+    return path
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    wanted, given = type(default), type(value)
+    if given is wanted or (wanted is float and given is int):
+        return
+    raise ValueError(f"parameter '{name}' takes {wanted.__name__}, e.g. {default!r}, not {value!r}")
