@@ -5,6 +5,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, wait
@@ -21,6 +22,7 @@ from afkit.runs.sweep_needs import missing_data, missing_space
 from afkit.runs.sweep_work import Outcome, data_folder, give_up, prepare_data, run_cell
 
 LOOK_SEC = 1.0  # between two looks for workers that have come or gone
+GONE = "the scheduler has gone; the same command goes on from here"
 DIED = f"its worker died {RETRIES + 1} times; most often memory runs out: give it more (memory_gb)"
 
 
@@ -176,6 +178,8 @@ def _ended(running: Sequence[Future]) -> list[Future]:
         return list(wait(running, timeout=LOOK_SEC, return_when="FIRST_COMPLETED").done)
     except (TimeoutError, TookLonger):
         return []
+    except CancelledError:
+        raise RuntimeError(GONE) from None
 
 
 def _outcome(future: Future) -> Outcome:
@@ -186,7 +190,7 @@ def _outcome(future: Future) -> Outcome:
         return Outcome("failed", DIED)
     except Exception as error:
         if future.status in ("cancelled", "lost"):
-            raise RuntimeError("the scheduler has gone; the same command goes on from here") from None
+            raise RuntimeError(GONE) from None
         return Outcome("failed", f"the worker could not do it: {type(error).__name__}: {error}")
     finally:
         future.release()  # else what a worker has done is done again when that worker dies
@@ -196,7 +200,7 @@ def _asked(question: Callable[[], Mapping[str, int]]) -> Mapping[str, int]:
     try:
         return question()
     except OSError:
-        raise RuntimeError("the scheduler has gone; the same command goes on from here") from None
+        raise RuntimeError(GONE) from None
 
 
 def _line(cell: Cell, outcome: Outcome) -> str:

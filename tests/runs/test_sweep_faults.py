@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -18,6 +20,8 @@ from afkit.runs.lock import LOCK
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytest.importorskip("distributed", reason="sweeps are made by dask")
+from distributed import Client
+
 psutil = pytest.importorskip("psutil", reason="comes with dask")
 pytestmark = pytest.mark.slow
 
@@ -34,6 +38,7 @@ SMALL = {
 SAME = SMALL | {"optim.momentum": 0.8}  # another run with the same numbers: it is that of SGD, and AdamW trains
 WRONG = SMALL | {"optim.learning_rate": 1e30}  # the loss is soon not finite, and 02_train raises
 DEADLINE_SEC = 240
+GONE = "afkit: the scheduler has gone; the same command goes on from here"
 
 
 def write_file(folder: Path, data_root: Path, *runs: dict) -> Path:
@@ -46,13 +51,38 @@ def write_file(folder: Path, data_root: Path, *runs: dict) -> Path:
     return folder / "sweep.yaml"
 
 
-def start(path: Path, workers: int = 2) -> subprocess.Popen:
-    """`python -m afkit sweep` as a process."""
-    command = [sys.executable, "-m", "afkit", "sweep", str(path), "--workers", str(workers)]
+def start(path: Path, workers: int = 2, scheduler: str = "") -> subprocess.Popen:
+    """`python -m afkit sweep` as a process, with workers of its own or those of a running cluster."""
+    where = ["--scheduler", scheduler] if scheduler else ["--workers", str(workers)]
+    command = [sys.executable, "-m", "afkit", "sweep", str(path), *where]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
     )
+
+
+@contextmanager
+def dask_cluster(facts: Path) -> Iterator[tuple[subprocess.Popen, str]]:
+    """A scheduler and a worker as processes of their own, as a user starts them; the scheduler and its address."""
+    dask, own = [sys.executable, "-m", "dask"], ["--host", "127.0.0.1", "--no-dashboard"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT, "env": environment}
+    scheduler = subprocess.Popen([*dask, "scheduler", *own, "--port", "0", "--scheduler-file", str(facts)], **quiet)
+    worker = subprocess.Popen(
+        [*dask, "worker", *own, "--nthreads", "1", "--death-timeout", "30", "--scheduler-file", str(facts)], **quiet
+    )
+    try:
+        until = time.monotonic() + DEADLINE_SEC
+        while not facts.is_file():
+            assert time.monotonic() < until and scheduler.poll() is None
+            time.sleep(0.1)
+        with Client(scheduler_file=str(facts)) as client:
+            client.wait_for_workers(1, timeout=DEADLINE_SEC)
+        yield scheduler, read_json(facts)["address"]
+    finally:
+        for process in (worker, scheduler):
+            process.terminate()
+            process.wait(timeout=60)
 
 
 def finish(process: subprocess.Popen) -> tuple[int, str]:
@@ -155,4 +185,20 @@ def test_a_killed_sweep_leaves_no_process_and_two_sweeps_at_once_finish_it(undis
     assert [code for code, _ in ends] == [0, 0], ends
     waited = [said for _, said in ends if f"waits: {folder_of(path)} is in use by process" in said]
     assert len(waited) == 1, ends
+    assert results(folder_of(path)) == expected
+
+
+def test_a_sweep_whose_scheduler_is_killed_ends_and_goes_on_with_another(undisturbed, tmp_path):
+    data, expected = undisturbed
+    path = write_file(tmp_path, data, SMALL)
+    with dask_cluster(tmp_path / "first.json") as (scheduler, address):
+        process = start(path, scheduler=address)
+        wait_for_checkpoint(process, folder_of(path))
+        scheduler.kill()
+        code, said = finish(process)
+        assert code == 1 and said.splitlines()[-1] == GONE, said
+        assert status(folder_of(path))["02_train"] == "running"
+    with dask_cluster(tmp_path / "second.json") as (_, address):
+        code, said = finish(start(path, scheduler=address))
+    assert code == 0, said
     assert results(folder_of(path)) == expected
