@@ -1,0 +1,36 @@
+"""The inspector's benchmark measures a page with as many segments as asked for. No timing is judged here."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from benchmarks import inspector
+
+
+def test_the_page_has_the_segments_asked_for():
+    made = inspector.many_segments(1000)
+    assert (len(made.gt), len(made.predictions)) == (100, 900)
+    assert made.gt["label"].nunique() == inspector.NUM_CLASSES
+    for table in (made.gt, made.predictions):
+        assert np.isfinite(table[["start_sec", "end_sec"]].to_numpy()).all()
+        assert (table["start_sec"] < table["end_sec"]).all() and table["start_sec"].min() >= 0
+
+
+@pytest.mark.slow
+def test_the_inspectors_benchmark_runs(tmp_path, capsys):
+    pytest.importorskip("playwright", reason="the browser is driven by playwright")
+    if inspector.find_chromium() is None:
+        pytest.skip("there is no chromium")
+    path = tmp_path / "inspector.csv"
+    inspector.main(["--segments", "400", "--frames", "5", "--csv", str(path)])
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9 and {row["segments"] for row in rows} == {"400"}
+    assert all(float(row["value"]) >= 0 for row in rows)
+    for row in rows:
+        if row["wanted"]:
+            assert row["enough"] == str(
+                (float(row["value"]) <= 500) if row["unit"] == "ms" else float(row["value"]) >= 30
+            )
+    assert str(path) in capsys.readouterr().out
