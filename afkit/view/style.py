@@ -119,12 +119,17 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
     Args:
         figure: a matplotlib figure.
-        path: ends in .png, .svg or .pdf, which decides the format; missing folders are made.
+        path: ends in .png, .svg or .pdf, which decides the format; without an ending both .png (for a look) and .svg
+            (for print, at any size) are written. Missing folders are made.
 
     Raises:
         ValueError: another suffix.
         OSError: the folder cannot be written to.
     """
+    if not Path(path).suffix:
+        for ending in (".png", ".svg"):
+            save_figure(figure, f"{path}{ending}")
+        return
     kind = Path(path).suffix.lower().removeprefix(".")
     metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     if kind not in metadata:

@@ -25,6 +25,11 @@ def test_the_same_picture_gives_the_same_bytes(tmp_path, suffix, first_bytes, mo
     assert files[0].read_bytes().startswith(first_bytes)
 
 
+def test_without_an_ending_there_is_one_to_look_at_and_one_to_print(tmp_path):
+    save_figure(a_picture(), tmp_path / "a")
+    assert {path.name: path.read_bytes()[:4] for path in tmp_path.iterdir()} == {"a.png": b"\x89PNG", "a.svg": b"<?xm"}
+
+
 def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf, not as in 'a\.jpg'"):
         save_figure(a_picture(), tmp_path / "a.jpg")

@@ -1,0 +1,88 @@
+"""The inspector in a browser, with a kernel of its own behind it: Voila on this machine's loopback, with a token."""
+
+import secrets
+import socket
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nbformat
+
+from afkit.files import project_root
+from afkit.view.inspector_data import read_inspected
+
+HOST = "127.0.0.1"
+# The kernel starts in the folder of the notebook, and relative paths begin at the project.
+_SOURCE = """\
+import os
+
+os.chdir({project!r})
+from afkit.runs.inspecting import {function}
+
+{function}({runs!r}, {data_root!r}, videos={videos!r})"""
+
+
+def serve_inspector(
+    runs: Sequence[str | Path],
+    data_root: str | Path = "",
+    videos: str | Path = "",
+    port: int = 0,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve the inspector of one run, or of several one above the other, until Ctrl-C.
+
+    Nobody else gets in: it listens on 127.0.0.1 alone, and the address that is printed holds a token made for this
+    start.
+
+    Args:
+        runs: run folders.
+        data_root, videos: as of `afkit.runs.inspecting.inspect_run`.
+        port: to listen on; 0 for any that is free.
+        say: receives the address.
+
+    Raises:
+        ValueError: Voila is not installed, the port is taken, or a folder is no run or without its data.
+    """
+    try:
+        from voila.app import Voila
+    except ImportError:
+        raise ValueError(
+            "the inspector on a server needs Voila; install it with: pip install 'afkit[inspect]', or write a page "
+            "that needs no server with --html"
+        ) from None
+    for run in runs:
+        read_inspected(run, data_root)  # so that what is wrong is said here, not in the browser
+    port, token = _free_port(port), secrets.token_urlsafe()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "inspector.ipynb"
+        nbformat.write(inspector_notebook(runs, data_root, videos), path)
+        app = Voila.instance(token=token, ip=HOST, port=port, port_retries=0, open_browser=False, log_level="ERROR")
+        app.initialize([str(path)])
+        say(f"open http://{HOST}:{port}/?token={token} in a browser; Ctrl-C ends it")
+        app.start()
+
+
+def _free_port(port: int) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ValueError(f"port {port} cannot be listened on ({error.strerror}); give another one") from None
+        return probe.getsockname()[1]
+
+
+def inspector_notebook(
+    runs: Sequence[str | Path], data_root: str | Path = "", videos: str | Path = ""
+) -> nbformat.NotebookNode:
+    """The notebook that is served: one cell, whose value is the inspector."""
+    folders = [str(Path(run).absolute()) for run in runs]
+    several = len(folders) > 1
+    source = _SOURCE.format(
+        project=str(project_root()),
+        function="compare_runs" if several else "inspect_run",
+        runs=folders if several else folders[0],
+        data_root=str(data_root and Path(data_root).absolute()),
+        videos=str(videos and Path(videos).absolute()),
+    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata={"kernelspec": kernel})
