@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo compare view sweep test lab lint build-ext clean-notebooks
+.PHONY: help install demo compare view gallery sweep test lab lint build-ext clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
 	@echo "make sweep    many runs, by default all experiments on generated data: FILE=sweeps/twins.yaml"
-	@echo "make view     a run on a timeline, as a page in its folder: RUN=results/watch/seed1234567891"
+	@echo "make view     a run on a timeline to move through, in a browser: RUN=results/watch/seed1234567891"
+	@echo "make gallery  the demo's pictures, and one of its inspector, into results/gallery (needs chromium)"
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make lint     ruff, and notebooks without outputs"
@@ -37,6 +38,9 @@ sweep: $(INSTALLED)
 RUN ?= results/watch/seed1234567891
 view: $(INSTALLED)
 	$(BIN)/python -m afkit view $(RUN)
+
+gallery: demo
+	$(BIN)/python -m afkit gallery $(RUN)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

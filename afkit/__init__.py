@@ -15,6 +15,7 @@ _HOME = {
     "recipe_from_original": "afkit.original",
     "Dataset": "afkit.data.items",
     "load_annotations": "afkit.data.annotations",
+    "suggest": "afkit.data.suggest",
     "build_model": "afkit.model.actionformer",
     "padded_length": "afkit.model.actionformer",
     "load_weights": "afkit.model.checkpoints",

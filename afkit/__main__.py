@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from afkit.commands import build, data, runs, view
+from afkit.commands import build, data, predict, runs, signals, view
 from afkit.config import nearest
 
 
@@ -54,9 +54,13 @@ _COMMANDS = {  # name: what it does, its arguments, and what its help says
         "make the runs of a file: recipes x seeds x settings, several at once",
     ),
     "status": (runs.run_status, runs.status_arguments, "how far runs are: stage, epoch, time left, mAP, failures"),
-    "view": (view.run_view, view.view_arguments, "write the timeline inspector of a run as one HTML file"),
+    "view": (view.run_view, view.view_arguments, "a run, or several, on a timeline to move through, in a browser"),
+    "predict": (predict.run_predict, predict.predict_arguments, "detections of a trained run on new recordings"),
+    "gallery": (view.run_gallery, view.gallery_arguments, "write the pictures of a run into a folder that shows them"),
     "prepare": (data.run_prepare, data.prepare_arguments, "bring a data set into its layout below the data root"),
     "import": (data.run_import, data.import_arguments, "turn annotations of other tools into an annotation file"),
+    "signals": (signals.run_signals, signals.signals_arguments, "turn raw samples of sensors into features"),
+    "suggest": (data.run_suggest, data.suggest_arguments, "propose settings for a data set, each with its reason"),
     "twin": (data.run_twin, data.twin_arguments, "write generated data in exactly the format of an experiment"),
     "build-ext": (build.run_build_ext, build.build_ext_arguments, "compile the NMS operator ahead of its first use"),
 }

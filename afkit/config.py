@@ -18,7 +18,7 @@ class DataConfig(_Section):
     annotations: str  # annotation file, relative to the data root
     features: list[str] = Field(min_length=1)  # feature folders (or .hdf5 files); channels are joined in this order
     prefix: str = ""  # of a feature file's name, before the video id
-    suffix: Literal[".npy", ".npz"] = ".npy"
+    suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv"] = ".npy"
     train_subsets: list[str] = ["training"]
     test_subsets: list[str] = ["validation"]
     num_classes: int = Field(ge=1)  # 1 with many labels in the file: class-agnostic proposals
@@ -160,6 +160,7 @@ class Recipe(_Section):
     """All settings of one experiment. Frozen; made with `afkit.recipe`, changed with dotted overrides."""
 
     name: str
+    base: str = Field("", exclude=True)  # built-in recipe whose data a recipe file uses, to prepare it
     data: DataConfig
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
@@ -171,6 +172,9 @@ class Recipe(_Section):
         for complaint in _misfits(self):
             raise ValueError(complaint)
         return self
+
+
+SECTIONS = tuple(name for name in Recipe.model_fields if name not in ("name", "base"))
 
 
 def _misfits(recipe: Recipe):
@@ -239,7 +243,7 @@ def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
 
 def parameter_names() -> list[str]:
     """Every dotted parameter that an override may name, e.g. 'optim.epochs'."""
-    sections = {name: field.annotation for name, field in Recipe.model_fields.items() if name != "name"}
+    sections = {name: Recipe.model_fields[name].annotation for name in SECTIONS}
     return [f"{section}.{parameter}" for section, cls in sections.items() for parameter in cls.model_fields]
 
 
@@ -247,7 +251,7 @@ def changed_settings(recipe: Recipe) -> dict[str, Any]:
     """The dotted parameters of a recipe that differ from the defaults or have none, with their values."""
     return {
         f"{section}.{parameter}": getattr(settings, parameter)
-        for section, settings in ((name, getattr(recipe, name)) for name in Recipe.model_fields if name != "name")
+        for section, settings in ((name, getattr(recipe, name)) for name in SECTIONS)
         for parameter, field in type(settings).model_fields.items()
         if field.is_required() or getattr(settings, parameter) != field.default
     }

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one: temporary name, flush, rename."""
+"""Where a project lies, and writing files so that a reader never meets half of one: temporary name, flush, rename."""
 
 import gzip
 import io
@@ -10,6 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+
+def project_root() -> Path:
+    """The checkout that holds the working directory, or the working directory itself.
+
+    Relative paths of notebooks and commands start here, so that a notebook finds the same files in JupyterLab
+    (whose kernels start in notebooks/) and under papermill.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks" / "01_data.ipynb").is_file():
+            return folder
+    return here
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""The experiments by name: each only what differs from the defaults in `config.py`, and what was published for it."""
+"""The experiments by name: each only what differs from the defaults in `config.py`."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from afkit.config import Recipe, make_recipe, nearest
+from afkit.config import Recipe, changed_settings, make_recipe, nearest
+from afkit.recipe_files import file_digest, own_names, read_recipe_file, recipe_file
 
 _ANET_TIOUS = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
 _LOW_TIOUS = [0.1, 0.2, 0.3, 0.4, 0.5]  # egocentric data sets, whose boundaries are vague
@@ -191,12 +192,26 @@ def recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """The settings of an experiment.
 
     Args:
-        name: one of `recipe_names()`.
+        name: one of `recipe_names()`, or a file of one's own, see `afkit.recipe_files.recipe_file`.
         overrides: {"section.parameter": value}, e.g. {"optim.epochs": 5}.
 
     Raises:
         ValueError: unknown name or parameter (the nearest valid one is offered), wrong type, contradiction.
     """
+    path = recipe_file(name)
+    if path is not None:
+        return make_recipe(read_recipe_file(path, _RECIPES), overrides)
     if name not in _RECIPES:
-        raise ValueError(f"there is no recipe '{name}'; {nearest(name, recipe_names())}")
+        raise ValueError(f"there is no recipe '{name}'; {nearest(name, [*own_names(), *recipe_names()])}")
     return make_recipe({"name": name, **_RECIPES[name]}, overrides)
+
+
+def own_settings(name: str) -> dict[str, str]:
+    """What a run of a recipe file has changed beside its overrides; {} for a built-in recipe.
+
+    Returns:
+        {"recipe_file": eight digits of the file's settings}: how they are written does not matter.
+    """
+    if recipe_file(name) is None:
+        return {}
+    return {"recipe_file": file_digest(changed_settings(recipe(name)))}

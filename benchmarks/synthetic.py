@@ -11,9 +11,21 @@ from afkit.data.items import Item
 from afkit.recipes import recipe as published
 
 FPS = 30.0
-ACTIONS = {"thumos": 10, "anet": 10, "epic": 100, "ego4d": 15, "hapt": 27}  # per thousand steps, roughly as in the data sets
+ACTIONS = {
+    "thumos": 10,
+    "anet": 10,
+    "epic": 100,
+    "ego4d": 15,
+    "hapt": 27,
+}  # per thousand steps, roughly as in the data sets
 TINY_WINDOWS = {"thumos": 7, "anet": [7, 7, 7, 7, 7, -1], "epic": 5, "ego4d": 3, "hapt": 9}
-TINY_LENGTHS = {"thumos": 192, "anet": 96, "epic": 128, "ego4d": 256, "hapt": 256}  # M, what the plain attention can divide
+TINY_LENGTHS = {
+    "thumos": 192,
+    "anet": 96,
+    "epic": 128,
+    "ego4d": 256,
+    "hapt": 256,
+}  # M, what the plain attention can divide
 
 
 def sized(name: str, size: str, overrides: Mapping[str, Any] | None = None) -> Recipe:

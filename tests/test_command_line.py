@@ -2,7 +2,9 @@
 
 import pytest
 from run_folders import write_run, write_scored_run, write_test_data
+from tiny_data import write_tiny_data
 
+import afkit
 from afkit.__main__ import main
 
 
@@ -82,9 +84,52 @@ def test_a_comparison_that_cannot_be_made_gives_one_line_and_status_2(tmp_path, 
 def test_view_writes_the_page_where_it_is_asked_to(tmp_path, capsys):
     gt = write_test_data(tmp_path / "data")
     run = write_scored_run(tmp_path / "seed1", gt, 2, tmp_path / "data")
-    assert main(["view", str(run)]) == 0
+    assert main(["view", str(run), "--html"]) == 0
     assert main(["view", str(run), "--html", str(tmp_path / "a.html")]) == 0
     assert (run / "inspector.html").read_bytes() == (tmp_path / "a.html").read_bytes()
     assert str(tmp_path / "a.html") in capsys.readouterr().out
-    assert main(["view", str(tmp_path / "nothing")]) == 2
+    assert main(["view", str(tmp_path / "nothing"), "--html"]) == 2
     assert "run.json does not exist" in capsys.readouterr().err
+
+
+def test_suggestions_are_shown_and_written_as_a_recipe(tmp_path, capsys):
+    write_tiny_data(tmp_path)
+    tiny = tmp_path / "tiny"
+    arguments = ["suggest", str(tiny / "annotations.json"), "--features", str(tiny / "features")]
+    arguments += ["--data-root", str(tmp_path), "--num-frames", "8"]
+    assert main([*arguments, "--write", str(tmp_path / "mine.yaml")]) == 0
+    shown = capsys.readouterr().out
+    assert "data.num_classes = 3\n    Label ids go from 0 to 2.\n" in shown
+    assert shown.splitlines()[-1] == str(tmp_path / "mine.yaml")
+    recipe = afkit.recipe(str(tmp_path / "mine.yaml"))
+    assert (recipe.name, recipe.data.stride_frames, recipe.data.input_dims) == ("mine", 4, [6])
+    assert "  # Label ids go from 0 to 2.\n  num_classes: 3\n" in (tmp_path / "mine.yaml").read_text()
+    given = ["--stride-frames", "5", "--fps", "20", "--train", "test", "--test", "training"]
+    assert main([*arguments, *given, "--write", str(tmp_path / "other.yaml")]) == 0
+    data = afkit.recipe(str(tmp_path / "other.yaml")).data
+    assert (data.stride_frames, data.num_frames, data.fps) == (5, 8, 20)
+    assert (data.train_subsets, data.test_subsets) == (["test"], ["training"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--write", "mine.yaml"], "--write needs --features, since a recipe says where its features lie"),
+        (["--features", "tiny/features", "--write", "watch.yaml"], "'watch' is the name of a built-in recipe"),
+        (["--features", "tiny/features", "--write", "mine.json"], "mine.json must end in .yaml"),
+        (["--features", "tiny/nothing"], "no video has features in tiny/nothing"),
+        (["--features", "tiny/features", "--prefix", "v_"], "put v_video0.npy or the like there"),
+        ([], "give stride_frames"),
+        (["--train", "trainign", "--test", "test"], "did you mean 'training'?"),
+    ],
+)
+def test_a_suggestion_that_cannot_be_made_gives_one_line_and_writes_nothing(
+    tmp_path, monkeypatch, capsys, arguments, message
+):
+    write_tiny_data(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert main(["suggest", "tiny/annotations.json", "--data-root", ".", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1 and message in shown.err
+    assert sorted(tmp_path.iterdir()) == before

@@ -17,7 +17,8 @@ LAYERS = {  # room or module: what it may import; a room may import itself
     "files": set(),
     "segments": set(),
     "config": set(),
-    "recipes": BASE,
+    "recipe_files": BASE,
+    "recipes": BASE | {"recipe_files"},
     "original": BASE,
     "published": BASE,
     "data": BASE,
@@ -26,7 +27,8 @@ LAYERS = {  # room or module: what it may import; a room may import itself
     "train": BASE | {"data", "model"},
     "evaluation": BASE | {"published"},
     "view": BASE | {"data", "evaluation", "published"},
-    "runs": BASE | {"recipes", "original", "published", "data", "model", "detect", "train", "evaluation", "view"},
+    "runs": BASE
+    | {"recipe_files", "recipes", "original", "published", "data", "model", "detect", "train", "evaluation", "view"},
 }
 LAYERS["commands"] = set(LAYERS)
 NOT_NEEDED = ["jupyter", "ipywidgets", "anywidget", "dask", "matplotlib", "papermill", "IPython", "seaborn", "nbformat"]
@@ -142,3 +144,13 @@ def test_public_names():
     with pytest.raises(AttributeError, match="module 'afkit' has no attribute 'nothing'"):
         afkit.nothing  # noqa: B018
     assert not {path.stem for path in PACKAGE.iterdir()} & {name for name in afkit.__all__ if not name.startswith("_")}
+
+
+def test_the_room_of_data_offers_the_import_by_its_name():
+    import afkit.data
+    from afkit.data.importing import import_annotations
+
+    assert afkit.data.import_annotations is import_annotations and "import_annotations" in dir(afkit.data)
+    with pytest.raises(AttributeError, match=r"module 'afkit\.data' has no attribute 'nothing'"):
+        afkit.data.nothing  # noqa: B018
+    assert not loaded_after("import afkit.data") & {"numpy", "torch", "pydantic", "afkit.data.importing"}

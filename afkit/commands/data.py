@@ -1,9 +1,13 @@
-"""Commands that bring data into their layout: prepare, import, twin."""
+"""Commands that bring data into their layout and look at it: prepare, import, twin, suggest."""
 
 import argparse
+import json
+from pathlib import Path
 
 from afkit.commands.options import add_data_arguments, data_folder
-from afkit.recipes import recipe
+from afkit.config import make_recipe
+from afkit.recipe_files import write_recipe_file
+from afkit.recipes import recipe, recipe_names
 
 
 def prepare_arguments(command: argparse.ArgumentParser) -> None:
@@ -66,4 +70,47 @@ def run_twin(options: argparse.Namespace) -> int:
 
     write_twin(recipe(options.recipe), options.data_root, options.annotations, options.seed)
     print(data_folder(options))
+    return 0
+
+
+def suggest_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("annotations", metavar="ANNOTATIONS", help="annotation file")
+    add("--features", nargs="+", default=[], metavar="DIR", help="feature folders; channels are joined in this order")
+    add("--data-root", default="data", help="folder of all data sets, which holds both (default: data)")
+    add("--stride-frames", type=float, metavar="N", help="between two vectors (default: what fits the durations)")
+    add("--num-frames", type=float, metavar="N", help="that a vector covers (default: the stride)")
+    add("--fps", type=float, help="frames per second (default: the annotation file's)")
+    add("--prefix", default="", help="of a feature file's name, before the video id")
+    add("--train", nargs="+", default=[], metavar="SUBSET", help="(default: by the subsets' names)")
+    add("--test", nargs="+", default=[], metavar="SUBSET", help="(default: the other subset)")
+    add("--write", default="", metavar="FILE", help="recipe file to write, e.g. recipes/mine.yaml")
+
+
+def run_suggest(options: argparse.Namespace) -> int:
+    from afkit.data.suggest import suggest
+
+    name = Path(options.write).stem
+    if options.write and not options.features:
+        raise ValueError("--write needs --features, since a recipe says where its features lie")
+    if name in recipe_names():
+        raise ValueError(f"'{name}' is the name of a built-in recipe; give {options.write} another name")
+    found = suggest(
+        options.annotations,
+        options.features,
+        data_root=options.data_root,
+        stride_frames=options.stride_frames,
+        num_frames=options.num_frames,
+        fps=options.fps,
+        prefix=options.prefix,
+        train_subsets=options.train,
+        test_subsets=options.test,
+    )
+    rows = list(found.itertuples(name=None))  # parameter, value, why
+    for parameter, value, why in rows:
+        print(f"{parameter} = {json.dumps(value)}\n    {why}")
+    if options.write:
+        make_recipe({"name": name}, found["value"].to_dict())
+        write_recipe_file(options.write, rows, "Made by python -m afkit suggest: a beginning, to be changed.")
+        print(options.write)
     return 0

@@ -10,7 +10,9 @@ from afkit.recipes import recipe, recipe_names
 
 def add_data_arguments(command: argparse.ArgumentParser) -> None:
     """RECIPE and --data-root."""
-    command.add_argument("recipe", metavar="RECIPE", help="one of: " + ", ".join(recipe_names()))
+    command.add_argument(
+        "recipe", metavar="RECIPE", help=f"a file of your own (.yaml), or one of: {', '.join(recipe_names())}"
+    )
     command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
 
 

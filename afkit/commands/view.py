@@ -1,20 +1,69 @@
-"""Commands that show what a run has found: view."""
+"""Commands that show what a run has found: view, gallery."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 
 def view_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run", metavar="RUN", help="run folder, e.g. results/watch/seed1234567891")
-    command.add_argument("--html", metavar="FILE", default="", help="page to write (default: RUN/inspector.html)")
+    command.add_argument(
+        "runs", metavar="RUN", nargs="+", help="run folder, e.g. results/watch/seed1234567891; several to compare them"
+    )
+    command.add_argument(
+        "--html",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="write one page that needs no server (default: inspector.html, or comparison.html, in RUN)",
+    )
+    command.add_argument("--port", type=int, default=0, help="of the server on this machine (default: any free one)")
     command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+    command.add_argument(
+        "--curves",
+        action="store_true",
+        help="the page also has the network's score over time, at most 500 points of each class and video",
+    )
+    command.add_argument(
+        "--videos",
+        metavar="DIR",
+        default="",
+        help="folder of video files named like the videos; for a page in the page's folder or below it, as the page "
+        "refers to them relative to itself, so that they move together",
+    )
 
 
 def run_view(options: argparse.Namespace) -> int:
-    from afkit.view.inspector_data import read_inspected
+    if options.html is None:
+        from afkit.runs.serving import serve_inspector
+
+        serve_inspector(options.runs, options.data_root, options.videos, options.port)
+        return 0
+    from afkit.runs.inspecting import collect_inspected
+    from afkit.view.inspector_compare import write_comparison
     from afkit.view.inspector_page import write_inspector
 
-    path = Path(options.html or Path(options.run) / "inspector.html")
-    write_inspector(path, read_inspected(options.run, options.data_root))
+    several = len(options.runs) > 1
+    path = Path(options.html or Path(options.runs[0]) / ("comparison.html" if several else "inspector.html"))
+    runs = [collect_inspected(run, options.data_root, options.videos) for run in options.runs]
+    if not options.curves:
+        runs = [replace(run, tracks=replace(run.tracks, curves=None)) for run in runs]
+    if several:
+        write_comparison(path, runs)
+    else:
+        write_inspector(path, runs[0])
     print(f"open {path} in a browser; it needs no server and no network")
+    return 0
+
+
+def gallery_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="a finished run folder")
+    command.add_argument("--out", default="results/gallery", help="folder to write (default: results/gallery)")
+    command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+
+
+def run_gallery(options: argparse.Namespace) -> int:
+    from afkit.runs.gallery import write_gallery
+
+    for path in write_gallery(options.run, options.out, options.data_root):
+        print(path)
     return 0

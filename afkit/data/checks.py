@@ -124,13 +124,25 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
         message = f"{path}: the feature folders have {lengths} steps for {where}; cut to the shortest"
         found.append(Finding("note", "folders of unequal length", message))
     covered = np.nan
-    if config.stride_frames > 0 and video.duration_sec < UNKNOWN_DURATION_SEC:
+    if config.stride_frames > 0 and video.duration_sec == UNKNOWN_DURATION_SEC:
+        found += _beyond_features(config, video, path, len(features), fps)
+    elif config.stride_frames > 0:
         covered = ((len(features) - 1) * config.stride_frames + config.num_frames) / (video.duration_sec * fps)
         if not COVERED[0] <= covered <= COVERED[1]:
             message = f"{path}: {len(features)} steps cover {covered:.2f} of the {video.duration_sec:g} s of {where}"
             remedy = "compare the file's duration and fps with the video"
             found.append(Finding("note", "features shorter or longer than the video", f"{message}; {remedy}"))
     return len(features), covered, found
+
+
+def _beyond_features(config: DataConfig, video: Video, path: Path, steps: int, fps: float) -> Iterator[Finding]:
+    """Segments that end after the features, where only these tell how long the video is."""
+    end_sec = ((steps - 1) * config.stride_frames + config.num_frames) / fps
+    for row in np.flatnonzero(video.segments_sec[:, 1] > end_sec + OUTSIDE_SEC):
+        start, end = video.segments_sec[row]
+        message = f"segment {start:g} to {end:g} s ends after its features, which cover {end_sec:g} s"
+        where = f"{path}: video '{video.name}', annotation {row}"
+        yield Finding("note", "segments outside the video", f"{where}: {message}; check its times, or data.fps")
 
 
 def _check_grid(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame) -> Iterator[Finding]:

@@ -1,14 +1,13 @@
 """Feature files: where they lie, and reading one video, or a part of it, as (T, C)."""
 
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from afkit.config import DataConfig
+from afkit.data.feature_formats import HDF5, holds_array, named, open_array
 
 
 def locate(root: str | Path, relative: str) -> Path:
@@ -24,23 +23,19 @@ def locate(root: str | Path, relative: str) -> Path:
 
 
 def feature_files(config: DataConfig, root: str | Path, video: str) -> list[Path]:
-    """One path per feature folder; for an .hdf5 file the file itself."""
+    """One path per feature folder; for an HDF5 file of all videos the file itself."""
     return [_file_of(config, locate(root, folder), video) for folder in config.features]
 
 
 def _file_of(config: DataConfig, folder: Path, video: str) -> Path:
-    return folder if _is_hdf5(folder) else folder / f"{config.prefix}{video}{config.suffix}"
-
-
-def _is_hdf5(path: Path) -> bool:
-    return path.suffix in (".hdf5", ".h5")
+    return folder if folder.suffix in HDF5 else folder / f"{config.prefix}{video}{config.suffix}"
 
 
 def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
-    """Whether every feature folder has a file for the video, and every HDF5 file an array."""
+    """Whether every feature folder has a file for the video, and every HDF5 file of all videos an array."""
     return all(
-        path.is_file() and (not _is_hdf5(path) or _holds(path, config.prefix + video))
-        for path in feature_files(config, root, video)
+        path.is_file() and (Path(folder).suffix not in HDF5 or holds_array(path, config.prefix + video))
+        for folder, path in zip(config.features, feature_files(config, root, video), strict=True)
     )
 
 
@@ -71,7 +66,7 @@ class RawFeatures:
         chosen = range(len(self))[start:stop:step]
         joined, column = np.empty((len(chosen), self.width), np.float32), 0
         for part, path in zip(self.parts, self.paths, strict=True):
-            with _named(path, self.video):  # HDF5 is slow with steps, so they are taken afterwards
+            with named(path, self.video):  # HDF5 is slow with steps, so they are taken afterwards
                 joined[:, column : column + part.shape[1]] = part[chosen.start : chosen.stop][::step]
             column += part.shape[1]
         return joined
@@ -80,14 +75,14 @@ class RawFeatures:
         """The same with all parts read, in their own data type and write-protected."""
         arrays = []
         for part, path in zip(self.parts, self.paths, strict=True):
-            with _named(path, self.video):
+            with named(path, self.video):
                 arrays.append(np.array(part[:], order="C"))
             arrays[-1].flags.writeable = False
         return RawFeatures(arrays, self.paths, self.video)
 
 
 def open_features(config: DataConfig, root: str | Path, video: str) -> RawFeatures:
-    """The features of one video, to be read in part or whole: .npy files are mapped, HDF5 sliced, .npz read whole.
+    """The features of one video, to be read in part or whole, see `afkit.data.feature_formats.open_array`.
 
     Args:
         config: folders, prefix, suffix and widths.
@@ -98,7 +93,7 @@ def open_features(config: DataConfig, root: str | Path, video: str) -> RawFeatur
         ValueError: a file is missing, unreadable, empty or of another width; the message names it.
     """
     paths = feature_files(config, root, video)
-    raw = RawFeatures([_open_file(path, config.prefix + video, video) for path in paths], paths, video)
+    raw = RawFeatures([open_array(path, config.prefix + video, video) for path in paths], paths, video)
     _check_width(config, raw.width, video, paths[0])
     return raw
 
@@ -114,7 +109,7 @@ def read_features(config: DataConfig, root: str | Path, video: str) -> np.ndarra
 def read_parts(config: DataConfig, root: str | Path, video: str) -> list[np.ndarray]:
     """The (T, C) float32 array of each feature folder; their T may differ. Errors as of `open_features`."""
     paths = feature_files(config, root, video)
-    parts = [_open_file(path, config.prefix + video, video) for path in paths]
+    parts = [open_array(path, config.prefix + video, video) for path in paths]
     return [RawFeatures([part], [path], video).rows() for part, path in zip(parts, paths, strict=True)]
 
 
@@ -132,63 +127,3 @@ def _check_width(config: DataConfig, width: int, video: str, path: Path) -> None
             f"features of video '{video}' have {width} channels, the recipe's data.input_dims add up to "
             f"{sum(config.input_dims)} ({path}); correct data.input_dims or the files"
         )
-
-
-def _open_file(path: Path, name: str, video: str) -> Any:
-    """A (T, C) array of one file: mapped, in HDF5, or (.npz) in memory."""
-    with _named(path, video):
-        if _is_hdf5(path):
-            array = _open_hdf5(path, name)
-        elif path.suffix == ".npz":
-            array = _read_npz(path)
-        else:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            if isinstance(array, np.lib.npyio.NpzFile):
-                array.close()
-                raise ValueError("its content is not that of a .npy file")
-    if len(array.shape) != 2 or array.shape[0] == 0:
-        raise ValueError(f"{path}: features must be (T, C) with T >= 1, not {array.shape}; extract '{video}' again")
-    return array
-
-
-def _read_npz(path: Path) -> np.ndarray:
-    archive = np.load(path, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ValueError("its content is not that of a .npz file")
-    with archive:
-        return archive["feats" if "feats" in archive or len(archive.files) != 1 else archive.files[0]]
-
-
-def _open_hdf5(path: Path, name: str) -> Any:
-    """The array in an HDF5 file, which stays open as long as the array is used."""
-    import h5py  # only for features kept in one HDF5 file
-
-    array = h5py.File(path, "r")[name]
-    if not isinstance(array, h5py.Dataset):
-        raise ValueError(f"'{name}' is a group in it, not an array")
-    return array
-
-
-def _holds(path: Path, name: str) -> bool:
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            return name in file
-    except OSError:
-        return True  # unreadable: said where it is read
-
-
-@contextmanager
-def _named(path: str | Path, video: str) -> Iterator[None]:
-    """Errors of reading become one ValueError that names file and video."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise ValueError(
-            f"{path} does not exist; put the features there, or correct data.features (video '{video}')"
-        ) from None
-    except KeyError as error:
-        raise ValueError(f"{path} has no array {error} for video '{video}'") from None
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a readable feature file for video '{video}': {error}") from None

@@ -15,7 +15,7 @@ import numpy as np
 
 from afkit.data.signals import raw_windows
 from afkit.data.unpacking import unpack
-from afkit.files import scratch_folder, write_json
+from afkit.files import read_json, scratch_folder, write_json
 
 RATE_HZ = 50
 WINDOW_SAMPLES, STEP_SAMPLES = 50, 25  # of a feature vector, and between two
@@ -41,8 +41,9 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
         say: receives a line per step.
 
     Returns:
-        the folder, with annotations/hapt.json and, of each person, acceleration/<person>.npy and rotation/<person>.npy
-        (T, 150) float32: 50 samples of the x axis in g (rotation: rad/s), then of y, then of z.
+        the folder, with annotations/hapt.json (the official split), annotations/people.json (the same with each person
+        as a subset, "person01" and so on, for folds) and, of each person, acceleration/<person>.npy and
+        rotation/<person>.npy (T, 150) float32: 50 samples of the x axis in g (rotation: rad/s), then of y, then of z.
 
     Raises:
         ValueError: the archive is missing, damaged or hostile, a file in it is missing or malformed, or its counts are
@@ -69,9 +70,24 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
                 features = raw_windows(signal, WINDOW_SAMPLES, STEP_SAMPLES)  # (T, 150)
                 np.save(part / kind / f"{_name(person)}.npy", features.astype(np.float32))
         write_json(part / "annotations" / "hapt.json", {"database": database})
+        _write_people(part / "annotations")
         shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
         part.rename(folder)
     return folder
+
+
+def add_people(data_root: str | Path) -> None:
+    """Write annotations/people.json of a data set that lacks it (older versions did not write it)."""
+    folder = Path(data_root) / "hapt" / "annotations"
+    if (folder / "hapt.json").is_file() and not (folder / "people.json").is_file():
+        _write_people(folder)
+
+
+def _write_people(folder: Path) -> None:
+    database = read_json(folder / "hapt.json")["database"]
+    write_json(
+        folder / "people.json", {"database": {name: entry | {"subset": name} for name, entry in database.items()}}
+    )
 
 
 def _raw_folder(archive: Path, part: Path) -> Path:

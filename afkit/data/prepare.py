@@ -8,7 +8,7 @@ from afkit.data.archives import ARCHIVES, Archive, arrange, check_md5, download
 from afkit.data.ego4d import convert_ego4d
 from afkit.data.features import locate
 from afkit.data.hapt import SOURCE as HAPT_SOURCE
-from afkit.data.hapt import write_hapt
+from afkit.data.hapt import add_people, write_hapt
 from afkit.data.unpacking import unpack
 from afkit.data.watch import write_watch
 from afkit.files import scratch_folder
@@ -22,9 +22,9 @@ def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
 
 def can_prepare(recipe: Recipe, data_root: str | Path, source: str = "", fetch: bool = False) -> bool:
     """Whether `prepare` has what it needs, as far as can be told without reading it."""
-    archive = ARCHIVES.get(recipe.name)
+    archive = ARCHIVES.get(_data_set(recipe))
     found = archive is not None and (fetch or (Path(data_root) / archive.name).is_file())
-    return not missing_parts(recipe.data, data_root) or bool(source) or recipe.name == "watch" or found
+    return not missing_parts(recipe.data, data_root) or bool(source) or _data_set(recipe) == "watch" or found
 
 
 def prepare(
@@ -37,7 +37,7 @@ def prepare(
     """Bring a data set into the layout that its recipe names; what is there stays as it is.
 
     Args:
-        recipe: by its name, the data set.
+        recipe: by its name, or that of the built-in recipe whose data it uses, the data set.
         data_root: folder of all data sets.
         source: the published archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to
             look for the archive in the data root. An Ego4D source is always read, so that an interrupted conversion
@@ -48,7 +48,8 @@ def prepare(
     Raises:
         ValueError: nothing to prepare from, or an archive that is damaged, hostile or another one.
     """
-    is_ego4d = recipe.name.startswith("ego4d")
+    data_set = _data_set(recipe)
+    is_ego4d = data_set.startswith("ego4d")
     if is_ego4d and source:
         features = [Path(folder).name for folder in recipe.data.features]
         report = convert_ego4d(source, data_root, features, on_clip=_progress(say, "files converted"))
@@ -56,28 +57,35 @@ def prepare(
         if report["missing"]:
             say(f"{len(report['missing'])} feature tensors are missing, e.g. {report['missing'][0]}")
         return
+    if data_set == "hapt":
+        add_people(data_root)
     missing = missing_parts(recipe.data, data_root)
     if not missing:
         return
-    if recipe.name == "watch":
+    if data_set == "watch":
         write_watch(data_root)
-    elif recipe.name == "hapt":
+    elif data_set == "hapt":
         if not source:
             raise ValueError(
                 f"{missing[0]} does not exist; download the archive from {HAPT_SOURCE} and run: "
                 "python -m afkit prepare hapt ARCHIVE"
             )
         write_hapt(source, data_root, say)
-    elif recipe.name in ARCHIVES:
+    elif data_set in ARCHIVES:
         _from_archive(recipe, Path(data_root), source, fetch, say)
     else:
-        hint = f"; convert the official files with: python -m afkit prepare {recipe.name} FOLDER" if is_ego4d else ""
+        hint = f"; convert the official files with: python -m afkit prepare {data_set} FOLDER" if is_ego4d else ""
         raise ValueError(f"{missing[0]} does not exist; put the data set of '{recipe.name}' there{hint}")
+
+
+def _data_set(recipe: Recipe) -> str:
+    """The built-in recipe whose data a recipe uses; its own name where it is built-in or has data of its own."""
+    return recipe.base or recipe.name
 
 
 def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say: Callable[[str], None]) -> None:
     """Find or fetch the published archive, check it, unpack it, and move the data set into place."""
-    archive = ARCHIVES[recipe.name]
+    archive = ARCHIVES[_data_set(recipe)]
     path = Path(source) if source else data_root / archive.name
     if fetch and not source:
         download(archive, path)  # checks its sum, too
@@ -95,8 +103,8 @@ def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say
 def _how_to_get(recipe: Recipe, archive: Archive, path: Path) -> str:
     return (
         f"the data of '{recipe.name}' is not below the data root and there is no {path}; download {archive.name} "
-        f"(md5 {archive.md5}) from {archive.url} and put it there, or run: python -m afkit prepare {recipe.name} "
-        "--download"
+        f"(md5 {archive.md5}) from {archive.url} and put it there, or run: python -m afkit prepare "
+        f"{_data_set(recipe)} --download"
     )
 
 

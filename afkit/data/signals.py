@@ -155,7 +155,7 @@ def _checked(sensor: Sensor, fix: bool, repairs: list[str]) -> Sensor:
     if not finite.all():
         row = int(np.argmin(finite.all(axis=1)))
         number = int((~finite.all(axis=1)).sum())
-        what = f"sensor '{sensor.name}', row {row}: NaN or infinite ({number} such rows)"
+        what = f"sensor '{sensor.name}', sample {row}: NaN or infinite ({number} such samples)"
         if not fix or not finite.any(axis=0).all():
             remedy = "no finite sample in a channel; leave the sensor out" if fix else "correct it, or ask for a repair"
             raise ValueError(f"{what}; {remedy}")

@@ -111,8 +111,10 @@ def _folder_name(recipe: Recipe) -> str:
     name = paths[0].parts[0]
     if any(path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or path.parts[0] != name for path in paths):
         raise ValueError(f"a twin of '{recipe.name}' needs all the recipe's paths in one folder below the data root")
-    if any(path.suffix in (".h5", ".hdf5") for path in paths) or config.stride_frames <= 0:
-        raise ValueError(f"a twin of '{recipe.name}' needs feature folders and data.stride_frames above 0")
+    written = config.suffix in (".npy", ".npz") and not any(path.suffix in (".h5", ".hdf5") for path in paths)
+    if not written or config.stride_frames <= 0:
+        needs = "feature folders, .npy or .npz files, and data.stride_frames above 0"
+        raise ValueError(f"a twin of '{recipe.name}' needs {needs}")
     if score_file and not score_file.endswith(".json"):
         raise ValueError(f"a twin's score file is JSON; change decode.score_file, now '{score_file}'")
     return name

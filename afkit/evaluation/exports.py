@@ -24,6 +24,7 @@ from afkit.evaluation.tables import (
 from afkit.files import atomic_open, write_text
 
 FORMATS = ("csv", "json", "srt", "vtt", "elan")
+_ENDINGS = {"elan": "txt"}  # where a format's name is not the file's ending
 LONGEST_NAME = 120  # bytes of a file name without digest and ending
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}  # Windows
 
@@ -77,12 +78,38 @@ def export_detections(
             written.append(folder / "detections.json")
             write_predictions(written[-1], predictions, label_names)
         else:
-            ending = "txt" if kind == "elan" else kind
             for video, cues in by_video.items():
-                written.append(folder / kind / f"{names[video]}.{ending}")
+                written.append(folder / kind / f"{names[video]}.{_ENDINGS.get(kind, kind)}")
                 # they can be written again, so none waits for the disk: of 6900 files that is nearly all of the time
                 write_text(written[-1], _WRITERS[kind](cues), sync=False)
     return written
+
+
+def write_recording(
+    folder: str | Path, name: str, video: str, predictions: pd.DataFrame, label_names: Mapping[int, str], form: str
+) -> Path:
+    """Write the detections of one recording as one file, also where there are none; formats and errors as above.
+
+    Args:
+        folder: where to write; made if missing.
+        name: of the file, without its ending; see `safe_names`.
+        video: id of the recording.
+        predictions: its rows.
+        label_names: name of each label id.
+        form: one of `FORMATS`.
+
+    Returns:
+        The file.
+    """
+    path = Path(folder) / f"{name}.{_ENDINGS.get(form, form)}"
+    cues = _cues(predictions, label_names, [video])[video]
+    if form == "csv":
+        _write_csv(path, predictions, label_names)
+    elif form == "json":
+        write_predictions(path, predictions, label_names, [video])
+    else:
+        write_text(path, _WRITERS[form](cues))
+    return path
 
 
 def safe_names(videos: Iterable[str]) -> dict[str, str]:

@@ -19,6 +19,8 @@ from afkit.evaluation.tables import (
 )
 from afkit.segments import tiou
 
+PRUNED_FROM = 4  # ground truths of its group to a prediction; with fewer, comparing times takes longer than tIoU
+
 
 class Pairing(NamedTuple):
     """Ground truths in the order of their table, predictions ranked, and the J pairs of both that overlap.
@@ -114,12 +116,15 @@ def overlapping_pairs(
     Returns:
         (J,) prediction, (J,) ground truth, (J,) float64 tIoU.
     """
-    by_group = np.argsort(gt_group, kind="stable")
+    by_group = np.lexsort((gt_segments[:, 0], gt_group))
     groups, firsts, sizes = np.unique(gt_group[by_group], return_index=True, return_counts=True)
     groups = np.append(groups, np.iinfo(np.int64).max)  # so that the search ends at a group
     firsts, sizes = np.append(firsts, 0), np.append(sizes, 0)
     place = np.searchsorted(groups, group)  # (P,)
     first, count = firsts[place], np.where(groups[place] == group, sizes[place], 0)
+    if count.sum() > PRUNED_FROM * len(group):
+        first, end = _within_reach(np.repeat(np.arange(len(groups)), sizes), gt_segments[by_group], place, segments)
+        count = np.where(count > 0, end - first, 0).clip(min=0)
     prediction = np.repeat(np.arange(len(group)), count)
     within = np.arange(len(prediction)) - np.repeat(np.cumsum(count) - count, count)
     truth = by_group[first[prediction] + within]
@@ -129,6 +134,22 @@ def overlapping_pairs(
     prediction, truth, overlap = prediction[keep], truth[keep], overlap[keep]
     order = np.lexsort((-truth, -overlap, prediction))
     return prediction[order], truth[order], overlap[order]
+
+
+def _within_reach(
+    gt_group: np.ndarray, gt_segments: np.ndarray, group: np.ndarray, segments: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(P,) first and (P,) end of the ground truths, sorted by group and onset, among which are all that overlap.
+
+    A group and a time become one number: the group's, and how many ends or onsets of all groups come before.
+    """
+    step = len(gt_segments) + 1
+    ends, onsets = np.sort(gt_segments[:, 1]), np.sort(gt_segments[:, 0])
+    ended = gt_group * step + np.searchsorted(ends, gt_segments[:, 1])
+    reach = np.maximum.accumulate(ended)  # no earlier one ends later
+    first = np.searchsorted(reach, group * step + np.searchsorted(ends, segments[:, 0], side="right"))
+    begun = gt_group * step + np.searchsorted(onsets, gt_segments[:, 0])
+    return first, np.searchsorted(begun, group * step + np.searchsorted(onsets, segments[:, 1]))
 
 
 def position_in_group(group: np.ndarray) -> np.ndarray:

@@ -17,7 +17,9 @@ VERSION = "VERSION 1.3"  # of the format; tools of the benchmark expect it
 UNKNOWN = -1  # label id of a name that is not known
 
 
-def write_predictions(path: str | Path, predictions: pd.DataFrame, label_names: Mapping[int, str]) -> None:
+def write_predictions(
+    path: str | Path, predictions: pd.DataFrame, label_names: Mapping[int, str], videos: Iterable[str] = ()
+) -> None:
     """Write predictions as .json or .json.gz; the same table gives the same bytes.
 
     Args:
@@ -25,6 +27,7 @@ def write_predictions(path: str | Path, predictions: pd.DataFrame, label_names: 
         predictions: rows with video, start_sec, end_sec (seconds), label (integer id), score. Videos are written in
             the order of their first row, their segments in that of the rows.
         label_names: name of each label id.
+        videos: ids that come first, and stand in the file even without predictions.
 
     Raises:
         ValueError: another ending, missing columns, a number that is not finite, or a label without a name of its own.
@@ -34,14 +37,14 @@ def write_predictions(path: str | Path, predictions: pd.DataFrame, label_names: 
         raise ValueError(f"{path} must end in .json or .json.gz")
     check_columns(predictions, "predictions", PREDICTION_COLUMNS)
     _check_names(label_names)
-    videos = videos_of(predictions, "predictions")
+    of_rows = videos_of(predictions, "predictions")
     segments = segments_of(predictions, "predictions").tolist()
     scores = scores_of(predictions, "predictions").tolist()
     labels = labels_of(predictions, "predictions").tolist()
     check_named(labels, label_names)
 
-    results: dict[str, list] = {}
-    for video, segment, label, score in zip(videos, segments, labels, scores, strict=True):
+    results: dict[str, list] = {str(video): [] for video in videos}
+    for video, segment, label, score in zip(of_rows, segments, labels, scores, strict=True):
         results.setdefault(str(video), []).append({"label": label_names[label], "score": score, "segment": segment})
     write = write_json_gz if path.suffix == ".gz" else write_json
     write(path, {"version": VERSION, "results": results, "external_data": {}})

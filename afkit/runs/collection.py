@@ -13,6 +13,7 @@ from afkit.files import read_json
 from afkit.runs.folder import STAGES, project_root
 
 METRICS = ["epoch", "loss_total", "seconds"]  # those of metrics.csv that are compared
+SPLIT = ("data.train_subsets", "data.test_subsets")  # the settings in which the folds of an experiment differ
 MAX_LETTERS = 300  # of the reason why a run failed
 
 
@@ -103,6 +104,12 @@ def is_generated(run: CollectedRun) -> bool:
 def subsets_of(run: CollectedRun) -> list[str]:
     """The subsets that a run was evaluated on."""
     return entry(run.scores, "subsets") or entry(run.facts, "recipe", "data", "test_subsets") or []
+
+
+def changes_of(run: CollectedRun) -> dict[str, Any]:
+    """What a run has changed: its overrides, and which settings its recipe file held, where it was made from one."""
+    own = entry(run.facts, "recipe_file")
+    return dictionary(run.facts, "overrides") | ({"recipe_file": own} if own else {})
 
 
 def _runs_below(folder: Path) -> list[Path]:

@@ -17,7 +17,9 @@ from afkit.config import Recipe
 from afkit.data.annotations import read_annotations
 from afkit.data.features import locate
 from afkit.evaluation.exports import safe_names
-from afkit.files import read_json, write_json
+from afkit.files import project_root, read_json, write_json
+from afkit.recipe_files import recipe_file
+from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.provenance import provenance
 
@@ -44,27 +46,19 @@ class Run:
     suffix: str = ""  # of the files and folders that belong to another split than the recipe's own
 
 
-def project_root() -> Path:
-    """The checkout that holds the working directory, or the working directory itself.
-
-    Relative paths of notebooks and commands start here, so that a notebook finds the same files in JupyterLab
-    (whose kernels start in notebooks/) and under papermill.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks" / f"{STAGES[0]}.ipynb").is_file():
-            return folder
-    return here
-
-
 def run_folder(recipe: str, seed: int, overrides: Mapping[str, Any], results: str | Path = "results", name="") -> Path:
-    """`<results>/<recipe>/seed<seed>[-<digest of overrides>]`, or `<results>/<recipe>/<name>`."""
+    """`<results>/<recipe>/seed<seed>[-<digest of what was changed>]`, or `<results>/<recipe>/<name>`.
+
+    Changed are the overrides, and all settings of a recipe file, of which `recipe` is then the name without its ending.
+    """
     if not name:
         name = f"seed{seed}"
-        if overrides:
-            canonical = json.dumps(dict(overrides), sort_keys=True)
+        changed = dict(overrides) | own_settings(recipe)
+        if changed:
+            canonical = json.dumps(changed, sort_keys=True)
             name += "-" + hashlib.sha256(canonical.encode()).hexdigest()[:8]
-    return project_root() / results / recipe / name
+    own = recipe_file(recipe)
+    return project_root() / results / (own.stem if own else recipe) / name
 
 
 def split_suffix(recipe: Recipe, data_root: str | Path, split: str) -> str:
@@ -122,6 +116,7 @@ def start_stage(
             "recipe": resolved.model_dump(mode="json"),
             "seed": seed,
             "overrides": dict(overrides),
+            **own_settings(recipe),
             "data_root": str(data_root),
         } | origin
         write_json(folder / "run.json", facts)

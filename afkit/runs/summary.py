@@ -11,7 +11,17 @@ import pandas as pd
 from afkit.evaluation.bootstrap import mean_and_spread
 from afkit.files import atomic_open
 from afkit.published import published
-from afkit.runs.collection import CollectedRun, dictionary, entry, is_generated, read_metrics, subsets_of, without_paths
+from afkit.runs.collection import (
+    SPLIT,
+    CollectedRun,
+    changes_of,
+    dictionary,
+    entry,
+    is_generated,
+    read_metrics,
+    subsets_of,
+    without_paths,
+)
 
 SETTING = ["recipe", "setting", "changed", "generated", "weights", "label_remap", "subsets", "data"]
 SPREAD = [
@@ -38,11 +48,13 @@ HEADINGS = {
     "standard_deviation": "standard deviation",
     "lowest_percent": "lowest",
     "highest_percent": "highest",
+    "of_subsets": "of",
     "training_sec": "training [s]",
     "prediction_sec": "prediction [s]",
     "peak_memory_mb": "peak memory [MB]",
     "label_remap": "label numbering",
 }
+MOST_NAMES = 4  # of subsets in the name of a setting
 MEMORY = "train/memory_mb"  # tag in the event files
 
 
@@ -131,7 +143,7 @@ def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:
         "state": run.state,
         "recipe": recipe,
         "seed": _number(facts, "seed"),
-        "changed": ", ".join(f"{name}={_short(value)}" for name, value in dictionary(facts, "overrides").items()),
+        "changed": ", ".join(f"{name}={_short(value)}" for name, value in changes_of(run).items()),
         "generated": is_generated(run),
         "weights": _weights(run),
         "label_remap": entry(scores, "label_remap"),
@@ -200,7 +212,9 @@ def _settings(runs: Sequence[CollectedRun]) -> list[str | None]:
         }
         extras |= {"data": entry(run.facts, "data", "fingerprint")} if run.scores else {}
         known = {key: value[:8] if key == "data" else value for key, value in extras.items() if value}
-        changes.append({key: _short(value) for key, value in (dictionary(run.facts, "overrides") | known).items()})
+        changed = {key: _names(value) if key in SPLIT else value for key, value in changes_of(run).items()}
+        changed.pop("data.test_subsets", None)  # said as `test`
+        changes.append({key: _short(value) for key, value in (changed | known).items()})
     recipes = [entry(run.facts, "recipe", "name") for run in runs]
     names = []
     for run, recipe, own in zip(runs, recipes, changes, strict=True):
@@ -210,6 +224,11 @@ def _settings(runs: Sequence[CollectedRun]) -> list[str | None]:
         name = f"twin: {name}" if is_generated(run) else name
         names.append(name if recipe else None)
     return names
+
+
+def _names(subsets: Any) -> Any:
+    """A list of subsets, or their number where they are many: with folds, all people but one."""
+    return f"{len(subsets)} subsets" if isinstance(subsets, list) and len(subsets) > MOST_NAMES else subsets
 
 
 def _weights(run: CollectedRun) -> str | None:

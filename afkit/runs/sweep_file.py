@@ -214,7 +214,7 @@ def _cell(
         at = [*holder, wrong[0]] if wrong else place
         raise ValueError(f"{path}, line {line_of(tree, at)}: {error}") from None
     folder = run_folder(recipe, seed, overrides, results)
-    return Cell(f"{recipe}/{folder.name}", folder, recipe, seed, overrides, line_of(tree, place))
+    return Cell(f"{folder.parent.name}/{folder.name}", folder, recipe, seed, overrides, line_of(tree, place))
 
 
 def _check_distinct(path: Path, cells: Sequence[Cell]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from afkit.config import Recipe
 from afkit.data.prepare import prepare
 from afkit.data.twin import write_twin
-from afkit.runs.folder import fail_stage, read_run
+from afkit.runs.folder import fail_stage, read_run, run_folder
 from afkit.runs.lock import LOCK, BusyError, locked
 from afkit.runs.sweep_file import Cell, SweepFile
 
@@ -63,6 +63,8 @@ def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: 
     began = time.perf_counter()
     try:
         os.chdir(project)
+        if run_folder(cell.recipe, cell.seed, cell.overrides, results) != cell.folder:
+            return Outcome("failed", f"the file of recipe '{cell.recipe}' has changed; start the sweep again")
         with _quiet():
             run(cell.recipe, cell.seed, cell.overrides, settings.parameters, settings.data_root, results)
             if html:

@@ -13,7 +13,7 @@ from afkit.detect.fusion import num_labels
 from afkit.evaluation.bootstrap import Comparison, compare_runs
 from afkit.evaluation.result_files import read_predictions
 from afkit.evaluation.scores import evaluate
-from afkit.runs.collection import CollectedRun, entry, is_generated, subsets_of
+from afkit.runs.collection import CollectedRun, changes_of, entry, is_generated, subsets_of
 from afkit.runs.folder import project_root
 
 SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored again
@@ -129,7 +129,7 @@ def _test(run: CollectedRun) -> dict[str, Any]:
 
 
 def _changes(run: CollectedRun) -> tuple[Any, Any]:
-    return entry(run.facts, "overrides"), entry(run.scores, "weights")
+    return changes_of(run), entry(run.scores, "weights")
 
 
 def _named(runs: Sequence[CollectedRun], name: str) -> CollectedRun:

@@ -1,32 +1,14 @@
 """Moving through the timelines of a run: which part of which video went wrong, and how."""
 
 import importlib.util
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from afkit.view.inspector_data import Inspected, list_videos, read_inspected
+from afkit.view.inspector_compare import make_comparable
+from afkit.view.inspector_data import Inspected, list_videos
 from afkit.view.inspector_picture import draw_stand_in
-
-
-def inspect_run(
-    run_dir: str | Path, data_root: str | Path = "", video: str = "", tiou: float = 0.5, min_score: float = 0.2
-) -> Any:
-    """The inspector of a run, as the last value of a notebook's cell.
-
-    Args:
-        run_dir: the run folder.
-        data_root: folder of all data sets; "" for where the run found it.
-        video, tiou, min_score: as of `inspect_segments`.
-
-    Returns:
-        As `inspect_segments`.
-
-    Raises:
-        ValueError: the folder holds no run, its annotation file is not found, or as `inspect_segments`.
-    """
-    return inspect_segments(read_inspected(run_dir, data_root), video, tiou, min_score)
 
 
 def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, min_score: float = 0.2) -> Any:
@@ -50,6 +32,28 @@ def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, m
     from afkit.view.inspector_widget import Inspector  # an extra
 
     return Inspector(inspected, video, tiou, min_score)
+
+
+def compare_segments(runs: Sequence[Inspected], video: str = "", tiou: float = 0.5, min_score: float = 0.2) -> Any:
+    """Several runs above each other: video, time, thresholds and classes are the same in all.
+
+    Args:
+        runs: two or more with the same ground truth.
+        video, tiou, min_score: as of `inspect_segments`.
+
+    Returns:
+        an `afkit.view.inspector_compare_widget.Comparison`; where anywidget is not installed, a picture of the first
+        run's video.
+
+    Raises:
+        ValueError: as of `inspect_segments` and `afkit.view.inspector_compare.make_comparable`.
+    """
+    runs = make_comparable(runs)
+    if importlib.util.find_spec("anywidget") is None:
+        return inspect_segments(runs[0], video, tiou, min_score)
+    from afkit.view.inspector_compare_widget import Comparison  # an extra
+
+    return Comparison(runs, video, tiou, min_score)
 
 
 def _picture(inspected: Inspected, video: str, tiou: float, min_score: float) -> Figure:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, read_annotations, to_frame
+from afkit.data.annotations import UNKNOWN_DURATION_SEC, AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.evaluation.false_positives import MIN_TIOU
 from afkit.evaluation.matching import match_segments
+from afkit.evaluation.pairs import overlapping_pairs
 from afkit.evaluation.result_files import UNKNOWN, read_predictions
 from afkit.evaluation.tables import PREDICTION_COLUMNS, check_columns
 from afkit.evaluation.videos import average_precision_by_video
 from afkit.files import read_json
-from afkit.segments import tiou as tiou_of
+from afkit.view.inspector_tracks import Tracks
 
 # A prediction's kinds are those of afkit.evaluation.false_positives; the numbers are known to static/segments.js.
 KINDS = (
@@ -45,6 +46,8 @@ class Inspected:
         durations_sec: video -> length; videos without any segment are listed, too.
         title: whose predictions they are.
         remark: a sentence for the reader, e.g. that the run is not finished.
+        tracks: what there is to be seen below the lanes.
+        annotations: where the ground truth is from; without it, corrections have no file to go to.
     """
 
     gt: pd.DataFrame
@@ -53,11 +56,15 @@ class Inspected:
     durations_sec: dict[str, float] = field(default_factory=dict)
     title: str = ""
     remark: str = ""
+    tracks: Tracks = field(default_factory=Tracks)
+    annotations: AnnotationFile | None = None
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """(K,) label ids in use, rising."""
-        return np.unique(np.concatenate([self.gt["label"], self.predictions["label"]]).astype(np.int64))
+        """(K,) label ids in use or with a name, rising."""
+        named = [label for label in self.label_names if label != UNKNOWN]
+        used = [self.gt["label"].unique(), self.predictions["label"].unique()]
+        return np.unique(np.concatenate([*used, named]).astype(np.int64))
 
     @cached_property
     def videos(self) -> list[str]:
@@ -77,11 +84,16 @@ class Inspected:
         """The name of each of `labels`."""
         return [str(self.label_names.get(label, f"class {label}")) for label in self.labels.tolist()]
 
+    def known_duration_sec(self, video: str) -> float | None:
+        """Length of a video, None where it is not known."""
+        known = self.durations_sec.get(video, UNKNOWN_DURATION_SEC)
+        return float(known) if known < UNKNOWN_DURATION_SEC else None
+
     def duration_sec(self, video: str) -> float:
         """Length of a video; where it is not known, the end of its last segment."""
-        known = self.durations_sec.get(video, UNKNOWN_DURATION_SEC)
-        if known < UNKNOWN_DURATION_SEC:
-            return float(known)
+        known = self.known_duration_sec(video)
+        if known is not None:
+            return known
         return float(max((table["end_sec"].max() for table in self.of_video(video) if len(table)), default=0.0))
 
 
@@ -116,7 +128,7 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
         remark = f"This run has no predictions yet: {_how_far(stages)}."
     durations_sec = {video.name: video.duration_sec for video in videos}
     title = f"{folder.parent.name}/{folder.name}"
-    return Inspected(to_frame(videos), predictions, names, durations_sec, title, remark)
+    return Inspected(to_frame(videos), predictions, names, durations_sec, title, remark, annotations=annotations)
 
 
 def _find_annotations(root: Path, relative: str, folder: Path) -> Path:
@@ -163,7 +175,7 @@ def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
     """What each segment of one video is at one threshold.
 
     A prediction that is no hit is judged by the ground truth with which it overlaps most, of any class, as by
-    `afkit.evaluation.false_positives`; of equal ones, by that of its own class.
+    `afkit.evaluation.false_positives`; of equal ones, by that of its own class, of these by the last of the table.
 
     Args:
         segments: as `list_segments` gives them.
@@ -203,21 +215,13 @@ def _most_overlapping(truth: pd.DataFrame, predictions: pd.DataFrame) -> tuple[n
     """(P,) position of the ground truth that each prediction overlaps most, -1 for none, and (P,) the tIoU."""
     gt_sec, gt_label = truth[["start_sec", "end_sec"]].to_numpy(), truth["label"].to_numpy()
     sec, label = predictions[["start_sec", "end_sec"]].to_numpy(), predictions["label"].to_numpy()
-    by_onset = np.argsort(gt_sec[:, 0], kind="stable")
-    reach = np.maximum.accumulate(gt_sec[by_onset, 1])  # no earlier one ends later
-    first = np.searchsorted(reach, sec[:, 0], side="right")
-    count = (np.searchsorted(gt_sec[by_onset, 0], sec[:, 1], side="left") - first).clip(min=0)  # (P,)
     best, best_tiou = np.full(len(sec), -1), np.zeros(len(sec))
-    cuts = np.flatnonzero(np.diff(count.cumsum() // PAIRS_AT_ONCE)) + 1
-    for part in np.split(np.arange(len(sec)), cuts):
-        prediction = np.repeat(part, count[part])  # (J,)
-        within = np.arange(len(prediction)) - np.repeat(count[part].cumsum() - count[part], count[part])
-        gt = by_onset[first[prediction] + within]
-        overlap = tiou_of(sec[prediction], gt_sec[gt])
-        same = label[prediction] == gt_label[gt]
-        order = np.lexsort((same, overlap, prediction))  # the best of each prediction comes last
-        order = order[overlap[order] > 0]
-        best[prediction[order]], best_tiou[prediction[order]] = gt[order], overlap[order]
+    at_once = max(PAIRS_AT_ONCE // max(len(gt_sec), 1), 1)
+    for begin in range(0, len(sec), at_once):
+        part = sec[begin : begin + at_once]
+        rank, gt, overlap = overlapping_pairs(np.zeros(len(gt_sec), int), gt_sec, np.zeros(len(part), int), part)
+        order = np.lexsort((gt, label[begin + rank] == gt_label[gt], overlap, rank))  # each prediction's best come last
+        best[begin + rank[order]], best_tiou[begin + rank[order]] = gt[order], overlap[order]
     return best, best_tiou
 
 
@@ -281,8 +285,11 @@ def pack_matching(matching: pd.DataFrame) -> bytes:
 
 
 def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: float) -> dict[str, Any]:
-    """What the inspector knows of the whole run, ready for JSON: title, remark, classes, tious, videos."""
+    """What the inspector knows of the whole run, ready for JSON."""
     table = list_videos(inspected, tiou, min_score).reset_index()
     videos = table.astype(object).where(table.notna(), None).to_dict("records")
     facts = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}
+    facts["tracks"], facts["label_ids"] = inspected.tracks.offered(), inspected.labels.tolist()
+    for entry in videos:
+        entry["known_sec"] = inspected.known_duration_sec(entry["video"])
     return facts | {"tious": sorted({*tious, tiou}), "tiou": tiou, "min_score": min_score, "videos": videos}

@@ -3,7 +3,11 @@
 from pathlib import Path
 
 STATIC = Path(__file__).with_name("static")
-PARTS = ("segments", "looks", "drawing", "controls", "events", "panel", "sources")  # the last one exports
+PARTS = (
+    *("segments", "matching", "correcting", "looks", "drawing", "controls", "layout", "looking", "events", "panel"),
+    *("editing", "dragging", "saving"),
+    *("track_drawing", "tracks", "playback", "compare", "sources"),  # the last one exports
+)
 
 
 def read_script() -> str:

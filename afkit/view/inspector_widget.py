@@ -1,6 +1,7 @@
 """The inspector as a widget of JupyterLab and its kin. It needs anywidget (the extra "inspect")."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -8,10 +9,19 @@ import pandas as pd
 import traitlets
 
 from afkit.evaluation.average_precision import check_tious
+from afkit.view.corrections import (
+    Corrections,
+    apply_corrections,
+    check_corrections,
+    corrected_gt,
+    original_segments,
+    save_corrected,
+)
 from afkit.view.inspector_data import KINDS, Inspected, describe, list_segments, match_listed, pack_facts, pack_matching
 from afkit.view.inspector_page import TIOUS
 from afkit.view.inspector_picture import picture_png
 from afkit.view.inspector_script import read_script, read_style
+from afkit.view.inspector_tracks import Track, answer_questions, read_track
 
 SELECTION = ["video", "start_sec", "end_sec", "label", "name", "score", "kind", "tiou"]
 
@@ -32,6 +42,9 @@ class Inspector(anywidget.AnyWidget):
         selection: DataFrame video, start_sec, end_sec, label (id), name, score (NaN: ground truth), kind (one of
             afkit.view.inspector_data.KINDS, at the threshold, all predictions counted) and tiou, a row for each
             selected segment; observable: `inspector.observe(function, "selection")`.
+        corrections: video -> all its segments as edited, each start_sec, end_sec, label id; can be set and observed.
+        annotations: the ground truth of all videos with these corrections: DataFrame video, start_sec, end_sec,
+            label (id), name.
 
     Raises:
         ValueError: an unknown video, an unusable threshold, or a number in the tables that is not finite.
@@ -47,19 +60,38 @@ class Inspector(anywidget.AnyWidget):
     min_score = traitlets.Float(0.0).tag(sync=True)
     top_k = traitlets.Int(0, min=0).tag(sync=True)
     picked = traitlets.List(traitlets.Int()).tag(sync=True)
+    corrections = traitlets.Dict().tag(sync=True)
     selection = traitlets.Instance(pd.DataFrame)
 
     def __init__(self, inspected: Inspected, video: str = "", tiou: float = 0.5, min_score: float = 0.2):
         check_tious([tiou])
-        self.inspected, self._listed, self._matched = inspected, {}, {}
+        self.inspected, self._listed, self._matched, self._edits = inspected, {}, {}, 0
         info = describe(inspected, list(TIOUS), tiou, min_score)
         worst = max(info["videos"], key=lambda entry: entry["errors"], default={"video": ""})["video"]
         super().__init__(info=info, video=video or worst, tiou=tiou, min_score=min_score, selection=self._select([]))
+        answer_questions(self, self._read_track)
         self._show()
 
     def table(self) -> pd.DataFrame:
         """All segments of the shown video by onset, with kind and tiou, in the columns of `selection`."""
         return self._select(range(len(self._list())))
+
+    @property
+    def annotations(self) -> pd.DataFrame:
+        """See the class; computed at each call."""
+        return apply_corrections(self.inspected, self.corrections)
+
+    def save_annotations(self, path: str | Path) -> None:
+        """Write a new annotation file with the corrections; all that was not edited is as in the old one.
+
+        Args:
+            path: the new file, ends in .json.
+
+        Raises:
+            ValueError: there is no correction, the file exists, or the old one is missing or not known.
+            OSError: the folder cannot be written to.
+        """
+        save_corrected(path, self.inspected, self.corrections)
 
     @traitlets.validate("video")
     def _known_video(self, proposal: dict[str, Any]) -> str:
@@ -71,6 +103,15 @@ class Inspector(anywidget.AnyWidget):
     def _usable_tiou(self, proposal: dict[str, Any]) -> float:
         check_tious([proposal["value"]])
         return proposal["value"]
+
+    @traitlets.validate("corrections")
+    def _usable_corrections(self, proposal: dict[str, Any]) -> Corrections:
+        return check_corrections(self.inspected, proposal["value"])
+
+    @traitlets.observe("corrections")
+    def _correct(self, change: dict[str, Any]) -> None:
+        self._listed, self._matched, self._edits = {}, {}, self._edits + 1
+        self._show()
 
     @traitlets.observe("video", "tiou")
     def _show(self, change: Any = None) -> None:
@@ -89,13 +130,21 @@ class Inspector(anywidget.AnyWidget):
     def _pick(self, change: dict[str, Any]) -> None:
         self.selection = self._select(change["new"])
 
+    def _read_track(self, question: dict[str, Any]) -> Track:
+        return read_track(self.inspected.tracks, self.inspected.labels, question["track"], question["video"])
+
     def _describe_shown(self) -> dict[str, Any]:
-        duration_sec = self.inspected.duration_sec(self.video)
-        return {"video": self.video, "tiou": self.tiou, "duration_sec": duration_sec, "segments": len(self._list())}
+        """`original` is the ground truth before its corrections; `edits` makes two states of one video differ."""
+        facts = {"video": self.video, "tiou": self.tiou, "duration_sec": self.inspected.duration_sec(self.video)}
+        original = original_segments(self.inspected, self.video)
+        return facts | {"segments": len(self._list()), "original": original, "edits": self._edits}
 
     def _list(self) -> pd.DataFrame:
         if self.video not in self._listed:
-            self._listed[self.video] = list_segments(*self.inspected.of_video(self.video))
+            gt, predictions = self.inspected.of_video(self.video)
+            if self.video in self.corrections:
+                gt = corrected_gt(self.video, self.corrections[self.video])
+            self._listed[self.video] = list_segments(gt, predictions)
         return self._listed[self.video]
 
     def _match(self) -> pd.DataFrame:

@@ -1,76 +1,12 @@
-"""The inspector's page in a real browser. AFKIT_SCREENSHOTS names a folder that keeps pictures of it."""
-
-import os
-import shutil
-from pathlib import Path
+"""The inspector's page in a real browser."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from pages import EVIL, PANEL, WAIT_MS, click, counted, few, many, press, said, view_of
 
 from afkit.view.inspector_data import Inspected, list_segments, shown_rows
-from afkit.view.inspector_page import write_inspector
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the browser is driven by playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-EVIL = '<img src=x onerror="document.title=1">"quoted"'
-PANEL = "document.getElementById('inspector').inspector"
-WAIT_MS = 300  # for two frames, on a busy machine
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def opened(browser, tmp_path):
-    """A function that opens the page of some tables; the page must not complain in the end."""
-    complaints, pages = [], []
-
-    def open_page(inspected: Inspected, width: int = 1200):
-        write_inspector(tmp_path / "page.html", inspected)
-        page = browser.new_page(viewport={"width": width, "height": 760})
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto((tmp_path / "page.html").as_uri())
-        page.wait_for_timeout(WAIT_MS)
-        pages.append(page)
-        return page
-
-    yield open_page
-    folder = Path(os.environ.get("AFKIT_SCREENSHOTS", tmp_path))
-    for number, page in enumerate(pages):
-        page.screenshot(path=folder / f"{tmp_path.name}_{number}.png")
-        page.close()
-    assert complaints == []
-
-
-def many(num_videos: int = 2, per_video: int = 60, num_classes: int = 3) -> Inspected:
-    """Ground truths every 20 s, and predictions of all scores around them."""
-    draws, rows = np.random.default_rng(0), []
-    for video in range(num_videos):
-        for i in range(per_video):
-            start = 20.0 * (i % 10) + draws.uniform(0, 8)
-            rows.append((f"video{video}", start, start + draws.uniform(2, 8), i % num_classes, draws.uniform()))
-    predictions = pd.DataFrame(rows, columns=["video", "start_sec", "end_sec", "label", "score"])
-    gt = [(f"video{v}", 20.0 * i, 20.0 * i + 8, i % num_classes) for v in range(num_videos) for i in range(10)]
-    truth = pd.DataFrame(gt, columns=["video", "start_sec", "end_sec", "label"])
-    names = {0: EVIL} | {label: f"class {label}" for label in range(1, num_classes)}
-    return Inspected(truth, predictions, names, dict.fromkeys(truth["video"].unique(), 200.0), "a run")
-
-
-def counted(page) -> int:
-    return int(page.inner_text("[data-role=count]").split()[0])
-
-
-def view_of(page) -> tuple[float, float]:
-    return tuple(page.evaluate(f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]"))
+pytestmark = pytest.mark.slow
 
 
 def test_controls_draw_as_many_segments_as_python_computes(opened):
@@ -133,6 +69,46 @@ def test_keys_step_through_the_errors_and_clicks_select(opened):
     box = canvas.bounding_box()
     page.mouse.click(box["x"] + 168 + 10, box["y"] + 40)
     assert EVIL in page.inner_text("[data-role=said]")
+
+
+def test_steps_go_round_and_clicks_with_shift_gather(opened):
+    page = opened(few(predicted=[(80, 90, 2, 0.8)]))
+    picks = []
+    for key in ("n", "n", "n", "n", "p"):
+        press(page, key)
+        picks.append(page.evaluate(f"{PANEL}.state.picked[0]"))
+    assert picks == [0, 1, 2, 0, 2]
+    press(page, "0", "Escape")
+    click(page, 0, 20)
+    page.keyboard.down("Shift")
+    click(page, 1, 60)
+    assert page.evaluate(f"{PANEL}.state.picked") == [0, 1]
+    click(page, 0, 20)
+    assert page.evaluate(f"{PANEL}.state.picked") == [1]
+    page.keyboard.up("Shift")
+
+
+def test_hiding_a_prediction_makes_its_ground_truth_a_miss(opened):
+    page = opened(few())
+    assert "2 errors" in page.inner_text("[data-role=count]")
+    page.locator("[data-role=score]").fill("0.95")
+    assert page.inner_text("[data-role=count]").startswith("2 of 4 segments shown, 2 errors")
+    click(page, 0, 20)
+    assert "ground truth, missed" in said(page)
+
+
+def test_segments_that_overlap_stand_in_rows_of_their_own(opened):
+    page = opened(few(predicted=[(10, 30, 0, 0.9), (20, 40, 0, 0.8), (30, 50, 0, 0.7)]))
+    rows = page.evaluate(f"{PANEL}.scene.lanes[0].rows.map((row) => row.ids.length)")
+    assert rows == [1, 2, 1], "the truth; the first and the last prediction; the one between"
+
+
+def test_keys_do_not_pan_beyond_the_ends(opened):
+    page = opened(few())
+    press(page, "+", *["ArrowRight"] * 6)
+    assert view_of(page) == (50, 100)
+    press(page, *["ArrowLeft"] * 12)
+    assert view_of(page) == (0, 50)
 
 
 def test_the_picker_searches_and_changes_the_video(opened):

@@ -68,6 +68,7 @@ def test_recordings_are_joined_and_cut_into_windows(tmp_path, files, name):
         "acceleration/person03.npy",
         "acceleration/person07.npy",
         "annotations/hapt.json",
+        "annotations/people.json",
         "rotation/person03.npy",
         "rotation/person07.npy",
     ]
@@ -167,6 +168,37 @@ def test_prepare_needs_the_archive_once(tmp_path, files):
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
     prepare(recipe, tmp_path / "data", say=said.append)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
+
+
+def test_each_person_is_a_subset_of_its_own_in_a_second_file(tmp_path, files):
+    folder = write(tmp_path, files) / "annotations"
+    official, people = (json.loads((folder / name).read_text())["database"] for name in ("hapt.json", "people.json"))
+    assert [video["subset"] for video in people.values()] == ["person03", "person07"]
+    assert {name: video | {"subset": ""} for name, video in people.items()} == {
+        name: video | {"subset": ""} for name, video in official.items()
+    }
+    fold = {"data.annotations": "hapt/annotations/people.json", "data.train_subsets": ["person07"]}
+    fold |= {"data.test_subsets": ["person03"]}
+    config = afkit.recipe("hapt", fold).data
+    assert afkit.Dataset(config, tmp_path / "data", config.test_subsets)[0].video == "person03"
+
+
+def test_a_folder_of_an_older_version_gets_the_second_file_without_the_archive(tmp_path, files):
+    folder = write(tmp_path, files) / "annotations"
+    before = (folder / "people.json").read_bytes()
+    (folder / "people.json").unlink()
+    prepare(afkit.recipe("hapt"), tmp_path / "data")
+    assert (folder / "people.json").read_bytes() == before
+
+
+def test_a_recipe_file_that_starts_from_it_is_prepared_like_it(tmp_path, files):
+    (tmp_path / "mine.yaml").write_text("base: hapt\noptim: {epochs: 3}\n")
+    recipe, archive = afkit.recipe(str(tmp_path / "mine.yaml")), pack(tmp_path / "hapt.zip", files)
+    prepare(recipe, tmp_path / "data", str(archive), say=lambda line: None)
+    assert missing_parts(recipe.data, tmp_path / "data") == []
+    (tmp_path / "other.yaml").write_text("base: hapt\ndata: {annotations: other/annotations.json}\n")
+    with pytest.raises(ValueError, match="put the data set of 'other' there"):
+        prepare(afkit.recipe(str(tmp_path / "other.yaml")), tmp_path / "data", str(archive))
 
 
 def test_both_sensors_can_be_used(tmp_path, files):

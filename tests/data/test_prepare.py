@@ -59,6 +59,18 @@ def test_an_archive_below_the_data_root_is_found(archive, tmp_path):
     assert missing_parts(recipe.data, root) == []
 
 
+def test_a_recipe_file_finds_the_archive_of_the_recipe_it_starts_from(archive, tmp_path):
+    (tmp_path / "mine.yaml").write_text("base: thumos_i3d\n")
+    recipe, root = afkit.recipe(str(tmp_path / "mine.yaml")), tmp_path / "root"
+    with pytest.raises(ValueError, match=r"run: python -m afkit prepare thumos_i3d --download"):
+        prepare(recipe, root)
+    root.mkdir()
+    archive.rename(root / "thumos.tar.gz")
+    assert can_prepare(recipe, root)
+    prepare(recipe, root)
+    assert can_prepare(afkit.recipe("thumos_i3d"), root) and (root / "thumos" / "annotations").is_dir()
+
+
 def test_an_archive_with_another_sum_is_refused_and_nothing_is_written(archive, tmp_path):
     whole = archive.read_bytes()
     other = tmp_path / "other.tar.gz"

@@ -129,7 +129,7 @@ def test_a_difference_within_a_stride_is_no_fault():
 def test_gaps_are_named_and_bridged_on_request():
     signal = RAMP.copy()
     signal[[3, 4], 0] = np.nan, np.inf
-    with pytest.raises(ValueError, match=r"sensor 'a', row 3: NaN or infinite \(2 such rows\)"):
+    with pytest.raises(ValueError, match=r"sensor 'a', sample 3: NaN or infinite \(2 such samples\)"):
         signal_features([Sensor("a", signal, 1.0)], 2, 1)
     found = signal_features([Sensor("a", signal, 1.0)], 2, 1, fix=True)
     np.testing.assert_array_equal(found.features, raw_windows(RAMP, 2, 1))

@@ -1,11 +1,13 @@
 """The pairs under AP and recall: tIoU row by row, order, ranks."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from random_tables import random_gt, random_predictions, table
 
-from afkit.evaluation.pairs import number_classes, pair_up, position_in_group
+from afkit.evaluation import pairs
+from afkit.evaluation.pairs import number_classes, overlapping_pairs, pair_up, position_in_group
 from afkit.segments import tiou
 
 
@@ -25,6 +27,36 @@ def test_every_overlap_of_one_class_and_video_is_a_pair():
     found = np.zeros_like(overlap)
     found[pairing.row[pairing.pair_prediction], pairing.pair_gt] = pairing.pair_tiou
     np.testing.assert_array_equal(found, np.where(same, overlap, 0))
+
+
+times = st.integers(-2, 30)
+groups_and_times = st.lists(st.tuples(st.integers(-1, 3), times, times), max_size=12)
+
+
+@pytest.mark.parametrize("pruned_from", [0, 4])
+@given(groups_and_times, groups_and_times)
+def test_pruning_by_time_loses_no_pair_and_keeps_their_order(pruned_from, truth, found):
+    expected = []
+    for p, (group, start, end) in enumerate(found):
+        for g, (gt_group, gt_start, gt_end) in enumerate(truth):
+            overlap = float(tiou(np.array([start, end]), np.array([gt_start, gt_end])))
+            if group == gt_group and overlap > 0:
+                expected.append((p, -overlap, -g))
+    tables = [np.array(rows, np.int64).reshape(-1, 3) for rows in (truth, found)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "PRUNED_FROM", pruned_from)
+        pair = overlapping_pairs(tables[0][:, 0], tables[0][:, 1:] * 1.0, tables[1][:, 0], tables[1][:, 1:] * 1.0)
+    prediction, gt, overlap = pair
+    assert list(zip(prediction.tolist(), (-overlap).tolist(), (-gt).tolist(), strict=True)) == sorted(expected)
+
+
+def test_far_ground_truths_are_not_compared(monkeypatch):
+    compared = []
+    monkeypatch.setattr(pairs, "tiou", lambda a, b: compared.append(len(a)) or tiou(a, b))
+    onsets = np.arange(1000.0)
+    segments = np.stack([onsets, onsets + 1.5], axis=1)
+    assert len(overlapping_pairs(np.zeros(1000, int), segments, np.zeros(1000, int), segments)[0]) == 2998
+    assert sum(compared) < 5000
 
 
 def test_pairs_fall_in_score_then_tiou_then_row():

@@ -185,3 +185,33 @@ def test_the_project_is_found_from_its_notebooks_folder(monkeypatch):
     root = project_root()
     monkeypatch.chdir(root / "notebooks")
     assert runs.project_root() == root
+
+
+def write_recipe(tmp_path, windows):
+    (tmp_path / "mine.yaml").write_text(f"base: watch\nmodel: {{windows: {windows}}}\n")
+    return str(tmp_path / "mine.yaml")
+
+
+def test_a_run_of_a_changed_recipe_file_is_another_run(tmp_path):
+    first = run_folder(write_recipe(tmp_path, 5), 7, {})
+    assert first.parent == project_root() / "results" / "mine" and first.name.startswith("seed7-")
+    assert run_folder(write_recipe(tmp_path, 7), 7, {}) != first
+    assert run_folder(write_recipe(tmp_path, 5), 7, {}) == first
+    assert run_folder(write_recipe(tmp_path, 5), 7, {"optim.epochs": 2}) != first
+    assert run_folder(write_recipe(tmp_path, 5), 7, {}, name="x").parts[-3:] == ("results", "mine", "x")
+
+
+def test_a_run_that_was_begun_with_the_old_recipe_file_is_not_gone_on_with(tmp_path):
+    place = ("data", str(tmp_path / "run"))
+    start_stage("01_data", write_recipe(tmp_path, 5), 1, {}, *place)
+    facts = read_run(tmp_path / "run")
+    assert (facts["recipe"]["name"], facts["recipe"]["model"]["windows"]) == ("mine", 5)
+    assert len(facts["recipe_file"]) == 8 and "base" not in facts["recipe"]
+    start_stage("02_train", write_recipe(tmp_path, 5), 1, {}, *place)
+    message = r"holds a run with another recipe\.model\.windows \(there 5, here 7\)"
+    with pytest.raises(ValueError, match=message):
+        start_stage("02_train", write_recipe(tmp_path, 7), 1, {}, *place)
+
+
+def test_a_built_in_recipe_has_no_file_in_run_json(run):
+    assert "recipe_file" not in read_run(run.folder)

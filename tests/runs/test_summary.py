@@ -179,3 +179,25 @@ def test_the_file_has_all_rows_and_no_path_of_the_machine(tmp_path):
     assert again["run"].tolist() == ["a", "b"] and again["average_map_percent"].iloc[0] == 50
     assert again["changed"].iloc[0] == "decode.score_file=…/y.json"
     assert str(tmp_path) not in text and "/x/" not in text
+
+
+def test_settings_of_a_recipe_file_count_as_changes(tmp_path):
+    folders = [write_run(tmp_path / name, name="mine", overrides={"optim.epochs": 2}) for name in "ab"]
+    for folder, digest in zip(folders, ("11111111", "22222222"), strict=True):
+        change_json(folder / "run.json", recipe_file=digest)
+    table = summary(tmp_path, *folders)
+    assert sorted(table["changed"]) == [f"optim.epochs=2, recipe_file={digest}" for digest in ("11111111", "22222222")]
+    assert sorted(table["setting"]) == ["mine, recipe_file=11111111", "mine, recipe_file=22222222"]
+    assert len(summarise_settings(table)) == 2, "they are no two seeds of one setting"
+
+
+def test_a_fold_is_named_by_whom_it_tests(tmp_path):
+    people = [f"p{number}" for number in range(6)]
+    folders = []
+    for person in people[:2]:
+        split = {"data.train_subsets": [p for p in people if p != person], "data.test_subsets": [person]}
+        folders.append(write_run(tmp_path / person, overrides=split, subsets=[person]))
+    assert sorted(summary(tmp_path, *folders)["setting"]) == [
+        "tiny, test=p0",
+        "tiny, test=p1",
+    ]

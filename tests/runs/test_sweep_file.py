@@ -125,7 +125,15 @@ def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, be
 
 @pytest.mark.parametrize(
     ("name", "runs"),
-    [("published", 33), ("ablation_window", 15), ("ablation_levels", 18), ("twins", 11), ("watch", 6)],
+    [
+        ("published", 33),
+        ("ablation_window", 15),
+        ("ablation_levels", 18),
+        ("twins", 11),
+        ("watch", 6),
+        ("hapt_loso", 30),
+        ("hapt_folds3", 3),
+    ],
 )
 def test_the_sweeps_of_the_repository_are_right(name, runs):
     plan = read_sweep(SWEEPS / f"{name}.yaml")
@@ -136,6 +144,8 @@ def test_the_sweeps_of_the_repository_are_right(name, runs):
         "ablation_levels",
         "twins",
         "watch",
+        "hapt_loso",
+        "hapt_folds3",
     }
 
 
@@ -153,3 +163,26 @@ def test_the_ablations_vary_what_they_say():
     assert all(model.regression_ranges[-1][1] == 10000 for model in levels)
     windows = [resolved(cell).model.windows for cell in read_sweep(SWEEPS / "ablation_window.yaml").cells[::3]]
     assert windows == [9, 19, 25, 37, -1]
+
+
+def test_the_folds_of_hapt_leave_one_person_out_each():
+    people = [f"person{number:02d}" for number in range(1, 31)]
+    folds = [resolved(cell).data for cell in read_sweep(SWEEPS / "hapt_loso.yaml").cells]
+    assert [fold.test_subsets for fold in folds] == [[person] for person in people]
+    for fold in folds:
+        assert sorted([*fold.train_subsets, *fold.test_subsets]) == people
+        assert fold.annotations == "hapt/annotations/people.json"
+    three = read_sweep(SWEEPS / "hapt_folds3.yaml").cells
+    assert [resolved(cell).data for cell in three] == [folds[0], folds[10], folds[20]]
+
+
+def test_a_recipe_file_makes_runs_like_a_built_in_one(tmp_path):
+    (tmp_path / "own.yaml").write_text("base: watch\noptim: {epochs: 3}\n")
+    text = f"recipes: [{tmp_path}/own.yaml]\nseeds: [1]\noverrides: {{model.windows: [5, 7]}}\n"
+    cells = read_sweep(write(tmp_path, text)).cells
+    assert [resolved(cell).model.windows for cell in cells] == [5, 7]
+    assert {resolved(cell).optim.epochs for cell in cells} == {3}
+    assert [cell.name for cell in cells] == [f"own/{cell.folder.name}" for cell in cells]
+    (tmp_path / "own.yaml").write_text("base: watch\noptim: {epoch: 3}\n")
+    with pytest.raises(ValueError, match=r"mine\.yaml, line 1: .*own\.yaml: no recipe has the parameter 'optim.epoch'"):
+        read_sweep(write(tmp_path, text))

@@ -94,3 +94,14 @@ Path({str(note)!r}).write_text(str(opened) + Path({str(tmp_path / "out.ipynb")!r
     assert 'href="#papermill-error-cell"' in saved[0].source
     assert all(cell.metadata.papermill.duration is not None for cell in saved if cell.cell_type == "code")
     assert holder(tmp_path) == ""
+
+
+def test_a_recipe_file_that_changed_since_the_sweep_began_makes_no_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "run", lambda *arguments: pytest.fail("it must not begin"))
+    (tmp_path / "own.yaml").write_text("base: watch\n")
+    (tmp_path / "sweep.yaml").write_text(f"recipes: [{tmp_path}/own.yaml]\nseeds: [1]\nresults: {tmp_path}/r\n")
+    plan = read_sweep(tmp_path / "sweep.yaml")
+    (tmp_path / "own.yaml").write_text("base: watch\noptim: {epochs: 3}\n")
+    found = outcome(plan)
+    assert found.state == "failed" and found.reason.endswith("has changed; start the sweep again")
+    assert not (tmp_path / "r").exists()

@@ -43,6 +43,13 @@ def test_other_weights_are_other_settings(tmp_path):
     assert names(choose_pairs(runs)) == [("a", "raw")]
 
 
+def test_another_state_of_a_recipe_file_is_other_settings(tmp_path):
+    runs = {name: (value, {"name": "mine"}) for name, value in (("a", 0.8), ("b", 0.7), ("old", 0.3))}
+    written(tmp_path, runs)
+    change_json(tmp_path / "old" / "run.json", recipe_file="0" * 8)
+    assert names(choose_pairs(read_runs([tmp_path / name for name in runs], tmp_path))) == [("a", "old")]
+
+
 def test_each_recipe_and_data_has_a_pair_of_its_own(tmp_path):
     alone = {"fingerprint": "a" * 64}, {"subsets": ["val"]}, {"label_remap": "official"}, {"generated": True}
     runs = {f"alone{number}": (0.9, more) for number, more in enumerate(alone)}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from run_folders import NAMES, write_run, write_scored_run, write_test_data
 
 from afkit.evaluation.false_positives import false_positives
+from afkit.view import inspector_data
 from afkit.view.inspector_data import (
     KINDS,
     Inspected,
@@ -63,6 +64,23 @@ def test_each_kind_of_error_is_named_with_its_partner():
     truth = segments[segments["score"].isna()].index
     assert [KINDS[kind] for kind in matching["kind"][truth]] == ["ground truth", "miss", "miss"]
     assert matching["partner"][truth[0]] == predictions[0] and matching["tiou"][truth[0]] == 1
+
+
+def test_many_pairs_are_judged_in_parts_as_at_once(monkeypatch):
+    segments, matching = segments_of_small_case()
+    monkeypatch.setattr(inspector_data, "PAIRS_AT_ONCE", 4)  # one prediction at a time
+    pd.testing.assert_frame_equal(match_listed(segments, 0.5), matching)
+
+
+@pytest.mark.parametrize("pairs_at_once", [4, 1_000_000])
+def test_of_equal_neighbours_that_of_its_own_class_judges_then_the_last(pairs_at_once, monkeypatch):
+    monkeypatch.setattr(inspector_data, "PAIRS_AT_ONCE", pairs_at_once)
+    gt = [(4, 8, 0), (0, 4, 1), (0, 4, 0)]
+    segments = list_segments(*tables(gt, [(2, 6, 1, 0.9), (2, 6, 0, 0.8), (2, 6, 2, 0.7)]))
+    matching = match_listed(segments, 0.9)
+    found = segments[segments["score"].notna()]
+    judges = segments.loc[matching["partner"][found.index], "place"].tolist()
+    assert dict(zip(found["label"].tolist(), judges, strict=True)) == {1: 1, 0: 2, 2: 2}
 
 
 def test_a_lower_threshold_turns_a_localisation_error_into_a_hit():

@@ -23,13 +23,14 @@ const ORDERS = {
   errors: ["most errors first", (a, b) => b.errors - a.errors],
 };
 
-function describeVideo(video) {
+function describeVideo(video, corrected) {
   const ap = video.ap === null ? "no ground truth" : `AP ${Math.round(100 * video.ap)} %`;
-  return `${video.video} (${ap}, ${video.errors} ${video.errors === 1 ? "error" : "errors"})`;
+  const errors = `${video.errors} ${video.errors === 1 ? "error" : "errors"}${corrected ? " before editing" : ""}`;
+  return `${video.video} (${ap}, ${errors})`;
 }
 
 // The video picker: a search field, an order, and the list. `choose` is called with a video's id.
-function videoControls(info, choose) {
+function videoControls(info, choose, isCorrected = () => false) {
   const select = make("select", { "data-role": "video", onchange: () => choose(select.value) });
   const order = make("select", { "data-role": "order", onchange: () => fill() });
   for (const [key, [text]] of Object.entries(ORDERS)) order.append(make("option", { value: key }, text));
@@ -40,7 +41,7 @@ function videoControls(info, choose) {
     const found = info.videos.filter((video) => video.video.toLowerCase().includes(wanted));
     const known = found.some((video) => video.video === current);
     const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
-      return make("option", { value: video.video }, describeVideo(video));
+      return make("option", { value: video.video }, describeVideo(video, isCorrected(video.video)));
     });
     if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
     select.replaceChildren(...options);
@@ -98,7 +99,9 @@ function legend(looks) {
   return entries;
 }
 
-const KEYS = "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears.";
+const KEYS = "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears, e edits.";
+const HOW_TO_EDIT = "Drag an end, the middle, or on empty space to add. Keys: , and . choose an annotation, [ ] m its " +
+  "start, end or all, arrows move that by 0.1 s (with Shift 1 s), i adds, a accepts a prediction, Delete, Ctrl+Z.";
 
 // Everything about one segment, a line each.
 function segmentLines(segments, shown, names, i) {

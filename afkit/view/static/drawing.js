@@ -37,6 +37,10 @@ function drawScene(canvas, scene) {
     drawLaneName(pen, scene, lane);
   }
   for (const id of new Set([...scene.picked, scene.hovered])) outline(pen, scene, id, xOf);
+  pen.beginPath();
+  pen.rect(scene.left - 5, 0, width, scene.scrollTop + height);
+  pen.clip(); // the names stay free
+  drawEdits(pen, scene, xOf);
   pen.restore();
 }
 
@@ -69,7 +73,9 @@ function drawRow(pen, scene, row, xOf) {
       flush();
       const from = Math.max(x, left - 20), to = Math.min(end, width + 20), y = row.top + row.height - 1 - height;
       drawBar(pen, looks, kind, from, y, to - from, height);
-      drawLetter(pen, looks, kind, Math.max(from, left), y, Math.min(to, width) - Math.max(from, left), height);
+      const visible = Math.max(from, left), wide = Math.min(to, width) - visible;
+      if (scene.stacked) drawName(pen, looks, kind, scene.names[segments.label[i]], visible, y, wide, height);
+      else drawLetter(pen, looks, kind, visible, y, wide, height);
     }
   }
   flush();
@@ -99,7 +105,8 @@ function drawLaneName(pen, scene, lane) {
   pen.font = "13px system-ui, sans-serif";
   pen.textAlign = "left";
   pen.textBaseline = "middle";
-  pen.fillText(shorten(pen, scene.names[lane.label], scene.left - 14), 6, lane.top + Math.min(lane.height, 32) / 2);
+  const name = shorten(pen, lane.name ?? scene.names[lane.label], scene.left - 14);
+  pen.fillText(name, 6, lane.top + Math.min(lane.height, 32) / 2);
 }
 
 function shorten(pen, text, width) {
@@ -159,7 +166,8 @@ function drawOverview(canvas, scene, kept) {
   pen.textBaseline = "middle";
   pen.fillText("overview", 6, height / 2);
   const scale = (width - left) / (view.end - view.begin);
-  const from = left + (view.from - view.begin) * scale, wide = Math.max((view.to - view.from) * scale, 3);
+  const from = Math.round(left + (view.from - view.begin) * scale);
+  const wide = Math.max(Math.round(left + (view.to - view.begin) * scale) - from, 3);
   pen.fillStyle = looks.palette.window;
   pen.fillRect(from, 0, wide, height);
   pen.strokeStyle = looks.palette.ink;

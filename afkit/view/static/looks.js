@@ -1,6 +1,7 @@
 // Colours, patterns and letters: those of afkit/view/style.py, each kind told apart without colour, too.
 
 const LETTERS = ["", "M", "", "L", "D", "W", "C", "B"];
+const FEWEST_LETTERS = 3; // of a class's name, to be worth their room
 const HATCHES = ["", "rise", "", "fall", "flat", "cross", "dots", "upright"];
 const LIGHT = {
   paper: "#ffffff", ink: "#222222", quiet: "#5c5c5c", line: "#d8d8d8", window: "rgba(0, 114, 178, 0.14)",
@@ -11,7 +12,7 @@ const LIGHT = {
 const DARK = {
   paper: "#16181b", ink: "#e6e6e6", quiet: "#a8a8a8", line: "#3b4046", window: "rgba(86, 180, 233, 0.22)",
   mark: "#ffffff",
-  fill: ["#7d838a", "#16181b", "#4aa3dc", "#4d3a0c", "#183c52", "#3f2450", "#0f4234", "#54290c"],
+  fill: ["#575c63", "#16181b", "#4aa3dc", "#4d3a0c", "#183c52", "#3f2450", "#0f4234", "#54290c"],
   edge: ["#c8c8c8", "#f09cc8", "#d5edff", "#f2bd4a", "#7cc4ee", "#d49bee", "#57d3b0", "#ff9a55"],
 };
 
@@ -75,6 +76,20 @@ function drawLetter(pen, looks, kind, x, y, width, height) {
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.fillText(LETTERS[kind], x + width / 2, y + height / 2 + 0.5);
+}
+
+// The letter and as much of the class's name as there is room for.
+function drawName(pen, looks, kind, name, x, y, width, height) {
+  pen.font = "11px system-ui, sans-serif";
+  const whole = LETTERS[kind] ? `${LETTERS[kind]}: ${name}` : name, text = shorten(pen, whole, width - 12);
+  const tooShort = text !== whole && text.length < whole.length - name.length + FEWEST_LETTERS + 1;
+  if (height < 11 || tooShort) return drawLetter(pen, looks, kind, x, y, width, height);
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  pen.fillStyle = looks.palette.paper;
+  pen.fillRect(x + 4, y + height / 2 - 5.5, pen.measureText(text).width + 4, 11);
+  pen.fillStyle = looks.palette.ink;
+  return pen.fillText(text, x + 6, y + height / 2 + 0.5);
 }
 
 // The narrowest colour of a kind: where bars are too narrow to have an edge, or many share a pixel.

@@ -40,7 +40,8 @@ function isError(kind) {
 }
 
 // Lanes from top to bottom, in the order in which the classes first happen; classes only predicted follow, best first.
-function arrangeLanes(segments, shown, spanSec) {
+function arrangeLanes(segments, shown, spanSec, stacked = false) {
+  if (stacked) return stackLanes(segments, shown, spanSec);
   const ofClass = new Map(); // label -> { truth, found, order }
   for (let i = 0; i < segments.n; i++) {
     if (shown[i] === HIDDEN) continue;
@@ -57,6 +58,19 @@ function arrangeLanes(segments, shown, spanSec) {
     const rows = placeRows(segments, truth, narrowest, top, GT_ROW_PX, 2);
     const below = placeRows(segments, found, narrowest, top + rows.height, ROW_PX, FULL_ROWS);
     const lane = { label, top, height: Math.max(rows.height + below.height, GT_ROW_PX), rows: [...rows, ...below] };
+    top += lane.height + LANE_GAP_PX;
+    return lane;
+  });
+}
+
+// All ground truth in one lane, all predictions in one below.
+function stackLanes(segments, shown, spanSec) {
+  let top = LANE_GAP_PX / 2;
+  return ["ground truth", "predictions"].map((name, p) => {
+    const truth = p === 0, ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
+    const rowPx = truth ? GT_ROW_PX : ROW_PX;
+    const rows = placeRows(segments, ids, spanSec * NARROWEST, top, rowPx, MAX_ROWS);
+    const lane = { label: -1, name, truth, top, height: Math.max(rows.height, rowPx), rows: [...rows] };
     top += lane.height + LANE_GAP_PX;
     return lane;
   });
@@ -109,7 +123,7 @@ function segmentAt(segments, lanes, time, y, slack) {
 
 // Row (lane and height) of a segment, to bring it into view and to outline it.
 function rowOf(lanes, segments, id) {
-  const lane = lanes.find((one) => one.label === segments.label[id]);
+  const lane = lanes.find((one) => one.label === segments.label[id] || one.truth === isTruth(segments, id));
   return lane && lane.rows.find((row) => row.ids.includes(id));
 }
 

@@ -1,0 +1,61 @@
+"""An annotation file with corrected segments: only the segments change, and the old file stays as it was."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from afkit.data.annotations import UNKNOWN_DURATION_SEC, Video, read_annotations
+from afkit.files import read_json, write_json
+
+
+def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str], segments: pd.DataFrame) -> None:
+    """Write a new annotation file in which the segments of some videos are replaced.
+
+    Everything else is that of the old file: other videos, other subsets, and keys that afkit does not know. An
+    annotation that is among the new segments as it was keeps its other keys, too.
+
+    Args:
+        path: the new file, ends in .json.
+        source: the old file.
+        videos: ids of the videos whose segments are replaced; one without a row in `segments` ends without any.
+        segments: video, start_sec, end_sec, label (id), name; rows of other videos are not looked at.
+
+    Raises:
+        ValueError: the new file exists or ends otherwise, the old one is missing or malformed, or has no such video.
+        OSError: the folder cannot be written to.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
+    if path.exists():
+        raise ValueError(f"{path} exists; give the name of a new file")
+    read_annotations(source)  # says what is wrong with it
+    content = read_json(source)
+    database = dict(content["database"])
+    for video in videos:
+        if video not in database:
+            raise ValueError(f"{source} has no video '{video}'; its corrections have no place there")
+        rows = segments[segments["video"] == video]
+        database[video] = database[video] | {"annotations": _replace(database[video].get("annotations") or [], rows)}
+    write_json(path, content | {"database": database})
+
+
+def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """An entry for each row, in their order; the old entry where there is an equal one."""
+    old: dict[tuple[float, float, int], list[dict[str, Any]]] = {}
+    for entry in annotations:
+        start, end = entry["segment"]
+        old.setdefault((float(start), float(end), int(entry["label_id"])), []).append(entry)
+    entries = []
+    for start, end, label, name in rows[["start_sec", "end_sec", "label", "name"]].itertuples(index=False):
+        same = old.get((start, end, label))
+        entries.append(same.pop(0) if same else {"label": name, "segment": [start, end], "label_id": label})
+    return entries
+
+
+def video_facts(video: Video) -> dict[str, Any]:
+    """What an annotation file says of a video beside its segments, without what is not known."""
+    known = {"duration": video.duration_sec} if video.duration_sec < UNKNOWN_DURATION_SEC else {}
+    return {"subset": video.subset} | known | ({} if video.fps is None else {"fps": video.fps})

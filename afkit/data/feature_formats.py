@@ -1,0 +1,190 @@
+"""The kinds of files that hold an array of features or of samples, each opened as a (T, C) table of numbers."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HDF5 = (".hdf5", ".h5")
+SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
+FEATURES = "feats"  # the array's name in files that may hold several
+
+
+def open_array(path: Path, name: str, video: str) -> Any:
+    """A table of one file: mapped (.npy), in HDF5, or read whole (.npz, .safetensors, .csv).
+
+    Args:
+        path: the file; its ending tells the format. A .csv file may begin with a row of column names.
+        name: of the array in an HDF5 file of many videos. A file of this name (or of another format) holds one video:
+            its array is called `feats`, or is the only one.
+        video: id, for messages.
+
+    Returns:
+        (T, C), T >= 1, in the file's data type; an array, or what is sliced like one.
+
+    Raises:
+        ValueError: the file is missing, unreadable, or holds no table of real numbers; the message names it.
+    """
+    with named(path, video):
+        array = _OPEN[path.suffix.lower()](path, name)
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"its values have the type {array.dtype}, which is no number")
+    if len(array.shape) != 2 or 0 in array.shape:
+        raise ValueError(f"{path}: features must be (T, C) with T >= 1, not {array.shape}; extract '{video}' again")
+    return array
+
+
+def array_names(path: Path) -> list[str]:
+    """The names of the arrays in an HDF5 file, at its top level.
+
+    Raises:
+        ValueError: it cannot be read; the message names it.
+    """
+    import h5py
+
+    with named(path, path.stem), h5py.File(path, "r") as file:
+        return [name for name in file if isinstance(file.get(name), h5py.Dataset)]
+
+
+def holds_array(path: Path, name: str) -> bool:
+    """Whether an HDF5 file holds something of that name; True for one that cannot be read, which reading it says."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return name in file
+    except OSError:
+        return True
+
+
+@contextmanager
+def named(path: str | Path, video: str) -> Iterator[None]:
+    """Errors of reading become one ValueError that names file and video."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path} does not exist; put the features there, or correct data.features (video '{video}')"
+        ) from None
+    except KeyError as error:
+        raise ValueError(f"{path} has no array {error} for video '{video}'") from None
+    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a readable feature file for video '{video}': {error}") from None
+
+
+def _open_npy(path: Path, name: str) -> np.ndarray:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if isinstance(array, np.lib.npyio.NpzFile):
+        array.close()
+        raise ValueError("its content is not that of a .npy file")
+    return array
+
+
+def _read_npz(path: Path, name: str) -> np.ndarray:
+    archive = np.load(path, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError("its content is not that of a .npz file")
+    with archive:
+        return archive[_only(archive.files)]
+
+
+def _open_hdf5(path: Path, name: str) -> Any:
+    """The array in an HDF5 file, which stays open as long as the array is used."""
+    import h5py  # only for features kept in HDF5
+
+    file = h5py.File(path, "r")
+    array = file[name if name in file or path.stem != name else _only(list(file))]
+    if not isinstance(array, h5py.Dataset):
+        raise ValueError(f"'{name}' is a group in it, not an array")
+    return array
+
+
+def _read_safetensors(path: Path, name: str) -> np.ndarray:
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensor = file.get_tensor(_only(list(file.keys())))
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from None
+    if not tensor.is_complex() and tensor.is_floating_point():
+        tensor = tensor.float()  # numpy has no bfloat16
+    return tensor.numpy()
+
+
+def _only(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else FEATURES
+
+
+def read_csv(path: Path, gaps: bool = False) -> np.ndarray:
+    """A table of numbers, with or without a row of column names, separated by comma, semicolon, tab or blanks.
+
+    Args:
+        path: UTF-8 text.
+        gaps: accept empty cells, which become NaN, and numbers that are not finite.
+
+    Returns:
+        (T, C) float64.
+
+    Raises:
+        ValueError: no row, or one that is no row of (finite) numbers or is longer or shorter; the message names its
+            line, not the file.
+    """
+    lines = [(i, line) for i, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
+    first = lines[0][1] if lines else ""
+    separator = max(",;\t", key=first.count)
+    separator = separator if separator in first else None  # blanks
+    if lines and not any(map(_is_number, first.split(separator))):
+        lines = lines[1:]  # names of columns
+    if not lines:
+        raise ValueError("it holds no row of numbers")
+    table = _parse(lines, separator)
+    if table is None and gaps and separator:
+        lines = [(i, separator.join(cell.strip() or "nan" for cell in line.split(separator))) for i, line in lines]
+        table = _parse(lines, separator)
+    if table is None or not (gaps or np.isfinite(table).all()):
+        raise ValueError(_complaint(lines, separator, gaps))
+    return table
+
+
+def _parse(lines: list[tuple[int, str]], separator: str | None) -> np.ndarray | None:
+    text = io.StringIO("\n".join(line for _, line in lines))
+    try:
+        return np.loadtxt(text, delimiter=separator, ndmin=2, comments=None)
+    except ValueError:
+        return None
+
+
+def _complaint(lines: list[tuple[int, str]], separator: str | None, gaps: bool) -> str:
+    """What is wrong with the first bad row of a table."""
+    width = len(lines[0][1].split(separator))
+    for i, line in lines:
+        cells = line.split(separator)
+        if len(cells) != width:
+            return f"row {i} has {len(cells)} cells, those before it {width}; correct it"
+        bad = next((cell for cell in cells if not (_is_number(cell) and (gaps or np.isfinite(float(cell))))), None)
+        if bad is not None:
+            return f"row {i}: {bad[:40]!r} is no {'' if gaps else 'finite '}number; correct it"
+    return "it is no table of numbers"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+_OPEN = {
+    ".npy": _open_npy,
+    ".npz": _read_npz,
+    ".hdf5": _open_hdf5,
+    ".h5": _open_hdf5,
+    ".safetensors": _read_safetensors,
+    ".csv": lambda path, name: read_csv(path),
+}

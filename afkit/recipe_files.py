@@ -1,0 +1,166 @@
+"""Recipes of one's own: a YAML file is taken wherever the name of a built-in recipe is."""
+
+import hashlib
+import json
+import math
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from afkit.config import SECTIONS, make_recipe, nearest
+from afkit.files import project_root, write_text
+
+FOLDER = "recipes"  # of the project: its files are known by their names alone
+HINT = "see recipes/README.md"
+
+
+def recipe_file(name: str) -> Path | None:
+    """The file that a recipe's name means.
+
+    Args:
+        name: a path that ends in .yaml, relative to the project or absolute, or the name of a file in its folder
+            recipes/ ("mine" for recipes/mine.yaml).
+
+    Returns:
+        the path, which need not exist where a path was given; None for any other name.
+    """
+    if name.endswith(".yaml"):
+        return project_root() / name
+    path = project_root() / FOLDER / f"{name}.yaml"
+    return path if name and Path(name).name == name and path.is_file() else None
+
+
+def own_names() -> list[str]:
+    """The names of the recipes in the project's folder recipes/, sorted."""
+    return sorted(path.stem for path in (project_root() / FOLDER).glob("*.yaml"))
+
+
+def read_recipe_file(path: Path, built_in: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings in a recipe file, checked.
+
+    Args:
+        path: YAML: the sections of a recipe, and perhaps `base`, the name of a built-in recipe to start from.
+        built_in: the settings of those.
+
+    Returns:
+        nested settings for `afkit.config.make_recipe`; the name is the file's, without its ending.
+
+    Raises:
+        ValueError: not readable, the name of a built-in recipe, an unknown base, section or parameter (the nearest
+            valid name is offered), a wrong type, or settings that contradict each other; one sentence with the file.
+    """
+    content = _load(path)
+    if path.stem in built_in:
+        raise ValueError(f"{path} has the name of the built-in recipe '{path.stem}'; give the file another name")
+    base = content.pop("base", None)
+    if base is not None and str(base) not in built_in:
+        hint = nearest(str(base), list(built_in))
+        raise ValueError(f"{path}: 'base' names a built-in recipe, and there is no '{base}'; {hint}")
+    settings = {"name": path.stem, **(built_in[base] if base else {})}
+    try:
+        changes = _dotted(content)
+        checked = make_recipe(settings, changes)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    prepared_as = "" if "data.annotations" in changes else base  # data of one's own is nobody else's
+    return checked.model_dump() | {"base": prepared_as or ""}
+
+
+def file_digest(settings: Mapping[str, Any]) -> str:
+    """Eight digits that tell a file's settings from others: a run of a file that was changed is another run."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def write_recipe_file(path: str | Path, choices: Iterable[tuple[str, Any, str]], remark: str = "") -> None:
+    """Write settings as a recipe file, with the reason of each as a comment above it.
+
+    Args:
+        path: ends in .yaml; relative to the working directory or absolute.
+        choices: dotted parameter, value, reason; in any order.
+        remark: stands at the top.
+
+    Raises:
+        ValueError: another ending, or the file exists.
+    """
+    path = Path(path)
+    if path.suffix != ".yaml":
+        raise ValueError(f"{path} must end in .yaml to be found as a recipe; give it that ending")
+    if path.exists():
+        raise ValueError(f"{path} exists and may hold changes of your own; delete it, or give another name")
+    lines = _comment(remark, "")
+    sections: dict[str, list[str]] = {section: [] for section in SECTIONS}
+    for dotted, value, why in choices:
+        section, _, parameter = dotted.partition(".")
+        sections[section] += [*_comment(why, "  "), f"  {parameter}: {_in_one_line(value)}"]
+    for section, own in sections.items():
+        lines += ["", f"{section}:", *own] if own else []
+    write_text(path, "\n".join(lines).lstrip("\n") + "\n")
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    readable = "".join(letter if letter.isprintable() else " " for letter in text)  # YAML takes no others
+    return [f"{indent}# {line}" for line in textwrap.wrap(readable, 110)]
+
+
+def _in_one_line(value: Any) -> str:
+    """A value in YAML: that of a list with this one entry, without its brackets."""
+    readable = json.dumps(value, ensure_ascii=False).isprintable()  # else letters become codes
+    return _yaml().safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=readable).strip()[1:-1]
+
+
+def _yaml() -> ModuleType:
+    try:
+        import yaml  # only recipe files need it
+    except ImportError:
+        raise ValueError("recipe files need a YAML library: pip install pyyaml") from None
+    return yaml
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file."""
+    yaml = _yaml()
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_repeated_keys(path, yaml.compose(text, Loader=yaml.SafeLoader))
+        content = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; own recipes: {', '.join(own_names()) or 'none'} ({HINT})") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold sections of settings, e.g. 'optim: {{epochs: 20}}'; {HINT}")
+    return content
+
+
+def _refuse_repeated_keys(path: Path, tree: Any) -> None:
+    """YAML lets the last of two equal keys win, which nobody means; the sections and their parameters are looked at."""
+    if getattr(tree, "id", "") != "mapping":
+        return
+    for node in (tree, *(value for _, value in tree.value if value.id == "mapping")):
+        keys = [str(key.value) for key, _ in node.value]
+        repeated = [key for key in keys if keys.count(key) > 1]
+        if repeated:
+            raise ValueError(f"{path} gives '{repeated[0]}' twice; remove one")
+
+
+def _dotted(content: Mapping[str, Any]) -> dict[str, Any]:
+    """{"optim": {"epochs": 2}} -> {"optim.epochs": 2}; dotted names at the top, as in overrides, stay as they are."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            own = {f"{key}.{parameter}": setting for parameter, setting in value.items()}
+        elif "." in str(key):
+            own = {str(key): value}
+        elif key in SECTIONS:
+            raise ValueError(f"'{key}' must be a section of settings, not {value!r}")
+        else:
+            raise ValueError(f"a recipe file has no '{key}'; {nearest(str(key), ['base', *SECTIONS])}")
+        twice = found.keys() & own.keys()
+        if twice:
+            raise ValueError(f"'{min(twice)}' is given twice; remove one")
+        found |= own
+    return found

@@ -1,0 +1,100 @@
+"""The inspector of finished and unfinished runs, with all that the run folder and its data have to show."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from afkit.data.features import locate
+from afkit.data.sensors import SENSOR_DATA, sensor_arguments
+from afkit.files import read_json
+from afkit.runs.collection import entry
+from afkit.view.inspector import compare_segments, inspect_segments
+from afkit.view.inspector_data import Inspected, read_inspected
+from afkit.view.inspector_tracks import Curves, Tracks
+
+
+def inspect_run(
+    run_dir: str | Path,
+    data_root: str | Path = "",
+    video: str = "",
+    tiou: float = 0.5,
+    min_score: float = 0.2,
+    videos: str | Path = "",
+) -> Any:
+    """The inspector of a run, as the last value of a notebook's cell.
+
+    Args:
+        run_dir: the run folder.
+        data_root: folder of all data sets; "" for where the run found it.
+        video, tiou, min_score: as of `afkit.view.inspector.inspect_segments`.
+        videos: folder of video files that are named like the videos; "" for none. The kernel sends them to the browser,
+            up to 100 MB each.
+
+    Returns:
+        As `inspect_segments`.
+
+    Raises:
+        ValueError: the folder holds no run, its annotation file or the folder of videos is not found, or as
+            `inspect_segments`.
+    """
+    return inspect_segments(collect_inspected(run_dir, data_root, videos), video, tiou, min_score)
+
+
+def compare_runs(
+    run_dirs: Sequence[str | Path],
+    data_root: str | Path = "",
+    video: str = "",
+    tiou: float = 0.5,
+    min_score: float = 0.2,
+    videos: str | Path = "",
+) -> Any:
+    """The inspector of several runs, one above the other, of the videos that all of them have.
+
+    Args:
+        run_dirs: two or more run folders.
+        data_root, video, tiou, min_score, videos: as of `inspect_run`.
+
+    Returns:
+        As `afkit.view.inspector.compare_segments`.
+
+    Raises:
+        ValueError: as `inspect_run` and `afkit.view.inspector_compare.make_comparable`.
+    """
+    return compare_segments([collect_inspected(run, data_root, videos) for run in run_dirs], video, tiou, min_score)
+
+
+def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: str | Path = "") -> Inspected:
+    """A run with its tracks. Weights and features are read when a score curve is asked for, and may be missing.
+
+    Args:
+        run_dir, data_root, videos: as of `inspect_run`.
+
+    Raises:
+        ValueError: the folder holds no run, its annotation file or the folder of videos is not found, or a file is
+            malformed.
+    """
+    inspected = read_inspected(run_dir, data_root)
+    folder = Path(run_dir).absolute()
+    facts = read_json(folder / "run.json")
+    annotations = entry(facts, "recipe", "data", "annotations")
+    root = _data_root(inspected, Path(str(data_root or facts["data_root"])), annotations, folder)
+    if videos and not Path(videos).is_dir():
+        raise ValueError(f"the folder of videos '{videos}' does not exist")
+    signal = functools.partial(sensor_arguments, annotations, root) if annotations in SENSOR_DATA else None
+    opened = functools.cache(functools.partial(_open_curves, folder, facts, root))
+    tracks = Tracks(lambda name: opened()(name), signal, Path(videos) if videos else None)
+    return replace(inspected, tracks=tracks)
+
+
+def _data_root(inspected: Inspected, root: Path, annotations: str, folder: Path) -> Path:
+    """The data root below which `read_inspected` found the run's annotation file."""
+    places = [base / root for base in (Path.cwd(), *folder.parents)]
+    return next(place for place in places if locate(place, annotations) == inspected.annotations.path)
+
+
+def _open_curves(folder: Path, facts: dict[str, Any], data_root: Path) -> Curves:
+    from afkit.runs.score_curves import curves_of_run  # with torch, which takes seconds to load
+
+    return curves_of_run(folder, facts, data_root)

@@ -1,0 +1,208 @@
+"""The inspector as a widget with a kernel behind it, in JupyterLab and in Voila."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from afkit.view.inspector_data import list_segments, read_inspected, shown_rows
+
+pytest.importorskip("jupyterlab", reason="the widget is looked at in JupyterLab")
+pytest.importorskip("papermill", reason="the run is made by papermill")
+pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+RUN = "results/watch/seen"
+TOKEN = "a token of this test"
+START_MS = 120_000  # of a server and a kernel, on a busy machine
+PANEL = "document.querySelector('.afkit-inspector').inspector"
+FOREIGN = re.compile(r"https?://(?!127\.0\.0\.1)")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project folder with a short real run, whose predictions are good and bad."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    arguments = ["run", "watch", "--seed", "1", "--set", "optim.epochs=1", "--name", "seen"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "afkit", *arguments], cwd=folder, env=environment, check=True)
+    return folder
+
+
+@contextmanager
+def serving(folder: Path, *command: str):
+    """A server process that listens on a free port; the port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "JUPYTER_TOKEN": TOKEN}
+    environment |= {"PYTHONUNBUFFERED": "1", "JUPYTER_CONFIG_DIR": str(folder / "config")}  # no user's settings
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, f"--port={port}"], cwd=folder, env=environment, stdout=log, stderr=log
+        )
+    try:
+        until = time.monotonic() + START_MS / 1000
+        while not _answers(port):
+            assert process.poll() is None and time.monotonic() < until, (folder / "server.log").read_text()
+            time.sleep(0.2)
+        yield port
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(3)
+        except subprocess.TimeoutExpired:  # JupyterLab asks whether it is meant
+            process.terminate()
+            process.wait(60)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def looking(browser, tmp_path: Path):
+    """An empty page that must not complain while it is looked at, but of what other hosts would have given."""
+    complaints = []
+
+    def note(message):
+        if message.type == "error" and not FOREIGN.match(message.location.get("url", "")):
+            complaints.append(f"{message.text} {message.location.get('url', '')}")
+
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    try:
+        yield page
+    finally:
+        page.screenshot(path=Path(os.environ.get("AFKIT_SCREENSHOTS", tmp_path)) / f"{tmp_path.name}.png")
+        page.close()
+    assert complaints == []
+
+
+def counted(page) -> int:
+    """How many segments the inspector says it shows."""
+    page.wait_for_timeout(500)
+    return int(page.inner_text("[data-role=count]").split()[0])
+
+
+def computed(project: Path, video: str, score: float) -> int:
+    """How many Python computes."""
+    segments = list_segments(*read_inspected(project / RUN, project / "data").of_video(video))
+    return int(shown_rows(segments, score).sum())
+
+
+def slide(page, score: str) -> int:
+    page.locator("[data-role=score]").fill(score)
+    return counted(page)
+
+
+def use(page, project: Path) -> None:
+    """What one does with the inspector: read a tooltip, filter, zoom, pan, select, step to errors."""
+    page.wait_for_selector("[data-role=count]", timeout=START_MS)
+    page.locator(".scroller canvas").scroll_into_view_if_needed()
+    video = page.evaluate(f"{PANEL}.state.video")
+    counts = {score: slide(page, score) for score in ("0.6", "0.05", "0")}
+    assert counts == {score: computed(project, video, float(score)) for score in counts}
+    assert len(set(counts.values())) == 3
+    slide(page, "0.2")
+
+    x, y = page.evaluate(f"({WHERE})({PANEL})")
+    page.mouse.move(x, y)
+    tooltip = page.locator("[role=tooltip]").inner_text()
+    assert "prediction" in tooltip and "score 0." in tooltip, tooltip
+    page.mouse.click(x, y)
+    assert "prediction" in page.inner_text("[data-role=said]")
+
+    whole = page.evaluate(f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]")
+    page.mouse.wheel(0, -240)
+    page.wait_for_timeout(300)
+    near = page.evaluate(f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]")
+    assert near[1] - near[0] < 0.7 * (whole[1] - whole[0])
+    page.mouse.down()
+    page.mouse.move(x - 60, y)
+    page.mouse.up()
+    moved = page.evaluate(f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]")
+    assert moved[0] > near[0] and moved[1] - moved[0] == pytest.approx(near[1] - near[0])
+    page.locator("[data-role=next]").click()
+    said = page.inner_text("[data-role=said]")
+    assert "error: " in said or "missed" in said
+
+
+# The middle of the first prediction that is drawn, on the page.
+WHERE = """({ scene, canvas }) => {
+  const i = scene.shown.findIndex((kind, k) => kind > 1 && !Number.isNaN(scene.segments.score[k]));
+  const lane = scene.lanes.find((one) => one.label === scene.segments.label[i]);
+  const row = lane.rows.find((one) => one.ids.includes(i)), box = canvas.getBoundingClientRect();
+  const middle = (scene.segments.start[i] + scene.segments.end[i]) / 2;
+  const share = (middle - scene.view.from) / (scene.view.to - scene.view.from);
+  const x = scene.left + share * (scene.width - scene.left), y = 26 - scene.scrollTop + row.top + row.height / 2;
+  return [box.x + x, box.y + y];
+}"""
+
+
+def test_the_widget_works_in_jupyterlab_and_gives_python_what_was_selected(browser, tmp_path, project):
+    path = project / "notebooks" / "04_visualize.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
+    cell.source += f'\nseed, overrides, run_dir = 1, {{"optim.epochs": 1}}, "{RUN}"'
+    nbformat.write(notebook, path)
+    lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
+    with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
+        window.goto(f"http://127.0.0.1:{port}/lab/tree/notebooks/04_visualize.ipynb?token={TOKEN}")
+        window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
+        window.wait_for_selector("text=Python 3 (", timeout=START_MS)
+        window.click("text=Run >> nth=0")
+        window.click("text=Run All Cells")
+        use(window, project)
+        said = window.inner_text("[data-role=said]")
+        window.locator(".jp-NotebookPanel-toolbar [data-command='notebook:insert-cell-below']").click()
+        window.wait_for_timeout(500)
+        window.keyboard.press("Enter")
+        window.keyboard.insert_text("print(len(inspector.selection), *inspector.selection[['name', 'kind']].iloc[0])")
+        window.keyboard.press("Shift+Enter")
+        (name, kind) = said.split(", ")[0], "miss" if "missed" in said else re.search("error: ([a-z ]+)", said)[1]
+        window.wait_for_selector(f"text=1 {name} {kind}", timeout=START_MS)
+
+
+def test_the_widget_works_in_voila(browser, tmp_path, project):
+    pytest.importorskip("voila", reason="an extra")
+    with serving(project, "afkit", "view", RUN, "--data-root", "data") as port, looking(browser, tmp_path) as window:
+        window.goto(f"http://127.0.0.1:{port}/")
+        assert window.locator(".afkit-inspector").count() == 0 and "oken" in window.inner_text("body"), "nobody gets in"
+        address = (project / "server.log").read_text().split()[1]
+        window.goto(address)
+        use(window, project)
+
+
+def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):
+    lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
+    with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
+        window.goto(f"http://127.0.0.1:{port}/lab/tree/{RUN}/04_visualize.ipynb?token={TOKEN}")
+        window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
+        shown = set()  # (cell, kind of output, has a picture); cells far outside the window are not drawn
+        window.locator(".jp-Notebook .jp-Cell").first.hover()
+        for _ in range(40):
+            window.wait_for_timeout(200)
+            shown |= {tuple(entry) for entry in window.evaluate(OUTPUTS)}
+            window.mouse.wheel(0, 500)
+    cells = nbformat.read(project / RUN / "04_visualize.ipynb", as_version=4).cells
+    (number,) = (i for i, cell in enumerate(cells) if "application/vnd.jupyter.widget-view+json" in str(cell))
+    assert {(kind, pictures) for cell, kind, pictures in shown if cell == number} == {("image/png", 1)}
+
+
+OUTPUTS = """[...document.querySelectorAll('.jp-Notebook .jp-Cell')].flatMap((cell) =>
+  [...cell.querySelectorAll('.jp-OutputArea-output')].map((output) =>
+    [Number(cell.dataset.windowedListIndex), output.dataset.mimeType, output.querySelectorAll('img').length]))"""

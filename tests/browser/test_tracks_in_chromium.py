@@ -1,0 +1,353 @@
+"""Tracks below the lanes, the video, and several runs above each other, in a real browser."""
+
+import base64
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from pages import CANVAS, EVIL, PANEL, WAIT_MS, counted, many, view_of
+
+from afkit.view.inspector_compare import write_comparison
+from afkit.view.inspector_data import Inspected
+from afkit.view.inspector_page import write_inspector
+from afkit.view.inspector_tracks import Tracks
+
+pytestmark = pytest.mark.slow
+TRACKS = f"{PANEL}.tracks"
+LEFT_PX, AXIS_PX = 168, 26  # of a wide canvas: the names, the time axis
+FILM_SEC = 2.0
+RECORD = """async (seconds) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [64, 48];
+  const pen = canvas.getContext("2d"), parts = [];
+  const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: "video/webm" });
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  const stopped = new Promise((resolve) => (recorder.onstop = resolve));
+  recorder.start();
+  const began = performance.now();
+  while (performance.now() - began < 1000 * seconds) { // dark first, then bright
+    pen.fillStyle = performance.now() - began < 500 * seconds ? "#101010" : "#f0f0f0";
+    pen.fillRect(0, 0, 64, 48);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  recorder.stop();
+  await stopped;
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+
+
+@pytest.fixture(scope="module")
+def film(browser):
+    """Bytes of a video that was recorded in the browser: a second of dark, then a second of light."""
+    page = browser.new_page()
+    recorded = base64.b64decode(page.evaluate(RECORD, FILM_SEC))
+    page.close()
+    return recorded
+
+
+def curves(video):
+    """201 steps: class 0 rises to 0.9, class 1 has a peak of 1 at 150 s, class 2 never scores."""
+    times_sec = np.arange(201.0)
+    peak = np.where(np.abs(times_sec - 150) < 1, 1.0, 0.1)
+    return times_sec, np.stack([0.9 * times_sec / 200, peak, np.zeros(201)], axis=1)
+
+
+def waves(video):
+    """Three channels of 10 Hz."""
+    times_sec = np.arange(2000) / 10
+    signal = np.stack([np.sin(times_sec), np.cos(times_sec), times_sec / 100 - 1], axis=1)
+    return {
+        "signal": signal,
+        "signal_rate_hz": 10,
+        "signal_names": ["x", "y", "z"],
+        "signal_groups": {'acceleration <b> & "g" [g]': [0, 1, 2]},
+    }
+
+
+def with_tracks(inspected, **sources) -> Inspected:
+    return replace(inspected, tracks=Tracks(**sources))
+
+
+def chosen_curve(page):
+    """Name and values of the curve that is drawn, values as 255ths; None where it has none."""
+    drawn = f"(({{ drawn }}) => drawn && [drawn.name, drawn.values ? Array.from(drawn.values) : null])({TRACKS})"
+    return page.evaluate(drawn)
+
+
+def test_the_best_class_is_drawn_then_that_of_the_segment_pointed_at_then_the_chosen_one(opened):
+    page = opened(with_tracks(many(1), curves=curves))
+    name, values = chosen_curve(page)
+    assert name == "class 1" and max(values) == 255 and values.index(255) == 150
+    box = page.locator(CANVAS).bounding_box()
+    page.mouse.move(box["x"] + LEFT_PX + 10, box["y"] + 40)
+    page.wait_for_timeout(WAIT_MS)
+    name, values = chosen_curve(page)
+    assert name == EVIL and values == np.rint(255 * 0.9 * np.arange(201) / 200).tolist()
+    page.select_option("[data-role=track-class]", "2")
+    assert chosen_curve(page) == ["class 2", None]
+    assert "class 2 has no score of 0.01 or more" in page.inner_text(".tracks")
+    assert page.locator("[data-role=curve]").is_hidden()
+
+
+SHADES = {"blue": "b - r > 90", "orange": "r - b > 90", "dark": "r + g + b < 250"}
+
+
+def drawn_at(page, role, color, left, top=0, width=1, height=88):
+    """(x, y) of the pixels of a colour in a part of a track's canvas."""
+    return page.evaluate(
+        """([role, left, top, width, height]) => {
+          const pen = document.querySelector(`[data-role=${role}]`).getContext("2d"), found = [];
+          const { data } = pen.getImageData(left, top, width, height);
+          for (let i = 0; i < data.length; i += 4) {
+            const [r, g, b] = data.slice(i, i + 3), at = i / 4;
+            if (SHADE) found.push([left + (at % width), top + Math.floor(at / width)]);
+          }
+          return found;
+        }""".replace("SHADE", SHADES[color]),
+        [role, left, top, width, height],
+    )
+
+
+def height_of(share):
+    """Where a share of the range lies on a track, in pixels from the top."""
+    return 88 - 9 - share * (88 - 2 * 9)
+
+
+def test_the_curve_lies_at_its_time_and_height_also_when_zoomed_in(opened):
+    page = opened(with_tracks(many(1), curves=curves))
+    page.select_option("[data-role=track-class]", "0")
+    wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    for begin, end in ((0, 200), (80, 120)):
+        page.evaluate(f"{PANEL}.look({begin}, {end})")
+        page.wait_for_timeout(WAIT_MS)
+        x = LEFT_PX + int(wide * (100 - begin) / (end - begin))
+        heights = [y for _, y in drawn_at(page, "curve", "blue", x)]
+        assert heights and abs(np.mean(heights) - height_of(0.45)) < 2, "0.9 * 100 / 200"
+
+
+def test_the_threshold_moves_with_the_control(opened):
+    page = opened(with_tracks(many(1), curves=curves))
+    for score in ("0.3", "0.8"):
+        page.locator("[data-role=score]").fill(score)
+        page.wait_for_timeout(WAIT_MS)
+        heights = [y for _, y in drawn_at(page, "curve", "dark", LEFT_PX + 5, width=400)]
+        assert len(heights) > 200 and abs(np.mean(heights) - height_of(float(score))) < 2
+
+
+def test_the_signal_is_drawn_below_with_its_names_as_text(opened):
+    page = opened(with_tracks(many(1), signal=waves))
+    assert page.get_attribute("[data-role=signal]", "aria-label") == 'acceleration <b> & "g" [g] over time'
+    assert page.locator(".afkit-inspector b").count() == 0
+    page.evaluate(f"{PANEL}.look(0, 20)")
+    page.wait_for_timeout(WAIT_MS)
+    wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    peak = LEFT_PX + int(wide * np.pi / 2 / 20)  # sin is 1, and cos 0
+    for color, share in (("blue", 1), ("orange", 0.5)):
+        heights = [y for _, y in drawn_at(page, "signal", color, peak - 4, width=8)]
+        assert heights and abs(np.mean(heights) - height_of(share)) < 4
+    page.uncheck("[data-role=track-signal]")
+    page.wait_for_timeout(WAIT_MS)
+    assert page.locator(".tracks").is_hidden()
+
+
+def fails(video):
+    raise ValueError('no score curve: "<i>ema</i>" does not exist')
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_stays_usable(opened, tmp_path):
+    page = opened(with_tracks(many(2), curves=fails, signal=lambda video: {}, videos=tmp_path))
+    text = page.inner_text(".tracks")
+    assert 'No score curve: "<i>ema</i>" does not exist.' in text and "There is no sensor signal of this video." in text
+    assert "has no file of the video 'video1'" in page.inner_text("[data-role=film-said]")
+    assert page.locator("video").is_hidden() and page.locator("[data-role=play]").is_hidden()
+    page.locator(CANVAS).press(" ")
+    page.select_option("[data-role=video]", "video0")
+    page.locator(CANVAS).press("n")
+    assert "error" in page.inner_text("[data-role=said]") or "missed" in page.inner_text("[data-role=said]")
+
+
+def test_without_tracks_nothing_is_added(opened):
+    page = opened(many(1))
+    for part in (".tracks", ".tracks-controls", ".screen"):
+        assert page.locator(part).is_hidden()
+
+
+def test_500_classes_and_a_video_without_segments_have_their_tracks(opened):
+    full = many(1, 1000, 500)
+    sources = {"curves": lambda video: (np.arange(50.0), np.tile(np.linspace(0, 1, 500), (50, 1))), "signal": waves}
+    page = opened(with_tracks(replace(full, durations_sec={"video0": 200.0, "none": 10.0}), **sources), width=600)
+    assert chosen_curve(page)[0] == "class 499"
+    page.select_option("[data-role=video]", "none")
+    page.wait_for_timeout(WAIT_MS)
+    assert chosen_curve(page)[0] == "class 499" and page.locator("[data-role=signal]").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 600
+
+
+def wait_for_film(page):
+    """Until a frame is there. The page's policy forbids what playwright would wait with."""
+    for _ in range(50):
+        if page.evaluate("document.querySelector('video').readyState") >= 2:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"no frame: {page.inner_text('[data-role=film-said]')}")
+
+
+@pytest.fixture
+def with_film(opened_file, film, tmp_path):
+    """A page whose first video has a film of two seconds, its second one a broken file, its third one none."""
+    (tmp_path / "my films").mkdir()
+    (tmp_path / "my films" / "video0.webm").write_bytes(film)
+    (tmp_path / "my films" / "video1.mp4").write_bytes(b"no film at all")
+    inspected = with_tracks(many(3), videos=tmp_path / "my films", curves=curves)
+    write_inspector(tmp_path / "film.html", inspected)
+    page = opened_file(tmp_path / "film.html")
+    page.select_option("[data-role=video]", "video0")
+    wait_for_film(page)
+    page.evaluate(f"{PANEL}.look(0, 2)")
+    page.wait_for_timeout(WAIT_MS)
+    return page
+
+
+def to_time(page, seconds, y=AXIS_PX / 2, action="move"):
+    """Move the pointer to a time of the view from 0 to 2 s, or click there."""
+    box = page.locator(CANVAS).bounding_box()
+    wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    getattr(page.mouse, action)(box["x"] + LEFT_PX + wide * seconds / 2, box["y"] + y)
+    page.wait_for_timeout(2 * WAIT_MS)
+
+
+def film_sec(page):
+    return page.evaluate("document.querySelector('video').currentTime")
+
+
+def brightness(page):
+    """Of the frame's middle, 0 to 1."""
+    picture = imread(io.BytesIO(page.locator("video").screenshot()))  # (height, width, channels)
+    return picture[picture.shape[0] // 2, picture.shape[1] // 2, 0]
+
+
+def test_the_pointer_shows_its_frame_and_a_click_in_the_axis_keeps_it(with_film):
+    to_time(with_film, 1.6, y=60)
+    assert film_sec(with_film) == pytest.approx(1.6, abs=0.02) and brightness(with_film) > 0.8
+    to_time(with_film, 0.5, y=60)
+    assert film_sec(with_film) == pytest.approx(0.5, abs=0.02) and brightness(with_film) < 0.2
+    to_time(with_film, 1.4, action="click")
+    with_film.mouse.move(5, 5)
+    with_film.wait_for_timeout(2 * WAIT_MS)
+    assert film_sec(with_film) == pytest.approx(1.4, abs=0.02)
+    line = with_film.locator(".stage .cursor").bounding_box()
+    box = with_film.locator(CANVAS).bounding_box()
+    wide = with_film.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    assert line["x"] == pytest.approx(box["x"] + LEFT_PX + 0.7 * wide, abs=3)
+
+
+def test_a_click_on_lanes_or_a_drag_sets_no_cursor(with_film):
+    to_time(with_film, 1.4, y=150, action="click")
+    with_film.mouse.move(5, 5)
+    with_film.wait_for_timeout(WAIT_MS)
+    assert film_sec(with_film) == 0
+
+
+def test_space_plays_and_the_view_follows_the_cursor(with_film):
+    with_film.evaluate(f"{PANEL}.look(0, 0.5)")
+    with_film.locator(CANVAS).press(" ")
+    with_film.wait_for_timeout(WAIT_MS)
+    assert with_film.inner_text("[data-role=play]") == "pause"
+    with_film.wait_for_timeout(900)
+    with_film.click("[data-role=play]")
+    with_film.wait_for_timeout(WAIT_MS)
+    assert with_film.inner_text("[data-role=play]") == "play"
+    stopped, (begin, end) = film_sec(with_film), view_of(with_film)
+    assert stopped > 0.6 and begin <= stopped <= end and end - begin == pytest.approx(0.5)
+    with_film.wait_for_timeout(WAIT_MS)
+    assert film_sec(with_film) == pytest.approx(stopped, abs=0.02)
+
+
+def test_a_broken_film_is_named_and_one_that_is_missing_too(with_film):
+    with_film.select_option("[data-role=video]", "video1")
+    with_film.wait_for_timeout(2 * WAIT_MS)
+    assert "'video1.mp4' cannot be played" in with_film.inner_text("[data-role=film-said]")
+    assert with_film.locator("video").is_hidden() and counted(with_film) > 10
+    with_film.select_option("[data-role=video]", "video2")
+    assert "has no file of the video 'video2'" in with_film.inner_text("[data-role=film-said]")
+    with_film.select_option("[data-role=video]", "video0")
+    wait_for_film(with_film)
+    assert with_film.inner_text("[data-role=film-said]") == "" and with_film.locator("video").is_visible()
+
+
+def test_media_of_other_places_are_refused(browser, tmp_path):
+    """By the page's policy: the test breaks into the page and sets another address."""
+    write_inspector(tmp_path / "a.html", with_tracks(many(1), videos=tmp_path))
+    page = browser.new_page()
+    page.goto((tmp_path / "a.html").as_uri())
+    refused = page.evaluate(
+        """() => new Promise((resolve) => {
+          document.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
+          setTimeout(() => resolve("nothing"), 3000);
+          document.querySelector("video").src = "data:video/webm;base64,AAAA";
+        })"""
+    )
+    assert refused == "media-src"
+    page.close()
+
+
+@pytest.fixture
+def compared(opened_file, tmp_path):
+    """A page of two runs with the same ground truth; the second one predicts other segments."""
+    first, second = with_tracks(many(2), curves=curves), with_tracks(many(2), curves=curves)
+    shifted = second.predictions.assign(
+        start_sec=second.predictions["start_sec"] + 3, end_sec=second.predictions["end_sec"] + 15
+    )
+    write_comparison(
+        tmp_path / "both.html", [replace(first, title="one"), replace(second, title="two", predictions=shifted)]
+    )
+    return opened_file(tmp_path / "both.html")
+
+
+def states(page, what):
+    """An expression of `p`, of each panel."""
+    page.wait_for_timeout(WAIT_MS)
+    return page.evaluate(f"{PANEL}.panels.map((p) => {what})")
+
+
+def test_runs_have_their_own_lanes_and_titles_below_common_controls(compared):
+    assert compared.locator("h2").all_inner_texts() == ["one", "two"]
+    assert compared.locator("[data-role=video]:visible").count() == 1
+    assert compared.locator(f"{CANVAS}:visible").count() == 2
+    assert len(set(map(str, states(compared, "Array.from(p.scene.segments.start)")))) == 2
+
+
+def test_both_runs_look_at_the_same_time_though_one_predicts_beyond_the_end(compared):
+    whole = states(compared, "[p.scene.view.from, p.scene.view.to]")
+    assert whole[0] == whole[1] and whole[0][1] > 200
+    compared.locator(CANVAS).nth(1).press("+")
+    compared.locator(CANVAS).nth(1).press("ArrowRight")
+    second = states(compared, "[p.scene.view.from, p.scene.view.to]")
+    assert second[0] == pytest.approx(second[1]) and second[0][1] - second[0][0] == pytest.approx(whole[0][1] / 2)
+    compared.locator(CANVAS).nth(0).press("0")
+    assert states(compared, "[p.scene.view.from, p.scene.view.to]") == whole
+
+
+def test_controls_of_one_run_act_on_both(compared):
+    compared.select_option("[data-role=video] >> nth=0", "video1")
+    compared.select_option("[data-role=tiou] >> nth=0", "0.3")
+    compared.locator("[data-role=score]").nth(0).fill("0.6")
+    compared.fill("[data-role=top] >> nth=0", "9")
+    compared.locator(".classes summary").nth(0).click()
+    compared.locator("input[data-label='1']").nth(0).uncheck()
+    expected = [["video1", 0.3, 0.6, 9, [1]]] * 2
+    assert (
+        states(compared, "[p.state.video, p.state.tiou, p.state.minScore, p.state.topK, [...p.state.hidden]]")
+        == expected
+    )
+    assert all(1 not in kinds for kinds in states(compared, "p.scene.lanes.map((lane) => lane.label)"))
+    compared.select_option("[data-role=track-class] >> nth=0", "0")
+    assert states(compared, "p.tracks.drawn.name") == [EVIL] * 2
+
+
+def test_what_is_selected_in_one_run_stays_there(compared):
+    compared.locator(CANVAS).nth(1).press("n")
+    assert states(compared, "p.state.picked.length") == [0, 1]
