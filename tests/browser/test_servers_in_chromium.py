@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from afkit.data.annotations import read_annotations
 from afkit.view.inspector_data import list_segments, read_inspected, shown_rows
 
 pytest.importorskip("jupyterlab", reason="the widget is looked at in JupyterLab")
@@ -168,13 +169,30 @@ def test_the_widget_works_in_jupyterlab_and_gives_python_what_was_selected(brows
         window.click("text=Run All Cells")
         use(window, project)
         said = window.inner_text("[data-role=said]")
-        window.locator(".jp-NotebookPanel-toolbar [data-command='notebook:insert-cell-below']").click()
-        window.wait_for_timeout(500)
-        window.keyboard.press("Enter")
-        window.keyboard.insert_text("print(len(inspector.selection), *inspector.selection[['name', 'kind']].iloc[0])")
-        window.keyboard.press("Shift+Enter")
         (name, kind) = said.split(", ")[0], "miss" if "missed" in said else re.search("error: ([a-z ]+)", said)[1]
-        window.wait_for_selector(f"text=1 {name} {kind}", timeout=START_MS)
+        selected = "print(len(inspector.selection), *inspector.selection[['name', 'kind']].iloc[0])"
+        execute(window, selected, f"1 {name} {kind}")
+
+        window.locator("[data-role=edit]").click()
+        window.locator("[data-role=add]").click()
+        window.wait_for_selector("[data-role=corrected]:has-text('1')")
+        save = "inspector.save_annotations('../corrected.json'); print('corrected:', len(inspector.corrections))"
+        execute(window, save, "corrected: 1")
+    before, after = (
+        read_annotations(project / name) for name in ("data/watch/annotations/watch.json", "corrected.json")
+    )
+    more = {name: len(video.labels) - len(before.videos[name].labels) for name, video in after.videos.items()}
+    assert sorted(more.values()) == [0] * (len(more) - 1) + [1]
+
+
+def execute(page, code: str, printed: str) -> None:
+    """Run a new cell below, which prints something."""
+    page.locator(".jp-NotebookPanel-toolbar [data-command='notebook:insert-cell-below']").click()
+    page.wait_for_timeout(500)
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector(f".jp-OutputArea-output:has-text('{printed}')", timeout=START_MS)
 
 
 def test_the_widget_works_in_voila(browser, tmp_path, project):
