@@ -5,7 +5,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, wait
@@ -62,10 +62,13 @@ def sweep(
         left = [cell for cell in left if run_status(cell.folder, cell.name).state == "failed"]
     say(f"{len(plan.cells)} runs in {plan.results}, {len(left)} to do")
     outcomes: dict[str, Outcome] = {}
-    if missing := missing_data(plan, left) or missing_space(plan, left):
+    if missing := missing_data(plan, left):
         raise ValueError(missing)
     if left:
+        checking = ThreadPoolExecutor(1).submit(missing_space, plan, left)  # it takes as long as the workers' start
         with open_client(plan.settings, workers, scheduler, cluster) as client:
+            if missing := checking.result():
+                raise ValueError(missing)
             if not _asked(client.nthreads):
                 say("waiting for the first job of the cluster")
             left, failed = prepare_all(client, plan, left, say)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -143,7 +144,7 @@ def _check_workers(client: Client, settings: SweepFile) -> None:
 def _local(settings: SweepFile, workers: int) -> SpecCluster:
     """Worker processes of this machine, each with its share of cores and its own GPUs; they end with this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    gpus = _visible_gpus()
+    gpus = visible_gpus()
     number = local_workers(cores, psutil.virtual_memory().available / 1e9, len(gpus), settings, workers)
     each = settings.gpus if settings.gpus is not None else min(len(gpus), 1)
     common = {"nthreads": 1, "host": "127.0.0.1", "silence_logs": logging.CRITICAL}
@@ -160,12 +161,16 @@ def _local(settings: SweepFile, workers: int) -> SpecCluster:
     return SpecCluster(specification, scheduler, silence_logs=logging.CRITICAL)
 
 
-def _visible_gpus() -> list[str]:
-    import torch  # takes seconds; a sweep that is done goes without
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    number = torch.cuda.device_count()
-    return named.split(",")[:number] if named else [str(i) for i in range(number)]
+def visible_gpus() -> list[str]:
+    """Numbers of the GPUs that runs may use, as the driver knows them; torch, which knows them too, takes seconds."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name.strip() and not name.startswith("-")]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [str(i) for i in range(sum(line.startswith("GPU ") for line in listed.splitlines()))]
 
 
 def _jobs(description: Mapping[str, Any], settings: SweepFile, workers: int = 0, submit: bool = True) -> SpecCluster:

@@ -16,9 +16,10 @@ from distributed import LocalCluster
 
 from afkit.__main__ import main
 from afkit.data.archives import MARKER
+from afkit.runs import sweep as engine
 from afkit.runs import sweep_cluster
 from afkit.runs.sweep import DIED, cells_left, dry_run, execute_all, prepare_all
-from afkit.runs.sweep_cluster import job_script, local_workers, needs, open_client, read_cluster
+from afkit.runs.sweep_cluster import job_script, local_workers, needs, open_client, read_cluster, visible_gpus
 from afkit.runs.sweep_file import Cell, SweepFile, read_sweep
 from afkit.runs.sweep_work import Outcome
 from afkit.runs.threads import THREADS
@@ -211,6 +212,32 @@ def test_runs_of_several_gpus_share_those_of_the_machine():
         local_workers(16, 64, 1, SweepFile(gpus=2))
 
 
+def test_gpus_are_those_that_the_user_allows_or_the_driver_lists(tmp_path, monkeypatch):
+    (tmp_path / "nvidia-smi").write_text('#!/bin/sh\necho "GPU 0: A (UUID: x)"\necho "GPU 1: A (UUID: y)"\n')
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert visible_gpus() == ["0", "1"]
+    for allowed, gpus in (("1", ["1"]), ("0,3", ["0", "3"]), ("", []), ("-1", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+        assert visible_gpus() == gpus
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert visible_gpus() == []
+
+
+def test_a_full_disk_is_said_before_the_first_run_starts(tmp_path, monkeypatch):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "recipes: [thumos_i3d]\nseeds: [1]\ndata: twin\nmemory_gb: 0.1\n"
+        f"data_root: {tmp_path}/data\nresults: {tmp_path}/results\n"
+    )
+    monkeypatch.setattr(engine, "missing_space", lambda plan, cells: f"no room for {len(cells)}")
+    with pytest.raises(ValueError, match="no room for 1"):
+        engine.sweep(path, workers=1)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.yaml"]
+
+
 def test_the_job_of_a_batch_system_makes_one_run_with_what_it_needs(tmp_path):
     pytest.importorskip("dask_jobqueue", reason="an extra")
     path = tmp_path / "slurm.yaml"
@@ -258,7 +285,7 @@ def test_a_run_is_left_until_it_is_done_with_the_parameters_of_the_file(tmp_path
 
 def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text(
-        f"recipes: [thumos_i3d]\nseeds: [1, 2]\nresults: {tmp_path}/r\ndata_root: {tmp_path}/d\n"
+        "recipes: [thumos_i3d]\nseeds: [1, 2]\nresults: {tmp_path}/r\ndata_root: {tmp_path}/d\n"
     )
     assert main(["sweep", str(tmp_path / "mine.yaml"), "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
