@@ -11,6 +11,7 @@ from afkit.recipes import recipe, recipe_names
 
 
 def prepare_arguments(command: argparse.ArgumentParser) -> None:
+    """What `prepare` is told."""
     add_data_arguments(command)
     command.add_argument(
         "source", metavar="SRC", nargs="?", default="", help="the published archive, or a folder of official files"
@@ -19,6 +20,7 @@ def prepare_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_prepare(options: argparse.Namespace) -> int:
+    """Do what `prepare` is for; the exit status."""
     from afkit.data.prepare import prepare
 
     resolved = recipe(options.recipe)
@@ -28,6 +30,7 @@ def run_prepare(options: argparse.Namespace) -> int:
 
 
 def import_arguments(command: argparse.ArgumentParser) -> None:
+    """What `import` is told."""
     add = command.add_argument
     add("source", metavar="SOURCE", help="file, or folder with a file per recording")
     add("target", metavar="TARGET", help="annotation file to write (.json)")
@@ -45,6 +48,7 @@ def import_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_import(options: argparse.Namespace) -> int:
+    """Do what `import` is for; the exit status."""
     from afkit.data.import_report import describe
     from afkit.data.importing import import_annotations
 
@@ -60,12 +64,14 @@ def run_import(options: argparse.Namespace) -> int:
 
 
 def twin_arguments(command: argparse.ArgumentParser) -> None:
+    """What `twin` is told."""
     add_data_arguments(command)
     command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
     command.add_argument("--seed", type=int, default=0)
 
 
 def run_twin(options: argparse.Namespace) -> int:
+    """Do what `twin` is for; the exit status."""
     from afkit.data.twin import write_twin
 
     write_twin(recipe(options.recipe), options.data_root, options.annotations, options.seed)
@@ -74,6 +80,7 @@ def run_twin(options: argparse.Namespace) -> int:
 
 
 def suggest_arguments(command: argparse.ArgumentParser) -> None:
+    """What `suggest` is told."""
     add = command.add_argument
     add("annotations", metavar="ANNOTATIONS", help="annotation file")
     add("--features", nargs="+", default=[], metavar="DIR", help="feature folders; channels are joined in this order")
@@ -88,6 +95,7 @@ def suggest_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_suggest(options: argparse.Namespace) -> int:
+    """Do what `suggest` is for; the exit status."""
     from afkit.data.suggest import suggest
 
     name = Path(options.write).stem

@@ -4,6 +4,7 @@ import argparse
 
 
 def predict_arguments(command: argparse.ArgumentParser) -> None:
+    """What `predict` is told."""
     add = command.add_argument
     add("run", metavar="RUN", help="folder of a trained run, e.g. results/watch/seed1234567891")
     add("features", metavar="FEATURES", nargs="+", help="files of features, or folders with a file per recording")
@@ -17,6 +18,7 @@ def predict_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_predict(options: argparse.Namespace) -> int:
+    """Do what `predict` is for; the exit status."""
     from afkit.runs.predicting import predict_recordings
 
     arguments = dict(vars(options))

@@ -7,6 +7,7 @@ from afkit.recipes import recipe
 
 
 def run_arguments(command: argparse.ArgumentParser) -> None:
+    """What `run` is told."""
     add_data_arguments(command)
     command.add_argument("--seed", type=int, default=1234567891)
     command.add_argument(
@@ -20,6 +21,7 @@ def run_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_notebooks(options: argparse.Namespace) -> int:
+    """Do what `run` is for; the exit status."""
     from afkit.runs.pipeline import run
 
     overrides, parameters = assignments(options.set, "--set"), assignments(options.p, "-p")
@@ -51,6 +53,7 @@ def run_notebooks(options: argparse.Namespace) -> int:
 
 
 def compare_arguments(command: argparse.ArgumentParser) -> None:
+    """What `compare` is told."""
     command.add_argument(
         "runs", metavar="RUN", nargs="*", help="run folder, or folder of runs (default: all in results)"
     )
@@ -63,6 +66,7 @@ def compare_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_compare(options: argparse.Namespace) -> int:
+    """Do what `compare` is for; the exit status."""
     from afkit.runs.comparing import compare
 
     folder = compare(options.runs, options.results, options.out, options.data_root, assignments(options.p, "-p"))
@@ -72,6 +76,7 @@ def run_compare(options: argparse.Namespace) -> int:
 
 
 def sweep_arguments(command: argparse.ArgumentParser) -> None:
+    """What `sweep` is told."""
     command.add_argument("file", metavar="FILE", help="e.g. sweeps/twins.yaml; what may stand in it: sweeps/README.md")
     command.add_argument("--dry-run", action="store_true", help="list the runs and what is done; start nothing")
     command.add_argument("--resume", action="store_true", help="go on, which a second start does anyway")
@@ -86,6 +91,7 @@ def sweep_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_sweep(options: argparse.Namespace) -> int:
+    """Do what `sweep` is for; the exit status."""
     if options.workers < 0:
         raise ValueError(f"--workers is {options.workers}; give the number of runs at once, or 0 for what fits")
     try:
@@ -101,6 +107,7 @@ def run_sweep(options: argparse.Namespace) -> int:
 
 
 def status_arguments(command: argparse.ArgumentParser) -> None:
+    """What `status` is told."""
     command.add_argument(
         "where",
         metavar="FILE_OR_RESULTS",
@@ -112,6 +119,7 @@ def status_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_status(options: argparse.Namespace) -> int:
+    """Do what `status` is for; the exit status."""
     from afkit.runs.status import show_status
 
     show_status(options.where, options.watch)

@@ -4,6 +4,7 @@ import argparse
 
 
 def signals_arguments(command: argparse.ArgumentParser) -> None:
+    """What `signals` is told."""
     add = command.add_argument
     add("sensors", metavar="FOLDER@HZ", nargs="+", help="a sensor: files of samples, one per recording, and its rate")
     add("--out", required=True, metavar="DIR", help="folder of features to write")
@@ -15,6 +16,7 @@ def signals_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_signals(options: argparse.Namespace) -> int:
+    """Do what `signals` is for; the exit status."""
     from afkit.data.signal_files import write_windows
 
     folders, rates = [], []

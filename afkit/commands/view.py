@@ -6,6 +6,7 @@ from pathlib import Path
 
 
 def view_arguments(command: argparse.ArgumentParser) -> None:
+    """What `view` is told."""
     command.add_argument(
         "runs", metavar="RUN", nargs="+", help="run folder, e.g. results/watch/seed1234567891; several to compare them"
     )
@@ -33,6 +34,7 @@ def view_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run_view(options: argparse.Namespace) -> int:
+    """Do what `view` is for; the exit status."""
     if options.html is None:
         from afkit.runs.serving import serve_inspector
 
@@ -56,12 +58,14 @@ def run_view(options: argparse.Namespace) -> int:
 
 
 def gallery_arguments(command: argparse.ArgumentParser) -> None:
+    """What `gallery` is told."""
     command.add_argument("run", metavar="RUN", help="a finished run folder")
     command.add_argument("--out", default="results/gallery", help="folder to write (default: results/gallery)")
     command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
 
 
 def run_gallery(options: argparse.Namespace) -> int:
+    """Do what `gallery` is for; the exit status."""
     from afkit.runs.gallery import write_gallery
 
     for path in write_gallery(options.run, options.out, options.data_root):
