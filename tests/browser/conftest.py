@@ -41,6 +41,7 @@ def opened_file(browser, tmp_path):
 
     yield open_file
     folder = Path(os.environ.get("AFKIT_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
     for number, page in enumerate(pages):
         page.screenshot(path=folder / f"{tmp_path.name}_{number}.png", full_page=True)
         page.close()

@@ -88,7 +88,9 @@ def looking(browser, tmp_path: Path):
     try:
         yield page
     finally:
-        page.screenshot(path=Path(os.environ.get("AFKIT_SCREENSHOTS", tmp_path)) / f"{tmp_path.name}.png")
+        folder = Path(os.environ.get("AFKIT_SCREENSHOTS", tmp_path))
+        folder.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=folder / f"{tmp_path.name}.png")
         page.close()
     assert complaints == []
 
