@@ -317,6 +317,8 @@ def test_runs_have_their_own_lanes_and_titles_below_common_controls(compared):
     assert compared.locator("h2").all_inner_texts() == ["one", "two"]
     assert compared.locator("[data-role=video]:visible").count() == 1
     assert compared.locator(f"{CANVAS}:visible").count() == 2
+    assert compared.locator("[data-role=edit]:visible").count() == 0
+    assert not any("edits" in text for text in compared.locator(".help").all_inner_texts())
     assert len(set(map(str, states(compared, "Array.from(p.scene.segments.start)")))) == 2
 
 

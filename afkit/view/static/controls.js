@@ -99,7 +99,7 @@ function legend(looks) {
   return entries;
 }
 
-const KEYS = "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears, e edits.";
+const KEYS = "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears";
 const HOW_TO_EDIT = "Drag an end, the middle, or on empty space to add. Keys: , and . choose an annotation, [ ] m its " +
   "start, end or all, arrows move that by 0.1 s (with Shift 1 s), i adds, a accepts a prediction, Delete, Ctrl+Z.";
 

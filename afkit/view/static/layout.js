@@ -5,7 +5,7 @@ function layOut(panel) {
   const banner = make("p", { class: "remark", role: "status" });
   const count = make("p", { class: "count", "data-role": "count" });
   const said = make("p", { class: "said", "aria-live": "polite", "data-role": "said" });
-  const help = make("p", { class: "help", id: `${id}-keys` }, KEYS);
+  const help = make("p", { class: "help", id: `${id}-keys` }, `${KEYS}${panel.source.correct ? ", e edits" : ""}.`);
   const canvas = make("canvas", {
     tabindex: 0, role: "application", "aria-roledescription": "timeline", "aria-describedby": `${id}-keys`,
   });
