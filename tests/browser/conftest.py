@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pages import WAIT_MS
+from pages import settle
 
 from afkit.view.inspector_data import Inspected
 from afkit.view.inspector_page import write_inspector
@@ -35,7 +35,7 @@ def opened_file(browser, tmp_path):
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path.as_uri())
-        page.wait_for_timeout(WAIT_MS)
+        settle(page)
         pages.append(page)
         return page
 

@@ -73,7 +73,7 @@ def drag(page, label, start, end):
     page.mouse.move(*place(page, (start + end) / 2, label))
     page.mouse.move(*place(page, end, label))
     page.mouse.up()
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
 
 
 def click(page, label, time):
@@ -95,3 +95,9 @@ def said(page):
 def edited(page):
     """Onsets of the segments that carry a flag."""
     return page.evaluate(f"(({{segments}}) => [...segments.edited].map((row) => segments.start[row]))({PANEL}.scene)")
+
+
+def settle(page, ms: int = WAIT_MS) -> None:
+    """Let the page do what is due, and draw it; on a busy machine that takes longer than the time given."""
+    page.wait_for_timeout(ms)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

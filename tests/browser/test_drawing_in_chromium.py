@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib import image
-from pages import CANVAS, EVIL, PANEL, WAIT_MS, click, counted, drag, few, place, press, said, truths, view_of
+from pages import CANVAS, EVIL, PANEL, click, counted, drag, few, place, press, said, settle, truths, view_of
 
 from afkit.view.inspector_data import KINDS
 
@@ -79,7 +79,7 @@ def test_the_overview_moves_the_view_and_frames_it(opened):
     assert view_of(page) == pytest.approx((57.5, 82.5), abs=0.2)
     page.mouse.click(box["x"] + width - 2, box["y"] + 10)
     assert view_of(page) == (75, 100)
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     row = pixels(page.locator(".overview"))[13]
     frame = [x for x in range(left, width) if (row[x] < 80).all()]
     assert frame == pytest.approx([left + 0.75 * (width - left), width - 1], abs=2)
@@ -93,7 +93,7 @@ def test_a_corrected_segment_bears_a_flag_and_what_is_dragged_a_frame(opened):
     page.mouse.down()
     page.mouse.move(*place(page, 22, 0))
     page.mouse.move(*place(page, 40, 0))
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert "30.00 to 50.00 s" in said(page) and truths(page)[0] == [10, 30, 0], "not before the pointer is let go"
     empty, framed = bar(page, 0, 61, 69), bar(page, 0, 45, 55)
     assert empty.std() == 0 and framed.min() < 50
@@ -101,7 +101,7 @@ def test_a_corrected_segment_bears_a_flag_and_what_is_dragged_a_frame(opened):
     page.mouse.up()
     page.mouse.move(0, 0)
     press(page, "Escape", "Escape")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert truths(page)[0] == pytest.approx([12, 32, 0], abs=0.2)
     flag, middle = bar(page, 0, 11.5, 13.5), bar(page, 0, 14, 19)
     assert before.std() == 0 and flag.min() < 30 and middle.std() < 0.01
@@ -123,7 +123,7 @@ def test_stacked_segments_share_two_lanes_and_name_their_class(opened):
     before = counted(page)
     plain = bar(page, 0, 10, 30)
     page.locator("[data-role=stacked]").check()
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert page.evaluate(f"{PANEL}.scene.lanes.map((lane) => lane.name)") == ["ground truth", "predictions"]
     assert counted(page) == before
     assert plain.std() == 0 and bar(page, -1, 10, 30).std() > 20, "text stands in the bar"
@@ -139,7 +139,7 @@ def test_a_bar_too_narrow_for_a_name_keeps_its_letter(opened):
     page = opened(few(gt=[(50, 52, 1)], predicted=[]))
     lettered = bar(page, 1, 50, 52)
     page.locator("[data-role=stacked]").check()
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     np.testing.assert_array_equal(bar(page, -1, 50, 52), lettered)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from pages import COLUMNS, EVIL, GT, PANEL, WAIT_MS, click, drag, edited, few, many, press, said, truths
+from pages import COLUMNS, EVIL, GT, PANEL, click, drag, edited, few, many, press, said, settle, truths
 
 from afkit.data.annotations import read_annotations
 from afkit.view.corrections import apply_corrections, check_corrections
@@ -268,12 +268,12 @@ def test_unsaved_corrections_are_not_left_without_a_question(editing, opened):
     page.on("dialog", stay)
     press(page, ".", "Delete")
     page.evaluate("location.reload()")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert questions == ["beforeunload"] and len(truths(page)) == 1
     with page.expect_download():
         page.click("[data-role=save]")
     page.reload()
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert questions == ["beforeunload"] and len(truths(page)) == 2
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pages import EVIL, PANEL, WAIT_MS, click, counted, few, many, press, said, view_of
+from pages import EVIL, PANEL, click, counted, few, many, press, said, settle, view_of
 
 from afkit.view.inspector_data import Inspected, list_segments, shown_rows
 
@@ -40,7 +40,7 @@ def test_wheel_drag_and_keys_move_the_view(opened):
     box = page.locator(".scroller canvas").bounding_box()
     page.mouse.move(box["x"] + 600, box["y"] + 80)
     page.mouse.wheel(0, -240)
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     begin, end = view_of(page)
     assert 0 < begin < end < 200 and end - begin == pytest.approx(200 * np.exp(-0.48))
     page.mouse.down()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import CANVAS, WAIT_MS, many
+from pages import CANVAS, WAIT_MS, many, settle
 
 from afkit.view.inspector import compare_segments, inspect_segments
 from afkit.view.inspector_data import list_segments, shown_rows
@@ -80,8 +80,9 @@ def shown(browser):
         page.evaluate("(changes) => window.apply(changes)", state())
         script = read_script().replace("export default { render };", "window.render = render;")
         page.add_script_tag(content=script, type="module")
+        page.wait_for_function("typeof window.render === 'function'")
         page.evaluate("() => { window.close_ = window.render({ model, el: document.querySelector('main') }); }")
-        page.wait_for_timeout(2 * WAIT_MS)
+        settle(page, 2 * WAIT_MS)
         pages.append(page)
         return page
 
@@ -107,10 +108,10 @@ def test_curves_are_computed_when_they_are_asked_for(shown, tmp_path):
     page = shown(inspect_segments(replace(many(2), tracks=Tracks(curves, None, films(tmp_path))), "video1"))
     assert asked == [] and "has no file of the video 'video1'" in page.inner_text("[data-role=film-said]")
     page.check("[data-role=track-curves]")
-    page.wait_for_timeout(2 * WAIT_MS)
+    settle(page, 2 * WAIT_MS)
     assert asked == ["video1"] and page.locator("[data-role=curve]").is_visible()
     page.select_option("[data-role=video]", "video0")
-    page.wait_for_timeout(2 * WAIT_MS)
+    settle(page, 2 * WAIT_MS)
     assert asked == ["video1", "video0"]
     assert page.get_attribute("[data-role=curve]", "aria-label") == "Score of class 2 over time, threshold 0.20"
     assert "'video0.mp4' cannot be played" in page.inner_text("[data-role=film-said]"), "its bytes were sent"
@@ -120,17 +121,17 @@ def test_an_answer_that_comes_late_is_not_drawn_for_another_video(shown):
     curves = lambda video: (np.arange(9.0), np.eye(3)[[int(video[-1])] * 9])  # noqa: E731  video1: class 1
     page = shown(inspect_segments(replace(many(3), tracks=Tracks(curves)), "video0"))
     page.check("[data-role=track-curves]")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     page.evaluate("window.delays.push(900)")
     page.select_option("[data-role=video]", "video1")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     page.select_option("[data-role=video]", "video2")
     page.wait_for_timeout(1000)
     assert "Score of class 2" in page.get_attribute("[data-role=curve]", "aria-label")
 
 
 def panels(page, what):
-    page.wait_for_timeout(2 * WAIT_MS)
+    settle(page, 2 * WAIT_MS)
     return page.evaluate(f"document.querySelector('main > div').inspector.panels.map((p) => {what})")
 
 

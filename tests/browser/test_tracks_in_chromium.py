@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from pages import CANVAS, EVIL, PANEL, WAIT_MS, counted, many, view_of
+from pages import CANVAS, EVIL, PANEL, WAIT_MS, counted, many, settle, view_of
 
 from afkit.view.inspector_compare import write_comparison
 from afkit.view.inspector_data import Inspected
@@ -83,7 +83,7 @@ def test_the_best_class_is_drawn_then_that_of_the_segment_pointed_at_then_the_ch
     assert name == "class 1" and max(values) == 255 and values.index(255) == 150
     box = page.locator(CANVAS).bounding_box()
     page.mouse.move(box["x"] + LEFT_PX + 10, box["y"] + 40)
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     name, values = chosen_curve(page)
     assert name == EVIL and values == np.rint(255 * 0.9 * np.arange(201) / 200).tolist()
     page.select_option("[data-role=track-class]", "2")
@@ -122,7 +122,7 @@ def test_the_curve_lies_at_its_time_and_height_also_when_zoomed_in(opened):
     wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
     for begin, end in ((0, 200), (80, 120)):
         page.evaluate(f"{PANEL}.look({begin}, {end})")
-        page.wait_for_timeout(WAIT_MS)
+        settle(page)
         x = LEFT_PX + int(wide * (100 - begin) / (end - begin))
         heights = [y for _, y in drawn_at(page, "curve", "blue", x)]
         assert heights and abs(np.mean(heights) - height_of(0.45)) < 2, "0.9 * 100 / 200"
@@ -132,7 +132,7 @@ def test_the_threshold_moves_with_the_control(opened):
     page = opened(with_tracks(many(1), curves=curves))
     for score in ("0.3", "0.8"):
         page.locator("[data-role=score]").fill(score)
-        page.wait_for_timeout(WAIT_MS)
+        settle(page)
         heights = [y for _, y in drawn_at(page, "curve", "dark", LEFT_PX + 5, width=400)]
         assert len(heights) > 200 and abs(np.mean(heights) - height_of(float(score))) < 2
 
@@ -142,14 +142,14 @@ def test_the_signal_is_drawn_below_with_its_names_as_text(opened):
     assert page.get_attribute("[data-role=signal]", "aria-label") == 'acceleration <b> & "g" [g] over time'
     assert page.locator(".afkit-inspector b").count() == 0
     page.evaluate(f"{PANEL}.look(0, 20)")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
     peak = LEFT_PX + int(wide * np.pi / 2 / 20)  # sin is 1, and cos 0
     for color, share in (("blue", 1), ("orange", 0.5)):
         heights = [y for _, y in drawn_at(page, "signal", color, peak - 4, width=8)]
         assert heights and abs(np.mean(heights) - height_of(share)) < 4
     page.uncheck("[data-role=track-signal]")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert page.locator(".tracks").is_hidden()
 
 
@@ -181,7 +181,7 @@ def test_500_classes_and_a_video_without_segments_have_their_tracks(opened):
     page = opened(with_tracks(replace(full, durations_sec={"video0": 200.0, "none": 10.0}), **sources), width=600)
     assert chosen_curve(page)[0] == "class 499"
     page.select_option("[data-role=video]", "none")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert chosen_curve(page)[0] == "class 499" and page.locator("[data-role=signal]").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
 
@@ -207,7 +207,7 @@ def with_film(opened_file, film, tmp_path):
     page.select_option("[data-role=video]", "video0")
     wait_for_film(page)
     page.evaluate(f"{PANEL}.look(0, 2)")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     return page
 
 
@@ -216,7 +216,7 @@ def to_time(page, seconds, y=AXIS_PX / 2, action="move"):
     box = page.locator(CANVAS).bounding_box()
     wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
     getattr(page.mouse, action)(box["x"] + LEFT_PX + wide * seconds / 2, box["y"] + y)
-    page.wait_for_timeout(2 * WAIT_MS)
+    settle(page, 2 * WAIT_MS)
 
 
 def film_sec(page):
@@ -236,7 +236,7 @@ def test_the_pointer_shows_its_frame_and_a_click_in_the_axis_keeps_it(with_film)
     assert film_sec(with_film) == pytest.approx(0.5, abs=0.02) and brightness(with_film) < 0.2
     to_time(with_film, 1.4, action="click")
     with_film.mouse.move(5, 5)
-    with_film.wait_for_timeout(2 * WAIT_MS)
+    settle(with_film, 2 * WAIT_MS)
     assert film_sec(with_film) == pytest.approx(1.4, abs=0.02)
     line = with_film.locator(".stage .cursor").bounding_box()
     box = with_film.locator(CANVAS).bounding_box()
@@ -247,28 +247,28 @@ def test_the_pointer_shows_its_frame_and_a_click_in_the_axis_keeps_it(with_film)
 def test_a_click_on_lanes_or_a_drag_sets_no_cursor(with_film):
     to_time(with_film, 1.4, y=150, action="click")
     with_film.mouse.move(5, 5)
-    with_film.wait_for_timeout(WAIT_MS)
+    settle(with_film)
     assert film_sec(with_film) == 0
 
 
 def test_space_plays_and_the_view_follows_the_cursor(with_film):
     with_film.evaluate(f"{PANEL}.look(0, 0.5)")
     with_film.locator(CANVAS).press(" ")
-    with_film.wait_for_timeout(WAIT_MS)
+    settle(with_film)
     assert with_film.inner_text("[data-role=play]") == "pause"
     with_film.wait_for_timeout(900)
     with_film.click("[data-role=play]")
-    with_film.wait_for_timeout(WAIT_MS)
+    settle(with_film)
     assert with_film.inner_text("[data-role=play]") == "play"
     stopped, (begin, end) = film_sec(with_film), view_of(with_film)
     assert stopped > 0.6 and begin <= stopped <= end and end - begin == pytest.approx(0.5)
-    with_film.wait_for_timeout(WAIT_MS)
+    settle(with_film)
     assert film_sec(with_film) == pytest.approx(stopped, abs=0.02)
 
 
 def test_a_broken_film_is_named_and_one_that_is_missing_too(with_film):
     with_film.select_option("[data-role=video]", "video1")
-    with_film.wait_for_timeout(2 * WAIT_MS)
+    settle(with_film, 2 * WAIT_MS)
     assert "'video1.mp4' cannot be played" in with_film.inner_text("[data-role=film-said]")
     assert with_film.locator("video").is_hidden() and counted(with_film) > 10
     with_film.select_option("[data-role=video]", "video2")
@@ -309,7 +309,7 @@ def compared(opened_file, tmp_path):
 
 def states(page, what):
     """An expression of `p`, of each panel."""
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     return page.evaluate(f"{PANEL}.panels.map((p) => {what})")
 
 

@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from pages import EVIL, PANEL, WAIT_MS, drag, few, many, press, truths
+from pages import EVIL, PANEL, drag, few, many, press, settle, truths
 
 from afkit.view.inspector_script import read_script, read_style
 
@@ -64,7 +64,7 @@ def shown(opened_file, tmp_path):
         page.expose_function("python", answer)
         page.add_style_tag(content=read_style())
         page.evaluate(f"async (SCRIPT) => {{ {MODEL} }}", read_script())
-        page.wait_for_timeout(WAIT_MS)
+        settle(page)
         return page, widget
 
     return show
@@ -85,7 +85,7 @@ def test_edits_reach_python_and_are_matched_there(shown):
     assert page.inner_text("[data-role=corrected]") == "2 corrections in this video (◤), 1 video corrected"
     assert widget.selection["start_sec"].tolist() == [truths(page)[1][0]], "the moved segment stays selected"
     press(page, "Control+z", "Control+z", "Control+z", "Control+z")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert widget.corrections == {} and truths(page) == [[10, 30, 0], [50, 70, 1]]
     assert page.locator("[data-role=save]").is_hidden(), "Python saves"
 
@@ -97,7 +97,7 @@ def test_quick_edits_are_not_undone_by_late_answers(shown):
         "for (let i = 0; i < 20; i++) document.querySelector('.scroller canvas')"
         ".dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))"
     )
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert truths(page)[0] == pytest.approx([12, 32, 0])
     assert rows_of(widget) == truths(page)
 
@@ -122,11 +122,11 @@ def test_corrections_set_in_python_are_shown(shown):
     page, widget = shown(few())
     widget.corrections = {"v": [[1, 2, 7]]}
     page.evaluate("window.model.save_changes()")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert truths(page) == [[1, 2, 7]]
     widget.corrections = {}
     page.evaluate("window.model.save_changes()")
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert truths(page) == [[10, 30, 0], [50, 70, 1]]
 
 
@@ -137,9 +137,9 @@ def test_an_edited_video_is_edited_when_it_is_shown_again(shown):
     press(page, "e", ".", "Delete")
     rows = truths(page)
     page.select_option("[data-role=video]", other)
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert len(truths(page)) == 10 and len(rows) == 9
     page.select_option("[data-role=video]", first)
-    page.wait_for_timeout(WAIT_MS)
+    settle(page)
     assert truths(page) == rows and EVIL in widget.annotations["name"].tolist()
     assert page.evaluate(f"{PANEL}.scene.segments.edited.length") == 0, "only one was deleted"
