@@ -62,6 +62,11 @@ _COMMANDS = {  # name: what it does, its arguments, and what its help says
     "signals": (signals.run_signals, signals.signals_arguments, "turn raw samples of sensors into features"),
     "suggest": (data.run_suggest, data.suggest_arguments, "propose settings for a data set, each with its reason"),
     "twin": (data.run_twin, data.twin_arguments, "write generated data in exactly the format of an experiment"),
+    "doctor": (
+        build.run_doctor,
+        build.doctor_arguments,
+        "what works on this machine, and what to do about the rest",
+    ),
     "build-ext": (build.run_build_ext, build.build_ext_arguments, "compile the NMS operator ahead of its first use"),
 }
 

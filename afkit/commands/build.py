@@ -1,4 +1,4 @@
-"""The command that compiles: build-ext."""
+"""Commands about the installation itself: build-ext, doctor."""
 
 import argparse
 
@@ -17,3 +17,18 @@ def run_build_ext(options: argparse.Namespace) -> int:
     for backend in ("cpp", "cuda") if torch.cuda.is_available() else ("cpp",):
         print(load(backend, verbose=not options.quiet) or f"{backend} is loaded")
     return 0
+
+
+def doctor_arguments(command: argparse.ArgumentParser) -> None:
+    """What `doctor` is told."""
+    command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
+    command.add_argument("--results", default="results", help="folder of all runs (default: results)")
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """Do what `doctor` is for; the exit status, 1 where something is broken that everybody needs."""
+    from afkit.runs.doctor import BAD, examine, table
+
+    checks = examine(options.data_root, options.results)
+    print(table(checks))
+    return int(any(check.state == BAD for check in checks))
