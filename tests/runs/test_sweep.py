@@ -285,7 +285,7 @@ def test_a_run_is_left_until_it_is_done_with_the_parameters_of_the_file(tmp_path
 
 def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text(
-        "recipes: [thumos_i3d]\nseeds: [1, 2]\nresults: {tmp_path}/r\ndata_root: {tmp_path}/d\n"
+        f"recipes: [thumos_i3d]\nseeds: [1, 2]\nresults: {tmp_path}/r\ndata_root: {tmp_path}/d\n"
     )
     assert main(["sweep", str(tmp_path / "mine.yaml"), "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
