@@ -24,6 +24,8 @@ MAX_BYTES = 500 * 2**30
 MAX_RATIO = 100  # unpacked size over packed size; features hardly compress
 SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
 HEADER_BYTES = 2**20  # of one tar header with all its extensions, which are read into memory
+ENTRY_BYTES = 160  # of a member in a zip's table of contents, which is read into memory; some 60 and the name
+LEAST_TABLE_BYTES = 2**17  # a table may always be so long, and so is what is read at the end of a zip
 NAME_BYTES, PART_BYTES = 1024, 255  # of a member's whole name, and of one part of it
 CHUNK_BYTES = 2**16
 
@@ -75,7 +77,7 @@ def unpack(
             size = os.fstat(file.fileno()).st_size
             meter = _Meter(min(max_bytes, max(max_ratio * size, SMALL_BYTES)))
             count = 0
-            for count, member in enumerate(_members(file, meter), start=1):
+            for count, member in enumerate(_members(file, meter, max_members), start=1):
                 if count > max_members:
                     raise _RefusedError(f"more than {max_members} members (max_members)")
                 _write_member(member, part)
@@ -129,12 +131,28 @@ class _Meter:
         return data
 
 
-def _members(file: IO[bytes], meter: _Meter) -> Iterator[_Member]:
+class _ShortReads:
+    """A file that gives little at once: a zip's table of contents is read whole, however many members it claims."""
+
+    def __init__(self, file: IO[bytes], most: int):
+        self.file, self.most = file, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes."""
+        data = self.file.read(size if 0 <= size <= self.most else self.most + 1)
+        if len(data) > self.most:
+            raise _RefusedError(f"its table of contents is longer than {self.most} bytes (max_members)")
+        return data
+
+
+def _members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[_Member]:
     """The members of an archive; the stream of each must be read before the next is asked for."""
     start = file.read(6)
     file.seek(0)
     if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return _zip_members(file, meter)
+        table_bytes = max(ENTRY_BYTES * max_members, LEAST_TABLE_BYTES)
+        return _zip_members(_ShortReads(file, table_bytes), meter)
     if start[:2] == b"\x1f\x8b":
         return _tar_members(gzip.open(file), meter)
     if start == b"\xfd7zXZ\x00":
@@ -142,7 +160,7 @@ def _members(file: IO[bytes], meter: _Meter) -> Iterator[_Member]:
     return _tar_members(nullcontext(file), meter)
 
 
-def _zip_members(file: IO[bytes], meter: _Meter) -> Iterator[_Member]:
+def _zip_members(file: _ShortReads, meter: _Meter) -> Iterator[_Member]:
     with zipfile.ZipFile(file) as packed:
         for info in packed.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix

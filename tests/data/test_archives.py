@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -202,6 +203,21 @@ def test_a_member_in_the_place_of_another(tmp_path, ending, second):
     else:
         write_tar(path, *(tar_entry(name, b"x") for name in names))
     refused(path, "in the place of an earlier one")
+
+
+def test_a_zip_with_an_endless_table_of_contents_is_refused_before_it_is_read(tmp_path):
+    """A megabyte of entries would take ten in memory, and a gigabyte of them ten gigabytes."""
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for number in range(20_000):
+            packed.writestr(f"{number}", b"")
+    tracemalloc.start()
+    try:
+        refused(path, "its table of contents is longer than 131072 bytes", max_members=100)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+    refused(path, "more than 10000 members", max_members=10_000)
 
 
 def test_an_encrypted_zip(tmp_path):
