@@ -1,6 +1,6 @@
 """The signal of the sensor from which a recording's features were computed, where a data set has one."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,12 @@ import numpy as np
 from afkit.data import hapt, watch
 from afkit.data.features import locate
 
-HAPT_ANNOTATIONS = "hapt/annotations/hapt.json"  # below the data root
-SENSOR_DATA = (watch.ANNOTATIONS, HAPT_ANNOTATIONS)  # data sets that have a signal
 HAPT_PANELS = {"acceleration [g]": "acceleration", "angular velocity [rad/s]": "rotation"}  # axis label -> folder
+
+
+def has_signal(annotations: str) -> bool:
+    """Whether an annotation file, named as in a recipe, is of a data set with signals: the first folder tells."""
+    return PurePosixPath(annotations).parts[0] in ("watch", "hapt")
 
 
 def sensor_arguments(annotations: str, data_root: str | Path, video: str) -> dict[str, Any]:
@@ -28,9 +31,9 @@ def sensor_arguments(annotations: str, data_root: str | Path, video: str) -> dic
         ValueError: a file cannot be read.
     """
     try:
-        if annotations == HAPT_ANNOTATIONS:
-            return _of_hapt(data_root, video)
-        return watch.signal_arguments(annotations, data_root, video)
+        if not has_signal(annotations):
+            return {}
+        return (_of_hapt if annotations.startswith("hapt/") else watch.signal_arguments)(data_root, video)
     except (OSError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error  # without the file's path
         raise ValueError(f"the signal of '{video}' cannot be read: {reason}") from None

@@ -64,19 +64,18 @@ def write_watch(data_root: str | Path) -> Path:
     return folder
 
 
-def signal_arguments(annotations: str, data_root: str | Path, video: str) -> dict[str, Any]:
+def signal_arguments(data_root: str | Path, video: str) -> dict[str, Any]:
     """What `afkit.view.timelines` needs to draw the sensor's signal of a timeline below it.
 
     Args:
-        annotations: the recipe's annotation file, which tells whether this is the data set.
         data_root: folder of all data sets.
         video: name of the timeline.
 
     Returns:
-        signal (samples, 6) float32 and how to draw it, as keyword arguments; {} for any other data set.
+        signal (samples, 6) float32 and how to draw it, as keyword arguments; {} without its file.
     """
     path = Path(data_root) / "watch" / "signals" / f"{video}.npy"
-    if annotations != ANNOTATIONS or not path.is_file():
+    if not path.is_file():
         return {}
     return {
         "signal": np.load(path, allow_pickle=False),

@@ -22,6 +22,8 @@ from afkit.data.items import Item
 from afkit.detect.decoding import Candidates, Level, decode_level, join_levels
 from afkit.model.actionformer import padded_length
 
+WHOLE_STEPS = 16384  # longer recordings go through the network in windows of so many steps at least
+
 
 class Window(NamedTuple):
     """A part of a video that goes through the network at once."""
@@ -45,6 +47,19 @@ def receptive_field(recipe: Recipe) -> float:
         reach += _block_reach(recipe, window, stride, out_stride)
     neck_and_head = (model.neck == "fpn") + model.head_layers * (model.head_kernel // 2)
     return 1 + 2 * (reach + neck_and_head * strides[-1])
+
+
+def needed_window_steps(steps: int, recipe: Recipe) -> int:
+    """The `window_steps` for a recording of so many steps: 0, all at once, up to `WHOLE_STEPS`.
+
+    A longer one takes windows of twice the receptive field, which change nothing, or of `WHOLE_STEPS` where that is
+    more or the field is unlimited; memory then does not grow with the recording.
+    """
+    if steps <= WHOLE_STEPS:
+        return 0
+    field, stride = receptive_field(recipe), recipe.model.level_strides[-1]
+    exact = 2 * math.ceil(field / stride) * stride if math.isfinite(field) else 0
+    return max(WHOLE_STEPS, exact, 2 * recipe.model.length_divisor)
 
 
 def _block_reach(recipe: Recipe, window: int, stride: int, out_stride: int) -> float:

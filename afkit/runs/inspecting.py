@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from afkit.data.features import locate
-from afkit.data.sensors import SENSOR_DATA, sensor_arguments
+from afkit.data.sensors import has_signal, sensor_arguments
 from afkit.files import read_json
 from afkit.runs.collection import entry
 from afkit.view.inspector import compare_segments, inspect_segments
-from afkit.view.inspector_data import Inspected, read_inspected
+from afkit.view.inspector_data import Inspected, find_data_root, read_inspected
 from afkit.view.inspector_tracks import Curves, Tracks
 
 
@@ -79,19 +78,13 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
     folder = Path(run_dir).absolute()
     facts = read_json(folder / "run.json")
     annotations = entry(facts, "recipe", "data", "annotations")
-    root = _data_root(inspected, Path(str(data_root or facts["data_root"])), annotations, folder)
+    root = find_data_root(Path(str(data_root or facts["data_root"])), annotations, folder)
     if videos and not Path(videos).is_dir():
         raise ValueError(f"the folder of videos '{videos}' does not exist")
-    signal = functools.partial(sensor_arguments, annotations, root) if annotations in SENSOR_DATA else None
+    signal = functools.partial(sensor_arguments, annotations, root) if has_signal(annotations) else None
     opened = functools.cache(functools.partial(_open_curves, folder, facts, root))
     tracks = Tracks(lambda name: opened()(name), signal, Path(videos) if videos else None)
     return replace(inspected, tracks=tracks)
-
-
-def _data_root(inspected: Inspected, root: Path, annotations: str, folder: Path) -> Path:
-    """The data root below which `read_inspected` found the run's annotation file."""
-    places = [base / root for base in (Path.cwd(), *folder.parents)]
-    return next(place for place in places if locate(place, annotations) == inspected.annotations.path)
 
 
 def _open_curves(folder: Path, facts: dict[str, Any], data_root: Path) -> Curves:

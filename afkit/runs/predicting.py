@@ -6,7 +6,6 @@ Each recording becomes a file of its own as soon as it is done. What was done, w
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.config import Recipe, nearest
+from afkit.config import nearest
 from afkit.data.feature_formats import SUFFIXES, open_array
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
 from afkit.data.signal_files import SIGNAL_SUFFIXES
 from afkit.detect.prediction import detect_in_windows, detect_items
-from afkit.detect.windows import receptive_field
+from afkit.detect.windows import needed_window_steps
 from afkit.evaluation.exports import FORMATS, safe_names, write_recording
 from afkit.evaluation.operating_point import apply_thresholds
 from afkit.files import write_text
@@ -30,7 +29,6 @@ from afkit.runs.recordings import Recording, find_recordings
 from afkit.runs.trained import Trained, read_trained
 
 LOG = "predicted.jsonl"
-WHOLE_STEPS = 16384  # longer recordings go through the network in windows of so many steps at least
 ROWS_AT_ONCE = 65536
 PROGRESS_SEC = 10.0
 MOST_SHOWN = 20
@@ -141,18 +139,12 @@ def detect(trained: Trained, recording: Recording) -> pd.DataFrame:
     end_sec = ((len(raw) - 1) * recipe.data.stride_frames + recipe.data.num_frames) / fps
     grid = GridFeatures(raw, recipe.data, fps, end_sec)
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
-    if grid.shape[1] > WHOLE_STEPS:
-        found = detect_in_windows(trained.model, recipe, item, _window_steps(recipe))
+    window_steps = needed_window_steps(grid.shape[1], recipe)
+    if window_steps:
+        found = detect_in_windows(trained.model, recipe, item, window_steps)
     else:
         found = detect_items(trained.model, recipe, [item])
     return apply_thresholds(found, trained.thresholds)
-
-
-def _window_steps(recipe: Recipe) -> int:
-    """Twice the receptive field, where that is limited and longer than `WHOLE_STEPS`."""
-    field, stride = receptive_field(recipe), recipe.model.level_strides[-1]
-    exact = 2 * math.ceil(field / stride) * stride if math.isfinite(field) else 0
-    return max(WHOLE_STEPS, exact, 2 * recipe.model.length_divisor)
 
 
 def _read(trained: Trained, recording: Recording) -> RawFeatures:

@@ -12,6 +12,7 @@ from torch import nn
 from afkit.config import Recipe
 from afkit.data.items import Dataset
 from afkit.detect.score_curves import score_curves
+from afkit.detect.windows import needed_window_steps
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
@@ -41,11 +42,12 @@ def curves_of_run(folder: Path, facts: dict[str, Any], data_root: Path) -> Curve
             place = [known.name for known in dataset.videos].index(video) if video not in dataset.missing else -1
             if place < 0:
                 raise ValueError(f"a feature file of the video '{video}' is missing")
-            return score_curves(model, recipe, dataset.unread(place))
+            item = dataset.unread(place)
+            return score_curves(model, recipe, item, needed_window_steps(item.features.shape[1], recipe))
         except ValueError as error:
             raise ValueError(f"no score curve: {without_paths(error)}") from None
         except torch.OutOfMemoryError:
-            raise ValueError("no score curve: the video does not fit into the memory of the GPU at once") from None
+            raise ValueError("no score curve: the video does not fit into the memory of the GPU") from None
 
     return curves
 

@@ -118,7 +118,7 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
         stages = facts.get("stages", {})
     except (KeyError, TypeError):
         raise ValueError(f"{folder / 'run.json'} names no data; is it of a run that was begun?") from None
-    annotations = read_annotations(_find_annotations(root, relative, folder))
+    annotations = read_annotations(locate(find_data_root(root, relative, folder), relative))
     videos = annotations.of_subsets(subsets)
     names = annotations.names_of(num_classes) | {UNKNOWN: "unknown label"}
     predictions, remark = pd.DataFrame(columns=PREDICTION_COLUMNS).astype({"label": int, "score": float}), ""
@@ -131,12 +131,12 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
     return Inspected(to_frame(videos), predictions, names, durations_sec, title, remark, annotations=annotations)
 
 
-def _find_annotations(root: Path, relative: str, folder: Path) -> Path:
-    """A relative data root begins at the working directory or at a folder above the run's."""
-    places = [locate(base / root, relative) for base in (Path.cwd(), *folder.parents)]
-    found = next((path for path in places if path.is_file()), None)
+def find_data_root(root: Path, relative: str, folder: Path) -> Path:
+    """Where a run's data are: a relative data root begins at the working directory or at a folder above the run's."""
+    places = [base / root for base in (Path.cwd(), *folder.parents)]
+    found = next((place for place in places if locate(place, relative).is_file()), None)
     if found is None:
-        raise ValueError(f"{places[0]} does not exist; give the folder of the run's data (data_root)")
+        raise ValueError(f"{locate(places[0], relative)} does not exist; give the folder of the run's data (data_root)")
     return found
 
 

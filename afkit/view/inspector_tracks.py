@@ -166,7 +166,7 @@ def check_media_folder(tracks: Tracks, page_dir: Path) -> None:
 
 
 def answer_questions(widget: Any, answer: Callable[[dict[str, Any]], Track]) -> None:
-    """Answer what the widget's script asks (`kernelQuestions` in static/questions.js) by messages.
+    """Answer what the widget's script asks (`kernelQuestions` in static/sources.js) by messages.
 
     Args:
         widget: with `on_msg` and `send`, as all of ipywidgets have.

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from afkit.data.hapt import STEP_SAMPLES, WINDOW_SAMPLES
-from afkit.data.sensors import HAPT_ANNOTATIONS, sensor_arguments
+from afkit.data.sensors import has_signal, sensor_arguments
 from afkit.data.signals import raw_windows
 from afkit.data.watch import ANNOTATIONS
+
+HAPT_ANNOTATIONS = "hapt/annotations/hapt.json"
 
 
 def write_hapt_features(root, samples):
@@ -32,6 +34,19 @@ def test_the_signal_of_watch_is_its_file(tmp_path):
     np.save(tmp_path / "watch" / "signals" / "a.npy", np.ones((7, 6), np.float32))
     assert sensor_arguments(ANNOTATIONS, tmp_path, "a")["signal"].shape == (7, 6)
     assert sensor_arguments("thumos/annotations/thumos14.json", tmp_path, "a") == {}
+
+
+@pytest.mark.parametrize("annotations", [HAPT_ANNOTATIONS, "hapt/annotations/people.json"])
+def test_the_folds_of_hapt_have_its_signal_too(tmp_path, annotations):
+    write_hapt_features(tmp_path, 100)
+    assert has_signal(annotations)
+    assert sensor_arguments(annotations, tmp_path, "person01")["signal"].shape == (100, 6)
+
+
+@pytest.mark.parametrize("annotations", ["mine.json", "hapt.json", "thumos/hapt/watch.json", "watchers/watch.json"])
+def test_other_data_sets_have_no_signal(tmp_path, annotations):
+    write_hapt_features(tmp_path, 100)
+    assert not has_signal(annotations) and sensor_arguments(annotations, tmp_path, "person01") == {}
 
 
 def test_without_its_files_there_is_no_signal(tmp_path):

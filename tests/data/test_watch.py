@@ -91,11 +91,10 @@ def test_one_side_is_reflected():
 
 @needs_recordings
 def test_signals_for_pictures(root):
-    found = watch.signal_arguments("watch/annotations/watch.json", root, "person03_side1")
+    found = watch.signal_arguments(root, "person03_side1")
     np.testing.assert_array_equal(found["signal"], np.load(root / "watch/signals/person03_side1.npy"))
     assert (found["signal_rate_hz"], len(found["signal_names"])) == (50, 6)
-    assert watch.signal_arguments("thumos/annotations/thumos14.json", root, "person03_side1") == {}
-    assert watch.signal_arguments("watch/annotations/watch.json", root, "person99_side1") == {}
+    assert watch.signal_arguments(root, "person99_side1") == {}
 
 
 @needs_recordings

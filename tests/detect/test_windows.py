@@ -18,7 +18,7 @@ from afkit.data.batches import collate
 from afkit.data.items import Dataset, Item
 from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import predict, predict_dataset
-from afkit.detect.windows import plan_windows, receptive_field, window_candidates
+from afkit.detect.windows import WHOLE_STEPS, needed_window_steps, plan_windows, receptive_field, window_candidates
 from afkit.model.actionformer import build_model, padded_length
 
 RECIPES = {
@@ -313,3 +313,17 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
     (short_mb, _, _), (long_mb, count, end_sec) = (map(float, line.split()) for line in done.stdout.splitlines())
     assert count == 200 and end_sec > 39_000
     assert long_mb - short_mb < 60
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_only_long_recordings_need_windows_and_then_exact_ones(name):
+    recipe = tiny_recipe(**RECIPES[name])
+    assert needed_window_steps(1, recipe) == needed_window_steps(WHOLE_STEPS, recipe) == 0
+    size = needed_window_steps(WHOLE_STEPS + 1, recipe)
+    assert size >= max(WHOLE_STEPS, 2 * receptive_field(recipe))
+    assert needed_window_steps(10 * WHOLE_STEPS, recipe) == size, "memory does not grow with the recording"
+    plan_windows(padded_length(WHOLE_STEPS + 1, recipe), recipe, size)
+
+
+def test_where_the_receptive_field_has_no_end_windows_are_as_long_as_what_goes_through_at_once():
+    assert needed_window_steps(WHOLE_STEPS + 1, tiny_recipe(model__windows=[1, 1, 1])) == WHOLE_STEPS

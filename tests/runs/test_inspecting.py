@@ -11,10 +11,12 @@ from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_
 
 from afkit.__main__ import main
 from afkit.data.items import Dataset
+from afkit.detect import windows
 from afkit.detect.score_curves import score_curves
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
+from afkit.runs import score_curves as runs_curves
 from afkit.runs.inspecting import collect_inspected, compare_runs, inspect_run
 from afkit.view.inspector_data import list_videos
 
@@ -67,6 +69,17 @@ def test_curves_are_those_of_the_other_file_that_was_evaluated(folder, tmp_path)
     stages["03_eval"]["parameters"] = {"weights": "raw"}
     change_json(folder / "run.json", stages=stages)
     assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 1))
+
+
+def test_the_curve_of_a_long_recording_is_made_in_windows(monkeypatch, folder):
+    asked = []
+    real = runs_curves.score_curves
+    monkeypatch.setattr(runs_curves, "score_curves", lambda *a: asked.append(a[3]) or real(*a))
+    assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 0))
+    monkeypatch.setattr(windows, "WHOLE_STEPS", 10)
+    scores = collect_inspected(folder).tracks.curves(VIDEO)[1]
+    assert asked[0] == 0 and asked[1] >= 10
+    assert scores == pytest.approx(expected(folder, 0), abs=1e-5)
 
 
 def test_what_curves_lack_is_said_without_the_folders_of_this_machine(folder, tmp_path):

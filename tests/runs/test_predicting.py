@@ -19,6 +19,7 @@ from afkit.data import hapt, watch
 from afkit.data.items import Dataset
 from afkit.data.signal_files import write_windows
 from afkit.data.signals import raw_windows
+from afkit.detect import windows
 from afkit.detect.prediction import predict_dataset
 from afkit.evaluation.operating_point import apply_thresholds
 from afkit.evaluation.result_files import read_predictions
@@ -189,10 +190,10 @@ def test_long_recordings_go_through_in_windows_with_the_same_result(monkeypatch,
     sizes = []
     real = predicting.detect_in_windows
     monkeypatch.setattr(predicting, "detect_in_windows", lambda *a: sizes.append(a[3]) or real(*a))
-    monkeypatch.setattr(predicting, "WHOLE_STEPS", 100)
+    monkeypatch.setattr(windows, "WHOLE_STEPS", 100)
     go(new / "long.npy", min_score=0.21)
     go(new / "long.npy", min_score=0.2)
-    assert sizes == [100 if predicting.receptive_field(recipe) <= 50 else sizes[0]] * 2 and sizes[0] < 1000
+    assert sizes == [100 if windows.receptive_field(recipe) <= 50 else sizes[0]] * 2 and sizes[0] < 1000
     same(read_tables(go.folder), whole)
 
 
