@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo compare view gallery sweep test lab lint build-ext clean-notebooks
+.PHONY: help install demo compare view gallery sweep test reliability lab lint build-ext clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
@@ -13,6 +13,7 @@ help:
 	@echo "make gallery  the demo's pictures, and one of its inspector, into results/gallery (needs chromium)"
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
+	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried"
 	@echo "make lint     ruff, and notebooks without outputs"
 	@echo "make build-ext  compile the NMS operator now instead of on first use"
 	@echo "make install  .venv with the pinned packages, afkit itself and the python3 kernel"
@@ -44,6 +45,12 @@ gallery: demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+TALLY := results/reliability
+reliability: $(INSTALLED)
+	rm -rf $(TALLY)/tests
+	AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability
+	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
 
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
