@@ -67,6 +67,7 @@ _COMMANDS = {  # name: what it does, its arguments, and what its help says
         build.doctor_arguments,
         "what works on this machine, and what to do about the rest",
     ),
+    "notebooks": (build.run_copy_notebooks, build.notebooks_arguments, "copy the notebooks, to read and change them"),
     "build-ext": (build.run_build_ext, build.build_ext_arguments, "compile the NMS operator ahead of its first use"),
 }
 

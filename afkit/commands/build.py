@@ -1,4 +1,4 @@
-"""Commands about the installation itself: build-ext, doctor."""
+"""Commands about the installation itself: build-ext, doctor, notebooks."""
 
 import argparse
 
@@ -32,3 +32,17 @@ def run_doctor(options: argparse.Namespace) -> int:
     checks = examine(options.data_root, options.results)
     print(table(checks))
     return int(any(check.state == BAD for check in checks))
+
+
+def notebooks_arguments(command: argparse.ArgumentParser) -> None:
+    """What `notebooks` is told."""
+    command.add_argument("folder", metavar="FOLDER", help="where the copies go, e.g. notebooks")
+
+
+def run_copy_notebooks(options: argparse.Namespace) -> int:
+    """Do what `notebooks` is for; the exit status."""
+    from afkit.shipped import copy_notebooks
+
+    for path in copy_notebooks(options.folder):
+        print(path)
+    return 0

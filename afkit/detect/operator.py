@@ -18,7 +18,9 @@ from pathlib import Path
 
 import torch
 
-SOURCES = Path(__file__).parents[2] / "extensions" / "nms"
+from afkit.shipped import OPERATOR_SOURCES, shipped
+
+SOURCES = shipped(OPERATOR_SOURCES)
 FILES = {"cpp": "nms.cpp", "cuda": "nms.cu"}  # backend: what is compiled
 INCLUDED = {"cpp": (".h", ".cpp"), "cuda": (".h", ".cuh", ".cu")}  # and the endings of all that goes into it
 # A fused multiply-add would round differently from other devices. Floating-point exceptions are not looked at, which

@@ -8,6 +8,7 @@ from typing import Any
 from afkit.config import nearest
 from afkit.files import read_json
 from afkit.runs.folder import STAGES, project_root
+from afkit.shipped import NOTEBOOKS, shipped
 
 COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `afkit.runs.pipeline.run`
 DEFAULT_SEED = 1234567891
@@ -71,15 +72,16 @@ def notebook_parameters(stage: str) -> dict[str, Any]:
 
 
 def notebook_path(stage: str) -> Path:
-    """Where a stage's notebook lies.
+    """Where a stage's notebook lies: in the project, where it may have been changed, else as it was installed.
 
     Raises:
         ValueError: it is not there.
     """
-    path = project_root() / "notebooks" / f"{stage}.ipynb"
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist; run the command inside a checkout of afkit")
-    return path
+    folders = (project_root() / NOTEBOOKS, shipped(NOTEBOOKS))
+    found = next((folder / f"{stage}.ipynb" for folder in folders if (folder / f"{stage}.ipynb").is_file()), None)
+    if found is None:
+        raise ValueError(f"{folders[0] / stage}.ipynb does not exist; install afkit again")
+    return found
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

@@ -1,4 +1,4 @@
-"""docs/reliability.md from the counts of tests: `python tests/reliability/table.py FOLDER OUTPUT` (`make reliability`)."""
+"""docs/reliability.md from the counts of tests (`make reliability`): python tests/reliability/table.py FOLDER OUTPUT."""
 
 import json
 import sys
@@ -49,5 +49,5 @@ def _shown(count: float | None) -> str:
 
 if __name__ == "__main__":
     source, target = map(Path, sys.argv[1:])
-    Path(target).write_text(render(collect(source)), encoding="utf-8")
+    target.write_text(render(collect(source)), encoding="utf-8")
     print(target)

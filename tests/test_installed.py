@@ -1,0 +1,104 @@
+"""A wheel, installed outside the checkout: notebooks, sources of the operator and the inspector's script come with it.
+
+The packages that afkit needs are those of the running environment, so that nothing is downloaded.
+"""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from afkit.shipped import NOTEBOOKS, OPERATOR_SOURCES, copy_notebooks, shipped
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A function that runs Python of a new environment with the wheel, in an empty folder, and gives what it prints."""
+    pytest.importorskip("hatchling", reason="what builds the wheel")
+    pytest.importorskip("ipykernel", reason="an extra")
+    folder = tmp_path_factory.mktemp("installed")
+    build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*build, "--no-build-isolation", "--wheel-dir", folder, ROOT], check=True)
+    (wheel,) = folder.glob("afkit-*.whl")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
+    python = folder / "env" / "bin" / "python"
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    outer = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (Path(site.stdout.strip()) / "outer.pth").write_text("\n".join(outer))  # without what is editable there
+    install = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python, "install", "--quiet"]
+    subprocess.run([*install, "--no-deps", "--ignore-installed", wheel], check=True)
+    (folder / "here").mkdir()
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "JUPYTER_PATH": ""}
+
+    def run(*arguments, status=0):
+        done = subprocess.run(
+            [python, *arguments], cwd=folder / "here", env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    run("-m", "ipykernel", "install", "--sys-prefix", "--name", "python3")
+    run.folder = folder / "here"
+    return run
+
+
+def test_the_package_is_the_installed_one(installed):
+    assert "/env/" in installed("-c", "import afkit; print(afkit.__file__)")
+
+
+def test_the_notebooks_are_copied_once(installed):
+    printed = installed("-m", "afkit", "notebooks", "notebooks")
+    copies = sorted((installed.folder / "notebooks").iterdir())
+    assert printed.split() == [str(path.relative_to(installed.folder)) for path in copies]
+    assert [path.read_bytes() for path in copies] == [
+        path.read_bytes() for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    ]
+    assert "may have been changed" in installed("-m", "afkit", "notebooks", "notebooks", status=2)
+
+
+def test_the_operator_is_built_from_the_installed_sources(installed):
+    from afkit.detect.operator import unavailable
+
+    if unavailable("cpp"):
+        pytest.skip(unavailable("cpp"))
+    code = "from afkit.detect import operator; print(operator.SOURCES, repr(operator.unavailable('cpp')))"
+    printed = installed("-c", code)
+    assert "/env/" in printed and printed.endswith(f"{OPERATOR_SOURCES} ''\n")
+
+
+@pytest.mark.slow
+def test_a_run_works_in_an_empty_folder_and_is_written_as_a_page(installed):
+    pytest.importorskip("seglearn", reason="the recordings are part of it")
+    settings = ["--set", "optim.epochs=1", "--set", "optim.warmup_epochs=1", "--name", "first"]
+    printed = installed("-m", "afkit", "run", "watch", *settings)
+    assert printed.splitlines()[-1].endswith("results/watch/first")
+    page = installed.folder / "page.html"
+    installed("-m", "afkit", "view", "results/watch/first", "--html", page)
+    assert all(
+        path.read_text()[-100:].strip() in page.read_text() for path in (ROOT / "afkit/view/static").glob("*.js")
+    )
+
+
+def test_a_checkout_uses_its_own_files():
+    assert shipped(NOTEBOOKS) == ROOT / "notebooks" and shipped(OPERATOR_SOURCES) == ROOT / "extensions" / "nms"
+
+
+def test_notebooks_are_not_copied_over_others(tmp_path):
+    (tmp_path / "03_eval.ipynb").write_text("mine")
+    with pytest.raises(ValueError, match=r"03_eval\.ipynb exists, and may have been changed; give another folder"):
+        copy_notebooks(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["03_eval.ipynb"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"file/notebooks cannot be written to \(.*\); give another folder"):
+        copy_notebooks(tmp_path / "file" / "notebooks")
