@@ -43,8 +43,9 @@ view: $(INSTALLED)
 gallery: demo
 	$(BIN)/python -m afkit gallery $(RUN)
 
+# Two processes at a time, each test file in one of them, and one thread in each.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 TALLY := results/reliability
 reliability: $(INSTALLED)

@@ -28,7 +28,7 @@ def said(tmp_path, *cells):
     """What each cell prints, in a shell of its own."""
     settings = os.environ | {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": str(project_root())}
     command = [sys.executable, "-c", PROGRAM, json.dumps(cells)]
-    done = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return [text.strip() for text in done.stdout.split("---\n")[1:]]
 

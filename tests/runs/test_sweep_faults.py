@@ -37,7 +37,7 @@ SMALL = {
 }
 SAME = SMALL | {"optim.momentum": 0.8}  # another run with the same numbers: it is that of SGD, and AdamW trains
 WRONG = SMALL | {"optim.learning_rate": 1e30}  # the loss is soon not finite, and 02_train raises
-DEADLINE_SEC = 240
+DEADLINE_SEC = 600  # nothing takes so long, but machines may be busy
 GONE = "afkit: the scheduler has gone; the same command goes on from here"
 
 

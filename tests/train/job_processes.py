@@ -26,7 +26,7 @@ def workers(folder):
     return by_rank
 
 
-def assert_all_ended(folder, seconds=10):
+def assert_all_ended(folder, seconds=60):
     """Nothing is left that worked for a run folder."""
     until = time.monotonic() + seconds
     while processes(folder) and time.monotonic() < until:

@@ -123,7 +123,7 @@ def together(tmp_path_factory):
         for r in "01"
     ]
     try:
-        said = [process.communicate(timeout=120)[0] for process in processes]
+        said = [process.communicate(timeout=600)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -50,7 +50,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(root):
     folder = root / "run"
     command = [sys.executable, "-c", PROGRAM, root, folder, Path(afkit.__file__).parents[1], TESTS, TESTS / "train"]
     with subprocess.Popen([str(part) for part in command]) as parent:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 600
         while len(checkpoints_in(folder)) < 2 and time.monotonic() < until:
             time.sleep(0.02)
         for process in [parent.pid, *processes(folder)]:
