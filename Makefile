@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo compare view gallery sweep test reliability lab lint build-ext clean-notebooks
+.PHONY: help install demo compare view gallery sweep test reliability lab lint build-ext hooks clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
@@ -16,6 +16,7 @@ help:
 	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried"
 	@echo "make lint     ruff, and notebooks without outputs"
 	@echo "make build-ext  compile the NMS operator now instead of on first use"
+	@echo "make hooks    let git check each commit as lint does"
 	@echo "make install  .venv with the pinned packages, afkit itself and the python3 kernel"
 
 install: $(INSTALLED)
@@ -63,6 +64,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb
+
+hooks: $(INSTALLED)
+	$(BIN)/pre-commit install
 
 clean-notebooks: $(INSTALLED)
 	$(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb

@@ -1,4 +1,4 @@
-"""docs/reliability.md from the counts of tests (`make reliability`): python tests/reliability/table.py FOLDER OUTPUT."""
+"""docs/reliability.md from the counts of tests (`make reliability`): python tests/reliability/table.py FOLDER FILE."""
 
 import json
 import sys
