@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo compare view gallery sweep test reliability lab lint build-ext hooks clean-notebooks
+.PHONY: help install demo compare view gallery sweep test reliability fuzz lab lint docs build-ext hooks clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
@@ -14,7 +14,9 @@ help:
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried"
+	@echo "make fuzz     damaged and twisted files for all readers, for a while: MINUTES=10"
 	@echo "make lint     ruff, and notebooks without outputs"
+	@echo "make docs     the documentation into site/: site/index.html; links and spelling are checked"
 	@echo "make build-ext  compile the NMS operator now instead of on first use"
 	@echo "make hooks    let git check each commit as lint does"
 	@echo "make install  .venv with the pinned packages, afkit itself and the python3 kernel"
@@ -23,7 +25,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "afkit needs Python 3.11 or newer, not " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,tensorboard,sweep,cluster,inspect,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,tensorboard,sweep,cluster,inspect,docs,dev]"
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3 (afkit)" > /dev/null
 	@touch $(INSTALLED)
 
@@ -54,6 +56,10 @@ reliability: $(INSTALLED)
 	AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability
 	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
 
+MINUTES ?= 10
+fuzz: $(INSTALLED)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/reliability/fuzz.py $(MINUTES) $(TALLY)/fuzz
+
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -67,6 +73,12 @@ lint: $(INSTALLED)
 
 hooks: $(INSTALLED)
 	$(BIN)/pre-commit install
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/tools/pictures.py
+	$(BIN)/codespell *.md docs */README.md mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open site/index.html in a browser; its search needs a server: python -m http.server -d site"
 
 clean-notebooks: $(INSTALLED)
 	$(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb

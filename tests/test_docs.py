@@ -1,0 +1,388 @@
+"""The documentation is true: examples run, commands and messages exist, links lead somewhere, the site builds."""
+
+import ast
+import contextlib
+import io
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import afkit
+from afkit.__main__ import _parser
+from afkit.config import parameter_names
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+MARKDOWN = [
+    *PAGES,
+    *(path for pattern in ("*.md", "*/README.md", "results/gallery/*.md") for path in sorted(ROOT.glob(pattern))),
+]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+OTHER_COMMANDS = {"git", "cd", "source", "pip", "dask"}  # of programs that are not ours
+LEAST_MESSAGES = 25
+
+
+def name_of(path):
+    """A page's name in the list of tests."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path):
+    """(language, text) of the blocks of code on a page."""
+    return BLOCK.findall(path.read_text(encoding="utf-8"))
+
+
+def prose(path):
+    """A page without its blocks of code."""
+    return BLOCK.sub("", path.read_text(encoding="utf-8"))
+
+
+def tool(name):
+    """What a script of docs/tools defines."""
+    return runpy.run_path(str(DOCS / "tools" / f"{name}.py"))
+
+
+# Examples
+
+
+def run_examples(found):
+    """Run a page's python blocks in order; where a text block follows, it must be what was printed."""
+    names, shown = {}, []
+    for i, (language, text) in enumerate(found):
+        if language != "python":
+            continue
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(text, "example", "exec"), names)
+        expected = found[i + 1][1] if found[i + 1 : i + 2] and found[i + 1][0] == "text" else ""
+        assert printed.getvalue() == expected, text
+        shown.append(expected)
+    return shown
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(language == "python" for language, _ in blocks(page))], ids=name_of
+)
+def test_examples_print_what_the_page_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert any(run_examples(blocks(page)))
+
+
+def test_an_example_that_prints_something_else_is_noticed():
+    with pytest.raises(AssertionError):
+        run_examples([("python", "print(1)\n"), ("text", "2\n")])
+    with pytest.raises(AssertionError):
+        run_examples([("python", "print(1)\n")])
+
+
+# Commands
+
+
+def make_targets():
+    """Targets that the Makefile declares."""
+    declared = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    return set(declared[1].split())
+
+
+def shell_lines():
+    """(page, line) of every command in a block marked sh."""
+    return [
+        (name_of(page), line)
+        for page in MARKDOWN
+        for language, text in blocks(page)
+        if language == "sh"
+        for line in text.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), shell_lines())
+def test_every_command_exists(page, line):
+    words = shlex.split(line)
+    if words[:3] == ["python", "-m", "afkit"]:
+        _parser().parse_args(words[3:])
+    elif words[0] == "make":
+        assert set(words[1:]) <= make_targets()
+    else:
+        assert words[0] in OTHER_COMMANDS or words[:2] == ["python", "-m"]
+
+
+def test_every_target_of_make_that_is_named_exists():
+    named = {(name_of(page), target) for page in MARKDOWN for target in re.findall(r"`make ([a-z-]+)", prose(page))}
+    assert len(named) > 10
+    assert {target for _, target in named} <= make_targets()
+
+
+def test_recipe_parameters_in_commands_are_accepted():
+    settings = [re.findall(r"--set (\S+)=", line) for _, line in shell_lines()]
+    assert {name for names in settings for name in names} <= set(parameter_names())
+
+
+# Links
+
+
+def anchors(path):
+    """The anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(path), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(path, text):
+    """Links of a page that lead nowhere; those into the web are left alone."""
+    wrong = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if urlsplit(target).scheme:
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        if not there.is_file() or (anchor and anchor not in anchors(there)):
+            wrong.append(target)
+    return wrong
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_links_between_files_lead_somewhere(page):
+    assert broken_links(page, prose(page)) == []
+
+
+def test_a_broken_link_is_noticed():
+    text = "[a](nowhere.md) [b](own-data.md#nothing) [c](#nothing) [d](own-data.md#when-is-vector-i) ![e](no.png)"
+    found = broken_links(DOCS / "index.md", text)
+    assert found == ["nowhere.md", "own-data.md#nothing", "#nothing", "no.png"]
+
+
+def test_links_are_moved_as_the_files_are():
+    moved = tool("hooks")["moved_link"]
+    assert moved("../../sweeps/README.md", "how-to/sweeps.md") == "../project/sweeps/README.md"
+    assert moved("../concepts/index.md", "how-to/sweeps.md") == "../concepts/index.md"
+    assert moved("own-data.md", "index.md") == "own-data.md"
+    assert moved("docs/own-data.md", "project/README.md") == "../own-data.md"
+    assert moved("inspector.png", "project/results/gallery/README.md") == "inspector.png"
+
+
+# Messages
+
+
+def fixed_text(message):
+    """A message in which every part that differs is `<>`."""
+    return re.sub(r"(<>)+", "<>", re.sub(r"<[^<>]*>", "<>", message)).strip()
+
+
+def messages_of_the_source():
+    """Every text in the package, what is filled in as `<>`."""
+    found = set()
+    for path in Path(afkit.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "<>" for part in node.values]
+                found.add(fixed_text("".join(parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def quoted_messages():
+    """The messages that the page about problems explains."""
+    return re.findall(r"^> `(.+)`$", prose(DOCS / "how-to" / "troubleshooting.md"), re.M)
+
+
+def test_every_message_that_is_explained_is_one_of_the_source():
+    quoted = quoted_messages()
+    assert len(set(quoted)) >= LEAST_MESSAGES
+    source = messages_of_the_source()
+    assert {message for message in quoted if fixed_text(message) not in source} == set()
+
+
+def test_every_message_is_followed_by_what_to_do():
+    parts = re.split(r"^> `.+`$", prose(DOCS / "how-to" / "troubleshooting.md"), flags=re.M)[1:]
+    assert all(re.match(r"\n\n[A-Z`]", part) for part in parts)
+
+
+# What the build makes
+
+
+def test_every_command_and_argument_is_in_the_table():
+    table = tool("hooks")["table_of_commands"]()
+    usage = subprocess.run(
+        [sys.executable, "-m", "afkit", "predict", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    options = set(re.findall(r"--[a-z-]+", usage)) - {"--help"}
+    own = table.partition("## predict\n")[2].partition("\n## ")[0]
+    assert len(options) >= 7 and all(f"`{option}" in own for option in options)
+    assert "`RUN`" in own and "`FEATURES ...`" in own and "`--signal`" in own
+    assert set(re.findall(r"^## (\S+)$", table, re.M)) == set(afkit.__main__._COMMANDS)
+
+
+def test_every_parameter_of_a_recipe_is_in_the_table():
+    table = tool("hooks")["table_of_settings"]()
+    assert re.findall(r"^\| `(\w+\.\w+)` \|", table, re.M) == parameter_names()
+    assert "| `data.input_dims` | `list[int]` | needed | channels of each feature folder," in table
+    assert "| `loss.center_radius` | `float` | `1.5` | in strides of the level |" in table
+    assert "| `data.fps` | `float or None` | `None` |" in table
+
+
+def test_the_table_of_imports_is_that_of_the_test_of_imports():
+    table = tool("hooks")["table_of_imports"]()
+    assert "| `segments` | nothing of afkit |" in table
+    row = re.search(r"^\| `model` \| (.+) \|$", table, re.M)[1]
+    assert {"`files`", "`segments`", "`config`"} <= set(row.split(", ")) and "`detect`" not in row
+
+
+def test_the_table_of_rooms_counts_all_modules():
+    table = tool("hooks")["table_of_rooms"]()
+    count = len(list((ROOT / "afkit").rglob("*.py")))
+    last = [int(number) for number in re.findall(r"\d+", table.splitlines()[-1])]
+    rows = [[int(number) for number in re.findall(r"\d+", row)] for row in table.splitlines()[2:-1]]
+    assert last[0] == count == sum(row[0] for row in rows)
+    assert last[1] == sum(row[1] for row in rows) > 10_000
+    assert last[2] == max(row[2] for row in rows) <= 300
+
+
+def test_every_room_is_explained():
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("## Data flow")[2].partition("\n## ")[0]
+    rooms = {path.parent.name for path in (ROOT / "afkit").glob("*/__init__.py")}
+    assert rooms == set(re.findall(r"^\d\. `(\w+)`", text, re.M))
+
+
+# Pictures
+
+
+def skeleton_and_numbers(svg):
+    """What an SVG is made of without names that follow from its numbers, and the numbers."""
+    plain = re.sub(r'(id="|url\(#|href="#)[^")]*', r"\1", svg)
+    number = r"-?\d+(?:\.\d+)?"
+    return re.sub(number, "0", plain), [float(found) for found in re.findall(number, plain)]
+
+
+@pytest.mark.parametrize("name", ["time-grid", "levels", "targets", "decoding", "suppression"])
+def test_pictures_are_those_that_the_code_draws(name, tmp_path):
+    pytest.importorskip("matplotlib")
+    pictures = tool("pictures")
+    pictures["use_style"]()
+    pictures["save_figure"](pictures["PICTURES"][name](), tmp_path / "drawn.svg")
+    drawn, kept = (
+        path.read_text(encoding="utf-8") for path in (tmp_path / "drawn.svg", DOCS / "images" / f"{name}.svg")
+    )
+    (drawn, numbers), (kept, kept_numbers) = skeleton_and_numbers(drawn), skeleton_and_numbers(kept)
+    assert drawn == kept, "make docs draws it again"
+    assert numbers == pytest.approx(kept_numbers, abs=0.01)
+
+
+def test_every_picture_is_shown_and_has_labelled_axes():
+    pytest.importorskip("matplotlib")
+    pictures = tool("pictures")
+    shown = {name for page in PAGES for name in re.findall(r"images/([\w-]+)\.svg\)", page.read_text(encoding="utf-8"))}
+    assert shown == set(pictures["PICTURES"]) == {path.stem for path in (DOCS / "images").iterdir()}
+    for draw in pictures["PICTURES"].values():
+        axes = draw().axes
+        assert all(one.get_ylabel() or one.get_yticks().size for one in axes)
+        assert re.search(r"\[(s|steps)\]", axes[-1].get_xlabel())
+
+
+def test_the_picture_of_targets_shows_what_each_level_learns():
+    pytest.importorskip("matplotlib")
+    axes = tool("pictures")["draw_targets"]().axes[1]
+    learned = {
+        (line.get_marker(), int(y)): list(line.get_xdata())
+        for line in axes.lines
+        for y in set(line.get_ydata())
+        if line.get_markersize() == 8
+    }
+    jump, walk, wave = afkit.view.style.MARKERS[:3]
+    assert learned == {
+        (jump, 0): [12, 13, 14],  # centre 13, radius 1.5, farther end 3 or 4 steps away
+        (jump, 1): [12, 14],
+        (walk, 2): [36],  # 32 and 40 are 18 steps from an end
+        (walk, 3): [32, 40],
+        (wave, 0): [44],
+        (wave, 1): [42, 44, 46],
+    }
+
+
+# The site
+
+
+class Assets(HTMLParser):
+    """What a page loads when it is opened, and the anchors that it has."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.ids = [], set()
+
+    def handle_starttag(self, tag, attributes):
+        own = dict(attributes)
+        self.ids.add(own.get("id"))
+        if tag in ("script", "img", "iframe", "source", "video"):
+            self.loaded.append(own.get("src") or "")
+        elif tag == "link" and own.get("rel") not in ("canonical", "next", "prev"):
+            self.loaded.append(own.get("href") or "")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built site; a warning of mkdocs is an error."""
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocstrings")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_the_site_needs_no_network(site):
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 25
+    for page in pages:
+        found = Assets()
+        found.feed(page.read_text(encoding="utf-8"))
+        assert [asset for asset in found.loaded if urlsplit(asset).netloc] == [], page
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import )[\"']?(https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+@pytest.mark.slow
+def test_every_table_is_filled_in(site):
+    assert [page for page in site.rglob("*.html") if "made by the build" in page.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.slow
+def test_every_public_name_is_in_the_reference(site):
+    ids = set()
+    for page in (site / "reference").glob("*.html"):
+        found = Assets()
+        found.feed(page.read_text(encoding="utf-8"))
+        ids |= found.ids
+    assert {f"{home}.{name}" for name, home in afkit._HOME.items()} <= ids
+    assert "afkit.segments.grid_to_sec" in ids and "afkit.model.actionformer.Output.logits" in ids
+    assert not {name for name in ids if name and re.search(r"^afkit\..*\._[a-z]", name)}
+
+
+@pytest.mark.slow
+def test_what_lies_outside_docs_is_in_the_site(site):
+    for name in ("index", "CONTRIBUTING", "CHANGELOG", "sweeps/index", "recipes/index", "results/gallery/index"):
+        assert (site / "project" / f"{name}.html").is_file()
+    text = (site / "how-to" / "sweeps.html").read_text(encoding="utf-8")
+    assert 'href="../project/sweeps/index.html"' in text  # mkdocs calls a README the index of its folder
+    assert not (site / "tools").exists()
+
+
+def test_spelling():
+    pytest.importorskip("codespell_lib")
+    places = [str(path) for path in (*MARKDOWN, DOCS / "tools", ROOT / "mkdocs.yml")]
+    done = subprocess.run([sys.executable, "-m", "codespell_lib", *places], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
