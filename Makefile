@@ -15,7 +15,7 @@ help:
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried"
 	@echo "make fuzz     damaged and twisted files for all readers, for a while: MINUTES=10"
-	@echo "make lint     ruff, and notebooks without outputs"
+	@echo "make lint     ruff, types, and notebooks without outputs"
 	@echo "make docs     the documentation into site/: site/index.html; links and spelling are checked"
 	@echo "make build-ext  compile the NMS operator now instead of on first use"
 	@echo "make hooks    let git check each commit as lint does"
@@ -69,6 +69,7 @@ build-ext: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb
 
 hooks: $(INSTALLED)

@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from afkit.commands import build, data, predict, runs, signals, view
 from afkit.config import nearest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it did all it was asked for, 2 on a wrong input, 1 when a notebook failed."""
+    """Run one command; 0 when it did all it was asked for, 2 on a wrong input, 1 when a notebook or the disk failed."""
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
@@ -19,15 +20,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         print(f"afkit: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, a folder that cannot be written to
+        print(f"afkit: {_explained(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("afkit: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
 
 
+def _explained(error: OSError) -> str:
+    """One sentence with the file and the reason."""
+    if error.errno is None or error.filename is None:
+        return " ".join(str(error).split())
+    return f"{error.filename}: {error.strerror}; when that is mended, the same command goes on from here"
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse with the nearest valid name for an unknown command or option."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         wrong = message.split("invalid choice: ")[-1].split("'")[1] if "invalid choice" in message else ""
         hint = f"; {nearest(wrong, list(_COMMANDS))}" if wrong and "argument COMMAND" in message else ""
         text = f"there is no command '{wrong}'{hint}" if hint else message
@@ -47,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 _COMMANDS = {  # name: what it does, its arguments, and what its help says
     "run": (runs.run_notebooks, runs.run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
+    "rerun": (runs.run_rerun, runs.rerun_arguments, "make a run again from its run.json, and compare the results"),
     "compare": (runs.run_compare, runs.compare_arguments, "runs side by side: a table, a page, and which is better"),
     "sweep": (
         runs.run_sweep,

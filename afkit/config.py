@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -177,7 +177,7 @@ class Recipe(_Section):
 SECTIONS = tuple(name for name in Recipe.model_fields if name not in ("name", "base"))
 
 
-def _misfits(recipe: Recipe):
+def _misfits(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for each pair of settings that contradict each other."""
     data, model = recipe.data, recipe.model
     if model.neck_start_level > model.branch_layers:
@@ -243,8 +243,8 @@ def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
 
 def parameter_names() -> list[str]:
     """Every dotted parameter that an override may name, e.g. 'optim.epochs'."""
-    sections = {name: Recipe.model_fields[name].annotation for name in SECTIONS}
-    return [f"{section}.{parameter}" for section, cls in sections.items() for parameter in cls.model_fields]
+    sections = Recipe.__annotations__
+    return [f"{section}.{parameter}" for section in SECTIONS for parameter in sections[section].model_fields]
 
 
 def changed_settings(recipe: Recipe) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Reading a configuration of the original ActionFormer release as a Recipe."""
 
-import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from afkit.config import Recipe, make_recipe
+from afkit.files import read_json, yaml_content
 
+TUPLE = "tag:yaml.org,2002:python/tuple"
 # Where each key of the original goes. Left: section.key of the merged file; right: ours.
 _RENAMED = {
     "dataset.file_prefix": "data.prefix",
@@ -124,30 +126,35 @@ def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
         ValueError: the file cannot be read, a key is unknown, or settings contradict each other; it names the key.
     """
     name, config = _read(source)
-    flat = _DEFAULTS | _flatten(config)
+    flat = _DEFAULTS | _flatten(name, config)
     unknown = sorted(flat.keys() - _RENAMED.keys() - _TRANSLATED - _WITHOUT_EFFECT)
     if unknown:
         raise ValueError(f"'{name}' has keys that the original does not know: {', '.join(unknown)}; remove or rename")
     for key in ("dataset.json_file", "dataset.feat_folder"):
         if key not in flat:
             raise ValueError(f"'{name}' lacks {key}; the original has no default for it")
-    if flat["dataset_name"] not in _DATASETS:
+    if str(flat["dataset_name"]) not in _DATASETS:
         raise ValueError(f"'{name}': dataset_name '{flat['dataset_name']}' is none of {', '.join(_DATASETS)}")
     overrides = {ours: flat[theirs] for theirs, ours in _RENAMED.items() if theirs in flat}
     overrides |= {f"data.{key}": value for key, value in _DATASETS[flat["dataset_name"]].items()}
-    return make_recipe({"name": name}, overrides | _translate(flat))
+    try:
+        translated = _translate(flat)
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"'{name}' has a setting of another type than the original's ({error}); correct it") from None
+    except ValueError as error:
+        raise ValueError(f"'{name}': {error}") from None
+    return make_recipe({"name": name}, overrides | translated)
 
 
 def _read(source: str | Path | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     if isinstance(source, Mapping):
         return str(source.get("dataset_name", "original")), source
     path = Path(source)
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; name a .yaml or .json configuration of the original")
     try:
-        text = path.read_text()
-        config = json.loads(text) if path.suffix == ".json" else _read_yaml(path, text)
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; name a .yaml or .json configuration of the original") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        config = read_json(path) if path.suffix == ".json" else _read_yaml(path, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable configuration: {error}") from None
     if not isinstance(config, Mapping):
         raise ValueError(f"{path} must hold a mapping of sections")
@@ -164,24 +171,26 @@ def _read_yaml(path: Path, text: str) -> Any:
     class Loader(yaml.SafeLoader):
         pass
 
-    Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_sequence)
+    Loader.add_constructor(TUPLE, Loader.construct_sequence)
     try:
-        return yaml.load(text, Loader=Loader)
-    except yaml.YAMLError as error:
+        return yaml_content(yaml.compose(text, Loader=Loader), Loader, [TUPLE])
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
 
 
-def _flatten(config: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """{"a": {"b": 1}} -> {"a.b": 1}; of the two copies of train_cfg and test_cfg the one at the top level wins."""
     flat: dict[str, Any] = {}
-    model = config.get("model") or {}
     sections = ("dataset", "loader", "model", "train_cfg", "test_cfg", "opt")
-    wrong = [section for section in sections if not isinstance(config.get(section, {}), Mapping)]
-    if wrong:
-        raise ValueError(f"'{wrong[0]}' must be a section of settings, not {config[wrong[0]]!r}")
+    parts = {section: config.get(section, {}) for section in sections}
+    inner = parts["model"] if isinstance(parts["model"], Mapping) else {}
+    parts |= {f"model.{section}": inner.get(section) or {} for section in ("train_cfg", "test_cfg")}
+    for section, part in parts.items():
+        if not isinstance(part, Mapping):
+            raise ValueError(f"'{name}': '{section}' must be a section of settings, not {reprlib.repr(part)}")
     for section in ("train_cfg", "test_cfg"):
-        flat |= {f"{section}.{key}": value for key, value in (model.get(section) or {}).items()}
-    for section, value in config.items():
+        flat |= {f"{section}.{key}": value for key, value in parts[f"model.{section}"].items()}
+    for section, value in ((str(section), value) for section, value in config.items()):
         if isinstance(value, Mapping):
             flat |= {f"{section}.{key}": v for key, v in value.items() if not isinstance(v, Mapping)}
             nested = [

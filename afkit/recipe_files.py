@@ -4,13 +4,14 @@ import hashlib
 import json
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from afkit.config import SECTIONS, make_recipe, nearest
-from afkit.files import project_root, write_text
+from afkit.files import project_root, write_text, yaml_content
 
 FOLDER = "recipes"  # of the project: its files are known by their names alone
 HINT = "see recipes/README.md"
@@ -123,8 +124,9 @@ def _load(path: Path) -> dict[str, Any]:
     yaml = _yaml()
     try:
         text = path.read_text(encoding="utf-8")
-        _refuse_repeated_keys(path, yaml.compose(text, Loader=yaml.SafeLoader))
-        content = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_repeated_keys(path, tree)
+        content = _content(path, tree)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; own recipes: {', '.join(own_names()) or 'none'} ({HINT})") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
@@ -136,15 +138,21 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
+def _content(path: Path, tree: Any) -> Any:
+    try:
+        return yaml_content(tree, _yaml().SafeLoader)
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable YAML: {error}") from None
+
+
 def _refuse_repeated_keys(path: Path, tree: Any) -> None:
     """YAML lets the last of two equal keys win, which nobody means; the sections and their parameters are looked at."""
     if getattr(tree, "id", "") != "mapping":
         return
     for node in (tree, *(value for _, value in tree.value if value.id == "mapping")):
-        keys = [str(key.value) for key, _ in node.value]
-        repeated = [key for key in keys if keys.count(key) > 1]
-        if repeated:
-            raise ValueError(f"{path} gives '{repeated[0]}' twice; remove one")
+        for key, count in Counter(str(key.value) for key, _ in node.value).items():
+            if count > 1:
+                raise ValueError(f"{path} gives '{key}' twice; remove one")
 
 
 def _dotted(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ _LOW_TIOUS = [0.1, 0.2, 0.3, 0.4, 0.5]  # egocentric data sets, whose boundaries
 _OVERLAPPING_RANGES = [[0, 4], [2, 8], [4, 16], [8, 32], [16, 64], [32, 128], [64, 256], [128, 10000]]
 
 
-def _without_last(ranges: list[list[float]], levels: int) -> list[list[float]]:
+def _without_last(ranges: list[list[int]], levels: int) -> list[list[int]]:
     """The first `levels` ranges; the last of them reaches to infinity."""
     return [*ranges[: levels - 1], [ranges[levels - 1][0], 10000]]
 

@@ -4,13 +4,20 @@ The feature grid counts feature vectors: grid index i covers the `num_frames` fr
 frame `i * stride`, so its centre lies at `(i * stride + 0.5 * num_frames) / fps` seconds.
 """
 
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Times = TypeVar("Times", float, np.ndarray, "Tensor")
 
 MIN_LENGTH_SEC = 1e-3  # shorter annotations are noise of the annotation tool, not actions
 DUPLICATE_SEC = 1e-3  # two annotations of one label whose ends both lie closer than this are one
 
 
-def sec_to_grid(times_sec, fps: float, stride: float, num_frames: float):
+def sec_to_grid(times_sec: Times, fps: float | Times, stride: float | Times, num_frames: float | Times) -> Times:
     """Seconds to positions on the feature grid (ActionFormer's time grid); any shape, array or tensor.
 
     Args:
@@ -22,7 +29,7 @@ def sec_to_grid(times_sec, fps: float, stride: float, num_frames: float):
     return (times_sec * fps - 0.5 * num_frames) / stride
 
 
-def grid_to_sec(grid, fps: float, stride: float, num_frames: float):
+def grid_to_sec(grid: Times, fps: float | Times, stride: float | Times, num_frames: float | Times) -> Times:
     """Positions on the feature grid to seconds; the inverse of `sec_to_grid`."""
     return (grid * stride + 0.5 * num_frames) / fps
 

@@ -17,6 +17,9 @@ from afkit.__main__ import main
         (["run", "watch", "--set", "optim.epochs=few"], "'optim.epochs' = 'few'"),
         (["run", "watch", "-p", "weihgts=raw"], "did you mean 'weights'?"),
         (["run", "thumos_i3d"], "--data-root"),
+        (["run", "watch", "--again", "2"], "there is no stage '2'"),
+        (["run", "watch", "--stages", "03", "--again", "02"], "is not among those to run; add it to --stages"),
+        (["rerun", "results/none"], "holds no run.json; name the folder of a run"),
         (["prepare", "thumos_i3d"], "download thumos.tar.gz (md5 375f76ffbf7447af1035e694971ec9b2)"),
     ],
 )

@@ -1,13 +1,19 @@
 """Files appear whole or not at all, and the same value gives the same bytes."""
 
+import errno
+import fcntl
 import gzip
 import json
 import os
+import resource
+import signal
 import time
+from contextlib import ExitStack
 
+import numpy as np
 import pytest
 
-from afkit.files import atomic_open, read_json, write_json, write_json_gz, write_text
+from afkit.files import atomic_open, read_json, scratch_folder, write_array, write_json, write_json_gz, write_text
 
 
 def names(folder):
@@ -147,3 +153,114 @@ def test_a_missing_file_is_named(tmp_path):
             read_json(tmp_path / name)
     with pytest.raises(ValueError, match="is not a readable JSON file"):
         read_json(tmp_path)
+
+
+# ---- killed processes, and several at once
+
+
+def test_what_a_killed_process_left_is_written_over(tmp_path):
+    (tmp_path / ".a.bin.tmp").write_bytes(b"half of a file that was longer")
+    with atomic_open(tmp_path / "a.bin") as file:
+        file.write(b"whole")
+    assert (tmp_path / "a.bin").read_bytes() == b"whole"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_two_who_write_the_same_file_do_not_meet(tmp_path):
+    path = tmp_path / "a.bin"
+    with atomic_open(path) as first:
+        first.write(b"the first")
+        with atomic_open(path) as second:
+            second.write(b"the second, longer")
+        assert path.read_bytes() == b"the second, longer"
+    assert path.read_bytes() == b"the first"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_one_who_opened_the_temporary_file_too_late_does_not_touch_the_finished_one(tmp_path, monkeypatch):
+    path, real = tmp_path / "a.bin", fcntl.flock
+    with ExitStack() as other:
+        other.enter_context(atomic_open(path)).write(b"of another")
+
+        def lock_late(file, how):
+            monkeypatch.setattr(fcntl, "flock", real)
+            other.close()  # which takes its name between our opening and locking
+            real(file, how)
+
+        monkeypatch.setattr(fcntl, "flock", lock_late)
+        with pytest.raises(RuntimeError), atomic_open(path):
+            raise RuntimeError
+    assert path.read_bytes() == b"of another"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / ".a.json.tmp").symlink_to(tmp_path / "mine")
+    write_json(tmp_path / "a.json", 1)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert read_json(tmp_path / "a.json") == 1 and not (tmp_path / "a.json").is_symlink()
+
+
+def test_where_there_are_no_locks_files_are_written_all_the_same(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    write_json(tmp_path / "a.json", 1)
+    assert names(tmp_path) == ["a.json"] and read_json(tmp_path / "a.json") == 1
+
+
+# ---- errors of the system
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path, monkeypatch):
+    with monkeypatch.context() as patches, pytest.raises(OSError) as caught:
+        patches.setattr(os, "fsync", full)
+        write_json(tmp_path / "a.json", 1)
+    assert str(caught.value) == f"[Errno 28] No space left on device: '{tmp_path / 'a.json'}'"
+    (tmp_path / "b.json").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_json(tmp_path / "b.json", 1)
+    assert str(caught.value) == f"[Errno 21] Is a directory: '{tmp_path / 'b.json'}'"
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing"), atomic_open(tmp_path / "a.bin") as file:
+        file.write((tmp_path / "missing").read_bytes())
+    with pytest.raises(FileNotFoundError, match="missing"), scratch_folder(tmp_path / "a"):
+        (tmp_path / "missing").read_bytes()
+    assert names(tmp_path) == []
+
+
+def test_an_error_in_a_scratch_folder_names_the_final_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError) as caught, scratch_folder(tmp_path / "new" / "set") as part:
+        write_json(part / "deep" / "a.json", 1)
+    assert caught.value.filename == str(tmp_path / "new" / "set")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("array", [np.arange(6.0).reshape(2, 3), np.asfortranarray(np.eye(3)), np.zeros((0, 4), "f4")])
+def test_arrays_are_written_as_numpy_does(tmp_path, array):
+    write_array(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", array)
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_an_array_that_does_not_fit_on_the_disk_says_why(tmp_path):
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_array(tmp_path / "a.npy", np.zeros(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert caught.value.filename == str(tmp_path / "a.npy")
+    assert names(tmp_path) == []

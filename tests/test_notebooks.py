@@ -16,6 +16,7 @@ import pytest
 import afkit
 from afkit.evaluation.result_files import read_predictions
 from afkit.files import read_json, write_json
+from afkit.runs.code import COMMON, notebook_parameters
 from afkit.runs.folder import STAGE_FILES, STAGES
 from afkit.runs.pipeline import StageError, run
 
@@ -126,6 +127,11 @@ def test_the_numbers_in_the_files_belong_together(finished, data_root):
 def test_how_it_was_trained_is_on_record(finished):
     facts = read_json(finished / "run.json")["execution"]
     assert facts["evaluate_every"] == 7 and facts["precision"] == "fp32" and facts["pad_to_batch"] is True
+    stages = read_json(finished / "run.json")["stages"]
+    assert {stage: set(entry["values"]) for stage, entry in stages.items()} == {
+        stage: set(notebook_parameters(stage)) - set(COMMON) for stage in STAGES
+    }
+    assert stages["02_train"]["values"]["evaluate_every"] == 7 and stages["03_eval"]["values"]["weights"] == "ema"
 
 
 def test_progress_of_the_training_is_one_picture_and_about_ten_lines(finished):

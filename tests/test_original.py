@@ -331,7 +331,7 @@ def test_what_cannot_be_translated_is_named(source, message):
         ("a.yaml", "a: !!python/object/apply:os.getcwd []", "is not readable YAML"),
         ("a.yaml", "- 1", "must hold a mapping of sections"),
         ("a.yaml", "", "must hold a mapping of sections"),
-        ("a.json", "{", "is not a readable configuration"),
+        ("a.json", "{", "is not a readable JSON file"),
         ("a.json", "[]", "must hold a mapping of sections"),
     ],
 )

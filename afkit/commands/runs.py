@@ -1,4 +1,4 @@
-"""Commands that make runs and look at many of them: run, compare, sweep, status."""
+"""Commands that make runs and look at many of them: run, rerun, compare, sweep, status."""
 
 import argparse
 
@@ -16,6 +16,9 @@ def run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
     command.add_argument("--results", default="results", help="folder of all runs (default: results)")
     command.add_argument("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
+    command.add_argument(
+        "--again", default="", metavar="STAGES", help="of these, those to do anew (once interrupted, go on without it)"
+    )
     command.add_argument("--name", default="", help="name of the run folder instead of seed and digest")
     command.add_argument("--html", action="store_true", help="also write the executed notebooks as pages")
 
@@ -34,6 +37,7 @@ def run_notebooks(options: argparse.Namespace) -> int:
         options.results,
         [stage.strip() for stage in options.stages.split(",")],
         options.name,
+        again=[stage.strip() for stage in options.again.split(",") if stage.strip()],
     )
     if options.html:
         from afkit.runs.html import write_pages
@@ -50,6 +54,21 @@ def run_notebooks(options: argparse.Namespace) -> int:
         print(f"open {folder / '04_visualize.ipynb'} in JupyterLab (make lab), or look at {folder / 'figures'}")
     print(folder)
     return 0
+
+
+def rerun_arguments(command: argparse.ArgumentParser) -> None:
+    """What `rerun` is told."""
+    command.add_argument("run", metavar="RUN", help="run folder; of its files, run.json is enough")
+    command.add_argument("--out", default="", help="folder of the new run (default: that of RUN with -rerun)")
+    command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+    command.add_argument("--dry-run", action="store_true", help="only say what has changed since the run")
+
+
+def run_rerun(options: argparse.Namespace) -> int:
+    """Do what `rerun` is for; 1 where a result differs."""
+    from afkit.runs.rerun import rerun
+
+    return int(not rerun(options.run, options.out, options.data_root, options.dry_run))
 
 
 def compare_arguments(command: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """Annotation files in the ActivityNet format that the original uses: videos, segments in seconds, labels."""
 
 import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from afkit.config import DataConfig, nearest
 from afkit.files import read_json
 from afkit.segments import keep_distinct
 
+NAME_LETTERS = 200  # of a video: with prefix and suffix, a file name has room for them
 UNKNOWN_DURATION_SEC = 1e8  # the original's stand-in where a file gives no duration
 
 
@@ -74,25 +76,28 @@ def read_annotations(path: str | Path) -> AnnotationFile:
 
 
 def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) -> Video:
+    check_name(path, name)
     where = f"{path}, video '{name}'"
     if not isinstance(entry, Mapping) or not isinstance(entry.get("subset"), str):
         raise ValueError(f"{where}: 'subset' is missing; give each video the name of its subset")
     rows = entry.get("annotations") or []
     if not isinstance(rows, list):
-        raise ValueError(f"{where}: 'annotations' must be a list, not {rows!r}")
+        raise ValueError(f"{where}: 'annotations' must be a list, not {reprlib.repr(rows)}")
     segments, labels = np.zeros((len(rows), 2)), np.zeros(len(rows), np.int64)
     for row, annotation in enumerate(rows):
         try:
-            start, end = annotation["segment"]
+            (start, end), label = annotation["segment"], annotation["label"]
+            if not isinstance(annotation["segment"], list) or not isinstance(label, str | int | float):
+                raise TypeError
             segments[row] = float(start), float(end)
             labels[row] = annotation["label_id"]
             if labels[row] != float(annotation["label_id"]):
                 raise ValueError
-            label_names.setdefault(int(labels[row]), str(annotation["label"]))
+            label_names.setdefault(int(labels[row]), str(label))
         except (KeyError, TypeError, ValueError, OverflowError):
             raise ValueError(
                 f"{where}, annotation {row}: expected 'segment' [start, end] in seconds, 'label' and an integer "
-                f"'label_id', found {annotation!r}"
+                f"'label_id', found {reprlib.repr(annotation)}"
             ) from None
     if not np.isfinite(segments).all():
         raise ValueError(f"{where}: a segment is not finite; correct or remove it")
@@ -107,15 +112,24 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
     )
 
 
+def check_name(path: str | Path, video: str) -> None:
+    """Raise a ValueError where the name of a video is too long, or holds what cannot be shown (e.g. line breaks)."""
+    if not video.isprintable() or len(video) > NAME_LETTERS:
+        raise ValueError(
+            f"{path}, video {video[:NAME_LETTERS]!a}: files and pages bear the name, so give it at most "
+            f"{NAME_LETTERS} letters, and none that cannot be shown"
+        )
+
+
 def _positive(where: str, key: str, value: Any) -> float | None:
     if value is None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{where}: '{key}' must be a number above 0, not {value!r}")
+        raise ValueError(f"{where}: '{key}' must be a number above 0, not {reprlib.repr(value)}")
     return number
 
 

@@ -140,7 +140,8 @@ class _Packed:
     def __init__(self, batch: Batch):
         self.features = batch.features.transpose(1, 2)  # (B, T, C) contiguous
         self.steps = batch.mask.sum(dim=1).tolist()
-        self.items = [_apply(Tensor.numpy, item._replace(features=None)) for item in batch.items]
+        bare = [item._replace(features=None) for item in batch.items]  # type: ignore[arg-type]  # until unpacked
+        self.items = [_apply(Tensor.numpy, item) for item in bare]
 
     def pin_memory(self) -> "_Packed":
         """What the loader calls in its pinning thread."""

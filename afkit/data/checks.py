@@ -84,7 +84,7 @@ def _check_annotations(path: Path, video: Video, config: DataConfig) -> Iterator
     if len(video.labels) == 0:
         yield Finding("note", "videos without annotation", f"{where}: no annotation; it is background only")
     if config.num_classes > 1:
-        for row in np.flatnonzero((video.labels < 0) | (video.labels >= config.num_classes)):
+        for row in np.flatnonzero((video.labels < 0) | (video.labels >= config.num_classes)).tolist():
             message = f"label_id {video.labels[row]} is outside 0 to {config.num_classes - 1}"
             remedy = "correct it, or set data.num_classes"
             yield Finding("error", "label ids out of range", f"{where}, annotation {row}: {message}; {remedy}")

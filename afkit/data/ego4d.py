@@ -5,6 +5,8 @@ widened to that grid, and its times count from the start of the widened clip. Ho
 start, which the challenge counts from, stands in the annotation file as `lead_sec` of the clip.
 """
 
+import re
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -13,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from afkit.files import atomic_open, read_json, write_json
+from afkit.files import check_stored, read_json, write_array, write_json
 
 STRIDE_FRAMES, WINDOW_FRAMES = 16, 32
 FPS_RANGE = (10, 100)  # outside it a clip's seconds and frames do not belong together
@@ -106,7 +108,7 @@ def read_leads(path: str | Path) -> dict[str, float]:
     for clip, entry in database.items():
         try:
             leads[clip] = _number(entry["lead_sec"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise ValueError(
                 f"{path}, clip '{clip}' has no number 'lead_sec'; delete the file and prepare Ego4D again"
             ) from None
@@ -134,8 +136,9 @@ def _read_moments(path: Path) -> list[_Clip]:
             for clip in video["clips"]:
                 where = f"{path}, video '{video.get('video_uid')}', clip '{clip.get('clip_uid')}'"
                 clips.append(_read_clip(video, clip))
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise ValueError(f"{where} is not in the official format ({error!r}); download the file again") from None
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
+        reason = repr(error)[:200]
+        raise ValueError(f"{where} is not in the official format ({reason}); download the file again") from None
     return clips
 
 
@@ -179,13 +182,13 @@ def _actions(labels: list[dict], start_sec: float, before_sec: float) -> list[di
 
 def _number(value: Any) -> float:
     if not np.isfinite(float(value)):
-        raise ValueError(f"{value!r} is not a finite number")
+        raise ValueError(f"{reprlib.repr(value)} is not a finite number")
     return float(value)
 
 
 def _uid(value: Any) -> str:
-    if not isinstance(value, str) or Path(value).name != value:
-        raise ValueError(f"{value!r} is not an id")
+    if not isinstance(value, str) or not re.fullmatch(r"[\w-][\w. -]{0,99}", value):  # it becomes a file's name
+        raise ValueError(f"{reprlib.repr(value)} is not an id")
     return value
 
 
@@ -214,8 +217,7 @@ def _write_features(folder: Path, target: Path, clip: _Clip, read: Callable[[Pat
         raise ValueError(
             f"{whole} has {len(features)} vectors, clip '{clip.name}' needs {clip.steps[1]}; replace the file"
         )
-    with atomic_open(path) as file:
-        np.save(file, features[slice(*clip.steps)] if whole.is_file() else features)
+    write_array(path, features[slice(*clip.steps)] if whole.is_file() else features)
     return "written"
 
 
@@ -223,9 +225,11 @@ def _read_tensor(path: Path) -> np.ndarray:
     import torch  # takes seconds, and no other data set is prepared with it
 
     try:
+        check_stored(path)
         tensor = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises several kinds
         raise ValueError(f"{path} is not a readable tensor ({type(error).__name__}); download it again") from None
-    if not isinstance(tensor, torch.Tensor) or tensor.ndim != 2 or len(tensor) == 0:
+    plain = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
+    if not plain or tensor.is_quantized or tensor.is_complex() or tensor.ndim != 2 or 0 in tensor.shape:
         raise ValueError(f"{path} does not hold features (T, C); download it again")
     return tensor.detach().float().numpy()  # (T, C)

@@ -117,11 +117,12 @@ def find_grid(
             raise ValueError(f"{name} is {value}; give a number above 0")
     if stride_frames is not None:
         return Grid(_plain(stride_frames), _plain(num_frames or stride_frames), False)
-    known = [v for v in videos if lengths and lengths.get(v.name) and v.duration_sec < UNKNOWN_DURATION_SEC]
+    lengths = lengths or {}
+    known = [v for v in videos if lengths.get(v.name) and v.duration_sec < UNKNOWN_DURATION_SEC]
     if not known:
         raise ValueError("the stride cannot be told without lengths and durations of videos; give stride_frames")
     frames = np.array([video.duration_sec * rate(video, fps) for video in known])
-    steps = np.array([lengths[video.name] for video in known], float)
+    steps = np.array([lengths[video.name] for video in known], np.float64)
     fitting = frames / steps if num_frames is None else (frames - num_frames) / np.maximum(steps - 1, 1)
     stride = float(np.median(fitting))
     near = max(round(stride), 1)
@@ -140,9 +141,10 @@ def rate(video: Video, fps: float | None) -> float:
     Raises:
         ValueError: neither is known.
     """
-    if fps is None and video.fps is None:
+    known = video.fps if fps is None else fps
+    if known is None:
         raise ValueError(f"video '{video.name}' has no 'fps' in the annotation file; add it, or give fps")
-    return video.fps if fps is None else fps
+    return known
 
 
 def measure(

@@ -1,13 +1,16 @@
 """The kinds of files that hold an array of features or of samples, each opened as a (T, C) table of numbers."""
 
 import io
-import zipfile
+import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from afkit.files import MAX_RATIO, SMALL_BYTES
 
 HDF5 = (".hdf5", ".h5")
 SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
@@ -47,7 +50,8 @@ def array_names(path: Path) -> list[str]:
     import h5py
 
     with named(path, path.stem), h5py.File(path, "r") as file:
-        return [name for name in file if isinstance(file.get(name), h5py.Dataset)]
+        own = [name for name in file if isinstance(_link(file, name), h5py.HardLink)]
+        return [name for name in own if file.get(name, getclass=True) is h5py.Dataset]
 
 
 def holds_array(path: Path, name: str) -> bool:
@@ -56,8 +60,8 @@ def holds_array(path: Path, name: str) -> bool:
 
     try:
         with h5py.File(path, "r") as file:
-            return name in file
-    except OSError:
+            return _link(file, name) is not None
+    except Exception:  # damaged files raise almost anything
         return True
 
 
@@ -72,7 +76,7 @@ def named(path: str | Path, video: str) -> Iterator[None]:
         ) from None
     except KeyError as error:
         raise ValueError(f"{path} has no array {error} for video '{video}'") from None
-    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged files raise almost anything
         raise ValueError(f"{path} is not a readable feature file for video '{video}': {error}") from None
 
 
@@ -89,6 +93,8 @@ def _read_npz(path: Path, name: str) -> np.ndarray:
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError("its content is not that of a .npz file")
     with archive:
+        unpacked = sum(info.file_size for info in archive.zip.infolist())
+        _refuse_bomb(unpacked, path.stat().st_size)
         return archive[_only(archive.files)]
 
 
@@ -97,10 +103,40 @@ def _open_hdf5(path: Path, name: str) -> Any:
     import h5py  # only for features kept in HDF5
 
     file = h5py.File(path, "r")
-    array = file[name if name in file or path.stem != name else _only(list(file))]
+    if path.stem == name and _link(file, name) is None:
+        name = _only(list(file))
+    link = _link(file, name)
+    if link is not None and not isinstance(link, h5py.HardLink):
+        raise ValueError(f"'{name}' is a link in it; store the array itself")
+    array = file[name]
     if not isinstance(array, h5py.Dataset):
         raise ValueError(f"'{name}' is a group in it, not an array")
+    if array.is_virtual or array.external:
+        raise ValueError(f"the values of '{name}' lie in other files; store the array itself")
+    if array.shape is None:
+        raise ValueError(f"'{name}' is empty")
+    _refuse_bomb(max(array.nbytes, math.prod(array.chunks or ()) * array.dtype.itemsize), array.id.get_storage_size())
     return array
+
+
+def _link(file: Any, name: str) -> Any:
+    """What stands under a name in an HDF5 file: None, a hard link, or the first other link on the way.
+
+    Those may lead to other files, so that none is followed.
+    """
+    import h5py
+
+    for place in itertools.accumulate(name.strip("/").split("/"), "{}/{}".format):
+        link = file.get(place, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            break
+    return link
+
+
+def _refuse_bomb(unpacked_bytes: int, stored_bytes: int) -> None:
+    """Features hardly compress; a small file can hold endless zeros."""
+    if unpacked_bytes > max(MAX_RATIO * stored_bytes, SMALL_BYTES):
+        raise ValueError(f"it unpacks to {unpacked_bytes} bytes, more than {MAX_RATIO} times what it stores")
 
 
 def _read_safetensors(path: Path, name: str) -> np.ndarray:

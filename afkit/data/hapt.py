@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from afkit.data.prepared import write_stamp
 from afkit.data.signals import raw_windows
 from afkit.data.unpacking import unpack
-from afkit.files import read_json, scratch_folder, write_json
+from afkit.files import read_json, scratch_folder, write_array, write_json
 
 RATE_HZ = 50
 WINDOW_SAMPLES, STEP_SAMPLES = 50, 25  # of a feature vector, and between two
@@ -65,12 +66,12 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
             own = [recording for recording in recordings if recording.person == person]
             database[_name(person)] = {"subset": subsets[person]} | _entry(archive, own, actions, names)
             for sensor, kind in SENSORS.items():
-                (part / kind).mkdir(exist_ok=True)
                 signal = np.concatenate([recording.signals[sensor] for recording in own])  # (samples, 3)
                 features = raw_windows(signal, WINDOW_SAMPLES, STEP_SAMPLES)  # (T, 150)
-                np.save(part / kind / f"{_name(person)}.npy", features.astype(np.float32))
+                write_array(part / kind / f"{_name(person)}.npy", features.astype(np.float32), sync=False)
         write_json(part / "annotations" / "hapt.json", {"database": database})
         _write_people(part / "annotations")
+        write_stamp(part, "hapt")
         shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
         part.rename(folder)
     return folder

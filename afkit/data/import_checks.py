@@ -6,7 +6,7 @@ Every check takes the rows of a source and gives those that a repair would leave
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from afkit.data.import_rows import Recording, Row
@@ -52,12 +52,12 @@ def check_rows(
     rows = _spell(rows, found)
     rows = _drop(rows, lambda row: "" if math.isfinite(row.start + row.end) else "a time is not finite", found)
     rows = [_turned(row, found) for row in rows]
-    rows = [_inside(row, recordings.get(row.video), rate, found) for row in rows]
-    rows = _drop([row for row in rows if row is not None], _too_short, found)
+    inside = [_inside(row, recordings.get(row.video), rate, found) for row in rows]
+    rows = _drop([row for row in inside if row is not None], _too_short, found)
     return rows if allow_overlaps else _distinct(rows, found)
 
 
-def _drop(rows: list[Row], complaint, found: list[Problem]) -> list[Row]:
+def _drop(rows: list[Row], complaint: Callable[[Row], str], found: list[Problem]) -> list[Row]:
     """The rows without a complaint; the others are problems whose repair is to leave them out."""
     kept = []
     for row in rows:

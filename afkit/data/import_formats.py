@@ -2,11 +2,13 @@
 
 import itertools
 import re
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from afkit.config import nearest
+from afkit.data.annotations import check_name
 from afkit.data.import_rows import (
     NAMES,
     Change,
@@ -54,6 +56,8 @@ def read_source(source: Path, form: str, columns: Mapping[str, str], labelled: b
             found.recordings.setdefault(path.stem, Recording(str(path)))  # an empty file: nothing is labelled in it
     for row in found.rows:
         found.recordings.setdefault(row.video, Recording(row.where))
+    for video in found.recordings:
+        check_name(source, video)
     if not found.rows and labelled:
         raise ValueError(f"{source} holds no annotation; name the file or folder that does")
     return found
@@ -180,6 +184,7 @@ def _read_json(path: Path, columns: Mapping[str, str], found: Source) -> None:
     if not isinstance(database, dict) or not database:
         raise ValueError(f"{path} has no videos; expected {{video: {{'annotations': [...]}}}}")
     for video, entry in database.items():
+        check_name(path, video)
         where = f"{path}, video '{video}'"
         rows = entry
         if isinstance(entry, dict):
@@ -188,7 +193,7 @@ def _read_json(path: Path, columns: Mapping[str, str], found: Source) -> None:
             remember(found, video, where, {field: entry[key] for field, key in named.items()})
             rows = next((entry[key] for key in _LISTS if key in entry), [])
         if not isinstance(rows or [], list):
-            raise ValueError(f"{where}: its annotations must be a list, not {str(rows)[:80]!r}; correct them")
+            raise ValueError(f"{where}: its annotations must be a list, not {reprlib.repr(rows)}; correct them")
         found.recordings.setdefault(video, Recording(where))
         for number, row in enumerate(rows or []):
             found.rows.append(_json_row(video, row, columns, f"{where}, annotation {number}", found))
@@ -209,7 +214,7 @@ def _json_row(video: str, row: Any, columns: Mapping[str, str], where: str, foun
         or len(times) != 2
         or None in times
     ):
-        raise ValueError(f"{where}: expected a segment [start, end] and a label, found {str(row)[:80]!r}; correct it")
+        raise ValueError(f"{where}: expected a segment [start, end] and a label, found {reprlib.repr(row)}; correct it")
     label_id = values.get("label_id")
     if any(isinstance(time, str) for time in times):
         found.changes.append(Change(where, "times were text"))

@@ -52,8 +52,8 @@ def make_report(
     if any(known[video].duration is None for video in split):
         notes.append("some recordings have no duration: times beyond their end were not looked for")
     training = next((subset for subset in sorted(in_subset) if subset.startswith("train")), None)
-    for row in rows if training else ():
-        if row.label not in in_subset[training]:
+    for row in rows:
+        if training is not None and row.label not in in_subset[training]:
             in_subset[training].add(row.label)  # one note each
             notes.append(f"{row.where}: the class '{row.label}' is absent from training; it cannot be learned")
     return ImportReport(target, names, dict(Counter(split.values())), dict(counts), changes, notes)

@@ -4,10 +4,12 @@ import csv
 import io
 import math
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)\s*")
 NAMES = {  # of a field in other people's files, compared in lower case; the first that is there counts
     "video": ("video", "recording", "video_id", "video-id", "video_name", "file", "filename", "file name"),
     "start": (
@@ -80,13 +82,13 @@ def read_text(path: Path) -> str:
 
 def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
     """A number in the file's unit; or the seconds of 1:02:03.5, and True."""
-    clock = re.fullmatch(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)\s*", str(text))
+    clock = isinstance(text, str) and CLOCK.fullmatch(text)
     if clock:
         return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3]), True
     try:
         return float(text), False
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{where}: '{field}' is no time: {str(text)[:80]!r}; correct it") from None
+        raise ValueError(f"{where}: '{field}' is no time: {reprlib.repr(text)}; correct it") from None
 
 
 def to_row(video: str, start: Any, end: Any, label: Any, where: str, label_id: int | None = None) -> Row:
@@ -103,8 +105,10 @@ def remember(found: Source, video: str, where: str, values: Mapping[str, Any]) -
     new: dict[str, Any] = {}
     for field in ("subset", "group", "duration", "fps"):
         value = values.get(field)
-        if value is None or str(value).strip() == "":
+        if value is None or (isinstance(value, str) and not value.strip()):
             continue
+        if not isinstance(value, str | int | float):
+            raise ValueError(f"{where}: '{field}' must be a text or a number, not {reprlib.repr(value)}; correct it")
         value = _positive(value, where, field) if field in ("duration", "fps") else str(value).strip()
         before = getattr(known, field)
         if before not in ("", None, value):

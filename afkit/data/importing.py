@@ -153,9 +153,9 @@ def _changes(idle: list[Row], problems: list[Problem]) -> list[Change]:
 
 def _label_ids(rows: list[Row], labels: Sequence[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
     """{label: id}, and a sentence where the ids are not the source's."""
-    given = defaultdict(set)
+    given: defaultdict[str, set[int]] = defaultdict(set)
     for row in rows:
-        given[row.label].add(row.label_id)
+        given[row.label] |= set() if row.label_id is None else {row.label_id}
     if labels:
         if len(set(labels)) != len(labels):
             raise ValueError(f"a label is twice in the given order {', '.join(labels)}; name each once")
@@ -164,10 +164,11 @@ def _label_ids(rows: list[Row], labels: Sequence[str], problems: list[Problem]) 
                 problems.append(Problem(row.where, f"the label '{row.label}' is not in the given order", ""))
         return {label: number for number, label in enumerate(labels)}, "label ids are the given order"
     ids = [number for numbers in given.values() for number in numbers]
-    if None not in ids and len(set(ids)) == len(ids) == len(given) and min(ids, default=0) >= 0:
-        return dict(sorted(((label, *numbers) for label, numbers in given.items()), key=lambda pair: pair[1])), ""
+    complete = all(row.label_id is not None for row in rows)
+    if complete and len(set(ids)) == len(ids) == len(given) and min(ids, default=0) >= 0:
+        return dict(sorted(((label, number) for label, (number,) in given.items()), key=lambda pair: pair[1])), ""
     for row in rows:
-        others = sorted(given[row.label] - {None, row.label_id})
+        others = sorted(given[row.label] - {row.label_id})
         if row.label_id is not None and others:
             what = f"'{row.label}' has the label id {row.label_id} here and {others[0]} elsewhere"
             problems.append(Problem(row.where, what, "numbered anew"))

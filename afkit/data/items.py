@@ -184,11 +184,11 @@ class Dataset(torch.utils.data.Dataset):
             segments_sec, labels = segments_sec[keep], labels[keep]
         if self.config.num_classes == 1:
             labels = np.zeros_like(labels)
-        segments = torch.from_numpy(sec_to_grid(segments_sec.astype(np.float32), fps, stride, num_frames))
-        labels = torch.from_numpy(labels.copy())
+        grid = torch.from_numpy(sec_to_grid(segments_sec.astype(np.float32), fps, stride, num_frames))
+        ids = torch.from_numpy(labels.copy())
         if self.training and self.config.clean_annotations:
-            segments, labels = _within(segments, labels, length + 0.5 * num_frames / stride, self.config)
-        return segments, labels
+            return _within(grid, ids, length + 0.5 * num_frames / stride, self.config)
+        return grid, ids
 
 
 def _within(segments: Tensor, labels: Tensor, length: float, config: DataConfig) -> tuple[Tensor, Tensor]:
@@ -221,7 +221,7 @@ def crop(item: Item, config: DataConfig, draws: Draws) -> Item:
         width = draws.randint(max(low, 1), min(high, length))
         if width == length:
             return item
-    if item.segments is None:
+    if item.segments is None or item.labels is None:
         start = draws.randint(0, length - width)
         return item._replace(features=item.features[:, start : start + width])
     margin = 0.5 * item.num_frames / item.stride

@@ -9,6 +9,7 @@ from afkit.data.ego4d import convert_ego4d
 from afkit.data.features import locate
 from afkit.data.hapt import SOURCE as HAPT_SOURCE
 from afkit.data.hapt import add_people, write_hapt
+from afkit.data.prepared import stale
 from afkit.data.unpacking import unpack
 from afkit.data.watch import write_watch
 from afkit.files import scratch_folder
@@ -61,6 +62,8 @@ def prepare(
         add_people(data_root)
     missing = missing_parts(recipe.data, data_root)
     if not missing:
+        if old := stale(Path(data_root) / Path(recipe.data.annotations).parts[0], data_set):
+            say(old)
         return
     if data_set == "watch":
         write_watch(data_root)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from afkit.data import hapt, watch
-from afkit.data.features import locate
+from afkit.data.features import inner_path, locate
 
 HAPT_PANELS = {"acceleration [g]": "acceleration", "angular velocity [rad/s]": "rotation"}  # axis label -> folder
 
@@ -33,18 +33,23 @@ def sensor_arguments(annotations: str, data_root: str | Path, video: str) -> dic
     try:
         if not has_signal(annotations):
             return {}
-        return (_of_hapt if annotations.startswith("hapt/") else watch.signal_arguments)(data_root, video)
-    except (OSError, EOFError, ValueError) as error:
+        found = (_of_hapt if annotations.startswith("hapt/") else watch.signal_arguments)(data_root, video)
+        signal = np.asarray(found.get("signal", np.zeros((1, 1))))
+        if signal.ndim != 2 or 0 in signal.shape or signal.dtype.kind not in "iuf":
+            raise ValueError("it is no table of numbers")
+        return found
+    except Exception as error:  # damaged files raise almost anything
         reason = getattr(error, "strerror", None) or error  # without the file's path
         raise ValueError(f"the signal of '{video}' cannot be read: {reason}") from None
 
 
 def _of_hapt(data_root: str | Path, video: str) -> dict[str, Any]:
     """The features hold all samples: each vector those of a window, and windows follow each other in small steps."""
-    files = [locate(data_root, f"hapt/{folder}") / f"{video}.npy" for folder in HAPT_PANELS.values()]
+    name = inner_path(f"{video}.npy", video)
+    files = [locate(data_root, f"hapt/{folder}") / name for folder in HAPT_PANELS.values()]
     if not all(path.is_file() for path in files):
         return {}
-    sensors = [_samples(np.load(path, allow_pickle=False)) for path in files]
+    sensors = [_samples(np.load(path, mmap_mode="r", allow_pickle=False)) for path in files]
     return {
         "signal": np.concatenate(sensors, axis=1),  # (samples, 6)
         "signal_rate_hz": hapt.RATE_HZ,

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from afkit.config import DataConfig, Recipe
 from afkit.data import hapt, watch
 from afkit.data.feature_formats import SUFFIXES, named, open_array, read_csv
 from afkit.data.features import locate
 from afkit.data.signals import Sensor, signal_features
-from afkit.files import read_json, scratch_folder, write_json
+from afkit.files import read_json, scratch_folder, write_array, write_json
 
 SETTINGS = "signals.json"  # beside the features
 SIGNAL_SUFFIXES = (*SUFFIXES, ".txt")
@@ -86,7 +87,7 @@ def write_windows(
             except ValueError as error:
                 problems.append(str(error))
                 continue
-            np.save(part / f"{name}.npy", made.features)
+            write_array(part / f"{name}.npy", made.features, sync=False)
             repairs += [f"changed: {line}" for line in made.repairs]
         _raise(problems, len(recordings))
         names = [Path(folder).name for folder in folders]
@@ -139,9 +140,9 @@ def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
 def _read_settings(path: Path, config: DataConfig) -> Windowing:
     content = read_json(path)
     try:
-        settings = Windowing(**content | {"sensors": [SensorKind(**kind) for kind in content["sensors"]]})
+        settings = TypeAdapter(Windowing).validate_python(content)
         grid = settings.width, settings.stride, settings.window
-    except (KeyError, TypeError):
+    except ValidationError:
         raise ValueError(f"{path} does not say how features are made; write the features again") from None
     if grid != (sum(config.input_dims), config.stride_frames, config.num_frames):
         raise ValueError(

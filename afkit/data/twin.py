@@ -15,6 +15,7 @@ import numpy as np
 from afkit.config import DataConfig, Recipe
 from afkit.data.annotations import UNKNOWN_DURATION_SEC
 from afkit.data.archives import MARKER
+from afkit.data.prepared import write_stamp
 from afkit.data.twin_features import generator_of, write_features
 from afkit.data.twin_timelines import (
     EXTERNAL_CLASSES,
@@ -172,6 +173,7 @@ def _write_texts(recipe: Recipe, twin: _Twin, timelines: list[Timeline], folder:
     if not (folder / MARKER).exists():
         write_text(part / SETTINGS, json.dumps(twin._asdict(), allow_nan=False))  # on one line: it is long
         text = f"The features here are generated (python -m afkit twin {recipe.name}), in the published layout"
+        write_stamp(part, "twin")
         write_text(part / MARKER, f"# A twin\n\n{text}.\nNumbers measured on them mean nothing.\n")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from afkit.config import DataConfig
 from afkit.data.twin_timelines import Timeline, inside, style_of
+from afkit.files import write_array
 from afkit.segments import sec_to_grid
 
 RAMP_STEPS = 2.0  # over which an action fades in and out
@@ -47,7 +48,7 @@ def write_features(
         if file.suffix == ".npz":
             np.savez(part / file, feats=features)
         else:
-            np.save(part / file, features)
+            write_array(part / file, features, sync=False)
         if on_file is not None:
             on_file(done, len(tasks))
 

@@ -21,6 +21,9 @@ LONGEST_SHARE = 0.2  # of a video: longest action
 GAP_SHARE = 0.1  # longest time between two actions
 
 
+_BROKEN_TABLE = (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
+
+
 class Style(NamedTuple):
     """How the published files of a data set look, as far as its recipes do not say."""
 
@@ -102,7 +105,8 @@ def _deal(rng: np.random.Generator, classes: int) -> Iterator[int]:
 def _place_actions(rng: np.random.Generator, steps: int) -> np.ndarray:
     """(N, 2) segments on the grid, one after another, N >= 1."""
     longest = max(2 * SHORTEST_STEPS, LONGEST_SHARE * steps)
-    placed, time = [], 0.0
+    placed: list[list[float]] = []
+    time = 0.0
     while True:
         start = time + rng.uniform(1, 1 + max(GAP_SHARE * steps, 1))
         time = start + math.exp(rng.uniform(math.log(SHORTEST_STEPS), math.log(longest)))
@@ -119,7 +123,7 @@ def read_source(path: Path) -> tuple[dict[str, dict[str, str]], list[Timeline]]:
         content = read_json(path)
         if "database" not in content:
             return _read_activitynet(content, path.with_name("video_info_new.csv"))
-    except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError, pd.errors.ParserError) as error:
+    except (OSError, LookupError, TypeError, AttributeError, OverflowError, *_BROKEN_TABLE) as error:
         raise ValueError(
             f"{path}, or a table beside it, is no annotation file from which a twin can be made "
             f"({type(error).__name__}: {error}); see afkit.data.twin.write_twin"

@@ -16,18 +16,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from afkit.files import scratch_folder
+from afkit.files import MAX_RATIO, SMALL_BYTES, scratch_folder
 
 # Limits of an archive, far above what the published ones need (ActivityNet: some 20 000 files, some 25 GB).
 MAX_MEMBERS = 200_000
 MAX_BYTES = 500 * 2**30
-MAX_RATIO = 100  # unpacked size over packed size; features hardly compress
-SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
 HEADER_BYTES = 2**20  # of one tar header with all its extensions, which are read into memory
 ENTRY_BYTES = 160  # of a member in a zip's table of contents, which is read into memory; some 60 and the name
 LEAST_TABLE_BYTES = 2**17  # a table may always be so long, and so is what is read at the end of a zip
 NAME_BYTES, PART_BYTES = 1024, 255  # of a member's whole name, and of one part of it
 CHUNK_BYTES = 2**16
+XZ_BYTES = 2**28  # of memory to unpack an .xz; `xz -9` needs a quarter
 
 
 class _RefusedError(ValueError):
@@ -146,6 +145,31 @@ class _ShortReads:
         return data
 
 
+class _Xz:
+    """What an .xz file holds, read with bounded memory, which `lzma.open` cannot: a header may ask for 4 GiB."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file, self.decoder = file, lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_BYTES)
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes; none at the end."""
+        data = b""
+        while not data:
+            if not self.decoder.eof:
+                part = self.file.read(CHUNK_BYTES) if self.decoder.needs_input else b""
+                if self.decoder.needs_input and not part:
+                    raise EOFError("its end is missing")
+            else:  # another one may follow, after zeros
+                part = self.decoder.unused_data.lstrip(b"\0")
+                while not part and (more := self.file.read(CHUNK_BYTES)):
+                    part = more.lstrip(b"\0")
+                if not part:
+                    return b""
+                self.decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_BYTES)
+            data = self.decoder.decompress(part, size)
+        return data
+
+
 def _members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[_Member]:
     """The members of an archive; the stream of each must be read before the next is asked for."""
     start = file.read(6)
@@ -156,7 +180,7 @@ def _members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[_Memb
     if start[:2] == b"\x1f\x8b":
         return _tar_members(gzip.open(file), meter)
     if start == b"\xfd7zXZ\x00":
-        return _tar_members(lzma.open(file), meter)
+        return _tar_members(nullcontext(_Xz(file)), meter)
     return _tar_members(nullcontext(file), meter)
 
 

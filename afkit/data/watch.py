@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from afkit.data.features import inner_path
+from afkit.data.prepared import write_stamp
 from afkit.data.signals import standardise, windows
-from afkit.files import scratch_folder, write_json
+from afkit.files import scratch_folder, write_array, write_json
 
 RATE_HZ = 50
 WINDOW_SAMPLES, STEP_SAMPLES = 50, 25  # of a feature vector, and between two
@@ -53,12 +55,11 @@ def write_watch(data_root: str | Path) -> Path:
         return folder
     signals, actions = _compose(_load_recordings())
     with scratch_folder(folder) as part:
-        for kind in ("features", "signals"):
-            (part / kind).mkdir()
         for name, signal in signals.items():
-            np.save(part / "signals" / f"{name}.npy", signal.astype(np.float32))
-            np.save(part / "features" / f"{name}.npy", timeline_features(signal, name))
+            write_array(part / "signals" / f"{name}.npy", signal.astype(np.float32), sync=False)
+            write_array(part / "features" / f"{name}.npy", timeline_features(signal, name), sync=False)
         write_json(part / "annotations" / "watch.json", {"database": _database(signals, actions)})
+        write_stamp(part, "watch")
         shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
         part.rename(folder)
     return folder
@@ -74,11 +75,11 @@ def signal_arguments(data_root: str | Path, video: str) -> dict[str, Any]:
     Returns:
         signal (samples, 6) float32 and how to draw it, as keyword arguments; {} without its file.
     """
-    path = Path(data_root) / "watch" / "signals" / f"{video}.npy"
+    path = Path(data_root) / "watch" / "signals" / inner_path(f"{video}.npy", video)
     if not path.is_file():
         return {}
     return {
-        "signal": np.load(path, allow_pickle=False),
+        "signal": np.load(path, mmap_mode="r", allow_pickle=False),
         "signal_rate_hz": RATE_HZ,
         "signal_names": ["x", "y", "z"] * 2,
         "signal_groups": {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]},

@@ -1,5 +1,6 @@
 """Score fusion: class scores that another network gave to whole videos replace the detections' labels."""
 
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -136,9 +137,11 @@ def _check_scores(content: Any, where: str) -> dict[str, np.ndarray]:
 
 def _vector(values: Any, where: str) -> np.ndarray:
     """(K,) float64."""
+    numbers = isinstance(values, list | tuple) and all(isinstance(value, int | float | np.number) for value in values)
+    plain = numbers or isinstance(values, np.ndarray)  # lists in lists, which a pickle may share, would be unrolled
     try:
-        array = _to_array(values) if isinstance(values, _Recorded) else np.asarray(values)
-    except (TypeError, ValueError, AttributeError, IndexError):
+        array = _to_array(values) if isinstance(values, _Recorded) else np.asarray(values if plain else [])
+    except (TypeError, ValueError, AttributeError, LookupError, OverflowError, SyntaxError):
         array = np.zeros(0)  # refused below
     if array.dtype.kind not in "fiu" or array.ndim != 1 or len(array) == 0 or not np.isfinite(array).all():
         raise ValueError(f"{where}: class scores must be a list of finite numbers, one for each class")
@@ -195,7 +198,9 @@ def _to_array(recorded: _Recorded) -> np.ndarray:
     raw, dtype, shape, *_ = recorded.arguments  # of _frombuffer
     if recorded.state:  # of _reconstruct
         _, shape, dtype, _, raw = recorded.state
-    data = raw.encode("latin1") if isinstance(raw, str) else raw  # text: written by Python 2
+    if isinstance(raw, _Recorded):  # of _codecs.encode, which is how protocol 2 writes bytes
+        raw = raw.arguments[0]
+    data = raw.encode("latin1") if isinstance(raw, str) else raw  # text: written by Python 2, too
     # a type made from its byte order and name; frombuffer refuses types that hold addresses
     return np.frombuffer(data, f"{dtype.state[1]}{dtype.arguments[0]}").reshape(shape)
 
@@ -205,11 +210,13 @@ _STAND_INS = {
     ("numpy", "dtype"): _Recorded,
     ("numpy._core.multiarray", "_reconstruct"): _Recorded,
     ("numpy._core.numeric", "_frombuffer"): _Recorded,  # protocol 5
-    ("_codecs", "encode"): lambda text, *_: text.encode("latin1"),  # bytes in protocol 2
+    ("_codecs", "encode"): _Recorded,  # protocol 2
 }
 
 
-class _ScoreUnpickler(pickle.Unpickler):
+class _ScoreUnpickler(pickle._Unpickler):
+    """The one in Python: that in C takes memory for as many objects as a file claims to hold."""
+
     def find_class(self, module: str, name: str) -> Any:
         key = (module.replace("numpy.core.", "numpy._core."), name)  # as NumPy 1 and 2 spell it
         if key not in _STAND_INS:
@@ -219,9 +226,10 @@ class _ScoreUnpickler(pickle.Unpickler):
 
 def _read_pickle(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            return _ScoreUnpickler(file, encoding="latin1").load()
+        return _ScoreUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except Exception as error:  # what is no pickle, or a forged one, can fail in any way
-        raise ValueError(f"{path} is not a pickle of NumPy arrays of numbers, and no other is read ({error})") from None
+        raise ValueError(
+            f"{path} is not a pickle of NumPy arrays of numbers, and no other is read ({str(error)[:500]})"
+        ) from None

@@ -15,8 +15,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from afkit.shipped import OPERATOR_SOURCES, shipped
 
@@ -92,7 +94,9 @@ def _is_defined() -> bool:
     return hasattr(torch.ops.afkit, "nms")
 
 
-def _shapes(segments, scores, labels, offsets, *settings):
+def _shapes(
+    segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, *settings: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Empty results of the right shapes, for tracing: segments (B, M, 2), scores (B, M), labels (B, M), counts (B,)."""
     videos, max_segments = offsets.shape[0] - 1, settings[5]
     return (
@@ -165,10 +169,9 @@ def _build(backend: str, verbose: bool) -> Path:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # its ninja
     try:
         name = f"nms_{backend}"
-        flags = {"extra_cflags": [*EXACT, "-fopenmp"], "extra_cuda_cflags": EXACT_CUDA}
         cpp_extension.load(
-            name, [str(SOURCES / FILES[backend])], **flags, build_directory=str(scratch), is_python_module=False,
-            verbose=verbose,
+            name, [str(SOURCES / FILES[backend])], [*EXACT, "-fopenmp"], EXACT_CUDA,
+            build_directory=str(scratch), is_python_module=False, verbose=verbose,
         )  # fmt: skip
         library = scratch / f"{name}.so"
         path = library.replace(folder / f"{stem}-{_digest(library.read_bytes())}.so")

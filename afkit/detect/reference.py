@@ -32,7 +32,8 @@ def suppress(
     left = scores.clone()  # -inf: taken or suppressed
     if method == "hard" and min_score > 0:
         left = left.masked_fill(left <= min_score, -torch.inf)
-    picks, picked_scores = [], []
+    picks: list[int] = []
+    picked_scores: list[float] = []
     while len(picks) < min(max_segments, len(left)):
         pick = int(left.argmax())  # of several, the one with the lowest place in the input
         score = left[pick].item()

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -120,11 +120,10 @@ def _suppress(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor,
         _check_values(*inputs)
         return _sort_and_cap(*inputs, settings[5]) if method == "none" else _each_video(*inputs, *settings)
     to_host = live == "cpp" and segments.is_cuda
-    if to_host:
-        inputs = tuple(tensor.cpu() for tensor in inputs)
-    kept = Kept(*torch.ops.afkit.nms(*inputs, _METHOD_NUMBERS[method], multiclass, *numbers))
+    moved = tuple(tensor.cpu() for tensor in inputs) if to_host else inputs
+    kept = Kept(*torch.ops.afkit.nms(*moved, _METHOD_NUMBERS[method], multiclass, *numbers))
     if len(kept.counts) and kept.counts.min().item() < 0:
-        _check_values(*inputs)
+        _check_values(*moved)
     return Kept(*(tensor.to(segments.device) for tensor in kept)) if to_host else kept
 
 
@@ -159,7 +158,7 @@ def _say_once(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _each_video(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, *settings) -> Kept:
+def _each_video(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, *settings: Any) -> Kept:
     """The reference, video by video."""
     bounds, max_segments = offsets.tolist(), settings[5]
     parts = [

@@ -88,19 +88,21 @@ def plan_windows(length: int, recipe: Recipe, window_steps: int) -> tuple[int, l
         ValueError: the windows are smaller than twice the longest attention window; names the smallest that are not.
     """
     stride, field = recipe.model.level_strides[-1], receptive_field(recipe)
-    least, wanted_overlap, hint = 2 * recipe.model.length_divisor, math.inf, ""
+    least, hint = 2 * recipe.model.length_divisor, ""
+    size = min(window_steps // stride * stride, length)
+    overlap = size // 2 // stride * stride
     if math.isfinite(field):
         wanted_overlap = math.ceil(field / stride) * stride
-        hint = f", and to lose nothing at the ends of windows at least {2 * wanted_overlap}"
-    if 2 * wanted_overlap <= least:
-        least, hint = 2 * wanted_overlap, ""
+        overlap = min(overlap, wanted_overlap)
+        if 2 * wanted_overlap <= least:
+            least = 2 * wanted_overlap
+        else:
+            hint = f", and to lose nothing at the ends of windows at least {2 * wanted_overlap}"
     if window_steps < least:
         raise ValueError(
             f"window_steps {window_steps} is too small for recipe '{recipe.name}'; give at least {least}{hint}"
         )
-    size = min(window_steps // stride * stride, length)
-    hop = size - min(wanted_overlap, size // 2 // stride * stride)
-    starts = [*range(0, length - size, hop), length - size]
+    starts = [*range(0, length - size, size - overlap), length - size]
     bounds = [(left + size + right) / 2 for left, right in itertools.pairwise(starts)]  # half-way in each overlap
     return size, list(map(Window, starts, [-math.inf, *bounds], [*bounds, math.inf]))
 

@@ -13,7 +13,7 @@ from afkit.evaluation.pairs import Pairing, position_in_group
 MAX_THRESHOLDS = 63  # bits of a signed 64-bit integer
 
 
-def check_tious(tious: Sequence[float]) -> np.ndarray:
+def check_tious(tious: Sequence[float] | np.ndarray) -> np.ndarray:
     """(S,) float64 thresholds; ValueError unless they are 1 to 63 fractions above 0 and at most 1."""
     tious = np.array(tious, np.float64).reshape(-1)
     if not 1 <= len(tious) <= MAX_THRESHOLDS:

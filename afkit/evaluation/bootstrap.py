@@ -76,9 +76,9 @@ class Comparison:
 class Spread(NamedTuple):
     """Several runs that differ in nothing but their seed."""
 
-    count: int
+    number: int  # of runs
     mean: float
-    standard_deviation: float | None  # with count - 1 in the denominator; None for a single run
+    standard_deviation: float | None  # with number - 1 in the denominator; None for a single run
     lowest: float
     highest: float
 
@@ -169,7 +169,7 @@ def compare_runs(
     )
 
 
-def sign_test(differences: Sequence[float]) -> SignTest:
+def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
     """Exact two-sided binomial test that positive and negative differences are equally likely; zeros are left out."""
     differences = np.asarray(differences, np.float64)
     better, worse = int((differences > 0).sum()), int((differences < 0).sum())
@@ -181,7 +181,7 @@ def sign_test(differences: Sequence[float]) -> SignTest:
     return SignTest(better, worse, len(differences) - count, min(1.0, 2 * tail / 2**count))
 
 
-def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float]) -> np.ndarray:
+def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> np.ndarray:
     """(V,) mAP of each video with ground truth as if it were alone, mean over the thresholds, by first row in gt."""
     tious = check_tious(tious)
     video, names = pd.factorize(videos_of(gt, "gt"))

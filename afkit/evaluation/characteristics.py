@@ -108,7 +108,7 @@ def _durations_of(videos: np.ndarray, durations_sec: Mapping[str, float] | pd.Se
     return np.where((seconds > 0) & (seconds < NO_DURATION_SEC), seconds, np.nan)
 
 
-def _sort_into_bins(values: np.ndarray, ends: tuple[float, ...] | None) -> pd.Categorical:
+def _sort_into_bins(values: np.ndarray, ends: np.ndarray | tuple[float, ...] | None) -> pd.Categorical:
     """The bin of each of (N,) values; NaN has NO_BIN. Without ends, those of the quantiles."""
     known = values[~np.isnan(values)]
     if ends is None:

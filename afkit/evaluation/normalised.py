@@ -35,7 +35,7 @@ class Matches(NamedTuple):
     false_before: np.ndarray  # (H,) false positives of the class that rank before, at this threshold
 
 
-def match_all(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float]) -> Matches:
+def match_all(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> Matches:
     """Match once, as `afkit.evaluation.scores.evaluate` does; all analyses of errors start from here.
 
     Args:

@@ -115,7 +115,7 @@ def apply_thresholds(predictions: pd.DataFrame, thresholds: float | Mapping[int,
         missing = sorted(set(labels.tolist()) - set(thresholds.keys()))
         if missing:
             raise ValueError(f"there is no threshold for label {missing[0]}; give one for each predicted label")
-        thresholds = np.array([thresholds[label] for label in labels.tolist()], np.float64)
+        return predictions[scores >= np.array([thresholds[label] for label in labels.tolist()], np.float64)]
     return predictions[scores >= thresholds]
 
 

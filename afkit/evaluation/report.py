@@ -74,8 +74,19 @@ def _as_dict(scores: Scores) -> dict[str, Any]:
 
 
 def headline(path: str | Path) -> str:
-    """The mAP table of an eval.json as text: the network and the baseline, in percent."""
+    """The mAP table of an eval.json as text: the network and the baseline, in percent.
+
+    Raises:
+        ValueError: the file is missing, or holds no scores; the message names it.
+    """
     content = read_json(path)
+    try:
+        return _headline(content)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path} holds no scores ({error!r}); run 03_eval again") from None
+
+
+def _headline(content: Any) -> str:
     rows = {"ActionFormer": content, "class frequencies and durations": content["baseline"]}
     tious = list(content["map"])
     lines = ["generated data: these numbers say nothing about the method"] if content.get("generated") else []

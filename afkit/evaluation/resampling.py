@@ -37,7 +37,7 @@ class Ranked(NamedTuple):
 def resample(
     gt: pd.DataFrame,
     runs: Sequence[pd.DataFrame],
-    tious: Sequence[float],
+    tious: Sequence[float] | np.ndarray,
     resamples: int,
     seed: int,
     label_remap: str = "fixed",

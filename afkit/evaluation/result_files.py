@@ -4,6 +4,7 @@
 """
 
 import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from afkit.evaluation.tables import PREDICTION_COLUMNS, check_columns, labels_of
 from afkit.files import read_json, write_json, write_json_gz
 
 VERSION = "VERSION 1.3"  # of the format; tools of the benchmark expect it
+ID_DIGITS = 10  # more than any id, or number of hours, has
 UNKNOWN = -1  # label id of a name that is not known
 
 
@@ -112,7 +114,7 @@ def _read_entry(entry: Any, ids: Mapping[str | int, int], keep: bool) -> tuple[f
         raise ValueError("expected a prediction with label, score and segment")
     segment = entry["segment"]
     if not isinstance(segment, list) or len(segment) != 2:
-        raise ValueError(f"segment {segment!r} is not [start, end] in seconds")
+        raise ValueError(f"segment {reprlib.repr(segment)} is not [start, end] in seconds")
     return _seconds(segment[0]), _seconds(segment[1]), _label(entry["label"], ids, keep), _number(entry["score"])
 
 
@@ -120,10 +122,10 @@ def _label(label: Any, ids: Mapping[str | int, int], keep: bool) -> int:
     if isinstance(label, float) and label.is_integer():  # ids that went through a table
         label = int(label)
     if not isinstance(label, (str, int)) or isinstance(label, bool) or (label not in ids and not keep):
-        raise ValueError(f"label {label!r} is neither a name nor an id of label_names")
+        raise ValueError(f"label {reprlib.repr(label)} is neither a name nor an id of label_names")
     if label in ids:
         return ids[label]
-    is_id = isinstance(label, int) or label.isdecimal()
+    is_id = isinstance(label, int) or (label.isdecimal() and len(label) <= ID_DIGITS)
     return int(label) if is_id and int(label) in range(2**31) else UNKNOWN
 
 
@@ -132,8 +134,8 @@ def _seconds(value: Any) -> float:
     if not isinstance(value, str) or ":" not in value:
         return _number(value)
     *larger, seconds = value.split(":")
-    if len(larger) > 2 or not all(part.strip().isdecimal() for part in larger):
-        raise ValueError(f"{value!r} is not a clock time such as 1:02:03.5")
+    if len(larger) > 2 or not all(part.strip().isdecimal() and len(part) <= ID_DIGITS for part in larger):
+        raise ValueError(f"{reprlib.repr(value)} is not a clock time such as 1:02:03.5")
     minutes = sum(int(part) * 60**place for place, part in enumerate(reversed(larger)))
     return 60 * minutes + _number(seconds)
 
@@ -144,7 +146,7 @@ def _number(value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not a finite number")
+        raise ValueError(f"{reprlib.repr(value)} is not a finite number")
     return number
 
 

@@ -33,7 +33,9 @@ class Scores:
     counts: dict[str, int]  # what was counted and what was left out
 
 
-def evaluate(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float], label_remap: str = "fixed") -> Scores:
+def evaluate(
+    gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray, label_remap: str = "fixed"
+) -> Scores:
     """Mean average precision and Recall@kx of predicted segments (ActionFormer, section 4; rules of ActivityNet).
 
     Predictions of a class are taken by falling score; each is a hit when the free ground truth of its video with the

@@ -36,7 +36,9 @@ def band_bias(mask: Tensor, reach: int) -> Tensor:
     return bias + MASKED_KEY * padded[:, :, None, :]
 
 
-def local_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, rel_pe: Tensor | None = None):
+def local_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, rel_pe: Tensor | None = None
+) -> Tensor:
     """Attention in which each query sees `window // 2` keys on both sides (ActionFormer, section 3.2).
 
     Blocks of queries meet their own block of keys and the neighbours within reach, so time and memory grow with T.

@@ -17,7 +17,7 @@ from afkit.model.blocks import (
     sinusoid_positions,
 )
 from afkit.model.parts import in_parts
-from afkit.model.products import convolve, lay_out
+from afkit.model.products import Preparation, convolve, lay_out
 
 
 class TransformerBlock(nn.Module):
@@ -65,8 +65,9 @@ class TransformerBlock(nn.Module):
     def _mlp(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         expand, _, drop, contract, drop_out = self.mlp
+        assert isinstance(expand, nn.Conv1d) and isinstance(drop, nn.Dropout) and isinstance(contract, nn.Conv1d)
         hidden = convolve(expand, x, normalise, (self.ln2.weight, self.ln2.bias))
-        kept = ()
+        kept: tuple[Tensor, ...] = ()
         if drop.training and drop.p > 0:  # drawn here, since the activation is computed twice
             kept = (torch.empty_like(hidden, dtype=torch.bool).bernoulli_(1 - drop.p),)
         return drop_out(convolve(contract, hidden, lambda x: _gelu(x, drop.p, *kept)))
@@ -116,6 +117,7 @@ class Backbone(nn.Module):
             MaskedConv1d(widths[i], widths[i + 1], model.embed_kernel, bias=not model.embed_norm)
             for i in range(model.embed_layers)
         )
+        self.reach = model.embed_layers * (model.embed_kernel // 2)
         self.embd_norm = nn.ModuleList(
             norm_or_nothing(model.embed_dim, model.embed_norm) for _ in range(model.embed_layers)
         )
@@ -127,9 +129,8 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(B, T, C), (B, T, 1) bool -> lists over branch_layers + 1 levels of (B, T_l, C'), (B, T_l, 1)."""
-        taps = [lay_out(conv.conv) for conv in self.embd]
-        reach = sum(conv.conv.padding[0] for conv in self.embd)
-        x = in_parts(lambda x, mask: self._embed(x, mask, taps), x, mask, reach=reach)
+        taps = [lay_out(conv.conv) for conv in self.embd]  # type: ignore[arg-type]  # a ModuleList forgets types
+        x = in_parts(lambda x, mask: self._embed(x, mask, taps), x, mask, reach=self.reach)
         if self.positions is not None:
             x = x + self._positions_for(x.shape[1]) * mask.to(x.dtype)
         for block in self.stem:
@@ -146,7 +147,8 @@ class Backbone(nn.Module):
         if self.proj is not None:
             streams = zip(self.proj, x.split(self.input_dims, dim=2), strict=True)
             x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=2)
-        activate, parameters = None, ()
+        activate: Preparation | None = None
+        parameters: tuple[Tensor, ...] = ()
         for conv, norm, laid_out in zip(self.embd, self.embd_norm, taps, strict=True):
             x, _ = conv(x, mask, activate, parameters, laid_out)
             activate, parameters = activation(norm)
@@ -154,9 +156,10 @@ class Backbone(nn.Module):
 
     def _positions_for(self, length: int) -> Tensor:
         """(1, T, C): the table's beginning; for sequences longer than the table, the table stretched."""
-        if length <= self.positions.shape[1]:
-            return self.positions[:, :length]
-        return F.interpolate(self.positions.mT, length, mode="linear", align_corners=False).mT
+        table = self.get_buffer("positions")
+        if length <= table.shape[1]:
+            return table[:, :length]
+        return F.interpolate(table.mT, length, mode="linear", align_corners=False).mT
 
 
 def _block(recipe: Recipe, window: int, stride: int) -> nn.Module:

@@ -21,7 +21,9 @@ class MaskedConv1d(nn.Module):
         channels_in, channels_out, kernel, stride, groups, bias: as of `nn.Conv1d`; the kernel is odd and centred.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1, bias=True):
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = True
+    ):
         super().__init__()
         self.conv = nn.Conv1d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=bias)
 
@@ -86,7 +88,7 @@ def norm_or_nothing(channels: int, wanted: bool) -> nn.Module:
 class Scale(nn.Module):
     """One learned factor, a 0-d parameter that starts at 1."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(1.0))
 

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from afkit.files import atomic_open
+from afkit.files import atomic_open, check_stored
 
 _ENTRY = {"ema": "state_dict_ema", "raw": "state_dict"}  # of the original's files
 
@@ -68,6 +68,7 @@ def read_original(path: str | Path) -> dict[str, Any]:
         ValueError: the file is not a checkpoint, or holds more than tensors and plain values (nothing is executed).
     """
     try:
+        check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise almost anything
         reason = str(error).split("\n")[0]
@@ -93,9 +94,19 @@ def _check_fit(expected: dict[str, Tensor], found: dict[str, Tensor], path: str 
     for name, value in expected.items():
         if name not in found:
             raise ValueError(f"{path} is of another architecture: it lacks '{name}' {tuple(value.shape)}")
+        if not _is_plain(found[name], value):
+            raise ValueError(f"{path}: '{name}' is no plain {value.dtype} tensor; take another checkpoint")
         if found[name].shape != value.shape:
             shapes = f"{tuple(found[name].shape)}, the recipe needs {tuple(value.shape)}"
             raise ValueError(f"{path} is of another architecture: '{name}' is {shapes}")
+        if not torch.isfinite(found[name]).all():
+            raise ValueError(f"{path}: '{name}' holds NaN or infinity; take another checkpoint")
     surplus = found.keys() - expected.keys()
     if surplus:
         raise ValueError(f"{path} is of another architecture: the recipe has no '{min(surplus)}'")
+
+
+def _is_plain(found: Tensor, expected: Tensor) -> bool:
+    """Whether one can be copied into the other: dense, in memory, and floating where the other is."""
+    dense = found.layout == torch.strided and not found.is_quantized and found.device.type == "cpu"
+    return dense and not found.is_complex() and found.is_floating_point() == expected.is_floating_point()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from afkit.config import Recipe
 from afkit.model.blocks import MaskedConv1d, Scale, activation, norm_or_nothing
 from afkit.model.parts import in_parts
-from afkit.model.products import lay_out
+from afkit.model.products import Preparation, lay_out
 
 EMPTY_CLASS_PRIOR = 1e-6  # probability given to classes that never occur in training
 
@@ -99,7 +99,8 @@ class _Tower(nn.Module):
         *taps, last_taps = (lay_out(conv.conv) for conv in (*self.head, last))
 
         def climb(x: Tensor, mask: Tensor, gaps: Tensor) -> Tensor:
-            activate, parameters = None, ()
+            activate: Preparation | None = None
+            parameters: tuple[Tensor, ...] = ()
             for conv, norm, laid_out in zip(self.head, self.norm, taps, strict=True):
                 x, _ = conv(x, mask, activate, parameters, laid_out)
                 activate, parameters = activation(norm, gaps)
@@ -117,7 +118,7 @@ class ClassHead(_Tower):
 
     def set_prior(self, recipe: Recipe) -> None:
         """Set the bias so that an untrained head gives the prior probability (RetinaNet, Lin 2017)."""
-        bias = self.cls_head.conv.bias
+        bias = self.cls_head.conv.get_parameter("bias")
         nn.init.constant_(bias, _logit(recipe.model.class_prior))
         for label in recipe.model.empty_classes:
             nn.init.constant_(bias[label], _logit(EMPTY_CLASS_PRIOR))

@@ -77,12 +77,13 @@ class Criterion(nn.Module):
             normaliser and an automatic regression weight are those of the whole batch.
     """
 
+    loss_norm: Tensor  # () float64
+
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.config, self.num_classes = recipe.loss, recipe.data.num_classes
         self.sum_over_parts: Callable[[Tensor], Tensor] = lambda numbers: numbers
-        start = torch.tensor(recipe.loss.init_loss_norm, dtype=torch.float64)
-        self.register_buffer("loss_norm", start)  # () float64
+        self.register_buffer("loss_norm", torch.tensor(recipe.loss.init_loss_norm, dtype=torch.float64))
 
     def forward(
         self, out: Output, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
@@ -113,7 +114,7 @@ class Criterion(nn.Module):
         kept = positive[..., None]
         reg = _REGRESSION[self.config.regression](offsets.where(kept, 1), offset_targets.where(kept, 1))
         reg = reg.where(positive, 0).sum() / norm
-        weight = self.config.regression_weight
+        weight: float | Tensor = self.config.regression_weight
         if weight <= 0:
             whole_cls, whole_reg = self.sum_over_parts(torch.stack([cls, reg]).detach())
             weight = whole_cls / whole_reg.clamp(min=0.01)

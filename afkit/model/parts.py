@@ -27,11 +27,11 @@ def in_parts(function: Callable[..., Tensor], *inputs: Tensor, reach: int, strid
     if torch.is_grad_enabled() or length <= steps + reach:
         return function(*inputs)
     reach = -(-reach // stride) * stride
-    whole = None
+    whole = inputs[0].new_empty(0)  # made when the first part says how wide
     for start in range(0, length, steps):
         first, last = max(start - reach, 0), min(start + steps + reach, length)
         part = function(*(x[:, first:last] for x in inputs))
-        if whole is None:
+        if start == 0:
             whole = part.new_empty(batch, length // stride, part.shape[2])
         target = whole[:, start // stride : (start + steps) // stride]
         target.copy_(part[:, (start - first) // stride :][:, : target.shape[1]])

@@ -75,7 +75,9 @@ class _ShiftedProducts(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, prepare: Preparation | None, x: Tensor, taps: Tensor, bias: Tensor | None, *parameters: Tensor):
+    def forward(
+        ctx: Any, prepare: Preparation | None, x: Tensor, taps: Tensor, bias: Tensor | None, *parameters: Tensor
+    ) -> Tensor:
         rows = (prepare(x, *parameters).to(taps.dtype) if prepare else x).contiguous()
         ctx.save_for_backward(x if prepare else rows, taps, *parameters)
         ctx.prepare = prepare
@@ -87,7 +89,7 @@ class _ShiftedProducts(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, taps, *parameters = ctx.saved_tensors
         need_x, need_taps, need_bias = ctx.needs_input_grad[1:4]
         grad = grad.contiguous()

@@ -31,11 +31,9 @@ def pad_actions(
         filler if own is None or classes is None else (torch.cat([own, filler[0]]), torch.cat([classes, filler[1]]))
         for own, classes in zip(segments, labels, strict=True)
     ]
-    own, classes = zip(*rows, strict=True)
-    return (
-        pad_sequence(own, batch_first=True).to(device, non_blocking=True),
-        pad_sequence(classes, batch_first=True, padding_value=NOWHERE).to(device, non_blocking=True),
-    )
+    padded = pad_sequence([own for own, _ in rows], batch_first=True)
+    ids = pad_sequence([classes for _, classes in rows], batch_first=True, padding_value=NOWHERE)
+    return padded.to(device, non_blocking=True), ids.to(device, non_blocking=True)
 
 
 def assign_targets(

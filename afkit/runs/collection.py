@@ -103,7 +103,13 @@ def is_generated(run: CollectedRun) -> bool:
 
 def subsets_of(run: CollectedRun) -> list[str]:
     """The subsets that a run was evaluated on."""
-    return entry(run.scores, "subsets") or entry(run.facts, "recipe", "data", "test_subsets") or []
+    found = entry(run.scores, "subsets") or entry(run.facts, "recipe", "data", "test_subsets")
+    return [subset for subset in found if isinstance(subset, str)] if isinstance(found, list) else []
+
+
+def is_score(value: Any) -> bool:
+    """Whether a value can be a mAP, which is a fraction."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def changes_of(run: CollectedRun) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def _read(folder: Path, name: str) -> CollectedRun:
         state = _state(dictionary(facts, "stages"))
         if state == "done" or state.startswith("04_"):  # which draws, and changes no number
             scores = _read_dictionary(folder / "eval.json")
-            if not isinstance(scores.get("average_map"), float | int):
+            if not is_score(scores.get("average_map")):
                 state, scores = "eval.json holds no average_map; run 03_eval again", {}
     except ValueError as error:
         state, scores = str(error).replace(f"{folder}/", ""), {}
@@ -153,6 +159,6 @@ def _state(stages: dict[str, Any]) -> str:
     if entry(stages, "03_eval", "status") != "done":
         return "not evaluated yet"
     trained, evaluated = entry(stages, "02_train", "finished"), entry(stages, "03_eval", "started")
-    if trained and evaluated and trained > evaluated:  # both UTC, in one format
+    if trained and evaluated and str(trained) > str(evaluated):  # both UTC, in one format
         return "trained again since its evaluation; run 03_eval again"
     return "done"

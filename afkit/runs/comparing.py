@@ -9,7 +9,8 @@ import pandas as pd
 from afkit.runs.collection import choose_runs, read_runs
 from afkit.runs.folder import project_root
 from afkit.runs.parameters import parameters_by_stage
-from afkit.runs.pipeline import execute, relative_to_project
+from afkit.runs.pipeline import execute
+from afkit.runs.places import portable, relative_to_project
 from afkit.runs.summary import for_readers, summarise_runs
 from afkit.runs.verdicts import choose_pairs
 
@@ -52,7 +53,8 @@ def compare(
     choose_pairs(collected, own.get("pair", ()))
     say(short_table(summarise_runs(collected)))
     folder = project_root() / (out or results)
-    common = {"runs": list(runs), "results": results, "out_dir": relative_to_project(folder), "data_root": data_root}
+    common = {"runs": [portable(run) for run in runs], "results": portable(results), "data_root": portable(data_root)}
+    common["out_dir"] = relative_to_project(folder)
     execute(NOTEBOOK, folder / f"{NOTEBOOK}.ipynb", {**common, **own})
     return folder
 

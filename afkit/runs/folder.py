@@ -16,12 +16,14 @@ from typing import Any
 from afkit.config import Recipe
 from afkit.data.annotations import read_annotations
 from afkit.data.features import locate
+from afkit.data.report import fingerprint
 from afkit.evaluation.exports import safe_names
 from afkit.files import project_root, read_json, write_json
 from afkit.recipe_files import recipe_file
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
-from afkit.runs.provenance import provenance
+from afkit.runs.code import changed_code, stage_code, values_in_kernel
+from afkit.runs.provenance import commit_in_words, provenance
 
 STAGES = ("01_data", "02_train", "03_eval", "04_visualize")
 COMPUTING = ("02_train", "03_eval")  # stages that use the network
@@ -31,7 +33,8 @@ STAGE_FILES = {  # what a finished stage has left in the run folder
     "03_eval": ["predictions.json.gz", "eval.json", "per_class.csv"],
     "04_visualize": ["figures/timelines.json"],
 }
-_MADE_FROM = {"03_eval": "02_train", "04_visualize": "03_eval"}  # whose files a stage reads
+MADE_FROM = {"03_eval": "02_train", "04_visualize": "03_eval"}  # whose files a stage reads
+SAME_BYTES = (".safetensors", ".json.gz")  # files that are the same, byte by byte, where the numbers in them are
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ def start_stage(
     run_dir: str = "",
     split: str = "",
 ) -> Run:
-    """Open a run for one stage, and note in run.json that the stage is running.
+    """Open a run for one stage, and note in run.json that the stage is running, by which code and with what.
+
+    Prints a line where the stage whose files it reads was done with other code.
 
     Args:
         stage: one of `STAGES`.
@@ -105,12 +110,16 @@ def start_stage(
         split: for 03_eval, the subset to look at instead of the recipe's test subsets, see `split_suffix`.
 
     Raises:
-        ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings.
+        ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings or data.
     """
     resolved = make_named_recipe(recipe, overrides)
     folder = project_root() / run_dir if run_dir else run_folder(recipe, seed, overrides)
     suffix = split_suffix(resolved, project_root() / data_root, split)
     facts, origin = check_same_run(folder, resolved, seed), provenance(stage in COMPUTING)
+    if stage != "01_data":  # which looks itself, when it has prepared the data
+        check_data(folder, resolved, project_root() / data_root, split if suffix else "")
+    if made_from := changed_since(folder, MADE_FROM.get(stage, "")):
+        print(f"{MADE_FROM[stage]} was done {made_from}")
     if not suffix or "recipe" not in facts:
         facts |= {
             "recipe": resolved.model_dump(mode="json"),
@@ -120,7 +129,7 @@ def start_stage(
             "data_root": str(data_root),
         } | origin
         write_json(folder / "run.json", facts)
-    own = origin if suffix else {}  # the top of run.json tells of the headline result
+    own = origin | {"code": stage_code(stage), "values": values_in_kernel(stage)}
     note_stage(folder, stage + suffix, status="running", started=_now(), finished=None, error=None, **own)
     if suffix:
         data = resolved.data.model_copy(update={"test_subsets": [split.lower()]})
@@ -138,14 +147,44 @@ def check_same_run(folder: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
     return facts
 
 
-def check_same_data(run: Run, fingerprint: str) -> None:
-    """Raise a ValueError where the run was begun with other data, whose weights and scores it may hold."""
-    began = read_run(run.folder).get("data", {}).get("fingerprint", fingerprint)
-    if began != fingerprint:
+def check_same_data(run: Run, now: str) -> None:
+    """Raise a ValueError where the run was begun with data of another fingerprint, whose results it may hold."""
+    began = read_run(run.folder).get("data", {}).get("fingerprint", now)
+    if began != now:
         raise ValueError(
-            f"the data has changed since the run in {run.folder} was begun (fingerprint {began[:8]}, now "
-            f"{fingerprint[:8]}); give the new run another name (--name), or delete the folder"
+            f"the data has changed since the run in {run.folder} was begun (fingerprint {began[:8]}, now {now[:8]}); "
+            "give the new run another name (--name), or delete the folder"
         )
+
+
+def check_data(folder: Path, recipe: Recipe, data_root: str | Path, split: str = "") -> None:
+    """As `check_same_data`, with the fingerprint of the data that is there, if any.
+
+    Of another split than the recipe's own, whose labels may have come later, a line is printed instead.
+    """
+    run = Run(folder, "", recipe, 0, Path(data_root))
+    if not read_run(folder).get("data") or not locate(data_root, recipe.data.annotations).is_file():
+        return
+    try:
+        check_same_data(run, fingerprint(recipe.data, data_root))
+    except ValueError as error:
+        if not split:
+            raise
+        print(f"split '{split}': {str(error).partition(';')[0]}")
+
+
+def changed_since(folder: Path, stage: str) -> str:
+    """How the code of a finished stage differs from the present one, e.g. "with other code: afkit/train has changed".
+
+    Returns:
+        "" where it does not, or the stage is not done, or nothing is on record (as of older versions).
+    """
+    entry = read_run(folder).get("stages", {}).get(stage, {})
+    changed = changed_code(entry.get("code", {}), stage.partition("-")[0]) if entry.get("status") == "done" else []
+    if not changed:
+        return ""
+    has = "has" if len(changed) == 1 else "have"
+    return f"with other code: {', '.join(changed)} {has} changed since{commit_in_words(entry.get('git'))}"
 
 
 def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
@@ -159,7 +198,9 @@ def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
     if facts and not run.suffix:
         write_json(run.folder / "run.json", read_run(run.folder) | facts)
     left = [_with_suffix(name, run.suffix) for name in files or STAGE_FILES[run.stage]]
-    own = facts if run.suffix else {}
+    paths = {name: run.folder / name for name in left if name.endswith(SAME_BYTES)}
+    own = {"sha256": {name: file_digest(path) for name, path in paths.items() if path.is_file()}}
+    own |= facts if run.suffix else {}
     note_stage(run.folder, run.stage + run.suffix, status="done", finished=_now(), files=left, **own)
 
 
@@ -191,11 +232,17 @@ def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str
     They are not where the stage whose files it reads ended after it had begun.
     """
     stages = read_run(folder).get("stages", {})
-    entry, before = stages.get(stage + suffix, {}), stages.get(_MADE_FROM.get(stage), {})
+    entry, before = stages.get(stage + suffix, {}), stages.get(MADE_FROM.get(stage), {})
     files_there = all((folder / name).is_file() for name in entry.get("files", STAGE_FILES[stage]))
     up_to_date = (entry.get("started") or "") >= (before.get("finished") or "") or not entry.get("started")
     same = entry.get("parameters", {}) == dict(parameters)
     return entry.get("status") == "done" and same and files_there and up_to_date
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _with_suffix(name: str, suffix: str) -> str:

@@ -69,4 +69,4 @@ def _row(runs: Sequence[CollectedRun]) -> list[object]:
     setting = ", ".join([str(entry(runs[0].facts, "recipe", "name")), *changed])
     setting = f"twin: {setting}" if is_generated(runs[0]) else setting
     subsets = len(dictionary(runs[0].facts, "data", "subsets"))
-    return [setting, spread.count, subsets, len(runs), *spread[1:], "; ".join(sorted(by_fold))]
+    return [setting, spread.number, subsets, len(runs), *spread[1:], "; ".join(sorted(by_fold))]

@@ -1,5 +1,6 @@
 """Training and detection on several devices, as child processes of a notebook."""
 
+import json
 import os
 import re
 import shlex
@@ -14,12 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 import afkit
 from afkit.config import Recipe
-from afkit.files import read_json, write_json
+from afkit.files import atomic_open, read_json, write_json
 from afkit.train.distributed import check_batch_divides
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
 
@@ -109,7 +111,7 @@ def predict_on_devices(
         ValueError, OSError, RuntimeError: as of `predict_dataset`, from the process that met it first.
     """
     folder = Path(folder)
-    result = folder / "predict_job.pkl"
+    result = folder / "predict_job.npz"
     job = {
         "task": "predict",
         "recipe": recipe.model_dump(mode="json"),
@@ -121,9 +123,42 @@ def predict_on_devices(
     }
     try:
         _run(job, folder / "predict_job.json", devices)
-        return pd.read_pickle(result)
+        return read_table(result)
     finally:
         result.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of numbers and texts for another process; its index is not kept."""
+    with atomic_open(path, sync=False) as file:
+        np.savez(file, allow_pickle=False, **{name: _packed(column) for name, column in table.items()})
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """What `write_table` wrote, with the same columns, values and data types; nothing in it is executed.
+
+    Raises:
+        ValueError: another file; the message names it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as columns:
+            return pd.DataFrame({name: _unpacked(columns[name]) for name in columns.files})
+    except Exception as error:  # damaged files raise almost anything
+        raise ValueError(f"{path} is no table of detections ({error}); start the prediction again") from None
+
+
+def _packed(column: pd.Series) -> np.ndarray:
+    """A column as numbers; texts, which NumPy keeps with a fixed width only, as bytes of JSON with the data type."""
+    if column.dtype.kind in "iuf":
+        return column.to_numpy()
+    return np.frombuffer(json.dumps([str(column.dtype), column.tolist()]).encode(), np.uint8)
+
+
+def _unpacked(array: np.ndarray) -> pd.Series:
+    if array.dtype != np.uint8:
+        return pd.Series(array)
+    dtype, values = json.loads(array.tobytes())
+    return pd.Series(values, dtype=dtype)
 
 
 def error_file(job: Path) -> Path:
@@ -230,7 +265,7 @@ def _pass_on(lines: list[str]) -> None:
 
 def _error(job: Path, code: int) -> Exception:
     """What ended the processes, as an exception."""
-    with suppress(ValueError, KeyError):
+    with suppress(ValueError, KeyError, TypeError):
         error = read_json(error_file(job))
         return ERRORS[error["kind"]](error["message"])
     log = job.with_suffix(".log")

@@ -30,12 +30,13 @@ def locked(path: Path, patience_sec: float = PATIENCE_SEC) -> Iterator[int]:
 
     Raises:
         BusyError: somebody else holds it; the message says who.
+        ValueError: something else has its name: a folder, or a file that cannot be opened.
+        OSError: the folder cannot be written to, or the disk is full; it names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = _take(path, time.monotonic() + patience_sec)
     try:
-        os.ftruncate(file, 0)
-        os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        _sign(file, path)
         yield file
     finally:
         path.unlink(missing_ok=True)  # first, so that nobody locks a file that is about to go
@@ -58,10 +59,20 @@ def holder(folder: Path) -> str:
         os.close(file)
 
 
+def _sign(file: int, path: Path) -> None:
+    """Write who holds the lock instead of who held it before, perhaps on another machine, and was killed."""
+    try:
+        os.ftruncate(file, 0)
+        os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def _take(path: Path, until: float) -> int:
     """The descriptor of the locked file."""
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = _open(path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(file, path):
@@ -76,6 +87,18 @@ def _take(path: Path, until: float) -> int:
             raise
         os.close(file)
         time.sleep(POLL_SEC)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except (IsADirectoryError, PermissionError) as error:
+        if not os.path.lexists(path):  # it is the folder that cannot be written to
+            raise
+        raise ValueError(
+            f"{path} cannot be opened ({error.strerror}), so nobody knows whether {path.parent} is in use; remove it "
+            "if it is not"
+        ) from None
 
 
 def _is_at(file: int, path: Path) -> bool:

@@ -1,16 +1,12 @@
 """Which notebooks a run consists of, and which parameters each of them takes; neither is executed for that."""
 
-import ast
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from afkit.config import nearest
-from afkit.files import read_json
-from afkit.runs.folder import STAGES, project_root
-from afkit.shipped import NOTEBOOKS, shipped
+from afkit.runs.code import COMMON, notebook_parameters
+from afkit.runs.folder import STAGES
 
-COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `afkit.runs.pipeline.run`
 DEFAULT_SEED = 1234567891
 
 
@@ -59,29 +55,6 @@ def parameters_by_stage(
             if name in names:
                 _check_type(name, value, names[name])
     return {stage: {k: v for k, v in parameters.items() if k in names} for stage, names in declared.items()}
-
-
-def notebook_parameters(stage: str) -> dict[str, Any]:
-    """Names and defaults of a notebook's parameters, from its cell tagged 'parameters'."""
-    cells = read_json(notebook_path(stage))["cells"]
-    (cell,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))
-    body = ast.parse("".join(cell["source"])).body
-    declared = {node.target: node.value for node in body if isinstance(node, ast.AnnAssign)}  # name: type = default
-    declared |= {node.targets[0]: node.value for node in body if isinstance(node, ast.Assign)}
-    return {target.id: ast.literal_eval(value) for target, value in declared.items()}
-
-
-def notebook_path(stage: str) -> Path:
-    """Where a stage's notebook lies: in the project, where it may have been changed, else as it was installed.
-
-    Raises:
-        ValueError: it is not there.
-    """
-    folders = (project_root() / NOTEBOOKS, shipped(NOTEBOOKS))
-    found = next((folder / f"{stage}.ipynb" for folder in folders if (folder / f"{stage}.ipynb").is_file()), None)
-    if found is None:
-        raise ValueError(f"{folders[0] / stage}.ipynb does not exist; install afkit again")
-    return found
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

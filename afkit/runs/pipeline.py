@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from afkit.config import Recipe
 from afkit.data.prepare import can_prepare
-from afkit.files import write_text
 from afkit.recipes import recipe as make_named_recipe
+from afkit.runs.code import notebook_path
 from afkit.runs.folder import (
     STAGES,
+    changed_since,
+    check_data,
     check_same_run,
     fail_stage,
     is_done,
@@ -27,7 +29,8 @@ from afkit.runs.folder import (
     split_suffix,
 )
 from afkit.runs.lock import LOCK, locked
-from afkit.runs.parameters import DEFAULT_SEED, choose_stages, notebook_path, parameters_by_stage, with_epochs
+from afkit.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
+from afkit.runs.places import hide_places, hide_places_in_notebook, portable, relative_to_project
 from afkit.runs.threads import SPIN_COUNT
 
 
@@ -49,8 +52,13 @@ def run(
     stages: Sequence[str] = STAGES,
     name: str = "",
     say: Callable[[str], None] = print,
+    again: Sequence[str] = (),
+    folder: str | Path = "",
 ) -> Path:
     """Execute the notebooks of a recipe; finished stages are skipped, an interrupted one is resumed.
+
+    A finished stage is skipped although its notebook or the package has changed since, which may be a comment; it
+    says so then.
 
     With the parameter `split`, 03_eval looks at that split beside the recipe's own, whose files stay as they are.
 
@@ -65,40 +73,45 @@ def run(
         stages: which notebooks, e.g. ("03_eval",) or ("03",).
         name: name of the run folder; "" for seed and digest of the overrides.
         say: receives a line per stage.
+        again: which of the stages to do although they are done; the training then begins anew.
+        folder: the run folder, instead of `results` and `name`.
 
     Returns:
         the run folder.
 
     Raises:
-        ValueError: unknown recipe, override, parameter or stage; wrong type; missing data; another process works in
-            the run folder.
+        ValueError: unknown recipe, override, parameter or stage; wrong type; missing data, or other data than the run
+            was begun with; another process works in the run folder.
         StageError: a notebook failed.
     """
-    parameters = dict(parameters or {})
+    parameters = {key: portable(value) for key, value in (parameters or {}).items()}
     overrides = with_epochs(overrides or {}, parameters)
-    chosen = choose_stages(stages)
+    chosen, repeated = choose_stages(stages), choose_stages(again)
+    if not set(repeated) <= set(chosen):
+        raise ValueError(f"stage {repeated[0]} is to be done again, but is not among those to run; add it to --stages")
     resolved = make_named_recipe(recipe, overrides)
     of_stage = parameters_by_stage(chosen, parameters)
     suffix = split_suffix(resolved, project_root() / data_root, parameters.get("split", ""))
-    source, fetch = parameters.get("source", ""), parameters.get("download", False)
-    if "01_data" in chosen and not can_prepare(resolved, project_root() / data_root, source, fetch):
-        raise ValueError(
-            f"the data of '{recipe}' is not at {project_root() / data_root / resolved.data.annotations}; "
-            f"name its folder with --data-root, or prepare it with: python -m afkit prepare {recipe} SRC"
-        )
-    folder = run_folder(recipe, seed, overrides, results, name)
+    if "01_data" in chosen:
+        _check_can_prepare(recipe, resolved, project_root() / data_root, parameters)
+    folder = project_root() / folder if folder else run_folder(recipe, seed, overrides, results, name)
     check_same_run(folder, resolved, seed)
-    common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": data_root}
+    if not suffix:  # else 03_eval has something to say about it
+        check_data(folder, resolved, project_root() / data_root)
+    common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": portable(data_root)}
     common["run_dir"] = relative_to_project(folder)
     with locked(folder / LOCK) as lock:
-        _run_stages(folder, common, of_stage, suffix, say, lock)
+        _run_stages(folder, common, of_stage, suffix, repeated, say, lock)
     return folder
 
 
-def relative_to_project(path: Path) -> str:
-    """Relative to the project where it lies inside it, so that notebooks and run.json hold no path of the machine."""
-    root = project_root()
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+def _check_can_prepare(name: str, recipe: Recipe, data_root: Path, parameters: Mapping[str, Any]) -> None:
+    """Raise a ValueError where the data of a recipe is not there and 01_data could not bring it there."""
+    if not can_prepare(recipe, data_root, parameters.get("source", ""), parameters.get("download", False)):
+        raise ValueError(
+            f"the data of '{name}' is not at {data_root / recipe.data.annotations}; name its folder with --data-root, "
+            f"or prepare it with: python -m afkit prepare {name} SRC"
+        )
 
 
 def _run_stages(
@@ -106,6 +119,7 @@ def _run_stages(
     common: Mapping[str, Any],
     of_stage: Mapping[str, dict[str, Any]],
     suffix: str,
+    again: Sequence[str],
     say: Callable[[str], None],
     lock: int,
 ) -> None:
@@ -117,10 +131,14 @@ def _run_stages(
         if stage == "04_visualize" and "03_eval" in of_stage and (suffix or not (folder / "eval.json").is_file()):
             say(f"{shown} left out: it draws the scores (eval.json) of the recipe's own test subsets")
             continue
-        if not stale and is_done(folder, stage, parameters, own):
-            say(f"{shown} already done")
+        if not stale and stage not in again and is_done(folder, stage, parameters, own):
+            how = changed_since(folder, stage + own)
+            say(f"{shown} already done{f', {how}; --again {stage[:2]} repeats it' if how else ''}")
             continue
         stale = True
+        if stage == "02_train" and stage in again:
+            for state in (folder / "checkpoints").glob("step*.pt"):  # it would go on from the last, and be complete
+                state.unlink()
         say(f"{shown} running")
         seconds = _run_stage(folder, stage, common, parameters, own, lock)
         say(f"{shown} done in {seconds:.0f} s")
@@ -136,7 +154,7 @@ def _run_stage(
     try:
         return execute(stage, folder / f"{entry}.ipynb", {**common, **parameters}, [lock])
     except StageError as error:
-        fail_stage(folder, entry, error.reason)
+        fail_stage(folder, entry, hide_places(error.reason))
         raise
 
 
@@ -172,13 +190,14 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
             kernel_manager_class=_kernels_with(inherited),
         )
     except PapermillExecutionError as error:
+        hide_places_in_notebook(output)
         reason = f"{error.ename}: {error.evalue}"
         where = f"{output.stem} failed in cell {error.cell_index}"
         raise StageError(f"{where}: {reason}; the notebook is {output}", reason) from None
     except (DeadKernelError, CellTimeoutError) as error:
         message = f"{output.stem} stopped, its kernel died: {error}; the notebook is {output}"
         raise StageError(message, str(error)) from None
-    _hide_paths(output)
+    hide_places_in_notebook(output)
     return time.perf_counter() - began
 
 
@@ -190,11 +209,3 @@ def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
             await super().start_kernel(**options, pass_fds=tuple(inherited))
 
     return Kernels
-
-
-def _hide_paths(output: Path) -> None:
-    """Replace the absolute paths that papermill notes in an executed notebook by file names."""
-    notebook = nbformat.read(output, as_version=4)
-    for key in ("input_path", "output_path"):
-        notebook.metadata.papermill[key] = Path(notebook.metadata.papermill[key]).name
-    write_text(output, nbformat.writes(notebook))

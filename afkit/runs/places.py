@@ -6,14 +6,22 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import nbformat
 
 import afkit
-from afkit.files import project_root
+from afkit.files import project_root, write_text
 
 
 def relative_to_project(path: str | Path) -> str:
     """A folder as notebooks and run.json name it: as it leads there from the project, where their kernels start."""
     return Path(os.path.relpath(project_root() / path, project_root())).as_posix()
+
+
+def portable(value: Any) -> Any:
+    """A notebook parameter that is an absolute path as it leads there from the project; any other as it is."""
+    return relative_to_project(value) if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def hide_places(text: object) -> str:
@@ -31,8 +39,30 @@ def hide_places(text: object) -> str:
         Path.home(): "~",
     }
     text = str(text)
-    for folder, name in sorted(places.items(), key=lambda place: -len(str(place[0]))):
+    there = [place for place in places.items() if str(place[0]) in text]  # quick, for pictures are long texts
+    for folder, name in sorted(there, key=lambda place: -len(str(place[0]))):
         whole = rf"(?:(?<![\w.-])|(?<=\dm)){re.escape(str(folder))}(?![\w-])"  # `32m` ends a colour of a traceback
         text = re.sub(f"{whole}/", f"{name}/" if name else "", text)
         text = re.sub(whole, name or ".", text)
     return text
+
+
+def hide_places_in_notebook(path: Path) -> None:
+    """Shorten the folders of this machine in an executed notebook: in its outputs, and in papermill's notes."""
+    notebook = nbformat.read(path, as_version=4)
+    noted = notebook.metadata.get("papermill", {})
+    for key in ("input_path", "output_path"):
+        if key in noted:
+            noted[key] = Path(noted[key]).name
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = nbformat.from_dict(_hidden(cell.outputs))
+    write_text(path, nbformat.writes(notebook))
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _hidden(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_hidden(inner) for inner in value]
+    return hide_places(value) if isinstance(value, str) else value

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -83,7 +83,8 @@ def predict_recordings(
         with locked(target / LOCK):
             _predict_all(trained, recordings, target, form, say)
     except OSError as error:
-        raise ValueError(f"{target} cannot be written to ({error}); name another folder with --out") from None
+        reason = error.strerror or error
+        raise ValueError(f"{target} cannot be written to ({reason}); name another folder with --out") from None
     return target
 
 
@@ -105,11 +106,11 @@ def _predict_all(trained: Trained, recordings: list[Recording], target: Path, fo
             except ValueError as error:
                 failed.append(f"{recording.name}: {error}")
                 continue
+            if recording.name in log:  # until the new entry is there, nobody knows what the file holds
+                _note(lines, log[recording.name] | {"key": ""})
             row = recording.name, detections, trained.label_names, form
             path = write_recording(target, names[recording.name], *row)
-            entry = {"recording": recording.name, "file": path.name, "key": keys[recording.name]}
-            lines.write(json.dumps(entry) + "\n")
-            lines.flush()
+            _note(lines, {"recording": recording.name, "file": path.name, "key": keys[recording.name]})
             found += len(detections)
     say(f"{len(keys) - len(done) - len(failed)} recordings predicted, {found} detections")
     if failed:
@@ -175,6 +176,12 @@ def _read_log(path: Path) -> dict[str, dict[str, str]]:
             continue
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in entries.values()))
     return entries
+
+
+def _note(lines: IO[str], entry: Mapping[str, str]) -> None:
+    """Append an entry to the log at once."""
+    lines.write(json.dumps(entry) + "\n")
+    lines.flush()
 
 
 def _is_done(target: Path, entry: Mapping[str, str] | None, key: str) -> bool:

@@ -25,6 +25,17 @@ def git_state() -> dict[str, Any]:
     return {"commit": commit or None, "dirty": None if status is None else bool(status)}
 
 
+def commit_in_words(before: Any) -> str:
+    """How the commit differs from that of `git_state`: " (commit 0123456, now 89abcde with changes)"; "" if unknown."""
+    then, now = (
+        f"{str(state['commit'])[:7]}{' with changes' if state.get('dirty') else ''}"
+        if isinstance(state, dict) and state.get("commit")
+        else ""
+        for state in (before, git_state())
+    )
+    return f" (commit {then}, now {now})" if then and now and then != now else ""
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=20, check=True)

@@ -1,5 +1,6 @@
 """How far runs are: read from run.json and the end of metrics.csv, so that a thousand run folders take seconds."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from afkit.files import read_json
-from afkit.runs.collection import choose_runs, entry, without_paths
+from afkit.runs.code import changed_code
+from afkit.runs.collection import choose_runs, dictionary, entry, is_score, without_paths
 from afkit.runs.folder import STAGES, project_root
 from afkit.runs.lock import holder
 
@@ -17,6 +19,7 @@ REDRAW_SEC = 2.0
 CLEAR = "\x1b[H\x1b[2J"  # cursor to the corner, and a clean screen
 HEADINGS = ("run", "state", "stage", "epoch", "left", "mAP [%]", "why")
 MAX_LETTERS = 60  # of a reason
+MOST_EPOCHS = 10**9  # in a run.json that means something
 ORDER = ("running", "failed", "unfinished", "waiting", "done")
 
 
@@ -30,7 +33,7 @@ class RunStatus(NamedTuple):
     epochs: int | None = None  # of the training
     left_sec: float | None = None  # of a running training
     map_percent: float | None = None  # of 03_eval, or of the last evaluation during training
-    reason: str = ""  # why it failed
+    reason: str = ""  # why it failed, or with which stage other code was at work than there is now
 
 
 def run_status(folder: Path, name: str) -> RunStatus:
@@ -50,7 +53,8 @@ def run_status(folder: Path, name: str) -> RunStatus:
     except (ValueError, AttributeError):
         return RunStatus(name, "failed", reason="run.json cannot be read; delete the run")
     if not left:
-        return RunStatus(name, "done", map_percent=_last_map(folder, evaluated=True), **_epochs(facts, None))
+        score = _last_map(folder, evaluated=True)
+        return RunStatus(name, "done", map_percent=score, reason=_other_code(stages), **_epochs(facts, None))
     stage, reason = left[0], ""
     if holder(folder):
         state = "running"
@@ -110,18 +114,28 @@ def short_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def _other_code(stages: dict[str, Any]) -> str:
+    """The first stage that was done with other code, and what has changed; "" where none was."""
+    for stage in STAGES:
+        changed = changed_code(dictionary(stages, stage, "code"), stage)
+        if changed:
+            return f"{stage} was done with other code: {', '.join(changed)}"
+    return ""
+
+
 def _texts(row: RunStatus) -> tuple[str, ...]:
     epoch = "" if row.epochs is None else f"{row.epoch or 0} of {row.epochs}"
     left = "" if row.left_sec is None else short_time(row.left_sec)
     score = "" if row.map_percent is None else f"{row.map_percent:.2f}"
     reason = row.reason[:MAX_LETTERS] + ("…" if len(row.reason) > MAX_LETTERS else "")
-    return row.name, row.state, row.stage, epoch, left, score, reason
+    name, reason = ("".join(c if c.isprintable() else "�" for c in text) for text in (row.name, reason))
+    return name, row.state, row.stage, epoch, left, score, reason
 
 
 def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> dict[str, int | None]:
     """Epochs begun (all of them where `last` is None: the training is done) and epochs of the training."""
     parts = [entry(facts, "recipe", "optim", name) for name in ("epochs", "warmup_epochs")]
-    if not all(isinstance(part, int) for part in parts):
+    if not all(isinstance(part, int) and abs(part) < MOST_EPOCHS for part in parts):
         return {"epoch": None, "epochs": None}
     trained = last is None or entry(facts, "stages", "02_train", "status") == "done"
     return {"epoch": sum(parts) if trained else int(last[-1][1]) + 1 if last else 0, "epochs": sum(parts)}
@@ -134,7 +148,8 @@ def _last_steps(path: Path) -> list[list[float]]:
             size = file.seek(0, 2)
             file.seek(max(size - TAIL_BYTES, 0))
             lines = file.read().decode(errors="replace").split("\n")[1:-1]  # the first is the heading, or cut off
-        return [[float(number) for number in line.split(",")] for line in lines]
+        rows = [[float(number) for number in line.split(",")] for line in lines]
+        return [row for row in rows if len(row) > 2 and all(map(math.isfinite, row))]
     except (OSError, ValueError):
         return []
 
@@ -153,9 +168,10 @@ def _last_map(folder: Path, evaluated: bool) -> float | None:
     """Average mAP in percent: of eval.json, or of the last line of validation.csv; None where there is none."""
     try:
         if evaluated:
-            return 100 * read_json(folder / "eval.json")["average_map"]
+            score = read_json(folder / "eval.json")["average_map"]
+            return 100 * score if is_score(score) else None
         if (folder / "validation.csv").exists():
             return 100 * float((folder / "validation.csv").read_text().strip().rpartition(",")[2])
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError):
         pass
     return None

@@ -137,6 +137,7 @@ def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:
     recipe, ours = entry(facts, "recipe", "name"), _percent(scores, "average_map")
     known = published(recipe) if scores else None
     theirs = known.average_map if known else None
+    difference = None if ours is None or theirs is None else ours - theirs
     recall = [_percent(scores, "recall", "1", tiou) for tiou in dictionary(scores, "recall", "1")]
     row = {
         "run": run.name,
@@ -158,7 +159,7 @@ def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:
         "recall_1x_percent": pd.Series(recall, dtype=float).mean(),
         "baseline_percent": _percent(scores, "baseline", "average_map"),
         "published_percent": theirs,
-        "difference_percent": ours - theirs if scores and known else None,
+        "difference_percent": difference,
     }
     return row | _cost(run) | _provenance(facts)
 

@@ -150,8 +150,9 @@ def execute_all(
         submit: starts a run.
         say: receives a line when a run has ended.
     """
-    waiting, running, outcomes = deque(cells), {}, {}
-    told: set[str] = set()
+    waiting, told = deque(cells), set[str]()
+    running: dict[Future, Cell] = {}
+    outcomes: dict[str, Outcome] = {}
     while waiting or running:
         slots = sum(_asked(client.nthreads).values())
         while waiting and len(running) < slots:

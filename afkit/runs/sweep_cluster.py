@@ -15,6 +15,7 @@ import yaml
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from afkit.config import nearest
+from afkit.files import yaml_content
 from afkit.runs.sweep_file import SweepFile
 from afkit.runs.threads import thread_limits
 
@@ -101,10 +102,11 @@ def read_cluster(path: str | Path) -> dict[str, Any]:
         ValueError: not readable, an unknown kind, no number of jobs, or an argument that is set here.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        tree = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        content = yaml_content(tree, yaml.SafeLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict) or content.get("kind") not in KINDS:
+    if not isinstance(content, dict) or str(content.get("kind")) not in KINDS:
         kind = content.get("kind") if isinstance(content, dict) else None
         raise ValueError(f"{path}: there is no kind '{kind}' of cluster; {nearest(str(kind), list(KINDS))}")
     if not isinstance(content.get("jobs"), int) or content["jobs"] < 1:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from afkit.config import Recipe, nearest
+from afkit.files import yaml_content
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.folder import STAGES, run_folder
 from afkit.runs.parameters import DEFAULT_SEED, parameters_by_stage, with_epochs
@@ -83,9 +84,7 @@ def read_sweep(path: str | Path) -> Sweep:
     path = Path(path)
     tree = _compose(path)
     try:
-        settings = SweepFile.model_validate(_Loader("").construct_document(tree))
-    except yaml.YAMLError as error:  # e.g. a list as a key, which only the second reading meets
-        raise ValueError(f"{path}, {_where_yaml_failed(error)}") from None
+        settings = SweepFile.model_validate(_content(path, tree))
     except ValidationError as error:
         raise ValueError(_complaint(path, tree, error)) from None
     results = settings.results or f"results/{path.stem}"
@@ -128,7 +127,7 @@ def _compose(path: Path) -> yaml.Node:
         tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; the sweeps of the repository are in sweeps/") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}, {_where_yaml_failed(error)}") from None
@@ -138,15 +137,25 @@ def _compose(path: Path) -> yaml.Node:
     return tree
 
 
+def _content(path: Path, tree: yaml.Node) -> Any:
+    try:
+        return yaml_content(tree, _Loader)
+    except yaml.YAMLError as error:  # e.g. a list as a key, which only the second reading meets
+        raise ValueError(f"{path}, {_where_yaml_failed(error)}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}, {error}") from None
+
+
 def _where_yaml_failed(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     return f"line {mark.line + 1 if mark else 1}: not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
 
 
-def _check_keys(path: Path, node: yaml.Node, above: set[int]) -> None:
-    """Refuse what YAML allows and nobody means: a key that comes twice, an alias that holds itself."""
-    if id(node) in above:
-        raise ValueError(f"{path}, line {node.start_mark.line + 1}: an alias that holds itself")
+def _check_keys(path: Path, node: yaml.Node, looked_at: set[int]) -> None:
+    """Refuse what YAML allows and nobody means: a key that comes twice. What aliases share is looked at once."""
+    if id(node) in looked_at:
+        return
+    looked_at.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, _ in node.value:
@@ -156,7 +165,7 @@ def _check_keys(path: Path, node: yaml.Node, above: set[int]) -> None:
     if not isinstance(node, yaml.ScalarNode):
         inside = [pair[1] for pair in node.value] if isinstance(node, yaml.MappingNode) else node.value
         for part in inside:
-            _check_keys(path, part, above | {id(node)})
+            _check_keys(path, part, looked_at)
 
 
 def _complaint(path: Path, tree: yaml.Node, error: ValidationError) -> str:

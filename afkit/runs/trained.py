@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -48,19 +48,19 @@ def read_trained(
         ValueError: no run, no weights, or no annotation file; a frame rate or score that is missing or unusable.
     """
     facts, path = read_run(folder), folder / "checkpoints" / f"{weights}.safetensors"
-    if "recipe" not in facts:
+    if not isinstance(facts, dict) or not isinstance(facts.get("recipe"), dict):
         raise ValueError(
             f"{folder} is no run folder: it has no run.json with a recipe; name one, e.g. results/watch/..."
         )
     if not path.is_file():
         raise ValueError(f"{path} does not exist; train the run first, or choose the other --weights")
-    recipe = make_recipe(facts["recipe"])
+    recipe = _recipe(folder, facts["recipe"])
     if recipe.data.stride_frames <= 0:
         raise ValueError(
             f"recipe '{recipe.name}' has features of fixed length, whose times follow from each recording's duration; "
             "use afkit.predict from Python, which takes it"
         )
-    root = project_root() / (data_root or facts.get("data_root", "data"))
+    root = project_root() / (data_root or str(facts.get("data_root", "data")))
     annotations_path = locate(root, recipe.data.annotations)
     if not annotations_path.is_file():
         raise ValueError(f"{annotations_path}, with the names of the labels, does not exist; name its --data-root")
@@ -78,6 +78,13 @@ def read_trained(
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Trained(model, recipe, label_names, fps, thresholds, signals, settings), about
+
+
+def _recipe(folder: Path, settings: dict[str, Any]) -> Recipe:
+    try:
+        return make_recipe(settings)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'run.json'}: {error}") from None
 
 
 def _label_names(annotations: AnnotationFile, recipe: Recipe) -> dict[int, str]:
@@ -109,12 +116,16 @@ def _thresholds(
         if not 0 <= min_score <= 1:
             raise ValueError(f"the lowest score is {min_score}; give a number from 0 to 1 with --min-score")
         return min_score, f"scores from {min_score:g}"
-    content = read_json(folder / "eval.json") if (folder / "eval.json").is_file() else {}
-    point = content.get("operating_point") if content.get("weights") == weights else None
-    if not point:
-        return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has chosen no thresholds for these weights)"
-    found = {name: row["threshold"] for name, row in point["by_class"].items()}
-    other = point["one_threshold"]["threshold"]
+    path = folder / "eval.json"
+    content = read_json(path) if path.is_file() else {}
+    try:
+        point = content.get("operating_point") if content.get("weights") == weights else None
+        if not point:
+            return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has chosen no thresholds for these weights)"
+        found = {name: _threshold(row) for name, row in point["by_class"].items()}
+        other = _threshold(point["one_threshold"])
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+        raise ValueError(f"{path} holds no thresholds that can be read; run 03_eval again") from None
     of_labels = {label: found.get(name, other) for label, name in label_names.items()}
     thresholds = {label: math.inf if score is None else score for label, score in of_labels.items()}
     kept = [score for score in thresholds.values() if score < math.inf]
@@ -122,3 +133,9 @@ def _thresholds(
         return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has found no useful thresholds)"
     low, high = f"{min(kept):.2f}", f"{max(kept):.2f}"
     return thresholds, f"scores from {low}{f' to {high}' if high > low else ''}, by class, as 03_eval chose"
+
+
+def _threshold(row: Mapping[str, Any]) -> float | None:
+    """The lowest score of a class; None where 03_eval found none."""
+    score = row["threshold"]
+    return None if score is None else float(score)

@@ -13,7 +13,7 @@ from afkit.detect.fusion import num_labels
 from afkit.evaluation.bootstrap import Comparison, compare_runs
 from afkit.evaluation.result_files import read_predictions
 from afkit.evaluation.scores import evaluate
-from afkit.runs.collection import CollectedRun, changes_of, entry, is_generated, subsets_of
+from afkit.runs.collection import CollectedRun, changes_of, dictionary, entry, is_generated, subsets_of
 from afkit.runs.folder import project_root
 
 SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored again
@@ -111,14 +111,16 @@ def class_differences(a: CollectedRun, b: CollectedRun) -> pd.Series:
         try:
             table = pd.read_csv(run.folder / "per_class.csv", index_col="label")
             columns.append(table.set_index("name", append=True)["ap_average"].astype(float))
-        except (OSError, ValueError, KeyError):
+            if columns[-1].index.has_duplicates:
+                raise ValueError
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
             raise ValueError(f"{run.name} has no readable per_class.csv; run 03_eval again") from None
     return (100 * (columns[0] - columns[1])).dropna().droplevel("label").rename("difference")
 
 
 def _test(run: CollectedRun) -> dict[str, Any]:
     """What two runs must share to be compared; their features may differ."""
-    data = entry(run.facts, "recipe", "data") or {}
+    data = dictionary(run.facts, "recipe", "data")
     return {
         "the annotation file": data.get("annotations"),
         "the test subset": ", ".join(subsets_of(run)),

@@ -17,7 +17,7 @@ from afkit.data.items import Dataset
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
-from afkit.runs.launch import ERRORS, FOLLOW, error_file
+from afkit.runs.launch import ERRORS, FOLLOW, error_file, write_table
 from afkit.runs.sharing import predict_shared
 from afkit.runs.validation import validation
 from afkit.train.distributed import lost_a_peer, start, stop, world
@@ -62,7 +62,7 @@ def predict_part(job: Mapping[str, Any]) -> None:
     dataset = Dataset(recipe.data, job["data_root"], recipe.data.test_subsets)
     table = predict_shared(model, recipe, dataset, **job["arguments"])
     if world()[0] == 0:
-        table.to_pickle(job["result"])
+        write_table(Path(job["result"]), table)
 
 
 TASKS = {"train": train_part, "predict": predict_part}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from afkit.config import Recipe
-from afkit.files import atomic_open
+from afkit.files import atomic_open, check_stored
 from afkit.train.distributed import check_same_everywhere, gather_objects, world
 from afkit.train.execution import Execution
 from afkit.train.state import TrainingState, random_state, seed_rank, set_random_state
@@ -99,21 +99,25 @@ class Checkpoints:
         try:
             for name in PARTS:
                 getattr(state, name).load_state_dict(content[name])
-        except (KeyError, RuntimeError, ValueError) as error:
+            state.step = int(content["step"])
+            state.validation = [[int(epoch), float(average_map)] for epoch, average_map in content["validation"]]
+            self._restore_random(content["random"], state.step)
+            execution = dict(content["execution"])
+        except (LookupError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError) as error:
             reason = str(error).strip().split("\n")[0]
             raise ValueError(f"{path} does not fit this version of afkit ({reason}); delete it to start anew") from None
-        state.step, state.validation = content["step"], content["validation"]
-        rank, ranks = world()
-        if len(content["random"]) == ranks:
-            set_random_state(content["random"][rank])
-        else:
-            seed_rank(self._seed, state.step)
-            before = len(content["random"])
-            _say(f"{before} devices up to step {state.step} and {ranks} from here on, with new random masks")
-        for name in ("precision", "pad_to_batch"):
-            before, now = content["execution"].get(name), getattr(self._execution, name)
+        for name in ("precision", "pad_to_batch", "deterministic"):
+            before, now = execution.get(name, False), getattr(self._execution, name)
             if before != now:
                 _say(f"{name} was {before} up to step {state.step} and is {now} from here on")
+
+    def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:
+        rank, ranks = world()
+        if len(states) == ranks:
+            set_random_state(states[rank])
+        else:
+            seed_rank(self._seed, step)
+            _say(f"{len(states)} devices up to step {step} and {ranks} from here on, with new random masks")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -122,6 +126,7 @@ def _read(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as packed:  # torch itself does not look whether the bytes are still those written
             if packed.testzip() is not None:
                 raise ValueError("its bytes have changed")
+        check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         lacking = [name for name in (*PARTS, *OTHERS) if name not in content]
         if lacking:

@@ -11,6 +11,11 @@ class Execution:
     """How a training is carried out. Only `precision` and (below 1e-6) `pad_to_batch` change its numbers,
     and (by rounding, and other random masks) the number of devices.
 
+    With the same seed, two trainings on one machine give the same bits on a CPU with the same number of threads
+    (OMP_NUM_THREADS; other numbers group sums otherwise), and on a GPU with `deterministic`. Workers, cache,
+    checkpoints and interruptions change no bit; evaluations neither. Another machine, or another version of torch,
+    may round otherwise.
+
     Raises:
         ValueError: a setting out of its range; the message names it.
     """
@@ -24,6 +29,7 @@ class Execution:
     evaluate_every: int = 0  # epochs between two evaluations; 0: none
     devices: int = 1  # of each machine: GPUs, or processes where there is none; they share each batch
     num_nodes: int = 1  # machines
+    deterministic: bool = False  # the same bits each time on a GPU, too; slower there, without effect on a CPU
 
     def __post_init__(self):
         for name in ("workers", "cache_mb", "checkpoint_steps", "evaluate_every"):
@@ -37,8 +43,9 @@ class Execution:
         minutes = self.checkpoint_minutes
         if type(minutes) not in (int, float) or not (math.isfinite(minutes) and minutes >= 0):
             raise ValueError(f"checkpoint_minutes must be a number, 0 or more, not {minutes!r}")
-        if type(self.pad_to_batch) is not bool:
-            raise ValueError(f"pad_to_batch must be True or False, not {self.pad_to_batch!r}")
+        for name in ("pad_to_batch", "deterministic"):
+            if type(getattr(self, name)) is not bool:
+                raise ValueError(f"{name} must be True or False, not {getattr(self, name)!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
 

@@ -14,6 +14,7 @@ from afkit.data.items import Dataset
 from afkit.model.actionformer import padding_alignment
 from afkit.model.checkpoints import save_weights
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
+from afkit.train.deterministic import FILE, deterministic, note_operations
 from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
 from afkit.train.record import Record
@@ -47,7 +48,8 @@ def train(
         dataset: training videos, made with `training=True` and the same seed; takes over `execution.cache_mb`.
         folder: the run folder; receives metrics.csv, validation.csv, tensorboard/ and checkpoints/: the last two
             states to resume from (step*.pt, see `Execution`; also before each evaluation), and at the end
-            ema.safetensors (the weights to evaluate) and raw.safetensors.
+            ema.safetensors (the weights to evaluate) and raw.safetensors; with `execution.deterministic`, also what
+            `afkit.train.deterministic.note_operations` writes.
         seed: of the initial weights and of drop path.
         execution: how to carry it out.
         resume: go on from the newest checkpoint where there is one; else start anew.
@@ -66,22 +68,41 @@ def train(
         RuntimeError: out of memory, or the weights of several processes differ.
         OSError: the disk is full.
     """
-    folder, batch_size = Path(folder), recipe.optim.batch_size
-    recipe = with_empty_classes(recipe, dataset)
+    folder, recipe = Path(folder), with_empty_classes(recipe, dataset)
     _check(recipe, dataset, execution, evaluate)
     dataset.cache_mb = execution.cache_mb or dataset.cache_mb
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    state = new_state(recipe, len(dataset) // batch_size, seed, device)
     checkpoints = Checkpoints(folder / "checkpoints", recipe, seed, execution)
+    with deterministic(execution.deterministic) as operations:
+        state = _begin(recipe, dataset, seed, checkpoints, resume, start_from)
+        began = state.step
+        with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
+            run_steps(state, record, recipe, dataset, execution, evaluate)
+            record.finish()
+            _write_weights(state, folder)
+    if state.step > began:
+        _note_operations(folder, execution, operations)
+    return state.metrics.table()
+
+
+def _begin(
+    recipe: Recipe, dataset: Dataset, seed: int, checkpoints: Checkpoints, resume: bool, start_from: str | Path
+) -> TrainingState:
+    """A training where it begins or goes on; arguments as of `train`."""
+    steps_per_epoch = len(dataset) // recipe.optim.batch_size
+    state = new_state(recipe, steps_per_epoch, seed, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if not (resume and checkpoints.load(state)) and start_from:
-        load_original(start_from, state, recipe, len(dataset) // batch_size)
+        load_original(start_from, state, recipe, steps_per_epoch)
     check_same_everywhere(state.step, [*state.current, *state.averaged])
     state.share_gradients()
-    with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
-        run_steps(state, record, recipe, dataset, execution, evaluate)
-        record.finish()
-        _write_weights(state, folder)
-    return state.metrics.table()
+    return state
+
+
+def _note_operations(folder: Path, execution: Execution, operations: set[str]) -> None:
+    with disk_errors_explained(folder):
+        if execution.deterministic:
+            note_operations(folder, operations)
+        elif world()[0] == 0:
+            (folder / FILE).unlink(missing_ok=True)  # of an earlier training
 
 
 def _write_weights(state: TrainingState, folder: Path) -> None:

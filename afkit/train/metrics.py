@@ -18,7 +18,7 @@ METRICS = ["step", "epoch", "learning_rate", "loss_cls", "loss_reg", "loss_total
 class Metrics:
     """Rows of `METRICS`, in order of their steps; 64 bytes each, so that 100 000 steps take 6 MB."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._numbers = array("d")
 
     def __len__(self) -> int:

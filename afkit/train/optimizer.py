@@ -1,7 +1,6 @@
 """The optimiser with its two parameter groups, the learning-rate schedule, and the average of the weights."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +41,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> t
         {"params": [parameters[name] for name in others], "weight_decay": 0.0},
     ]
     if config.optimizer == "sgd":
-        optimizer = SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
+        optimizer: Optimizer = SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
     else:
         optimizer = AdamW(groups, lr=config.learning_rate, fused=True)
     return optimizer, LambdaLR(optimizer, lambda step: rate_factor(step, config, steps_per_epoch))
@@ -72,7 +71,7 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
 
 
 @torch.no_grad()
-def update_average(averaged: Sequence[Tensor], current: Sequence[Tensor], step: int, config: OptimConfig) -> None:
+def update_average(averaged: list[Tensor], current: list[Tensor], step: int, config: OptimConfig) -> None:
     """Move averaged weights one step towards the current ones (exponential moving average over all state entries).
 
     With `ema_warmup` the decay is `min(ema_decay, (1 + step) / (10 + step))`: it starts low, so that a short

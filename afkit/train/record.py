@@ -14,7 +14,7 @@ from afkit.files import atomic_open
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.distributed import first_says, gather_numbers, gather_objects, world
 from afkit.train.execution import Execution
-from afkit.train.logs import open_event_log
+from afkit.train.logs import EventLog, open_event_log
 from afkit.train.metrics import MetricsFile
 from afkit.train.state import TrainingState
 from afkit.train.step import Arrivals, Note, check_finite
@@ -49,7 +49,8 @@ class Record:
         self._folder, self._state, self._recipe, self._checkpoints = folder, state, recipe, checkpoints
         self._execution, self._on_progress = execution, on_progress
         self._writes = world()[0] == 0
-        self._file = self._log = None
+        self._file: MetricsFile | None = None
+        self._log: EventLog | None = None
         self._arrivals = Arrivals(state.late)
         self._told = len(state.metrics)  # rows that on_progress has seen, or need not see
         self._saved_at = self._told_at = self._clock = time.monotonic()
@@ -70,7 +71,7 @@ class Record:
             self._write_validation()
             self._log = open_event_log(self._folder / "tensorboard", self._state.step, epoch)
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         with suppress(OSError) if error else disk_errors_explained(self._folder):
             try:
                 if self._file is not None:
@@ -153,7 +154,7 @@ class Record:
         return numbers
 
     def _tell(self) -> None:
-        if not self._writes:
+        if self._file is None:
             return
         with disk_errors_explained(self._folder):
             self._file.flush()

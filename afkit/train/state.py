@@ -33,10 +33,10 @@ class TrainingState:
     metrics: Metrics = field(default_factory=Metrics)
     validation: list[list[float]] = field(default_factory=list)  # [epoch, average mAP] of each evaluation
 
-    network: nn.Module | None = None  # what is called in training: the model, or what shares its gradients
+    network: nn.Module = field(init=False)  # what is called in training: the model, or what shares its gradients
 
-    def __post_init__(self):  # listed once, since walking over the modules takes milliseconds
-        self.network = self.network or self.model
+    def __post_init__(self) -> None:  # listed once, since walking over the modules takes milliseconds
+        self.network = self.model
         self.parameters = list(self.model.parameters())
         self.current, self.averaged = (list(part.state_dict().values()) for part in (self.model, self.average))
 
@@ -88,10 +88,11 @@ def seed_rank(seed: int, step: int = 0) -> None:
 
 def random_state() -> dict[str, Any]:
     """Where the random numbers of torch, the GPU, NumPy and Python stand, in values that `torch.load` reads safely."""
-    _, keys, *rest = np.random.get_state()  # noqa: NPY002
+    drawn = np.random.get_state(legacy=False)  # noqa: NPY002
+    keys, position = drawn["state"]["key"], drawn["state"]["pos"]
     state = {
         "torch": torch.get_rng_state(),
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],
+        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, drawn["has_gauss"], drawn["gauss"]],
         "python": random.getstate(),
     }
     if torch.cuda.is_available():

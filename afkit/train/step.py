@@ -54,7 +54,8 @@ def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: st
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             out = state.network(features, mask)
         if precision != "fp32":
-            out = Output(*([x.float() for x in levels] for levels in (out.logits, out.offsets)), out.masks, out.points)
+            logits, offsets = ([x.float() for x in levels] for levels in (out.logits, out.offsets))
+            out = Output(logits, offsets, out.masks, out.points)
         losses = state.criterion(out, batch.segments, batch.labels)
         (losses["total"] * world()[1]).backward()  # of several processes, the mean of the gradients is taken
         limit = recipe.optim.clip_norm if recipe.optim.clip_norm > 0 else math.inf

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -208,7 +210,7 @@ def draw_recall_by_duration(gt: pd.DataFrame, num_bins: int = 5, title: str = ""
     return figure
 
 
-def _name_bars(axes, names: list[str], y=None) -> None:
+def _name_bars(axes: Axes, names: list[str], y: np.ndarray | None = None) -> None:
     """Class names beside horizontal bars, the first on top."""
     axes.set_yticks(range(len(names)) if y is None else y, names)
     axes.tick_params(axis="y", length=0)
@@ -217,7 +219,7 @@ def _name_bars(axes, names: list[str], y=None) -> None:
     axes.margins(y=0.01)
 
 
-def _plain_log_ticks(axis) -> None:
+def _plain_log_ticks(axis: Axis) -> None:
     """1, 2, 5, 10 instead of powers of ten."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

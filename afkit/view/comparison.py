@@ -10,18 +10,19 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from afkit.view.style import COLORS, HATCHES, INK, LINES, QUIET, make_figure, plain, say, set_title
+from afkit.view.style import COLORS, HATCHES, INK, LINES, QUIET, Look, make_figure, plain, say, set_title
 
 MAX_ROWS = 40
 MAX_LINES = 7  # as many as there are looks
 MAX_POINTS = 1000  # of a curve; more are not seen and make large files
 ROW_IN, BAR_IN = 0.42, 0.26  # heights of a row of dots and of a bar
 LETTERS = 42  # of a run's name
-DIAMOND = {"linestyle": "", "marker": "D", "markersize": 8, "markerfacecolor": "white", "markeredgecolor": INK}
+DIAMOND: Look = {"linestyle": "", "marker": "D", "markersize": 8, "markerfacecolor": "white", "markeredgecolor": INK}
 DIAMOND |= {"markeredgewidth": 1.5, "label": "published"}
-RING = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgecolor": COLORS[0]}
+RING: Look = {"linestyle": "", "marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgecolor": COLORS[0]}
 RING |= {"label": "run"}
-STROKE = {"linestyle": "", "marker": "|", "markersize": 16, "markeredgewidth": 2.5, "color": COLORS[0], "label": "mean"}
+STROKE: Look = {"linestyle": "", "marker": "|", "markersize": 16, "markeredgewidth": 2.5, "color": COLORS[0]}
+STROKE |= {"label": "mean"}
 
 
 def draw_against_published(table: pd.DataFrame, title: str = "") -> Figure:
@@ -35,7 +36,7 @@ def draw_against_published(table: pd.DataFrame, title: str = "") -> Figure:
     figure, axes, shown = _rows_of(table, "average mAP [%], 95 % interval", title)
     for y, row in enumerate(shown.itertuples()):
         axes.hlines(y, row.low_percent, row.high_percent, color=COLORS[0], linewidth=2)
-        ends = {"marker": "|", "markersize": 9, "markeredgewidth": 2, "color": COLORS[0], "linestyle": ""}
+        ends: Look = {"marker": "|", "markersize": 9, "markeredgewidth": 2, "color": COLORS[0], "linestyle": ""}
         axes.plot([row.low_percent, row.high_percent], [y, y], **ends)
         axes.plot(row.average_map_percent, y, "o", markersize=8, color=COLORS[0])
         _write_value(axes, row.average_map_percent, y)
@@ -84,7 +85,7 @@ def draw_class_differences(differences: pd.Series, a: str, b: str, num_each: int
     looks = []
     for sign, name, color, hatch in ((1, a, COLORS[0], ""), (-1, b, COLORS[1], HATCHES[1])):
         some = (sign * shown > 0).to_numpy()
-        look = {"facecolor": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+        look: Look = {"facecolor": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
         axes.barh(y[some], shown[some], 0.7, **look)
         label = f"{plain(name, LETTERS)} is better ({int((sign * falling > 0).sum())} of {len(falling)})"
         looks.append(Patch(label=label, **look))
@@ -179,7 +180,7 @@ def _rows_of(table: pd.DataFrame, label: str, title: str) -> tuple[Figure, Axes,
     return figure, axes, shown
 
 
-def _add_published(axes: Axes, values: pd.Series, looks: Sequence[Mapping[str, object]]) -> None:
+def _add_published(axes: Axes, values: pd.Series, looks: Sequence[Look]) -> None:
     """Hollow diamonds in the rows that have a number; above the picture, what they and the other marks stand for."""
     known = np.flatnonzero(values.notna())
     if len(known):

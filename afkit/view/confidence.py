@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 from afkit.evaluation.bootstrap import Interval
 from afkit.evaluation.calibration import Calibration
-from afkit.view.style import COLORS, INK, LINES, QUIET, make_figure, plain, say, set_title
+from afkit.view.style import COLORS, INK, LINES, QUIET, Look, make_figure, plain, say, set_title
 
 ROW_IN = 0.4  # height of a run in a chart of intervals
 MAX_POINTS = 2000  # of a curve; more are not seen and make large files
@@ -27,12 +27,12 @@ def draw_reliability(calibrated: Calibration, title: str = "") -> Figure:
     shares.set(ylabel="hits [%]", xlim=(0, 1), ylim=(0, 100))
     counts.set(xlabel="score", ylabel="predictions")
     bins = calibrated.bins[calibrated.bins["count"] > 0]
-    if bins.empty:
+    if bins.empty or calibrated.error is None:
         say(shares, "no predictions")
         return figure
     shares.plot([0, 1], [0, 100], color=QUIET, linestyle="--", linewidth=1.2, label="score = share of hits")
     label = f"hits at tIoU {calibrated.tiou:g}; calibration error {100 * calibrated.error:.1f} %"
-    look = {"color": COLORS[0], "marker": "o", "markersize": 7, "linewidth": 1.8, "clip_on": False}
+    look: Look = {"color": COLORS[0], "marker": "o", "markersize": 7, "linewidth": 1.8, "clip_on": False}
     shares.plot(bins["mean_score"], 100 * bins["hit_share"], label=label, **look)
     width = (bins["high"] - bins["low"]).clip(lower=0.004)  # bins of one score, too, are seen
     counts.bar(bins["low"], bins["count"], width, align="edge", color=COLORS[3], edgecolor=INK, linewidth=0.6)

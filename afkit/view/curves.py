@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import LineStyleType
 
 from afkit.view.style import COLORS, LINES, MARKERS, make_figure, plain, say, set_title
 
@@ -93,7 +94,7 @@ def draw_map_against_tiou(maps: Mapping[str, pd.Series], title: str = "") -> Fig
     return figure
 
 
-def _draw_smoothed(axes: Axes, steps: pd.Series, values: pd.Series, name: str, color: str, line: str) -> None:
+def _draw_smoothed(axes: Axes, steps: pd.Series, values: pd.Series, name: str, color: str, line: LineStyleType) -> None:
     """A curve; where it is long, its raw values pale and their running mean on top."""
     mark = "." if len(values) == 1 else ""
     if len(values) >= SMOOTHED_FROM:

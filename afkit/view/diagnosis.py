@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from afkit.evaluation.diagnosis import Diagnosis
-from afkit.view.style import BARS, COLORS, INK, LINES, MARKERS, make_figure, plain, say, set_title
+from afkit.view.style import BARS, COLORS, INK, LINES, MARKERS, Look, make_figure, plain, say, set_title
 
 ROW_IN = 0.27  # height of a bin or a kind
 UNITS = {"length": ("length [s]", 1), "coverage": ("coverage [%]", 100), "instances": ("instances", 1)}
@@ -116,7 +116,7 @@ def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
         title: above the picture.
     """
     figure, values = _draw_bins(table, "share", "missed actions [%], mean over tIoU", title)
-    look = {"facecolor": "#efd3e2", "edgecolor": BARS["miss"]["edgecolor"], "hatch": BARS["miss"]["hatch"]}
+    look: Look = {"facecolor": "#efd3e2", "edgecolor": BARS["miss"]["edgecolor"], "hatch": BARS["miss"]["hatch"]}
     for axes, percent in values.items():
         axes.barh(np.arange(len(percent)), percent, 0.7, linewidth=0.8, **look)
     return figure

@@ -75,7 +75,8 @@ def _restrict(run: Inspected, videos: list[str]) -> Inspected:
 
 
 def _tell_apart(runs: Sequence[Inspected]) -> list[Inspected]:
-    count, seen, named = Counter(run.title for run in runs), Counter(), []
+    count, named = Counter(run.title for run in runs), []
+    seen: Counter[str] = Counter()
     for run in runs:
         seen[run.title] += 1
         named.append(replace(run, title=f"{run.title} ({seen[run.title]})") if count[run.title] > 1 else run)

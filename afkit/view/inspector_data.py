@@ -288,7 +288,7 @@ def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: f
     """What the inspector knows of the whole run, ready for JSON."""
     table = list_videos(inspected, tiou, min_score).reset_index()
     videos = table.astype(object).where(table.notna(), None).to_dict("records")
-    facts = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}
+    facts: dict[str, Any] = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}
     facts["tracks"], facts["label_ids"] = inspected.tracks.offered(), inspected.labels.tolist()
     for entry in videos:
         entry["known_sec"] = inspected.known_duration_sec(entry["video"])

@@ -65,7 +65,8 @@ def _embed_run(
     inspected: Inspected, tious: list[float], tiou: float, min_score: float, page_dir: Path
 ) -> dict[str, Any]:
     info = describe(inspected, tious, tiou, min_score)
-    videos, data = [video["video"] for video in info["videos"]], {"info": info}
+    videos = [video["video"] for video in info["videos"]]
+    data: dict[str, Any] = {"info": info}
     data["segments"] = [_embed(inspected, video, info["tious"]) for video in videos]
     data["files"] = {video: _file_facts(inspected, video) for video in videos}
     if any(inspected.tracks.offered().values()):

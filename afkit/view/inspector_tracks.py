@@ -58,9 +58,14 @@ def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, most_p
         array (channels, points). media: file, type, and its bytes.
     """
     try:
-        if kind == "curves":
-            return pack_curves(*tracks.curves(video), labels, most_points)
-        return pack_signal(tracks.signal(video)) if kind == "signal" else _read_media(tracks.videos, video)
+        if kind == "curves" and tracks.curves is not None:
+            times_sec, scores = tracks.curves(video)
+            return pack_curves(times_sec, scores, labels, most_points)
+        if kind == "signal" and tracks.signal is not None:
+            return pack_signal(tracks.signal(video))
+        if kind == "media" and tracks.videos is not None:
+            return _read_media(tracks.videos, video)
+        raise ValueError(f"this run has no {kind}")
     except (ValueError, OSError) as error:
         return {"error": _sentence(error)}, []
 
@@ -148,7 +153,7 @@ def embed_tracks(tracks: Tracks, labels: np.ndarray, video: str, page_dir: Path)
     """All tracks of one video for a page: kind -> facts, with the numbers as base64 in `data`."""
     found = {}
     for kind in (kind for kind, there in tracks.offered().items() if there):
-        if kind == "media":
+        if kind == "media" and tracks.videos is not None:
             facts, data = link_media(tracks.videos, video, page_dir)
         else:
             facts, data = read_track(tracks, labels, kind, video, PAGE_POINTS)

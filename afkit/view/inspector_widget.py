@@ -65,7 +65,9 @@ class Inspector(anywidget.AnyWidget):
 
     def __init__(self, inspected: Inspected, video: str = "", tiou: float = 0.5, min_score: float = 0.2):
         check_tious([tiou])
-        self.inspected, self._listed, self._matched, self._edits = inspected, {}, {}, 0
+        self.inspected, self._edits = inspected, 0
+        self._listed: dict[str, pd.DataFrame] = {}
+        self._matched: dict[tuple[str, float], pd.DataFrame] = {}
         info = describe(inspected, list(TIOUS), tiou, min_score)
         worst = max(info["videos"], key=lambda entry: entry["errors"], default={"video": ""})["video"]
         super().__init__(info=info, video=video or worst, tiou=tiou, min_score=min_score, selection=self._select([]))

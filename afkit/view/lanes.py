@@ -52,7 +52,8 @@ def arrange_lanes(
 
 def pack_rows(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
     """The row of each segment, such that no two of a row overlap; the first ones get the upper rows."""
-    rows, chosen = [], []
+    rows: list[list[tuple[float, float]]] = []
+    chosen = []
     for start, end in zip(starts, ends, strict=True):
         fits = (all(end <= left or right <= start for left, right in row) for row in rows)
         index = next((i for i, fit in enumerate(fits) if fit), len(rows))

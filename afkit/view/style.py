@@ -2,32 +2,36 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import LineStyleType
 
 from afkit.files import atomic_open
+
+Look = dict[str, Any]  # keywords of an artist of matplotlib, such as color and marker
 
 WIDTH_IN = 7.0  # of every picture; in a column of 3.5 in, letters of 12 pt are as high as small print
 INK, QUIET = "#222222", "#6b6b6b"  # text and lines; remarks
 
 # Okabe and Ito's palette in an order whose neighbours differ in grey, too; its yellow is too pale for lines on white.
 COLORS = ("#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
+LINES: tuple[LineStyleType, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "////", "....", "xxxx", "----", "++++", "oooo")
 
 # In grey: ground truth pale, a miss white with a dashed edge, a hit dark, a false alarm light with upright strokes.
-BARS = {
+BARS: dict[str, Look] = {
     "ground truth": {"facecolor": "#cfcfcf", "edgecolor": INK, "linestyle": "-", "hatch": ""},
     "miss": {"facecolor": "white", "edgecolor": "#a8447c", "linestyle": "--", "hatch": "////"},
     "hit": {"facecolor": "#0072B2", "edgecolor": "#00324f", "linestyle": "-", "hatch": ""},
     "false alarm": {"facecolor": "#fde3c4", "edgecolor": "#D55E00", "linestyle": "-", "hatch": "||||"},
 }
 # Errors also bear a symbol, since a hatch needs more width than a short action has.
-SYMBOLS = {
+SYMBOLS: dict[str, Look] = {
     "miss": {"marker": "D", "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 1.2},
     "false alarm": {"marker": "X", "markerfacecolor": "#8f3f00", "markeredgecolor": "white", "markeredgewidth": 0.5},
 }
@@ -65,7 +69,7 @@ def use_style() -> None:
     )
 
 
-def make_figure(height_in: float, rows: int = 1, **settings) -> tuple[Figure, np.ndarray]:
+def make_figure(height_in: float, rows: int = 1, **settings: Any) -> tuple[Figure, np.ndarray]:
     """An empty figure of the common width and its axes, one below the other.
 
     pyplot forgets the figure at once: a notebook then shows it once (as the value of a cell, or by `display`)

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from afkit.view.lanes import LANE_GAP, arrange_lanes
 from afkit.view.signals import draw_panel, signal_panels
-from afkit.view.style import BARS, SYMBOLS, class_name, make_figure, set_title
+from afkit.view.style import BARS, SYMBOLS, Look, class_name, make_figure, set_title
 
 MIN_WIDTH = 0.004  # of the time axis; a narrower bar (under 2 pt) is drawn this wide, or nobody sees it
 SYMBOL_PT = (4.5, 7.0)  # a symbol is nearly as high as its row, within these; in a lower row there is none
@@ -152,7 +152,7 @@ def _draw_bars(axes: Axes, bars: pd.DataFrame, row_pt: float) -> None:
     """A rectangle per bar, and a symbol on each error whose row is high enough for one."""
     for bar in bars.itertuples():
         width_pt = 1.0 if bar.height * row_pt > 4 else 0.5
-        look = {"linewidth": width_pt, "label": bar.kind, **BARS[bar.kind]}
+        look: Look = {"linewidth": width_pt, "label": bar.kind, **BARS[bar.kind]}
         axes.add_patch(Rectangle((bar.left_sec, bar.top), bar.width_sec, bar.height, **look))
     for kind, symbol in SYMBOLS.items():
         errors = bars[(bars["kind"] == kind) & (bars["row_height"] * row_pt >= SYMBOL_PT[0])]
@@ -168,4 +168,5 @@ def _draw_legend(figure: Figure, kinds: set[str], matched: bool, remark: str) ->
         symbol = [Line2D([], [], linestyle="", markersize=SYMBOL_PT[1], **SYMBOLS[kind])] if kind in SYMBOLS else []
         handles.append((Patch(**BARS[kind]), *symbol))
         texts.append(LEGEND[kind] if matched else kind)
-    figure.legend(handles, texts, title=remark, loc="outside lower center", ncols=2, handlelength=2.5, handleheight=1.1)
+    place: Look = {"loc": "outside lower center", "ncols": 2, "handlelength": 2.5, "handleheight": 1.1}
+    figure.legend(handles, texts, title=remark, **place)  # type: ignore[arg-type]  # a tuple of artists is a handle

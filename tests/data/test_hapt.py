@@ -69,6 +69,7 @@ def test_recordings_are_joined_and_cut_into_windows(tmp_path, files, name):
         "acceleration/person07.npy",
         "annotations/hapt.json",
         "annotations/people.json",
+        "prepared.json",
         "rotation/person03.npy",
         "rotation/person07.npy",
     ]

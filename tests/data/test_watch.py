@@ -110,7 +110,7 @@ def test_the_recipe_fits_the_data(root):
 def test_written_twice_it_is_the_same(root, tmp_path):
     watch.write_watch(tmp_path)
     first, again = contents(root / "watch"), contents(tmp_path / "watch")
-    assert len(first) == 41
+    assert len(first) == 42
     assert first.keys() == again.keys()
     assert [name for name in first if first[name] != again[name]] == []
 

@@ -1,15 +1,20 @@
 """The run folder: names, run.json, and which stages count as done."""
 
+import hashlib
 import json
 
 import pytest
 
+from afkit.data.report import fingerprint
 from afkit.files import read_json, write_json, write_text
 from afkit.recipes import recipe as named_recipe
+from afkit.runs import code, provenance
 from afkit.runs import folder as runs
 from afkit.runs.folder import (
     STAGE_FILES,
     STAGES,
+    changed_since,
+    check_data,
     check_same_data,
     fail_stage,
     finish_stage,
@@ -215,3 +220,81 @@ def test_a_run_that_was_begun_with_the_old_recipe_file_is_not_gone_on_with(tmp_p
 
 def test_a_built_in_recipe_has_no_file_in_run_json(run):
     assert "recipe_file" not in read_run(run.folder)
+
+
+# ---- what has changed since
+
+
+@pytest.fixture
+def trained(split_data, tmp_path):
+    """A finished training, whose run has noted the data's fingerprint."""
+    first = start_stage("01_data", "watch", 1, {}, str(split_data), str(tmp_path / "run"))
+    finish_stage(first, data={"fingerprint": fingerprint(first.recipe.data, split_data)})
+    run = start_stage("02_train", "watch", 1, {}, str(split_data), str(tmp_path / "run"))
+    for name in STAGE_FILES["02_train"]:
+        write_text(run.folder / name, "weights")
+    finish_stage(run)
+    return run
+
+
+def change_code(monkeypatch, *rooms):
+    """Let the given rooms have other digests."""
+    real = code._room_digest
+    monkeypatch.setattr(code, "_room_digest", lambda room: "changed" if room in rooms else real(room))
+
+
+def test_each_stage_notes_its_code_versions_and_the_digests_of_its_files(trained):
+    entry = read_run(trained.folder)["stages"]["02_train"]
+    assert entry["code"] == code.stage_code("02_train") and entry["git"] == provenance.git_state()
+    assert entry["versions"]["torch"] and entry["device"]["threads"] >= 1
+    assert list(entry["sha256"]) == ["checkpoints/ema.safetensors", "checkpoints/raw.safetensors"]
+    assert set(entry["sha256"].values()) == {hashlib.sha256(b"weights").hexdigest()}
+
+
+def test_code_that_changed_is_named_and_throws_nothing_away(trained, monkeypatch):
+    assert changed_since(trained.folder, "02_train") == ""
+    change_code(monkeypatch, "train", "view")
+    assert changed_since(trained.folder, "02_train") == "with other code: afkit/train has changed since"
+    assert is_done(trained.folder, "02_train", {}), "it may be a comment"
+    git = {"commit": "f" * 40, "dirty": True}
+    monkeypatch.setattr(provenance, "git_state", lambda: git)
+    note_stage(trained.folder, "02_train", git={"commit": "a" * 40, "dirty": False})
+    assert changed_since(trained.folder, "02_train").endswith(" since (commit aaaaaaa, now fffffff with changes)")
+    note_stage(trained.folder, "02_train", git=git)
+    assert changed_since(trained.folder, "02_train").endswith(" has changed since")
+    note_stage(trained.folder, "02_train", code={})
+    assert changed_since(trained.folder, "02_train") == "", "an older version has noted nothing"
+
+
+def test_a_stage_says_what_the_stage_before_it_was_made_with(trained, split_data, monkeypatch, capsys):
+    arguments = ("03_eval", "watch", 1, {}, str(split_data), str(trained.folder))
+    start_stage(*arguments)
+    assert capsys.readouterr().out == ""
+    change_code(monkeypatch, "model")
+    start_stage(*arguments)
+    assert capsys.readouterr().out == "02_train was done with other code: afkit/model has changed since\n"
+
+
+@pytest.mark.parametrize("stage", ["02_train", "03_eval", "04_visualize"])
+def test_every_stage_refuses_data_that_has_changed_and_writes_nothing(trained, split_data, stage):
+    path = split_data / "watch" / "annotations" / "watch.json"
+    write_json(path, {"database": read_json(path)["database"] | {"e": {"subset": "test", "duration": 9, "fps": 50}}})
+    before = (trained.folder / "run.json").read_bytes()
+    with pytest.raises(ValueError, match=r"the data has changed since the run in .* was begun"):
+        start_stage(stage, "watch", 1, {}, str(split_data), str(trained.folder))
+    assert (trained.folder / "run.json").read_bytes() == before
+
+
+def test_another_split_may_have_got_labels_since(trained, split_data, capsys):
+    path = split_data / "watch" / "annotations" / "watch.json"
+    write_json(path, {"database": read_json(path)["database"] | {"e": {"subset": "new", "duration": 9, "fps": 50}}})
+    start_stage("03_eval", "watch", 1, {}, str(split_data), str(trained.folder), "new")
+    said = capsys.readouterr().out
+    assert said.startswith("split 'new': the data has changed since the run in") and said.count("\n") == 1
+
+
+def test_data_that_is_gone_or_was_never_noted_is_somebody_elses_message(trained, split_data, tmp_path):
+    recipe = named_recipe("watch")
+    check_data(tmp_path / "none", recipe, split_data)
+    (split_data / "watch" / "annotations" / "watch.json").unlink()
+    check_data(trained.folder, recipe, split_data)

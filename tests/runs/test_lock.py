@@ -1,7 +1,9 @@
 """The lock of a run folder: one holder at a time, gone with its holder, inherited by kernels."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -110,3 +112,60 @@ def test_a_lock_that_is_never_free_is_waited_for_as_long_as_told(tmp_path):
         with pytest.raises(BusyError), locked(tmp_path / LOCK, 0.5):
             pass
         assert time.monotonic() - began >= 0.5
+
+
+@pytest.mark.parametrize("left", ["", "process 1 on another-machine", "x" * 9999])
+def test_a_file_that_nobody_holds_is_no_lock_whatever_it_says(tmp_path, left):
+    (tmp_path / LOCK).write_text(left)
+    assert holder(tmp_path) == ""
+    with locked(tmp_path / LOCK, 0):
+        assert holder(tmp_path) == (tmp_path / LOCK).read_text() == f"process {os.getpid()} on {socket.gethostname()}"
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_lock_that_says_nothing_is_still_a_lock(tmp_path):
+    with locked(tmp_path / LOCK):
+        (tmp_path / LOCK).write_text("")
+        assert holder(tmp_path) == "another process"
+        with pytest.raises(BusyError, match="in use by another process"), locked(tmp_path / LOCK, 0):
+            pass
+
+
+def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path):
+    (tmp_path / LOCK).mkdir()
+    assert holder(tmp_path) == ""
+    message = r"\.lock cannot be opened \(Is a directory\).*; remove it"
+    with pytest.raises(ValueError, match=message) as error, locked(tmp_path / LOCK, 0):
+        pass
+    assert "\n" not in str(error.value) and (tmp_path / LOCK).is_dir()
+
+
+def test_a_lock_that_cannot_be_opened_is_named_and_a_folder_that_cannot_be_written_to_too(tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError, match=r"\.lock"), locked(tmp_path / LOCK, 0):
+        pass
+    (tmp_path / LOCK).write_text("of somebody else")
+    assert holder(tmp_path) == ""
+    with (
+        pytest.raises(ValueError, match=r"cannot be opened \(Permission denied\).*; remove it"),
+        locked(tmp_path / LOCK, 0),
+    ):
+        pass
+    assert (tmp_path / LOCK).exists()
+
+
+def test_a_full_disk_is_named_and_leaves_no_lock(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left on device") as error, locked(tmp_path / LOCK):
+            pass
+    assert error.value.filename == str(tmp_path / LOCK)
+    with locked(tmp_path / LOCK, 0):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from afkit.files import write_json
-from afkit.runs import parameters
+from afkit.runs import code
 from afkit.runs.folder import STAGES
 from afkit.runs.parameters import COMMON, choose_stages, notebook_parameters, parameters_by_stage
 
@@ -47,5 +47,5 @@ def test_a_wrong_parameter_is_named(given, message):
 def test_parameters_are_read_with_and_without_types(tmp_path, monkeypatch):
     cells = [{"metadata": {}, "source": ["x = 1"]}, {"metadata": {"tags": ["parameters"]}, "source": SOURCE}]
     write_json(tmp_path / "01_data.ipynb", {"cells": cells})
-    monkeypatch.setattr(parameters, "notebook_path", lambda stage: tmp_path / f"{stage}.ipynb")
+    monkeypatch.setattr(code, "notebook_path", lambda stage: tmp_path / f"{stage}.ipynb")
     assert notebook_parameters("01_data") == {"rate": 0.5, "names": ["a"], "count": -1}

@@ -1,6 +1,7 @@
 """How far runs are, from run folders written by hand."""
 
 import itertools
+import json
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from run_folders import change_json, write_run
 
 from afkit.__main__ import main
 from afkit.files import write_json, write_text
+from afkit.runs.code import stage_code
 from afkit.runs.lock import LOCK, locked
 from afkit.runs.status import CLEAR, RunStatus, folders_of, run_status, short_time, show_status, status_table
 
@@ -155,3 +157,15 @@ def test_a_thousand_runs_are_read_in_seconds(tmp_path):
     show_status(tmp_path, say=said.append)
     assert time.process_time() - began < 5
     assert said[0].splitlines()[-1] == "998 failed, 1 unfinished, 1 waiting"
+
+
+def test_a_run_of_other_code_says_so(tmp_path, monkeypatch):
+    folder = write_run(tmp_path / "a", 0.5)
+    stages = json.loads((folder / "run.json").read_text())["stages"]
+    stages["03_eval"]["code"] = stage_code("03_eval") | {"detect": "another"}
+    change_json(folder / "run.json", stages=stages)
+    row = run_status(folder, "a")
+    assert (row.state, row.reason) == ("done", "03_eval was done with other code: afkit/detect")
+    stages["03_eval"]["code"] = "of another kind"
+    change_json(folder / "run.json", stages=stages)
+    assert run_status(folder, "a").reason == ""

@@ -97,7 +97,7 @@ def test_the_parameter_epochs_becomes_an_override_as_in_a_single_run(tmp_path):
         ("", "line 1: a sweep is a mapping"),
         ("recipes: [watch]\ndata: fake", "line 2: 'data' = 'fake': input should be 'real' or 'twin'"),
         ("recipes: &a [*a]", "line 1: an alias that holds itself"),
-        ("recipes: !!python/object/apply:os.getcwd []", "line 1: not YAML: could not determine a constructor"),
+        ("recipes: !!python/object/apply:os.getcwd []", "line 1: a value of the kind 'python/object/apply:os.getcwd'"),
         ("recipes: [watch]\n? [seeds]\n: [1]", "line 2: not YAML: found unhashable key"),
     ],
 )
@@ -133,6 +133,7 @@ def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, be
         ("watch", 6),
         ("hapt_loso", 30),
         ("hapt_folds3", 3),
+        ("hapt_choices", 21),
     ],
 )
 def test_the_sweeps_of_the_repository_are_right(name, runs):
@@ -146,6 +147,7 @@ def test_the_sweeps_of_the_repository_are_right(name, runs):
         "watch",
         "hapt_loso",
         "hapt_folds3",
+        "hapt_choices",
     }
 
 

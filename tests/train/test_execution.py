@@ -18,6 +18,7 @@ def test_the_defaults_and_their_record():
         "evaluate_every": 0,
         "devices": 1,
         "num_nodes": 1,
+        "deterministic": False,
     }
     with pytest.raises(dataclasses.FrozenInstanceError):
         Execution().workers = 2
@@ -37,6 +38,7 @@ def test_the_defaults_and_their_record():
         ("checkpoint_minutes", float("inf"), "checkpoint_minutes must be a number"),
         ("checkpoint_minutes", "5", "checkpoint_minutes must be a number"),
         ("pad_to_batch", 1, "pad_to_batch must be True or False, not 1"),
+        ("deterministic", "yes", "deterministic must be True or False, not 'yes'"),
         ("precision", "fp16", "precision must be one of fp32, bf16, not 'fp16'"),
     ],
 )

@@ -1,0 +1,160 @@
+"""`make fuzz MINUTES=10`: damaged and twisted files for all readers, until the minutes are over.
+
+What comes out of a reader must be its result, or a ValueError that names the file. Each reader runs in a child process
+with bounded memory, and may take a few seconds for a file. A file that breaks a reader is kept beside the counts.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hostile import Ended, damaged, in_child, twisted
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+FILE_SEC = 5.0  # for one file
+MEMORY_MB = 768  # that a reader may map beyond what it needs to start
+SECTION = "Fuzzed readers"
+
+
+class Reader(NamedTuple):
+    """A reader, and files for it."""
+
+    name: str  # of the file
+    read: Callable[[Path], Any]  # a file of that name in a folder of its own
+    seeds: tuple[bytes, ...]  # that it accepts
+    content: Any = None  # a structure to twist
+    dump: Callable[[Any], bytes] | None = None  # as a file
+
+
+class TooSlow(BaseException):
+    """A reader took more than FILE_SEC for a file."""
+
+
+class TimeOver(BaseException):
+    """There is no time for another file."""
+
+
+def files_for(reader: Reader) -> st.SearchStrategy[bytes]:
+    """Damaged files and twisted structures."""
+    if reader.dump is None:
+        return damaged(reader.seeds)
+    return damaged(reader.seeds) | twisted(reader.content).map(lambda content: _dumped(reader, content))
+
+
+def _dumped(reader: Reader, content: Any) -> bytes:
+    try:
+        return reader.dump(content)
+    except Exception:  # what the format cannot hold
+        return b""
+
+
+def outcome(reader: Reader, path: Path) -> str:
+    """ "accepted" or "refused"; an error that is not the project's, or does not name the file, comes out."""
+    try:
+        with _time_limit():
+            reader.read(path)
+    except ValueError as error:
+        message = str(error)
+        assert type(error) is ValueError, f"{type(error).__name__}: {message[:300]}"
+        assert path.stem in message, f"the message does not name the file: {message[:300]}"
+        assert len(message) < 20_000, f"the message has {len(message)} letters: {message[:300]}"
+        return "refused"
+    return "accepted"
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    def stop(*_):
+        raise TooSlow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, FILE_SEC)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def fuzz(reader: Reader, folder: Path, examples: int, number: int | None = None, seconds: float = 1e9) -> Ended:
+    """Read so many files, or as many as there is time for; the last one, which may be the culprit, stays in `folder`.
+
+    Args:
+        reader: one of `readers.READERS`.
+        folder: for the file.
+        examples: files.
+        number: seed of the random choice; None for the same ones each time.
+        seconds: when to stop.
+
+    Returns:
+        how the child process ended; what it said are the counts inputs, accepted, refused.
+    """
+    return in_child(lambda: _fuzz(reader, folder, examples, number, seconds), MEMORY_MB, 300)
+
+
+def _fuzz(reader: Reader, folder: Path, examples: int, number: int | None, seconds: float) -> dict[str, int]:
+    counts = {"inputs": 0, "accepted": 0, "refused": 0}
+    path, until = folder / reader.name, 0.0
+    sys.stdout, sys.stderr = open(os.devnull, "w"), open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+    def each(data):
+        nonlocal until
+        until = until or time.monotonic() + seconds  # to start takes a while on a busy machine
+        if time.monotonic() > until:
+            raise TimeOver
+        path.write_bytes(data)
+        counts[outcome(reader, path)] += 1
+        counts["inputs"] += 1
+
+    phases = [Phase.generate] if number is None else [Phase.generate, Phase.shrink]
+    check = settings(max_examples=examples, database=None, deadline=None, phases=phases, derandomize=number is None,
+                     suppress_health_check=list(HealthCheck))(given(files_for(reader))(each))  # fmt: skip
+    with contextlib.suppress(TimeOver):
+        (check if number is None else seed(number)(check))()
+    return counts
+
+
+def main(minutes: float, target: Path) -> int:
+    """Fuzz all readers in turn; the number of those that broke."""
+    from readers import READERS, prepare
+
+    folder, began = Path(tempfile.mkdtemp()), time.monotonic()
+    prepare(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    rows = {name: {"inputs": 0, "accepted": 0, "refused": 0, "crashes": 0, "hours": 0.0} for name in READERS}
+    chosen = {name: made() for name, made in READERS.items()}
+    while time.monotonic() - began < 60 * minutes and not any(row["crashes"] for row in rows.values()):
+        share = max((60 * minutes - (time.monotonic() - began)) / len(READERS), 2)
+        for name, reader in chosen.items():
+            ended = fuzz(reader, folder, 100_000, int.from_bytes(os.urandom(4)), min(share, 60))
+            for count in ("inputs", "accepted", "refused"):
+                rows[name][count] += ended.said[count] if ended.end == "done" else 0
+            rows[name]["hours"] += ended.seconds / 3600
+            if ended.end != "done":
+                rows[name]["crashes"] += 1
+                kept = target / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{reader.name}"
+                shutil.copy(folder / reader.name, kept)
+                print(f"{name}: {ended.end}: {ended.said}\n  {kept}", flush=True)
+    for name, row in rows.items():
+        print(f"{name}: " + ", ".join(f"{count} {what}" for what, count in row.items() if what != "hours"))
+    broken = sum(row["crashes"] for row in rows.values())
+    lines = [{"section": SECTION, "row": name, "file": "tests/reliability/test_fuzzed_readers.py", "counts": row}
+             for name, row in rows.items()]  # fmt: skip
+    if not broken:
+        path = target / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+        path.write_text(json.dumps({"exit": 0, "rows": lines}, indent=1), encoding="utf-8")
+    shutil.rmtree(folder)
+    return broken
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(float(sys.argv[1]), Path(sys.argv[2]))))

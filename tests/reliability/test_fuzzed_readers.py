@@ -1,0 +1,70 @@
+"""Damaged and twisted files for every reader, the same ones each time: `make fuzz` tries others, and many more."""
+
+import time
+
+import pytest
+from fuzz import FILE_SEC, SECTION, Reader, fuzz
+from readers import READERS, prepare
+
+EXAMPLES, SLOW_EXAMPLES = 30, 8
+SLOW = ("training checkpoints",)
+GROWN_MB = 300  # of a reader's memory: less than it may map
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the files are read."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    prepare(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_broken_file_is_read_or_refused(folder, name, tally):
+    reader = READERS[name]()
+    path = folder / reader.name
+    for data in reader.seeds:
+        path.write_bytes(data)
+        reader.read(path)
+    ended = fuzz(reader, folder, SLOW_EXAMPLES if name in SLOW else EXAMPLES)
+    path.unlink()
+    assert ended.end == "done", f"{ended.end}: {ended.said}"
+    assert ended.memory_mb < GROWN_MB
+    counts = ended.said
+    assert counts["inputs"] == counts["accepted"] + counts["refused"] >= SLOW_EXAMPLES
+    tally(SECTION, name, **counts, crashes=0, hours=ended.seconds / 3600)
+
+
+def raises(error):
+    def read(path):
+        raise error
+
+    return read
+
+
+def waits(path):
+    while True:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("read", "end", "said"),
+    [
+        (raises(KeyError("x")), "KeyError", "x"),
+        (raises(UnicodeDecodeError("ascii", b"x", 0, 1, "y")), "AssertionError", "UnicodeDecodeError"),
+        (raises(ValueError("it is wrong")), "AssertionError", "does not name the file"),
+        (raises(ValueError("some.file " + "x" * 20_000)), "AssertionError", "letters"),
+        (lambda path: bytearray(2 * 2**30), "MemoryError", ""),
+        (waits, "TooSlow", ""),
+    ],
+)
+def test_what_a_reader_must_not_do_is_noticed(tmp_path, monkeypatch, read, end, said):
+    monkeypatch.setattr("fuzz.FILE_SEC", 0.2)
+    assert FILE_SEC > 1
+    ended = fuzz(Reader("some.file", read, (b"abc",)), tmp_path, 5)
+    assert ended.end == end and said in ended.said
+
+
+def test_the_reader_of_a_good_file_is_no_crash(tmp_path):
+    ended = fuzz(Reader("some.file", lambda path: None, (b"abc",)), tmp_path, 5)
+    assert ended.said == {"inputs": 5, "accepted": 5, "refused": 0}

@@ -1,0 +1,181 @@
+"""Archives that are hostile in ways that tests/data/test_archives.py does not try."""
+
+import io
+import lzma
+import struct
+import tarfile
+import time
+import zipfile
+import zlib
+
+import pytest
+from hostile import in_child
+
+from afkit.data.unpacking import unpack
+
+SECTION = "Hostile and broken files"
+
+
+def refused(path, match, tally, **limits):
+    """The archive is refused, says why, and leaves nothing beside it."""
+    before = sorted(path.parent.iterdir())
+    with pytest.raises(ValueError, match=match) as caught:
+        unpack(path, path.parent / "out", **limits)
+    assert path.name in str(caught.value) and "\n" not in str(caught.value)
+    assert sorted(path.parent.iterdir()) == before
+    tally(SECTION, "archives", cases=1, refused=1, code_run=0, other_exceptions=0)
+
+
+def write_tar(path, *infos, mode="w"):
+    with tarfile.open(path, mode, format=tarfile.GNU_FORMAT) as packed:
+        for info in infos:
+            packed.addfile(info, io.BytesIO(bytes(info.size)))
+
+
+def entry(name, kind=tarfile.REGTYPE, **attributes):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    for attribute, value in attributes.items():
+        setattr(info, attribute, value)
+    return info
+
+
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
+def test_a_link_to_outside_and_a_file_through_it(tmp_path, kind, tally):
+    path = tmp_path / "a.tar"
+    write_tar(path, entry("d", kind, linkname="../.."), entry("d/evil", size=3))
+    refused(path, "'d' is a link", tally)
+
+
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_device_nodes_and_pipes(tmp_path, kind, tally):
+    path = tmp_path / "a.tar"
+    write_tar(path, entry("null", kind, devmajor=1, devminor=3))
+    refused(path, "'null' is a link, a device", tally)
+
+
+def test_a_sparse_file_of_a_terabyte(tmp_path, tally):
+    path = tmp_path / "a.tar"
+    header = bytearray(entry("big", tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    header[386:398] = b"%011o\x00" % 0  # the one piece: at 0, 0 bytes
+    header[483:495] = b"%011o\x00" % (2**33 - 1)  # real size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\x00 " % sum(header[:512])
+    path.write_bytes(bytes(header) + bytes(1024))
+    refused(path, "'big' is a link, a device or another special file", tally)
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_names_that_differ_in_case_are_two_files(tmp_path, ending, tally):
+    path = tmp_path / f"a.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("d/A", b"1"), packed.writestr("D/a", b"22")
+    else:
+        write_tar(path, entry("d/A", size=1), entry("D/a", size=2))
+    folder = unpack(path, tmp_path / "out")
+    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
+    assert sizes == {"d/A": 1, "D/a": 2}
+    tally(SECTION, "archives", cases=1, refused=0, code_run=0, other_exceptions=0)
+
+
+@pytest.mark.parametrize("depth", [300, 20_000])
+def test_a_path_of_many_folders(tmp_path, depth, tally):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("d/" * depth + "x", b"")
+    if 2 * depth < 1024:
+        assert unpack(path, tmp_path / "out").is_dir()
+    else:
+        refused(path, "too long", tally)
+
+
+def test_many_empty_members(tmp_path, tally):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for number in range(3000):
+            packed.writestr(f"{number}", b"")
+    refused(path, "more than 1000 members", tally, max_members=1000)
+    path = tmp_path / "b.tar.gz"
+    write_tar(path, *(entry(f"{number}") for number in range(3000)), mode="w:gz")
+    refused(path, "more than 1000 members", tally, max_members=1000)
+
+
+@pytest.mark.parametrize("field", [20, 24])  # of the table of contents: packed and unpacked size
+def test_a_zip64_that_claims_other_sizes(tmp_path, field, tally):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a", b"x" * 5000)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"PK\x01\x02")
+    end = data.index(b"PK\x05\x06")
+    extra = struct.pack("<HHQ", 1, 8, 2**40)  # zip64: the size that is written as -1
+    data[place + field : place + field + 4] = b"\xff" * 4
+    data[place + 30 : place + 32] = struct.pack("<H", len(extra))
+    data[place + 46 + 1 : place + 46 + 1] = extra
+    end += len(extra)
+    data[end + 12 : end + 16] = struct.pack("<I", end - place)
+    path.write_bytes(data)
+    assert (unpack(path, tmp_path / "out") / "a").read_bytes() == b"x" * 5000  # the claim reserves nothing
+    tally(SECTION, "archives", cases=1, refused=0, code_run=0, other_exceptions=0)
+
+
+def test_a_zip_that_claims_to_hold_less_than_it_does(tmp_path, tally):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a", b"x" * 5000)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"PK\x01\x02") + 24
+    data[place : place + 4] = struct.pack("<I", 10)
+    path.write_bytes(data)
+    refused(path, "Bad CRC", tally)
+
+
+def xz_with_dictionary(data, size_code):
+    """An .xz whose only block asks for a dictionary of another size: 40 is 4 GiB."""
+    packed = bytearray(lzma.compress(data, preset=0))
+    length = 4 * packed[12] + 4  # of the block's header
+    assert packed[14:16] == b"\x21\x01"
+    packed[16] = size_code
+    packed[12 + length - 4 : 12 + length] = struct.pack("<I", zlib.crc32(packed[12 : 12 + length - 4]))
+    return bytes(packed)
+
+
+@pytest.mark.parametrize(("code", "accepted"), [(28, True), (40, False)])  # 64 MiB as of `xz -9`; 4 GiB
+def test_an_xz_with_a_huge_dictionary(tmp_path, code, accepted, tally):
+    path = tmp_path / "a.tar.xz"
+    write_tar(tmp_path / "a.tar", entry("a", size=100_000))
+    path.write_bytes(xz_with_dictionary((tmp_path / "a.tar").read_bytes(), code))
+    if accepted:
+        assert (unpack(path, tmp_path / "out") / "a").stat().st_size == 100_000
+    else:
+        refused(path, "Memory usage limit", tally)
+
+
+def test_an_xz_of_several_parts_with_zeros_between(tmp_path):
+    write_tar(tmp_path / "a.tar", entry("a", size=100_000), entry("b", size=5))
+    data = (tmp_path / "a.tar").read_bytes()
+    path = tmp_path / "a.tar.xz"
+    path.write_bytes(lzma.compress(data[:60_000]) + bytes(8) + lzma.compress(data[60_000:]) + bytes(4))
+    folder = unpack(path, tmp_path / "out")
+    assert {file.name: file.stat().st_size for file in folder.iterdir()} == {"a": 100_000, "b": 5}
+
+
+def test_a_bomb_takes_little_memory_and_time(tmp_path, tally):
+    path = tmp_path / "a.tar.gz"
+    info = entry("zeros")
+    info.size = 2**28
+    with tarfile.open(path, "w:gz") as packed, open("/dev/zero", "rb") as zeros:  # noqa: PTH123
+        packed.addfile(info, zeros)
+
+    def read():
+        try:
+            unpack(path, tmp_path / "out")
+        except ValueError as error:
+            return str(error)
+
+    began = time.monotonic()
+    ended = in_child(read, memory_mb=200)
+    assert ended.end == "done" and "max_ratio" in ended.said, ended
+    assert ended.memory_mb < 50 and time.monotonic() - began < 30
+    tally(SECTION, "archives", cases=1, refused=1, code_run=0, other_exceptions=0)

@@ -1,0 +1,43 @@
+"""A process that dies at any place while it writes leaves the old file or the new one, and the next start ends well."""
+
+import os
+import sys
+
+import pytest
+
+pytest.importorskip("nbconvert", reason="notebooks become pages by nbconvert")
+from faults import attempt, check_whole, copied, listing, litter, prepared
+from written import KINDS
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
+]
+SECTION = "Interrupted writes"
+
+
+@pytest.mark.parametrize("name, over", [(name, over) for name, kind in KINDS.items() for over in kind.cases])
+def test_a_crash_at_any_place_leaves_old_or_new_and_is_made_good(name, over, tmp_path, tally, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # it takes long, and no crash of a process needs it
+    kind, base, folder = KINDS[name], tmp_path / "base", tmp_path / "work"
+    before, after = prepared(kind, tmp_path, over)
+    place = 0
+    while True:
+        place += 1
+        copied(base, folder)
+        ended = attempt(lambda: kind.write(folder, 2), folder, place)
+        if ended.end != "crashed":
+            break
+        assert len(litter(check_whole(kind, folder, before, after), before, after)) <= 1
+        kind.write(folder, 2)
+        assert listing(folder) == after
+    assert ended.end == "done" and place > 3
+    tally(
+        SECTION,
+        name,
+        crash_points=place - 1,
+        files_half_written=0,
+        old_files_lost=0,
+        not_made_good=0,
+        piles_of_litter=0,
+    )
