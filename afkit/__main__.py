@@ -15,17 +15,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)
     except ValueError as error:
-        print(f"afkit: {error}", file=sys.stderr)
+        _complain(error)
         return 2
     except RuntimeError as error:
-        print(f"afkit: {error}", file=sys.stderr)
+        _complain(error)
         return 1
     except OSError as error:  # a full disk, a folder that cannot be written to
-        print(f"afkit: {_explained(error)}", file=sys.stderr)
+        _complain(_explained(error))
         return 1
     except KeyboardInterrupt:
         print("afkit: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+
+
+def _complain(what: object) -> None:
+    """Print a message; file names in it may hold what a terminal would obey, which is shown as codes instead."""
+    shown = "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in str(what))
+    print(f"afkit: {shown}", file=sys.stderr)
 
 
 def _explained(error: OSError) -> str:

@@ -136,3 +136,9 @@ def test_a_suggestion_that_cannot_be_made_gives_one_line_and_writes_nothing(
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1 and message in shown.err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_message_does_not_command_the_terminal(capsys):
+    assert main(["status", "results/\x1b[31mred\u202e"]) == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "\u202e" not in said and r"\x1b[31mred\u202e" in said

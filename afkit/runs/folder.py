@@ -128,9 +128,9 @@ def start_stage(
             **own_settings(recipe),
             "data_root": str(data_root),
         } | origin
-        write_json(folder / "run.json", facts)
     own = origin | {"code": stage_code(stage), "values": values_in_kernel(stage)}
-    note_stage(folder, stage + suffix, status="running", started=_now(), finished=None, error=None, **own)
+    began = {"status": "running", "started": _now(), "finished": None, "error": None}
+    _write_noted(folder, facts, stage + suffix, began | own)  # at once, so that no old "done" has new origins
     if suffix:
         data = resolved.data.model_copy(update={"test_subsets": [split.lower()]})
         resolved = resolved.model_copy(update={"data": data})
@@ -206,7 +206,10 @@ def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
 
 def note_stage(folder: Path, stage: str, **changes: Any) -> None:
     """Change some entries of a stage (with its suffix, if any) in run.json; the seconds follow from its times."""
-    facts = read_run(folder)
+    _write_noted(folder, read_run(folder), stage, changes)
+
+
+def _write_noted(folder: Path, facts: dict[str, Any], stage: str, changes: Mapping[str, Any]) -> None:
     entry = facts.setdefault("stages", {}).setdefault(stage, {})
     entry |= changes
     if entry.get("started") and entry.get("finished"):
@@ -221,9 +224,13 @@ def fail_stage(folder: Path, stage: str, error: str) -> None:
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """The content of run.json; {} where there is none yet."""
+    """The content of run.json; {} where there is none yet, a ValueError where it is none of a run."""
     path = folder / "run.json"
-    return read_json(path) if path.exists() else {}
+    facts = read_json(path) if path.exists() else {}
+    stages = facts.get("stages", {}) if isinstance(facts, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
+        raise ValueError(f"{path} is not what a run writes; put the right file there, or delete the folder")
+    return facts
 
 
 def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str = "") -> bool:

@@ -168,7 +168,7 @@ def _key(trained: Trained, recording: Recording, form: str) -> str:
 def _read_log(path: Path) -> dict[str, dict[str, str]]:
     """{recording: its last entry}; the file is written anew without what an interruption has left of a line."""
     entries = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             entry = json.loads(line)
             entries[entry["recording"]] = {name: str(entry[name]) for name in ("recording", "file", "key")}
@@ -185,7 +185,7 @@ def _note(lines: IO[str], entry: Mapping[str, str]) -> None:
 
 
 def _is_done(target: Path, entry: Mapping[str, str] | None, key: str) -> bool:
-    return entry is not None and entry["key"] == key and (target / entry["file"]).is_file()
+    return entry is not None and entry["key"] == key and (target / Path(entry["file"]).name).is_file()
 
 
 def _with_progress(recordings: list[Recording], say: Callable[[str], None]) -> Iterator[Recording]:

@@ -55,7 +55,7 @@ def curves_of_run(folder: Path, facts: dict[str, Any], data_root: Path) -> Curve
 def _open(folder: Path, facts: dict[str, Any], data_root: Path) -> tuple[nn.Module, Recipe, Dataset]:
     try:
         recipe = Recipe.model_validate(facts["recipe"])
-    except ValidationError:
+    except (ValidationError, KeyError, TypeError):
         raise ValueError("run.json holds a recipe that this version does not know") from None
     model = build_model(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
     load_weights(model, *_weights(folder, facts))

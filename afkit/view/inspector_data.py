@@ -116,8 +116,11 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
         config, root = facts["recipe"]["data"], Path(str(data_root or facts["data_root"]))
         relative, subsets, num_classes = config["annotations"], config["test_subsets"], config["num_classes"]
         stages = facts.get("stages", {})
+        named = isinstance(relative, str) and isinstance(num_classes, int) and all(isinstance(s, str) for s in subsets)
     except (KeyError, TypeError):
-        raise ValueError(f"{folder / 'run.json'} names no data; is it of a run that was begun?") from None
+        named = False
+    if not named:
+        raise ValueError(f"{folder / 'run.json'} names no data; is it of a run that was begun?")
     annotations = read_annotations(locate(find_data_root(root, relative, folder), relative))
     videos = annotations.of_subsets(subsets)
     names = annotations.names_of(num_classes) | {UNKNOWN: "unknown label"}

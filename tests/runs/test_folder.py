@@ -298,3 +298,10 @@ def test_data_that_is_gone_or_was_never_noted_is_somebody_elses_message(trained,
     check_data(tmp_path / "none", recipe, split_data)
     (split_data / "watch" / "annotations" / "watch.json").unlink()
     check_data(trained.folder, recipe, split_data)
+
+
+@pytest.mark.parametrize("content", [[], 3, "run", {"stages": []}, {"stages": {"01_data": "done"}}])
+def test_a_run_json_of_something_else_is_named(tmp_path, content):
+    write_json(tmp_path / "run.json", content)
+    with pytest.raises(ValueError, match=r"run\.json is not what a run writes; put the right file there, or delete"):
+        read_run(tmp_path)

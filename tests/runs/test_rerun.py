@@ -3,14 +3,13 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 from run_folders import change_json
 from stage_results import do_stage, write_data
 
 from afkit.__main__ import main
-from afkit.files import read_json, write_json
+from afkit.files import project_root, read_json, write_json
 from afkit.recipes import recipe as named_recipe
 from afkit.runs import code, pipeline, provenance
 from afkit.runs import rerun as module
@@ -229,11 +228,13 @@ def test_what_is_no_run_is_refused_in_one_sentence(root, capsys):
     assert "holds something else than a rerun of" in refused(root / "run")
     path = root / "run" / "run.json"
     facts = json.loads(path.read_text())
-    for key, wrong in (("seed", None), ("recipe", []), ("stages", "none")):
+    for key, wrong in (("seed", None), ("recipe", [])):
         write_json(path, facts | {key: wrong})
         assert f"run.json holds no usable '{key}', so that the run cannot be repeated" in refused(root / "run")
-    write_json(path, facts | {"stages": {"02_train": {"status": "failed"}, "03_eval": 3}})
+    write_json(path, facts | {"stages": {"02_train": {"status": "failed"}}})
     assert "has no finished stage to repeat; finish the run first" in refused(root / "run")
+    write_json(path, facts | {"stages": "none"})
+    assert "run.json is not what a run writes" in refused(root / "run")
     write_json(path, facts | {"recipe": facts["recipe"] | {"model": {"colour": 1}}})
     assert "run.json is of another version of afkit: " in refused(root / "run")
 
@@ -250,4 +251,4 @@ def test_missing_data_and_missing_weights_are_named_before_anything_starts(root,
     assert "the data of '" in (said := capsys.readouterr().err) and "--data-root" in said
     assert executed == []
     assert main(["rerun", str(root / "run"), "--data-root", str(root / "data")]) == 0
-    assert Path(read_run(root / "run-rerun")["data_root"]) == root / "data"
+    assert (project_root() / read_run(root / "run-rerun")["data_root"]).resolve() == root / "data"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from run_folders import NAMES, write_run, write_scored_run, write_test_data
 
 from afkit.evaluation.false_positives import false_positives
+from afkit.files import write_json
 from afkit.view import inspector_data
 from afkit.view.inspector_data import (
     KINDS,
@@ -190,3 +191,11 @@ def test_what_is_no_run_or_lacks_its_data_is_named(tmp_path):
     (folder / "run.json").write_text("{}")
     with pytest.raises(ValueError, match="names no data"):
         read_inspected(folder)
+
+
+@pytest.mark.parametrize("wrong", [{"test_subsets": [1]}, {"num_classes": "three"}, {"annotations": ["a.json"]}])
+def test_a_run_json_with_other_types_is_named(tmp_path, wrong):
+    data = {"annotations": "a.json", "test_subsets": ["test"], "num_classes": 3} | wrong
+    write_json(tmp_path / "run.json", {"recipe": {"data": data}, "data_root": str(tmp_path)})
+    with pytest.raises(ValueError, match=r"run\.json names no data"):
+        read_inspected(tmp_path)
