@@ -53,7 +53,7 @@ test: $(INSTALLED)
 TALLY := results/reliability
 reliability: $(INSTALLED)
 	rm -rf $(TALLY)/tests
-	AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability
+	OMP_NUM_THREADS=1 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
 	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
 
 MINUTES ?= 10

@@ -18,9 +18,9 @@ class DataConfig(_Section):
     annotations: str  # annotation file, relative to the data root
     features: list[str] = Field(min_length=1)  # feature folders (or .hdf5 files); channels are joined in this order
     prefix: str = ""  # of a feature file's name, before the video id
-    suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv"] = ".npy"
-    train_subsets: list[str] = ["training"]
-    test_subsets: list[str] = ["validation"]
+    suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv"] = ".npy"  # of feature files
+    train_subsets: list[str] = ["training"]  # subsets of the annotation file
+    test_subsets: list[str] = ["validation"]  # not seen in training
     num_classes: int = Field(ge=1)  # 1 with many labels in the file: class-agnostic proposals
     input_dims: list[int] = Field(min_length=1)  # channels of each feature folder, or one number for all together
     stride_frames: float  # frames between two feature vectors; <= 0: features of fixed length per video
@@ -53,32 +53,33 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The network: embedding, stem, branch (one pyramid level per block), neck and the two heads."""
 
-    backbone: Literal["transformer", "conv"] = "transformer"
-    embed_dim: int = Field(512, ge=1)
+    backbone: Literal["transformer", "conv"] = "transformer"  # conv: convolutions instead of attention
+    embed_dim: int = Field(512, ge=1)  # width of the network
     stream_dims: list[int] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
-    embed_layers: int = Field(2, ge=1)
-    embed_kernel: int = Field(3, ge=1)
-    embed_norm: bool = True
-    stem_layers: int = Field(2, ge=0)
-    branch_layers: int = Field(5, ge=0)
+    embed_layers: int = Field(2, ge=1)  # convolutions before the first level
+    embed_kernel: int = Field(3, ge=1)  # in steps
+    embed_norm: bool = True  # layer norm after each of them
+    stem_layers: int = Field(2, ge=0)  # blocks at full resolution
+    branch_layers: int = Field(5, ge=0)  # blocks that halve it, one level each
     scale_factor: int = Field(2, ge=2)  # between two levels
     heads: int = Field(4, ge=1)
     windows: int | list[int] = 19  # attention window in steps, for all levels or each; <= 1: the whole sequence
-    absolute_position: bool = False
-    relative_position: bool = False
-    neck: Literal["identity", "fpn"] = "identity"
+    absolute_position: bool = False  # add sines of the position
+    relative_position: bool = False  # learned, within the window
+    neck: Literal["identity", "fpn"] = "identity"  # fpn: levels get what coarser ones saw
     neck_dim: int | None = Field(None, ge=1)  # None: embed_dim
-    neck_norm: bool = True
-    neck_start_level: int = Field(0, ge=0)
+    neck_norm: bool = True  # layer norm on each level
+    neck_start_level: int = Field(0, ge=0)  # levels before it carry no heads
     head_dim: int | None = Field(None, ge=1)  # None: embed_dim
     head_layers: int = Field(3, ge=1)  # the classifying or regressing one included
-    head_kernel: int = Field(3, ge=1)
-    head_norm: bool = True
+    head_kernel: int = Field(3, ge=1)  # in steps of the level
+    head_norm: bool = True  # layer norm between the layers
+    # for each level, how far in steps the farther end of an action may be that its points learn
     regression_ranges: list[tuple[float, float]] = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
     class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
     empty_classes: list[int] = []  # label ids that never occur in training
-    dropout: float = Field(0.0, ge=0, lt=1)
-    drop_path: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1)  # share of activations
+    drop_path: float = Field(0.1, ge=0, lt=1)  # share of a batch whose block is left out
 
     @property
     def num_levels(self) -> int:
@@ -109,25 +110,25 @@ class LossConfig(_Section):
     """Target assignment and the two losses."""
 
     init_loss_norm: float = Field(100, gt=0)  # start of the running mean of positives per batch
-    loss_norm_momentum: float = Field(0.9, ge=0, lt=1)
-    center_sample: Literal["radius", "none"] = "radius"
+    loss_norm_momentum: float = Field(0.9, ge=0, lt=1)  # of that mean
+    center_sample: Literal["radius", "none"] = "radius"  # radius: only points near the middle learn; none: all inside
     center_radius: float = Field(1.5, gt=0)  # in strides of the level
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    regression: Literal["diou", "giou"] = "diou"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)  # 0: none
+    regression: Literal["diou", "giou"] = "diou"  # loss of the offsets
     regression_weight: float = 1.0  # <= 0: balanced automatically
 
 
 class DecodeConfig(_Section):
     """From the network's outputs to the detections of a video."""
 
-    pre_nms_thresh: float = Field(0.001, ge=0, lt=1)
+    pre_nms_thresh: float = Field(0.001, ge=0, lt=1)  # lowest score of a candidate
     pre_nms_topk: int = Field(2000, ge=1)  # per level
     duration_thresh: float = Field(0.05, ge=0)  # shortest detection, on the grid
-    nms: Literal["soft", "hard", "none"] = "soft"
+    nms: Literal["soft", "hard", "none"] = "soft"  # how duplicates are suppressed
     multiclass: bool = True  # NMS within each class
     iou_threshold: float = Field(0.1, ge=0, le=1)  # hard NMS
     sigma: float = Field(0.5, gt=0)  # soft NMS
-    min_score: float = Field(0.001, ge=0)
+    min_score: float = Field(0.001, ge=0)  # detections below it are dropped after NMS
     max_segments: int = Field(200, ge=1)  # per video
     voting_threshold: float = Field(0.7, ge=0, le=1)  # 0: no voting
     score_file: str | None = None  # external video-level class scores, relative to the data root
@@ -137,17 +138,17 @@ class OptimConfig(_Section):
     """Optimiser, schedule, and the running average of the weights."""
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(1e-4, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
+    learning_rate: float = Field(1e-4, gt=0)  # at the end of the warm-up
+    weight_decay: float = Field(0.05, ge=0)  # of convolutions; biases, norms and scales have none
     momentum: float = Field(0.9, ge=0)  # SGD
-    batch_size: int = Field(2, ge=1)
+    batch_size: int = Field(2, ge=1)  # of all devices together
     epochs: int = Field(30, ge=1)  # after the warm-up
     warmup_epochs: int = Field(5, ge=0)  # 0: no warm-up
     schedule: Literal["cosine", "multistep"] = "cosine"
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
-    schedule_gamma: float = Field(0.1, gt=0)
+    schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
     clip_norm: float = 1.0  # <= 0: gradients are not clipped
-    ema_decay: float = Field(0.999, ge=0, lt=1)
+    ema_decay: float = Field(0.999, ge=0, lt=1)  # of the averaged weights, per step
     ema_warmup: bool = False  # start the decay low, so that few steps do not keep the random start
 
     @property

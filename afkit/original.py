@@ -171,7 +171,7 @@ def _read_yaml(path: Path, text: str) -> Any:
     class Loader(yaml.SafeLoader):
         pass
 
-    Loader.add_constructor(TUPLE, Loader.construct_sequence)
+    Loader.add_constructor(TUPLE, Loader.construct_sequence)  # type: ignore[type-var]  # its tag is of sequences only
     try:
         return yaml_content(yaml.compose(text, Loader=Loader), Loader, [TUPLE])
     except (yaml.YAMLError, ValueError) as error:

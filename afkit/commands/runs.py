@@ -47,7 +47,7 @@ def run_notebooks(options: argparse.Namespace) -> int:
     from afkit.runs.folder import project_root, split_suffix
 
     data_root = project_root() / options.data_root
-    suffix = split_suffix(recipe(options.recipe, overrides), data_root, parameters.get("split", ""))
+    suffix = split_suffix(recipe(options.recipe, overrides), data_root, str(parameters.get("split", "")))
     if (folder / f"eval{suffix}.json").is_file():
         print(headline(folder / f"eval{suffix}.json"))
     if (folder / "04_visualize.ipynb").is_file():

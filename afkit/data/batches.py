@@ -3,7 +3,7 @@
 import functools
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +90,7 @@ def training_batches(
     rank: int = 0,
     ranks: int = 1,
     pin: bool = False,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """The batches of a whole training, one epoch after the other, each epoch shuffled.
 
     An epoch has `len(dataset) // batch_size` steps; its last partial batch is dropped. Order and crops depend on the
@@ -187,7 +187,7 @@ def _order(seed: int, epoch: int, count: int) -> list[int]:
     return np.random.default_rng([seed, epoch]).permutation(count).tolist()
 
 
-def _unpack(loaded: Iterator[_Packed | ValueError]) -> Iterator[Batch]:
+def _unpack(loaded: Iterator[_Packed | ValueError]) -> Generator[Batch]:
     try:
         for packed in loaded:
             if isinstance(packed, ValueError):

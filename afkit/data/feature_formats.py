@@ -93,8 +93,8 @@ def _read_npz(path: Path, name: str) -> np.ndarray:
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError("its content is not that of a .npz file")
     with archive:
-        unpacked = sum(info.file_size for info in archive.zip.infolist())
-        _refuse_bomb(unpacked, path.stat().st_size)
+        members = archive.zip.infolist()  # type: ignore[union-attr]  # there until it is closed
+        _refuse_bomb(sum(info.file_size for info in members), path.stat().st_size)
         return archive[_only(archive.files)]
 
 
@@ -172,8 +172,8 @@ def read_csv(path: Path, gaps: bool = False) -> np.ndarray:
     """
     lines = [(i, line) for i, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
     first = lines[0][1] if lines else ""
-    separator = max(",;\t", key=first.count)
-    separator = separator if separator in first else None  # blanks
+    likely = max(",;\t", key=first.count)
+    separator = likely if likely in first else None  # blanks
     if lines and not any(map(_is_number, first.split(separator))):
         lines = lines[1:]  # names of columns
     if not lines:

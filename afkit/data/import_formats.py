@@ -115,7 +115,8 @@ def _read_lines(path: Path, columns: Mapping[str, str], found: Source, separator
         parts = re.split(separator, line.strip(" "), maxsplit=2)
         if len(parts) < 3:
             raise ValueError(f"{where}: expected start, end and label, found {line[:80]!r}; correct it")
-        found.rows.append(to_row(path.stem, *parts, where))
+        start, end, label = parts
+        found.rows.append(to_row(path.stem, start, end, label, where))
 
 
 def _read_audacity(path: Path, columns: Mapping[str, str], found: Source) -> None:
@@ -170,8 +171,8 @@ def _read_steps(path: Path, columns: Mapping[str, str], found: Source) -> None:
         lines = read_text(path).splitlines()
         steps = [(path.stem, line, f"{path}, row {number}") for number, line in enumerate(lines, start=1)]
     counts: dict[str, int] = {}  # steps of each recording so far
-    for (video, label), run in itertools.groupby(steps, key=lambda step: step[:2]):
-        run = list(run)
+    for (video, label), equal in itertools.groupby(steps, key=lambda step: step[:2]):
+        run = list(equal)
         first = counts.get(video, 0)
         counts[video] = first + len(run)
         found.rows.append(Row(video, first, counts[video], label, run[0][2]))
@@ -201,7 +202,8 @@ def _read_json(path: Path, columns: Mapping[str, str], found: Source) -> None:
 
 def _json_row(video: str, row: Any, columns: Mapping[str, str], where: str, found: Source) -> Row:
     if isinstance(row, list) and len(row) == 3:
-        return to_row(video, *row, where)
+        start, end, label = row
+        return to_row(video, start, end, label, where)
     named = field_names(row, columns) if isinstance(row, dict) else {}
     found.fields.update(named)
     values = {field: row[key] for field, key in named.items()}
@@ -218,7 +220,8 @@ def _json_row(video: str, row: Any, columns: Mapping[str, str], where: str, foun
     label_id = values.get("label_id")
     if any(isinstance(time, str) for time in times):
         found.changes.append(Change(where, "times were text"))
-    return to_row(video, *times, values["label"], where, label_id if type(label_id) is int else None)
+    start, end = times
+    return to_row(video, start, end, values["label"], where, label_id if type(label_id) is int else None)
 
 
 FORMS: dict[str, Callable[[Path, Mapping[str, str], Source], None]] = {

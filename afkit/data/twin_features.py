@@ -80,9 +80,15 @@ def _channels(config: DataConfig, folder: Path) -> dict[str, int]:
 
 def count_steps(config: DataConfig, timeline: Timeline) -> int:
     """T, feature vectors of a video: (T - 1) * stride + num_frames is nearest to its frames."""
-    frames = timeline.duration_sec * (config.fps or timeline.fps)
+    frames = timeline.duration_sec * _frame_rate(config, timeline)
     window_frames = style_of(config).window_frames or config.num_frames
     return max(round((frames - window_frames) / config.stride_frames) + 1, 1)
+
+
+def _frame_rate(config: DataConfig, timeline: Timeline) -> float:
+    fps = config.fps or timeline.fps
+    assert fps is not None, "timelines are checked when they are read"
+    return fps
 
 
 def generator_of(seed: int, key: str) -> np.random.Generator:
@@ -100,9 +106,8 @@ def _features(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """(steps, channels) float32: noise of spread 1, and the directions of what happens."""
-    fps = config.fps or timeline.fps
     segments = np.array(timeline.segments_sec, np.float64).reshape(-1, 2)
-    grid = sec_to_grid(segments, fps, config.stride_frames, config.num_frames)
+    grid = sec_to_grid(segments, _frame_rate(config, timeline), config.stride_frames, config.num_frames)
     keys = [f"{kind} {label}" for kind, labels in timeline.labels.items() for label in labels]
     columns = {key: column for column, key in enumerate(dict.fromkeys(["start", "end", *keys]))}
     strength = np.zeros((steps, len(columns)), np.float32)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from afkit.files import MAX_RATIO, SMALL_BYTES, scratch_folder
 
@@ -37,7 +37,7 @@ class _Member(NamedTuple):
     name: str
     plain: bool  # a file or a folder, not a link, device or pipe
     is_folder: bool
-    stream: IO[bytes] | None
+    stream: "IO[bytes] | _Meter | None"  # to be read; None for what holds nothing
 
 
 def unpack(
@@ -114,7 +114,7 @@ class _Meter:
     def __init__(self, max_bytes: float):
         self.max_bytes = max_bytes
         self.header_end = float("inf")  # while a tar header is read: where it must have ended
-        self.stream: IO[bytes]
+        self.stream: IO[bytes] | gzip.GzipFile | _Xz
         self.total = 0
         self.recent: deque[bytes] = deque(maxlen=2)
 
@@ -192,14 +192,15 @@ def _zip_members(file: _ShortReads, meter: _Meter) -> Iterator[_Member]:
                 yield _Member(info.orig_filename, kind in (0, stat.S_IFREG, stat.S_IFDIR), info.is_dir(), meter)
 
 
-def _tar_members(opened: AbstractContextManager[IO[bytes]], meter: _Meter) -> Iterator[_Member]:
+def _tar_members(opened: AbstractContextManager[IO[bytes] | gzip.GzipFile | _Xz], meter: _Meter) -> Iterator[_Member]:
     meter.header_end = HEADER_BYTES
-    with opened as meter.stream, tarfile.open(fileobj=meter, mode="r|", bufsize=CHUNK_BYTES) as packed:
+    file: Any = meter  # the module's types ask for a whole file, of which it reads a stream only
+    with opened as meter.stream, tarfile.open(fileobj=file, mode="r|", bufsize=CHUNK_BYTES) as packed:
         while (member := packed.next()) is not None:
             meter.header_end = float("inf")
             plain = member.isdir() or (member.isreg() and not member.issparse())
             yield _Member(member.name, plain, member.isdir(), packed.extractfile(member) if plain else None)
-            packed.members = []  # the module keeps them all
+            packed.members = []  # type: ignore[attr-defined]  # the module keeps them all, which its types do not say
             meter.header_end = meter.total + HEADER_BYTES
         recent = b"".join(meter.recent)
         end = packed.offset - (meter.total - len(recent))
@@ -218,6 +219,7 @@ def _write_member(member: _Member, folder: Path) -> None:
         if member.is_folder:
             target.mkdir(parents=True, exist_ok=True)
         else:
+            assert member.stream is not None, "a plain file has content"
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:
                 shutil.copyfileobj(member.stream, file, CHUNK_BYTES)

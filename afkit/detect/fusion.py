@@ -59,7 +59,9 @@ def fuse_scores(
     rows, labels, fused = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
     for video, block in zip(videos, blocks, strict=False):  # without detections: no video, one empty block
         best = block[:max_predictions]  # (n,)
-        values = class_scores[_key(video, class_scores)]  # (K,)
+        key = _key(video, class_scores)
+        assert key is not None, "a missing one is refused above"
+        values = class_scores[key]  # (K,)
         classes, weights = _best_classes(values, top_k, f"{where}, video '{video}'")
         rows.append(np.tile(best, top_k))
         labels.append(np.repeat(classes, len(best)))

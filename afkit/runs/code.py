@@ -49,9 +49,13 @@ def notebook_parameters(stage: str) -> dict[str, Any]:
     cells = read_json(notebook_path(stage))["cells"]
     (cell,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))
     body = ast.parse("".join(cell["source"])).body
-    declared = {node.target: node.value for node in body if isinstance(node, ast.AnnAssign)}  # name: type = default
-    declared |= {node.targets[0]: node.value for node in body if isinstance(node, ast.Assign)}
-    return {target.id: ast.literal_eval(value) for target, value in declared.items()}
+    declared = [(node.target, node.value) for node in body if isinstance(node, ast.AnnAssign)]  # name: type = default
+    assigned = [(node.targets[0], node.value) for node in body if isinstance(node, ast.Assign)]
+    return {
+        target.id: ast.literal_eval(value)
+        for target, value in (*declared, *assigned)
+        if isinstance(target, ast.Name) and value is not None
+    }
 
 
 def values_in_kernel(stage: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _scores(before: Path, now: Path) -> tuple[bool, str]:
         return False, f"at tIoU {', '.join(old)}, now {', '.join(new)}"
     shown = f"average mAP {100 * old['average']:.2f} %"
     apart = {tiou: abs(old[tiou] - new[tiou]) for tiou in old}
-    worst = max(apart, key=apart.get)
+    worst = max(apart, key=lambda tiou: apart[tiou])
     if not apart[worst]:
         return True, shown
     return False, f"{shown}, now {100 * new['average']:.2f} %; most at {worst}: {100 * apart[worst]:.2g} points"

@@ -49,7 +49,9 @@ class Run:
     suffix: str = ""  # of the files and folders that belong to another split than the recipe's own
 
 
-def run_folder(recipe: str, seed: int, overrides: Mapping[str, Any], results: str | Path = "results", name="") -> Path:
+def run_folder(
+    recipe: str, seed: int, overrides: Mapping[str, Any], results: str | Path = "results", name: str = ""
+) -> Path:
     """`<results>/<recipe>/seed<seed>[-<digest of what was changed>]`, or `<results>/<recipe>/<name>`.
 
     Changed are the overrides, and all settings of a recipe file, of which `recipe` is then the name without its ending.

@@ -288,7 +288,8 @@ def _end(process: subprocess.Popen) -> None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_SEC)
-    process.stdin.close()
+    if process.stdin is not None:
+        process.stdin.close()
     if process.poll() is None:
         process.kill()
         process.wait()

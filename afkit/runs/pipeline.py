@@ -205,7 +205,7 @@ def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
     """What starts kernels that inherit open files."""
 
     class Kernels(AsyncKernelManager):
-        async def start_kernel(self, **options: Any) -> None:
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # declared as not async above
             await super().start_kernel(**options, pass_fds=tuple(inherited))
 
     return Kernels

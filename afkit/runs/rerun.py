@@ -60,7 +60,8 @@ def rerun(
     stages = {stage: dictionary(facts, "stages", stage) for stage in REPEATED}
     stages = {stage: own for stage, own in stages.items() if own.get("status") == "done" or stage == "01_data"}
     parameters = {stage: _parameters(stage, own) for stage, own in stages.items()}
-    changes = _changes(folder, facts, recipe, data_root or facts.get("data_root", "data"), stages)
+    root = data_root or facts.get("data_root", "data")
+    changes = _changes(folder, facts, recipe, root, stages)
     for line in changes or ["nothing has changed since the run: data, recipe, code, versions, device"]:
         say(line)
     if dry_run:
@@ -71,8 +72,8 @@ def rerun(
     with _threads_of(stages):
         for stage in stages:
             stale = [stage] if _is_of_other_code(target, stage) else []
-            where = {"data_root": data_root or facts.get("data_root", "data"), "folder": target}
-            run(name, facts["seed"], overrides, parameters[stage], stages=[stage], again=stale, say=say, **where)
+            own = parameters[stage]
+            run(name, facts["seed"], overrides, own, root, stages=[stage], say=say, again=stale, folder=target)
     rows = [*_circumstances(facts, read_run(target)), *compare_results(folder, target)]
     return _report(target, rows, changes, say)
 
@@ -142,9 +143,9 @@ def _plain(value: Any) -> Any:
 
 def _dotted_differences(now: Recipe, wanted: Recipe) -> dict[str, Any]:
     """The settings that must be overridden to come from one recipe to another."""
-    now, wanted = now.model_dump(mode="json"), wanted.model_dump(mode="json")
-    sections = [section for section, settings in wanted.items() if isinstance(settings, dict)]
-    return {f"{s}.{name}": v for s in sections for name, v in wanted[s].items() if now[s].get(name) != v}
+    old, new = now.model_dump(mode="json"), wanted.model_dump(mode="json")
+    sections = [section for section, settings in new.items() if isinstance(settings, dict)]
+    return {f"{s}.{name}": v for s in sections for name, v in new[s].items() if old[s].get(name) != v}
 
 
 def _changes(

@@ -54,7 +54,7 @@ def run_status(folder: Path, name: str) -> RunStatus:
         return RunStatus(name, "failed", reason="run.json cannot be read; delete the run")
     if not left:
         score = _last_map(folder, evaluated=True)
-        return RunStatus(name, "done", map_percent=score, reason=_other_code(stages), **_epochs(facts, None))
+        return RunStatus(name, "done", "", *_epochs(facts, None), map_percent=score, reason=_other_code(stages))
     stage, reason = left[0], ""
     if holder(folder):
         state = "running"
@@ -65,7 +65,7 @@ def run_status(folder: Path, name: str) -> RunStatus:
     last = _last_steps(folder / "metrics.csv") if stage == "02_train" and facts else []
     seconds = _left_sec(facts, last) if state == "running" else None
     score = _last_map(folder, evaluated=stage == "04_visualize") if facts else None
-    return RunStatus(name, state, stage if facts else "", **_epochs(facts, last), left_sec=seconds,
+    return RunStatus(name, state, stage if facts else "", *_epochs(facts, last), left_sec=seconds,
                      map_percent=score, reason=without_paths(reason))  # fmt: skip
 
 
@@ -132,13 +132,13 @@ def _texts(row: RunStatus) -> tuple[str, ...]:
     return name, row.state, row.stage, epoch, left, score, reason
 
 
-def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> dict[str, int | None]:
+def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> tuple[int | None, int | None]:
     """Epochs begun (all of them where `last` is None: the training is done) and epochs of the training."""
     parts = [entry(facts, "recipe", "optim", name) for name in ("epochs", "warmup_epochs")]
     if not all(isinstance(part, int) and abs(part) < MOST_EPOCHS for part in parts):
-        return {"epoch": None, "epochs": None}
+        return None, None
     trained = last is None or entry(facts, "stages", "02_train", "status") == "done"
-    return {"epoch": sum(parts) if trained else int(last[-1][1]) + 1 if last else 0, "epochs": sum(parts)}
+    return sum(parts) if trained else int(last[-1][1]) + 1 if last else 0, sum(parts)
 
 
 def _last_steps(path: Path) -> list[list[float]]:
@@ -157,10 +157,11 @@ def _last_steps(path: Path) -> list[list[float]]:
 def _left_sec(facts: dict[str, Any], last: list[list[float]]) -> float | None:
     """Seconds until the end of the training, by the median step; None before the second epoch."""
     changes = [row for before, row in pairwise(last) if row[1] > before[1]]
-    if not last or last[-1][1] < 1:
+    _, epochs = _epochs(facts, last)
+    if epochs is None or not last or last[-1][1] < 1:
         return None
     step, epoch = changes[-1][:2] if changes else (last[-1][0], last[-1][1] + 0.5)
-    steps = step / epoch * _epochs(facts, last)["epochs"]
+    steps = step / epoch * epochs
     return max(steps - last[-1][0] - 1, 0) * statistics.median(row[-1] for row in last)
 
 

@@ -65,8 +65,8 @@ def needs(client: Client, settings: SweepFile) -> dict[str, float]:
     wanted = {GPU: settings.gpus if settings.gpus is not None else 1, MEMORY: settings.memory_gb}
     if settings.gpus and found and GPU not in offered:
         raise ValueError(
-            f"a run needs {settings.gpus} GPU(s), and no worker of {client.scheduler.address} declares any; start "
-            f"workers with: dask worker {client.scheduler.address} --nthreads 1 --resources GPU=1"
+            f"a run needs {settings.gpus} GPU(s), and no worker of {_address(client)} declares any; start "
+            f"workers with: dask worker {_address(client)} --nthreads 1 --resources GPU=1"
         )
     return {name: number for name, number in wanted.items() if name in offered and number}
 
@@ -132,9 +132,13 @@ def _connect(address: str) -> Client:
         ) from None
 
 
+def _address(client: Client) -> str:
+    return str(client.scheduler.address)  # type: ignore[union-attr]  # a connected client has one
+
+
 def _check_workers(client: Client, settings: SweepFile) -> None:
     """ValueError where the workers of a running cluster cannot make the runs."""
-    threads, address = client.nthreads(), client.scheduler.address
+    threads, address = client.nthreads(), _address(client)
     how = f"start workers with: dask worker {address} --nthreads 1"
     if not threads:
         raise ValueError(f"the cluster at {address} has no workers; {how}")

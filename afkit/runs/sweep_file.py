@@ -110,7 +110,7 @@ def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
     for part in place:
         if isinstance(tree, yaml.MappingNode):
             found = [pair for pair in tree.value if pair[0].value == str(part)]
-            key, tree = found[-1] if found else (None, None)
+            key, tree = found[-1] if found else (None, tree)
         elif isinstance(tree, yaml.SequenceNode) and isinstance(part, int) and part < len(tree.value):
             key = tree = tree.value[part]
         else:
@@ -191,15 +191,15 @@ def _check_parameters(path: Path, tree: yaml.Node, settings: SweepFile) -> None:
             raise ValueError(f"{path}, line {line_of(tree, ['parameters', name])}: {error}") from None
 
 
-def _entries(settings: SweepFile) -> list[tuple[str, int, dict[str, Any], list[str | int]]]:
+def _entries(settings: SweepFile) -> list[tuple[str, int, dict[str, Any], tuple[str, int]]]:
     """Recipe, seed, overrides and place in the file of each run."""
     found = []
     for i, entry in enumerate(settings.runs):
-        found += [(entry.recipe, seed, entry.overrides, ["runs", i]) for seed in entry.seeds or settings.seeds]
+        found += [(entry.recipe, seed, entry.overrides, ("runs", i)) for seed in entry.seeds or settings.seeds]
     choices = [[(name, value) for value in values] for name, values in settings.overrides.items()]
     for i, name in enumerate(settings.recipes):
         for chosen in itertools.product(*choices):
-            found += [(name, seed, dict(chosen), ["recipes", i]) for seed in settings.seeds]
+            found += [(name, seed, dict(chosen), ("recipes", i)) for seed in settings.seeds]
     return found
 
 

@@ -100,9 +100,9 @@ def _frame_rate(annotations: AnnotationFile, recipe: Recipe, fps: float | None) 
     if fps is None:
         subsets = [*recipe.data.train_subsets, *recipe.data.test_subsets]
         rates = {video.fps for video in annotations.of_subsets(subsets)}
-        if len(rates) != 1 or None in rates:
+        fps = rates.pop() if len(rates) == 1 else None
+        if fps is None:
             raise ValueError(f"the videos of {annotations.path} have several frame rates; give yours with --fps")
-        fps = rates.pop()
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"the frame rate is {fps}; give a number above 0 with --fps")
     return fps

@@ -80,7 +80,7 @@ def compare_pair(a: CollectedRun, b: CollectedRun, data_root: str = "", resample
                 f"{run.name} has an average mAP of {100 * run.scores['average_map']:.2f} %, but {100 * again:.2f} % by "
                 f"{annotations.path} as it is now; name the folder of its data with --data-root, or run 03_eval again"
             )
-    return compare_runs(gt, *tables, recipe.data.tious, resamples, label_remap=remap)
+    return compare_runs(gt, tables[0], tables[1], recipe.data.tious, resamples, label_remap=remap)
 
 
 def verdict(a: CollectedRun, b: CollectedRun, found: Comparison) -> str:

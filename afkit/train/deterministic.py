@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -73,7 +74,7 @@ def _collect(names: set[str]) -> None:
     """Have torch's warnings add to the names instead of being shown; all other warnings are shown as before."""
     show = warnings.showwarning
 
-    def collect(message: Warning, *where) -> None:
+    def collect(message: Warning | str, *where: Any) -> None:
         found = _LACKS.match(str(message))
         if found:
             names.add(found[1])
@@ -82,7 +83,7 @@ def _collect(names: set[str]) -> None:
         else:
             show(message, *where)
 
-    warnings.showwarning = collect
+    warnings.showwarning = collect  # type: ignore[assignment]  # its further arguments are passed on as they come
 
 
 def _state() -> tuple[bool, ...]:

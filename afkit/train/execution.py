@@ -31,7 +31,7 @@ class Execution:
     num_nodes: int = 1  # machines
     deterministic: bool = False  # the same bits each time on a GPU, too; slower there, without effect on a CPU
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("workers", "cache_mb", "checkpoint_steps", "evaluate_every"):
             value = getattr(self, name)
             if type(value) is not int or value < 0:

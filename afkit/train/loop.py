@@ -157,7 +157,7 @@ def run_steps(
     with closing(stream):
         for batch in stream:
             videos = [item.video for item in batch.items]
-            note = Note(state.step, state.step // steps_per_epoch, state.schedule.get_last_lr()[0], videos)
+            note = Note(state.step, state.step // steps_per_epoch, float(state.schedule.get_last_lr()[0]), videos)
             record.add(note, train_step(state, batch, recipe, execution.precision))
             record.save_if_due()
             evaluate_if_due(state, record, every, steps_per_epoch, evaluate)

@@ -38,13 +38,14 @@ def render(sections: dict[str, dict[str, dict[str, float]]]) -> str:
         text += f"\n## {section}\n\n`python -m pytest {files}`\n\n"
         text += "| | " + " | ".join(column.replace("_", " ") for column in columns) + " |\n"
         text += "|---" * (len(columns) + 1) + "|\n"
-        for name, counts in rows.items():
+        sums = {column: sum(counts.get(column, 0) for counts in rows.values()) for column in columns}
+        for name, counts in (rows | {"**all**": sums}).items():
             text += f"| {name} | " + " | ".join(_shown(counts.get(column)) for column in columns) + " |\n"
     return text
 
 
 def _shown(count: float | None) -> str:
-    return "" if count is None else f"{count:,}".replace(",", " ") if isinstance(count, int) else f"{count:.2f}"
+    return "" if count is None else f"{count:,}".replace(",", " ") if isinstance(count, int) else f"{count:.3f}"
 
 
 if __name__ == "__main__":

@@ -61,6 +61,13 @@ def test_in_the_first_epoch_nobody_knows_how_long_it_takes(tmp_path):
     assert run_status(folder, "a")[3:6] == (0, 4, None)
 
 
+def test_a_training_whose_run_json_names_no_epochs_has_no_time_left(tmp_path):
+    folder = write_training(tmp_path / "a", 25)
+    change_json(folder / "run.json", recipe={"optim": {}})
+    with locked(folder / LOCK):
+        assert run_status(folder, "a")[:6] == ("a", "running", "02_train", None, None, None)
+
+
 def test_a_run_whose_process_has_gone_is_unfinished_and_has_no_time_left(tmp_path):
     folder = write_training(tmp_path / "a", 25)
     found = run_status(folder, "a")
