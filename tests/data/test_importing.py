@@ -144,8 +144,9 @@ def test_label_ids_that_cannot_be_used_are_given_anew(bring, label_ids):
     assert bring({"a": {"subset": "t", "annotations": rows}}, "source.json").label_names == {0: "ant", 1: "zebra"}
 
 
-def test_a_missing_label_id_numbers_all_labels_anew(bring):
-    rows = [{"segment": [0, 1], "label": "zebra", "label_id": 2}, {"segment": [2, 3], "label": "ant"}]
+@pytest.mark.parametrize("more", [[], [{"segment": [4, 5], "label": "ant", "label_id": 5}]], ids=["never", "once"])
+def test_a_missing_label_id_numbers_all_labels_anew(bring, more):
+    rows = [{"segment": [0, 1], "label": "zebra", "label_id": 2}, {"segment": [2, 3], "label": "ant"}, *more]
     file = bring({"a": {"subset": "t", "annotations": rows}}, "source.json")
     assert file.label_names == {0: "ant", 1: "zebra"}
     assert "label ids are the sorted labels" in describe(bring.report)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from afkit.published import published
 from afkit.runs.folder import run_folder
 
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
-from afkit.runs.sweep_file import read_sweep, resolved
+from afkit.runs.sweep_file import line_of, read_sweep, resolved
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -20,6 +21,12 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "mine.yaml"
     path.write_text(text)
     return path
+
+
+def test_what_is_not_in_the_file_is_at_the_line_of_what_would_hold_it():
+    tree = yaml.compose("seeds: [1]\noverrides:\n\n  a: 1\nruns:\n- recipe: watch\n")
+    places = (["overrides", "a"], ["overrides", "b", "c"], ["runs", 0, "seed"], ["runs", 7], ["else"])
+    assert [line_of(tree, place) for place in places] == [4, 2, 6, 5, 1]
 
 
 def test_a_grid_is_every_combination_and_seeds_come_last(tmp_path):

@@ -82,6 +82,7 @@ def fails(video):
 
 def test_what_cannot_be_read_becomes_a_sentence(tmp_path):
     tracks = Tracks(fails, lambda video: {}, tmp_path)
+    assert read_track(Tracks(), LABELS, "curves", "v") == ({"error": "This run has no curves."}, [])
     assert read_track(tracks, LABELS, "curves", "v") == ({"error": "The weights of v are missing."}, [])
     assert read_track(tracks, LABELS, "signal", "v")[0] == {"error": "There is no sensor signal of this video."}
     missing = read_track(tracks, LABELS, "media", "v")[0]["error"]
