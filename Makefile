@@ -18,7 +18,7 @@ help:
 	@echo "make lint     ruff, types, and notebooks without outputs"
 	@echo "make docs     the documentation into site/: site/index.html; links and spelling are checked"
 	@echo "make build-ext  compile the NMS operator now instead of on first use"
-	@echo "make hooks    let git check each commit as lint does"
+	@echo "make hooks    let git check each commit with ruff, and notebooks for outputs"
 	@echo "make install  .venv with the pinned packages, afkit itself and the python3 kernel"
 
 install: $(INSTALLED)
