@@ -97,8 +97,15 @@ def execute(client, cells, function):
 
 
 def test_a_run_that_another_process_holds_comes_last_and_is_told_of_once(client, tmp_path):
-    outcomes, said = execute(client, cells_in(tmp_path, "busy", "a", "b", "c"), wait_for_others)
-    assert list(outcomes)[-1] == "busy" and outcomes["busy"].state == "done"
+    said, submitted = [], []
+
+    def submit(cell):
+        submitted.append(cell.name)
+        return client.submit(wait_for_others, cell.folder, pure=False)
+
+    outcomes = execute_all(client, cells_in(tmp_path, "busy", "a", "b", "c"), submit, said.append)
+    assert {outcome.state for outcome in outcomes.values()} == {"done"} and len(outcomes) == 4
+    assert submitted[-1] == "busy" and [name for name in submitted if name != "busy"] == ["a", "b", "c"]
     assert said.count("busy waits: held") == 1 and len(said) == 5
 
 
