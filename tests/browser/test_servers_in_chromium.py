@@ -8,10 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from afkit.data.annotations import read_annotations
@@ -205,6 +209,21 @@ def test_the_widget_works_in_voila(browser, tmp_path, project):
         address = (project / "server.log").read_text().split()[1]
         window.goto(address)
         use(window, project)
+
+
+def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(project):
+    lab = re.search(r"^lab:.*\n\t\$\(BIN\)/python -m (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    command = [word for word in lab.split(" $(")[0].split() if "default_url" not in word]  # as `make lab` starts it
+    assert "--ip=127.0.0.1" in command and not any("token" in word or "password" in word for word in command)
+    with serving(project, *command, "--no-browser", "--allow-root") as port:
+        for address in ("api/contents", "api/kernels"):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{address}", timeout=60)
+        address = f"api/contents?token={urllib.parse.quote(TOKEN)}"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{address}", timeout=60) as answer:
+            assert answer.status == 200
+        listening = {entry.laddr.ip for entry in psutil.net_connections("tcp") if entry.laddr.port == port}
+        assert listening == {"127.0.0.1"}
 
 
 def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):
