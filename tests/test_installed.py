@@ -70,8 +70,8 @@ def test_the_operator_is_built_from_the_installed_sources(installed):
     if unavailable("cpp"):
         pytest.skip(unavailable("cpp"))
     code = "from afkit.detect import operator; print(operator.SOURCES, repr(operator.unavailable('cpp')))"
-    printed = installed("-c", code)
-    assert "/env/" in printed and printed.endswith(f"{OPERATOR_SOURCES} ''\n")
+    printed = installed("-c", code).splitlines()[0]  # then what torch itself has to say
+    assert "/env/" in printed and printed.endswith(f"{OPERATOR_SOURCES} ''")
 
 
 @pytest.mark.slow

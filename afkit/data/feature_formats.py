@@ -103,6 +103,17 @@ def _open_hdf5(path: Path, name: str) -> Any:
     import h5py  # only for features kept in HDF5
 
     file = h5py.File(path, "r")
+    try:
+        return _checked_dataset(file, path, name)
+    except BaseException:
+        file.close()  # else it stays locked for as long as somebody holds the error
+        raise
+
+
+def _checked_dataset(file: Any, path: Path, name: str) -> Any:
+    """The array of that name in an open file, if it lies in this file and is no bomb."""
+    import h5py
+
     if path.stem == name and _link(file, name) is None:
         name = _only(list(file))
     link = _link(file, name)

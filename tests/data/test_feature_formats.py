@@ -93,10 +93,11 @@ def test_of_several_arrays_the_one_called_feats_is_read(tmp_path, suffix):
 def test_an_hdf5_file_of_many_videos_never_gives_another_video(tmp_path):
     path = write(tmp_path / "all.h5", TABLE, "a")
     np.testing.assert_array_equal(open_array(path, "a", "a")[:], TABLE)
-    with pytest.raises(ValueError, match=r"all\.h5 .*'b'"):
+    with pytest.raises(ValueError, match=r"all\.h5 .*'b'") as error:
         open_array(path, "b", "b")
-    with h5py.File(path, "a") as file:
+    with h5py.File(path, "a") as file:  # the error does not keep it open
         file.create_group("group")
+    assert error.value.__traceback__ is not None
     assert array_names(path) == ["a"]
 
 

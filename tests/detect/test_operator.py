@@ -42,7 +42,8 @@ def outcome(process):
     assert process.returncode == 0, err
     backend, score = out.split()
     assert float(score) == pytest.approx(0.5 * math.exp(-((1 / 3) ** 2) / 0.5), rel=1e-5)
-    return backend, err.splitlines()
+    # a torch with CUDA on a machine without a GPU has something to say of its own
+    return backend, [line for line in err.splitlines() if "torch/utils/cpp_extension.py" not in line]
 
 
 def falls_back(cache, reason, **arguments):

@@ -116,8 +116,13 @@ def test_a_zip64_that_claims_other_sizes(tmp_path, field, tally):
     end += len(extra)
     data[end + 12 : end + 16] = struct.pack("<I", end - place)
     path.write_bytes(data)
-    assert (unpack(path, tmp_path / "out") / "a").read_bytes() == b"x" * 5000  # the claim reserves nothing
-    tally(SECTION, "archives", cases=1, refused=0, code_run=0, other_exceptions=0)
+    refused = 0
+    try:  # newer versions of Python see the lie; for the others, the claim reserves nothing
+        assert (unpack(path, tmp_path / "out") / "a").read_bytes() == b"x" * 5000
+    except ValueError as error:
+        assert "Overlapped entries" in str(error)
+        refused = 1
+    tally(SECTION, "archives", cases=1, refused=refused, code_run=0, other_exceptions=0)
 
 
 def test_a_zip_that_claims_to_hold_less_than_it_does(tmp_path, tally):
