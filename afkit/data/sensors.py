@@ -1,6 +1,6 @@
 """The signal of the sensor from which a recording's features were computed, where a data set has one."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ HAPT_PANELS = {"acceleration [g]": "acceleration", "angular velocity [rad/s]": "
 
 def has_signal(annotations: str) -> bool:
     """Whether an annotation file, named as in a recipe, is of a data set with signals: the first folder tells."""
-    return PurePosixPath(annotations).parts[0] in ("watch", "hapt")
+    return annotations.partition("/")[0] in ("watch", "hapt")
 
 
 def sensor_arguments(annotations: str, data_root: str | Path, video: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Which run folders there are, and what their files say: the beginning of every comparison."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 from afkit.config import nearest
 from afkit.files import read_json
 from afkit.runs.folder import STAGES, project_root
+from afkit.runs.places import without_paths
 
 METRICS = ["epoch", "loss_total", "seconds"]  # those of metrics.csv that are compared
 SPLIT = ("data.train_subsets", "data.test_subsets")  # the settings in which the folds of an experiment differ
@@ -76,11 +76,6 @@ def read_metrics(folder: Path) -> pd.DataFrame:
     with suppress(OSError, ValueError, KeyError):
         return pd.read_csv(folder / "metrics.csv")[METRICS].astype(float)
     return pd.DataFrame(columns=METRICS, dtype=float)
-
-
-def without_paths(text: object) -> str:
-    """A text with absolute paths cut down to their last part: a report is passed on to people of other machines."""
-    return re.sub(r"(?<![\w/:])/(?:[^/\s'\"]+/)+", "…/", str(text).replace(str(Path.home()), "~"))
 
 
 def entry(content: Any, *keys: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -14,6 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from afkit.config import Recipe
 from afkit.data.prepare import can_prepare
+from afkit.files import write_text
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.code import notebook_path
 from afkit.runs.folder import (
@@ -30,7 +32,7 @@ from afkit.runs.folder import (
 )
 from afkit.runs.lock import LOCK, locked
 from afkit.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
-from afkit.runs.places import hide_places, hide_places_in_notebook, portable, relative_to_project
+from afkit.runs.places import hide_places, portable, relative_to_project
 from afkit.runs.threads import SPIN_COUNT
 
 
@@ -190,14 +192,14 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
             kernel_manager_class=_kernels_with(inherited),
         )
     except PapermillExecutionError as error:
-        hide_places_in_notebook(output)
+        _hide_places_in_notebook(output)
         reason = f"{error.ename}: {error.evalue}"
         where = f"{output.stem} failed in cell {error.cell_index}"
         raise StageError(f"{where}: {reason}; the notebook is {output}", reason) from None
     except (DeadKernelError, CellTimeoutError) as error:
         message = f"{output.stem} stopped, its kernel died: {error}; the notebook is {output}"
         raise StageError(message, str(error)) from None
-    hide_places_in_notebook(output)
+    _hide_places_in_notebook(output)
     return time.perf_counter() - began
 
 
@@ -209,3 +211,24 @@ def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
             await super().start_kernel(**options, pass_fds=tuple(inherited))
 
     return Kernels
+
+
+def _hide_places_in_notebook(path: Path) -> None:
+    """Shorten the folders of this machine in an executed notebook: in its outputs, and in papermill's notes."""
+    notebook = nbformat.read(path, as_version=4)
+    noted = notebook.metadata.get("papermill", {})
+    for key in ("input_path", "output_path"):
+        if key in noted:
+            noted[key] = Path(noted[key]).name
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = nbformat.from_dict(_hidden(cell.outputs))
+    write_text(path, nbformat.writes(notebook))
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _hidden(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_hidden(inner) for inner in value]
+    return hide_places(value) if isinstance(value, str) else value

@@ -8,10 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 import afkit
-from afkit.files import project_root, write_text
+from afkit.files import project_root
 
 
 def relative_to_project(path: str | Path) -> str:
@@ -47,22 +45,9 @@ def hide_places(text: object) -> str:
     return text
 
 
-def hide_places_in_notebook(path: Path) -> None:
-    """Shorten the folders of this machine in an executed notebook: in its outputs, and in papermill's notes."""
-    notebook = nbformat.read(path, as_version=4)
-    noted = notebook.metadata.get("papermill", {})
-    for key in ("input_path", "output_path"):
-        if key in noted:
-            noted[key] = Path(noted[key]).name
-    for cell in notebook.cells:
-        if "outputs" in cell:
-            cell.outputs = nbformat.from_dict(_hidden(cell.outputs))
-    write_text(path, nbformat.writes(notebook))
+def without_paths(text: object) -> str:
+    """A one-line message with all absolute paths cut down to their last part, those of other machines, too.
 
-
-def _hidden(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _hidden(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_hidden(inner) for inner in value]
-    return hide_places(value) if isinstance(value, str) else value
+    Not for pages and notebooks, whose markup looks like paths; `hide_places` knows which folders it looks for.
+    """
+    return re.sub(r"(?<![\w/:])/(?:[^/\s'\"]+/)+", "…/", str(text).replace(str(Path.home()), "~"))

@@ -16,8 +16,9 @@ from afkit.detect.windows import needed_window_steps
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
-from afkit.runs.collection import dictionary, entry, without_paths
+from afkit.runs.collection import dictionary, entry
 from afkit.runs.folder import project_root
+from afkit.runs.places import without_paths
 from afkit.view.inspector_tracks import Curves
 
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from afkit.files import read_json
 from afkit.runs.code import changed_code
-from afkit.runs.collection import choose_runs, dictionary, entry, is_score, without_paths
+from afkit.runs.collection import choose_runs, dictionary, entry, is_score
 from afkit.runs.folder import STAGES, project_root
 from afkit.runs.lock import holder
+from afkit.runs.places import without_paths
 
 TAIL_BYTES = 4096  # of metrics.csv: some forty steps
 REDRAW_SEC = 2.0

@@ -20,8 +20,8 @@ from afkit.runs.collection import (
     is_generated,
     read_metrics,
     subsets_of,
-    without_paths,
 )
+from afkit.runs.places import without_paths
 
 SETTING = ["recipe", "setting", "changed", "generated", "weights", "label_remap", "subsets", "data"]
 SPREAD = [

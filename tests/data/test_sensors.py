@@ -43,7 +43,7 @@ def test_the_folds_of_hapt_have_its_signal_too(tmp_path, annotations):
     assert sensor_arguments(annotations, tmp_path, "person01")["signal"].shape == (100, 6)
 
 
-@pytest.mark.parametrize("annotations", ["mine.json", "hapt.json", "thumos/hapt/watch.json", "watchers/watch.json"])
+@pytest.mark.parametrize("annotations", ["", "mine.json", "hapt.json", "thumos/hapt/watch.json", "watchers/watch.json"])
 def test_other_data_sets_have_no_signal(tmp_path, annotations):
     write_hapt_features(tmp_path, 100)
     assert not has_signal(annotations) and sensor_arguments(annotations, tmp_path, "person01") == {}

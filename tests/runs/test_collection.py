@@ -14,8 +14,8 @@ from afkit.runs.collection import (
     read_metrics,
     read_runs,
     subsets_of,
-    without_paths,
 )
+from afkit.runs.places import without_paths
 
 
 def states(results) -> dict[str, str]:

@@ -18,6 +18,7 @@ from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.runs import score_curves as runs_curves
 from afkit.runs.inspecting import collect_inspected, compare_runs, inspect_run
+from afkit.runs.score_curves import curves_of_run
 from afkit.view.inspector_data import list_videos
 
 VIDEO = "video6"  # the first of the test subset
@@ -179,3 +180,12 @@ def test_runs_with_other_ground_truth_give_one_line_and_status_2(folder, tmp_pat
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and f"differs in the video '{VIDEO}'" in shown
     assert not list(folder.glob("*.html"))
+
+
+@pytest.mark.parametrize("recipe", [None, [], {"data": 3}])
+def test_a_recipe_that_nobody_knows_leaves_no_curve(folder, recipe):
+    curves = collect_inspected(folder).tracks.curves
+    facts = read_json(folder / "run.json")
+    with pytest.raises(ValueError, match=r"^no score curve: run\.json holds a recipe that this version does not know"):
+        curves_of_run(folder, facts | {"recipe": recipe}, folder)(VIDEO)
+    assert len(curves(VIDEO)[0])

@@ -557,3 +557,14 @@ def test_the_command_tells_where_the_files_are(new, run, tmp_path, capsys):
     assert "afkit: 6 of 11 recordings cannot be predicted; the others are done:" in capsys.readouterr().err
     assert main(["predict", str(tmp_path), str(new)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_log_that_names_files_elsewhere_or_is_damaged_counts_for_nothing(new, go):
+    go(new / "video1.npy")
+    log = go.folder / LOG
+    entry = json.loads(log.read_text())
+    (go.folder.parent / entry["file"]).write_text("not what was predicted")
+    (go.folder / entry["file"]).unlink()
+    log.write_bytes(b"\xff\xfe\n" + json.dumps(entry | {"file": f"../{entry['file']}"}).encode() + b"\n")
+    go(new / "video1.npy")
+    assert (go.folder / entry["file"]).is_file()
