@@ -5,17 +5,19 @@ import importlib.util
 import pytest
 import torch
 
-LIBRARIES = ("h5py", "hypothesis", "pydantic", "safetensors", "yaml")
+LIBRARIES = ("h5py", "hypothesis", "matplotlib", "pydantic", "safetensors", "yaml")
 BARE = any(importlib.util.find_spec(name) is None for name in LIBRARIES)
 
 if BARE:
     CONFIGS, Config = [], None
 else:
     import hypothesis
+    import matplotlib
     from golden_files import CONFIGS, Config
 
     hypothesis.settings.register_profile("afkit", deadline=None)  # a slow machine is no failure
     hypothesis.settings.load_profile("afkit")
+    matplotlib.use("Agg")
 
 
 def pytest_ignore_collect(collection_path):

@@ -28,8 +28,10 @@ LAYERS = {  # room or module: what it may import; a room may import itself
     "train": BASE | {"data", "model"},
     "evaluation": BASE | {"published"},
     "view": BASE | {"data", "evaluation", "published"},
+    "inspector": BASE | {"data", "evaluation", "view"},
     "runs": BASE
-    | {"recipe_files", "recipes", "original", "published", "data", "model", "detect", "train", "evaluation", "view"},
+    | {"recipe_files", "recipes", "original", "published"}
+    | {"data", "model", "detect", "train", "evaluation", "view", "inspector"},
 }
 LAYERS["commands"] = set(LAYERS)
 NOT_NEEDED = ["jupyter", "ipywidgets", "anywidget", "dask", "matplotlib", "papermill", "IPython", "seaborn", "nbformat"]

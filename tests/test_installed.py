@@ -83,7 +83,7 @@ def test_a_run_works_in_an_empty_folder_and_is_written_as_a_page(installed):
     page = installed.folder / "page.html"
     installed("-m", "afkit", "view", "results/watch/first", "--html", page)
     assert all(
-        path.read_text()[-100:].strip() in page.read_text() for path in (ROOT / "afkit/view/static").glob("*.js")
+        path.read_text()[-100:].strip() in page.read_text() for path in (ROOT / "afkit/inspector/static").glob("*.js")
     )
 
 

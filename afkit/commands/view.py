@@ -40,9 +40,9 @@ def run_view(options: argparse.Namespace) -> int:
 
         serve_inspector(options.runs, options.data_root, options.videos, options.port)
         return 0
+    from afkit.inspector.comparison import write_comparison
+    from afkit.inspector.page import write_inspector
     from afkit.runs.inspecting import collect_inspected
-    from afkit.view.inspector_compare import write_comparison
-    from afkit.view.inspector_page import write_inspector
 
     several = len(options.runs) > 1
     path = Path(options.html or Path(options.runs[0]) / ("comparison.html" if several else "inspector.html"))

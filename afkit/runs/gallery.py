@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 from afkit.files import atomic_open, read_json, write_text
+from afkit.inspector.page import write_inspector
 from afkit.runs.inspecting import collect_inspected
-from afkit.view.inspector_page import write_inspector
 
 # File, without its ending, of a run's folder `figures`, and what is to be seen in it; in this order.
 PICTURES = {

@@ -8,10 +8,10 @@ from typing import Any
 
 from afkit.data.sensors import has_signal, sensor_arguments
 from afkit.files import read_json
+from afkit.inspector.inspected import Inspected, find_data_root, read_inspected
+from afkit.inspector.show import compare_segments, inspect_segments
+from afkit.inspector.tracks import Curves, Tracks
 from afkit.runs.collection import entry
-from afkit.view.inspector import compare_segments, inspect_segments
-from afkit.view.inspector_data import Inspected, find_data_root, read_inspected
-from afkit.view.inspector_tracks import Curves, Tracks
 
 
 def inspect_run(
@@ -27,7 +27,7 @@ def inspect_run(
     Args:
         run_dir: the run folder.
         data_root: folder of all data sets; "" for where the run found it.
-        video, tiou, min_score: as of `afkit.view.inspector.inspect_segments`.
+        video, tiou, min_score: as of `afkit.inspector.show.inspect_segments`.
         videos: folder of video files that are named like the videos; "" for none. The kernel sends them to the browser,
             up to 100 MB each.
 
@@ -56,10 +56,10 @@ def compare_runs(
         data_root, video, tiou, min_score, videos: as of `inspect_run`.
 
     Returns:
-        As `afkit.view.inspector.compare_segments`.
+        As `afkit.inspector.show.compare_segments`.
 
     Raises:
-        ValueError: as `inspect_run` and `afkit.view.inspector_compare.make_comparable`.
+        ValueError: as `inspect_run` and `afkit.inspector.comparison.make_comparable`.
     """
     return compare_segments([collect_inspected(run, data_root, videos) for run in run_dirs], video, tiou, min_score)
 

@@ -14,12 +14,12 @@ from afkit.data.items import Dataset
 from afkit.detect.score_curves import score_curves
 from afkit.detect.windows import needed_window_steps
 from afkit.files import read_json
+from afkit.inspector.tracks import Curves
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.runs.collection import dictionary, entry
 from afkit.runs.folder import project_root
 from afkit.runs.places import without_paths
-from afkit.view.inspector_tracks import Curves
 
 
 def curves_of_run(folder: Path, facts: dict[str, Any], data_root: Path) -> Curves:

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 
 from afkit.files import project_root
-from afkit.view.inspector_data import read_inspected
+from afkit.inspector.inspected import read_inspected
 
 HOST = "127.0.0.1"
 # The kernel starts in the folder of the notebook, and relative paths begin at the project.

@@ -1,1 +1,1 @@
-"""Timelines and curves: the room of 04_visualize."""
+"""Pictures: timelines, charts and curves, and pages that hold them."""

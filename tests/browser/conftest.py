@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pages import settle
 
-from afkit.view.inspector_data import Inspected
-from afkit.view.inspector_page import write_inspector
+from afkit.inspector.inspected import Inspected
+from afkit.inspector.page import write_inspector
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pages import EVIL, PANEL, click, counted, few, many, press, said, settle, view_of
 
-from afkit.view.inspector_data import Inspected, list_segments, shown_rows
+from afkit.inspector.inspected import Inspected, list_segments, shown_rows
 
 pytestmark = pytest.mark.slow
 

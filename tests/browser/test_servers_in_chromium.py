@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from afkit.data.annotations import read_annotations
-from afkit.view.inspector_data import list_segments, read_inspected, shown_rows
+from afkit.inspector.inspected import list_segments, read_inspected, shown_rows
 
 pytest.importorskip("jupyterlab", reason="the widget is looked at in JupyterLab")
 pytest.importorskip("papermill", reason="the run is made by papermill")

@@ -37,6 +37,8 @@ from afkit.evaluation.submissions import (
     write_epic_submission,
 )
 from afkit.files import read_json, write_json, write_text
+from afkit.inspector.inspected import Inspected
+from afkit.inspector.page import write_inspector
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, save_weights
 from afkit.recipe_files import read_recipe_file, write_recipe_file
@@ -47,8 +49,6 @@ from afkit.runs.summary import write_summary
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import Execution
 from afkit.train.state import new_state
-from afkit.view.inspector_data import Inspected
-from afkit.view.inspector_page import write_inspector
 from afkit.view.page import Section, write_page
 from afkit.view.style import save_figure
 

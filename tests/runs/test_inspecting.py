@@ -14,12 +14,12 @@ from afkit.data.items import Dataset
 from afkit.detect import windows
 from afkit.detect.score_curves import score_curves
 from afkit.files import read_json
+from afkit.inspector.inspected import list_videos
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.runs import score_curves as runs_curves
 from afkit.runs.inspecting import collect_inspected, compare_runs, inspect_run
 from afkit.runs.score_curves import curves_of_run
-from afkit.view.inspector_data import list_videos
 
 VIDEO = "video6"  # the first of the test subset
 

@@ -1,22 +1,14 @@
-"""Common to the tests of pictures. A machine without matplotlib (a bare GPU node) collects none of them."""
+"""Common to the tests of pictures."""
 
-import importlib.util
-
+import matplotlib
 import pytest
 
-if importlib.util.find_spec("matplotlib") is None:
-    collect_ignore_glob = ["test_*.py"]
-else:
-    import matplotlib
-
-    matplotlib.use("Agg")
+from afkit.view.style import use_style
 
 
 @pytest.fixture(autouse=True)
 def style():
     """The common look, and matplotlib's defaults again afterwards."""
-    from afkit.view.style import use_style
-
     with matplotlib.rc_context():
         use_style()
         yield

@@ -6,9 +6,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from afkit.view.inspector_compare import make_comparable
-from afkit.view.inspector_data import Inspected, list_videos
-from afkit.view.inspector_picture import draw_stand_in
+from afkit.inspector.comparison import make_comparable
+from afkit.inspector.inspected import Inspected, list_videos
+from afkit.inspector.picture import draw_stand_in
 
 
 def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, min_score: float = 0.2) -> Any:
@@ -21,7 +21,7 @@ def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, m
         min_score: predictions with a lower score are hidden to begin with.
 
     Returns:
-        an `afkit.view.inspector_widget.Inspector`; where anywidget is not installed, a picture of the video's timeline.
+        an `afkit.inspector.widget.Inspector`; where anywidget is not installed, a picture of the video's timeline.
 
     Raises:
         ValueError: an unknown video, an unusable threshold, or a number in the tables that is not finite.
@@ -29,7 +29,7 @@ def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, m
     if importlib.util.find_spec("anywidget") is None:
         print("the inspector needs anywidget (pip install anywidget); this is a picture of one video instead")
         return _picture(inspected, video, tiou, min_score)
-    from afkit.view.inspector_widget import Inspector  # an extra
+    from afkit.inspector.widget import Inspector  # an extra
 
     return Inspector(inspected, video, tiou, min_score)
 
@@ -42,16 +42,16 @@ def compare_segments(runs: Sequence[Inspected], video: str = "", tiou: float = 0
         video, tiou, min_score: as of `inspect_segments`.
 
     Returns:
-        an `afkit.view.inspector_compare_widget.Comparison`; where anywidget is not installed, a picture of the first
+        an `afkit.inspector.comparison_widget.Comparison`; where anywidget is not installed, a picture of the first
         run's video.
 
     Raises:
-        ValueError: as of `inspect_segments` and `afkit.view.inspector_compare.make_comparable`.
+        ValueError: as of `inspect_segments` and `afkit.inspector.comparison.make_comparable`.
     """
     runs = make_comparable(runs)
     if importlib.util.find_spec("anywidget") is None:
         return inspect_segments(runs[0], video, tiou, min_score)
-    from afkit.view.inspector_compare_widget import Comparison  # an extra
+    from afkit.inspector.comparison_widget import Comparison  # an extra
 
     return Comparison(runs, video, tiou, min_score)
 

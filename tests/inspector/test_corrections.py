@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afkit.data.annotations import read_annotations, to_frame
-from afkit.view.corrections import apply_corrections, check_corrections, count_corrections, save_corrected
-from afkit.view.inspector_data import Inspected
+from afkit.inspector.corrections import apply_corrections, check_corrections, count_corrections, save_corrected
+from afkit.inspector.inspected import Inspected
 
 COLUMNS = ["video", "start_sec", "end_sec", "label"]
 GT = [("a", 0.0, 5.0, 0), ("b", 10.0, 20.0, 1), ("b", 0.0, 5.0, 0), ("z", 4.0, 4.0, 0)]

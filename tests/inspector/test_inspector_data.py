@@ -9,8 +9,8 @@ from run_folders import NAMES, write_run, write_scored_run, write_test_data
 
 from afkit.evaluation.false_positives import false_positives
 from afkit.files import write_json
-from afkit.view import inspector_data
-from afkit.view.inspector_data import (
+from afkit.inspector import inspected as module
+from afkit.inspector.inspected import (
     KINDS,
     Inspected,
     list_segments,
@@ -69,13 +69,13 @@ def test_each_kind_of_error_is_named_with_its_partner():
 
 def test_many_pairs_are_judged_in_parts_as_at_once(monkeypatch):
     segments, matching = segments_of_small_case()
-    monkeypatch.setattr(inspector_data, "PAIRS_AT_ONCE", 4)  # one prediction at a time
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 4)  # one prediction at a time
     pd.testing.assert_frame_equal(match_listed(segments, 0.5), matching)
 
 
 @pytest.mark.parametrize("pairs_at_once", [4, 1_000_000])
 def test_of_equal_neighbours_that_of_its_own_class_judges_then_the_last(pairs_at_once, monkeypatch):
-    monkeypatch.setattr(inspector_data, "PAIRS_AT_ONCE", pairs_at_once)
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", pairs_at_once)
     gt = [(4, 8, 0), (0, 4, 1), (0, 4, 0)]
     segments = list_segments(*tables(gt, [(2, 6, 1, 0.9), (2, 6, 0, 0.8), (2, 6, 2, 0.7)]))
     matching = match_listed(segments, 0.9)

@@ -17,7 +17,7 @@ from afkit.evaluation.result_files import UNKNOWN, read_predictions
 from afkit.evaluation.tables import PREDICTION_COLUMNS, check_columns
 from afkit.evaluation.videos import average_precision_by_video
 from afkit.files import read_json
-from afkit.view.inspector_tracks import Tracks
+from afkit.inspector.tracks import Tracks
 
 # A prediction's kinds are those of afkit.evaluation.false_positives; the numbers are known to static/segments.js.
 KINDS = (

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afkit.view import inspector_tracks
-from afkit.view.inspector_tracks import (
+from afkit.inspector import tracks as module
+from afkit.inspector.tracks import (
     Tracks,
     answer_questions,
     check_media_folder,
@@ -104,7 +104,7 @@ def test_a_video_file_is_found_by_its_name_in_its_folder_alone(tmp_path):
 
 
 def test_a_large_video_file_is_not_sent(tmp_path, monkeypatch):
-    monkeypatch.setattr(inspector_tracks, "MAX_MEDIA_BYTES", 3)
+    monkeypatch.setattr(module, "MAX_MEDIA_BYTES", 3)
     (tmp_path / "v.mp4").write_bytes(b"film")
     facts, data = read_track(Tracks(videos=tmp_path), LABELS, "media", "v")
     assert "too many to be sent by the kernel" in facts["error"] and data == []

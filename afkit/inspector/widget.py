@@ -9,7 +9,7 @@ import pandas as pd
 import traitlets
 
 from afkit.evaluation.average_precision import check_tious
-from afkit.view.corrections import (
+from afkit.inspector.corrections import (
     Corrections,
     apply_corrections,
     check_corrections,
@@ -17,11 +17,11 @@ from afkit.view.corrections import (
     original_segments,
     save_corrected,
 )
-from afkit.view.inspector_data import KINDS, Inspected, describe, list_segments, match_listed, pack_facts, pack_matching
-from afkit.view.inspector_page import TIOUS
-from afkit.view.inspector_picture import picture_png
-from afkit.view.inspector_script import read_script, read_style
-from afkit.view.inspector_tracks import Track, answer_questions, read_track
+from afkit.inspector.inspected import KINDS, Inspected, describe, list_segments, match_listed, pack_facts, pack_matching
+from afkit.inspector.page import TIOUS
+from afkit.inspector.picture import picture_png
+from afkit.inspector.script import read_script, read_style
+from afkit.inspector.tracks import Track, answer_questions, read_track
 
 SELECTION = ["video", "start_sec", "end_sec", "label", "name", "score", "kind", "tiou"]
 
@@ -40,7 +40,7 @@ class Inspector(anywidget.AnyWidget):
     Attributes:
         video, tiou, min_score, top_k: what the controls show; can be set and observed. top_k 0 stands for all.
         selection: DataFrame video, start_sec, end_sec, label (id), name, score (NaN: ground truth), kind (one of
-            afkit.view.inspector_data.KINDS, at the threshold, all predictions counted) and tiou, a row for each
+            afkit.inspector.inspected.KINDS, at the threshold, all predictions counted) and tiou, a row for each
             selected segment; observable: `inspector.observe(function, "selection")`.
         corrections: video -> all its segments as edited, each start_sec, end_sec, label id; can be set and observed.
         annotations: the ground truth of all videos with these corrections: DataFrame video, start_sec, end_sec,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afkit.view.inspector_data import Inspected
-from afkit.view.inspector_page import write_inspector
+from afkit.inspector.inspected import Inspected
+from afkit.inspector.page import write_inspector
 
 EVIL = "</script><script>alert(1)</script>"
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from afkit.view.inspector import compare_segments
-from afkit.view.inspector_compare import make_comparable, write_comparison
-from afkit.view.inspector_data import Inspected
-from afkit.view.inspector_tracks import Tracks
+from afkit.inspector.comparison import make_comparable, write_comparison
+from afkit.inspector.inspected import Inspected
+from afkit.inspector.show import compare_segments
+from afkit.inspector.tracks import Tracks
 
 NAMES = {0: "jump", 1: "throw", 2: "fall"}
 TRACKS = Tracks(lambda video: (np.arange(2.0), np.ones((2, 3))), lambda video: {}, Path())

@@ -9,8 +9,8 @@ import pandas as pd
 
 from afkit.data.corrected import write_corrected
 from afkit.evaluation.result_files import UNKNOWN
+from afkit.inspector.inspected import Inspected
 from afkit.segments import MIN_LENGTH_SEC
-from afkit.view.inspector_data import Inspected
 
 Segment = tuple[float, float, int]  # start_sec, end_sec, label id
 Corrections = dict[str, list[list[float]]]  # video -> Segments

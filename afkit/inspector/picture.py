@@ -5,7 +5,7 @@ import io
 from matplotlib.figure import Figure
 
 from afkit.evaluation.matching import match_segments
-from afkit.view.inspector_data import Inspected
+from afkit.inspector.inspected import Inspected
 from afkit.view.timelines import draw_timeline
 
 MOST_DRAWN = 300  # of either table; a picture with more says nothing, and takes long to draw

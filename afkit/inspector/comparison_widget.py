@@ -10,18 +10,18 @@ import pandas as pd
 import traitlets
 
 from afkit.evaluation.average_precision import check_tious
-from afkit.view.inspector_data import Inspected, describe, list_segments, match_listed, pack_facts, pack_matching
-from afkit.view.inspector_page import TIOUS
-from afkit.view.inspector_picture import picture_png
-from afkit.view.inspector_script import read_script, read_style
-from afkit.view.inspector_tracks import Track, answer_questions, read_track
+from afkit.inspector.inspected import Inspected, describe, list_segments, match_listed, pack_facts, pack_matching
+from afkit.inspector.page import TIOUS
+from afkit.inspector.picture import picture_png
+from afkit.inspector.script import read_script, read_style
+from afkit.inspector.tracks import Track, answer_questions, read_track
 
 
 class Comparison(anywidget.AnyWidget):
     """Ground truth and predictions of several runs, one above the other, one video at a time.
 
     Args:
-        compared: as `afkit.view.inspector_compare.make_comparable` gives them.
+        compared: as `afkit.inspector.comparison.make_comparable` gives them.
         video: id of the first video; "" for the one with the most errors of the first run.
         tiou: overlap from which a prediction is a hit.
         min_score: predictions with a lower score are hidden.

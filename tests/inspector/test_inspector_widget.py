@@ -11,8 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from afkit.data.annotations import read_annotations
-from afkit.view import inspector as module
-from afkit.view.inspector_data import Inspected
+from afkit.inspector import show as module
+from afkit.inspector.inspected import Inspected
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
 FILE = {

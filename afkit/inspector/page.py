@@ -11,9 +11,9 @@ from jinja2 import Environment
 from afkit.data.corrected import video_facts
 from afkit.evaluation.average_precision import check_tious
 from afkit.files import write_text
-from afkit.view.inspector_data import Inspected, describe, list_segments, match_listed, pack_facts, pack_matching
-from afkit.view.inspector_script import read_script, read_style
-from afkit.view.inspector_tracks import check_media_folder, embed_tracks
+from afkit.inspector.inspected import Inspected, describe, list_segments, match_listed, pack_facts, pack_matching
+from afkit.inspector.script import read_script, read_style
+from afkit.inspector.tracks import check_media_folder, embed_tracks
 
 TIOUS = (0.3, 0.4, 0.5, 0.6, 0.7)
 

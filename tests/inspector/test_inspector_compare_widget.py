@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_inspector_compare import run
 
-from afkit.view.inspector import compare_segments
-from afkit.view.inspector_tracks import Tracks
+from afkit.inspector.show import compare_segments
+from afkit.inspector.tracks import Tracks
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from afkit.view.inspector_data import Inspected
-from afkit.view.inspector_page import TIOUS, write_page
+from afkit.inspector.inspected import Inspected
+from afkit.inspector.page import TIOUS, write_page
 
 ACTION = ["video", "start_sec", "end_sec", "label"]
 
@@ -23,7 +23,7 @@ def write_comparison(
     """Write one page of several runs, whole or not at all.
 
     Args:
-        path, tious, tiou, min_score: as of `afkit.view.inspector_page.write_inspector`.
+        path, tious, tiou, min_score: as of `afkit.inspector.page.write_inspector`.
         runs: two or more with the same ground truth.
 
     Raises:
