@@ -15,10 +15,10 @@ help:
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried"
 	@echo "make fuzz     damaged and twisted files for all readers, for a while: MINUTES=10"
-	@echo "make lint     ruff, types, and notebooks without outputs"
-	@echo "make docs     the documentation into site/: site/index.html; links and spelling are checked"
+	@echo "make lint     ruff, types, duplicated code, spelling, and notebooks without outputs"
+	@echo "make docs     the documentation into site/: site/index.html; links are checked"
 	@echo "make build-ext  compile the NMS operator now instead of on first use"
-	@echo "make hooks    let git check each commit with ruff, and notebooks for outputs"
+	@echo "make hooks    let git check each commit with ruff, its spelling, and notebooks for outputs"
 	@echo "make install  .venv with the pinned packages, afkit itself and the python3 kernel"
 
 install: $(INSTALLED)
@@ -70,6 +70,8 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pylint afkit
+	$(BIN)/codespell
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb
 
 hooks: $(INSTALLED)
@@ -77,7 +79,6 @@ hooks: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/tools/pictures.py
-	$(BIN)/codespell *.md docs */README.md mkdocs.yml
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "open site/index.html in a browser; its search needs a server: python -m http.server -d site"
 

@@ -289,12 +289,12 @@ def test_every_picture_is_shown_and_has_labelled_axes():
 
 def test_the_picture_of_targets_shows_what_each_level_learns():
     pytest.importorskip("matplotlib")
-    axes = tool("pictures")["draw_targets"]().axes[1]
+    axes = tool("pictures")["draw_learned"]().axes[1]
     learned = {
         (line.get_marker(), int(y)): list(line.get_xdata())
         for line in axes.lines
         for y in set(line.get_ydata())
-        if line.get_markersize() == 8
+        if line.get_markersize() == 7
     }
     jump, walk, wave = afkit.view.style.MARKERS[:3]
     assert learned == {
@@ -379,10 +379,3 @@ def test_what_lies_outside_docs_is_in_the_site(site):
     text = (site / "how-to" / "sweeps.html").read_text(encoding="utf-8")
     assert 'href="../project/sweeps/index.html"' in text  # mkdocs calls a README the index of its folder
     assert not (site / "tools").exists()
-
-
-def test_spelling():
-    pytest.importorskip("codespell_lib")
-    places = [str(path) for path in (*MARKDOWN, DOCS / "tools", ROOT / "mkdocs.yml")]
-    done = subprocess.run([sys.executable, "-m", "codespell_lib", *places], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stdout

@@ -67,7 +67,7 @@ def twin_arguments(command: argparse.ArgumentParser) -> None:
     """What `twin` is told."""
     add_data_arguments(command)
     command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
 
 
 def run_twin(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from afkit.recipes import recipe
 def run_arguments(command: argparse.ArgumentParser) -> None:
     """What `run` is told."""
     add_data_arguments(command)
-    command.add_argument("--seed", type=int, default=1234567891)
+    command.add_argument("--seed", type=int, default=1234567891, help="of all random numbers (default: 1234567891)")
     command.add_argument(
         "--set", action="append", default=[], metavar="PARAMETER=VALUE", help="recipe parameter, e.g. optim.epochs=2"
     )

@@ -115,7 +115,7 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
     device = next(model.parameters()).device
     batch = collate(items, padded_steps(max(item.features.shape[1] for item in items), recipe))
     candidates = decode_batch(model(batch.features.to(device), batch.mask.to(device)), recipe)
-    return _table(suppress(candidates, recipe, backend), items)
+    return to_table(suppress(candidates, recipe, backend), items)
 
 
 def padded_steps(longest: int, recipe: Recipe) -> int:
@@ -133,11 +133,19 @@ def detect_in_windows(
     model: nn.Module, recipe: Recipe, item: Item, window_steps: int, backend: str = "auto"
 ) -> pd.DataFrame:
     """Detections of one item that goes through the network in windows; duplicates are suppressed once, over all."""
-    return _table(suppress(window_candidates(model, recipe, item, window_steps), recipe, backend), [item])
+    return to_table(suppress(window_candidates(model, recipe, item, window_steps), recipe, backend), [item])
 
 
-def _table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
-    """What was kept of each item, in seconds."""
+def to_table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
+    """What was kept of each item, in seconds.
+
+    Args:
+        kept: rows of B videos, (B, M) each, on their grids.
+        items: the B videos, whose grids lead back to seconds.
+
+    Returns:
+        DataFrame video, start_sec, end_sec, label, score; segments end within their recordings.
+    """
     kept = Kept(*(rows.cpu() for rows in kept))
     fps, stride, num_frames, duration = (
         torch.tensor([getattr(item, name) for item in items])[:, None, None]  # (B, 1, 1)

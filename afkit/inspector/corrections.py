@@ -89,16 +89,6 @@ def corrected_gt(video: str, segments: list[list[float]]) -> pd.DataFrame:
     return table.assign(video=pd.Series([video] * len(table), dtype="str"))[["video", "start_sec", "end_sec", "label"]]
 
 
-def count_corrections(inspected: Inspected, corrections: Corrections) -> int:
-    """How many segments were changed, added or deleted. One with another end or label is changed, and counts once."""
-    count = 0
-    for video, rows in corrections.items():
-        before, after = original_segments(inspected, video), [tuple(row) for row in rows]
-        gone = sum(max(before.count(segment) - after.count(segment), 0) for segment in set(before))
-        count += max(gone, gone + len(after) - len(before))
-    return count
-
-
 def save_corrected(path: str | Path, inspected: Inspected, corrections: Corrections) -> None:
     """Write a new annotation file with the corrections; see `afkit.data.corrected.write_corrected`.
 

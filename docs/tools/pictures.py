@@ -16,14 +16,14 @@ from afkit.config import Recipe  # noqa: E402
 from afkit.detect.decoding import decode  # noqa: E402
 from afkit.detect.suppression import nms  # noqa: E402
 from afkit.model.actionformer import Output, build_model  # noqa: E402
-from afkit.model.targets import assign_targets  # noqa: E402
+from afkit.model.level_targets import targets_by_level  # noqa: E402
 from afkit.recipes import recipe  # noqa: E402
 from afkit.segments import grid_to_sec, sec_to_grid  # noqa: E402
-from afkit.view.style import BARS, COLORS, INK, MARKERS, QUIET, make_figure, save_figure, use_style  # noqa: E402
+from afkit.view.levels import draw_targets, name_levels  # noqa: E402
+from afkit.view.style import BARS, COLORS, INK, MARKERS, make_figure, save_figure, use_style  # noqa: E402
 
 FPS, STRIDE, NUM_FRAMES = 25.0, 8, 16  # of the grid in the first picture
 STEPS = 64  # of the sequence in the others
-ENDLESS = 10000  # the upper limit of the last range
 ACTIONS = {"jump": (10.0, 16.0), "walk": (22.0, 50.0), "wave": (40.0, 48.0)}  # on the grid
 CANDIDATES = [(20, 50, 0.9), (23, 52, 0.8), (18, 45, 0.6), (46, 60, 0.4), (68, 82, 0.7), (70, 85, 0.5)]  # of one class
 
@@ -58,13 +58,9 @@ def draw_time_grid() -> Figure:
     return figure
 
 
-def name_levels(axes: Axes, settings: Recipe) -> None:
+def show_levels(axes: Axes, settings: Recipe) -> None:
     """A row for each level, the finest at the bottom, named by stride and range."""
-    model = settings.model
-    names = []
-    for level, (stride, (low, high)) in enumerate(zip(model.level_strides, model.regression_ranges, strict=True)):
-        limits = f"{low:g} to {high:g}" if high < ENDLESS else f"from {low:g}"
-        names.append(f"level {level}: stride {stride}, {limits}")
+    names = name_levels(settings.model.level_strides, settings.model.regression_ranges)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="position on the grid [steps]", xlim=(-1, STEPS), xticks=range(0, STEPS + 1, 8))
 
@@ -80,32 +76,19 @@ def draw_levels() -> Figure:
             ends = np.clip([position + side * low, position + side * high], 0, STEPS)
             axes.plot(ends, [level + 0.3] * 2, "-", color=COLORS[4], lw=3.5, solid_capstyle="butt")
         axes.plot(position, level, MARKERS[1], color=INK, ms=7)
-    name_levels(axes, settings)
+    show_levels(axes, settings)
     axes.set(ylim=(-0.5, len(level_points(settings)) - 0.2))
     return figure
 
 
-def draw_targets() -> Figure:
+def draw_learned() -> Figure:
     """Which point learns which action, as the package assigns them."""
     settings = small_recipe()
-    levels = level_points(settings)
-    segments = torch.tensor([list(ACTIONS.values())])  # (1, N, 2)
-    labels = torch.arange(len(ACTIONS))[None]  # (1, N)
-    figure, (above, axes) = make_figure(4.6, rows=2, sharex=True, height_ratios=[1, 2.6])
-    for row, (name, (start, end)) in enumerate(ACTIONS.items()):
-        above.barh(row, end - start, left=start, height=0.7, color="#e8e8e8", edgecolor=INK)
-        above.plot((start + end) / 2, row, MARKERS[row], color=COLORS[row], mec="white", ms=10)
-        above.text(end + 0.8, row, name, va="center")
-    above.set(yticks=[], ylim=(-0.6, len(ACTIONS) - 0.4), ylabel="actions")
-    for level, points in enumerate(levels):
-        classes, _ = assign_targets(points, segments, labels, len(ACTIONS), settings.loss)
-        free = classes[0].sum(dim=1) == 0
-        axes.plot(points[free, 0], [level] * int(free.sum()), "o", mfc="white", mec=QUIET, ms=3.5, mew=0.7)
-        for label in range(len(ACTIONS)):
-            own = points[classes[0, :, label] > 0, 0]
-            axes.plot(own, [level] * len(own), MARKERS[label], color=COLORS[label], ms=8)
-    name_levels(axes, settings)
-    axes.set(ylim=(-0.5, len(levels) - 0.5))
+    segments, labels = torch.tensor(list(ACTIONS.values())), torch.arange(len(ACTIONS))  # (N, 2), (N,)
+    levels = targets_by_level(settings, segments, labels, STEPS)
+    names = name_levels(settings.model.level_strides, settings.model.regression_ranges)
+    figure = draw_targets(levels, names, segments.numpy(), labels.numpy(), dict(enumerate(ACTIONS)))
+    show_levels(figure.axes[1], settings)
     return figure
 
 
@@ -160,7 +143,7 @@ def draw_suppression() -> Figure:
 PICTURES = {
     "time-grid": draw_time_grid,
     "levels": draw_levels,
-    "targets": draw_targets,
+    "targets": draw_learned,
     "decoding": draw_decoding,
     "suppression": draw_suppression,
 }

@@ -22,6 +22,25 @@ PLACE = """(({scene}, time, label) => {
 })"""
 
 
+def shown_rows(
+    segments: pd.DataFrame, min_score: float = 0.0, top_k: int = 0, labels: set[int] | None = None
+) -> np.ndarray:
+    """Which segments the inspector draws, as its controls choose them.
+
+    Args:
+        segments: as `list_segments` gives them.
+        min_score: predictions with a lower score are hidden.
+        top_k: so many predictions of the video at most, the best ones; 0 for all.
+        labels: those to show; None for all.
+
+    Returns:
+        (N,) bool.
+    """
+    is_gt = segments["score"].isna()
+    shown = is_gt | ((segments["score"] >= min_score) & ((segments["place"] < top_k) | (top_k == 0)))
+    return (shown & (True if labels is None else segments["label"].isin(labels))).to_numpy()
+
+
 def many(num_videos: int = 2, per_video: int = 60, num_classes: int = 3) -> Inspected:
     """Ground truths every 20 s, and predictions of all scores around them."""
     draws, rows = np.random.default_rng(0), []

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from pages import EVIL, PANEL, click, counted, few, many, press, said, settle, view_of
+from pages import EVIL, PANEL, click, counted, few, many, press, said, settle, shown_rows, view_of
 
-from afkit.inspector.inspected import Inspected, list_segments, shown_rows
+from afkit.inspector.inspected import Inspected, list_segments
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import CANVAS, WAIT_MS, many, settle
+from pages import CANVAS, WAIT_MS, many, settle, shown_rows
 
-from afkit.inspector.inspected import list_segments, shown_rows
+from afkit.inspector.inspected import list_segments
 from afkit.inspector.script import read_script, read_style
 from afkit.inspector.show import compare_segments, inspect_segments
 from afkit.inspector.tracks import Tracks

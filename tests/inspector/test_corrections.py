@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afkit.data.annotations import read_annotations, to_frame
-from afkit.inspector.corrections import apply_corrections, check_corrections, count_corrections, save_corrected
+from afkit.inspector.corrections import apply_corrections, check_corrections, save_corrected
 from afkit.inspector.inspected import Inspected
 
 COLUMNS = ["video", "start_sec", "end_sec", "label"]
@@ -71,22 +71,6 @@ def test_the_segments_of_corrected_videos_are_replaced():
     assert table["start_sec"].dtype == np.float64 and table["label"].dtype == np.int64
     assert apply_corrections(inspected(), {"a": [], "b": [], "z": []}).empty
     assert apply_corrections(inspected(), {}).drop(columns="name").equals(inspected().gt)
-
-
-@pytest.mark.parametrize(
-    ("rows", "count"),
-    [
-        ([[0, 5, 0], [10, 20, 1]], 0),
-        ([[0, 5, 0], [10, 21, 1]], 1),  # an end
-        ([[0, 5, 7], [10, 21, 1]], 2),  # a label, too
-        ([[0, 5, 0]], 1),  # deleted
-        ([[0, 5, 0], [0, 5, 0], [10, 20, 1]], 1),  # added, once more the same
-        ([[1, 2, 0], [2, 3, 0], [3, 4, 0]], 3),  # two changed, one added
-        ([], 2),
-    ],
-)
-def test_changed_added_and_deleted_segments_count_once(rows, count):
-    assert count_corrections(inspected(), {"b": [[float(a), float(b), label] for a, b, label in rows]}) == count
 
 
 def write_old(folder, gt, names):

@@ -19,7 +19,6 @@ from afkit.inspector.inspected import (
     pack_facts,
     pack_matching,
     read_inspected,
-    shown_rows,
 )
 
 GT = [(0, 10, 0), (20, 30, 1), (40, 50, 0)]
@@ -128,14 +127,6 @@ def test_a_segment_of_no_length_is_an_error_and_stops_nothing():
     segments = list_segments(*tables([(5, 5, 0)], [(5, 5, 0, 0.9), (3, 2, 0, 0.8)]))
     kinds = [KINDS[kind] for kind in match_listed(segments, 0.5)["kind"]]
     assert kinds.count("miss") == 1 and kinds.count("background") == 2
-
-
-def test_controls_hide_predictions_and_classes():
-    segments, _ = segments_of_small_case()
-    assert shown_rows(segments).sum() == 9
-    assert shown_rows(segments, min_score=0.6).sum() == 3 + 4, "an equal score is shown"
-    assert shown_rows(segments, top_k=2).sum() == 3 + 2
-    assert shown_rows(segments, 0.6, 2, {1}).sum() == 1
 
 
 def test_columns_are_packed_one_after_the_other():

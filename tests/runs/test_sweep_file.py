@@ -140,7 +140,8 @@ def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, be
         ("watch", 6),
         ("hapt_loso", 30),
         ("hapt_folds3", 3),
-        ("hapt_choices", 21),
+        ("hapt_choices", 18),
+        ("hapt_gyroscope", 6),
     ],
 )
 def test_the_sweeps_of_the_repository_are_right(name, runs):

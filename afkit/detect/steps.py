@@ -1,0 +1,50 @@
+"""How the detections of one recording come about: scores of each level, candidates, what is kept."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from afkit.config import Recipe
+from afkit.data.batches import collate
+from afkit.data.items import Item
+from afkit.detect.decoding import decode_batch
+from afkit.detect.prediction import padded_steps, suppress, to_table
+from afkit.detect.suppression import Kept
+from afkit.segments import grid_to_sec
+
+
+class DetectionSteps(NamedTuple):
+    """What happens between the features of a recording and its detections."""
+
+    times_sec: list[np.ndarray]  # per level (P_l,) float32: where its points are, in seconds
+    scores: list[np.ndarray]  # per level (P_l, K) float32: probability of each class
+    candidates: pd.DataFrame  # video, start_sec, end_sec, label, score: decoded from all points
+    kept: pd.DataFrame  # the same columns: after suppression
+
+
+@torch.no_grad()
+def detection_steps(model: nn.Module, recipe: Recipe, item: Item) -> DetectionSteps:
+    """The steps from a recording to its detections; `kept` is what `detect_items` gives (section 3.4 of ActionFormer).
+
+    Args:
+        model: a network built from the recipe; put into eval mode.
+        recipe: strides, decoding, suppression.
+        item: the whole recording; it goes through the network at once.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    batch = collate([item], padded_steps(item.features.shape[1], recipe))
+    out = model(batch.features.to(device), batch.mask.to(device))
+    positions = [points[mask[0], 0] for points, mask in zip(out.points, out.masks, strict=True)]
+    scores = [logits[0, mask[0]].float().sigmoid() for logits, mask in zip(out.logits, out.masks, strict=True)]
+    found = decode_batch(out, recipe)
+    rows = Kept(found.segments[None], found.scores[None], found.labels[None], found.offsets[1:])
+    return DetectionSteps(
+        [grid_to_sec(own, item.fps, item.stride, item.num_frames).cpu().numpy() for own in positions],
+        [own.cpu().numpy() for own in scores],
+        to_table(rows, [item]),
+        to_table(suppress(found, recipe), [item]),
+    )

@@ -1,0 +1,123 @@
+"""README.md says what is true: its commands are run as they stand, in a copy of what git holds."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+
+import afkit
+from afkit.published import published
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.M | re.S))  # one of each language
+INSTALLED = Path(sys.prefix) / ".installed"
+ADDRESS = re.compile(r"open (http://127\.0\.0\.1:\d+/\?token=\S+) in a browser")
+PERCENT = r"(\d+\.\d+)"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A copy of what git holds, with the packages of this environment as `make install` would have put them there."""
+    if not INSTALLED.is_file():
+        pytest.skip("this environment was not made by make install")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("what git holds is not known here")
+    folder = tmp_path_factory.mktemp("clone")
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+    for name in ("pyproject.toml", "constraints.txt"):  # older than the installation: nothing is installed anew
+        os.utime(folder / name, (0, 0))
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def surroundings(clone):
+    """Environment of the commands: the package is that of the copy."""
+    return os.environ | {"PYTHONPATH": str(clone), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="module")
+def printed(clone, surroundings):
+    """What the first command prints."""
+    pytest.importorskip("papermill", reason="notebooks are run by papermill")
+    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
+    command = BLOCKS["sh"].splitlines()[0].split()
+    done = subprocess.run(command, cwd=clone, env=surroundings, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def table(text):
+    """{row: its numbers in percent} of the table of mAP by tIoU."""
+    rows = text.partition("mAP [%] at tIoU")[2].splitlines()[1:3]
+    return {row[:32].strip(): [float(number) for number in re.findall(PERCENT, row[32:])] for row in rows}
+
+
+@pytest.mark.slow
+def test_the_first_command_ends_with_the_table_that_is_shown(printed):
+    shown, found = table(BLOCKS["text"]), table(printed)
+    assert shown.keys() == found.keys() and len(shown) == 2
+    assert found["class frequencies and durations"] == shown["class frequencies and durations"]
+    low, high = map(float, re.search(r"would lie between (\d+) and (\d+) \(bootstrap", TEXT).groups())
+    assert len(found["ActionFormer"]) == 6 and low <= found["ActionFormer"][-1] <= high  # processors round differently
+    assert low <= shown["ActionFormer"][-1] <= high
+
+
+@pytest.mark.slow
+def test_the_second_command_opens_the_inspector(clone, surroundings, printed):
+    command = BLOCKS["sh"].splitlines()[1].split()
+    process = subprocess.Popen(command, cwd=clone, env=surroundings, stdout=subprocess.PIPE, text=True, process_group=0)
+    try:
+        address = next(found[1] for line in process.stdout if (found := ADDRESS.search(line)))
+        page = urllib.request.urlopen(address, timeout=120).read().decode()
+        assert "afkit-inspector" in page or "Inspector" in page
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+@pytest.mark.slow
+def test_the_lines_of_python_find_actions(clone, printed, monkeypatch, capsys):
+    monkeypatch.chdir(clone)
+    names = {}
+    exec(compile(BLOCKS["python"], "README.md", "exec"), names)
+    detections = names["detections"]
+    assert list(detections) == ["video", "start_sec", "end_sec", "label", "score"] and len(detections) > 0
+    assert names["features"].shape[1] == 30 and detections["end_sec"].max() < len(names["features"])
+    assert isinstance(names["model"], torch.nn.Module)
+
+
+def test_each_language_has_one_block():
+    assert len(re.findall(r"^```\w+$", TEXT, re.M)) == len(BLOCKS)
+    assert BLOCKS["sh"].splitlines() == ["make demo", "make view"]
+
+
+def test_the_published_experiments_are_those_of_the_package():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+\.\d+) \|$", TEXT, re.M)
+    names = [name for name in afkit.recipe_names() if published(name)]
+    assert [name for name, _ in rows] == names and len(names) == 11
+    for name, value in rows:
+        assert float(value) == published(name).average_map
+
+
+def test_the_tree_names_what_there_is():
+    tree = TEXT.partition("## The tree")[2].partition("```\n")[2].partition("```")[0]
+    top = set(re.findall(r"^([\w.]+)/?(?: |$)", tree, re.M)) | {"results", "constraints.txt"}
+    assert all((ROOT / name).exists() for name in top - {"data", "results"})
+    assert {path.parent.name for path in ROOT.glob("[a-z]*/README.md")} <= top
+    assert {path.parent.name for path in ROOT.glob("*/*.py")} - {"tests"} <= top
+    rooms = set(re.findall(r"^  (\w+)/ ", tree, re.M))
+    assert rooms == {path.parent.name for path in (ROOT / "afkit").glob("*/__init__.py")}
+    modules = set(re.findall(r"(\w+\.py) ", tree))
+    assert modules == {path.name for path in (ROOT / "afkit").glob("*.py")} - {"__init__.py", "__main__.py"}
