@@ -156,6 +156,7 @@ def test_the_sweeps_of_the_repository_are_right(name, runs):
         "hapt_loso",
         "hapt_folds3",
         "hapt_choices",
+        "hapt_gyroscope",
     }
 
 
