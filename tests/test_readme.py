@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -74,14 +76,26 @@ def test_the_first_command_ends_with_the_table_that_is_shown(printed):
     assert low <= shown["ActionFormer"][-1] <= high
 
 
+def read_page(address, wait_sec=180):
+    """What a server answers, once it does."""
+    until = time.monotonic() + wait_sec
+    while True:
+        try:
+            return urllib.request.urlopen(address, timeout=wait_sec).read().decode()
+        except urllib.error.URLError:  # it begins to listen after it has said where
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.3)
+
+
 @pytest.mark.slow
 def test_the_second_command_opens_the_inspector(clone, surroundings, printed):
     command = BLOCKS["sh"].splitlines()[1].split()
     process = subprocess.Popen(command, cwd=clone, env=surroundings, stdout=subprocess.PIPE, text=True, process_group=0)
     try:
         address = next(found[1] for line in process.stdout if (found := ADDRESS.search(line)))
-        page = urllib.request.urlopen(address, timeout=120).read().decode()
-        assert "afkit-inspector" in page or "Inspector" in page
+        page = read_page(address)
+        assert "afkit.inspector.widget.Inspector" in page
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
