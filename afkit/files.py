@@ -132,7 +132,16 @@ def scratch_folder(final: Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str, sync: bool = True) -> None:
-    """Write UTF-8 text atomically; `sync` as of `atomic_open`."""
+    """Write UTF-8 text atomically.
+
+    Args:
+        path: of the file; missing folders are made.
+        text: its whole content.
+        sync: as of `atomic_open`.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
     with atomic_open(path, sync) as file:
         file.write(text.encode())
 
@@ -152,7 +161,16 @@ def write_json_gz(path: str | Path, value: Any) -> None:
 
 
 def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
-    """Write a numpy array as .npy atomically; `sync` as of `atomic_open`."""
+    """Write an array as .npy atomically.
+
+    Args:
+        path: of the file; missing folders are made.
+        array: of NumPy.
+        sync: as of `atomic_open`.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
     import numpy as np  # takes a tenth of a second
 
     with atomic_open(path, sync) as file:

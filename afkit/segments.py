@@ -30,7 +30,17 @@ def sec_to_grid(times_sec: Times, fps: float | Times, stride: float | Times, num
 
 
 def grid_to_sec(grid: Times, fps: float | Times, stride: float | Times, num_frames: float | Times) -> Times:
-    """Positions on the feature grid to seconds; the inverse of `sec_to_grid`."""
+    """Positions on the feature grid to seconds; the inverse of `sec_to_grid`.
+
+    Args:
+        grid: positions, 0 being the first feature vector; a number, array or tensor.
+        fps: frames per second.
+        stride: frames between two feature vectors.
+        num_frames: frames that one vector covers.
+
+    Returns:
+        Seconds, of the type and shape of grid: `(grid * stride + num_frames / 2) / fps`.
+    """
     return (grid * stride + 0.5 * num_frames) / fps
 
 

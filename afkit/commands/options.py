@@ -22,7 +22,15 @@ def data_folder(options: argparse.Namespace) -> Path:
 
 
 def assignments(texts: Sequence[str], option: str) -> dict[str, object]:
-    """["a.b=1"] -> {"a.b": 1}; values are JSON, or text where they are not."""
+    """["a.b=1"] -> {"a.b": 1}; values are JSON, or text where they are not.
+
+    Args:
+        texts: as on the command line.
+        option: its name, for the message.
+
+    Raises:
+        ValueError: a text without `=` or without a name.
+    """
     pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")

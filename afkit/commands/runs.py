@@ -44,7 +44,8 @@ def run_notebooks(options: argparse.Namespace) -> int:
 
         write_pages(folder)
     from afkit.evaluation.report import headline
-    from afkit.runs.folder import project_root, split_suffix
+    from afkit.runs.folder import project_root
+    from afkit.runs.names import split_suffix
 
     data_root = project_root() / options.data_root
     suffix = split_suffix(recipe(options.recipe, overrides), data_root, str(parameters.get("split", "")))

@@ -46,6 +46,13 @@ def choose_subsets(
 ) -> tuple[list[str], list[str]]:
     """The subsets for training and test: those given, or what their names say where there are two.
 
+    Args:
+        annotations: the file, whose subsets are meant.
+        train, test: those that the user named; empty to choose by name.
+
+    Returns:
+        Names for training, names for test; both in lower case.
+
     Raises:
         ValueError: the file lacks a given subset, or its names leave open what is for training.
     """

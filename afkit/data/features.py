@@ -25,7 +25,16 @@ def locate(root: str | Path, relative: str) -> Path:
 
 
 def feature_files(config: DataConfig, root: str | Path, video: str) -> list[Path]:
-    """One path per feature folder; for an HDF5 file of all videos the file itself."""
+    """One path per feature folder; for an HDF5 file of all videos the file itself.
+
+    Args:
+        config: folders or HDF5 files, prefix and suffix of the names.
+        root: folder of all data sets.
+        video: its id.
+
+    Returns:
+        Paths in the order of `config.features`; they need not exist.
+    """
     return [_file_of(config, locate(root, folder), video) for folder in config.features]
 
 
@@ -50,7 +59,11 @@ def inner_path(name: str, video: str) -> Path:
 
 
 def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
-    """Whether every feature folder has a file for the video, and every HDF5 file of all videos an array."""
+    """Whether every feature folder has a file for the video, and every HDF5 file of all videos an array.
+
+    Args:
+        config, root, video: as of `feature_files`.
+    """
     return all(
         path.is_file() and (Path(folder).suffix not in HDF5 or holds_array(path, config.prefix + video))
         for folder, path in zip(config.features, feature_files(config, root, video), strict=True)
@@ -77,6 +90,9 @@ class RawFeatures:
 
     def rows(self, start: int = 0, stop: int | None = None, step: int = 1) -> np.ndarray:
         """Rows `start:stop:step`, channels of all parts joined: a new (T, C) float32 array.
+
+        Args:
+            start, stop, step: rows (steps of the grid) as of a slice.
 
         Raises:
             ValueError: the file cannot be read; the message names it.
@@ -120,19 +136,36 @@ def read_features(config: DataConfig, root: str | Path, video: str) -> np.ndarra
     """The features of one video as (T, C) float32, channels of all folders joined; else as `open_features`.
 
     Folders whose lengths differ are cut to the shortest.
+
+    Args:
+        config, root, video: as of `feature_files`.
     """
     return open_features(config, root, video).rows()
 
 
 def read_parts(config: DataConfig, root: str | Path, video: str) -> list[np.ndarray]:
-    """The (T, C) float32 array of each feature folder; their T may differ. Errors as of `open_features`."""
+    """The (T, C) float32 array of each feature folder; their T may differ. Errors as of `open_features`.
+
+    Args:
+        config, root, video: as of `feature_files`.
+    """
     paths = feature_files(config, root, video)
     parts = [open_array(path, config.prefix + video, video) for path in paths]
     return [RawFeatures([part], [path], video).rows() for part, path in zip(parts, paths, strict=True)]
 
 
 def join_parts(config: DataConfig, parts: list[np.ndarray], video: str, path: Path) -> np.ndarray:
-    """Channels of all folders side by side, cut to the shortest: (T, C). `path` is for the message of a wrong width."""
+    """Channels of all folders side by side, cut to the shortest: (T, C). `path` is for the message of a wrong width.
+
+    Args:
+        config: the width to expect.
+        parts: an array (T_i, C_i) of each feature folder.
+        video: its id, for the message.
+        path: of its first file, for the message.
+
+    Raises:
+        ValueError: the widths do not add up to the recipe's.
+    """
     length = min(len(part) for part in parts)
     joined = parts[0] if len(parts) == 1 else np.concatenate([part[:length] for part in parts], axis=1)
     _check_width(config, joined.shape[1], video, path)

@@ -73,7 +73,11 @@ class Source(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """The whole of a UTF-8 file."""
+    """The whole of a UTF-8 file.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -81,7 +85,15 @@ def read_text(path: Path) -> str:
 
 
 def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
-    """A number in the file's unit; or the seconds of 1:02:03.5, and True."""
+    """A number in the file's unit; or the seconds of 1:02:03.5, and True.
+
+    Args:
+        text: a cell, or a number of JSON.
+        where, field: file and row, and what the number is, for the message.
+
+    Raises:
+        ValueError: it is neither.
+    """
     clock = isinstance(text, str) and CLOCK.fullmatch(text)
     if clock:
         return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3]), True
@@ -92,7 +104,18 @@ def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
 
 
 def to_row(video: str, start: Any, end: Any, label: Any, where: str, label_id: int | None = None) -> Row:
-    """A row from cells as they stand in the file."""
+    """A row from cells as they stand in the file.
+
+    Args:
+        video: id of the recording.
+        start, end: cells, as of `to_time`.
+        label: name of the class.
+        where: file and row, for messages.
+        label_id: number of the class where the file has one.
+
+    Raises:
+        ValueError: a cell that cannot be read; the message names file and row.
+    """
     (start, clock), (end, other) = to_time(start, where, "start"), to_time(end, where, "end")
     if clock != other:
         raise ValueError(f"{where}: mixed units, start and end are not written alike; correct one")
@@ -100,7 +123,17 @@ def to_row(video: str, start: Any, end: Any, label: Any, where: str, label_id: i
 
 
 def remember(found: Source, video: str, where: str, values: Mapping[str, Any]) -> None:
-    """Add what a row says about its recording; two rows must not contradict each other."""
+    """Add what a row says about its recording; two rows must not contradict each other.
+
+    Args:
+        found: what was read so far; changed.
+        video: id of the recording.
+        where: file and row, for the message.
+        values: field of `Recording` -> what the row says.
+
+    Raises:
+        ValueError: two rows contradict each other.
+    """
     known = found.recordings.get(video, Recording(where))
     new: dict[str, Any] = {}
     for field in ("subset", "group", "duration", "fps"):
@@ -140,7 +173,16 @@ def field_names(keys: Iterable[str], columns: Mapping[str, str]) -> dict[str, st
 
 
 def read_table(path: Path, columns: Mapping[str, str], found: Source) -> Iterator[tuple[str, dict[str, str]]]:
-    """(where, {field: cell}) of each row; the first row names the columns."""
+    """(where, {field: cell}) of each row; the first row names the columns.
+
+    Args:
+        path: CSV, TSV or the like.
+        columns: field -> name of its column, where that is not a usual one.
+        found: receives the names of the columns that were read.
+
+    Raises:
+        ValueError: a column that is missing, a row that is none; the message names file and row.
+    """
     text = read_text(path)
     header = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))

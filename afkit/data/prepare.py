@@ -22,7 +22,14 @@ def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
 
 
 def can_prepare(recipe: Recipe, data_root: str | Path, source: str = "", fetch: bool = False) -> bool:
-    """Whether `prepare` has what it needs, as far as can be told without reading it."""
+    """Whether `prepare` has what it needs, as far as can be told without reading it.
+
+    Args:
+        recipe: of the data set.
+        data_root: folder of all data sets.
+        source: archive or folder, as of `prepare`.
+        fetch: whether it may be downloaded.
+    """
     archive = ARCHIVES.get(_data_set(recipe))
     found = archive is not None and (fetch or (Path(data_root) / archive.name).is_file())
     return not missing_parts(recipe.data, data_root) or bool(source) or _data_set(recipe) == "watch" or found

@@ -26,7 +26,19 @@ def write_features(
     part: Path,
     on_file: Callable[[int, int], None] | None,
 ) -> None:
-    """Write into `part` the feature files that `folder` lacks, one at a time."""
+    """Write into `part` the feature files that `folder` lacks, one at a time.
+
+    Args:
+        config: widths, stride and names of the features.
+        seed: with a video's name, of its random numbers.
+        timelines: the videos.
+        folder: of the finished files.
+        part: folder to write into.
+        on_file: receives how many files are done, and of how many.
+
+    Raises:
+        ValueError: the disk has too little room.
+    """
     tasks = [
         (timeline, inside(features) / f"{config.prefix}{timeline.name}{config.suffix}", channels)
         for features, channels in _channels(config, folder).items()

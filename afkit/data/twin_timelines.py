@@ -70,7 +70,14 @@ def kind_of(config: DataConfig, timeline: Timeline) -> str:
 
 
 def generate_timelines(recipe: Recipe, seed: int, count: int, classes: int) -> Iterator[Timeline]:
-    """Yield the timelines of a small data set: `count` videos per subset, some longer than max_seq_len."""
+    """Yield the timelines of a small data set: `count` videos per subset, some longer than max_seq_len.
+
+    Args:
+        recipe: lengths on the grid, subsets.
+        seed: of the random numbers.
+        count: videos of each subset.
+        classes: of their actions.
+    """
     config, style = recipe.data, style_of(recipe.data)
     window_frames = style.window_frames or config.num_frames
     rng = np.random.default_rng(seed)
@@ -116,7 +123,11 @@ def _place_actions(rng: np.random.Generator, steps: int) -> np.ndarray:
 
 
 def read_source(path: Path) -> tuple[dict[str, dict[str, str]], list[Timeline]]:
-    """Names of the labels by kind, and the timelines, of a real annotation file."""
+    """Names of the labels by kind, and the timelines, of a real annotation file.
+
+    Raises:
+        ValueError: it is no annotation file of a kind that is known.
+    """
     try:
         if path.suffix == ".csv":
             return _read_epic(path.parent)

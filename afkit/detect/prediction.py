@@ -110,7 +110,17 @@ def predict_dataset(
 
 @torch.no_grad()
 def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backend: str = "auto") -> pd.DataFrame:
-    """Detections of some items together; each item's grid gives the way back to seconds."""
+    """Detections of some items together; each item's grid gives the way back to seconds.
+
+    Args:
+        model: a network built from the recipe; put into eval mode.
+        recipe: padding, decoding, suppression.
+        items: B whole recordings, as of `Dataset`.
+        backend: of the suppression, as of `afkit.nms`.
+
+    Returns:
+        DataFrame video, start_sec, end_sec (seconds), label, score, by falling score in each recording.
+    """
     model.eval()
     device = next(model.parameters()).device
     batch = collate(items, padded_steps(max(item.features.shape[1] for item in items), recipe))
@@ -132,7 +142,16 @@ def padded_steps(longest: int, recipe: Recipe) -> int:
 def detect_in_windows(
     model: nn.Module, recipe: Recipe, item: Item, window_steps: int, backend: str = "auto"
 ) -> pd.DataFrame:
-    """Detections of one item that goes through the network in windows; duplicates are suppressed once, over all."""
+    """Detections of one item that goes through the network in windows; duplicates are suppressed once, over all.
+
+    Args:
+        model, recipe, backend: as of `detect_items`.
+        item: the recording, however long.
+        window_steps: steps of the grid that go through the network at once.
+
+    Returns:
+        As of `detect_items`.
+    """
     return to_table(suppress(window_candidates(model, recipe, item, window_steps), recipe, backend), [item])
 
 
@@ -167,7 +186,13 @@ def to_table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
 
 
 def suppress(candidates: Candidates, recipe: Recipe, backend: str = "auto") -> Kept:
-    """NMS with a recipe's settings, of all videos together."""
+    """NMS with a recipe's settings, of all videos together.
+
+    Args:
+        candidates: of B videos, on their grids.
+        recipe: its `decode` section.
+        backend: as of `afkit.nms`.
+    """
     config = recipe.decode
     # without NMS the original keeps every candidate
     every = max(int(candidates.offsets.diff().max()), 1) if config.nms == "none" else config.max_segments

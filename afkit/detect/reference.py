@@ -22,10 +22,19 @@ def suppress(
     max_segments: int,
     voting_threshold: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What `afkit.nms` does, without its checks: segments (M, 2), scores (M,), labels (M,).
+    """What `afkit.nms` does, without its checks.
 
     The picks of a group never rise, so the best of what is left over all groups gives the same list as each group
     on its own followed by a sort, and it may stop after `max_segments`.
+
+    Args:
+        segments: (M, 2) float32, onsets and ends.
+        scores: (M,) float32.
+        labels: (M,) int64.
+        method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold: as of `afkit.nms`.
+
+    Returns:
+        The kept segments, scores and labels, by falling score.
     """
     onset, end = segments.unbind(1)  # (N,)
     length = end - onset + LENGTH_EPS

@@ -182,7 +182,13 @@ def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
 
 
 def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> np.ndarray:
-    """(V,) mAP of each video with ground truth as if it were alone, mean over the thresholds, by first row in gt."""
+    """(V,) mAP of each video with ground truth as if it were alone, mean over the thresholds, by first row in gt.
+
+    Args:
+        gt: rows with video, start_sec, end_sec (seconds), label.
+        predictions: the same and score.
+        tious: (S,) thresholds, above 0 and at most 1.
+    """
     tious = check_tious(tious)
     video, names = pd.factorize(videos_of(gt, "gt"))
     label, classes = pd.factorize(labels_of(gt, "gt"))

@@ -96,7 +96,10 @@ def normalised_ap(
     false_before: np.ndarray | None = None,
     num_gt: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Normalised AP of each class at each threshold, interpolated as AP is; arguments as in `normalised_precision`.
+    """Normalised AP of each class at each threshold, interpolated as AP is.
+
+    Args:
+        matches, keep, false_before, num_gt: as of `normalised_precision`.
 
     Returns:
         (K, S) float64 in [0, 1]; 0 for a class without predictions, NaN for one without a ground truth that counts.

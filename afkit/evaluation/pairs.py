@@ -92,6 +92,11 @@ def rank(prediction_class: np.ndarray, scores: np.ndarray, stable: bool) -> np.n
 
     Equal scores stay in the order of the table, or, if not stable, in that of the original's reversed `argsort`
     over the class (which depends on NumPy's sorting).
+
+    Args:
+        prediction_class: (P,) int64, position of each prediction's class.
+        scores: (P,) float.
+        stable: whether equal scores stay in the order of the table.
     """
     if stable:
         small = np.int16 if prediction_class.max(initial=0) < 2**15 else np.int64  # NumPy sorts 16 bits in linear time

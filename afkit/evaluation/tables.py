@@ -8,7 +8,16 @@ PREDICTION_COLUMNS = [*GT_COLUMNS, "score"]
 
 
 def check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
-    """Raise a ValueError that lists the columns which the table (called `name` in the message) lacks."""
+    """Refuse a table that lacks columns.
+
+    Args:
+        table: any table of a user.
+        name: what the message calls it.
+        columns: that it must have.
+
+    Raises:
+        ValueError: it lacks some.
+    """
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(f"{name} lacks the columns {', '.join(missing)}; it needs {', '.join(columns)}")

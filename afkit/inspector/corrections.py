@@ -92,6 +92,11 @@ def corrected_gt(video: str, segments: list[list[float]]) -> pd.DataFrame:
 def save_corrected(path: str | Path, inspected: Inspected, corrections: Corrections) -> None:
     """Write a new annotation file with the corrections; see `afkit.data.corrected.write_corrected`.
 
+    Args:
+        path: the new file.
+        inspected: with the annotation file that is corrected.
+        corrections: video -> all its segments as they should be.
+
     Raises:
         ValueError: there is no correction, it is not known which file to correct, or as `write_corrected`.
     """

@@ -135,7 +135,16 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
 
 
 def find_data_root(root: Path, relative: str, folder: Path) -> Path:
-    """Where a run's data are: a relative data root begins at the working directory or at a folder above the run's."""
+    """Where a run's data are: a relative data root begins at the working directory or at a folder above the run's.
+
+    Args:
+        root: as the run noted it, or as the user gave it.
+        relative: a file of the data set, below the root.
+        folder: of the run.
+
+    Raises:
+        ValueError: the file is in none of these places.
+    """
     places = [base / root for base in (Path.cwd(), *folder.parents)]
     found = next((place for place in places if locate(place, relative).is_file()), None)
     if found is None:
@@ -269,7 +278,13 @@ def pack_matching(matching: pd.DataFrame) -> bytes:
 
 
 def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: float) -> dict[str, Any]:
-    """What the inspector knows of the whole run, ready for JSON."""
+    """What the inspector knows of the whole run, ready for JSON.
+
+    Args:
+        inspected: the run.
+        tious: (S,) thresholds to choose from.
+        tiou, min_score: those to begin with.
+    """
     table = list_videos(inspected, tiou, min_score).reset_index()
     videos = table.astype(object).where(table.notna(), None).to_dict("records")
     facts: dict[str, Any] = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}

@@ -46,7 +46,16 @@ def write_inspector(
 def write_page(
     path: str | Path, runs: Sequence[Inspected], tious: Sequence[float], tiou: float, min_score: float
 ) -> None:
-    """As `write_inspector`, of one run or of several that were made comparable; the first one's title is the page's."""
+    """As `write_inspector`, of one run or of several that were made comparable; the first one's title is the page's.
+
+    Args:
+        path: of the page.
+        runs: one run, or several as of `make_comparable`.
+        tious, tiou, min_score: as of `write_inspector`.
+
+    Raises:
+        ValueError: as of `write_inspector`.
+    """
     if Path(path).suffix != ".html":
         raise ValueError(f"a page's name ends in .html, not as in '{Path(path).name}'")
     check_tious([*tious, tiou])

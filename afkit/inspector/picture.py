@@ -33,7 +33,11 @@ def draw_stand_in(inspected: Inspected, video: str, tiou: float = 0.5, min_score
 
 
 def picture_png(inspected: Inspected, video: str, tiou: float = 0.5, min_score: float = 0.2) -> bytes:
-    """`draw_stand_in` as PNG; a remark without a timeline where there is nothing to draw."""
+    """`draw_stand_in` as PNG; a remark without a timeline where there is nothing to draw.
+
+    Args:
+        inspected, video, tiou, min_score: as of `draw_stand_in`.
+    """
     buffer = io.BytesIO()
     draw_stand_in(inspected, video, tiou, min_score).savefig(buffer, format="png")
     return buffer.getvalue()

@@ -71,7 +71,14 @@ def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, most_p
 
 
 def pack_curves(times_sec: np.ndarray, scores: np.ndarray, labels: np.ndarray, most_points: int) -> Track:
-    """Curves as `read_track` gives them, of the classes that reach LEAST_SCORE somewhere."""
+    """Curves as `read_track` gives them, of the classes that reach LEAST_SCORE somewhere.
+
+    Args:
+        times_sec: (T,) seconds, evenly spaced.
+        scores: (T, K) in [0, 1], a column for each label id; (T, 1) for any class.
+        labels: label ids of the inspector's classes.
+        most_points: as of `thin_curves`.
+    """
     begin_sec, step_sec, thin = thin_curves(times_sec, scores, most_points)
     known = np.flatnonzero((labels >= 0) & (labels < scores.shape[1]))  # positions
     columns = thin[:, labels[known]] if scores.shape[1] > 1 else thin
@@ -140,7 +147,13 @@ def _read_media(folder: Path, video: str) -> Track:
 
 
 def link_media(folder: Path, video: str, page_dir: Path) -> Track:
-    """As the kind "media" of `read_track`, with the file's address relative to a page (`url`) in place of its bytes."""
+    """As the kind "media" of `read_track`, with the file's address relative to a page (`url`) in place of its bytes.
+
+    Args:
+        folder: of the media files.
+        video: id; its file has this name.
+        page_dir: folder of the page.
+    """
     try:
         path = find_media(folder, video)
     except ValueError as error:
@@ -150,7 +163,14 @@ def link_media(folder: Path, video: str, page_dir: Path) -> Track:
 
 
 def embed_tracks(tracks: Tracks, labels: np.ndarray, video: str, page_dir: Path) -> dict[str, Any]:
-    """All tracks of one video for a page: kind -> facts, with the numbers as base64 in `data`."""
+    """All tracks of one video for a page: kind -> facts, with the numbers as base64 in `data`.
+
+    Args:
+        tracks: of the run.
+        labels: (K,) label ids of the inspector's classes.
+        video: its id.
+        page_dir: folder of the page.
+    """
     found = {}
     for kind in (kind for kind, there in tracks.offered().items() if there):
         if kind == "media" and tracks.videos is not None:

@@ -48,7 +48,15 @@ def masked(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def normalise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Layer norm over the channels of (B, T, C), in the parameters' precision; weight and bias (1, C, 1)."""
+    """Layer norm over the channels.
+
+    Args:
+        x: (B, T, C) float.
+        weight, bias: (1, C, 1) float; their dtype is that of the mean and the variance.
+
+    Returns:
+        (B, T, C) of the dtype of x.
+    """
     return F.layer_norm(x.to(weight.dtype), x.shape[2:], weight.flatten(), bias.flatten(), eps=1e-5)
 
 

@@ -13,7 +13,16 @@ _ENTRY = {"ema": "state_dict_ema", "raw": "state_dict"}  # of the original's fil
 
 
 def save_weights(model: nn.Module, path: str | Path, weights: str) -> None:
-    """Write a network's weights as safetensors, atomically; `weights` ("ema" or "raw") is noted inside."""
+    """Write a network's weights as safetensors, atomically.
+
+    Args:
+        model: any network.
+        path: ends in .safetensors.
+        weights: what they are, "ema" or "raw"; noted inside.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     with atomic_open(path) as file:
         file.write(safetensors.torch.save(state, metadata={"weights": weights}))
@@ -44,7 +53,16 @@ def load_weights(model: nn.Module, path: str | Path, weights: str = "ema") -> No
 
 
 def fit_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
-    """Load named tensors; a ValueError names the first that does not fit, and the model is then unchanged."""
+    """Load named tensors into a network; where one does not fit, the network stays as it was.
+
+    Args:
+        model: changed in place.
+        state: name -> tensor, all of the model's and no others.
+        path: of their file, for the message.
+
+    Raises:
+        ValueError: the first name or shape that does not fit.
+    """
     _check_fit(model.state_dict(), state, path)
     model.load_state_dict(state, strict=True)
 
@@ -80,6 +98,14 @@ def read_original(path: str | Path) -> dict[str, Any]:
 
 def original_weights(content: dict[str, Any], weights: str, path: str | Path) -> dict[str, Tensor]:
     """The tensors of an original checkpoint by our names (without "module.").
+
+    Args:
+        content: of the checkpoint.
+        weights: "ema" or "raw".
+        path: of its file, for the message.
+
+    Returns:
+        name -> tensor
 
     Raises:
         ValueError: the checkpoint does not hold them.

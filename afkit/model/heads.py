@@ -68,7 +68,16 @@ class Rows(NamedTuple):
 
 
 def join_levels(levels: list[Tensor], masks: list[Tensor], gap: int) -> Rows:
-    """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> Rows with `gap` empty ones after each sequence."""
+    """The levels of a pyramid behind each other, so that a head's convolutions run once.
+
+    Args:
+        levels: L tensors (B, T_l, C).
+        masks: L tensors (B, T_l, 1) bool.
+        gap: empty rows after each sequence, so that a convolution sees no neighbour.
+
+    Returns:
+        One sequence of rows for all levels and videos.
+    """
     batch, lengths = len(levels[0]), [x.shape[1] for x in levels]
 
     def join(parts: list[Tensor], between: float) -> Tensor:

@@ -124,5 +124,13 @@ class Criterion(nn.Module):
     def targets(
         self, points: Tensor, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
     ) -> tuple[Tensor, Tensor]:
-        """Class targets (B, P, K) before smoothing and offset targets (B, P, 2) for points (P, 4)."""
+        """What each point of each video is to say.
+
+        Args:
+            points: (P, 4) of all levels.
+            segments, labels: of B videos, (N_b, 2) on the grid and (N_b,) int64; None for a video without annotation.
+
+        Returns:
+            Class targets (B, P, K) before smoothing; offset targets (B, P, 2) in strides.
+        """
         return assign_targets(points, *pad_actions(segments, labels, points.device), self.num_classes, self.config)

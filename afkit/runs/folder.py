@@ -6,23 +6,19 @@ bears the split's name as a suffix, beside the headline result.
 
 import datetime
 import hashlib
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from afkit.config import Recipe
-from afkit.data.annotations import read_annotations
 from afkit.data.features import locate
 from afkit.data.report import fingerprint
-from afkit.evaluation.exports import safe_names
 from afkit.files import project_root, read_json, write_json
-from afkit.recipe_files import recipe_file
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.code import changed_code, stage_code, values_in_kernel
+from afkit.runs.names import run_folder, split_suffix
 from afkit.runs.provenance import commit_in_words, provenance
 
 STAGES = ("01_data", "02_train", "03_eval", "04_visualize")
@@ -47,46 +43,6 @@ class Run:
     seed: int
     data_root: Path
     suffix: str = ""  # of the files and folders that belong to another split than the recipe's own
-
-
-def run_folder(
-    recipe: str, seed: int, overrides: Mapping[str, Any], results: str | Path = "results", name: str = ""
-) -> Path:
-    """`<results>/<recipe>/seed<seed>[-<digest of what was changed>]`, or `<results>/<recipe>/<name>`.
-
-    Changed are the overrides, and all settings of a recipe file, of which `recipe` is then the name without its ending.
-    """
-    if not name:
-        name = f"seed{seed}"
-        changed = dict(overrides) | own_settings(recipe)
-        if changed:
-            canonical = json.dumps(changed, sort_keys=True)
-            name += "-" + hashlib.sha256(canonical.encode()).hexdigest()[:8]
-    own = recipe_file(recipe)
-    return project_root() / results / (own.stem if own else recipe) / name
-
-
-def split_suffix(recipe: Recipe, data_root: str | Path, split: str) -> str:
-    """What the files of a split are told by: "" for the recipe's test subsets, else "-" and the split's name.
-
-    Args:
-        recipe: its annotation file and test subsets.
-        data_root: folder of all data sets; while nothing is prepared there, any name is taken.
-        split: name of a subset, compared without case; "" for the test subsets.
-
-    Raises:
-        ValueError: the annotation file has no such subset; the message lists those it has.
-    """
-    split = split.lower()
-    if not split or {split} == {subset.lower() for subset in recipe.data.test_subsets}:
-        return ""
-    path = locate(data_root, recipe.data.annotations)
-    if path.is_file():
-        videos = Counter(video.subset for video in read_annotations(path).videos.values())
-        if split not in videos:
-            there = ", ".join(f"'{subset}' ({number})" for subset, number in sorted(videos.items()))
-            raise ValueError(f"{path} has no split '{split}'; choose one of (with their numbers of videos): {there}")
-    return f"-{safe_names([split])[split]}"
 
 
 def start_stage(
@@ -140,7 +96,15 @@ def start_stage(
 
 
 def check_same_run(folder: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """The content of run.json; a ValueError where it is of another recipe or seed, with the first difference."""
+    """The content of run.json of a folder that is used again.
+
+    Args:
+        folder: of the run.
+        recipe, seed: of the run that is about to use it.
+
+    Raises:
+        ValueError: it is of another recipe or seed; the message names the first difference.
+    """
     facts = read_run(folder)
     for key, value in {"recipe": recipe.model_dump(mode="json"), "seed": seed}.items():
         if key in facts and facts[key] != value:
@@ -163,6 +127,15 @@ def check_data(folder: Path, recipe: Recipe, data_root: str | Path, split: str =
     """As `check_same_data`, with the fingerprint of the data that is there, if any.
 
     Of another split than the recipe's own, whose labels may have come later, a line is printed instead.
+
+    Args:
+        folder: of the run.
+        recipe: whose data are meant.
+        data_root: folder of all data sets.
+        split: subset that is evaluated; "" for the recipe's.
+
+    Raises:
+        ValueError: the data have changed since.
     """
     run = Run(folder, "", recipe, 0, Path(data_root))
     if not read_run(folder).get("data") or not locate(data_root, recipe.data.annotations).is_file():
@@ -207,7 +180,13 @@ def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
 
 
 def note_stage(folder: Path, stage: str, **changes: Any) -> None:
-    """Change some entries of a stage (with its suffix, if any) in run.json; the seconds follow from its times."""
+    """Change some entries of a stage in run.json; the seconds follow from its times.
+
+    Args:
+        folder: of the run.
+        stage: e.g. "02_train", with the suffix of its split, if any.
+        changes: entry -> value.
+    """
     _write_noted(folder, read_run(folder), stage, changes)
 
 
@@ -221,7 +200,13 @@ def _write_noted(folder: Path, facts: dict[str, Any], stage: str, changes: Mappi
 
 
 def fail_stage(folder: Path, stage: str, error: str) -> None:
-    """Note in run.json that a stage failed, and why."""
+    """Note in run.json that a stage failed, and why.
+
+    Args:
+        folder: of the run.
+        stage: e.g. "02_train".
+        error: one sentence.
+    """
     note_stage(folder, stage, status="failed", finished=_now(), error=error)
 
 
@@ -239,6 +224,12 @@ def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str
     """Whether a stage finished with these notebook parameters, and its files are still there and up to date.
 
     They are not where the stage whose files it reads ended after it had begun.
+
+    Args:
+        folder: of the run.
+        stage: e.g. "02_train".
+        parameters: of its notebook.
+        suffix: of its split; "" for the recipe's.
     """
     stages = read_run(folder).get("stages", {})
     entry, before = stages.get(stage + suffix, {}), stages.get(MADE_FROM.get(stage), {})

@@ -27,10 +27,9 @@ from afkit.runs.folder import (
     is_done,
     note_stage,
     project_root,
-    run_folder,
-    split_suffix,
 )
 from afkit.runs.lock import LOCK, locked
+from afkit.runs.names import run_folder, split_suffix
 from afkit.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
 from afkit.runs.places import hide_places, portable, relative_to_project
 from afkit.runs.threads import SPIN_COUNT

@@ -74,7 +74,11 @@ def _free_port(port: int) -> int:
 def inspector_notebook(
     runs: Sequence[str | Path], data_root: str | Path = "", videos: str | Path = ""
 ) -> nbformat.NotebookNode:
-    """The notebook that is served: one cell, whose value is the inspector."""
+    """The notebook that is served: one cell, whose value is the inspector.
+
+    Args:
+        runs, data_root, videos: as of `serve_inspector`.
+    """
     folders = [str(Path(run).absolute()) for run in runs]
     several = len(folders) > 1
     source = _SOURCE.format(

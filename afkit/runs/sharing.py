@@ -17,6 +17,10 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
 
     All must call it, and all receive the detections of all videos, in the data set's order. With one process, and for
     batches of one video, they are exactly those of one process.
+
+    Args:
+        model, recipe, dataset: as of `predict_dataset`, the same in all processes.
+        arguments: its others.
     """
     rank, ranks = world()
     if ranks == 1:

@@ -98,7 +98,16 @@ def status_table(rows: Sequence[RunStatus]) -> str:
 
 
 def show_status(where: str | Path = "results", watch: bool = False, say: Callable[[str], None] = print) -> None:
-    """Print the table of `folders_of` once; with `watch` again and again, until Ctrl-C."""
+    """Print the table of `folders_of` once; with `watch` again and again, until Ctrl-C.
+
+    Args:
+        where: sweep file, or folder of runs.
+        watch: whether to print it again and again.
+        say: receives the text.
+
+    Raises:
+        ValueError: as of `folders_of`.
+    """
     folders = folders_of(where)
     while True:
         table = status_table([run_status(folder, name) for name, folder in folders.items()])

@@ -113,6 +113,12 @@ def prepare_all(
 ) -> tuple[list[Cell], dict[str, Outcome]]:
     """Prepare the data of some runs, each data set once.
 
+    Args:
+        client: of the dask cluster.
+        plan: the sweep.
+        cells: the runs that are to be made.
+        say: receives a line for each data set.
+
     Returns:
         the runs whose data is there, and how the others have failed.
     """

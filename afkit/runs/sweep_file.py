@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from afkit.config import Recipe, nearest
 from afkit.files import yaml_content
 from afkit.recipes import recipe as make_named_recipe
-from afkit.runs.folder import STAGES, run_folder
+from afkit.runs.folder import STAGES
+from afkit.runs.names import run_folder
 from afkit.runs.parameters import DEFAULT_SEED, parameters_by_stage, with_epochs
 
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from afkit.config import Recipe
 from afkit.data.prepare import prepare
 from afkit.data.twin import write_twin
-from afkit.runs.folder import fail_stage, read_run, run_folder
+from afkit.runs.folder import fail_stage, read_run
 from afkit.runs.lock import LOCK, BusyError, locked
+from afkit.runs.names import run_folder
 from afkit.runs.sweep_file import Cell, SweepFile
 
 

@@ -84,7 +84,12 @@ def compare_pair(a: CollectedRun, b: CollectedRun, data_root: str = "", resample
 
 
 def verdict(a: CollectedRun, b: CollectedRun, found: Comparison) -> str:
-    """What `compare_pair` found, in two sentences."""
+    """What `compare_pair` found, in two sentences.
+
+    Args:
+        a, b: the runs.
+        found: as of `compare_pair`.
+    """
     difference, low, high, _ = (100 * number for number in found.average_map)
     better, worse, signs = a, b, found.sign_test
     remark = " The data is generated, so this says nothing about the method." if is_generated(a) else ""

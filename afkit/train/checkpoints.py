@@ -140,7 +140,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def disk_errors_explained(folder: Path) -> Iterator[None]:
-    """Name the folder where writing into it fails. `torch.save` hides the reason behind an error of its own."""
+    """Name the folder where writing into it fails. `torch.save` hides the reason behind an error of its own.
+
+    Args:
+        folder: of the checkpoints.
+
+    Raises:
+        OSError: with a sentence that names the folder.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:

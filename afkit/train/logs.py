@@ -65,7 +65,12 @@ class EventLog:
 
 
 def open_event_log(folder: Path, first_step: int, first_epoch: int) -> EventLog | None:
-    """An EventLog, or None and a printed line where tensorboard is not installed."""
+    """An EventLog, or None and a printed line where tensorboard is not installed.
+
+    Args:
+        folder: of the run.
+        first_step, first_epoch: where the training begins or goes on.
+    """
     try:
         return EventLog(folder, first_step, first_epoch)
     except ImportError:

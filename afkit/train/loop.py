@@ -137,7 +137,13 @@ def run_steps(
     execution: Execution,
     evaluate: Callable[[nn.Module], float] | None,
 ) -> None:
-    """All steps that are left of a training; arguments as of `train`."""
+    """All steps that are left of a training.
+
+    Args:
+        state: weights, optimiser and all else that changes; changed in place.
+        record: receives the numbers of each step.
+        recipe, dataset, execution, evaluate: as of `train`.
+    """
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     every = execution.evaluate_every * steps_per_epoch  # steps
     rank, ranks = world()
@@ -170,9 +176,15 @@ def evaluate_if_due(
     steps_per_epoch: int,
     evaluate: Callable[[nn.Module], float] | None,
 ) -> None:
-    """After every so many steps (0: never): save, evaluate the averaged weights, and write the result down.
+    """After every so many epochs: save, evaluate the averaged weights, and write the result down.
 
     Saved before, so that an evaluation that fails costs no training; one that a kill cut short is then done again.
+
+    Args:
+        state, record: as of `run_steps`.
+        every: epochs between two evaluations; 0 for none.
+        steps_per_epoch: to count them.
+        evaluate: network -> average mAP as a fraction.
     """
     if evaluate is None or not every or not state.step or state.step % every:
         return

@@ -70,7 +70,17 @@ def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: st
 
 
 def check_finite(numbers: Sequence[float], step: int, videos: Sequence[str], recipe: Recipe) -> None:
-    """Raise a ValueError where a loss or the gradient's norm is infinite or not a number."""
+    """Stop where a loss or the gradient's norm is not finite.
+
+    Args:
+        numbers: losses and the gradient's norm.
+        step: of the training, for the message.
+        videos: of the batch, for the message.
+        recipe: whose learning rate the message names.
+
+    Raises:
+        ValueError: one of them is infinite or not a number.
+    """
     wrong = [number for number in numbers if not math.isfinite(number)]
     if wrong:
         raise ValueError(

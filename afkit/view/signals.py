@@ -64,7 +64,15 @@ def _envelope(signal: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarra
 
 
 def draw_panel(axes: Axes, label: str, times_sec: np.ndarray, values: np.ndarray, names: Sequence[str]) -> None:
-    """Draw an entry of `signal_panels`; a legend names its channels where they are two to six."""
+    """Draw an entry of `signal_panels`; a legend names its channels where they are two to six.
+
+    Args:
+        axes: to draw into.
+        label: of the vertical axis, with the unit.
+        times_sec: (T,) seconds.
+        values: (T, C) of the channels.
+        names: C names.
+    """
     for i, name in enumerate(names):
         axes.plot(times_sec, values[:, i], linewidth=0.8, alpha=0.85, label=plain(name, 20))
     axes.set_ylabel(plain(label).replace(" [", "\n["))  # the unit below, or the label is longer than the panel

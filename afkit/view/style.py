@@ -108,7 +108,13 @@ def plain(text: object, longest: int = 60) -> str:
 
 
 def class_name(label: int, label_names: Mapping[int, str], longest: int = 60) -> str:
-    """The name of a class as matplotlib draws it literally, or 'class 7' where 7 has no name."""
+    """The name of a class as matplotlib draws it literally, or 'class 7' where 7 has no name.
+
+    Args:
+        label: class id.
+        label_names: name of each id.
+        longest: letters, as of `plain`.
+    """
     return plain(label_names.get(label, f"class {label}"), longest)
 
 

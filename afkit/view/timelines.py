@@ -82,7 +82,16 @@ def draw_ground_truth(
     signal_names: Sequence[str] = (),
     signal_groups: Mapping[str, Sequence[int]] | None = None,
 ) -> Figure:
-    """The ground truth of one video alone; arguments and errors as in `draw_timeline`, without `found`."""
+    """The ground truth of one video alone.
+
+    Args:
+        gt: start_sec, end_sec (seconds), label of one video.
+        label_names, duration_sec, title: as of `draw_timeline`.
+        signal, signal_rate_hz, signal_names, signal_groups: as of `draw_timeline`.
+
+    Raises:
+        ValueError: as of `draw_timeline`.
+    """
     _check_segments("gt", gt, ["start_sec", "end_sec", "label"])
     panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups)
     nothing = pd.DataFrame(columns=["start_sec", "end_sec", "label", "score", "outcome"])

@@ -22,10 +22,9 @@ from afkit.runs.folder import (
     note_stage,
     project_root,
     read_run,
-    run_folder,
-    split_suffix,
     start_stage,
 )
+from afkit.runs.names import run_folder, split_suffix
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import nbformat
 import pytest
 
 from afkit.files import read_json
-from afkit.runs.folder import STAGES, run_folder
+from afkit.runs.folder import STAGES
 from afkit.runs.lock import LOCK
+from afkit.runs.names import run_folder
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytest.importorskip("distributed", reason="sweeps are made by dask")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import afkit
 from afkit.published import published
-from afkit.runs.folder import run_folder
+from afkit.runs.names import run_folder
 
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
 from afkit.runs.sweep_file import line_of, read_sweep, resolved
