@@ -50,6 +50,9 @@ class DataConfig(_Section):
         return value
 
 
+_RANGES: list[tuple[float, float]] = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
+
+
 class ModelConfig(_Section):
     """The network: embedding, stem, branch (one pyramid level per block), neck and the two heads."""
 
@@ -74,8 +77,7 @@ class ModelConfig(_Section):
     head_layers: int = Field(3, ge=1)  # the classifying or regressing one included
     head_kernel: int = Field(3, ge=1)  # in steps of the level
     head_norm: bool = True  # layer norm between the layers
-    # for each level, how far in steps the farther end of an action may be that its points learn
-    regression_ranges: list[tuple[float, float]] = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
+    regression_ranges: list[tuple[float, float]] = _RANGES  # of each level: how far the farther end may be, in steps
     class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
     empty_classes: list[int] = []  # label ids that never occur in training
     dropout: float = Field(0.0, ge=0, lt=1)  # share of activations
@@ -137,7 +139,7 @@ class DecodeConfig(_Section):
 class OptimConfig(_Section):
     """Optimiser, schedule, and the running average of the weights."""
 
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd"] = "adamw"  # AdamW or plain SGD with momentum
     learning_rate: float = Field(1e-4, gt=0)  # at the end of the warm-up
     weight_decay: float = Field(0.05, ge=0)  # of convolutions; biases, norms and scales have none
     momentum: float = Field(0.9, ge=0)  # SGD
@@ -160,13 +162,13 @@ class OptimConfig(_Section):
 class Recipe(_Section):
     """All settings of one experiment. Frozen; made with `afkit.recipe`, changed with dotted overrides."""
 
-    name: str
+    name: str  # of the experiment
     base: str = Field("", exclude=True)  # built-in recipe whose data a recipe file uses, to prepare it
-    data: DataConfig
-    model: ModelConfig = ModelConfig()
-    loss: LossConfig = LossConfig()
-    decode: DecodeConfig = DecodeConfig()
-    optim: OptimConfig = OptimConfig()
+    data: DataConfig  # where the data lies and how it is read
+    model: ModelConfig = ModelConfig()  # the network
+    loss: LossConfig = LossConfig()  # targets and losses
+    decode: DecodeConfig = DecodeConfig()  # from outputs to detections
+    optim: OptimConfig = OptimConfig()  # optimiser, schedule, weight average
 
     @model_validator(mode="after")
     def _sections_fit(self) -> "Recipe":

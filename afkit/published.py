@@ -11,7 +11,7 @@ class Published(NamedTuple):
     average_map: float
     map: dict[float, float]  # ActivityNet's table names three of its ten thresholds
     recall_1x: dict[float, float] = {}  # Ego4D only
-    average_recall_1x: float | None = None
+    average_recall_1x: float | None = None  # mean of `recall_1x`
 
 
 _LOW_TIOUS = (0.1, 0.2, 0.3, 0.4, 0.5)

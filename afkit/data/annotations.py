@@ -22,10 +22,10 @@ UNKNOWN_DURATION_SEC = 1e8  # the original's stand-in where a file gives no dura
 class Video:
     """What an annotation file says about one video."""
 
-    name: str
+    name: str  # id, as in the file
     subset: str  # in lower case
-    duration_sec: float
-    fps: float | None
+    duration_sec: float  # of the recording
+    fps: float | None  # frames per second; None where the file has none
     segments_sec: np.ndarray  # (N, 2) float64
     labels: np.ndarray  # (N,) int64, label ids
 
@@ -34,9 +34,9 @@ class Video:
 class AnnotationFile:
     """All videos of an annotation file in its order, and the names of the label ids."""
 
-    path: Path
+    path: Path  # where it was read
     videos: dict[str, Video]
-    label_names: dict[int, str]
+    label_names: dict[int, str]  # of each label id
 
     def names_of(self, num_classes: int) -> dict[int, str]:
         """Names of the label ids, with a stand-in for those below `num_classes` that no annotation has."""

@@ -13,8 +13,8 @@ MARKER = "TWIN.md"  # stands in the folder of a data set that was generated (see
 class Archive(NamedTuple):
     """A published file."""
 
-    name: str
-    md5: str
+    name: str  # of the file
+    md5: str  # sum of the published file
     drive_id: str  # of Google Drive
 
     @property

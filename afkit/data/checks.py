@@ -20,7 +20,7 @@ class Finding(NamedTuple):
     """One disagreement. An error makes training or evaluation wrong; a note is usual in real data, and counted."""
 
     level: str  # "error" or "note"
-    check: str
+    check: str  # what was looked at, in two or three words
     message: str  # names file and video, and what to do
 
 

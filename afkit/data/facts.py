@@ -18,8 +18,8 @@ WHOLE = 0.02  # an estimated stride that is nearer than this share to a whole nu
 class Grid(NamedTuple):
     """The time grid of the features."""
 
-    stride_frames: float
-    num_frames: float
+    stride_frames: float  # between two feature vectors
+    num_frames: float  # that one vector covers
     estimated: bool  # the stride comes from lengths and durations
 
 
@@ -36,7 +36,7 @@ class Facts(NamedTuple):
 class Features(NamedTuple):
     """What lies in the feature folders."""
 
-    suffix: str
+    suffix: str  # of the files' names
     widths: list[int]  # channels of each folder
     lengths: dict[str, int]  # video: steps; only videos with features
 

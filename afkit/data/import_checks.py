@@ -20,7 +20,7 @@ class Problem(NamedTuple):
     """Something wrong in a source."""
 
     where: str  # file and row
-    what: str
+    what: str  # one sentence for the user
     repair: str  # what `fix` makes of it; "" where a person has to decide
 
 

@@ -11,11 +11,11 @@ from afkit.data.import_rows import Change, Recording, Row
 class ImportReport(NamedTuple):
     """What an import made, and everything that it changed."""
 
-    target: Path
+    target: Path  # the annotation file
     labels: dict[str, int]  # name: label id
     recordings: dict[str, int]  # in each subset
-    segments: dict[str, int]
-    changes: list[Change]
+    segments: dict[str, int]  # by subset
+    changes: list[Change]  # to what the files say
     notes: list[str]  # allowed, but worth knowing
 
 

@@ -37,12 +37,12 @@ NAMES = {  # of a field in other people's files, compared in lower case; the fir
 class Row(NamedTuple):
     """One annotation as it stands in a file."""
 
-    video: str
+    video: str  # id of the recording
     start: float  # in the file's unit
-    end: float
-    label: str
+    end: float  # in the unit of `start`
+    label: str  # name of the class
     where: str  # file and row, for messages
-    label_id: int | None = None
+    label_id: int | None = None  # where the file has one
     in_sec: bool = False  # written as a time of day, or in milliseconds: seconds here, whatever the file's unit
 
 
@@ -50,24 +50,24 @@ class Recording(NamedTuple):
     """What files say about a recording itself; "" and None where they say nothing."""
 
     where: str
-    subset: str = ""
-    group: str = ""
+    subset: str = ""  # in which it is, where the file says so
+    group: str = ""  # such as a person; a group stays in one subset
     duration: float | None = None  # seconds
-    fps: float | None = None
+    fps: float | None = None  # frames per second, where known
 
 
 class Change(NamedTuple):
     """Something that was read or written otherwise than it stood in the file."""
 
-    where: str
-    what: str
+    where: str  # file and row
+    what: str  # one sentence
 
 
 class Source(NamedTuple):
     """What was read."""
 
-    rows: list[Row]
-    recordings: dict[str, Recording]
+    rows: list[Row]  # one for each segment
+    recordings: dict[str, Recording]  # by id
     fields: set[str]  # found as columns or keys
     changes: list[Change]  # what differs from the file
 
@@ -93,6 +93,9 @@ def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
 
     Raises:
         ValueError: it is neither.
+
+    >>> to_time("61.5", "labels.csv, row 2", "start"), to_time("1:01.5", "labels.csv, row 3", "start")
+    ((61.5, False), (61.5, True))
     """
     clock = isinstance(text, str) and CLOCK.fullmatch(text)
     if clock:

@@ -25,7 +25,7 @@ class Item(NamedTuple):
     features: "Tensor | GridFeatures"  # (C, T) float32
     segments: Tensor | None  # (N, 2) float32 on the grid of these features; None: the video has no annotation
     labels: Tensor | None  # (N,) int64
-    fps: float
+    fps: float  # frames per second of the recording
     duration: float  # seconds
     stride: float  # frames between two feature vectors
     num_frames: float  # frames that one vector covers

@@ -19,7 +19,7 @@ class Choice(NamedTuple):
     """A suggested setting."""
 
     parameter: str  # dotted
-    value: Any
+    value: Any  # of the parameter
     why: str  # one sentence with the numbers it rests on
 
 

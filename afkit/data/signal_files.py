@@ -26,19 +26,19 @@ MOST_SHOWN = 20
 class SensorKind(NamedTuple):
     """A sensor that all recordings have."""
 
-    name: str
-    rate_hz: float
-    channels: int
+    name: str  # of its folder
+    rate_hz: float  # samples per second in the files
+    channels: int  # numbers in a sample
 
 
 class Windowing(NamedTuple):
     """How features were made of raw samples."""
 
-    sensors: list[SensorKind]
+    sensors: list[SensorKind]  # in the order of the feature vector
     window: int  # samples at rate_hz
-    stride: int
-    rate_hz: float
-    normalise: Literal["none", "recording"] = "none"
+    stride: int  # samples between the beginnings of two windows
+    rate_hz: float  # to which all sensors are brought
+    normalise: Literal["none", "recording"] = "none"  # whether each channel of a recording loses offset and scale
 
     @property
     def width(self) -> int:

@@ -16,7 +16,7 @@ class Sensor(NamedTuple):
 
     name: str  # for messages
     signal: np.ndarray  # (samples, C)
-    rate_hz: float
+    rate_hz: float  # samples per second
     start_sec: float = 0.0  # of the first sample, on the clock of the annotations
 
 
@@ -81,6 +81,8 @@ def windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
 
     Args:
         signal: (samples, C).
+        window: samples in a window.
+        stride: samples from one window to the next.
 
     Returns:
         (T, C, window), a view; T = (samples - window) // stride + 1.
@@ -92,10 +94,14 @@ def raw_windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
     """The samples of each window as a vector, first all of channel 0, then all of channel 1 ...
 
     Args:
-        signal: (samples, C).
+        signal, window, stride: as of `windows`.
 
     Returns:
         (T, C * window).
+
+    >>> raw_windows(np.array([[1, 10], [2, 20], [3, 30], [4, 40]]), window=2, stride=2)
+    array([[ 1,  2, 10, 20],
+           [ 3,  4, 30, 40]])
     """
     parts = windows(signal, window, stride)
     return parts.reshape(len(parts), -1)

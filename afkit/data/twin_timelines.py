@@ -50,11 +50,11 @@ def style_of(config: DataConfig) -> Style:
 class Timeline(NamedTuple):
     """A video without its features."""
 
-    name: str
+    name: str  # id of the video
     subset: str  # in lower case
-    duration_sec: float
-    fps: float | None
-    segments_sec: list[list[float]]
+    duration_sec: float  # of the video
+    fps: float | None  # frames per second; None where the data set has one for all
+    segments_sec: list[list[float]]  # onset and end of each action
     labels: dict[str, list[int]]  # by kind; a label id per segment
 
 

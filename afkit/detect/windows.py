@@ -30,7 +30,7 @@ class Window(NamedTuple):
 
     start: int  # its first step, a multiple of the last level's stride
     own_from: float  # its own points p have own_from <= p < own_to on the video's grid
-    own_to: float
+    own_to: float  # see own_from
 
 
 def receptive_field(recipe: Recipe) -> float:

@@ -22,16 +22,16 @@ class Interval(NamedTuple):
     """A measured value and how far it moves when other videos are drawn; fractions."""
 
     value: float
-    low: float
-    high: float
-    standard_error: float
+    low: float  # lower end, in the unit of the value
+    high: float  # upper end
+    standard_error: float  # standard deviation over the draws
 
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
     """What `bootstrap_map` found: S tIoU thresholds, R usable resamples."""
 
-    average_map: Interval
+    average_map: Interval  # mean over the thresholds, as fractions
     map: pd.DataFrame  # (S, 4) tIoU by the fields of Interval
     samples: np.ndarray  # (R, S) mAP of each resample, as drawn
     level: float  # of the intervals
@@ -46,21 +46,21 @@ class Bootstrap:
 class SignTest(NamedTuple):
     """In how many videos each of two runs is the better one, and how likely so uneven a split is by chance."""
 
-    a_better: int
-    b_better: int
-    equal: int
-    p_value: float
+    a_better: int  # videos that a solves better
+    b_better: int  # videos that b solves better
+    equal: int  # videos that both solve equally well
+    p_value: float  # two-sided, of the binomial test without the equal ones
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What `compare_runs` found of the difference a - b: S tIoU thresholds, R usable resamples."""
 
-    average_map: Interval
+    average_map: Interval  # of a minus b, as fractions
     p_value: float  # two-sided, that the difference of the average mAP is 0
     significant: bool  # p_value below 1 - level
     map: pd.DataFrame  # (S, 5) tIoU by the fields of Interval and p_value
-    sign_test: SignTest
+    sign_test: SignTest  # over the videos
     samples: np.ndarray  # (R, S) difference of mAP in each resample, as drawn
     level: float  # of the intervals
     counts: dict[str, float]  # as in Bootstrap
@@ -77,10 +77,10 @@ class Spread(NamedTuple):
     """Several runs that differ in nothing but their seed."""
 
     number: int  # of runs
-    mean: float
+    mean: float  # of the values
     standard_deviation: float | None  # with number - 1 in the denominator; None for a single run
-    lowest: float
-    highest: float
+    lowest: float  # of the values
+    highest: float  # of the values
 
 
 def bootstrap_map(

@@ -14,7 +14,7 @@ from afkit.evaluation.tables import check_common_videos, labels_of, scores_of
 class Calibration:
     """What `calibration` found: B score bins."""
 
-    tiou: float
+    tiou: float  # from which a prediction is a hit
     bins: pd.DataFrame  # (B, 5) low, high, count, mean_score, hit_share; the last two NaN in an empty bin
     error: float | None  # expected calibration error; None without predictions
     error_by_class: pd.Series  # the same by label id, rising, of the classes that were predicted

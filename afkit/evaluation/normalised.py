@@ -22,10 +22,10 @@ class Matches(NamedTuple):
     Sorted by class, threshold and rank. A prediction occurs once for each threshold at which it is one.
     """
 
-    gt: pd.DataFrame
+    gt: pd.DataFrame  # N rows: video, start_sec, end_sec, label
     predictions: pd.DataFrame
     tious: np.ndarray  # (S,)
-    pairing: Pairing
+    pairing: Pairing  # of predictions and ground truths that overlap
     num_gt: np.ndarray  # (K,) of each class
     place: np.ndarray  # (P,) by rank: how many predictions of the class rank before
     rank: np.ndarray  # (H,) index into pairing.row

@@ -28,7 +28,7 @@ class OperatingPoints:
     durations are not known). precision is NaN where nothing is kept, recall where there is no ground truth.
     """
 
-    tiou: float
+    tiou: float  # from which a prediction is a hit
     overall: pd.DataFrame  # a row for each distinct score, falling; all classes together
     by_class: pd.DataFrame  # label and the same, classes rising
     best: pd.Series  # the row of overall with the highest F1, of equal ones that of the highest threshold

@@ -43,7 +43,7 @@ class Tracks:
 
 
 def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, most_points: int = WIDGET_POINTS) -> Track:
-    """One track of one video; what cannot be read becomes a sentence for the reader.
+    """One track of one video; what cannot be read (a ValueError or an OSError) becomes a sentence for the reader.
 
     Args:
         tracks: of the run; the kind is among those offered.

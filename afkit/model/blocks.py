@@ -35,7 +35,13 @@ class MaskedConv1d(nn.Module):
         parameters: tuple[Tensor, ...] = (),
         taps: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C'), (B, T / stride, 1) bool; the others as of `convolve`."""
+        """The convolution and its mask: (B, T / stride, C'), (B, T / stride, 1) bool.
+
+        Args:
+            x: (B, T, C).
+            mask: (B, T, 1) bool.
+            prepare, parameters, taps: as of `convolve`.
+        """
         mask = mask[:, :: self.conv.stride[0]]
         return masked(convolve(self.conv, x, prepare, parameters, taps), mask), mask
 

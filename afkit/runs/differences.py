@@ -19,9 +19,9 @@ LOSSES = ["loss_cls", "loss_reg", "loss_total", "grad_norm"]  # of metrics.csv
 class Row(NamedTuple):
     """One thing that is compared."""
 
-    what: str
+    what: str  # was compared
     same: bool | None  # None: it could not be compared
-    detail: str
+    detail: str  # where it differs, and by how much
 
 
 def compare_results(before: Path, now: Path) -> list[Row]:

@@ -31,7 +31,7 @@ OK, NOTE, BAD = "ok", "note", "BAD"
 class Check(NamedTuple):
     """What was found about one thing."""
 
-    what: str
+    what: str  # was looked at
     state: str  # "ok"; "note": something does not work that not everybody needs; "BAD": nothing works without it
     found: str
     remedy: str = ""  # what to do, unless it is ok

@@ -37,11 +37,11 @@ SAME_BYTES = (".safetensors", ".json.gz")  # files that are the same, byte by by
 class Run:
     """An opened run: what a notebook needs to know."""
 
-    folder: Path
-    stage: str
+    folder: Path  # of the run
+    stage: str  # e.g. 02_train
     recipe: Recipe  # its test subsets are those of the split
-    seed: int
-    data_root: Path
+    seed: int  # of all random numbers
+    data_root: Path  # folder of all data sets
     suffix: str = ""  # of the files and folders that belong to another split than the recipe's own
 
 

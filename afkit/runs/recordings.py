@@ -11,7 +11,7 @@ from afkit.data.feature_formats import FEATURES, HDF5, array_names
 class Recording(NamedTuple):
     """A recording, and where its features (or the samples of its sensors) are."""
 
-    name: str
+    name: str  # of its files, without ending
     paths: list[Path]  # of each feature folder of the recipe, or of each sensor
     arrays: list[str]  # the name of the array in each, for HDF5 files of many recordings
 

@@ -27,7 +27,7 @@ ORDER = ("running", "failed", "unfinished", "waiting", "done")
 class RunStatus(NamedTuple):
     """How far a run is."""
 
-    name: str
+    name: str  # of the run folder, below the results
     state: str  # one of `ORDER`
     stage: str = ""  # the first that is not done
     epoch: int | None = None  # epochs begun
@@ -118,7 +118,11 @@ def show_status(where: str | Path = "results", watch: bool = False, say: Callabl
 
 
 def short_time(seconds: float) -> str:
-    """E.g. "45 s", "12 min", "3.5 h"."""
+    """E.g. "45 s", "12 min", "3.5 h".
+
+    >>> short_time(45), short_time(720), short_time(12600)
+    ('45 s', '12 min', '3.5 h')
+    """
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -46,7 +46,7 @@ class SweepFile(_Part):
     parameters: dict[str, Any] = {}  # of the notebooks
     data: Literal["real", "twin"] = "real"  # "twin": generated before the runs
     twin_videos: int = Field(4, ge=1)  # of each subset of a twin
-    data_root: str = "data"
+    data_root: str = "data"  # folder of all data sets
     results: str = ""  # "": results/ and the file's name
     memory_gb: float = Field(3, gt=0)  # that a run needs
     gpus: int | None = Field(None, ge=0)  # that a run needs; None: one where the machine has any
@@ -56,20 +56,20 @@ class Cell(NamedTuple):
     """One run of a sweep."""
 
     name: str  # its folder below results
-    folder: Path
-    recipe: str
-    seed: int
-    overrides: dict[str, Any]
+    folder: Path  # of the run
+    recipe: str  # its name, or a recipe file
+    seed: int  # of all random numbers
+    overrides: dict[str, Any]  # dotted recipe parameter -> value
     line: int  # of the sweep file
 
 
 class Sweep(NamedTuple):
     """A checked sweep file."""
 
-    path: Path
-    settings: SweepFile
-    results: str
-    cells: list[Cell]
+    path: Path  # of the file
+    settings: SweepFile  # what the file says
+    results: str  # folder of its runs
+    cells: list[Cell]  # its runs, in their order
 
 
 def read_sweep(path: str | Path) -> Sweep:

@@ -21,8 +21,8 @@ class Outcome(NamedTuple):
     """How a task ended."""
 
     state: str  # "done", "failed" or "busy": another process works in the run folder
-    reason: str = ""
-    seconds: float = 0.0
+    reason: str = ""  # why it failed or waits, in a sentence
+    seconds: float = 0.0  # that it took
 
 
 def prepare_data(project: str, settings: SweepFile, recipes: Sequence[Recipe]) -> Outcome:

@@ -25,10 +25,10 @@ MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits wit
 class Trained(NamedTuple):
     """What is needed of a run, and of its data set, to predict."""
 
-    model: nn.Module
-    recipe: Recipe
-    label_names: dict[int, str]
-    fps: float
+    model: nn.Module  # with its weights, in eval mode
+    recipe: Recipe  # of the run
+    label_names: dict[int, str]  # of each class id
+    fps: float  # frames, or samples, per second of new recordings
     thresholds: float | dict[int, float]  # lowest score that is kept, of each label or of all
     signals: SignalReader | None  # None: recordings are given as features
     settings: str  # a digest of all that changes the result

@@ -23,14 +23,14 @@ from afkit.train.optimizer import build_optimizer, rate_factor
 class TrainingState:
     """A training between two steps. The weights are only ever changed in place."""
 
-    model: ActionFormer
+    model: ActionFormer  # as it is trained
     average: ActionFormer  # running average of the model's weights
-    criterion: Criterion
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LambdaLR
+    criterion: Criterion  # holds the loss normaliser
+    optimizer: torch.optim.Optimizer  # with its moments
+    schedule: torch.optim.lr_scheduler.LambdaLR  # of the learning rate
     late: bool = False  # whether the numbers of a step are read after the next one has begun, as on a GPU
     step: int = 0  # steps done
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics = field(default_factory=Metrics)  # of the steps so far
     validation: list[list[float]] = field(default_factory=list)  # [epoch, average mAP] of each evaluation
 
     network: nn.Module = field(init=False)  # what is called in training: the model, or what shares its gradients

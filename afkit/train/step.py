@@ -23,9 +23,9 @@ class Note(NamedTuple):
     """What is known of a step before it is done."""
 
     step: int
-    epoch: int
-    learning_rate: float
-    videos: list[str]
+    epoch: int  # from 0
+    learning_rate: float  # of this step
+    videos: list[str]  # of the batch
 
 
 def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: str = "fp32") -> Tensor:

@@ -25,7 +25,7 @@ class Section(NamedTuple):
     """A part of a page, with a heading of its own; text becomes a paragraph."""
 
     heading: str
-    parts: Sequence[str | pd.DataFrame | Picture]
+    parts: Sequence[str | pd.DataFrame | Picture]  # paragraphs, tables and pictures, in their order
 
 
 def write_page(path: str | Path, title: str, sections: Sequence[Section]) -> None:
