@@ -198,9 +198,10 @@ def recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     Raises:
         ValueError: unknown name or parameter (the nearest valid one is offered), wrong type, contradiction.
 
-    >>> own = recipe("thumos_i3d", {"optim.epochs": 5})
-    >>> own.optim.epochs, own.optim.learning_rate, own.data.input_dims
-    (5, 0.0001, [2048])
+    Examples:
+        >>> own = recipe("thumos_i3d", {"optim.epochs": 5})
+        >>> own.optim.epochs, own.optim.learning_rate, own.data.input_dims
+        (5, 0.0001, [2048])
     """
     path = recipe_file(name)
     if path is not None:

@@ -26,8 +26,9 @@ def sec_to_grid(times_sec: Times, fps: float | Times, stride: float | Times, num
         stride: frames between two feature vectors.
         num_frames: frames that one feature vector covers.
 
-    >>> sec_to_grid(2.0, fps=25, stride=4, num_frames=16)
-    10.5
+    Examples:
+        >>> sec_to_grid(2.0, fps=25, stride=4, num_frames=16)
+        10.5
     """
     return (times_sec * fps - 0.5 * num_frames) / stride
 
@@ -44,8 +45,9 @@ def grid_to_sec(grid: Times, fps: float | Times, stride: float | Times, num_fram
     Returns:
         Seconds, of the type and shape of grid: `(grid * stride + num_frames / 2) / fps`.
 
-    >>> grid_to_sec(np.array([0.0, 1.0, 100.0]), fps=25, stride=4, num_frames=16)
-    array([ 0.32,  0.48, 16.32])
+    Examples:
+        >>> grid_to_sec(np.array([0.0, 1.0, 100.0]), fps=25, stride=4, num_frames=16)
+        array([ 0.32,  0.48, 16.32])
     """
     return (grid * stride + 0.5 * num_frames) / fps
 
@@ -59,8 +61,9 @@ def tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         (...) float64 in [0, 1]; 0 for empty and reversed segments.
 
-    >>> tiou(np.array([0.0, 10.0]), np.array([[0.0, 10.0], [5.0, 10.0], [20.0, 30.0]]))
-    array([1. , 0.5, 0. ])
+    Examples:
+        >>> tiou(np.array([0.0, 10.0]), np.array([[0.0, 10.0], [5.0, 10.0], [20.0, 30.0]]))
+        array([1. , 0.5, 0. ])
     """
     overlap = (np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])).clip(min=0)
     union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - overlap
@@ -78,8 +81,9 @@ def keep_distinct(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:
         (N,) bool. False where the segment is shorter than 1e-3 s (reversed ones too), or where an earlier kept
         one has the same label and both ends within 1e-3 s.
 
-    >>> keep_distinct(np.array([[1.0, 2.0], [1.0, 2.0004], [3.0, 3.0]]), np.array([7, 7, 7]))
-    array([ True, False, False])
+    Examples:
+        >>> keep_distinct(np.array([[1.0, 2.0], [1.0, 2.0004], [3.0, 3.0]]), np.array([7, 7, 7]))
+        array([ True, False, False])
     """
     segments_sec = np.asarray(segments_sec, np.float64).reshape(-1, 2)
     keep = segments_sec[:, 1] - segments_sec[:, 0] >= MIN_LENGTH_SEC

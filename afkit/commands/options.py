@@ -31,8 +31,9 @@ def assignments(texts: Sequence[str], option: str) -> dict[str, object]:
     Raises:
         ValueError: a text without `=` or without a name.
 
-    >>> assignments(["optim.epochs=2", "model.heads=[1, 2]", "name=x"], "--set")
-    {'optim.epochs': 2, 'model.heads': [1, 2], 'name': 'x'}
+    Examples:
+        >>> assignments(["optim.epochs=2", "model.heads=[1, 2]", "name=x"], "--set")
+        {'optim.epochs': 2, 'model.heads': [1, 2], 'name': 'x'}
     """
     pairs = {}
     for text in texts:

@@ -67,8 +67,9 @@ def padded_batch_length(longest: int, max_seq_len: int, align: int) -> int:
     Returns:
         a multiple of `align`, or M, which is never exceeded (an item that nearly fills M has no more slots there).
 
-    >>> padded_batch_length(100, 2304, 32), padded_batch_length(2300, 2304, 32), padded_batch_length(100, 2304, 0)
-    (160, 2304, 2304)
+    Examples:
+        >>> padded_batch_length(100, 2304, 32), padded_batch_length(2300, 2304, 32), padded_batch_length(100, 2304, 0)
+        (160, 2304, 2304)
     """
     if align == 0:
         return max_seq_len

@@ -94,8 +94,9 @@ def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
     Raises:
         ValueError: it is neither.
 
-    >>> to_time("61.5", "labels.csv, row 2", "start"), to_time("1:01.5", "labels.csv, row 3", "start")
-    ((61.5, False), (61.5, True))
+    Examples:
+        >>> to_time("61.5", "labels.csv, row 2", "start"), to_time("1:01.5", "labels.csv, row 3", "start")
+        ((61.5, False), (61.5, True))
     """
     clock = isinstance(text, str) and CLOCK.fullmatch(text)
     if clock:

@@ -99,9 +99,10 @@ def raw_windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
     Returns:
         (T, C * window).
 
-    >>> raw_windows(np.array([[1, 10], [2, 20], [3, 30], [4, 40]]), window=2, stride=2)
-    array([[ 1,  2, 10, 20],
-           [ 3,  4, 30, 40]])
+    Examples:
+        >>> raw_windows(np.array([[1, 10], [2, 20], [3, 30], [4, 40]]), window=2, stride=2)
+        array([[ 1,  2, 10, 20],
+               [ 3,  4, 30, 40]])
     """
     parts = windows(signal, window, stride)
     return parts.reshape(len(parts), -1)

@@ -70,11 +70,12 @@ def nms(
         ValueError: an argument is out of range, shapes or types do not fit, a value is not finite, a segment is
             reversed, or the backend does not work here; it names the argument.
 
-    >>> segments = torch.tensor([[0.0, 10.0], [1.0, 10.0], [20.0, 30.0]])
-    >>> scores, labels = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, dtype=torch.int64)
-    >>> _, kept, _ = nms(segments, scores, labels, backend="torch")
-    >>> [round(score, 3) for score in kept.tolist()]
-    [0.9, 0.7, 0.158]
+    Examples:
+        >>> segments = torch.tensor([[0.0, 10.0], [1.0, 10.0], [20.0, 30.0]])
+        >>> scores, labels = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, dtype=torch.int64)
+        >>> _, kept, _ = nms(segments, scores, labels, backend="torch")
+        >>> [round(score, 3) for score in kept.tolist()]
+        [0.9, 0.7, 0.158]
     """
     offsets = torch.tensor([0, scores.numel()], device=segments.device)
     settings = (method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold)

@@ -118,8 +118,9 @@ def safe_names(videos: Iterable[str]) -> dict[str, str]:
     An id of ASCII letters, digits, blanks and ._- stays as it is. Otherwise, and where an id differs from another in
     upper and lower case only, other characters become _ and eight digits of the id's SHA-256 are appended.
 
-    >>> safe_names(["day 1", "a/b"])
-    {'day 1': 'day 1', 'a/b': 'a_b-c14cddc0'}
+    Examples:
+        >>> safe_names(["day 1", "a/b"])
+        {'day 1': 'day 1', 'a/b': 'a_b-c14cddc0'}
     """
     ids = list(dict.fromkeys(str(video) for video in videos))
     folded = Counter(video.casefold() for video in ids)

@@ -61,11 +61,12 @@ def evaluate(
         ValueError: no ground truth, or predictions in none of its videos (the message has both sets of names);
             missing columns, a score or time that is no finite number, unusable thresholds, or an unknown label_remap.
 
-    >>> columns = ["video", "start_sec", "end_sec", "label", "score"]
-    >>> found = pd.DataFrame([("a", 0.0, 8.0, 0, 0.9), ("a", 40.0, 50.0, 0, 0.8)], columns=columns)
-    >>> gt = pd.DataFrame([("a", 0.0, 10.0, 0), ("a", 40.0, 50.0, 0)], columns=columns[:4])
-    >>> evaluate(gt, found, tious=[0.5, 0.9]).map.round(3).tolist()
-    [1.0, 0.25]
+    Examples:
+        >>> columns = ["video", "start_sec", "end_sec", "label", "score"]
+        >>> found = pd.DataFrame([("a", 0.0, 8.0, 0, 0.9), ("a", 40.0, 50.0, 0, 0.8)], columns=columns)
+        >>> gt = pd.DataFrame([("a", 0.0, 10.0, 0), ("a", 40.0, 50.0, 0)], columns=columns[:4])
+        >>> evaluate(gt, found, tious=[0.5, 0.9]).map.round(3).tolist()
+        [1.0, 0.25]
     """
     tious = check_tious(tious)
     if label_remap not in LABEL_REMAPS:

@@ -100,9 +100,10 @@ def padded_length(length: int, recipe: Recipe) -> int:
         max_seq_len for a sequence that fits, else the next multiple of the largest `stride * 2 * (window // 2)` over
         levels (`stride` where the window is <= 1), and of the last level's stride where that is no multiple of it.
 
-    >>> from afkit.recipes import recipe
-    >>> [padded_length(length, recipe("thumos_i3d")) for length in (100, 2304, 2305)]
-    [2304, 2304, 2880]
+    Examples:
+        >>> from afkit.recipes import recipe
+        >>> [padded_length(length, recipe("thumos_i3d")) for length in (100, 2304, 2305)]
+        [2304, 2304, 2880]
     """
     if length <= recipe.data.max_seq_len:
         return recipe.data.max_seq_len

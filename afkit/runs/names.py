@@ -29,10 +29,11 @@ def run_folder(
         results: folder of all runs.
         name: of the run folder; "" for one from seed and overrides.
 
-    >>> run_folder("watch", 1, {}).parts[-3:]
-    ('results', 'watch', 'seed1')
-    >>> run_folder("watch", 1, {"optim.epochs": 2}).parts[-1]
-    'seed1-baf01e84'
+    Examples:
+        >>> run_folder("watch", 1, {}).parts[-3:]
+        ('results', 'watch', 'seed1')
+        >>> run_folder("watch", 1, {"optim.epochs": 2}).parts[-1]
+        'seed1-baf01e84'
     """
     if not name:
         name = f"seed{seed}"

@@ -13,8 +13,9 @@ DEFAULT_SEED = 1234567891
 def with_epochs(overrides: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The overrides of a run: all stages must agree on the recipe, so the parameter `epochs` becomes one.
 
-    >>> with_epochs({"model.heads": 2}, {"epochs": 5, "tiou": 0.5})
-    {'model.heads': 2, 'optim.epochs': 5}
+    Examples:
+        >>> with_epochs({"model.heads": 2}, {"epochs": 5, "tiou": 0.5})
+        {'model.heads': 2, 'optim.epochs': 5}
     """
     return dict(overrides) | ({"optim.epochs": parameters["epochs"]} if parameters.get("epochs") else {})
 

@@ -120,8 +120,9 @@ def show_status(where: str | Path = "results", watch: bool = False, say: Callabl
 def short_time(seconds: float) -> str:
     """E.g. "45 s", "12 min", "3.5 h".
 
-    >>> short_time(45), short_time(720), short_time(12600)
-    ('45 s', '12 min', '3.5 h')
+    Examples:
+        >>> short_time(45), short_time(720), short_time(12600)
+        ('45 s', '12 min', '3.5 h')
     """
     if seconds < 100:
         return f"{seconds:.0f} s"

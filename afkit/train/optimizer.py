@@ -59,9 +59,10 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
         Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to 1e-8, or falling by `schedule_gamma`
         at `schedule_epochs`; without a warm-up the cosine ends at 0.
 
-    >>> config = OptimConfig(warmup_epochs=1, epochs=1)
-    >>> [round(rate_factor(step, config, steps_per_epoch=4), 3) for step in range(8)]
-    [0.0, 0.333, 0.667, 1.0, 1.0, 0.854, 0.5, 0.147]
+    Examples:
+        >>> config = OptimConfig(warmup_epochs=1, epochs=1)
+        >>> [round(rate_factor(step, config, steps_per_epoch=4), 3) for step in range(8)]
+        [0.0, 0.333, 0.667, 1.0, 1.0, 0.854, 0.5, 0.147]
     """
     warmup = config.warmup_epochs * steps_per_epoch
     if step < warmup:

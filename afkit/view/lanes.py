@@ -53,8 +53,9 @@ def arrange_lanes(
 def pack_rows(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
     """The row of each segment, such that no two of a row overlap; the first ones get the upper rows.
 
-    >>> pack_rows([0, 1, 5], [3, 4, 6])
-    [0, 1, 0]
+    Examples:
+        >>> pack_rows([0, 1, 5], [3, 4, 6])
+        [0, 1, 0]
     """
     rows: list[list[tuple[float, float]]] = []
     chosen = []

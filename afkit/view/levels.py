@@ -18,8 +18,9 @@ MOST_CANDIDATES = 60  # that are drawn, the best ones
 def name_levels(strides: Sequence[int], ranges: Sequence[Sequence[float]]) -> list[str]:
     """The levels by stride and regression range, in grid steps.
 
-    >>> name_levels([1, 2], [(0, 4), (4, 10000)])
-    ['level 0: stride 1, 0 to 4', 'level 1: stride 2, from 4']
+    Examples:
+        >>> name_levels([1, 2], [(0, 4), (4, 10000)])
+        ['level 0: stride 1, 0 to 4', 'level 1: stride 2, from 4']
     """
     limits = (f"{low:g} to {high:g}" if high < ENDLESS else f"from {low:g}" for low, high in ranges)
     pairs = enumerate(zip(strides, limits, strict=True))

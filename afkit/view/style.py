@@ -101,8 +101,9 @@ def plain(text: object, longest: int = 60) -> str:
         text: anything; its `str` is drawn.
         longest: letters after which the name is cut, with an ellipsis.
 
-    >>> plain("costs $5,\\nor more")
-    'costs \\\\$5, or more'
+    Examples:
+        >>> plain("costs $5,\\nor more")
+        'costs \\\\$5, or more'
     """
     line = " ".join(str(text).split())
     line = line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
