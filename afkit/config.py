@@ -65,7 +65,7 @@ class ModelConfig(_Section):
     stem_layers: int = Field(2, ge=0)  # blocks at full resolution
     branch_layers: int = Field(5, ge=0)  # blocks that halve it, one level each
     scale_factor: int = Field(2, ge=2)  # between two levels
-    heads: int = Field(4, ge=1)
+    heads: int = Field(4, ge=1)  # of attention
     windows: int | list[int] = 19  # attention window in steps, for all levels or each; <= 1: the whole sequence
     absolute_position: bool = False  # add sines of the position
     relative_position: bool = False  # learned, within the window
@@ -139,14 +139,14 @@ class DecodeConfig(_Section):
 class OptimConfig(_Section):
     """Optimiser, schedule, and the running average of the weights."""
 
-    optimizer: Literal["adamw", "sgd"] = "adamw"  # AdamW or plain SGD with momentum
+    optimizer: Literal["adamw", "sgd"] = "adamw"  # AdamW, or SGD with momentum
     learning_rate: float = Field(1e-4, gt=0)  # at the end of the warm-up
     weight_decay: float = Field(0.05, ge=0)  # of convolutions; biases, norms and scales have none
     momentum: float = Field(0.9, ge=0)  # SGD
     batch_size: int = Field(2, ge=1)  # of all devices together
     epochs: int = Field(30, ge=1)  # after the warm-up
     warmup_epochs: int = Field(5, ge=0)  # 0: no warm-up
-    schedule: Literal["cosine", "multistep"] = "cosine"
+    schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
     schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
     clip_norm: float = 1.0  # <= 0: gradients are not clipped

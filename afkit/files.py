@@ -140,7 +140,7 @@ def write_text(path: str | Path, text: str, sync: bool = True) -> None:
         sync: as of `atomic_open`.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: as of `atomic_open`.
     """
     with atomic_open(path, sync) as file:
         file.write(text.encode())
@@ -165,11 +165,11 @@ def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
 
     Args:
         path: of the file; missing folders are made.
-        array: of NumPy.
+        array: of NumPy, any shape and dtype.
         sync: as of `atomic_open`.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: as of `atomic_open`.
     """
     import numpy as np  # takes a tenth of a second
 
@@ -179,6 +179,9 @@ def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read JSON, plain or (by the name's ending `.gz`) compressed.
+
+    Returns:
+        dicts, lists, texts and numbers.
 
     Raises:
         ValueError: the file is missing or not JSON, gives a key twice, holds half of a character (a lone surrogate), or

@@ -8,8 +8,8 @@ import pandas as pd
 class Published(NamedTuple):
     """Rows of a published table, in percent, by tIoU; `average_map` is the mean over all thresholds of the data set."""
 
-    average_map: float
-    map: dict[float, float]  # ActivityNet's table names three of its ten thresholds
+    average_map: float  # mean over the thresholds of the data set
+    map: dict[float, float]  # by tIoU; ActivityNet's table names three of its ten thresholds
     recall_1x: dict[float, float] = {}  # Ego4D only
     average_recall_1x: float | None = None  # mean of `recall_1x`
 

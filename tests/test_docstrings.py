@@ -1,8 +1,11 @@
 """Every public name is explained, and the examples are right.
 
-Public is what has no leading underscore. A function with three or more arguments has a section `Args:` that names
-each; every error that a function raises itself is named; a field of a class has a comment at the end of its line, or is
-named in the class's docstring. The commands' own functions raise what the user reads; their help explains them.
+Public is what has no leading underscore. A function, or a class that is made, with three or more arguments has a
+section `Args:`; where there is one, it names each argument and no other. What a function gives back stands in
+`Returns:`, unless its first sentence is a noun phrase, or names it after a semicolon. Every error that a function
+raises itself is named. A field of a class has a comment at the end of its line, or an entry in `Attributes:`. Examples
+stand in `Examples:`, which the reference shows as code. The commands' own functions raise what the user reads; their
+help explains them.
 """
 
 import ast
@@ -19,7 +22,15 @@ import afkit
 
 PACKAGE = Path(afkit.__file__).parent
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "__main__"]
-LEAST_EXAMPLES = 20
+LEAST_EXAMPLES = 30
+LEAST_MODULES = 20  # with examples
+LATER = {"Picture.figure", "Picture.caption", "Section.heading"}  # fields without a comment
+SECTION = re.compile(r"^(\w+):\n((?:    .*(?:\n|$)|\n)+)", re.M)
+VERB = re.compile(  # with which a sentence begins that does not say what is given back
+    "(Add|Append|Bring|Build|Check|Choose|Collect|Compare|Compute|Copy|Count|Decide|Decode|Draw|Execute|Find|Generate|"
+    "Get|Give|Hold|Import|Join|Keep|Load|Look|Make|Match|Move|Note|Open|Pad|Prepare|Print|Raise|Read|Refuse|Repeat|"
+    r"Replace|Restore|Return|Run|Save|Say|Send|Start|Summarise|Suppress|Take|Train|Write)\b"
+)
 OF_PYTHON = {"AttributeError", "NotImplementedError"}  # raised where the language asks for them
 
 
@@ -44,13 +55,35 @@ def arguments(function):
     return [argument.arg for argument in every if argument.arg not in ("self", "cls")]
 
 
-def unexplained_arguments(function):
-    """What is wrong with the arguments in a docstring."""
-    text, names = ast.get_docstring(function) or "", arguments(function)
-    if len(names) < 3:
+def section(node, name):
+    """The lines of a section of a docstring; "" where there is none."""
+    return dict(SECTION.findall(ast.get_docstring(node) or "")).get(name, "")
+
+
+def entries(node, name):
+    """The names that a section explains: `name: ...` or `name, name: ...`."""
+    lists = re.findall(r"^    (\w+(?:, \w+)*):", section(node, name), re.M)
+    return {word for names in lists for word in names.split(", ")}
+
+
+def wrong_arguments(node, names):
+    """What is wrong with the arguments in the docstring of a function or class."""
+    if not section(node, "Args") and len(names) < 3:
         return []
-    section = text.partition("Args:\n")[2].partition("\nReturns:")[0].partition("\nRaises:")[0]
-    return [name for name in names if not re.search(rf"^ +(?:\w+, )*{name}(?:, \w+)*:", section, re.M)]
+    explained = entries(node, "Args")
+    return [
+        *(f"does not explain {name}" for name in names if name not in explained),
+        *(f"has no argument {name}" for name in sorted(explained - set(names))),
+    ]
+
+
+def lacks_result(function):
+    """Whether a function gives something back that its docstring does not tell."""
+    text, gives = ast.get_docstring(function) or "", ast.unparse(function.returns or ast.Constant(None))
+    if gives == "None" or gives.startswith("Iterator") or section(function, "Returns"):
+        return False
+    first = text.partition("\n\n")[0]
+    return bool(VERB.match(first)) and ";" not in first
 
 
 def unexplained_errors(function):
@@ -65,14 +98,28 @@ def unexplained_errors(function):
 
 def unexplained_fields(node, lines):
     """The annotated fields of a class without a word about them."""
-    text = ast.get_docstring(node) or ""
     fields = [f for f in node.body if isinstance(f, ast.AnnAssign) and not f.target.id.startswith("_")]
-    return [
-        field.target.id
-        for field in fields
-        if not re.search(rf"\b{field.target.id}\b", text)
-        and not any("  # " in line for line in lines[field.lineno - 1 : field.end_lineno])
-    ]
+    told = entries(node, "Attributes")
+    return [f.target.id for f in fields if f.target.id not in told and "  # " not in lines[f.lineno - 1]]
+
+
+def wrong_class(node, lines):
+    """What is wrong with the docstring of a class and the comments of its fields."""
+    made = [m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"]
+    for function in made:
+        yield from (f"{node.name} {problem}" for problem in wrong_arguments(node, arguments(function)))
+    fields = (f"{node.name}.{field}" for field in unexplained_fields(node, lines))
+    yield from (f"{field} has no comment" for field in fields if field not in LATER)
+
+
+def wrong_function(name, function):
+    """What is wrong with the docstring of a function, but for its errors."""
+    yield from (f"{name} {problem}" for problem in wrong_arguments(function, arguments(function)))
+    if lacks_result(function):
+        yield f"{name} does not say what it gives back"
+    text, shown = ast.get_docstring(function) or "", section(function, "Examples")
+    if text.count(">>> ") > shown.count(">>> "):
+        yield f"{name} has an example outside of Examples"
 
 
 def wrong(path, source):
@@ -83,39 +130,100 @@ def wrong(path, source):
         if not ast.get_docstring(node):
             yield f"{path}: {getattr(node, 'name', 'module')} has no docstring"
     for name, function in functions(tree):
-        yield from (f"{path}: {name} does not explain {argument}" for argument in unexplained_arguments(function))
+        yield from (f"{path}: {problem}" for problem in wrong_function(name, function))
         if path.parts[0] != "commands":
             yield from (f"{path}: {name} raises {error}" for error in unexplained_errors(function))
     for node in public(tree.body):
         if isinstance(node, ast.ClassDef):
-            yield from (f"{path}: {node.name}.{field} has no comment" for field in unexplained_fields(node, lines))
+            yield from (f"{path}: {problem}" for problem in wrong_class(node, lines))
 
 
 def test_every_public_name_is_explained():
     assert [line for path in MODULES for line in wrong(path.relative_to(PACKAGE), path.read_text("utf-8"))] == []
 
 
-def test_what_is_not_explained_is_noticed():
-    source = '''"""A module."""
+WRONG = '''"""A module."""
 class Kind:
-    """A kind."""
+    """A kind.
+
+    Attributes:
+        told: a number.
+    """
     field: int
+    kind: str
     named: int  # of something
-def function(a, b, c):
-    """Do it.
+    told: int
+    def __init__(self, a, b, c):
+        pass
+    def method(self): pass
+def function(a, b, c) -> int:
+    """Make it.
 
     Args:
         a, c: numbers.
+        d: once was one.
+
+    >>> 1
+    1
     """
     raise ValueError("no")
 def none(): pass
 '''
-    assert list(wrong(Path("a.py"), source)) == [
+RIGHT = '''"""A module."""
+class Kind:
+    """A kind.
+
+    Args:
+        a, b: numbers.
+        c: a text.
+    """
+    named: int  # of something
+    def __init__(self, a, b, c):
+        pass
+def function(a, *others, **more) -> int:
+    """Make it; the number that it has now.
+
+    Args:
+        a: number.
+        others, more: as of `Kind`.
+
+    Raises:
+        ValueError: always.
+
+    Examples:
+        >>> 1
+        1
+    """
+    raise ValueError("no")
+def other(a, b) -> int:
+    """Make it.
+
+    Returns:
+        A number.
+    """
+    try:
+        function(a)
+    except KeyError:
+        raise
+'''
+
+
+def test_what_is_not_explained_is_noticed():
+    assert list(wrong(Path("a.py"), WRONG)) == [
         "a.py: none has no docstring",
+        "a.py: method has no docstring",
         "a.py: function does not explain b",
+        "a.py: function has no argument d",
+        "a.py: function does not say what it gives back",
+        "a.py: function has an example outside of Examples",
         "a.py: function raises ValueError",
+        "a.py: Kind does not explain a",
+        "a.py: Kind does not explain b",
+        "a.py: Kind does not explain c",
         "a.py: Kind.field has no comment",
+        "a.py: Kind.kind has no comment",
     ]
+    assert list(wrong(Path("a.py"), RIGHT)) == []
 
 
 def examples(path):
@@ -127,15 +235,32 @@ def examples(path):
 WITH_EXAMPLES = [path for path in MODULES if ">>> " in path.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_examples_in_docstrings_give_what_they_say(path):
-    tests, said = examples(path), io.StringIO()
-    assert tests
+def failures(tests):
+    """How many examples give something else, and what is said about them."""
+    said = io.StringIO()
     with redirect_stdout(said):
         failed = sum(doctest.DocTestRunner().run(test).failed for test in tests)
-    assert not failed, said.getvalue()
+    return failed, said.getvalue()
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_examples_in_docstrings_give_what_they_say(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # they need no files
+    tests = examples(path)
+    assert tests
+    failed, said = failures(tests)
+    assert not failed, said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_example_is_noticed():
+    texts = (">>> 1 + 1\n3\n", ">>> nothing\n", ">>> 1 + 1\n2\n")
+    parsed = [doctest.DocTestParser().get_doctest(text, {}, "example", None, 0) for text in texts]
+    assert [failures([test])[0] for test in parsed] == [1, 1, 0]
+    assert "Expected:\n    3\nGot:\n    2" in failures(parsed)[1]
 
 
 def test_there_are_examples():
+    assert len(WITH_EXAMPLES) >= LEAST_MODULES
     count = sum(path.read_text(encoding="utf-8").count("    >>> ") for path in WITH_EXAMPLES)
     assert count >= LEAST_EXAMPLES

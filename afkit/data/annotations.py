@@ -35,7 +35,7 @@ class AnnotationFile:
     """All videos of an annotation file in its order, and the names of the label ids."""
 
     path: Path  # where it was read
-    videos: dict[str, Video]
+    videos: dict[str, Video]  # by id, in the order of the file
     label_names: dict[int, str]  # of each label id
 
     def names_of(self, num_classes: int) -> dict[int, str]:
@@ -61,6 +61,9 @@ def read_annotations(path: str | Path) -> AnnotationFile:
 
     Args:
         path: the JSON file; every annotation has "segment" [start, end] in seconds, "label" and "label_id".
+
+    Returns:
+        All videos with their segments in seconds; subsets in lower case.
 
     Raises:
         ValueError: the file is missing or malformed; the message names the file, the video and the row.

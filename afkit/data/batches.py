@@ -28,6 +28,13 @@ class Batch(NamedTuple):
 def collate(items: Sequence[Item], length: int) -> Batch:
     """Pad items with zeros on the right to `length` steps; features that have not been read yet are read.
 
+    Args:
+        items: B items, features (C, T) each.
+        length: T of the batch, in steps.
+
+    Returns:
+        features (B, C, T) float32 and mask (B, T) bool, with the items.
+
     Raises:
         ValueError: an item is longer.
     """

@@ -48,10 +48,10 @@ def choose_subsets(
 
     Args:
         annotations: the file, whose subsets are meant.
-        train, test: those that the user named; empty to choose by name.
+        train, test: names that the user gave; both empty to choose by name.
 
     Returns:
-        Names for training, names for test; both in lower case.
+        Names for training, names for test.
 
     Raises:
         ValueError: the file lacks a given subset, or its names leave open what is for training.

@@ -155,13 +155,16 @@ def read_parts(config: DataConfig, root: str | Path, video: str) -> list[np.ndar
 
 
 def join_parts(config: DataConfig, parts: list[np.ndarray], video: str, path: Path) -> np.ndarray:
-    """Channels of all folders side by side, cut to the shortest: (T, C). `path` is for the message of a wrong width.
+    """Channels of all folders side by side, cut to the shortest.
 
     Args:
         config: the width to expect.
         parts: an array (T_i, C_i) of each feature folder.
         video: its id, for the message.
-        path: of its first file, for the message.
+        path: of a file of it, for the message.
+
+    Returns:
+        (T, C) of the dtype of the parts; of one part, the part itself.
 
     Raises:
         ValueError: the widths do not add up to the recipe's.

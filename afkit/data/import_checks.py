@@ -44,6 +44,14 @@ def check_rows(
 
     Returns:
         the rows after all repairs.
+
+    Examples:
+        >>> rows = [Row("a", 0.0, 2.0, "Hand wave", "row 2"), Row("a", 9.0, 7.0, "hand_wave", "row 3")]
+        >>> found: list[Problem] = []
+        >>> [(row.start, row.end, row.label) for row in check_rows(rows, {}, [], None, False, found)]
+        [(0.0, 2.0, 'Hand wave'), (7.0, 9.0, 'Hand wave')]
+        >>> [problem.repair for problem in found]
+        ["written 'Hand wave'", 'turned']
     """
     if listed:
         rows = _drop(rows, lambda row: "" if row.video in listed else f"no recording '{row.video}' is listed", found)

@@ -36,6 +36,9 @@ def read_source(source: Path, form: str, columns: Mapping[str, str], labelled: b
         columns: {field of `NAMES`: column or key of the file}.
         labelled: False for a table of recordings without annotations.
 
+    Returns:
+        Rows, recordings and what was changed, as they stand in the files: times in the file's unit.
+
     Raises:
         ValueError: a missing, empty or unreadable file, an unknown format, a row that cannot be understood; the
             message names file and row.

@@ -36,6 +36,9 @@ def make_report(
         names: label ids by name.
         changes: as collected.
         known: what is known of each recording.
+
+    Returns:
+        Counts and notes, for people and as JSON.
     """
     counts = Counter(split[row.video] for row in rows)
     in_subset = defaultdict(set)

@@ -49,7 +49,7 @@ class Row(NamedTuple):
 class Recording(NamedTuple):
     """What files say about a recording itself; "" and None where they say nothing."""
 
-    where: str
+    where: str  # file and row that first named it, for messages
     subset: str = ""  # in which it is, where the file says so
     group: str = ""  # such as a person; a group stays in one subset
     duration: float | None = None  # seconds
@@ -76,7 +76,7 @@ def read_text(path: Path) -> str:
     """The whole of a UTF-8 file.
 
     Raises:
-        ValueError: it is not UTF-8.
+        ValueError: it cannot be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -90,6 +90,9 @@ def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
     Args:
         text: a cell, or a number of JSON.
         where, field: file and row, and what the number is, for the message.
+
+    Returns:
+        The time, which may not be finite, and whether it is in seconds whatever the file's unit.
 
     Raises:
         ValueError: it is neither.
@@ -118,7 +121,7 @@ def to_row(video: str, start: Any, end: Any, label: Any, where: str, label_id: i
         label_id: number of the class where the file has one.
 
     Raises:
-        ValueError: a cell that cannot be read; the message names file and row.
+        ValueError: a time that is none, or two that are not written alike; the message names file and row.
     """
     (start, clock), (end, other) = to_time(start, where, "start"), to_time(end, where, "end")
     if clock != other:
@@ -164,7 +167,16 @@ def _positive(value: Any, where: str, field: str) -> float:
 
 
 def field_names(keys: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """{field: the key that holds it}."""
+    """{field: the key that holds it}.
+
+    Args:
+        keys: of a table's head, or of a JSON object.
+        columns: field -> key, where that is not a usual one; compared without case.
+
+    Examples:
+        >>> field_names(["Video", "Start", "End", "Activity"], {})
+        {'video': 'Video', 'start': 'Start', 'end': 'End', 'label': 'Activity'}
+    """
     keys = list(keys)
     lower = {key.strip().lower(): key for key in reversed(keys)}
     named = {}
@@ -182,7 +194,7 @@ def read_table(path: Path, columns: Mapping[str, str], found: Source) -> Iterato
     Args:
         path: CSV, TSV or the like.
         columns: field -> name of its column, where that is not a usual one.
-        found: receives the names of the columns that were read.
+        found: its `fields` receive the columns that were found.
 
     Raises:
         ValueError: a column that is missing, a row that is none; the message names file and row.

@@ -21,7 +21,7 @@ CROP_TRIES = 200
 class Item(NamedTuple):
     """One video, or a crop of it."""
 
-    video: str
+    video: str  # its id
     features: "Tensor | GridFeatures"  # (C, T) float32
     segments: Tensor | None  # (N, 2) float32 on the grid of these features; None: the video has no annotation
     labels: Tensor | None  # (N,) int64

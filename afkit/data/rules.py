@@ -55,7 +55,12 @@ def num_levels(facts: Facts) -> int:
 
 
 def regression_ranges(facts: Facts, levels: int) -> list[list[int]]:
-    """[low, high] of each level, on the grid."""
+    """[low, high] of each level, on the grid.
+
+    Args:
+        facts: of the training videos.
+        levels: L, as of `num_levels`.
+    """
     ranges = [[2**level, FIRST_RANGE * 2**level] for level in range(levels)]
     ranges[0][0] = 0
     ranges[-1][1] = max(10000, math.ceil(facts.durations_grid.max()))

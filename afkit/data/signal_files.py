@@ -66,6 +66,9 @@ def write_windows(
         window, stride, rate_hz, normalise, fix: as of `afkit.data.signals.signal_features`; repairs are said.
         say: receives a line per repair (at most 20), and the number of recordings.
 
+    Returns:
+        What signals.json says.
+
     Raises:
         ValueError: the target exists, a folder without recordings, or the list of the files that cannot be used;
             nothing is written then.

@@ -91,7 +91,12 @@ def _channels(config: DataConfig, folder: Path) -> dict[str, int]:
 
 
 def count_steps(config: DataConfig, timeline: Timeline) -> int:
-    """T, feature vectors of a video: (T - 1) * stride + num_frames is nearest to its frames."""
+    """T, feature vectors of a video: (T - 1) * stride + num_frames is nearest to its frames.
+
+    Args:
+        config: stride and length of the feature vectors, in frames.
+        timeline: duration in seconds and frame rate of the video.
+    """
     frames = timeline.duration_sec * _frame_rate(config, timeline)
     window_frames = style_of(config).window_frames or config.num_frames
     return max(round((frames - window_frames) / config.stride_frames) + 1, 1)

@@ -76,7 +76,7 @@ def generate_timelines(recipe: Recipe, seed: int, count: int, classes: int) -> I
         recipe: lengths on the grid, subsets.
         seed: of the random numbers.
         count: videos of each subset.
-        classes: of their actions.
+        classes: how many different actions there are, at most those of the recipe.
     """
     config, style = recipe.data, style_of(recipe.data)
     window_frames = style.window_frames or config.num_frames

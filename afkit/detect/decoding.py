@@ -63,17 +63,17 @@ def join_levels(levels: Sequence[Level]) -> Candidates:
 
 
 def decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, config: DecodeConfig) -> Level:
-    """Decode one pyramid level: logits (B, T, K), offsets (B, T, 2), mask (B, T), points (T, 4).
+    """Decode one pyramid level.
 
     Args:
         logits: (B, T, K) float, before the sigmoid.
-        offsets: (B, T, 2) float, in strides of the level.
-        mask: (B, T) bool, true features.
+        offsets: (B, T, 2) float, to onset and end, in strides of the level.
+        mask: (B, T) bool, true where there are features.
         points: (T, 4) position on the grid, regression range low and high, stride.
         config: thresholds, and how many of the best go on.
 
     Returns:
-        The n best of each video, n at most `pre_nms_topk`.
+        The n best of each video, n at most `pre_nms_topk`; those below a threshold are marked, not left out.
     """
     classes = logits.shape[2]
     probability = logits.float().sigmoid().where(mask[..., None], 0).flatten(1)  # (B, T * K)

@@ -94,7 +94,12 @@ def classify(predictions: pd.DataFrame, recipe: Recipe, data_root: str | Path, n
 
 
 def num_labels(recipe: Recipe, data_root: str | Path) -> int:
-    """How many label ids the detections of a recipe may have: the external classes, or the network's own."""
+    """How many label ids the detections of a recipe may have: the external classes, or the network's own.
+
+    Args:
+        recipe: its `decode.score_file` or number of classes.
+        data_root: folder of all data sets.
+    """
     if recipe.decode.score_file:
         return len(next(iter(read_scores(locate(data_root, recipe.decode.score_file)).values())))
     return recipe.data.num_classes

@@ -192,6 +192,9 @@ def suppress(candidates: Candidates, recipe: Recipe, backend: str = "auto") -> K
         candidates: of B videos, on their grids.
         recipe: its `decode` section.
         backend: as of `afkit.nms`.
+
+    Returns:
+        Kept, still on the grids; without NMS in the recipe all candidates, by falling score.
     """
     config = recipe.decode
     # without NMS the original keeps every candidate

@@ -28,13 +28,13 @@ def suppress(
     on its own followed by a sort, and it may stop after `max_segments`.
 
     Args:
-        segments: (M, 2) float32, onsets and ends.
-        scores: (M,) float32.
-        labels: (M,) int64.
+        segments: (N, 2) float32, onsets and ends.
+        scores: (N,) float32.
+        labels: (N,) int64.
         method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold: as of `afkit.nms`.
 
     Returns:
-        The kept segments, scores and labels, by falling score.
+        The kept segments (M, 2), scores (M,) and labels (M,), by falling score.
     """
     onset, end = segments.unbind(1)  # (N,)
     length = end - onset + LENGTH_EPS

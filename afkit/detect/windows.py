@@ -86,6 +86,11 @@ def plan_windows(length: int, recipe: Recipe, window_steps: int) -> tuple[int, l
 
     Raises:
         ValueError: the windows are smaller than twice the longest attention window; names the smallest that are not.
+
+    Examples:
+        >>> from afkit.recipes import recipe
+        >>> plan_windows(6912, recipe("thumos_i3d"), window_steps=4608)[1]
+        [Window(start=0, own_from=-inf, own_to=3456.0), Window(start=2304, own_from=3456.0, own_to=inf)]
     """
     stride, field = recipe.model.level_strides[-1], receptive_field(recipe)
     least, hint = 2 * recipe.model.length_divisor, ""

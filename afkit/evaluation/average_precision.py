@@ -24,7 +24,16 @@ def check_tious(tious: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def threshold_bits(tiou: np.ndarray, tious: np.ndarray) -> np.ndarray:
-    """(J,) int64 with bit s set where the tIoU reaches threshold s (equal is enough)."""
+    """(J,) int64 with bit s set where the tIoU reaches threshold s (equal is enough).
+
+    Args:
+        tiou: (J,) float64 in [0, 1].
+        tious: (S,) thresholds.
+
+    Examples:
+        >>> threshold_bits(np.array([0.2, 0.5, 0.8]), np.array([0.3, 0.5]))
+        array([0, 3, 3])
+    """
     bits = np.zeros(len(tiou), np.int64)
     for s, threshold in enumerate(tious):
         bits |= (tiou >= threshold).astype(np.int64) << s
@@ -32,7 +41,12 @@ def threshold_bits(tiou: np.ndarray, tious: np.ndarray) -> np.ndarray:
 
 
 def unpack_bits(bits: np.ndarray, count: int) -> np.ndarray:
-    """(M,) int64 to (M, count) bool, lowest bit first."""
+    """(M, S) bool: which bits are set, lowest first.
+
+    Args:
+        bits: (M,) int64.
+        count: S, how many of the bits.
+    """
     return (bits[:, None] >> np.arange(count) & 1).astype(bool)
 
 

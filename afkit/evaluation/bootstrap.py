@@ -21,7 +21,7 @@ SAME = 1e-12  # differences below it are rounding
 class Interval(NamedTuple):
     """A measured value and how far it moves when other videos are drawn; fractions."""
 
-    value: float
+    value: float  # of all videos
     low: float  # lower end, in the unit of the value
     high: float  # upper end
     standard_error: float  # standard deviation over the draws
@@ -170,7 +170,15 @@ def compare_runs(
 
 
 def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
-    """Exact two-sided binomial test that positive and negative differences are equally likely; zeros are left out."""
+    """Exact two-sided binomial test that positive and negative differences are equally likely; zeros are left out.
+
+    Args:
+        differences: of a less b, one for each video.
+
+    Examples:
+        >>> sign_test([0.1, 0.2, 0.3, 0.2, 0.1, 0.0])
+        SignTest(a_better=5, b_better=0, equal=1, p_value=0.0625)
+    """
     differences = np.asarray(differences, np.float64)
     better, worse = int((differences > 0).sum()), int((differences < 0).sum())
     count = better + worse

@@ -103,6 +103,10 @@ def gain_of_removal(matches: Matches, kinds: Kinds) -> pd.DataFrame:
     As in the authors' code, both mAPs are those of the predictions within the bands, and no prediction from beyond
     moves up. A kind is that at the threshold in question.
 
+    Args:
+        matches: what matched.
+        kinds: what each prediction within the bands is at each threshold.
+
     Returns:
         DataFrame of fractions, 0 or more: KINDS without the first by S thresholds; the means of its rows are DETAD's.
     """

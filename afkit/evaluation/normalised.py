@@ -23,7 +23,7 @@ class Matches(NamedTuple):
     """
 
     gt: pd.DataFrame  # N rows: video, start_sec, end_sec, label
-    predictions: pd.DataFrame
+    predictions: pd.DataFrame  # P rows: the same and score
     tious: np.ndarray  # (S,)
     pairing: Pairing  # of predictions and ground truths that overlap
     num_gt: np.ndarray  # (K,) of each class
@@ -46,6 +46,9 @@ def match_all(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float
             ground truth has is left out.
         tious: S thresholds, each above 0 and at most 1, at most 63.
 
+    Returns:
+        The true positives at each threshold, and what ranks before them.
+
     Raises:
         ValueError: no video in common, missing columns, a score or time that is no finite number, unusable thresholds.
     """
@@ -66,7 +69,12 @@ def match_all(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float
 
 
 def within_top(matches: Matches, top: int) -> np.ndarray:
-    """(H,) bool: which true positives are among the top * G best predictions of their class, which has G instances."""
+    """(H,) bool: which true positives are among the top * G best predictions of their class, which has G instances.
+
+    Args:
+        matches: what matched.
+        top: predictions for each ground truth of a class.
+    """
     return matches.place[matches.rank] < top * matches.num_gt[matches.label]
 
 

@@ -48,6 +48,9 @@ def pair_up(gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Pa
         predictions: P rows with score, too.
         label_remap: "fixed" or "official", see `afkit.evaluation.scores.evaluate`.
 
+    Returns:
+        The J pairs with tIoU above 0, and the predictions ranked within their classes.
+
     Raises:
         ValueError: missing columns, or a row with something else than finite numbers.
     """
@@ -83,7 +86,12 @@ def number_classes(labels: np.ndarray, classes: np.ndarray, label_remap: str) ->
 
 
 def collides(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """(P,) bool: labels that no ground truth has, but which the original takes for another class."""
+    """(P,) bool: labels that no ground truth has, but which the original takes for another class.
+
+    Args:
+        labels: (P,) int64, of the predictions.
+        classes: (K,) int64, the labels of the ground truth, sorted.
+    """
     return ~np.isin(labels, classes) & (labels >= 0) & (labels < len(classes))
 
 

@@ -24,24 +24,44 @@ def check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
 
 
 def segments_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N, 2) float64 starts and ends in seconds; ValueError where one is not a finite number."""
+    """(N, 2) float64 starts and ends in seconds; ValueError where one is not a finite number.
+
+    Args:
+        table: any table with N rows.
+        name: what the message calls it.
+    """
     return np.stack([_numbers(table, name, column).astype(np.float64) for column in ("start_sec", "end_sec")], axis=1)
 
 
 def labels_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N,) int64 label ids; ValueError where one is not a whole number."""
+    """(N,) int64 label ids; ValueError where one is not a whole number.
+
+    Args:
+        table: any table with N rows.
+        name: what the message calls it.
+    """
     labels = _numbers(table, name, "label")
     _refuse(labels != np.rint(labels), table, name, "label", "a whole number")
     return labels.astype(np.int64)
 
 
 def scores_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N,) scores in the precision that they come in; ValueError where one is not a finite number."""
+    """(N,) scores in the precision that they come in; ValueError where one is not a finite number.
+
+    Args:
+        table: any table with N rows.
+        name: what the message calls it.
+    """
     return _numbers(table, name, "score")
 
 
 def videos_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N,) video ids as Python objects; ValueError where one is missing."""
+    """(N,) video ids as Python objects; ValueError where one is missing.
+
+    Args:
+        table: any table with N rows.
+        name: what the message calls it.
+    """
     _refuse(table["video"].isna().to_numpy(), table, name, "video", "a video id")
     return table["video"].to_numpy(dtype=object)
 

@@ -100,6 +100,11 @@ def thin_curves(times_sec: np.ndarray, scores: np.ndarray, most_points: int) -> 
     Returns:
         seconds of the first point, seconds between two, and (P, K) scores, P <= most_points. A point lies in the
         middle of its bin.
+
+    Examples:
+        >>> thin_curves(np.arange(4.0), np.array([[0.1], [0.9], [0.2], [0.3]]), most_points=2)
+        (0.5, 2.0, array([[0.9],
+               [0.3]]))
     """
     size = -(-len(scores) // most_points)  # steps per bin
     padded = np.pad(scores, ((0, -len(scores) % size), (0, 0)), mode="edge")

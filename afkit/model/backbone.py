@@ -21,7 +21,13 @@ from afkit.model.products import Preparation, convolve, lay_out
 
 
 class TransformerBlock(nn.Module):
-    """A pre-norm Transformer block; with a stride the skip connection is max-pooled (ActionFormer, equation 3)."""
+    """A pre-norm Transformer block; with a stride the skip connection is max-pooled (ActionFormer, equation 3).
+
+    Args:
+        recipe: its `model` section.
+        window: of the attention, in steps of this level; <= 1: the whole sequence.
+        stride: steps of the input to one of the output.
+    """
 
     def __init__(self, recipe: Recipe, window: int, stride: int):
         super().__init__()

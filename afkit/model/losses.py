@@ -55,7 +55,14 @@ def diou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
 
 
 def giou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
-    """Generalised IoU loss in one dimension (Rezatofighi 2019); arguments and result as of `diou_loss`."""
+    """Generalised IoU loss in one dimension (Rezatofighi 2019).
+
+    Args:
+        offsets, targets: as of `diou_loss`.
+
+    Returns:
+        As of `diou_loss`.
+    """
     iou, union, enclosing = _overlap(offsets, targets)
     return 1 - iou + (enclosing - union) / enclosing.clamp(min=EPS)
 

@@ -21,7 +21,7 @@ class CollectedRun(NamedTuple):
     """A run folder and what its files say."""
 
     name: str  # the folder below results
-    folder: Path
+    folder: Path  # of the run
     state: str  # "done", or how far it came
     facts: dict[str, Any]  # run.json; {} where it cannot be read
     scores: dict[str, Any]  # eval.json; {} where there is none of the run's present state
@@ -79,7 +79,12 @@ def read_metrics(folder: Path) -> pd.DataFrame:
 
 
 def entry(content: Any, *keys: str) -> Any:
-    """The entry of nested dictionaries below some keys; None where one is missing, as in files of other versions."""
+    """The entry of nested dictionaries below some keys; None where one is missing, as in files of other versions.
+
+    Examples:
+        >>> entry({"a": {"b": 1}}, "a", "b"), entry({"a": 1}, "a", "b")
+        (1, None)
+    """
     for key in keys:
         content = content.get(key) if isinstance(content, dict) else None
     return content

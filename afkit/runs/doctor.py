@@ -33,7 +33,7 @@ class Check(NamedTuple):
 
     what: str  # was looked at
     state: str  # "ok"; "note": something does not work that not everybody needs; "BAD": nothing works without it
-    found: str
+    found: str  # e.g. a version, or what is wrong
     remedy: str = ""  # what to do, unless it is ok
 
 

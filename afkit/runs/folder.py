@@ -67,6 +67,9 @@ def start_stage(
         run_dir: the run folder; "" for the usual place in results/.
         split: for 03_eval, the subset to look at instead of the recipe's test subsets, see `split_suffix`.
 
+    Returns:
+        The run, with its folder and its recipe.
+
     Raises:
         ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings or data.
     """
@@ -130,12 +133,12 @@ def check_data(folder: Path, recipe: Recipe, data_root: str | Path, split: str =
 
     Args:
         folder: of the run.
-        recipe: whose data are meant.
+        recipe: whose data is meant.
         data_root: folder of all data sets.
         split: subset that is evaluated; "" for the recipe's.
 
     Raises:
-        ValueError: the data have changed since.
+        ValueError: the data of the recipe's own split has changed since the run was begun.
     """
     run = Run(folder, "", recipe, 0, Path(data_root))
     if not read_run(folder).get("data") or not locate(data_root, recipe.data.annotations).is_file():

@@ -1,5 +1,6 @@
 """The inspector in a browser, with a kernel of its own behind it: Voila on this machine's loopback, with a token."""
 
+import os
 import secrets
 import socket
 import tempfile
@@ -57,6 +58,8 @@ def serve_inspector(
         path = Path(folder) / "inspector.ipynb"
         nbformat.write(inspector_notebook(runs, data_root, videos), path)
         app = Voila.instance(token=token, ip=HOST, port=port, port_retries=0, open_browser=False, log_level="ERROR")
+        if os.name == "posix":  # the kernel then listens on files that are this user's alone, not on ports
+            app.config.KernelManager.transport = "ipc"
         app.initialize([str(path)])
         say(f"open http://{HOST}:{port}/?token={token} in a browser; Ctrl-C ends it")
         app.start()

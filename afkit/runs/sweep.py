@@ -155,6 +155,9 @@ def execute_all(
         cells: in this order; those that are busy come again after the others.
         submit: starts a run.
         say: receives a line when a run has ended.
+
+    Returns:
+        cell's name -> how it ended, of all cells.
     """
     waiting, told = deque(cells), set[str]()
     running: dict[Future, Cell] = {}

@@ -57,6 +57,13 @@ def open_client(settings: SweepFile, workers: int = 0, scheduler: str = "", clus
 def needs(client: Client, settings: SweepFile) -> dict[str, float]:
     """The resources that a run asks for: of those that it needs, what the workers declare.
 
+    Args:
+        client: of the dask cluster.
+        settings: of the sweep, with `gpus` and `memory_gb` of a run.
+
+    Returns:
+        name of a resource -> how much of it.
+
     Raises:
         ValueError: the sweep names GPUs and there are workers, none of which declares any.
     """

@@ -31,18 +31,18 @@ class _Part(BaseModel):
 class RunEntry(_Part):
     """An entry of `runs`: a recipe with fixed overrides, once for each seed."""
 
-    recipe: str
+    recipe: str  # its name, or a recipe file
     seeds: list[int] = Field([], min_length=1)  # left out: those of the file
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}  # dotted recipe parameter -> value
 
 
 class SweepFile(_Part):
     """The content of a sweep file: a grid (recipes x overrides x seeds), or a list of runs."""
 
-    recipes: list[str] = []
+    recipes: list[str] = []  # of the grid: names, or recipe files
     overrides: dict[str, list[Any]] = {}  # of the grid: dotted recipe parameter -> the values to try
-    runs: list[RunEntry] = []
-    seeds: list[int] = Field([DEFAULT_SEED], min_length=1)
+    runs: list[RunEntry] = []  # in place of a grid
+    seeds: list[int] = Field([DEFAULT_SEED], min_length=1)  # of every run that has none of its own
     parameters: dict[str, Any] = {}  # of the notebooks
     data: Literal["real", "twin"] = "real"  # "twin": generated before the runs
     twin_videos: int = Field(4, ge=1)  # of each subset of a twin
@@ -78,6 +78,9 @@ def read_sweep(path: str | Path) -> Sweep:
     Args:
         path: YAML with the keys of `SweepFile`; results and data_root are relative to the project.
 
+    Returns:
+        The content, and its runs in the order in which they are made.
+
     Raises:
         ValueError: not readable, an unknown key, recipe, override or parameter, a wrong type or value, or two runs of
             the same settings; one sentence with the line of the file.
@@ -106,7 +109,12 @@ def resolved(cell: Cell) -> Recipe:
 
 
 def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
-    """The line of a key or list entry; that of what holds it where there is none."""
+    """The line of a key or list entry; that of what holds it where there is none.
+
+    Args:
+        tree: the document, as `yaml.compose` gives it.
+        place: keys and positions from the top, e.g. ("runs", 0, "recipe").
+    """
     line = tree.start_mark.line + 1
     for part in place:
         if isinstance(tree, yaml.MappingNode):

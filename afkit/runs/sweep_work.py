@@ -32,6 +32,9 @@ def prepare_data(project: str, settings: SweepFile, recipes: Sequence[Recipe]) -
         project: the working directory of the sweep.
         settings: of the sweep.
         recipes: each adds what it lacks.
+
+    Returns:
+        As of `run_cell`.
     """
     began = time.perf_counter()
     try:
@@ -57,6 +60,9 @@ def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: 
         settings, results: of the sweep.
         cell: the run.
         html: also write its notebooks as pages.
+
+    Returns:
+        State "done", "failed" or "busy", with the reason and the seconds.
     """
     from afkit.runs.html import write_pages  # these import papermill, which the sweep's own process has no use for
     from afkit.runs.pipeline import run

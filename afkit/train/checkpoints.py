@@ -146,7 +146,7 @@ def disk_errors_explained(folder: Path) -> Iterator[None]:
         folder: of the checkpoints.
 
     Raises:
-        OSError: with a sentence that names the folder.
+        OSError: it cannot be written to or is full; names the folder and the reason. Other errors pass.
     """
     try:
         yield

@@ -58,6 +58,10 @@ def note_operations(folder: Path, names: Iterable[str]) -> None:
 
     Writes deterministic.json: {"threads": of each process, "not_deterministic": [name, ...]}. Of several processes
     the first does.
+
+    Args:
+        folder: of the run.
+        names: of the operations that lack a deterministic implementation.
     """
     if world()[0] != 0:
         return

@@ -103,7 +103,15 @@ def check_batch_divides(batch_size: int, devices: int) -> None:
 
 
 def check_same_everywhere(step: int, tensors: list[Tensor]) -> None:
-    """Raise a RuntimeError where the processes are not at the same step with the same weights, bit by bit."""
+    """Compare step and weights of all processes; all must call it.
+
+    Args:
+        step: of the training.
+        tensors: the weights, on this process.
+
+    Raises:
+        RuntimeError: a process differs.
+    """
     if world()[1] == 1:
         return
     sums = torch.stack([tensor.detach().double().abs().sum() for tensor in tensors]).tolist()

@@ -176,15 +176,15 @@ def evaluate_if_due(
     steps_per_epoch: int,
     evaluate: Callable[[nn.Module], float] | None,
 ) -> None:
-    """After every so many epochs: save, evaluate the averaged weights, and write the result down.
+    """After every so many steps: save, evaluate the averaged weights, and write the result down.
 
     Saved before, so that an evaluation that fails costs no training; one that a kill cut short is then done again.
 
     Args:
         state, record: as of `run_steps`.
-        every: epochs between two evaluations; 0 for none.
-        steps_per_epoch: to count them.
-        evaluate: network -> average mAP as a fraction.
+        every: steps between two evaluations, whole epochs; 0 for none.
+        steps_per_epoch: to tell which epoch has ended.
+        evaluate: network -> average mAP as a fraction; None for none.
     """
     if evaluate is None or not every or not state.step or state.step % every:
         return

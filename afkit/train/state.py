@@ -81,7 +81,12 @@ def seed_random(seed: int) -> None:
 
 
 def seed_rank(seed: int, step: int = 0) -> None:
-    """Random numbers of this process's own, so that it does not drop the same paths as the others."""
+    """Random numbers of this process's own, so that it does not drop the same paths as the others.
+
+    Args:
+        seed: of the run.
+        step: at which the training begins or goes on.
+    """
     mixed = np.random.SeedSequence([seed % 2**64, world()[0], step]).generate_state(1)
     seed_random(int(mixed[0]))
 

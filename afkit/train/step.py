@@ -22,7 +22,7 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "all
 class Note(NamedTuple):
     """What is known of a step before it is done."""
 
-    step: int
+    step: int  # of the whole training, from 0
     epoch: int  # from 0
     learning_rate: float  # of this step
     videos: list[str]  # of the batch

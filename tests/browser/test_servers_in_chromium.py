@@ -210,6 +210,7 @@ def test_the_widget_works_in_voila(browser, tmp_path, project):
         address = (project / "server.log").read_text().split()[1]
         window.goto(address)
         use(window, project)
+    assert "without encryption" not in (project / "server.log").read_text(), "the kernel listens on files, not on ports"
 
 
 def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(project):
