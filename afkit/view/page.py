@@ -17,14 +17,14 @@ from afkit.files import write_text
 class Picture(NamedTuple):
     """A figure and what it shows, in a sentence: its caption, which is also read aloud instead of it."""
 
-    figure: Figure
-    caption: str
+    figure: Figure  # drawn as SVG
+    caption: str  # one sentence
 
 
 class Section(NamedTuple):
     """A part of a page, with a heading of its own; text becomes a paragraph."""
 
-    heading: str
+    heading: str  # plain text
     parts: Sequence[str | pd.DataFrame | Picture]  # paragraphs, tables and pictures, in their order
 
 
