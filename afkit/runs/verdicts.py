@@ -20,7 +20,7 @@ SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored
 
 
 def choose_pairs(runs: Sequence[CollectedRun], pair: Sequence[str] = ()) -> list[tuple[CollectedRun, CollectedRun]]:
-    """The two runs to test against each other: those named, or the best two of each recipe and data.
+    """The two runs to test against each other: those named, or the best two of each recipe and test.
 
     The second is the best with other settings than the first; where all have the same, the best with another seed.
 
@@ -40,8 +40,8 @@ def choose_pairs(runs: Sequence[CollectedRun], pair: Sequence[str] = ()) -> list
         return [(_named(runs, str(pair[0])), _named(runs, str(pair[1])))]
     same_test: dict[str, list[CollectedRun]] = {}
     for run in sorted((run for run in runs if run.scores), key=lambda run: -run.scores["average_map"]):
-        origin = entry(run.facts, "recipe", "name"), entry(run.facts, "data", "fingerprint")
-        same_test.setdefault(f"{origin} {_test(run)}", []).append(run)
+        faced = [entry(run.scores, "counts", name) for name in ("ground_truths", "classes")]
+        same_test.setdefault(f"{entry(run.facts, 'recipe', 'name')} {faced} {_test(run)}", []).append(run)
     pairs = []
     for _, (best, *others) in sorted(same_test.items()):
         changed = [run for run in others if _changes(run) != _changes(best)]

@@ -92,7 +92,7 @@ def test_a_single_run_is_a_page_too(tmp_path, finished, capfd):
     write_run(tmp_path / "tiny" / "seed1", stages=stages)
     compare(results=str(tmp_path), out=str(tmp_path / "out"))
     said = capfd.readouterr().out
-    assert "There are no two runs of the same recipe and data to compare." in said
+    assert "There are no two runs of the same recipe and test to compare." in said
     assert f"{int(finished)} of 1 runs have scores." in said
     page = (tmp_path / "out" / "report.html").read_text()
     assert ("03_eval is running, or was interrupted" in page) is not finished

@@ -50,12 +50,18 @@ def test_another_state_of_a_recipe_file_is_other_settings(tmp_path):
     assert names(choose_pairs(read_runs([tmp_path / name for name in runs], tmp_path))) == [("a", "old")]
 
 
-def test_each_recipe_and_data_has_a_pair_of_its_own(tmp_path):
-    alone = {"fingerprint": "a" * 64}, {"subsets": ["val"]}, {"label_remap": "official"}, {"generated": True}
+def test_each_recipe_and_test_has_a_pair_of_its_own(tmp_path):
+    alone = {"counts": {"ground_truths": 5}}, {"subsets": ["val"]}, {"label_remap": "official"}, {"generated": True}
     runs = {f"alone{number}": (0.9, more) for number, more in enumerate(alone)}
     runs |= {"x": (0.3, {}), "y": (0.4, {}), "z": (0.1, {"name": "z"}), "zz": (0.2, {"name": "z"})}
     runs |= {"running": (0.95, {"stages": {"02_train": {"status": "running"}}})}
     assert names(choose_pairs(written(tmp_path, runs))) == [("y", "x"), ("zz", "z")]
+
+
+def test_other_features_of_the_same_recordings_are_compared(tmp_path):
+    more = {"overrides": {"data.features": ["a", "b"]}, "fingerprint": "a" * 64}
+    runs = written(tmp_path, {"a": (0.6, {}), "b": (0.7, {}), "more": (0.8, more), "most": (0.9, more)})
+    assert names(choose_pairs(runs)) == [("most", "b")]
 
 
 def test_a_named_pair_keeps_its_order(tmp_path):
