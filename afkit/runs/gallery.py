@@ -23,6 +23,8 @@ PICTURES = {
     "tiou_against_score": "Are sure predictions well placed?",
     "operating_point": "Precision and recall at every threshold, and the one with the best F1.",
     "reliability": "Scores against the share of hits.",
+    "targets": "What each level of the feature pyramid is to learn of one training video.",
+    "detection_steps": "From the scores of the levels to candidates, and to what suppression keeps.",
     "learning_curves": "Losses, gradient norm and learning rate of the training.",
 }
 INSPECTOR = "The inspector: every segment of a run on a timeline to move through (`python -m afkit view RUN`)."
