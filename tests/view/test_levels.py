@@ -7,8 +7,8 @@ import pytest
 from afkit.view.levels import MOST_CANDIDATES, draw_detection_steps, draw_targets, name_levels
 from afkit.view.style import MARKERS
 
-NAMES = {3: "jump", 5: "$walk$"}
-LEVELS = [(np.arange(6.0), np.array([-1, 3, 3, -1, -1, -1])), (np.arange(0, 6, 2.0), np.array([-1, -1, 5]))]
+NAMES = {0: "jump", 5: "$walk$"}
+LEVELS = [(np.arange(6.0), np.array([-1, 0, 0, -1, -1, -1])), (np.arange(0, 6, 2.0), np.array([-1, -1, 5]))]
 
 
 def segments(*rows):
@@ -29,7 +29,7 @@ def test_levels_are_named_by_stride_and_range():
 
 
 def test_filled_points_learn_an_action_and_hollow_ones_nothing():
-    drawn = np.array([[0.0, 4.0], [3.0, 6.0]]), np.array([3, 5])
+    drawn = np.array([[0.0, 4.0], [3.0, 6.0]]), np.array([0, 5])
     figure = draw_targets(LEVELS, ["fine", "coarse"], *drawn, NAMES, "a video")
     above, axes = figure.axes
     assert [(bar.get_x(), bar.get_width()) for bar in above.patches] == [(0, 4), (3, 3)]
