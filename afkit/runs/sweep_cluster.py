@@ -1,10 +1,12 @@
 """Where the runs of a sweep are made: workers of this machine, of a running dask cluster, or of a batch system."""
 
+import asyncio
 import logging
 import os
 import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,10 @@ def open_client(settings: SweepFile, workers: int = 0, scheduler: str = "", clus
                 _check_workers(client, settings)
                 yield client
         elif cluster:
-            with _jobs(read_cluster(cluster), settings, workers) as jobs, Client(jobs) as client:
+            description = read_cluster(cluster)
+            with _jobs(description, settings) as jobs, Client(jobs) as client:
+                number = workers or description["jobs"]
+                jobs.adapt(minimum_jobs=number, maximum_jobs=number)  # a job that dies is submitted again
                 yield client
         else:
             with _local(settings, workers) as own, Client(own) as client:
@@ -124,9 +129,20 @@ def read_cluster(path: str | Path) -> dict[str, Any]:
 
 
 def job_script(cluster: str | Path, settings: SweepFile) -> str:
-    """The script that would be submitted for each worker of a cluster file; ValueErrors as of `read_cluster`."""
-    with _jobs(read_cluster(cluster), settings, submit=False) as jobs:
-        return jobs.job_script()
+    """The script that would be submitted for each worker of a cluster file; ValueErrors as of `read_cluster`.
+
+    Nothing is started for it, so it works where the scheduler of the jobs could not run.
+    """
+
+    async def script() -> str:
+        jobs = _jobs(read_cluster(cluster), settings, asynchronous=True)  # starts when it is awaited, which it is not
+        try:
+            return jobs.job_script()
+        finally:
+            await jobs.close()
+
+    with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has an event loop already
+        return thread.submit(asyncio.run, script()).result()
 
 
 def _connect(address: str) -> Client:
@@ -186,8 +202,8 @@ def visible_gpus() -> list[str]:
     return [str(i) for i in range(sum(line.startswith("GPU ") for line in listed.splitlines()))]
 
 
-def _jobs(description: Mapping[str, Any], settings: SweepFile, workers: int = 0, submit: bool = True) -> SpecCluster:
-    """Workers as jobs of a batch system."""
+def _jobs(description: Mapping[str, Any], settings: SweepFile, asynchronous: bool = False) -> SpecCluster:
+    """Workers as jobs of a batch system, of which none is submitted yet."""
     try:
         import dask_jobqueue
     except ImportError:
@@ -198,10 +214,8 @@ def _jobs(description: Mapping[str, Any], settings: SweepFile, workers: int = 0,
     declared = " ".join(f"{name}={number:g}" for name, number in resources.items())
     kind = getattr(dask_jobqueue, KINDS[description["kind"]])
     try:
-        cluster = kind(cores=1, processes=1, worker_extra_args=[f'--resources "{declared}"'], **own)
-    except (TypeError, ValueError) as error:
+        return kind(
+            cores=1, processes=1, worker_extra_args=[f'--resources "{declared}"'], asynchronous=asynchronous, **own
+        )
+    except (TypeError, ValueError, RuntimeError) as error:  # the last: its scheduler does not start
         raise ValueError(f"the cluster file does not fit {KINDS[description['kind']]}: {error}") from None
-    if submit:
-        jobs = workers or description["jobs"]
-        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)  # a job that dies is submitted again
-    return cluster

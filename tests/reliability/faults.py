@@ -145,6 +145,7 @@ def attempt(action: Callable[[], Any], root: Path, at: int = 0, kind: str = "cra
     child = os.fork()
     if child == 0:
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner may have one of its own
             signal.alarm(TIMEOUT_SEC)
             faults = Faults(root, at, kind)
             faults.install()

@@ -63,6 +63,7 @@ def in_child(action: Callable[[], Any], memory_mb: int = 1024, seconds: float = 
     child = os.fork()
     if child == 0:
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner may have one of its own
             signal.alarm(int(seconds) + 1)  # it ends the process
             bound_memory(memory_mb)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

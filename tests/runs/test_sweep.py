@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -253,6 +254,16 @@ def test_the_job_of_a_batch_system_makes_one_run_with_what_it_needs(tmp_path):
     assert "#SBATCH -p gpu\n" in script and "#SBATCH --gres=gpu:1\n" in script and "#SBATCH -t 10:00:00\n" in script
     assert "#SBATCH --mem=19G\n" in script, "20 GB, as Slurm counts"
     assert "--nthreads 1 " in script and '--resources "MEMORY_GB=20 GPU=1"' in script
+
+
+def test_the_job_is_told_of_where_its_scheduler_could_not_run(tmp_path):
+    pytest.importorskip("dask_jobqueue", reason="an extra")
+    (tmp_path / "pbs.yaml").write_text("kind: pbs\njobs: 1\ninterface: absent0\n")
+    before = threading.active_count()
+    assert "--interface absent0" in job_script(tmp_path / "pbs.yaml", SETTINGS)
+    assert threading.active_count() == before
+    with pytest.raises(ValueError, match=r"does not fit PBSCluster: .*'absent0' is not a valid network interface"):
+        open_client(SETTINGS, cluster=str(tmp_path / "pbs.yaml")).__enter__()
 
 
 @pytest.mark.parametrize(
