@@ -5,7 +5,7 @@ import logging
 import os
 import subprocess
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import dask
 import psutil
 import yaml
-from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed import Client, Nanny, Scheduler, SpecCluster, rpc
 
 from afkit.config import nearest
 from afkit.files import yaml_content
@@ -141,18 +141,39 @@ def job_script(cluster: str | Path, settings: SweepFile) -> str:
         finally:
             await jobs.close()
 
-    with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has an event loop already
-        return thread.submit(asyncio.run, script()).result()
+    return _in_thread(script())
 
 
 def _connect(address: str) -> Client:
+    """A client of a scheduler that answers.
+
+    It is asked before there is a client: one that finds no scheduler may wait for ever, at once (for a server that says
+    nothing) or when it is collected while another event loop starts.
+    """
     try:
-        return Client(address, timeout=ANSWER_SEC)
+        server = _in_thread(_who_answers(address))
     except (OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or f"nothing within {ANSWER_SEC:g} s"
         raise ValueError(
             f"no dask scheduler answers at '{address}' ({reason}); start one with: dask scheduler"
         ) from None
+    if server != "Scheduler":
+        raise ValueError(
+            f"'{address}' is the address of a dask {server}, not of the scheduler; start one with: dask scheduler"
+        )
+    return Client(address, timeout=ANSWER_SEC)
+
+
+async def _who_answers(address: str) -> str:
+    """The kind of dask server at an address; OSError, ValueError or TypeError where none is."""
+    async with asyncio.timeout(ANSWER_SEC), rpc(address) as server:
+        return str((await server.identity())["type"])
+
+
+def _in_thread(work: Coroutine[Any, Any, str]) -> str:
+    """The result of asynchronous work; not in this thread, which in a notebook has an event loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def _address(client: Client) -> str:
@@ -202,8 +223,8 @@ def visible_gpus() -> list[str]:
     return [str(i) for i in range(sum(line.startswith("GPU ") for line in listed.splitlines()))]
 
 
-def _jobs(description: Mapping[str, Any], settings: SweepFile, asynchronous: bool = False) -> SpecCluster:
-    """Workers as jobs of a batch system, of which none is submitted yet."""
+def _jobs(description: Mapping[str, Any], settings: SweepFile, asynchronous: bool = False) -> Any:
+    """Workers as jobs of a batch system, of which none is submitted yet: a cluster of dask-jobqueue."""
     try:
         import dask_jobqueue
     except ImportError:

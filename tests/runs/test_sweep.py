@@ -1,7 +1,9 @@
 """The engine of sweeps with real worker processes on loopback; what the runs do is stood in for by small functions."""
 
+import gc
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ from afkit.runs.folder import STAGES
 
 pytest.importorskip("distributed", reason="sweeps are made by dask")
 pytest.importorskip("papermill", reason="runs are made by papermill")
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from afkit.__main__ import main
 from afkit.data.archives import MARKER
@@ -186,12 +188,35 @@ def test_a_run_that_kills_every_worker_is_given_up_and_says_so(client, tmp_path)
     assert stages["01_data"] == {"status": "done"}
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
-def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(monkeypatch, address):
+@pytest.fixture
+def silent_port():
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("tcp://127.0.0.1:9", "nothing within 0.3 s"),
+        ("tcp://127.0.0.1:{silent_port}", "nothing within 0.3 s"),
+        ("nonsense://x", "unknown address scheme 'nonsense'"),
+        ("127.0.0.1", "missing port number"),
+    ],
+)
+def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(monkeypatch, silent_port, address, reason):
     monkeypatch.setattr(sweep_cluster, "ANSWER_SEC", 0.3)
-    with pytest.raises(ValueError, match=f"no dask scheduler answers at '{address}'") as error:
+    address = address.format(silent_port=silent_port)
+    with pytest.raises(ValueError, match=f"no dask scheduler answers at '{address}' .*{reason}") as error:
         open_client(SETTINGS, scheduler=address).__enter__()
     assert "\n" not in str(error.value)
+    assert "connecting" not in {entry.status for entry in gc.get_objects() if type(entry) is Client}
+
+
+def test_the_address_of_a_worker_is_not_taken_for_that_of_the_scheduler(client):
+    worker = next(iter(client.nthreads()))
+    with pytest.raises(ValueError, match=f"'{worker}' is the address of a dask Worker, not of the scheduler"):
+        open_client(SETTINGS, scheduler=worker).__enter__()
 
 
 @pytest.mark.parametrize(
