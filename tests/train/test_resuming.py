@@ -3,6 +3,7 @@
 import errno
 import json
 import random
+import statistics
 import time
 
 import numpy as np
@@ -314,14 +315,16 @@ def test_saving_does_not_grow_slow_over_many_steps(tmp_path):
     file = MetricsFile(tmp_path / "metrics.csv", metrics)
     for step in range(100_000):
         metrics.add([step, 0, 1e-4, 0.5, 0.25, 0.75, 1.0, 0.01])
-    file.flush()
-    began = time.perf_counter()
+    times_sec = []
     for _ in range(20):
-        metrics.add([100_000, 0, 1e-4, 0.5, 0.25, 0.75, 1.0, 0.01])
+        began = time.perf_counter()
         file.flush()
-        rows = metrics.state_dict()
-    assert (time.perf_counter() - began) / 20 < 0.1, "writing all rows anew takes several times that"
-    assert rows.shape == (100_020, 8)
+        metrics.state_dict()
+        times_sec.append(time.perf_counter() - began)
+        metrics.add([100_000, 0, 1e-4, 0.5, 0.25, 0.75, 1.0, 0.01])
+    file.flush()
+    assert statistics.median(times_sec[1:]) < times_sec[0] / 5, "the first writes all rows, each later one a single row"
+    assert metrics.state_dict().shape == (100_020, 8)
     file.close()
     table = pd.read_csv(tmp_path / "metrics.csv")
     pd.testing.assert_frame_equal(table, metrics.table(), rtol=1e-8, check_dtype=False)
