@@ -31,7 +31,6 @@ VERB = re.compile(  # with which a sentence begins that does not say what is giv
     "Get|Give|Hold|Import|Join|Keep|Load|Look|Make|Match|Move|Note|Open|Pad|Prepare|Print|Raise|Read|Refuse|Repeat|"
     r"Replace|Restore|Return|Run|Save|Say|Send|Start|Summarise|Suppress|Take|Train|Write)\b"
 )
-OF_PYTHON = {"AttributeError", "NotImplementedError"}  # raised where the language asks for them
 
 
 def public(nodes):
@@ -93,7 +92,7 @@ def unexplained_errors(function):
         if isinstance(node, ast.Raise) and node.exc is not None:
             error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             found.add(getattr(error, "id", ""))
-    return sorted(name for name in found - OF_PYTHON if name[:1].isupper() and name not in text)
+    return sorted(name for name in found if name[:1].isupper() and name not in text)
 
 
 def unexplained_fields(node, lines):

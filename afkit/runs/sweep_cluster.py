@@ -14,7 +14,7 @@ from typing import Any
 import dask
 import psutil
 import yaml
-from distributed import Client, Nanny, Scheduler, SpecCluster, rpc
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster, rpc
 
 from afkit.config import nearest
 from afkit.files import yaml_content
@@ -166,7 +166,8 @@ def _connect(address: str) -> Client:
 
 async def _who_answers(address: str) -> str:
     """The kind of dask server at an address; OSError, ValueError or TypeError where none is."""
-    async with asyncio.timeout(ANSWER_SEC), rpc(address) as server:
+    encryption = Security().get_connection_args("client")  # as dask's own configuration has it, like a client
+    async with asyncio.timeout(ANSWER_SEC), rpc(address, connection_args=encryption) as server:
         return str((await server.identity())["type"])
 
 

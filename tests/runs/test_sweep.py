@@ -2,8 +2,10 @@
 
 import gc
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -15,7 +17,8 @@ from afkit.runs.folder import STAGES
 
 pytest.importorskip("distributed", reason="sweeps are made by dask")
 pytest.importorskip("papermill", reason="runs are made by papermill")
-from distributed import Client, LocalCluster
+import dask
+from distributed import Client, LocalCluster, Security
 
 from afkit.__main__ import main
 from afkit.data.archives import MARKER
@@ -211,6 +214,25 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(monkeypatch, s
         open_client(SETTINGS, scheduler=address).__enter__()
     assert "\n" not in str(error.value)
     assert "connecting" not in {entry.status for entry in gc.get_objects() if type(entry) is Client}
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate")
+def test_a_scheduler_that_encrypts_is_reached_as_dask_is_configured(tmp_path):
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    settings = {"distributed.comm.tls.ca-file": certificate}
+    for role in ("scheduler", "worker", "client"):
+        settings |= {f"distributed.comm.tls.{role}.key": key, f"distributed.comm.tls.{role}.cert": certificate}
+    own = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
+    with (
+        dask.config.set(settings),
+        LocalCluster(protocol="tls", host="127.0.0.1", security=Security(), **own) as cluster,
+        open_client(SETTINGS, scheduler=cluster.scheduler_address) as client,
+    ):
+        assert cluster.scheduler_address.startswith("tls://") and client.submit(sum, [1, 2]).result() == 3
+    with pytest.raises(ValueError, match=r"no dask scheduler answers at 'tls://.* TLS"):
+        open_client(SETTINGS, scheduler="tls://127.0.0.1:9").__enter__()
 
 
 def test_the_address_of_a_worker_is_not_taken_for_that_of_the_scheduler(client):
