@@ -21,16 +21,16 @@ from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import padded_steps, predict, suppress
 from afkit.model.actionformer import build_model, padded_length
 from afkit.recipes import recipe as published
-from benchmarks import limits, memory, plain_detection, synthetic, textbook, timing
+from benchmarks import launches, limits, memory, plain_detection, synthetic, textbook, timing
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_detection import Rows
-from benchmarks.train import PRECISIONS, RESULTS, autocast, compare, in_child, set_arithmetic, target_speedup
+from benchmarks.train import PRECISIONS, RESULTS, autocast, compare, in_child, rates, set_arithmetic, target_speedup
 
 PARTS = ("network", "decode", "nms", "all")
 SHOWN = (
     "recipe", "steps", *(f"{side}_{part}_ms" for part in PARTS[:3] for side in ("plain", "ours")),
     "plain_ms", "ours_ms", "speedup", "target_speedup", "products_ms", "plain_peak_mb", "ours_peak_mb", "memory",
-    "fixed_mb", "memory_beyond", "met", "alike",
+    "fixed_mb", "memory_beyond", "met", "alike", "precision", "kernels", "host_share",
 )  # fmt: skip
 TARGET = 1.5
 ALIKE = 1e-4  # scores of both sides; the networks differ by rounding, which NMS may amplify
@@ -109,12 +109,10 @@ def make_talkative(model: nn.Module) -> None:
 
 def waiting(call: Callable[[], None], device: str) -> Callable[[], None]:
     """The call, and on a GPU the wait for its end."""
-    if device == "cpu":
-        return call
 
     def run() -> None:
         call()
-        torch.cuda.synchronize()
+        launches.wait(device)
 
     return run
 
@@ -129,35 +127,48 @@ def steps_of(case: Case, recipe: Recipe) -> int:
     return case.steps * recipe.data.max_seq_len // published(case.recipe).data.max_seq_len
 
 
-def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+def measure(case: Case, precision: str, options: argparse.Namespace) -> dict[str, Any]:
     """A line of the CSV file."""
-    recipe, device, precision = synthetic.sized(case.recipe, options.size), options.device, options.precision
+    recipe, device = synthetic.sized(case.recipe, options.size), options.device
     steps = steps_of(case, recipe)
+    set_arithmetic(precision)
+    peaks = {name: peak_memory(name, case, precision, options) for name in ("plain", "ours")}
     sides = {name: Side(name, recipe, steps, device, precision) for name in ("plain", "ours")}
     for side in sides.values():
         side.all()
     calls = {f"{name}_{part}_ms": waiting(getattr(sides[name], part), device) for part in PARTS for name in sides}
     times = timing.alternate(calls, 0.0, options.repeats)
-    child = ["benchmarks.infer", "--case", CASES.index(case), "--device", device, "--size", options.size]
-    peaks = {name: in_child(*child, "--precision", precision, "--child", name) for name in sides}
-    target = target_speedup(TARGET, options)
+    target = target_speedup(TARGET, device, precision)
     line = {"recipe": case.recipe, "size": options.size, "precision": precision, "steps": steps}
     line |= {f"{name}_length": side.batch.mask.shape[1] for name, side in sides.items()} | times
     gflop = limits.product_gflop(sides["ours"].network)
-    line |= {"gflop": gflop, "products_ms": 1e3 * gflop / options.gflop_per_sec if precision == "fp32" else None}
+    line |= {"gflop": gflop, "products_ms": 1e3 * gflop / options.gflop_per_sec[precision]}
+    ours = sides["ours"].all
+    line |= {
+        "kernels": launches.kernels(ours, device),
+        "host_share": launches.host_share(sides["ours"].network, device),
+    }
     line |= compare(times["plain_all_ms"], times["ours_all_ms"], peaks, target)
     found = {name: side.detections for name, side in sides.items()}
     return line | {"detections": len(found["ours"][1]), "alike": alike(**found) if precision == "fp32" else None}
 
 
-def take_memory(name: str, options: argparse.Namespace) -> dict[str, float]:
+def peak_memory(name: str, case: Case, precision: str, options: argparse.Namespace) -> dict[str, float]:
+    """What `take_memory` finds. A process's peak cannot be forgotten, so it is that of a child, but in a tiny trial."""
+    if options.device == "cuda" or options.size == "tiny":
+        memory.forget_peak(options.device)
+        return take_memory(name, case, precision, options)
+    child = ["benchmarks.infer", "--case", CASES.index(case), "--device", "cpu", "--size", options.size]
+    return in_child(*child, "--precision", precision, "--child", name)
+
+
+def take_memory(name: str, case: Case, precision: str, options: argparse.Namespace) -> dict[str, float]:
     """Peak memory of two inferences of one side in this process (NMS, which takes next to none, left out).
 
     `fixed_mb` of it are Python and torch, the network and the features.
     """
-    case = CASES[options.case]
     recipe = synthetic.sized(case.recipe, options.size)
-    side = Side(name, recipe, steps_of(case, recipe), options.device, options.precision)
+    side = Side(name, recipe, steps_of(case, recipe), options.device, precision)
     fixed = memory.used_mb(options.device)
     for _ in range(2):
         side.network()
@@ -195,11 +206,37 @@ def measure_long(options: argparse.Namespace) -> list[dict[str, Any]]:
     return [in_child(*child, "--recipes", name, "--child", "ours") for name in names]
 
 
+def path_of(kind: str, options: argparse.Namespace) -> Path:
+    """Of the CSV file."""
+    suffix = "" if options.precision == ["fp32"] else f"_{'_'.join(options.precision)}"
+    return options.csv or RESULTS / f"{kind}_{options.device}{suffix}.csv"
+
+
+def measure_cases(options: argparse.Namespace, path: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """A line for each case and precision, written as soon as it is there."""
+    cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
+    options.gflop_per_sec = rates(options)
+    rows = []
+    for case in cases:
+        for precision in options.precision:
+            try:
+                rows.append(measure(case, precision, options) | facts)
+            except torch.OutOfMemoryError:
+                print(f"{case.recipe}, {case.steps} steps, {precision}: out of memory", flush=True)
+                continue
+            timing.write_csv(path, rows)  # a run that is cut short keeps what it has
+            timing.print_table(SHOWN, [[rows[-1][column] for column in SHOWN]])
+            print(flush=True)
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of ours; see benchmarks.train")
+    parser.add_argument(
+        "--precision", nargs="+", choices=PRECISIONS, default=["fp32"], help="of ours; see benchmarks.train"
+    )
     parser.add_argument("--recipes", nargs="+", choices=sorted({case.recipe for case in CASES}))
     parser.add_argument("--repeats", type=int, default=5, help="rounds of both sides")
     parser.add_argument("--csv", type=Path, help="default: results/benchmarks/infer_<device>.csv")
@@ -208,9 +245,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    set_arithmetic(options.precision)
+    set_arithmetic(options.precision[0])
     if options.child:
-        result = long_sequence(options.recipes[0], options) if options.long else take_memory(options.child, options)
+        if options.long:
+            result = long_sequence(options.recipes[0], options)
+        else:
+            result = take_memory(options.child, CASES[options.case], options.precision[0], options)
         print(json.dumps(result))
         return
     facts = timing.machine(options.device)
@@ -220,14 +260,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         timing.print_table(list(rows[0]), [list(line.values()) for line in rows])
     else:
         textbook.build()
-        cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
-        options.gflop_per_sec = limits.best_gflop_per_sec(options.device)
-        rows, kind = [measure(case, options) for case in cases], "infer"
+        rows, kind = measure_cases(options, path_of("infer", options), facts), "infer"
         timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
-    suffix = "" if options.precision == "fp32" else f"_{options.precision}"
-    path = options.csv or RESULTS / f"{kind}_{options.device}{suffix}.csv"
-    timing.write_csv(path, [{**line, **facts} for line in rows])
-    print(f"\n{path}")
+    timing.write_csv(path_of(kind, options), [{**line, **facts} for line in rows])
+    print(f"\n{path_of(kind, options)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What no implementation of the same mathematics goes below: the time of its matrix products.
+"""What no implementation of the same mathematics goes below: the time of its matrix products, or of its memory.
 
 A missed target is judged by it: what lies between the limit and ours is all that is left to gain.
 """
@@ -10,9 +10,14 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.launches import wait
+
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "baddbmm_")
 SHAPES = ((4608, 512, 512), (4608, 2048, 512), (2048, 1024, 1024), (512, 4608, 2048))  # such as the networks have
+GPU_SHAPES = ((8192, 8192, 8192), *SHAPES)  # the first fills a large card
+TINY_SHAPES = ((256, 256, 256),)
 ROUNDS = 8
+COPIED_BYTES = {"cpu": 2**28, "cuda": 2**31}
 
 
 def product_gflop(call: Callable[[], Any]) -> float:
@@ -28,20 +33,36 @@ def _batched_flop(_: Sequence[int], a: Sequence[int], b: Sequence[int], **__: An
     return 2 * a[0] * a[1] * a[2] * b[2]
 
 
-def best_gflop_per_sec(device: str) -> float:
-    """The highest rate of matrix products in float32 seen on this machine, over some shapes and rounds."""
-    best = 0.0
-    for rows, inner, columns in SHAPES:
-        a, b = torch.randn(rows, inner, device=device), torch.randn(inner, columns, device=device)
+def best_gflop_per_sec(device: str, precision: str = "fp32", size: str = "full") -> float:
+    """The highest rate of matrix products seen on this machine, over some shapes and rounds.
+
+    Args:
+        device: "cpu" or "cuda".
+        precision: "bf16" for products of bfloat16; else of float32, with torch's present setting of TensorFloat-32.
+        size: "tiny" for a trial, with one small shape.
+    """
+    best, dtype = 0.0, torch.bfloat16 if precision == "bf16" else torch.float32
+    shapes = GPU_SHAPES if device == "cuda" else SHAPES
+    for rows, inner, columns in TINY_SHAPES if size == "tiny" else shapes:
+        a = torch.randn(rows, inner, device=device, dtype=dtype)
+        b = torch.randn(inner, columns, device=device, dtype=dtype)
         for _ in range(ROUNDS):
-            _wait(device)
+            wait(device)
             began = time.perf_counter()
             a @ b
-            _wait(device)
+            wait(device)
             best = max(best, 2e-9 * rows * inner * columns / (time.perf_counter() - began))
     return best
 
 
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+def copy_gb_per_sec(device: str) -> float:
+    """The highest rate, read and written together, at which memory was copied within the device over some rounds."""
+    source = torch.ones(COPIED_BYTES[device], dtype=torch.uint8, device=device)
+    target, best = torch.empty_like(source), 0.0
+    for _ in range(ROUNDS):
+        wait(device)
+        began = time.perf_counter()
+        target.copy_(source)
+        wait(device)
+        best = max(best, 2e-9 * source.numel() / (time.perf_counter() - began))
+    return best

@@ -19,6 +19,13 @@ def peak_mb(device: str) -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
+def forget_peak(device: str) -> None:
+    """Let the peak of a GPU begin anew; that of a process (CPU) cannot."""
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
 def used_mb(device: str) -> float:
     """What is held now; 0 on a system that does not tell."""
     if device == "cuda":

@@ -32,9 +32,11 @@ def alternate(calls: dict[str, Callable[[], Any]], seconds: float = 1.0, least: 
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def on_gpu(call: Callable[[], Any], warm_up: int = 10, rounds: int = 100) -> float:
-    """Median milliseconds of a call by CUDA events, each round on its own."""
-    for _ in range(warm_up):
+def alone(call: Callable[[], Any], device: str, rounds: int = 50) -> float:
+    """Median milliseconds of a call on its own; on a GPU by CUDA events."""
+    if device == "cpu":
+        return alternate({"": call}, 0.0, rounds)[""]
+    for _ in range(rounds // 5):
         call()
     times = []
     for _ in range(rounds):

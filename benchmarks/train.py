@@ -2,12 +2,12 @@
 
 Both sides do the same step (forward, losses, backward, clipping, optimiser, schedule, average) on the same synthetic
 videos in turns; times are medians, and the ratios are what counts. The baseline pads to M, ours to the batch. Peak
-memory is that of a process of its own for each side. Beside them stand limits: `products_ms`, what the matrix products
-of our step take at the best rate that this machine has shown, and `fixed_mb`, what both sides hold in any case (Python
-and torch, the batch, weights, gradients, two moments, average); `memory_beyond` compares what comes on top.
+memory is that of a process of its own for each side (of a GPU, that of the tensors of one side alone). Beside them
+stand limits: `products_ms`, what the matrix products of our step take at the best rate that this machine has shown, and
+`fixed_mb`, what both sides hold in any case (Python and torch, the batch, weights, gradients, two moments, average);
+`memory_beyond` compares what comes on top. `kernels` and `host_share` see benchmarks.launches.
 
-On CUDA a whole THUMOS training is projected too (`--whole` really runs it); `--profile` shows instead where the time of
-ours goes.
+A batch that the memory of a GPU does not hold is halved. `--profile` shows instead where the time of ours goes.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from afkit.model.actionformer import build_model
 from afkit.model.losses import Criterion
 from afkit.recipes import recipe as published
 from afkit.train.optimizer import build_optimizer, update_average
-from benchmarks import limits, memory, synthetic, timing, whole
+from benchmarks import launches, limits, memory, synthetic, timing
 from benchmarks.plain_training import PlainTraining
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +39,7 @@ RESULTS = ROOT / "results" / "benchmarks"
 SHOWN = (
     "recipe", "steps", "batch", "plain_ms", "ours_ms", "speedup", "target_speedup",
     "products_ms", "plain_peak_mb", "ours_peak_mb", "memory", "target_memory", "fixed_mb", "memory_beyond", "met",
+    "precision", "kernels", "host_share",
 )  # fmt: skip
 PRECISIONS = ("fp32", "tf32", "bf16")
 TARGET_MEMORY = 0.7  # of the baseline's
@@ -142,39 +143,66 @@ def start(side: str, recipe: Recipe, device: str, precision: str) -> OurTraining
     return PlainTraining(recipe, device, STEPS_PER_EPOCH, build_model(recipe).state_dict())
 
 
-def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    """A line of the CSV file."""
-    recipe, device = synthetic.sized(case.recipe, options.size), options.device
+def measure(case: Case, precision: str, options: argparse.Namespace, batch_size: int = 0) -> dict[str, Any]:
+    """A line of the CSV file; `batch_size` 0 is the recipe's."""
+    recipe = synthetic.sized(case.recipe, options.size, {"optim.batch_size": batch_size} if batch_size else None)
+    try:
+        return compare_steps(case, recipe, precision, options)
+    except torch.OutOfMemoryError:
+        if recipe.optim.batch_size == 1:
+            raise
+    half = recipe.optim.batch_size // 2
+    print(f"{case.recipe}, {precision}: out of memory with a batch of {2 * half}; measured with {half}", flush=True)
+    return measure(case, precision, options, half)
+
+
+def compare_steps(case: Case, recipe: Recipe, precision: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Both sides with the batch of a recipe."""
+    device = options.device
+    set_arithmetic(precision)
+    peaks = {side: peak_memory(side, case, recipe, precision, options) for side in ("plain", "ours")}
     batches = inputs(case, recipe, device)
-    trainings = {side: start(side, recipe, device, options.precision) for side in batches}
+    trainings = {side: start(side, recipe, device, precision) for side in batches}
     rounds = 10 if device == "cuda" else 1  # steps that are queued before waiting for the GPU
 
     def run(side: str) -> None:
         for _ in range(rounds):
             step(trainings[side], batches[side])
-        if device == "cuda":
-            torch.cuda.synchronize()
+        launches.wait(device)
 
     times = timing.alternate({side: lambda side=side: run(side) for side in trainings}, 0.0, options.repeats)
-    child = ["benchmarks.train", "--case", CASES.index(case), "--device", device, "--size", options.size]
-    peaks = {side: in_child(*child, "--precision", options.precision, "--child", side) for side in batches}
-    gflop = limits.product_gflop(lambda: step(trainings["ours"], batches["ours"]))
+
+    def ours() -> None:
+        step(trainings["ours"], batches["ours"])
+
+    gflop = limits.product_gflop(ours)
     return {
         "recipe": case.recipe,
         "size": options.size,
-        "precision": options.precision,
+        "precision": precision,
         "gflop": gflop,
-        "products_ms": 1e3 * gflop / options.gflop_per_sec if options.precision == "fp32" else None,
+        "products_ms": 1e3 * gflop / options.gflop_per_sec[precision],
         "steps": "+".join(str(length) for length in dict.fromkeys(batches["ours"].mask.sum(dim=1).tolist())),
         "batch": recipe.optim.batch_size,
         "plain_length": batches["plain"].mask.shape[1],
         "ours_length": batches["ours"].mask.shape[1],
-    } | compare(times["plain"] / rounds, times["ours"] / rounds, peaks, target_speedup(case.target, options))
+        "kernels": launches.kernels(ours, device),
+        "host_share": launches.host_share(ours, device),
+    } | compare(times["plain"] / rounds, times["ours"] / rounds, peaks, target_speedup(case.target, device, precision))
 
 
-def target_speedup(on_cpu: float, options: argparse.Namespace) -> float:
+def peak_memory(side: str, case: Case, recipe: Recipe, precision: str, options: argparse.Namespace) -> dict[str, float]:
+    """What `take_memory` finds. A process's peak cannot be forgotten, so it is that of a child, but in a tiny trial."""
+    if options.device == "cuda" or options.size == "tiny":
+        memory.forget_peak(options.device)
+        return take_memory(side, case, recipe, options.device, precision)
+    child = ["benchmarks.train", "--case", CASES.index(case), "--device", "cpu", "--size", options.size]
+    return in_child(*child, "--precision", precision, "--child", side)
+
+
+def target_speedup(on_cpu: float, device: str, precision: str) -> float:
     """What is asked for on this device."""
-    return on_cpu if options.device == "cpu" else TARGET_GPU[options.precision]
+    return on_cpu if device == "cpu" else TARGET_GPU[precision]
 
 
 def compare(
@@ -193,7 +221,7 @@ def compare(
         "memory": ours / plain,
         "target_memory": TARGET_MEMORY,
         "fixed_mb": fixed,
-        "memory_beyond": (ours - fixed) / (plain - fixed),
+        "memory_beyond": (ours - fixed) / (plain - fixed) if plain > fixed else None,
         "met": (target is None or speedup >= target) and ours / plain <= TARGET_MEMORY,
     }
 
@@ -205,32 +233,38 @@ def in_child(*arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def take_memory(side: str, options: argparse.Namespace) -> dict[str, float]:
+def take_memory(side: str, case: Case, recipe: Recipe, device: str, precision: str) -> dict[str, float]:
     """Peak memory of some steps of one side in this process, and how much of it is fixed."""
-    case = CASES[options.case]
-    recipe = synthetic.sized(case.recipe, options.size)
-    batch = inputs(case, recipe, options.device)[side]
-    before = memory.used_mb(options.device)
-    training = start(side, recipe, options.device, options.precision)
+    batch = inputs(case, recipe, device)[side]
+    before = memory.used_mb(device)
+    training = start(side, recipe, device, precision)
     for _ in range(MEMORY_STEPS):
         step(training, batch)
     fixed = before + COPIES * memory.parameters_mb(training.model)
-    return {"peak_mb": memory.peak_mb(options.device), "fixed_mb": fixed}
+    return {"peak_mb": memory.peak_mb(device), "fixed_mb": fixed}
+
+
+def rates(options: argparse.Namespace) -> dict[str, float]:
+    """The best rate of matrix products in GFLOP/s for each precision."""
+    found = {}
+    for precision in options.precision:
+        set_arithmetic(precision)
+        found[precision] = limits.best_gflop_per_sec(options.device, precision, options.size)
+    return found
 
 
 def show_profile(case: Case, options: argparse.Namespace) -> None:
     """The most expensive operations of our step, and how its time falls into parts."""
     recipe = synthetic.sized(case.recipe, options.size)
     batch = inputs(case, recipe, options.device)["ours"]
-    training = start("ours", recipe, options.device, options.precision)
+    training = start("ours", recipe, options.device, options.precision[0])
     for _ in range(3):
         step(training, batch)
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (options.device == "cuda")
     with profile(activities=activities) as recorded:
         for _ in range(options.repeats):
             step(training, batch)
-        if options.device == "cuda":
-            torch.cuda.synchronize()
+        launches.wait(options.device)
     events = recorded.key_averages()
     print(f"\n{case.recipe}, {case.lengths}: {options.repeats} steps")
     kind = "self_device_time_total" if options.device == "cuda" else "self_cpu_time_total"
@@ -243,19 +277,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of ours; see set_arithmetic")
+    parser.add_argument(
+        "--precision", nargs="+", choices=PRECISIONS, default=["fp32"], help="of ours; see set_arithmetic"
+    )
     parser.add_argument("--recipes", nargs="+", choices=sorted({case.recipe for case in CASES}))
     parser.add_argument("--repeats", type=int, default=5, help="rounds of both sides")
     parser.add_argument("--csv", type=Path, help="default: results/benchmarks/train_<device>.csv")
     parser.add_argument("--size", choices=("full", "tiny"), default="full")
     parser.add_argument("--profile", action="store_true", help="show our most expensive operations instead")
-    parser.add_argument("--whole", action="store_true", help="really run a whole THUMOS training")
     parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    set_arithmetic(options.precision)
+    set_arithmetic(options.precision[0])
     if options.child:
-        print(json.dumps(take_memory(options.child, options)))
+        case = CASES[options.case]
+        recipe = synthetic.sized(case.recipe, options.size)
+        print(json.dumps(take_memory(options.child, case, recipe, options.device, options.precision[0])))
         return
     cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
     facts = timing.machine(options.device)
@@ -264,19 +301,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for case in cases:
             show_profile(case, options)
         return
-    options.gflop_per_sec = limits.best_gflop_per_sec(options.device)
-    rows = [measure(case, options) for case in cases]
-    timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
-    suffix = "" if options.precision == "fp32" else f"_{options.precision}"
+    options.gflop_per_sec = rates(options)
+    suffix = "" if options.precision == ["fp32"] else f"_{'_'.join(options.precision)}"
     path = options.csv or RESULTS / f"train_{options.device}{suffix}.csv"
-    timing.write_csv(path, [{**line, **facts} for line in rows])
+    rows = []
+    for case in cases:
+        for precision in options.precision:
+            rows.append(measure(case, precision, options) | facts)
+            timing.write_csv(path, rows)  # a run that is cut short keeps what it has
+            timing.print_table(SHOWN, [[rows[-1][column] for column in SHOWN]])
+            print(flush=True)
+    timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
     print(f"\n{path}")
-    if options.whole or (options.device == "cuda" and any(case.recipe == whole.RECIPE for case in cases)):
-        line = whole.measure(options.device, options.precision, options.whole, options.size)
-        timing.print_table(list(line), [list(line.values())])
-        path = path.with_stem(f"{path.stem}_whole")
-        timing.write_csv(path, [{**line, **facts}])
-        print(f"\n{path}")
 
 
 if __name__ == "__main__":

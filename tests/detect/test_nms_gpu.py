@@ -1,21 +1,21 @@
-"""The CUDA operator against the compiled one for the CPU, bit for bit. Needs a GPU; imports torch and pytest only."""
+"""The CUDA operator against the compiled one for the CPU, bit for bit. Needs a GPU, see gpu_device."""
 
 import pytest
 import torch
+from gpu_device import DEVICE, needs_device, nudged, only_cuda
 
 from afkit.detect.suppression import Kept, nms_batch
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device"),
-]
+pytestmark = needs_device
+BACKEND = {"cuda": "cuda", "cpu": "cpp"}[DEVICE]
+PUBLISHED_VIDEOS = 213 if DEVICE == "cuda" else 3
 METHODS = ["hard", "soft", "linear"]
 KINDS = ["spread", "grid", "signed", "one place", "huge"]
 SIZES = {
     "few": (150, 0, 1, 33, 0),
     "many": tuple(range(0, 3000, 75)),
     "one large": (12000,),
-    "around the size of shared memory": (3000, 16566, 16567, 20000),
+    "around the size of shared memory": (3000, 16566, 16567, 20000) if DEVICE == "cuda" else (300, 1656),
 }
 
 
@@ -41,11 +41,26 @@ def candidates(kind: str, sizes, classes: int = 20, seed: int = 0):
 def check(inputs, **settings) -> Kept:
     """Assert that both devices give the same; returns it."""
     expected = nms_batch(*inputs, **settings, backend="cpp")
-    found = nms_batch(*(tensor.cuda() for tensor in inputs), **settings, backend="cuda")
-    for a, b in zip(found, expected, strict=True):
-        assert a.is_cuda
-        assert torch.equal(a.cpu(), b)
+    found = nms_batch(*(tensor.to(DEVICE) for tensor in inputs), **settings, backend=BACKEND)
+    assert_same(found, expected)
     return expected
+
+
+def assert_same(found: Kept, expected: Kept) -> None:
+    """Assert that the device's result has the bits of the CPU's."""
+    for a, b in zip(found, expected, strict=True):
+        assert a.device.type == DEVICE
+        assert torch.equal(a.cpu(), b)
+
+
+@pytest.mark.parametrize("column", Kept._fields[:2])
+def test_one_wrong_bit_is_noticed(column):
+    inputs = candidates("spread", (400, 300))
+    kept = nms_batch(*inputs, backend="cpp")
+    there = Kept(*(tensor.to(DEVICE) for tensor in kept))
+    assert_same(there, kept)
+    with pytest.raises(AssertionError):
+        assert_same(there._replace(**{column: nudged(getattr(there, column), 0)}), kept)
 
 
 @pytest.mark.parametrize("multiclass", [True, False])
@@ -82,11 +97,11 @@ def test_extreme_settings_equal_the_cpu(method, settings):
 
 
 def test_a_batch_of_published_size_equals_the_cpu_and_each_time_itself():
-    inputs = candidates("spread", (12000,) * 213)
+    inputs = candidates("spread", (12000,) * PUBLISHED_VIDEOS)
     expected = check(inputs, max_segments=200)
-    on_device = [tensor.cuda() for tensor in inputs]
+    on_device = [tensor.to(DEVICE) for tensor in inputs]
     for _ in range(20):
-        again = nms_batch(*on_device, max_segments=200, backend="cuda")
+        again = nms_batch(*on_device, max_segments=200, backend=BACKEND)
         assert all(torch.equal(a.cpu(), b) for a, b in zip(again, expected, strict=True))
 
 
@@ -103,14 +118,15 @@ def test_no_videos_and_no_candidates():
 def test_inputs_need_not_be_contiguous():
     segments, scores, labels, offsets = candidates("spread", (400, 300))
     expected = nms_batch(segments, scores, labels, offsets, backend="cpp")
-    apart = torch.stack([scores, scores], dim=1).cuda()[:, 0], torch.stack([labels, labels], dim=1).cuda()[:, 1]
-    found = nms_batch(segments.t().contiguous().cuda().t(), *apart, offsets.cuda(), backend="cuda")
+    apart = torch.stack([scores, scores], dim=1).to(DEVICE)[:, 0], torch.stack([labels, labels], dim=1).to(DEVICE)[:, 1]
+    found = nms_batch(segments.t().contiguous().to(DEVICE).t(), *apart, offsets.to(DEVICE), backend=BACKEND)
     assert all(torch.equal(a.cpu(), b) for a, b in zip(found, expected, strict=True))
 
 
+@only_cuda
 def test_another_stream_waits_for_its_own_work():
-    inputs = [tensor.cuda() for tensor in candidates("spread", (12000, 9000))]
-    expected = nms_batch(*inputs, backend="cuda")
+    inputs = [tensor.to(DEVICE) for tensor in candidates("spread", (12000, 9000))]
+    expected = nms_batch(*inputs, backend=BACKEND)
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -118,7 +134,7 @@ def test_another_stream_waits_for_its_own_work():
         for _ in range(10):
             busy = busy @ busy / 4000
         late = inputs[1] + 0 * busy[0, 0]  # ready only when the products are
-        found = nms_batch(inputs[0], late, *inputs[2:], backend="cuda")
+        found = nms_batch(inputs[0], late, *inputs[2:], backend=BACKEND)
     stream.synchronize()
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
@@ -137,10 +153,10 @@ def test_another_stream_waits_for_its_own_work():
     ],
 )
 def test_a_bad_value_is_refused(name, argument, place, value, video):
-    inputs = [tensor.cuda() for tensor in candidates("spread", (700, 2500, 17000))]
+    inputs = [tensor.to(DEVICE) for tensor in candidates("spread", (700, 2500, 17000))]
     inputs[argument][(600, 3000, 20000)[video]][place] = value
     with pytest.raises(ValueError, match=name):
-        nms_batch(*inputs, backend="cuda")
+        nms_batch(*inputs, backend=BACKEND)
 
 
 @pytest.mark.parametrize(
@@ -155,15 +171,16 @@ def test_a_bad_value_is_refused(name, argument, place, value, video):
     ],
 )
 def test_bad_offsets_are_refused(offsets):
-    inputs = [tensor.cuda() for tensor in candidates("spread", (40, 20, 55))]
-    inputs[3] = torch.tensor(offsets, device="cuda")
+    inputs = [tensor.to(DEVICE) for tensor in candidates("spread", (40, 20, 55))]
+    inputs[3] = torch.tensor(offsets, device=DEVICE)
     with pytest.raises(ValueError, match="offsets"):
-        nms_batch(*inputs, backend="cuda")
+        nms_batch(*inputs, backend=BACKEND)
 
 
+@only_cuda
 def test_tensors_of_two_devices_are_refused():
     inputs = candidates("spread", (40, 20))
     with pytest.raises(ValueError, match="scores"):
-        nms_batch(inputs[0].cuda(), *inputs[1:], backend="cuda")
+        nms_batch(inputs[0].to(DEVICE), *inputs[1:], backend=BACKEND)
     with pytest.raises(ValueError, match="cuda"):
-        nms_batch(*inputs, backend="cuda")
+        nms_batch(*inputs, backend=BACKEND)

@@ -1,0 +1,215 @@
+"""The GPU command without a GPU: every part runs with what a bare GPU machine has, errors are told, limits hold."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import folds, gpu
+
+ROOT = Path(gpu.__file__).parents[1]
+LACKING = ("papermill", "nbformat", "dask", "distributed", "playwright", "matplotlib", "seaborn", "seglearn", "yaml",
+           "IPython", "ipywidgets", "tensorboard", "anywidget", "psutil", "jupyterlab")  # fmt: skip
+HIDE = """
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+class Finder:
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {names!r} else find(name, path, target)
+PathFinder.find_spec = Finder.find_spec
+"""
+
+
+def run(arguments, folder, **environment):
+    """The command in an interpreter that lacks what a bare GPU machine may lack; (exit code, output)."""
+    (folder / "site").mkdir(exist_ok=True)
+    (folder / "site" / "sitecustomize.py").write_text(HIDE.format(names=LACKING))
+    environment = os.environ | {"PYTHONPATH": str(folder / "site"), "OMP_NUM_THREADS": "1"} | environment
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--size", "tiny", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def rows(path):
+    """Rows of a CSV file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_people(root, people=2, steps=150):
+    """A data set like `hapt` of a few people, with features of its width."""
+    random, database = np.random.default_rng(0), {}
+    (root / "hapt" / "acceleration").mkdir(parents=True)
+    (root / "hapt" / "annotations").mkdir()
+    for number in range(1, people + 1):
+        name = f"person{number:02d}"
+        actions = [{"segment": [5.0 * k, 5.0 * k + 4], "label": f"class {k}", "label_id": k} for k in range(12)]
+        database[name] = {"subset": name, "duration": steps / 2, "fps": 50, "annotations": actions}
+        features = random.standard_normal((steps, 150)).astype(np.float32)
+        np.save(root / "hapt" / "acceleration" / f"{name}.npy", features)
+    (root / "hapt" / "annotations" / "people.json").write_text(json.dumps({"database": database}))
+
+
+def test_a_hidden_package_is_as_if_it_were_not_installed(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(HIDE.format(names=LACKING))
+    code = "import importlib.util, torch; assert importlib.util.find_spec('matplotlib') is None; import matplotlib"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'matplotlib'"
+
+
+@pytest.mark.slow
+def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
+    write_people(tmp_path / "data")
+    out = tmp_path / "out"
+    code, said = run(["--minutes", 60, "--data", tmp_path / "data", "--out", out], tmp_path)
+    summary = {row["part"]: row for row in rows(out / "summary.csv")}
+    assert {name: row["state"] for name, row in summary.items()} == dict.fromkeys(gpu.PARTS, "done"), said
+    assert code == 0
+    assert re.fullmatch(r"\d{3,} passed, \d skipped.*", summary["tests"]["why"])
+    assert {path.name for path in out.iterdir()} == {
+        "summary.csv", "log.txt", "nms.csv", "train.csv", "infer.csv", "whole.csv", "folds.csv",
+    }  # fmt: skip
+    assert {row["same_picks"] for row in rows(out / "nms.csv")} == {"True"}
+    assert [row["precision"] for row in rows(out / "train.csv")] == ["fp32", "bf16"]
+    assert all(float(row["kernels"]) > 10 and 0 < float(row["host_share"]) <= 1 for row in rows(out / "infer.csv"))
+    assert [(row["what"], row["how"]) for row in rows(out / "whole.csv")] == [
+        ("test", "run"), ("training", "projected"), ("training", "projected"), ("training", "run"),
+    ]  # fmt: skip
+    assert [row["person"] for row in rows(out / "folds.csv")] == [f"person0{n}" for n in (1, 2) for _ in "er"]
+
+
+def part(code, share=1.0, needs=""):
+    """A part that runs a line of Python."""
+    return gpu.Part(share, lambda options: ["-c", code], needs)
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """Parts by name, in place of the real ones."""
+
+    def use(**own):
+        monkeypatch.setattr(gpu, "PARTS", own)
+
+    return use
+
+
+def call(tmp_path, *arguments):
+    """The command in this process; (exit code, {part: its line})."""
+    code = 0
+    try:
+        gpu.main(["--device", "cpu", "--out", str(tmp_path), *arguments])
+    except SystemExit as end:
+        code = end.code
+    return code, {row["part"]: row for row in rows(tmp_path / "summary.csv")}
+
+
+def test_a_failed_part_is_told_and_stops_only_those_that_need_it(parts, tmp_path, capsys):
+    parts(a=part("raise ValueError('no such thing')"), b=part("print('well done')"), c=part("print(1)", needs="a"))
+    code, lines = call(tmp_path)
+    assert code == 1
+    assert [lines[name]["state"] for name in "abc"] == ["failed", "done", "failed"]
+    assert lines["a"]["why"] == "ValueError: no such thing"
+    assert lines["c"]["why"] == "it needs the part a"
+    said = capsys.readouterr().out
+    assert "well done" in said and "ValueError: no such thing" in said
+    assert "well done" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_part_that_takes_too_long_ends_with_all_that_it_started(parts, tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "LEAST_SEC", 0)
+    child = tmp_path / "child"
+    start = "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    parts(a=part(f"{start}; open({str(child)!r}, 'w').write(str(p.pid)); time.sleep(600)", 0.1), b=part("pass"))
+    code, lines = call(tmp_path, "--minutes", "0.5")
+    assert code == 1
+    assert (lines["a"]["state"], lines["b"]["state"]) == ("out of time", "done")
+    stat = Path(f"/proc/{child.read_text()}/stat")
+    until = time.monotonic() + 60
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_no_time_left_no_data_and_a_wrong_name_are_told(parts, tmp_path, capsys):
+    parts(a=part("pass"), folds=part("pass"))
+    code, lines = call(tmp_path, "--minutes", "0.01")
+    assert code == 1 and lines["a"]["state"] == "out of time"
+    assert lines["folds"] | {"seconds": "", "limit_sec": ""} == {
+        "part": "folds", "state": "left out", "seconds": "", "limit_sec": "", "why": "--data names no data root",
+    }  # fmt: skip
+    with pytest.raises(SystemExit):
+        gpu.main(["--device", "cpu", "--parts", "a,nsm"])
+    assert "there is no part 'nsm'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body", ["", "import pytest; pytestmark = pytest.mark.skip('no')\ndef test_it(): pass"])
+def test_no_test_executed_is_a_failure(monkeypatch, tmp_path, body):
+    path = tmp_path / "test_nothing.py"
+    path.write_text(body)
+    monkeypatch.setattr(gpu, "TESTS", (str(path),))
+    code, lines = call(tmp_path / "out", "--parts", "tests")
+    assert code == 1 and lines["tests"]["state"] == "failed"
+
+
+def test_the_test_files_are_there_and_need_no_tree():
+    for name in gpu.TESTS:
+        assert (ROOT / name).is_file() and "gpu" in Path(name).name
+
+
+def test_the_wheels_of_the_docstring_are_the_tested_versions_and_all_that_pydantic_needs():
+    named = dict(re.findall(r"([a-z-]+)==([\d.]+)", gpu.__doc__))
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M))
+    pinned = {name.replace("_", "-").lower(): version for name, version in pinned.items()}
+    assert named == {name: pinned[name] for name in named}
+    needed, known = ["pydantic"], set()
+    while needed:
+        known.add(name := needed.pop())
+        wanted = [line for line in metadata.requires(name) or [] if "extra ==" not in line]
+        needed += {re.match(r"[\w-]+", line)[0].replace("_", "-").lower() for line in wanted} - known
+    assert known == set(named)
+
+
+def test_a_fold_leaves_one_person_out_in_the_published_setting():
+    people = [f"person{number:02d}" for number in range(1, 31)]
+    recipe = folds.fold_recipe("published", "person07", people)
+    assert recipe.data.test_subsets == ["person07"]
+    assert len(recipe.data.train_subsets) == 29 and "person07" not in recipe.data.train_subsets
+    assert (recipe.model.embed_dim, recipe.optim.epochs, recipe.optim.warmup_epochs) == (512, 100, 5)
+    assert (recipe.decode.pre_nms_topk, recipe.decode.max_segments, recipe.decode.min_score) == (5000, 2000, 0)
+
+
+@pytest.mark.slow
+def test_folds_go_on_where_they_were_cut_short(tmp_path, capsys):
+    write_people(tmp_path / "data")
+    path = tmp_path / "folds.csv"
+    arguments = ["--data-root", str(tmp_path / "data"), "--setting", "tiny", "--csv", str(path)]
+    folds.main(arguments)
+    first = rows(path)
+    assert [(row["person"], row["weights"]) for row in first] == [
+        (person, which) for person in ("person01", "person02") for which in ("ema", "raw")
+    ]
+    assert all(0 <= float(row["average_map"]) <= 1 and float(row["seconds"]) > 0 for row in first)
+    path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")  # as if cut after the first person
+    capsys.readouterr()
+    folds.main(arguments)
+    assert "2 people, 1 to do" in capsys.readouterr().out
+    again = rows(path)
+    assert again[:2] == first[:2]
+    assert [row["average_map"] for row in again] == [row["average_map"] for row in first]
+
+
+def test_a_fold_that_fails_is_named(tmp_path):
+    write_people(tmp_path / "data")
+    (tmp_path / "data" / "hapt" / "acceleration" / "person02.npy").write_bytes(b"no array")
+    with pytest.raises(SystemExit, match="person0"):
+        folds.main(["--data-root", str(tmp_path / "data"), "--setting", "tiny", "--csv", str(tmp_path / "f.csv")])
