@@ -18,6 +18,7 @@ from afkit.runs.collection import (
     dictionary,
     entry,
     is_generated,
+    planned_epochs,
     read_metrics,
     subsets_of,
 )
@@ -167,13 +168,12 @@ def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:
 def _cost(run: CollectedRun) -> dict[str, Any]:
     """Times, memory and length of the training; blank for what the files do not say."""
     seconds = read_metrics(run.folder)["seconds"]
-    epochs = [_number(run.facts, "recipe", "optim", name) for name in ("epochs", "warmup_epochs")]
     return {
         "training_sec": seconds.sum() if len(seconds) else None,  # an interrupted one, too, unlike that of the stage
         "prediction_sec": _number(run.scores, "predict_seconds"),
         "peak_memory_mb": _peak_memory_mb(run.folder / "tensorboard"),
         "steps": len(seconds) or None,
-        "epochs": sum(epochs) if None not in epochs else None,
+        "epochs": planned_epochs(run.facts),
     }
 
 

@@ -119,7 +119,7 @@ def crop_config(**settings):
     st.integers(1, 60),
     st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=5),
     st.sampled_from([None, (0.5, 1.0), (0.9, 1.0), (0.3, 0.6)]),
-    st.sampled_from([0.3, 0.5, 1.0]),
+    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
 )
 def test_a_crop_is_a_window_with_what_lies_in_it(seed, length, actions, ratio, overlap):
     item = numbered(length, [(onset, onset + extent) for onset, extent in actions])

@@ -65,5 +65,7 @@ def test_official_recall_takes_equal_scores_in_the_order_of_the_original_within_
         for label_remap, order in (("fixed", falling), ("official", falling_as_the_original))
     }
     for label_remap, recall in expected.items():
-        assert evaluate(gt, predictions, [0.5], label_remap).recall.loc[0.5].tolist() == pytest.approx(recall, abs=1e-12)
+        assert evaluate(gt, predictions, [0.5], label_remap).recall.loc[0.5].tolist() == pytest.approx(
+            recall, abs=1e-12
+        )
     assert expected["fixed"] != expected["official"]
