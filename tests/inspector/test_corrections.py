@@ -22,7 +22,7 @@ def inspected(gt=GT, annotations=None, names=None):
     truth = pd.DataFrame(gt, columns=COLUMNS)
     predictions = truth.assign(score=0.5).iloc[:0]
     names = {0: "jump", 1: "throw", 7: "run"} if names is None else names
-    return Inspected(truth, predictions, names, {"a": 30.0, "b": 30.0, "z": 1e8}, "run", annotations=annotations)
+    return Inspected(truth, predictions, names, {"a": 30.0, "b": 30.0, "z": None}, "run", annotations=annotations)
 
 
 def test_segments_come_by_onset_and_a_video_as_it_was_is_left_out():
