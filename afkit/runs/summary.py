@@ -1,6 +1,7 @@
 """Many runs in one table: what each found and what it cost, and how far seeds move it."""
 
 import json
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -184,6 +185,7 @@ def _peak_memory_mb(folder: Path) -> float | None:
     with suppress(ImportError):
         from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator  # an extra
 
+        logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of steps done again after an interruption
         events = EventAccumulator(str(folder), {SCALARS: 0}).Reload()
         if MEMORY in events.Tags()[SCALARS]:
             return max(event.value for event in events.Scalars(MEMORY))

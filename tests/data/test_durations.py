@@ -29,5 +29,7 @@ def test_features_of_fixed_length_need_a_duration(root):
     change_video(root, "video6", duration=None)
     dataset = Dataset(tiny_recipe(data__stride_frames=-1).data, root, ["test"])
     assert dataset[1].stride > 0
-    with pytest.raises(ValueError, match="video 'video6' has no 'duration' in the annotation file, and features of fix"):
+    with pytest.raises(
+        ValueError, match="video 'video6' has no 'duration' in the annotation file, and features of fix"
+    ):
         dataset[0]

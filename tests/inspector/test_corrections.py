@@ -83,7 +83,7 @@ def write_old(folder, gt, names):
     return read_annotations(folder / "old.json")
 
 
-times = st.floats(0, 29, allow_subnormal=False)
+times = st.floats(0, 28.9, allow_subnormal=False)
 rows = st.tuples(times, st.floats(0.001, 1), st.integers(0, 2)).map(
     lambda row: [row[0], row[0] + row[1] + 1e-6, row[2]]
 )
