@@ -10,11 +10,17 @@ from types import FrameType
 from typing import NoReturn
 
 from afkit.commands import build, data, predict, runs, signals, view
+from afkit.commands.output import forgiving_output
 from afkit.config import nearest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did all it was asked for, 2 on a wrong input, 1 when a notebook or the disk failed."""
+    with forgiving_output():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with _stopped_as_by_ctrl_c():
