@@ -67,6 +67,17 @@ def test_all_notebooks_end(runs):
         )
 
 
+def test_names_with_markup_are_shown_and_not_interpreted(runs):
+    seen = 0
+    for notebook in [*runs[0].glob("*.ipynb"), *runs[0].parents[1].glob("*.ipynb")]:
+        outputs = [o for cell in json.loads(notebook.read_text())["cells"] for o in cell.get("outputs", [])]
+        pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+        assert not any("test <b>" in page or "training <b>" in page for page in pages), notebook.name
+        seen += sum("&lt;b&gt;" in page for page in pages)
+    assert seen >= 3
+    assert "test <b>" not in (runs[0].parents[1] / "report.html").read_text()
+
+
 def test_actions_of_a_video_without_features_count_as_missed(runs):
     annotations = runs[0].parents[2] / "data" / "tiny" / "annotations.json"
     gt = load_annotations(annotations, "test")
