@@ -1,19 +1,30 @@
 """The command line: python -m afkit COMMAND."""
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 from afkit.commands import build, data, predict, runs, signals, view
+from afkit.commands.output import forgiving_output
 from afkit.config import nearest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did all it was asked for, 2 on a wrong input, 1 when a notebook or the disk failed."""
+    with forgiving_output():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
+        with _stopped_as_by_ctrl_c():
+            return options.command(options)
     except ValueError as error:
         _complain(error)
         return 2
@@ -23,9 +34,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, a folder that cannot be written to
         _complain(_explained(error))
         return 1
-    except KeyboardInterrupt:
-        print("afkit: interrupted; the same command goes on from here", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(f"afkit: interrupted; the same command goes on {str(interruption) or 'from here'}", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, by which batch systems end a job, interrupts as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(what: object) -> None:

@@ -31,7 +31,7 @@ class DataConfig(_Section):
     resize: bool = False  # resize each sequence linearly to max_seq_len (ActivityNet)
     clean_annotations: bool = False  # drop duplicate and empty annotations already when training (ActivityNet)
     skip_missing: bool = True  # leave out videos without features, instead of stopping
-    crop_min_overlap: float = Field(0.5, gt=0, le=1)  # share of an action that a training crop must keep
+    crop_min_overlap: float = Field(0.5, ge=0, le=1)  # share of an action to keep in a training crop
     crop_ratio: tuple[float, float] | None = (0.9, 1.0)  # random length of a crop, relative to the sequence
     tious: list[float] = Field(default=[0.3, 0.4, 0.5, 0.6, 0.7], min_length=1)  # tIoU thresholds of the evaluation
 
@@ -59,7 +59,7 @@ class ModelConfig(_Section):
     backbone: Literal["transformer", "conv"] = "transformer"  # conv: convolutions instead of attention
     embed_dim: int = Field(512, ge=1)  # width of the network
     stream_dims: list[int] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
-    embed_layers: int = Field(2, ge=1)  # convolutions before the first level
+    embed_layers: int = Field(2, ge=0)  # convolutions before the first level
     embed_kernel: int = Field(3, ge=1)  # in steps
     embed_norm: bool = True  # layer norm after each of them
     stem_layers: int = Field(2, ge=0)  # blocks at full resolution
@@ -146,6 +146,7 @@ class OptimConfig(_Section):
     batch_size: int = Field(2, ge=1)  # of all devices together
     epochs: int = Field(30, ge=1)  # after the warm-up
     warmup_epochs: int = Field(5, ge=0)  # 0: no warm-up
+    extra_epochs: int = 0  # trained after the end of the schedule; below 0: left out before it
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
     schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
@@ -155,8 +156,8 @@ class OptimConfig(_Section):
 
     @property
     def total_epochs(self) -> int:
-        """Epochs of training, the warm-up included."""
-        return self.warmup_epochs + self.epochs
+        """Epochs of training, the warm-up and extra ones included."""
+        return self.warmup_epochs + self.epochs + self.extra_epochs
 
 
 class Recipe(_Section):
@@ -209,15 +210,18 @@ def _misfits(recipe: Recipe) -> Iterator[str]:
         yield f"model.neck_dim {model.neck_dim} must equal model.embed_dim {model.embed_dim} with model.neck 'identity'"
     if any(kernel % 2 == 0 for kernel in (model.embed_kernel, model.head_kernel)):
         yield "model.embed_kernel and model.head_kernel must be odd"
-    if model.stream_dims and (
-        len(model.stream_dims) != len(data.input_dims) or sum(model.stream_dims) != model.embed_dim
-    ):
+    fitting = len(model.stream_dims) == len(data.input_dims) and sum(model.stream_dims) == model.embed_dim
+    if model.stream_dims and not fitting:
         yield (
             f"model.stream_dims {model.stream_dims} must hold one width per entry of data.input_dims "
             f"{data.input_dims} and add up to model.embed_dim {model.embed_dim}"
         )
     if any(not 0 <= label < data.num_classes for label in model.empty_classes):
         yield f"model.empty_classes must be label ids from 0 to {data.num_classes - 1}"
+    if not model.embed_layers and not model.stream_dims and sum(data.input_dims) != model.embed_dim:
+        yield f"model.embed_layers 0 leaves the features as they are, so model.embed_dim must be {sum(data.input_dims)}"
+    if recipe.optim.total_epochs < 1:
+        yield f"optim.extra_epochs {recipe.optim.extra_epochs} leaves no epoch of optim.epochs and optim.warmup_epochs"
     if data.resize and data.downsample > 1:
         yield "data.resize and data.downsample cannot be combined"
 

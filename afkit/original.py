@@ -17,9 +17,7 @@ _RENAMED = {
     "dataset.feat_stride": "data.stride_frames",
     "dataset.num_frames": "data.num_frames",
     "dataset.default_fps": "data.fps",
-    "dataset.downsample_rate": "data.downsample",
     "dataset.max_seq_len": "data.max_seq_len",
-    "dataset.force_upsampling": "data.resize",
     "dataset.trunc_thresh": "data.crop_min_overlap",
     "dataset.crop_ratio": "data.crop_ratio",
     "model.embd_kernel_size": "model.embed_kernel",
@@ -38,7 +36,6 @@ _RENAMED = {
     "model.head_kernel_size": "model.head_kernel",
     "model.head_with_ln": "model.head_norm",
     "model.regression_range": "model.regression_ranges",
-    "train_cfg.cls_prior_prob": "model.class_prior",
     "train_cfg.head_empty_cls": "model.empty_classes",
     "train_cfg.dropout": "model.dropout",
     "train_cfg.droppath": "model.drop_path",
@@ -55,9 +52,7 @@ _RENAMED = {
     "test_cfg.multiclass_nms": "decode.multiclass",
     "test_cfg.iou_threshold": "decode.iou_threshold",
     "test_cfg.nms_sigma": "decode.sigma",
-    "test_cfg.min_score": "decode.min_score",
     "test_cfg.max_seg_num": "decode.max_segments",
-    "test_cfg.voting_thresh": "decode.voting_threshold",
     "opt.learning_rate": "optim.learning_rate",
     "opt.weight_decay": "optim.weight_decay",
     "opt.momentum": "optim.momentum",
@@ -69,9 +64,10 @@ _RENAMED = {
 }
 # Keys that are translated below, or that say nothing about the experiment (devices, workers, output folder, ...).
 _TRANSLATED = {
-    "dataset.json_file", "dataset.feat_folder", "dataset.input_dim", "model.backbone_type", "model.backbone_arch",
-    "model.embd_dim", "test_cfg.ext_score_file", "opt.type", "opt.warmup", "opt.warmup_epochs", "dataset_name",
-    "train_split", "val_split",
+    "dataset.json_file", "dataset.feat_folder", "dataset.input_dim", "dataset.downsample_rate",
+    "dataset.force_upsampling", "model.backbone_type", "model.backbone_arch", "model.embd_dim",
+    "train_cfg.cls_prior_prob", "test_cfg.ext_score_file", "test_cfg.min_score", "test_cfg.voting_thresh", "opt.type",
+    "opt.warmup", "opt.warmup_epochs", "opt.early_stop_epochs", "dataset_name", "train_split", "val_split",
 }  # fmt: skip
 _WITHOUT_EFFECT = {
     "model.max_buffer_len_factor", "model.input_dim", "model.num_classes", "model.max_seq_len", "loader.num_workers",
@@ -211,11 +207,16 @@ def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"model.backbone_arch must be [embedding, stem, branch] layers, not {flat['model.backbone_arch']!r}"
         ) from None
+    upsampled = flat["dataset_name"] == "anet" and bool(flat["dataset.force_upsampling"])  # the others do not read it
+    warmup_epochs = flat["opt.warmup_epochs"] if flat["opt.warmup"] else 0
+    trained = flat.get("opt.early_stop_epochs", flat["opt.epochs"] + flat["opt.warmup_epochs"])  # warm-up or not
     return {
         "data.annotations": _below_root(flat["dataset.json_file"]),
         "data.features": [_below_root(folder) for folder in _as_list(folders)],
         "data.prefix": flat["dataset.file_prefix"] or "",
         "data.input_dims": _as_list(dims),
+        "data.resize": upsampled,
+        "data.downsample": 1 if upsampled else flat["dataset.downsample_rate"],
         "data.train_subsets": _as_list(flat["train_split"]),
         "data.test_subsets": _as_list(flat["val_split"]),
         "model.backbone": {"convTransformer": "transformer"}.get(
@@ -226,10 +227,19 @@ def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
         "model.embed_layers": embed,
         "model.stem_layers": stem,
         "model.branch_layers": branch,
+        "model.class_prior": _or_off(flat["train_cfg.cls_prior_prob"], 0.5),  # 0: the bias starts at 0
+        "decode.min_score": _or_off(flat["test_cfg.min_score"], 0),
+        "decode.voting_threshold": _or_off(flat["test_cfg.voting_thresh"], 0),
         "decode.score_file": _below_root(flat["test_cfg.ext_score_file"]),
         "optim.optimizer": str(flat["opt.type"]).lower(),
-        "optim.warmup_epochs": flat["opt.warmup_epochs"] if flat["opt.warmup"] else 0,
+        "optim.warmup_epochs": warmup_epochs,
+        "optim.extra_epochs": trained - flat["opt.epochs"] - warmup_epochs,
     }
+
+
+def _or_off(value: Any, off: float) -> Any:
+    """A setting that the original uses above 0 only; else the value with which ours has no effect."""
+    return off if isinstance(value, (int, float)) and value <= 0 else value
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -113,7 +113,8 @@ def test_a_missing_parameter_is_named():
         ("data.crop_ratio", (0.9, 0.5)),
         ("data.crop_ratio", (0, 1)),
         ("data.crop_ratio", (0.5, 1.5)),
-        ("data.crop_min_overlap", 0),
+        ("data.crop_min_overlap", -0.1),
+        ("model.embed_layers", -1),
         ("data.tious", [0.5, 0.3]),
         ("data.tious", [0.5, 0.5]),
         ("data.tious", [0.0, 0.5]),
@@ -161,6 +162,11 @@ def test_a_wrong_value_is_named_with_its_parameter(parameter, value):
         ({"model.stream_dims": [15]}, "add up to model.embed_dim 16"),
         ({"model.empty_classes": [3]}, "model.empty_classes must be label ids from 0 to 2"),
         ({"data.resize": True, "data.downsample": 2}, "data.resize and data.downsample cannot be combined"),
+        (
+            {"model.embed_layers": 0},
+            "model.embed_layers 0 leaves the features as they are, so model.embed_dim must be 6",
+        ),
+        ({"optim.extra_epochs": -35}, "optim.extra_epochs -35 leaves no epoch of optim.epochs and optim.warmup_epochs"),
     ],
 )
 def test_contradictions_are_explained(overrides, part):

@@ -169,11 +169,11 @@ def test_a_second_call_skips_everything_and_changes_nothing(finished, data_root)
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
 
-def _start(data_root: Path, results: Path) -> subprocess.Popen:
+def _start(data_root: Path, results: Path, minutes: float = 0.002) -> subprocess.Popen:
     overrides = TINY | {"optim.epochs": 20}
     settings = [part for key, value in overrides.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     command = [sys.executable, "-m", "afkit", "run", "thumos_i3d", "--seed", "5", *settings]
-    command += ["--data-root", str(data_root), "--results", str(results), "-p", "checkpoint_minutes=0.002"]
+    command += ["--data-root", str(data_root), "--results", str(results), "-p", f"checkpoint_minutes={minutes}"]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -215,6 +215,21 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_numbers(finished, data
     assert (pd.read_csv(table)["seconds"][:saved] == seconds).all(), "steps before the checkpoint were not done again"
     scores = [read_json(run_dir / "eval.json") for run_dir in (table.parent, finished)]
     assert scores[0]["map"] == scores[1]["map"] and scores[0]["recall"] == scores[1]["recall"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_is_saved_and_says_where_it_goes_on(data_root, tmp_path, number):
+    process = _start(data_root, tmp_path, minutes=60)
+    deadline = time.monotonic() + 600
+    while not any(len(path.read_text().splitlines()) > 2 for path in tmp_path.rglob("metrics.csv")):
+        assert process.poll() is None and time.monotonic() < deadline, "training did not start"
+        time.sleep(0.02)
+    os.killpg(process.pid, number)  # as a terminal does; the kernel is in a group of its own
+    output, _ = process.communicate(timeout=600)
+    (saved,) = [int(path.stem[4:]) for path in tmp_path.rglob("step*.pt")]
+    assert process.returncode == 130
+    assert 0 < saved < 21 * 3, "interrupted too late to show anything"
+    assert output.strip().endswith(f"interrupted; the same command goes on with 02_train after step {saved}")
 
 
 def test_a_failing_notebook_is_kept_named_and_marked_and_runs_again(finished, data_root):

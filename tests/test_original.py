@@ -287,8 +287,41 @@ def changed(section, **entries):
     return source
 
 
-def test_without_warm_up():
-    assert recipe_from_original(changed("opt", warmup=False)).optim.warmup_epochs == 0
+def epochs_of(recipe):
+    """(of the warm-up, of the schedule after it, of the training)."""
+    return recipe.optim.warmup_epochs, recipe.optim.epochs, recipe.optim.total_epochs
+
+
+def test_without_warm_up_its_epochs_are_trained_all_the_same():
+    assert epochs_of(recipe_from_original(changed("opt"))) == (5, 30, 35)
+    assert epochs_of(recipe_from_original(changed("opt", warmup=False))) == (0, 30, 35)
+    assert epochs_of(recipe_from_original(changed("opt", warmup=False, warmup_epochs=0))) == (0, 30, 30)
+
+
+def test_training_stops_early_or_late_and_the_schedule_stays():
+    assert epochs_of(recipe_from_original(changed("opt", early_stop_epochs=12))) == (5, 30, 12)
+    assert epochs_of(recipe_from_original(changed("opt", early_stop_epochs=40))) == (5, 30, 40)
+    assert epochs_of(recipe_from_original(changed("opt", early_stop_epochs=12, warmup=False))) == (0, 30, 12)
+
+
+@pytest.mark.parametrize("dataset_name, resize", [("thumos", False), ("epic", False), ("ego4d", False), ("anet", True)])
+def test_only_the_reader_of_activitynet_resizes(dataset_name, resize):
+    source = changed("dataset", force_upsampling=True, downsample_rate=2) | {"dataset_name": dataset_name}
+    data = recipe_from_original(source).data
+    assert (data.resize, data.downsample) == (resize, 1 if resize else 2)
+    source["dataset"]["force_upsampling"] = False
+    data = recipe_from_original(source).data
+    assert (data.resize, data.downsample) == (False, 2)
+
+
+def test_values_that_turn_something_off():
+    off = recipe_from_original(changed("test_cfg", voting_thresh=-1, min_score=-1)).decode
+    assert (off.voting_threshold, off.min_score) == (0, 0)
+    assert recipe_from_original(changed("dataset", trunc_thresh=0)).data.crop_min_overlap == 0
+    assert recipe_from_original(changed("train_cfg", cls_prior_prob=0)).model.class_prior == 0.5  # a bias of 0
+    source = changed("model", backbone_arch=[0, 2, 5])
+    source["dataset"]["input_dim"] = source["model"]["embd_dim"] = 512
+    assert recipe_from_original(source).model.embed_layers == 0
 
 
 def test_kinds_of_optimiser_and_backbone():

@@ -15,7 +15,6 @@ from afkit.files import read_json
 from afkit.segments import keep_distinct
 
 NAME_LETTERS = 200  # of a video: with prefix and suffix, a file name has room for them
-UNKNOWN_DURATION_SEC = 1e8  # the original's stand-in where a file gives no duration
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Video:
 
     name: str  # id, as in the file
     subset: str  # in lower case
-    duration_sec: float  # of the recording
+    duration_sec: float | None  # of the recording; None where the file has none
     fps: float | None  # frames per second; None where the file has none
     segments_sec: np.ndarray  # (N, 2) float64
     labels: np.ndarray  # (N,) int64, label ids
@@ -104,11 +103,10 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
             ) from None
     if not np.isfinite(segments).all():
         raise ValueError(f"{where}: a segment is not finite; correct or remove it")
-    duration = _positive(where, "duration", entry.get("duration"))
     return Video(
         name=name,
         subset=entry["subset"].lower(),
-        duration_sec=UNKNOWN_DURATION_SEC if duration is None else duration,
+        duration_sec=_positive(where, "duration", entry.get("duration")),
         fps=_positive(where, "fps", entry.get("fps")),
         segments_sec=segments,
         labels=labels,

@@ -1,5 +1,6 @@
 """Where features and annotations disagree: the checks of 01_data, each with a message that says what to do."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from afkit.config import DataConfig
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, AnnotationFile, Video, frames_per_second, read_annotations
+from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
+from afkit.data.durations import covered_sec
 from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts
+from afkit.data.widespread import LIMIT, Segments, outside, segment_errors, video_errors
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
 
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong
-OUTSIDE_SEC = 1.0  # by which real annotations may exceed a video before it is worth a note
 
 
 class Finding(NamedTuple):
@@ -27,27 +29,42 @@ class Finding(NamedTuple):
 def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, list[Finding]]:
     """Read every feature file of the recipe's subsets and compare it with the annotations; nothing is changed.
 
+    What is a note for a few becomes an error where it holds for more than a third, see `afkit.data.widespread`.
+
     Args:
         config: the `data` section of a recipe.
         root: data root.
 
     Returns:
-        a table with a row per video (video, subset, duration_sec, steps (0: no features), covered: share of the
-        duration that the features cover, actions), and what was found, in the order of the videos.
+        a table with a row per video (video, subset, duration_sec (of the annotation file, else of the features, else
+        NaN), steps (0: no features), covered: share of the duration of the annotation file that the features cover,
+        actions), and what was found, in the order of the videos.
 
     Raises:
         ValueError: the annotation file is missing or malformed, or lacks a subset.
     """
     annotations = read_annotations(locate(root, config.annotations))
     videos = annotations.of_subsets([*config.train_subsets, *config.test_subsets])
-    rows, findings = [], list(_label_gaps(annotations, config))
+    rows, segments, findings = [], [], list(_label_gaps(annotations, config))
     for video in videos:
-        findings += _check_annotations(annotations.path, video, config)
-        steps, covered, found = _check_features(config, root, video)
-        findings += found
-        rows.append((video.name, video.subset, video.duration_sec, steps, covered, len(video.labels)))
+        steps, covered, of_features = _check_features(config, root, video)
+        fps = video.fps if config.fps is None else config.fps
+        duration_sec = video.duration_sec
+        if duration_sec is None and steps and config.stride_frames > 0:
+            duration_sec = covered_sec(config, steps, frames_per_second(config, video))
+        checks, of_annotations = _check_annotations(annotations.path, video, config, duration_sec)
+        findings += of_annotations + of_features
+        known = np.array([[duration_sec, fps]] * len(checks), np.float64).reshape(-1, 2)  # NaN for None
+        segments.append(
+            Segments(np.full(len(checks), video.subset), video.segments_sec, known[:, 0], known[:, 1], checks)
+        )
+        rows.append((video.name, video.subset, duration_sec, steps, covered, len(video.labels)))
     table = pd.DataFrame(rows, columns=["video", "subset", "duration_sec", "steps", "covered", "actions"])
-    return table, findings + list(_check_grid(config, annotations, table))
+    table = table.astype({"duration_sec": np.float64, "covered": np.float64})
+    notes = Counter(finding.check for finding in findings if finding.level == "note")
+    widespread = [*segment_errors(Segments.join(segments), config.stride_frames), *video_errors(notes, len(videos))]
+    findings += [Finding("error", check, f"{message} ({annotations.path})") for check, message in widespread]
+    return table, findings + list(_check_grid(config, annotations, table)) + list(_check_subsets(config, table))
 
 
 def count_findings(findings: list[Finding]) -> pd.DataFrame:
@@ -57,12 +74,25 @@ def count_findings(findings: list[Finding]) -> pd.DataFrame:
     return grouped.agg(number="size", first="first").reset_index()
 
 
-def raise_on_errors(findings: list[Finding], most: int = 20) -> None:
-    """Raise a ValueError that lists the errors among the findings (at most `most` of them)."""
-    errors = [finding.message for finding in findings if finding.level == "error"]
-    if errors:
-        more = f"\n... and {len(errors) - most} more" if len(errors) > most else ""
-        raise ValueError(f"{len(errors)} errors in the data:\n" + "\n".join(errors[:most]) + more)
+def count_notes(findings: list[Finding]) -> str:
+    """How many notes there are, and of which kinds, in one line.
+
+    Examples:
+        >>> count_notes([Finding("note", "duplicates", "a.json, video 'v': ...")] * 3)
+        '3 notes on the data: 3 duplicates'
+    """
+    notes = Counter(finding.check for finding in findings if finding.level == "note")
+    kinds = ", ".join(f"{number} {check}" for check, number in notes.most_common())
+    return f"{notes.total()} note{'s' * (notes.total() != 1)} on the data{f': {kinds}' if kinds else ''}"
+
+
+def raise_on_errors(findings: list[Finding]) -> None:
+    """Raise a ValueError with how many errors of each kind there are among the findings, and the first of each."""
+    errors = count_findings([finding for finding in findings if finding.level == "error"])
+    if len(errors):
+        lines = [f"{row.number} x {row.check}: {row.first}" for row in errors.itertuples(index=False)]
+        total = int(errors["number"].sum())
+        raise ValueError(f"{total} error{'s' * (total != 1)} in the data:\n" + "\n".join(lines))
 
 
 def _label_gaps(annotations: AnnotationFile, config: DataConfig) -> Iterator[Finding]:
@@ -78,35 +108,56 @@ def _label_gaps(annotations: AnnotationFile, config: DataConfig) -> Iterator[Fin
         )
 
 
-def _check_annotations(path: Path, video: Video, config: DataConfig) -> Iterator[Finding]:
-    """Labels out of range; segments that are empty, repeated or outside the video; videos without any."""
-    where = f"{path}, video '{video.name}'"
+def _check_annotations(
+    path: Path, video: Video, config: DataConfig, duration_sec: float | None
+) -> tuple[np.ndarray, list[Finding]]:
+    """Labels out of range; segments that are empty, repeated or outside the video; videos without any.
+
+    The first is the check of the note on each segment, (N,), "" for none.
+    """
+    where, found = f"{path}, video '{video.name}'", []
     if len(video.labels) == 0:
-        yield Finding("note", "videos without annotation", f"{where}: no annotation; it is background only")
+        found.append(Finding("note", "videos without annotation", f"{where}: no annotation; it is background only"))
     if config.num_classes > 1:
         for row in np.flatnonzero((video.labels < 0) | (video.labels >= config.num_classes)).tolist():
             message = f"label_id {video.labels[row]} is outside 0 to {config.num_classes - 1}"
             remedy = "correct it, or set data.num_classes"
-            yield Finding("error", "label ids out of range", f"{where}, annotation {row}: {message}; {remedy}")
-    kept = keep_distinct(video.segments_sec, video.labels)
-    for row, (start, end) in enumerate(video.segments_sec):
-        here = f"{where}, annotation {row}: segment {start:g} to {end:g} s"
-        if end - start < MIN_LENGTH_SEC:
-            yield Finding("note", "segments without length", f"{here} is shorter than 1 ms or reversed; left out")
-        elif not kept[row]:
-            yield Finding("note", "duplicates", f"{here} repeats an earlier one; left out of the evaluation")
-        if start < -OUTSIDE_SEC or end > video.duration_sec + OUTSIDE_SEC:
-            ends = f"is outside the video's {video.duration_sec:g} s; check its times or the duration"
-            yield Finding("note", "segments outside the video", f"{here} {ends}")
+            found.append(Finding("error", "label ids out of range", f"{where}, annotation {row}: {message}; {remedy}"))
+    reversed_or_empty = video.segments_sec[:, 1] - video.segments_sec[:, 0] < MIN_LENGTH_SEC
+    repeated = ~keep_distinct(video.segments_sec, video.labels) & ~reversed_or_empty
+    beyond = outside(video.segments_sec, np.nan if duration_sec is None else duration_sec)
+    checks = np.full(len(video.labels), "", object)
+    for check, holds, message in (
+        ("segments without length", reversed_or_empty, "is shorter than 1 ms or reversed; left out"),
+        ("duplicates", repeated, "repeats an earlier one; left out of the evaluation"),
+        ("segments outside the video", beyond, _limits(video, duration_sec)),
+    ):
+        checks[holds] = check
+        for row in np.flatnonzero(holds).tolist():
+            start, end = video.segments_sec[row]
+            here = f"{where}, annotation {row}: segment {start:g} to {end:g} s"
+            found.append(Finding("note", check, f"{here} {message}"))
+    return checks, found
+
+
+def _limits(video: Video, duration_sec: float | None) -> str:
+    """What a segment outside a video is told."""
+    if duration_sec is None:
+        return "begins before the video; check its times"
+    if video.duration_sec is None:
+        return f"is outside its features, which cover {duration_sec:g} s; check its times, or data.fps"
+    return f"is outside the video's {duration_sec:g} s; check its times or the duration"
 
 
 def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple[int, float, list[Finding]]:
     """Steps, covered share of the duration (NaN where unknown), and what is wrong with the feature files."""
     where = f"video '{video.name}'"
     if not has_features(config, root, video.name):
-        path = next(file for file in feature_files(config, root, video.name) if not file.is_file())
+        paths = feature_files(config, root, video.name)
+        path = next((file for file in paths if not file.is_file()), None)
+        lacks = f"{path} does not exist" if path else f"{paths[0]} has no array '{config.prefix}{video.name}'"
         level, remedy = ("note", "left out") if config.skip_missing else ("error", "add it, or set data.skip_missing")
-        return 0, np.nan, [Finding(level, "missing features", f"{path} does not exist for {where}; {remedy}")]
+        return 0, np.nan, [Finding(level, "missing features", f"{lacks} for {where}; {remedy}")]
     path = feature_files(config, root, video.name)[0]
     try:
         parts = read_parts(config, root, video.name)
@@ -124,25 +175,13 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
         message = f"{path}: the feature folders have {lengths} steps for {where}; cut to the shortest"
         found.append(Finding("note", "folders of unequal length", message))
     covered = np.nan
-    if config.stride_frames > 0 and video.duration_sec == UNKNOWN_DURATION_SEC:
-        found += _beyond_features(config, video, path, len(features), fps)
-    elif config.stride_frames > 0:
-        covered = ((len(features) - 1) * config.stride_frames + config.num_frames) / (video.duration_sec * fps)
+    if config.stride_frames > 0 and video.duration_sec is not None:
+        covered = covered_sec(config, len(features), fps) / video.duration_sec
         if not COVERED[0] <= covered <= COVERED[1]:
             message = f"{path}: {len(features)} steps cover {covered:.2f} of the {video.duration_sec:g} s of {where}"
             remedy = "compare the file's duration and fps with the video"
             found.append(Finding("note", "features shorter or longer than the video", f"{message}; {remedy}"))
     return len(features), covered, found
-
-
-def _beyond_features(config: DataConfig, video: Video, path: Path, steps: int, fps: float) -> Iterator[Finding]:
-    """Segments that end after the features, where only these tell how long the video is."""
-    end_sec = ((steps - 1) * config.stride_frames + config.num_frames) / fps
-    for row in np.flatnonzero(video.segments_sec[:, 1] > end_sec + OUTSIDE_SEC):
-        start, end = video.segments_sec[row]
-        message = f"segment {start:g} to {end:g} s ends after its features, which cover {end_sec:g} s"
-        where = f"{path}: video '{video.name}', annotation {row}"
-        yield Finding("note", "segments outside the video", f"{where}: {message}; check its times, or data.fps")
 
 
 def _check_grid(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame) -> Iterator[Finding]:
@@ -151,15 +190,36 @@ def _check_grid(config: DataConfig, annotations: AnnotationFile, table: pd.DataF
     if not (table["steps"] > 0).any():
         folders = ", ".join(config.features)
         yield Finding("error", "no features at all", f"no video has a feature file in {folders}; check data.features")
-    if known.empty or COVERED[0] <= known["covered"].median() <= COVERED[1]:
+    odd = known[~known["covered"].between(*COVERED)]
+    if len(odd) <= LIMIT * len(known):
         return
-    videos = [annotations.videos[name] for name in known["video"]]
-    frames = np.array([video.duration_sec * frames_per_second(config, video) for video in videos])
-    fitting = np.median((frames - config.num_frames) / np.maximum(known["steps"] - 1, 1))
+    frames = np.array([_frames(config, annotations.videos[name]) for name in odd["video"]])
+    fitting = np.median((frames - config.num_frames) / np.maximum(odd["steps"] - 1, 1))
     yield Finding(
         "error",
         "wrong stride or frame rate",
-        f"features cover {known['covered'].median():.2f} of the videos (median; {annotations.path}): "
-        f"data.stride_frames is {config.stride_frames:g}, a stride of {fitting:.2f} frames would fit; set it, or "
-        "data.fps",
+        f"features of {len(odd)} of {len(known)} videos cover {odd['covered'].median():.2f} of them (median; "
+        f"{annotations.path}): data.stride_frames is {config.stride_frames:g}, a stride of {fitting:.2f} frames would "
+        "fit; set it, or data.fps",
     )
+
+
+def _frames(config: DataConfig, video: Video) -> float:
+    assert video.duration_sec is not None, "else it would not be known what is covered"
+    return video.duration_sec * frames_per_second(config, video)
+
+
+def _check_subsets(config: DataConfig, table: pd.DataFrame) -> Iterator[Finding]:
+    """Nothing to learn from, or nothing to be evaluated on, since no video has both features and an action."""
+    if not (table["steps"] > 0).any():
+        return  # said already
+    for purpose, names in (("training", config.train_subsets), ("test", config.test_subsets)):
+        labelled = table[table["subset"].isin([name.lower() for name in names]) & (table["actions"] > 0)]
+        if (labelled["steps"] > 0).any() or (purpose == "test" and labelled.empty):  # without labels: predictions only
+            continue
+        yield Finding(
+            "error",
+            f"nothing for {purpose}",
+            f"no video of {', '.join(names)} has both features and an annotation; add what is missing, or correct "
+            f"data.{'train' if purpose == 'training' else purpose}_subsets",
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, Video, read_annotations
+from afkit.data.annotations import Video, read_annotations
 from afkit.files import read_json, write_json
 
 
@@ -57,5 +57,5 @@ def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict
 
 def video_facts(video: Video) -> dict[str, Any]:
     """What an annotation file says of a video beside its segments, without what is not known."""
-    known = {"duration": video.duration_sec} if video.duration_sec < UNKNOWN_DURATION_SEC else {}
+    known = {} if video.duration_sec is None else {"duration": video.duration_sec}
     return {"subset": video.subset} | known | ({} if video.fps is None else {"fps": video.fps})

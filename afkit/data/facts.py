@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from afkit.config import DataConfig
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, AnnotationFile, Video
+from afkit.data.annotations import AnnotationFile, Video
 from afkit.data.feature_formats import SUFFIXES, open_array
 from afkit.data.features import feature_files, has_features
 from afkit.segments import MIN_LENGTH_SEC, tiou
@@ -125,11 +125,13 @@ def find_grid(
     if stride_frames is not None:
         return Grid(_plain(stride_frames), _plain(num_frames or stride_frames), False)
     lengths = lengths or {}
-    known = [v for v in videos if lengths.get(v.name) and v.duration_sec < UNKNOWN_DURATION_SEC]
+    known = {
+        v.name: v.duration_sec * rate(v, fps) for v in videos if lengths.get(v.name) and v.duration_sec is not None
+    }
     if not known:
         raise ValueError("the stride cannot be told without lengths and durations of videos; give stride_frames")
-    frames = np.array([video.duration_sec * rate(video, fps) for video in known])
-    steps = np.array([lengths[video.name] for video in known], np.float64)
+    frames = np.array(list(known.values()))
+    steps = np.array([lengths[name] for name in known], np.float64)
     fitting = frames / steps if num_frames is None else (frames - num_frames) / np.maximum(steps - 1, 1)
     stride = float(np.median(fitting))
     near = max(round(stride), 1)
@@ -191,7 +193,7 @@ def measure(
 
 def _steps(path: Path, video: Video, grid: Grid, fps: float | None) -> int:
     """Feature vectors that fit into a video."""
-    if video.duration_sec >= UNKNOWN_DURATION_SEC:
+    if video.duration_sec is None:
         raise ValueError(f"{path}, video '{video.name}' has no duration; add it, or give its features")
     return max(int((video.duration_sec * rate(video, fps) - grid.num_frames) // grid.stride_frames) + 1, 1)
 

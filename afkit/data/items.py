@@ -26,7 +26,7 @@ class Item(NamedTuple):
     segments: Tensor | None  # (N, 2) float32 on the grid of these features; None: the video has no annotation
     labels: Tensor | None  # (N,) int64
     fps: float  # frames per second of the recording
-    duration: float  # seconds
+    duration: float | None  # seconds; None where the annotation file has none
     stride: float  # frames between two feature vectors
     num_frames: float  # frames that one vector covers
 
@@ -48,14 +48,17 @@ class GridFeatures:
         raw: as on disk.
         config: time grid of the data set.
         fps: frames per second.
-        duration_sec: of the video; used for features of fixed length (`stride_frames <= 0`) only.
+        duration_sec: of the video; needed for features of fixed length (`stride_frames <= 0`) only.
 
     Attributes:
         shape: (C, T).
         stride, num_frames: in frames, of this grid.
+
+    Raises:
+        ValueError: features of fixed length, and no duration.
     """
 
-    def __init__(self, raw: RawFeatures, config: DataConfig, fps: float, duration_sec: float):
+    def __init__(self, raw: RawFeatures, config: DataConfig, fps: float, duration_sec: float | None):
         self.raw, self.resize, self.every = raw, config.resize, 1
         if config.stride_frames > 0 and not config.resize:
             self.every = config.downsample
@@ -63,10 +66,7 @@ class GridFeatures:
             self.stride, self.num_frames = config.stride_frames * self.every, config.num_frames
         else:
             steps = config.max_seq_len if config.resize else len(raw)
-            covered_frames = duration_sec * fps
-            if config.stride_frames > 0:
-                covered_frames = (len(raw) - 1) * config.stride_frames + config.num_frames
-            self.stride = self.num_frames = covered_frames / steps
+            self.stride = self.num_frames = covered_frames(raw, config, fps, duration_sec) / steps
         self.shape = (raw.width, steps)
 
     def __getitem__(self, key: tuple[slice, slice]) -> Tensor:
@@ -77,6 +77,25 @@ class GridFeatures:
             return whole[channels, start:stop]
         rows = self.raw.rows(start * self.every, stop * self.every, self.every)  # (T, C)
         return torch.from_numpy(rows).T[channels]
+
+
+def covered_frames(raw: RawFeatures, config: DataConfig, fps: float, duration_sec: float | None) -> float:
+    """Frames that the features of a video cover: by their stride, or, where their number is fixed, all of the video.
+
+    Args:
+        raw, config, fps, duration_sec: as of `GridFeatures`.
+
+    Raises:
+        ValueError: features of fixed length, and no duration.
+    """
+    if config.stride_frames > 0:
+        return (len(raw) - 1) * config.stride_frames + config.num_frames
+    if duration_sec is None:
+        raise ValueError(
+            f"video '{raw.video}' has no 'duration' in the annotation file, and features of fixed length "
+            f"(data.stride_frames {config.stride_frames:g}) do not tell it; add it"
+        )
+    return duration_sec * fps
 
 
 class Dataset(torch.utils.data.Dataset):

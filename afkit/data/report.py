@@ -30,7 +30,8 @@ def summarise(config: DataConfig, root: str | Path, table: pd.DataFrame, finding
         subsets[str(subset)] = {
             "videos": len(rows),
             "videos_without_features": int((rows["steps"] == 0).sum()),
-            "hours": round(float(rows["duration_sec"].sum()) / 3600, 3),
+            "videos_without_duration": int(rows["duration_sec"].isna().sum()),
+            "hours": _hours(rows["duration_sec"]),
             "actions": int(rows["actions"].sum()),
             "actions_after_cleaning": len(cleaned),
             "classes": int(cleaned["label"].nunique()),
@@ -42,6 +43,11 @@ def summarise(config: DataConfig, root: str | Path, table: pd.DataFrame, finding
         "generated": is_twin(config, root),
         "fingerprint": fingerprint(config, root),
     }
+
+
+def _hours(durations_sec: pd.Series) -> float | None:
+    """Of all videos of which it is known; None where it is of none."""
+    return round(float(durations_sec.sum()) / 3600, 3) if durations_sec.notna().any() else None
 
 
 def is_twin(config: DataConfig, root: str | Path) -> bool:

@@ -5,6 +5,7 @@ action, so that a small network learns them in a few epochs. What is measured on
 """
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from afkit.config import DataConfig, Recipe
-from afkit.data.annotations import UNKNOWN_DURATION_SEC
 from afkit.data.archives import MARKER
 from afkit.data.prepared import write_stamp
 from afkit.data.twin_features import generator_of, write_features
@@ -151,7 +151,7 @@ def _of_recipe(recipe: Recipe, timelines: list[Timeline]) -> list[Timeline]:
         where = f"video {timeline.name!r}"
         if Path(timeline.name).name != timeline.name or not timeline.name.isprintable():
             raise ValueError(f"{where} has an id that cannot name a file; correct the annotation file")
-        if not 0 < timeline.duration_sec < UNKNOWN_DURATION_SEC:
+        if timeline.duration_sec is None or not 0 < timeline.duration_sec < math.inf:
             raise ValueError(f"{where} has no duration; add 'duration' to the annotation file")
         if (config.fps or timeline.fps) is None:
             raise ValueError(f"{where} has no frame rate; add 'fps' to the annotation file, or set data.fps")

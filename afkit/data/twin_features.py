@@ -97,6 +97,7 @@ def count_steps(config: DataConfig, timeline: Timeline) -> int:
         config: stride and length of the feature vectors, in frames.
         timeline: duration in seconds and frame rate of the video.
     """
+    assert timeline.duration_sec is not None, "timelines are checked when they are read"
     frames = timeline.duration_sec * _frame_rate(config, timeline)
     window_frames = style_of(config).window_frames or config.num_frames
     return max(round((frames - window_frames) / config.stride_frames) + 1, 1)

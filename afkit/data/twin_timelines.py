@@ -52,7 +52,7 @@ class Timeline(NamedTuple):
 
     name: str  # id of the video
     subset: str  # in lower case
-    duration_sec: float  # of the video
+    duration_sec: float | None  # of the video; None where the source has none
     fps: float | None  # frames per second; None where the data set has one for all
     segments_sec: list[list[float]]  # onset and end of each action
     labels: dict[str, list[int]]  # by kind; a label id per segment

@@ -1,5 +1,6 @@
 """Detections of recordings: network, decoding and suppression, and the way back to seconds."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch
 from torch import nn
 
 from afkit.config import Recipe
-from afkit.data.annotations import UNKNOWN_DURATION_SEC
 from afkit.data.batches import collate, padded_batch_length
 from afkit.data.features import RawFeatures
 from afkit.data.items import Dataset, GridFeatures, Item
@@ -63,9 +63,9 @@ def predict(
             raise ValueError(f"{name} of '{video}' must be a number above 0, not {value}")
     if recipe.data.stride_frames <= 0 and duration is None:
         raise ValueError(f"recipe '{recipe.name}' has features of fixed length; give the duration in seconds")
-    end_sec = UNKNOWN_DURATION_SEC if duration is None else float(duration)
-    grid = GridFeatures(RawFeatures([features], ["features"], video), recipe.data, fps, end_sec)
-    item = Item(video, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
+    duration = None if duration is None else float(duration)
+    grid = GridFeatures(RawFeatures([features], ["features"], video), recipe.data, fps, duration)
+    item = Item(video, grid, None, None, fps, duration, grid.stride, grid.num_frames)
     return detect_in_windows(model, recipe, item, window_steps) if window_steps else detect_items(model, recipe, [item])
 
 
@@ -163,14 +163,16 @@ def to_table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
         items: the B videos, whose grids lead back to seconds.
 
     Returns:
-        DataFrame video, start_sec, end_sec, label, score; segments end within their recordings.
+        DataFrame video, start_sec, end_sec, label, score; segments end within their recordings, as far
+        as it is known how long these last.
     """
     kept = Kept(*(rows.cpu() for rows in kept))
-    fps, stride, num_frames, duration = (
+    fps, stride, num_frames = (
         torch.tensor([getattr(item, name) for item in items])[:, None, None]  # (B, 1, 1)
-        for name in ("fps", "stride", "num_frames", "duration")
+        for name in ("fps", "stride", "num_frames")
     )
-    seconds = grid_to_sec(kept.segments, fps, stride, num_frames).clamp(0).minimum(duration)  # (B, M, 2)
+    last_sec = torch.tensor([math.inf if item.duration is None else item.duration for item in items])[:, None, None]
+    seconds = grid_to_sec(kept.segments, fps, stride, num_frames).clamp(0).minimum(last_sec)  # (B, M, 2)
     is_row = torch.arange(kept.scores.shape[1]) < kept.counts[:, None]  # (B, M)
     names = np.array([item.video for item in items], object)
     return pd.DataFrame(

@@ -9,7 +9,7 @@ from afkit.evaluation.tables import GT_COLUMNS, PREDICTION_COLUMNS, check_column
 
 
 def prior_predictions(
-    train_gt: pd.DataFrame, durations_sec: Mapping[str, float], seed: int, per_video: int = 200
+    train_gt: pd.DataFrame, durations_sec: Mapping[str, float | None], seed: int, per_video: int = 200
 ) -> pd.DataFrame:
     """Random segments with the class frequencies and durations of the training annotations.
 
@@ -34,7 +34,7 @@ def prior_predictions(
     if per_video < 1:
         raise ValueError(f"per_video is {per_video}; ask for at least 1 segment per video")
     for video, seconds in durations_sec.items():
-        if not 0 < seconds < np.inf:
+        if seconds is None or not 0 < seconds < np.inf:
             raise ValueError(f"the duration of video '{video}' is {seconds}; give its seconds, above 0")
     length_sec = np.diff(segments_of(train_gt, "train_gt"), axis=1)[:, 0]
     labels = labels_of(train_gt, "train_gt")[length_sec > 0]

@@ -17,7 +17,6 @@ CHARACTERISTICS = {"length": "length_sec", "coverage": "coverage", "instances": 
 NO_BIN = "unknown"
 SIZES = {1: ("M",), 2: ("S", "L"), 3: ("S", "M", "L"), 4: ("XS", "S", "M", "L"), 5: ("XS", "S", "M", "L", "XL")}
 NUM_QUANTILES = 5
-NO_DURATION_SEC = 1e8  # what annotations without durations hold instead of one
 
 # Upper ends of all bins but the last. A value on an end belongs to the lower bin, the last bin is open. ActivityNet's
 # are in the paper; THUMOS14's in the authors' code, which also leaves out coverages above 1 (here in the last bin).
@@ -29,14 +28,14 @@ VIDEO_NAMES = {"activitynet": r"v_[\w-]{11}", "thumos": r"video_(validation|test
 
 
 def characteristics(
-    gt: pd.DataFrame, durations_sec: Mapping[str, float] | pd.Series, data: str = "auto"
+    gt: pd.DataFrame, durations_sec: Mapping[str, float | None] | pd.Series, data: str = "auto"
 ) -> pd.DataFrame:
     """Length, coverage and number of instances of each ground truth, and the bins that they fall into.
 
     Args:
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        durations_sec: seconds of each video; a video that is missing, or whose value is NaN, not above 0, or 1e8 or
-            more (a stand-in for none), has no known duration.
+        durations_sec: seconds of each video; a video that is missing, or whose value is None, not finite or not above
+            0, has no known duration.
         data: "activitynet" or "thumos" for their published bins, "quantiles" for five bins of about as many ground
             truths each (fewer where many values are equal), "auto" for what `name_bins` finds.
 
@@ -95,7 +94,7 @@ def name_bins(gt: pd.DataFrame, data: str = "auto") -> str:
     return "quantiles"
 
 
-def _durations_of(videos: np.ndarray, durations_sec: Mapping[str, float] | pd.Series) -> np.ndarray:
+def _durations_of(videos: np.ndarray, durations_sec: Mapping[str, float | None] | pd.Series) -> np.ndarray:
     """(N,) float64 seconds of the video of each row, NaN where unknown."""
     try:
         known_sec = pd.Series(durations_sec, dtype=np.float64)
@@ -105,7 +104,7 @@ def _durations_of(videos: np.ndarray, durations_sec: Mapping[str, float] | pd.Se
         twice = known_sec.index[known_sec.index.duplicated()][0]
         raise ValueError(f"durations_sec has two values for video '{twice}'; give one")
     seconds = pd.Series(videos, dtype=object).map(known_sec).to_numpy(np.float64)
-    return np.where((seconds > 0) & (seconds < NO_DURATION_SEC), seconds, np.nan)
+    return np.where((seconds > 0) & (seconds < np.inf), seconds, np.nan)
 
 
 def _sort_into_bins(values: np.ndarray, ends: np.ndarray | tuple[float, ...] | None) -> pd.Categorical:

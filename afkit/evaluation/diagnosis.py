@@ -31,7 +31,7 @@ def diagnose(
     gt: pd.DataFrame,
     predictions: pd.DataFrame,
     tious: Sequence[float],
-    durations_sec: Mapping[str, float] | pd.Series,
+    durations_sec: Mapping[str, float | None] | pd.Series,
     data: str = "auto",
 ) -> Diagnosis:
     """The three analyses of DETAD (Alwassel et al., ECCV 2018): false positives, sensitivity, false negatives.
@@ -40,7 +40,7 @@ def diagnose(
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
         predictions: P rows with the same columns and score.
         tious: S thresholds, over which everything is averaged.
-        durations_sec: seconds of each video.
+        durations_sec: seconds of each video; None where unknown.
         data: which bins, see `characteristics`.
 
     Returns:

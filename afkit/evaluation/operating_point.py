@@ -50,7 +50,7 @@ def operating_points(
     gt: pd.DataFrame,
     predictions: pd.DataFrame,
     tiou: float = 0.5,
-    durations_sec: Mapping[str, float] | None = None,
+    durations_sec: Mapping[str, float | None] | None = None,
 ) -> OperatingPoints:
     """Precision, recall and F1 against the score threshold, per class and overall, and the best thresholds by F1.
 
@@ -63,7 +63,8 @@ def operating_points(
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
         predictions: P rows with the same columns and score.
         tiou: threshold of a hit, above 0 and at most 1.
-        durations_sec: seconds of every video that was searched, for the false alarms per hour.
+        durations_sec: seconds of every video that was searched, for the false alarms per hour (None: not known, and
+            then neither are these); the actions of other videos are missed.
 
     Returns:
         OperatingPoints; the classes are those of gt and of predictions. A class that no threshold finds anything of
@@ -71,11 +72,11 @@ def operating_points(
 
     Raises:
         ValueError: unusable tables or threshold, no ground truth, no video in common, or a duration that is missing
-            or not above 0.
+            of predictions, or not above 0.
     """
     matched = match_segments(gt, predictions, tiou)[1]
     check_common_videos(gt, predictions)
-    hours = np.nan if durations_sec is None else _hours(gt, predictions, durations_sec)
+    hours = np.nan if durations_sec is None else _hours(predictions, durations_sec)
     scores, hits = scores_of(predictions, "predictions"), (matched["outcome"] == "hit").to_numpy()
     labels, gt_labels = labels_of(predictions, "predictions"), labels_of(gt, "gt")
 
@@ -119,15 +120,15 @@ def apply_thresholds(predictions: pd.DataFrame, thresholds: float | Mapping[int,
     return predictions[scores >= thresholds]
 
 
-def _hours(gt: pd.DataFrame, predictions: pd.DataFrame, durations_sec: Mapping[str, float]) -> float:
-    """Hours of all videos searched."""
+def _hours(predictions: pd.DataFrame, durations_sec: Mapping[str, float | None]) -> float:
+    """Hours of all videos searched; NaN where that of one is not known."""
     for video, seconds in durations_sec.items():
-        if not 0 < seconds < np.inf:
+        if seconds is not None and not 0 < seconds < np.inf:
             raise ValueError(f"the duration of video '{video}' is {seconds}; give its seconds, above 0")
-    for video in pd.unique(np.concatenate([videos_of(gt, "gt"), videos_of(predictions, "predictions")])):
+    for video in pd.unique(videos_of(predictions, "predictions")):
         if video not in durations_sec:
             raise ValueError(f"durations_sec lacks video '{video}'; give the seconds of all videos, or leave it out")
-    return sum(durations_sec.values()) / SEC_PER_HOUR
+    return sum(np.nan if seconds is None else seconds for seconds in durations_sec.values()) / SEC_PER_HOUR
 
 
 def _curve(scores: np.ndarray, hits: np.ndarray, num_gt: int, hours: float) -> pd.DataFrame:

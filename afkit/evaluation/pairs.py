@@ -35,6 +35,7 @@ class Pairing(NamedTuple):
     row: np.ndarray  # (P,) row in the table of predictions; class by class, falling score
     prediction_class: np.ndarray  # (P,) position in classes, -1 for a label that the ground truth lacks
     prediction_group: np.ndarray  # (P,) -1 where the ground truth lacks the class or the video
+    place: np.ndarray  # (P,) how many of its group rank before; "official" ranks each group on its own
     pair_prediction: np.ndarray  # (J,) rank, index into row
     pair_gt: np.ndarray  # (J,) index into gt_class
     pair_tiou: np.ndarray  # (J,) above 0
@@ -62,12 +63,13 @@ def pair_up(gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Pa
     gt_video, videos = pd.factorize(videos_of(gt, "gt"))
     video = pd.Index(videos, dtype=object).get_indexer(videos_of(predictions, "predictions"))
 
-    row = rank(prediction_class, scores_of(predictions, "predictions"), stable=label_remap == "fixed")
-    prediction_class, video = prediction_class[row], video[row]
     gt_group = gt_class * len(videos) + gt_video
-    prediction_group = np.where((prediction_class >= 0) & (video >= 0), prediction_class * len(videos) + video, -1)
-    pairs = overlapping_pairs(gt_group, gt_segments, prediction_group, segments[row])
-    return Pairing(classes, gt_class, gt_group, row, prediction_class, prediction_group, *pairs)
+    group = np.where((prediction_class >= 0) & (video >= 0), prediction_class * len(videos) + video, -1)
+    scores, stable = scores_of(predictions, "predictions"), label_remap == "fixed"
+    row = rank(prediction_class, scores, stable)
+    place = position_in_group(group[row]) if stable else _places_of_the_original(group, scores)[row]
+    pairs = overlapping_pairs(gt_group, gt_segments, group[row], segments[row])
+    return Pairing(classes, gt_class, gt_group, row, prediction_class[row], group[row], place, *pairs)
 
 
 def number_classes(labels: np.ndarray, classes: np.ndarray, label_remap: str) -> np.ndarray:
@@ -113,6 +115,14 @@ def rank(prediction_class: np.ndarray, scores: np.ndarray, stable: bool) -> np.n
     by_class = np.argsort(prediction_class, kind="stable")
     cuts = np.flatnonzero(np.diff(prediction_class[by_class])) + 1
     return np.concatenate([rows[np.argsort(scores[rows])[::-1]] for rows in np.split(by_class, cuts)])
+
+
+def _places_of_the_original(group: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(P,) by row: how many of its group rank before, where equal scores lie as `argsort` of the group has them."""
+    order = rank(group, scores, stable=False)
+    places = np.empty(len(group), np.int64)
+    places[order] = position_in_group(group[order])
+    return places
 
 
 def overlapping_pairs(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from afkit.evaluation.average_precision import unpack_bits
-from afkit.evaluation.pairs import Pairing, position_in_group
+from afkit.evaluation.pairs import Pairing
 
 
 def recall_at_kx(pairing: Pairing, bits: np.ndarray, num_thresholds: int, ks: Sequence[int]) -> np.ndarray:
@@ -24,7 +24,7 @@ def recall_at_kx(pairing: Pairing, bits: np.ndarray, num_thresholds: int, ks: Se
         (K, S, len(ks)) float64 in [0, 1].
     """
     num_gt = np.bincount(pairing.gt_group)  # of each group
-    place = position_in_group(pairing.prediction_group)[pairing.pair_prediction]  # (J,)
+    place = pairing.place[pairing.pair_prediction]  # (J,)
     num_gt_of_pair = num_gt[pairing.gt_group[pairing.pair_gt]]
     recall = np.zeros((len(pairing.classes), num_thresholds, len(ks)))
     for i, k in enumerate(ks):

@@ -69,9 +69,8 @@ def make_comparable(runs: Sequence[Inspected]) -> list[Inspected]:
 
 def _restrict(run: Inspected, videos: list[str]) -> Inspected:
     gt, predictions = (table[table["video"].isin(videos)] for table in (run.gt, run.predictions))
-    return replace(
-        run, gt=gt, predictions=predictions, durations_sec={video: run.duration_sec(video) for video in videos}
-    )
+    known_sec = {video: run.known_duration_sec(video) for video in videos}
+    return replace(run, gt=gt, predictions=predictions, durations_sec=known_sec)
 
 
 def _tell_apart(runs: Sequence[Inspected]) -> list[Inspected]:

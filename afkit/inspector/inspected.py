@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, AnnotationFile, read_annotations, to_frame
+from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.evaluation.false_positives import MIN_TIOU
 from afkit.evaluation.matching import match_segments
@@ -43,7 +43,7 @@ class Inspected:
         gt: video, start_sec, end_sec, label, of all videos.
         predictions: the same and score.
         label_names: label id -> name; a label without one becomes "class 7".
-        durations_sec: video -> length; videos without any segment are listed, too.
+        durations_sec: video -> length, None where unknown; videos without any segment are listed, too.
         title: whose predictions they are.
         remark: a sentence for the reader, e.g. that the run is not finished.
         tracks: what there is to be seen below the lanes.
@@ -53,7 +53,7 @@ class Inspected:
     gt: pd.DataFrame
     predictions: pd.DataFrame
     label_names: dict[int, str]
-    durations_sec: dict[str, float] = field(default_factory=dict)
+    durations_sec: dict[str, float | None] = field(default_factory=dict)
     title: str = ""
     remark: str = ""
     tracks: Tracks = field(default_factory=Tracks)
@@ -68,7 +68,7 @@ class Inspected:
 
     @cached_property
     def videos(self) -> list[str]:
-        """Ids: those with a known duration, then others with ground truth, then others with predictions."""
+        """Ids: those of `durations_sec`, then others with ground truth, then others with predictions."""
         return list(dict.fromkeys([*self.durations_sec, *self.gt["video"], *self.predictions["video"]]))
 
     @cached_property
@@ -86,8 +86,8 @@ class Inspected:
 
     def known_duration_sec(self, video: str) -> float | None:
         """Length of a video, None where it is not known."""
-        known = self.durations_sec.get(video, UNKNOWN_DURATION_SEC)
-        return float(known) if known < UNKNOWN_DURATION_SEC else None
+        known = self.durations_sec.get(video)
+        return None if known is None else float(known)
 
     def duration_sec(self, video: str) -> float:
         """Length of a video; where it is not known, the end of its last segment."""

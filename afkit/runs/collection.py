@@ -14,6 +14,7 @@ from afkit.runs.places import without_paths
 
 METRICS = ["epoch", "loss_total", "seconds"]  # those of metrics.csv that are compared
 SPLIT = ("data.train_subsets", "data.test_subsets")  # the settings in which the folds of an experiment differ
+MOST_EPOCHS = 10**9  # in a run.json that means something
 MAX_LETTERS = 300  # of the reason why a run failed
 
 
@@ -94,6 +95,19 @@ def dictionary(content: Any, *keys: str) -> dict[str, Any]:
     """As `entry`; {} where it is missing or no dictionary."""
     found = entry(content, *keys)
     return found if isinstance(found, dict) else {}
+
+
+def planned_epochs(facts: dict[str, Any]) -> int | None:
+    """Epochs of a run's training, from its run.json; None where that does not say.
+
+    Examples:
+        >>> planned_epochs({"recipe": {"optim": {"epochs": 30, "warmup_epochs": 5}}})
+        35
+    """
+    optim = {"extra_epochs": 0} | dictionary(facts, "recipe", "optim")  # older files have no extra ones
+    parts = [optim.get(name) for name in ("epochs", "warmup_epochs", "extra_epochs")]
+    meant = [part for part in parts if isinstance(part, int) and abs(part) < MOST_EPOCHS]
+    return sum(meant) if len(meant) == len(parts) else None
 
 
 def is_generated(run: CollectedRun) -> bool:

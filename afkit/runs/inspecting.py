@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from afkit.config import DataConfig
+from afkit.data.durations import durations_of
 from afkit.data.sensors import has_signal, sensor_arguments
 from afkit.files import read_json
 from afkit.inspector.inspected import Inspected, find_data_root, read_inspected
@@ -83,8 +85,21 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
         raise ValueError(f"the folder of videos '{videos}' does not exist")
     signal = functools.partial(sensor_arguments, annotations, root) if has_signal(annotations) else None
     opened = functools.cache(functools.partial(_open_curves, folder, facts, root))
+    inspected = replace(inspected, durations_sec=_durations(inspected, facts, root))
     tracks = Tracks(lambda name: opened()(name), signal, Path(videos) if videos else None)
     return replace(inspected, tracks=tracks)
+
+
+def _durations(inspected: Inspected, facts: dict[str, Any], root: Path) -> dict[str, float | None]:
+    """Those of the annotation file and, where it has none and features can be read, what these cover."""
+    durations, annotations = inspected.durations_sec, inspected.annotations
+    if annotations is None or None not in durations.values():
+        return durations
+    try:
+        config = DataConfig.model_validate(entry(facts, "recipe", "data"))
+        return durations_of(config, root, [annotations.videos[video] for video in durations])
+    except ValueError:  # settings of another version, or features that cannot be read, which need not be there to look
+        return durations
 
 
 def _open_curves(folder: Path, facts: dict[str, Any], data_root: Path) -> Curves:

@@ -34,6 +34,8 @@ from afkit.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_sta
 from afkit.runs.places import hide_places, portable, relative_to_project
 from afkit.runs.threads import SPIN_COUNT
 
+SAVING_SEC = 60.0  # that an interrupted training has to end its step and to save
+
 
 class StageError(RuntimeError):
     """A notebook failed; its output is kept, and the message says where and why; `reason` says why alone."""
@@ -157,6 +159,14 @@ def _run_stage(
     except StageError as error:
         fail_stage(folder, entry, hide_places(error.reason))
         raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"with {entry}{_from_step(folder) if stage == '02_train' else ''}") from None
+
+
+def _from_step(folder: Path) -> str:
+    """Where an interrupted training goes on, for a message."""
+    saved = max((int(path.stem.removeprefix("step")) for path in folder.glob("checkpoints/step*.pt")), default=0)
+    return f" after step {saved}" if saved else " from its beginning"
 
 
 def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherited: Sequence[int] = ()) -> float:
@@ -206,6 +216,8 @@ def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
     """What starts kernels that inherit open files."""
 
     class Kernels(AsyncKernelManager):
+        shutdown_wait_time = SAVING_SEC
+
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # declared as not async above
             await super().start_kernel(**options, pass_fds=tuple(inherited))
 

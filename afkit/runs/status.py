@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from afkit.files import read_json
 from afkit.runs.code import changed_code
-from afkit.runs.collection import choose_runs, dictionary, entry, is_score
+from afkit.runs.collection import choose_runs, dictionary, entry, is_score, planned_epochs
 from afkit.runs.folder import STAGES, project_root
 from afkit.runs.lock import holder
 from afkit.runs.places import without_paths
@@ -20,7 +20,6 @@ REDRAW_SEC = 2.0
 CLEAR = "\x1b[H\x1b[2J"  # cursor to the corner, and a clean screen
 HEADINGS = ("run", "state", "stage", "epoch", "left", "mAP [%]", "why")
 MAX_LETTERS = 60  # of a reason
-MOST_EPOCHS = 10**9  # in a run.json that means something
 ORDER = ("running", "failed", "unfinished", "waiting", "done")
 
 
@@ -149,11 +148,11 @@ def _texts(row: RunStatus) -> tuple[str, ...]:
 
 def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> tuple[int | None, int | None]:
     """Epochs begun (all of them where `last` is None: the training is done) and epochs of the training."""
-    parts = [entry(facts, "recipe", "optim", name) for name in ("epochs", "warmup_epochs")]
-    if not all(isinstance(part, int) and abs(part) < MOST_EPOCHS for part in parts):
+    epochs = planned_epochs(facts)
+    if epochs is None:
         return None, None
     trained = last is None or entry(facts, "stages", "02_train", "status") == "done"
-    return sum(parts) if trained else int(last[-1][1]) + 1 if last else 0, sum(parts)
+    return epochs if trained else int(last[-1][1]) + 1 if last else 0, epochs
 
 
 def _last_steps(path: Path) -> list[list[float]]:

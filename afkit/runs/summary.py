@@ -1,6 +1,7 @@
 """Many runs in one table: what each found and what it cost, and how far seeds move it."""
 
 import json
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from afkit.runs.collection import (
     dictionary,
     entry,
     is_generated,
+    planned_epochs,
     read_metrics,
     subsets_of,
 )
@@ -167,13 +169,12 @@ def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:
 def _cost(run: CollectedRun) -> dict[str, Any]:
     """Times, memory and length of the training; blank for what the files do not say."""
     seconds = read_metrics(run.folder)["seconds"]
-    epochs = [_number(run.facts, "recipe", "optim", name) for name in ("epochs", "warmup_epochs")]
     return {
         "training_sec": seconds.sum() if len(seconds) else None,  # an interrupted one, too, unlike that of the stage
         "prediction_sec": _number(run.scores, "predict_seconds"),
         "peak_memory_mb": _peak_memory_mb(run.folder / "tensorboard"),
         "steps": len(seconds) or None,
-        "epochs": sum(epochs) if None not in epochs else None,
+        "epochs": planned_epochs(run.facts),
     }
 
 
@@ -184,6 +185,7 @@ def _peak_memory_mb(folder: Path) -> float | None:
     with suppress(ImportError):
         from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator  # an extra
 
+        logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of steps done again after an interruption
         events = EventAccumulator(str(folder), {SCALARS: 0}).Reload()
         if MEMORY in events.Tags()[SCALARS]:
             return max(event.value for event in events.Scalars(MEMORY))

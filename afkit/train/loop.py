@@ -17,6 +17,7 @@ from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.deterministic import FILE, deterministic, note_operations
 from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
+from afkit.train.interruption import interruptible
 from afkit.train.record import Record
 from afkit.train.state import TrainingState, load_original, new_state, random_state, set_random_state
 from afkit.train.step import Note, train_step
@@ -67,6 +68,7 @@ def train(
             a batch that does not divide by the devices, or another number of processes than `execution` says.
         RuntimeError: out of memory, or the weights of several processes differ.
         OSError: the disk is full.
+        KeyboardInterrupt: SIGINT or SIGTERM came; all whole steps are saved, where one process trains.
     """
     folder, recipe = Path(folder), with_empty_classes(recipe, dataset)
     _check(recipe, dataset, execution, evaluate)
@@ -90,7 +92,10 @@ def _begin(
     """A training where it begins or goes on; arguments as of `train`."""
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     state = new_state(recipe, steps_per_epoch, seed, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    if not (resume and checkpoints.load(state)) and start_from:
+    loaded = resume and checkpoints.load(state)
+    if loaded and world()[0] == 0 and state.step < recipe.optim.total_epochs * steps_per_epoch:
+        print(f"afkit: training goes on after step {state.step}", flush=True)
+    if not loaded and start_from:
         load_original(start_from, state, recipe, steps_per_epoch)
     check_same_everywhere(state.step, [*state.current, *state.averaged])
     state.share_gradients()
@@ -160,13 +165,19 @@ def run_steps(
         ranks=ranks,
         pin=state.device.type == "cuda",
     )
-    with closing(stream):
-        for batch in stream:
-            videos = [item.video for item in batch.items]
-            note = Note(state.step, state.step // steps_per_epoch, float(state.schedule.get_last_lr()[0]), videos)
-            record.add(note, train_step(state, batch, recipe, execution.precision))
-            record.save_if_due()
-            evaluate_if_due(state, record, every, steps_per_epoch, evaluate)
+    with closing(stream), interruptible() as whole_step:
+        try:
+            for batch in stream:
+                videos = [item.video for item in batch.items]
+                note = Note(state.step, state.step // steps_per_epoch, float(state.schedule.get_last_lr()[0]), videos)
+                with whole_step():
+                    record.add(note, train_step(state, batch, recipe, execution.precision))
+                    record.save_if_due()
+                evaluate_if_due(state, record, every, steps_per_epoch, evaluate)
+        except KeyboardInterrupt:
+            if ranks == 1:  # of several processes, each would stop at another step
+                record.save()
+            raise
 
 
 def evaluate_if_due(

@@ -57,7 +57,8 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
 
     Returns:
         Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to 1e-8, or falling by `schedule_gamma`
-        at `schedule_epochs`; without a warm-up the cosine ends at 0.
+        at `schedule_epochs`; without a warm-up the cosine ends at 0. After its end (`extra_epochs`) it rises again, as
+        that of the original does.
 
     Examples:
         >>> config = OptimConfig(warmup_epochs=1, epochs=1)
@@ -71,7 +72,7 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
         passed = sum(step - warmup >= epoch * steps_per_epoch for epoch in config.schedule_epochs)
         return config.schedule_gamma**passed
     floor = FINAL_RATE / config.learning_rate if warmup else 0.0
-    progress = min((step - warmup) / (config.epochs * steps_per_epoch), 1.0)
+    progress = (step - warmup) / (config.epochs * steps_per_epoch)
     return floor + 0.5 * (1 - floor) * (1 + math.cos(math.pi * progress))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import LineStyleType
@@ -38,7 +39,8 @@ SYMBOLS: dict[str, Look] = {
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults for all later pictures: fonts, palette, light grid, 110 dots per inch."""
+    """Set defaults for all later pictures (fonts, palette, light grid, 110 dots per inch); tables show $ as it is."""
+    pd.options.display.html.use_mathjax = False
     plt.rcParams.update(
         {
             "figure.dpi": 110,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, load_annotations, read_annotations, to_frame
+from afkit.data.annotations import load_annotations, read_annotations, to_frame
 
 
 def action(start, end, label_id=0, label="a"):
@@ -37,7 +37,7 @@ def test_everything_is_read_in_the_order_of_the_file(write):
     assert file.label_names == {2: "y", 7: "x"}
     zulu, alpha, mike = file.videos.values()
     assert (zulu.subset, zulu.duration_sec, zulu.fps) == ("training", 12.5, 29.97)
-    assert (alpha.subset, alpha.duration_sec, alpha.fps) == ("test", UNKNOWN_DURATION_SEC, None)
+    assert (alpha.subset, alpha.duration_sec, alpha.fps) == ("test", None, None)
     assert alpha.segments_sec.tolist() == [[3, 4], [5.5, 6]]
     assert (alpha.segments_sec.dtype, alpha.labels.dtype) == (np.float64, np.int64)
     assert mike.segments_sec.shape == (0, 2)

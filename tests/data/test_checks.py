@@ -1,10 +1,11 @@
 """The checks of a data set: each finds its own break, names file, video and remedy, and changes nothing."""
 
+import h5py
 import numpy as np
 import pytest
 from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, read_database, tiny_recipe
 
-from afkit.data.checks import count_findings, inspect_data, raise_on_errors
+from afkit.data.checks import count_findings, count_notes, inspect_data, raise_on_errors
 
 
 def contents(root):
@@ -136,15 +137,20 @@ def test_a_wrong_stride_or_frame_rate_is_named_with_the_stride_that_fits(root, o
         duration = ((steps - 1) * STRIDE + NUM_FRAMES) / FPS
         fitting.append((duration * fps - NUM_FRAMES) / (steps - 1))
     assert f"a stride of {np.median(fitting):.2f} frames would fit; set it, or data.fps" in error.message
-    with pytest.raises(ValueError, match="1 errors in the data:\nfeatures cover"):
+    with pytest.raises(ValueError, match="1 error in the data:\n1 x wrong stride or frame rate: features of 8 of 8"):
         raise_on_errors(findings)
 
 
 def test_an_unknown_duration_cannot_be_compared(root):
+    before, _ = inspect_data(tiny_recipe().data, root)
     change_video(root, "video0", duration=None)
     table, findings = inspect_data(tiny_recipe().data, root)
     assert findings == []
     assert table["covered"].isna().tolist() == [True] + [False] * 7
+    assert table["duration_sec"].tolist() == pytest.approx(before["duration_sec"].tolist())  # told by the features
+    (root / "tiny/features/video0.npy").unlink()
+    table, _ = inspect_data(tiny_recipe().data, root)
+    assert table["duration_sec"].isna().tolist() == [True] + [False] * 7
 
 
 def test_no_features_at_all_is_an_error(root):
@@ -166,6 +172,132 @@ def test_findings_are_counted_and_errors_listed(root):
     _, findings = inspect_data(tiny_recipe().data, root)
     counts = count_findings(findings).set_index("check")["number"].to_dict()
     assert counts == {"label ids out of range": 3, "unreadable features": 1, "duplicates": 2}
-    with pytest.raises(ValueError, match="4 errors in the data") as caught:
-        raise_on_errors(findings, most=2)
-    assert str(caught.value).endswith("... and 2 more")
+    assert count_notes(findings) == "2 notes on the data: 2 duplicates"
+    with pytest.raises(ValueError) as caught:
+        raise_on_errors(findings)
+    head, *lines = str(caught.value).splitlines()
+    assert head == "4 errors in the data:"
+    assert [line.partition(": ")[0] for line in lines] == ["3 x label ids out of range", "1 x unreadable features"]
+    assert "annotation 0: label_id 9" in lines[0] and "video5.npy is not" in lines[1]
+
+
+def test_an_array_missing_in_a_file_of_all_videos_is_noted(root):
+    with h5py.File(root / "tiny/all.h5", "w") as file:
+        for number in range(7):
+            file[f"video{number}"] = np.load(root / f"tiny/features/video{number}.npy")
+    finding = only_finding(root, data__features=["tiny/all.h5"], data__suffix=".h5")
+    assert finding.check == "missing features"
+    assert "all.h5 has no array 'video7' for video 'video7'; left out" in finding.message
+
+
+# ---- notes that hold for much of the data
+
+
+def errors(root, **overrides):
+    """{check: message} of what stops a run."""
+    _, findings = inspect_data(tiny_recipe(**overrides).data, root)
+    return {finding.check: finding.message for finding in findings if finding.level == "error"}
+
+
+def change_times(root, videos, change):
+    """Change the segment [start, end] of each annotation of some videos."""
+    for name, entry in read_database(root).items():
+        if name in videos:
+            rows = [row | {"segment": change(*row["segment"])} for row in entry["annotations"]]
+            change_video(root, name, annotations=rows)
+
+
+TRAINING = [f"video{number}" for number in range(6)]
+TEST = ["video6", "video7"]
+
+
+@pytest.mark.parametrize("with_durations", [True, False])
+@pytest.mark.parametrize(
+    ("factor", "cause"),
+    [
+        (FPS, "divided by 10 they fit: their times are probably frames, convert them to seconds"),
+        (1000, "divided by 1000 they fit: their times are probably milliseconds, convert"),
+        (1e6, "divided by 1e+06 they fit: their times are probably microseconds, convert"),
+    ],
+)
+def test_times_in_another_unit_are_an_error_that_names_the_unit(root, factor, cause, with_durations):
+    for name in [] if with_durations else [*TRAINING, *TEST]:
+        change_video(root, name, duration=None)
+    change_times(root, TEST, lambda start, end: [16 * factor * share for share in (0.8, 1.0)])
+    found = errors(root)["segments outside the video"]
+    assert found.startswith("6 of 6 segments of the subset 'test' lie outside their videos; ")
+    assert cause in found
+
+
+def test_times_in_steps_of_the_features_are_told_apart_from_frames(root):
+    for name in [*TRAINING, *TEST]:
+        change_video(root, name, duration=None)
+    change_times(root, TEST, lambda start, end: [35.0, 40.0])  # every video has 40 steps or more
+    found = errors(root, data__fps=20)["segments outside the video"]
+    assert "divided by 5 they fit: their times are probably feature vectors, convert" in found
+
+
+def test_times_of_another_frame_rate_are_an_error_with_the_factor(root):
+    for name in [*TRAINING, *TEST]:
+        change_video(root, name, duration=None)
+    for name in TEST:
+        steps = len(np.load(root / f"tiny/features/{name}.npy"))
+        end_sec = ((steps - 1) * STRIDE + NUM_FRAMES) / FPS
+        change_times(root, [name], lambda start, end, end_sec=end_sec: [end_sec, 1.25 * end_sec])
+    found = errors(root)["segments outside the video"]
+    assert "times 0.8 they fit: correct the times, or the durations" in found
+    assert "if features tell these, perhaps data.fps 8 instead of 10" in found
+
+
+def test_the_subset_alone_counts_and_a_third_is_not_too_much(root):
+    change_times(root, TEST, lambda start, end: [1000.0, 1010.0])
+    assert list(errors(root)) == ["segments outside the video"]
+    assert "the subset 'test'" in errors(root)["segments outside the video"]
+    segments = [(1000, 1010)] * 2 + [(0, 1), (1, 2), (2, 3), (3, 4)]
+    change_video(root, "video6", annotations=rows(*segments[:1], *segments[2:4]))
+    change_video(root, "video7", annotations=rows(*segments[1:2], *segments[4:6]))
+    assert errors(root) == {}
+
+
+def test_times_before_the_beginning(root):
+    change_times(root, TEST, lambda start, end: [start - 1000, end - 1000])
+    assert "many begin before 0: do their times count from another moment" in errors(root)["segments outside the video"]
+
+
+def test_swapped_columns_and_files_read_twice(root):
+    change_times(root, TRAINING, lambda start, end: [end, start])
+    assert "19 of 19 segments of the subset 'training' end before they start" in errors(root)["segments without length"]
+    change_times(root, TRAINING, lambda start, end: [end, start])
+    for name in TEST:
+        change_video(root, name, annotations=2 * read_database(root)[name]["annotations"])
+    assert "6 of 12 segments of the subset 'test' repeat an earlier one" in errors(root)["duplicates"]
+
+
+def test_features_of_few_videos(root):
+    for number in range(2):
+        (root / f"tiny/features/video{number}.npy").unlink()
+    assert errors(root) == {}
+    (root / "tiny/features/video2.npy").unlink()
+    assert "3 of 8 videos have no features; correct data.features" in errors(root)["missing features"]
+
+
+def test_background_alone_is_no_error_but_nothing_to_learn_from_is(root):
+    for name in TRAINING[1:] + TEST:
+        change_video(root, name, annotations=[])
+    assert errors(root) == {}
+    (root / "tiny/features/video0.npy").unlink()
+    assert "no video of training has both features and an annotation" in errors(root)["nothing for training"]
+
+
+def test_labelled_test_videos_need_features(root):
+    change_video(root, "video6", annotations=[])
+    (root / "tiny/features/video7.npy").unlink()
+    assert "no video of test has both" in errors(root)["nothing for test"]
+
+
+def test_a_stride_that_is_wrong_for_much_of_the_data(root):
+    for name in TRAINING[:3]:
+        path = root / f"tiny/features/{name}.npy"
+        np.save(path, np.repeat(np.load(path), 2, axis=0))
+    found = errors(root)["wrong stride or frame rate"]
+    assert found.startswith("features of 3 of 8 videos cover 1.9") and "a stride of 1.9" in found

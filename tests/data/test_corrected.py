@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afkit.data.annotations import UNKNOWN_DURATION_SEC, Video, read_annotations
+from afkit.data.annotations import Video, read_annotations
 from afkit.data.corrected import video_facts, write_corrected
 
 JUMP = {"label": 'say "jump"', "segment": [1.5, 4], "label_id": 0, "by": "Ann"}
@@ -77,4 +77,4 @@ def test_wrong_input_writes_nothing(source, tmp_path):
 def test_facts_of_a_video_leave_out_what_is_not_known():
     nothing = np.zeros((0, 2)), np.zeros(0, np.int64)
     assert video_facts(Video("a", "test", 20.0, 25.0, *nothing)) == {"subset": "test", "duration": 20.0, "fps": 25.0}
-    assert video_facts(Video("a", "test", UNKNOWN_DURATION_SEC, None, *nothing)) == {"subset": "test"}
+    assert video_facts(Video("a", "test", None, None, *nothing)) == {"subset": "test"}

@@ -21,6 +21,7 @@ def test_counts_per_subset(root):
     assert summary["subsets"]["test"] == {
         "videos": 2,
         "videos_without_features": 1,
+        "videos_without_duration": 0,
         "hours": round(seconds / 3600, 3),
         "actions": 6,
         "actions_after_cleaning": 2,
@@ -30,6 +31,22 @@ def test_counts_per_subset(root):
     assert summary["findings"] == {"duplicates": 2, "missing features": 1, "segments without length": 2}
     assert summary["generated"] is False
     assert summary["fingerprint"] == fingerprint(config, root)
+
+
+def test_hours_are_those_of_labels_or_features_or_not_told(root):
+    config = tiny_recipe().data
+    database = read_database(root)
+    for video in ("video6", "video7"):
+        change_video(root, video, duration=None)
+    (root / "tiny/features/video7.npy").unlink()
+    summary = summarise(config, root, *inspect_data(config, root))["subsets"]["test"]
+    assert (summary["videos_without_duration"], summary["hours"]) == (
+        1,
+        round(database["video6"]["duration"] / 3600, 3),
+    )
+    (root / "tiny/features/video6.npy").unlink()
+    summary = summarise(config, root, *inspect_data(config, root))["subsets"]["test"]
+    assert (summary["videos_without_duration"], summary["hours"]) == (2, None)
 
 
 def test_a_generated_data_set_is_told_by_its_marker(root):

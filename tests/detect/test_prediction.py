@@ -122,7 +122,7 @@ def test_resized_features_have_their_own_grid(model):
         source = (np.arange(64) + 0.5) * steps / 64 - 0.5
         resized = np.stack([np.interp(source, np.arange(steps), features[:, c]) for c in channels]).astype(np.float32)
         stride = ((steps - 1) * 4 + 8) / 64
-        item = Item("v", torch.from_numpy(resized), None, None, 10.0, 1e8, stride, stride)
+        item = Item("v", torch.from_numpy(resized), None, None, 10.0, None, stride, stride)
         found, expected = predict(model, recipe, features, fps=10, video="v"), detect_items(model, recipe, [item])
         assert_same_detections(parts(found), parts(expected))
 

@@ -51,7 +51,7 @@ def network(recipe):
 def random_item(steps, seed=0):
     """A video of random features."""
     features = torch.randn(6, steps, generator=torch.Generator().manual_seed(seed))
-    return Item("v", features, None, None, 10.0, 1e8, 4.0, 8.0)
+    return Item("v", features, None, None, 10.0, None, 4.0, 8.0)
 
 
 def enough_steps(recipe):

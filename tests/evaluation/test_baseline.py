@@ -55,7 +55,7 @@ def test_bad_input_is_named():
         prior_predictions(TRAIN.drop(columns="label"), {"a": 1.0}, seed=0)
     with pytest.raises(ValueError, match="no annotation longer than 0 s"):
         prior_predictions(table([(5, 5), (6, 2)]), {"a": 1.0}, seed=0)
-    for seconds in (0, -1.0, np.nan, np.inf):
+    for seconds in (0, -1.0, np.nan, np.inf, None):
         with pytest.raises(ValueError, match="duration of video 'a'"):
             prior_predictions(TRAIN, {"b": 1.0, "a": seconds}, seed=0)
     with pytest.raises(ValueError, match="per_video is 0"):

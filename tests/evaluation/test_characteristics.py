@@ -110,7 +110,7 @@ def test_what_is_unknown_has_its_own_bin():
     assert "unknown" not in found["instances_bin"].cat.categories
 
 
-@pytest.mark.parametrize("seconds", [np.nan, 0, -3, 1e8, np.inf])
+@pytest.mark.parametrize("seconds", [np.nan, 0, -3, None, np.inf])
 def test_a_duration_that_is_none_is_unknown(seconds):
     found = characteristics(lasting(10), {"v": seconds}, "thumos")
     assert found["coverage_bin"].tolist() == ["unknown"]

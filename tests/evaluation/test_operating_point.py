@@ -100,11 +100,20 @@ def test_durations_are_optional_and_checked():
     per_hour = operating_points(gt, predictions, 0.5, durations_sec).overall["false_alarms_per_hour"].iloc[-1]
     alarms = operating_points(gt, predictions).overall["false_alarms"].iloc[-1]
     assert per_hour == pytest.approx(alarms / (5 * 60 / 3600))
+    unknown = operating_points(gt, predictions, 0.5, durations_sec | {"b": None}).overall
+    assert unknown["false_alarms_per_hour"].isna().all()
     with pytest.raises(ValueError, match="durations_sec lacks video 'e'"):
         operating_points(gt, predictions, 0.5, dict.fromkeys("abcd", 60.0))
     for seconds in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=f"duration of video 'c' is {seconds}"):
             operating_points(gt, predictions, 0.5, {**durations_sec, "c": seconds})
+
+
+def test_actions_of_videos_that_were_not_searched_are_missed_and_add_no_hours():
+    gt, predictions = table([(0, 10)], "a"), table([(0, 10, 0.9), (20, 30, 0.8)], "a")
+    more = pd.concat([gt, table([(0, 10), (20, 30), (40, 50)], "not searched")])
+    last = operating_points(more, predictions, 0.5, {"a": 1800.0}).overall.iloc[-1]
+    assert (last["recall"], last["false_alarms_per_hour"]) == (0.25, 2.0)
 
 
 def test_thresholds_keep_what_reaches_them():

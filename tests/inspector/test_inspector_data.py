@@ -145,7 +145,7 @@ def test_labels_are_packed_as_positions():
 
 def test_videos_are_listed_with_ap_and_errors_those_without_segments_too():
     gt, predictions = tables()
-    inspected = Inspected(gt, predictions, {0: "a"}, {"empty": 30.0, "v": 1e8}, "run")
+    inspected = Inspected(gt, predictions, {0: "a"}, {"empty": 30.0, "v": None}, "run")
     table = list_videos(inspected, 0.5, 0.5)
     assert table.index.tolist() == ["empty", "v"]
     assert table["duration_sec"].tolist() == [30, 70], "an unknown duration is the end of the last segment"

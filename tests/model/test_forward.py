@@ -69,6 +69,19 @@ def test_evaluation_and_training_mode_agree_without_dropout(thumos):
     assert all(torch.equal(a, b) for a, b in zip(training.offsets, evaluation.offsets, strict=True))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("streams", [{}, {"data__input_dims": [4, 2], "model__stream_dims": [12, 4]}])
+def test_without_embedding_the_features_are_the_first_level(streams):
+    sizes = {"data__input_dims": [16], "model__embed_layers": 0, "model__stem_layers": 0} | streams
+    backbone = build_model(tiny_recipe(**sizes)).backbone.eval()
+    features, mask = torch.randn(2, 64, sum(sizes["data__input_dims"])), torch.ones(2, 64, 1, dtype=torch.bool)
+    levels, _ = backbone(features, mask)
+    parts = zip(backbone.proj, features.split([4, 2], dim=2), strict=True) if streams else []
+    expected = torch.cat([project.conv(x.mT).mT for project, x in parts], dim=2) if streams else features
+    torch.testing.assert_close(levels[0], expected)
+    assert [level.shape for level in levels] == [(2, 64, 16), (2, 32, 16), (2, 16, 16)]
+
+
 def test_points_lie_on_the_grid_of_each_level():
     points = build_model(tiny_recipe()).points([8, 4, 2], torch.device("cpu"))
     assert [p.tolist() for p in points[1:]] == [

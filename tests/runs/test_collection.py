@@ -11,6 +11,7 @@ from afkit.runs.collection import (
     dictionary,
     entry,
     is_generated,
+    planned_epochs,
     read_metrics,
     read_runs,
     subsets_of,
@@ -120,6 +121,18 @@ def test_generated_data_and_subsets_are_known_from_either_file(tmp_path):
     runs = read_runs([old, twin, write_run(tmp_path / "real")], tmp_path)
     assert [is_generated(run) for run in runs] == [True, True, False]
     assert [subsets_of(run) for run in runs] == [["test"], ["val"], ["test"]]
+
+
+def test_epochs_are_planned_by_three_settings_of_which_older_files_lack_one():
+    optim = {"epochs": 30, "warmup_epochs": 5}
+    for changes, epochs in (
+        ({}, 35),
+        ({"extra_epochs": -23}, 12),
+        ({"epochs": "many"}, None),
+        ({"epochs": None}, None),
+    ):
+        assert planned_epochs({"recipe": {"optim": optim | changes}}) == epochs
+    assert planned_epochs({}) is None
 
 
 def test_metrics_that_cannot_be_read_are_empty(tmp_path):

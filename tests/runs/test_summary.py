@@ -65,6 +65,18 @@ def test_memory_is_the_most_that_the_event_files_have(tmp_path):
     assert table["peak_memory_mb"].tolist() == pytest.approx([300, math.nan], nan_ok=True)
 
 
+def test_steps_done_again_after_an_interruption_are_no_warning(tmp_path, caplog):
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    caplog.set_level("NOTSET", "tensorboard")
+    folder = write_run(tmp_path)
+    for first in (0, 10):
+        with tensorboard.SummaryWriter(folder / "tensorboard", filename_suffix=f".{first}", purge_step=first) as writer:
+            for step in range(first, 20):
+                writer.add_scalar("train/memory_mb", 100.0, step)
+    assert summary(tmp_path, folder)["peak_memory_mb"].tolist() == [100]
+    assert caplog.records == []
+
+
 def test_what_another_version_lacks_is_blank(tmp_path):
     lacking = dict.fromkeys(("confidence", "recall", "baseline", "subsets", "weights", "label_remap", "generated"))
     old = write_run(tmp_path / "old", 0.6, **lacking, predict_seconds=None)

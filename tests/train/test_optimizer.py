@@ -83,6 +83,20 @@ def test_without_warm_up_the_first_rate_is_the_base_rate():
     assert rate_factor(20, config, 5) == 0
 
 
+@pytest.mark.parametrize("warmup_epochs", [0, 2])
+def test_extra_epochs_go_on_with_the_cosine_of_torch(warmup_epochs):
+    config = OptimConfig(warmup_epochs=warmup_epochs, epochs=3, extra_epochs=2, learning_rate=0.5)
+    floor = 1e-8 if warmup_epochs else 0.0
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=12, eta_min=floor)
+    for step in range(4 * warmup_epochs, 4 * config.total_epochs):
+        rate = optimizer.param_groups[0]["lr"]
+        assert 0.5 * rate_factor(step, config, 4) == pytest.approx(rate, rel=1e-9, abs=1e-15)
+        optimizer.step()
+        cosine.step()
+    assert rate > 0.1, "it has risen again"
+
+
 def test_an_epoch_needs_a_step():
     with pytest.raises(ValueError, match="steps_per_epoch must be at least 1"):
         build_optimizer(build_model(tiny_recipe()), tiny_recipe(), steps_per_epoch=0)

@@ -283,6 +283,14 @@ def test_one_step_of_warm_up(data, tmp_path):
     assert np.isfinite(table).all().all()
 
 
+def test_extra_epochs_are_trained_and_epochs_left_out_are_not(data, tmp_path):
+    for extra, epochs in ((1, 4), (-2, 1)):
+        recipe = tiny_recipe(optim__extra_epochs=extra, data__crop_min_overlap=0.0)
+        metrics = train(recipe, training_set(data, recipe), tmp_path / str(extra), seed=0)
+        assert metrics["epoch"].max() + 1 == epochs
+        assert np.isfinite(metrics["loss_total"]).all()
+
+
 def test_videos_without_annotations_are_background(tmp_path):
     write_tiny_data(tmp_path)
     for video in ("video0", "video1", "video2"):
