@@ -118,4 +118,5 @@ _COMMANDS = {  # name: what it does, its arguments, and what its help says
 }
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is said is seen at once, also in a pipe
     raise SystemExit(main())

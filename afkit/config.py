@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from afkit.file_names import plain_name
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -163,13 +165,18 @@ class OptimConfig(_Section):
 class Recipe(_Section):
     """All settings of one experiment. Frozen; made with `afkit.recipe`, changed with dotted overrides."""
 
-    name: str  # of the experiment
+    name: str  # of the experiment, and of its folders
     base: str = Field("", exclude=True)  # built-in recipe whose data a recipe file uses, to prepare it
     data: DataConfig  # where the data lies and how it is read
     model: ModelConfig = ModelConfig()  # the network
     loss: LossConfig = LossConfig()  # targets and losses
     decode: DecodeConfig = DecodeConfig()  # from outputs to detections
     optim: OptimConfig = OptimConfig()  # optimiser, schedule, weight average
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_one_of_a_file(cls, value: str) -> str:
+        return plain_name("a recipe", value)
 
     @model_validator(mode="after")
     def _sections_fit(self) -> "Recipe":
@@ -294,7 +301,7 @@ def _one_sentence(error: ValidationError, name: str) -> str:
     if first["type"] == "extra_forbidden":
         _check_parameter(dotted)
     if not dotted:
-        return f"recipe '{name}': {message}"
+        return f"recipe {name!r}: {message}"
     if first["type"] == "missing":
-        return f"recipe '{name}': parameter '{dotted}' is missing"
-    return f"recipe '{name}', parameter '{dotted}' = {first['input']!r}: {message}"
+        return f"recipe {name!r}: parameter '{dotted}' is missing"
+    return f"recipe {name!r}, parameter '{dotted}' = {first['input']!r}: {message}"

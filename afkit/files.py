@@ -16,6 +16,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
+from afkit.trust import check_trusted, is_common, is_of_another
+
 MAX_RATIO = 100  # unpacked size over packed size; neither features nor tables compress so well
 SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
 MAX_YAML_ENTRIES = 100_000
@@ -26,12 +28,22 @@ def project_root() -> Path:
     """The checkout that holds the working directory, or the working directory itself.
 
     Relative paths of notebooks and commands start here, so that a notebook finds the same files in JupyterLab
-    (whose kernels start in notebooks/) and under papermill.
+    (whose kernels start in notebooks/) and under papermill. The search ends at a folder for everybody's files (/tmp).
+
+    Raises:
+        ValueError: the checkout, its notebooks, or a folder between it and the working directory are another user's,
+            and it is not named as trusted; see `afkit.trust.check_trusted`.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks" / "01_data.ipynb").is_file():
-            return folder
+    here, crossed = Path.cwd(), []
+    with suppress(PermissionError):  # what cannot be looked into is no project
+        for folder in (here, *here.parents):
+            if is_common(folder):
+                break
+            notebooks = folder / "notebooks"
+            if (notebooks / "01_data.ipynb").is_file():
+                check_trusted(folder, folder, notebooks, *crossed)
+                return folder
+            crossed += [folder] if is_of_another(folder) else []
     return here
 
 

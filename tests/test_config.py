@@ -217,3 +217,8 @@ def test_defaults_of_a_data_section():
         None,
     )
     assert (data.crop_ratio, data.crop_min_overlap, data.skip_missing, data.resize) == ((0.9, 1.0), 0.5, True, False)
+
+
+@pytest.mark.parametrize("name", ["../../../x", "/x", "a/b", "a\\b", "..", "", "x\n", "x" * 300])
+def test_the_name_of_a_recipe_is_one_of_a_folder(name):
+    assert "a recipe cannot be called " in complaint(settings={**SETTINGS, "name": name})

@@ -101,9 +101,12 @@ def arrange(tree: str | Path, config: DataConfig, data_root: str | Path) -> Path
         the data set's folder, `<data_root>/thumos`.
 
     Raises:
-        ValueError: the archive lacks the annotation file or a feature folder, or the folder holds a twin.
+        ValueError: the archive lacks the annotation file or a feature folder, the folder holds a twin, or would not
+            lie below the data root.
     """
     tree, name = Path(tree), Path(config.annotations).parts[0]
+    if name == ".." or Path(config.annotations).is_absolute():
+        raise ValueError(f"data.annotations '{config.annotations}' must name a folder below the data root; correct it")
     target = Path(data_root) / name
     if (target / MARKER).exists():
         raise ValueError(f"{target} holds generated data ({MARKER}); remove it before adding the real data")

@@ -187,7 +187,9 @@ def _number(value: Any) -> float:
 
 
 def _uid(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\w-][\w. -]{0,99}", value):  # it becomes a file's name
+    if not isinstance(value, str) or not re.fullmatch(
+        r"[\w-][\w. -]{0,99}", value, re.ASCII
+    ):  # it becomes a file's name
         raise ValueError(f"{reprlib.repr(value)} is not an id")
     return value
 

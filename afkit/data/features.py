@@ -8,8 +8,7 @@ import numpy as np
 
 from afkit.config import DataConfig
 from afkit.data.feature_formats import HDF5, holds_array, named, open_array
-
-PART_LETTERS = 255  # of a path, which systems allow
+from afkit.file_names import inner_path
 
 
 def locate(root: str | Path, relative: str) -> Path:
@@ -42,20 +41,6 @@ def _file_of(config: DataConfig, folder: Path, video: str) -> Path:
     if folder.suffix in HDF5:
         return folder
     return folder / inner_path(f"{config.prefix}{video}{config.suffix}", video)
-
-
-def inner_path(name: str, video: str) -> Path:
-    """A relative path that stays in the folder that it is added to.
-
-    Raises:
-        ValueError: it leads out of it, or is too long for a file.
-    """
-    path = Path(name)
-    if any(len(part) > PART_LETTERS for part in path.parts):
-        raise ValueError(f"the name of video '{video[:PART_LETTERS]}...' is too long for a file; rename the video")
-    if path.is_absolute() or path.drive or ".." in path.parts:
-        raise ValueError(f"the name of video '{video}' leads out of the folder of its files; rename the video")
-    return path
 
 
 def has_features(config: DataConfig, root: str | Path, video: str) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from afkit.data import hapt, watch
-from afkit.data.features import inner_path, locate
+from afkit.data.features import locate
+from afkit.file_names import inner_path
 
 HAPT_PANELS = {"acceleration [g]": "acceleration", "angular velocity [rad/s]": "rotation"}  # axis label -> folder
 

@@ -7,6 +7,7 @@ action, so that a small network learns them in a few epochs. What is measured on
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -147,6 +148,9 @@ def _of_recipe(recipe: Recipe, timelines: list[Timeline]) -> list[Timeline]:
     if lacking:
         raise ValueError(f"the twin would have no video of the subset '{lacking[0]}'; correct the recipe's subsets")
     chosen = [timeline for timeline in timelines if timeline.subset in subsets]
+    for name, count in Counter(timeline.name for timeline in chosen).items():
+        if count > 1:
+            raise ValueError(f"video {name!r} comes twice; correct the annotation file")
     for timeline in chosen:
         where = f"video {timeline.name!r}"
         if Path(timeline.name).name != timeline.name or not timeline.name.isprintable():

@@ -10,6 +10,7 @@ import numpy as np
 
 from afkit.config import DataConfig
 from afkit.data.twin_timelines import Timeline, inside, style_of
+from afkit.file_names import inner_path
 from afkit.files import write_array
 from afkit.segments import sec_to_grid
 
@@ -37,10 +38,14 @@ def write_features(
         on_file: receives how many files are done, and of how many.
 
     Raises:
-        ValueError: the disk has too little room.
+        ValueError: the disk has too little room, or a name leads out of the folder.
     """
     tasks = [
-        (timeline, inside(features) / f"{config.prefix}{timeline.name}{config.suffix}", channels)
+        (
+            timeline,
+            inside(features) / inner_path(f"{config.prefix}{timeline.name}{config.suffix}", timeline.name),
+            channels,
+        )
         for features, channels in _channels(config, folder).items()
         for timeline in timelines
     ]

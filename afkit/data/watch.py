@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from afkit.data.features import inner_path
 from afkit.data.prepared import write_stamp
 from afkit.data.signals import standardise, windows
+from afkit.file_names import inner_path
 from afkit.files import scratch_folder, write_array, write_json
 
 RATE_HZ = 50

@@ -1,9 +1,6 @@
 """Detections for people and their tools: a table, the ActivityNet format, subtitles, and text that ELAN imports."""
 
-import hashlib
 import html
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -21,12 +18,11 @@ from afkit.evaluation.tables import (
     segments_of,
     videos_of,
 )
+from afkit.file_names import safe_names
 from afkit.files import atomic_open, write_text
 
 FORMATS = ("csv", "json", "srt", "vtt", "elan")
 _ENDINGS = {"elan": "txt"}  # where a format's name is not the file's ending
-LONGEST_NAME = 120  # bytes of a file name without digest and ending
-_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}  # Windows
 
 Cue = tuple[int, int, str, float]  # start and end in ms, label, score
 
@@ -92,7 +88,7 @@ def write_recording(
 
     Args:
         folder: where to write; made if missing.
-        name: of the file, without its ending; see `safe_names`.
+        name: of the file, without its ending; see `afkit.file_names.safe_names`.
         video: id of the recording.
         predictions: its rows.
         label_names: name of each label id.
@@ -110,30 +106,6 @@ def write_recording(
     else:
         write_text(path, _WRITERS[form](cues))
     return path
-
-
-def safe_names(videos: Iterable[str]) -> dict[str, str]:
-    """A file name (without ending) for each video id, valid on all systems and different from the others'.
-
-    An id of ASCII letters, digits, blanks and ._- stays as it is. Otherwise, and where an id differs from another in
-    upper and lower case only, other characters become _ and eight digits of the id's SHA-256 are appended.
-
-    Examples:
-        >>> safe_names(["day 1", "a/b"])
-        {'day 1': 'day 1', 'a/b': 'a_b-c14cddc0'}
-    """
-    ids = list(dict.fromkeys(str(video) for video in videos))
-    folded = Counter(video.casefold() for video in ids)
-    return {video: _safe_name(video, folded[video.casefold()] > 1) for video in ids}
-
-
-def _safe_name(video: str, ambiguous: bool) -> str:
-    name = re.sub(r"[^\w. -]", "_", video).encode()[:LONGEST_NAME].decode(errors="ignore").strip(" .")
-    if name.split(".")[0].upper() in _RESERVED:
-        name = f"_{name}"
-    if name == video and name and name.isascii() and not ambiguous:
-        return name
-    return f"{name}-{hashlib.sha256(video.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def _cues(predictions: pd.DataFrame, label_names: Mapping[int, str], videos: Iterable[str]) -> dict[str, list[Cue]]:

@@ -3,6 +3,7 @@
 import base64
 import mimetypes
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,9 @@ def find_media(folder: Path, video: str) -> Path:
         ValueError: there is none in the folder.
     """
     files = [folder / f"{video}{suffix}" for small in SUFFIXES for suffix in (small, small.upper())]
-    found = next((path for path in files if path.parent == folder and path.is_file()), None)
+    found = None
+    with suppress(OSError):  # a name that is too long for a file
+        found = next((path for path in files if path.parent == folder and path.is_file()), None)
     if found is None:
         endings = ", ".join(suffix[1:] for suffix in SUFFIXES)
         raise ValueError(f"the folder '{folder.name}' has no file of the video '{video}' ({endings})")

@@ -11,6 +11,7 @@ from typing import Any
 import afkit
 from afkit.files import project_root, read_json
 from afkit.shipped import NOTEBOOKS, shipped
+from afkit.trust import check_trusted
 
 COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `afkit.runs.pipeline.run`
 BASE = ("config", "segments")
@@ -70,13 +71,17 @@ def notebook_path(stage: str) -> Path:
     """Where a stage's notebook lies: in the project, where it may have been changed, else as it was installed.
 
     Raises:
-        ValueError: it is not there.
+        ValueError: it is not there, or another user can change it, see `afkit.trust.check_trusted`.
     """
-    folders = (project_root() / NOTEBOOKS, shipped(NOTEBOOKS))
-    found = next((folder / f"{stage}.ipynb" for folder in folders if (folder / f"{stage}.ipynb").is_file()), None)
-    if found is None:
-        raise ValueError(f"{folders[0] / stage}.ipynb does not exist; install afkit again")
-    return found
+    project, name = project_root(), f"{stage}.ipynb"
+    own = project / NOTEBOOKS / name
+    if own.is_file():
+        check_trusted(project, project, own.parent, own)
+        return own
+    path = shipped(NOTEBOOKS) / name
+    if not path.is_file():
+        raise ValueError(f"{own} does not exist; install afkit again")
+    return path
 
 
 @cache

@@ -1,11 +1,11 @@
 """The pictures of a run as a gallery: a folder that a README shows, made again by one command."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from afkit.files import atomic_open, read_json, write_text
 from afkit.inspector.page import write_inspector
+from afkit.runs.ending import temporary_folder
 from afkit.runs.inspecting import collect_inspected
 
 # File, without its ending, of a run's folder `figures`, and what is to be seen in it; in this order.
@@ -75,8 +75,8 @@ def photograph(run: Path, data_root: str | Path = "") -> bytes:
     except ImportError:
         raise ValueError("a picture of the inspector needs playwright; pip install 'afkit[dev]' brings it") from None
     width, height = SIZE_PX
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        page_path = Path(temporary) / "inspector.html"
+    with temporary_folder() as temporary, sync_playwright() as playwright:
+        page_path = temporary / "inspector.html"
         write_inspector(page_path, collect_inspected(run, data_root))
         try:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

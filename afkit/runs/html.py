@@ -21,7 +21,8 @@ def write_pages(folder: Path) -> list[Path]:
     """
     from nbconvert import HTMLExporter  # takes a second
 
-    exporter = HTMLExporter(embed_images=True, **dict.fromkeys(FETCHED, ""))
+    # templates run code, and nbconvert would look for them in the working directory first
+    exporter = HTMLExporter(embed_images=True, extra_template_basedirs=[], **dict.fromkeys(FETCHED, ""))
     pages = []
     for notebook in sorted(folder.glob("*.ipynb")):
         try:

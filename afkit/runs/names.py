@@ -10,7 +10,7 @@ from typing import Any
 from afkit.config import Recipe
 from afkit.data.annotations import read_annotations
 from afkit.data.features import locate
-from afkit.evaluation.exports import safe_names
+from afkit.file_names import plain_name, safe_names
 from afkit.files import project_root
 from afkit.recipe_files import recipe_file
 from afkit.recipes import own_settings
@@ -29,6 +29,9 @@ def run_folder(
         results: folder of all runs.
         name: of the run folder; "" for one from seed and overrides.
 
+    Raises:
+        ValueError: a name that is not that of a folder.
+
     Examples:
         >>> run_folder("watch", 1, {}).parts[-3:]
         ('results', 'watch', 'seed1')
@@ -42,7 +45,8 @@ def run_folder(
             canonical = json.dumps(changed, sort_keys=True)
             name += "-" + hashlib.sha256(canonical.encode()).hexdigest()[:8]
     own = recipe_file(recipe)
-    return project_root() / results / (own.stem if own else recipe) / name
+    recipe = plain_name("the recipe", own.stem if own else recipe)
+    return project_root() / results / recipe / plain_name("the run", name)
 
 
 def split_suffix(recipe: Recipe, data_root: str | Path, split: str) -> str:

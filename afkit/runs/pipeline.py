@@ -33,6 +33,7 @@ from afkit.runs.names import run_folder, split_suffix
 from afkit.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
 from afkit.runs.places import hide_places, portable, relative_to_project
 from afkit.runs.threads import SPIN_COUNT
+from afkit.shipped import NOTEBOOKS
 
 SAVING_SEC = 60.0  # that an interrupted training has to end its step and to save
 
@@ -186,18 +187,21 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
         StageError: it failed; the executed part is kept.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
+    path, options = notebook_path(notebook), ["--log-level=50"]  # else each warns that loopback is not encrypted
+    if path.parent != project_root() / NOTEBOOKS:  # no project of the user's: modules that lie here are not meant
+        options.append("--InteractiveShellApp.ignore_cwd=True")
     output.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     try:
         papermill.execute_notebook(
-            str(notebook_path(notebook)),
+            str(path),
             str(output).replace("{", "{{").replace("}", "}}"),  # papermill formats the path with the parameters
             dict(parameters),
             kernel_name="python3",
             cwd=str(project_root()),
             progress_bar=False,
             stdout_file=sys.stdout,
-            extra_arguments=["--log-level=50"],  # else every kernel warns that loopback is not encrypted
+            extra_arguments=options,
             kernel_manager_class=_kernels_with(inherited),
         )
     except PapermillExecutionError as error:

@@ -21,8 +21,9 @@ from afkit.data.items import GridFeatures, Item
 from afkit.data.signal_files import SIGNAL_SUFFIXES
 from afkit.detect.prediction import detect_in_windows, detect_items
 from afkit.detect.windows import needed_window_steps
-from afkit.evaluation.exports import FORMATS, safe_names, write_recording
+from afkit.evaluation.exports import FORMATS, write_recording
 from afkit.evaluation.operating_point import apply_thresholds
+from afkit.file_names import safe_names
 from afkit.files import write_text
 from afkit.runs.lock import LOCK, locked
 from afkit.runs.recordings import Recording, find_recordings

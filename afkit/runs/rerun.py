@@ -60,7 +60,7 @@ def rerun(
     stages = {stage: dictionary(facts, "stages", stage) for stage in REPEATED}
     stages = {stage: own for stage, own in stages.items() if own.get("status") == "done" or stage == "01_data"}
     parameters = {stage: _parameters(stage, own) for stage, own in stages.items()}
-    root = data_root or facts.get("data_root", "data")
+    root = data_root or _data_root(folder, facts, recipe)
     changes = _changes(folder, facts, recipe, root, stages)
     for line in changes or ["nothing has changed since the run: data, recipe, code, versions, device"]:
         say(line)
@@ -93,6 +93,20 @@ def _read(folder: Path) -> tuple[dict[str, Any], Recipe]:
         return facts, make_recipe(facts["recipe"])
     except ValueError as error:
         raise ValueError(f"{path} is of another version of afkit: {error}") from None
+
+
+def _data_root(folder: Path, facts: Mapping[str, Any], recipe: Recipe) -> str:
+    """The data root of the run. Outside the project the data must be there, since nothing is to be written there."""
+    named = facts.get("data_root", "data")
+    path = project_root() / named if isinstance(named, str) else None
+    if path is None or not (
+        path.resolve().is_relative_to(project_root()) or locate(path, recipe.data.annotations).is_file()
+    ):
+        raise ValueError(
+            f"the data of '{recipe.name}' is not at {named}, which {folder / 'run.json'} names; name the folder of all "
+            "data sets with --data-root"
+        )
+    return named
 
 
 def _check_target(folder: Path, target: Path) -> None:

@@ -2,21 +2,26 @@
 
 import os
 import secrets
+import shutil
+import signal
 import socket
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
 
+import afkit
 from afkit.files import project_root
 from afkit.inspector.inspected import read_inspected
+from afkit.runs.ending import temporary_folder
 
 HOST = "127.0.0.1"
-# The kernel starts in the folder of the notebook, and relative paths begin at the project.
+# The kernel starts in the folder of the notebook, and relative paths begin at the project, from which no modules come.
 _SOURCE = """\
 import os
+import sys
 
+sys.path[:] = [*filter(None, sys.path), {package!r}]
 os.chdir({project!r})
 from afkit.runs.inspecting import {function}
 
@@ -45,6 +50,8 @@ def serve_inspector(
         ValueError: Voila is not installed, the port is taken, or a folder is no run or without its data.
     """
     try:
+        from jupyter_core.paths import jupyter_config_path
+        from tornado.ioloop import IOLoop
         from voila.app import Voila
     except ImportError:
         raise ValueError(
@@ -54,15 +61,23 @@ def serve_inspector(
     for run in runs:
         read_inspected(run, data_root)  # so that what is wrong is said here, not in the browser
     port, token = _free_port(port), secrets.token_urlsafe()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "inspector.ipynb"
+    with temporary_folder() as folder:
+        path = folder / "inspector.ipynb"
         nbformat.write(inspector_notebook(runs, data_root, videos), path)
-        app = Voila.instance(token=token, ip=HOST, port=port, port_retries=0, open_browser=False, log_level="ERROR")
+        app = Voila.instance(
+            token=token, ip=HOST, port=port, port_retries=0, open_browser=False, log_level="ERROR",
+            config_file_paths=jupyter_config_path(),  # not the working directory, whose settings may be a stranger's
+        )  # fmt: skip
         if os.name == "posix":  # the kernel then listens on files that are this user's alone, not on ports
             app.config.KernelManager.transport = "ipc"
         app.initialize([str(path)])
-        say(f"open http://{HOST}:{port}/?token={token} in a browser; Ctrl-C ends it")
-        app.start()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Voila's own needs a server that runs
+        text = f"open http://{HOST}:{port}/?token={token} in a browser; Ctrl-C ends it"
+        IOLoop.current().add_callback(say, text)  # when it listens
+        try:
+            app.start()
+        finally:
+            shutil.rmtree(app.connection_dir, ignore_errors=True)
 
 
 def _free_port(port: int) -> int:
@@ -85,6 +100,7 @@ def inspector_notebook(
     folders = [str(Path(run).absolute()) for run in runs]
     several = len(folders) > 1
     source = _SOURCE.format(
+        package=str(Path(afkit.__file__).parents[1]),
         project=str(project_root()),
         function="compare_runs" if several else "inspect_run",
         runs=folders if several else folders[0],

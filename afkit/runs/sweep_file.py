@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from afkit.config import Recipe, nearest
+from afkit.file_names import plain_name
 from afkit.files import yaml_content
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.folder import STAGES
@@ -91,7 +92,7 @@ def read_sweep(path: str | Path) -> Sweep:
         settings = SweepFile.model_validate(_content(path, tree))
     except ValidationError as error:
         raise ValueError(_complaint(path, tree, error)) from None
-    results = settings.results or f"results/{path.stem}"
+    results = settings.results or f"results/{plain_name('the sweep', path.stem)}"
     if bool(settings.recipes) == bool(settings.runs):
         raise ValueError(f"{path}, line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both")
     if settings.runs and settings.overrides:

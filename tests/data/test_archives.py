@@ -479,6 +479,18 @@ def test_arrange_says_what_the_archive_holds_instead(tmp_path):
     assert listing(tmp_path) == before
 
 
+@pytest.mark.parametrize("folder", ["..", "../..", "/"])
+def test_arrange_writes_into_a_folder_of_the_data_root_alone(tmp_path, folder):
+    tree = tree_of(tmp_path / "tree", "thumos/a.json", "thumos/features/b.npy")
+    config = recipe("thumos_i3d").data.model_copy(
+        update={"annotations": f"{folder}/thumos/a.json", "features": ["thumos/features"]}
+    )
+    before = listing(tmp_path)
+    with pytest.raises(ValueError, match=r"data\.annotations '.*a\.json' must name a folder below the data root"):
+        arrange(tree, config, tmp_path / "root" / "data")
+    assert listing(tmp_path) == before
+
+
 def test_arrange_leaves_a_twin_alone(tmp_path):
     tree_of(tmp_path, "tree/annotations/thumos14.json", "tree/i3d_features/a.npy", "data/thumos/TWIN.md")
     before = listing(tmp_path)

@@ -359,6 +359,13 @@ def test_recipes_without_a_twin(tmp_path, settings, match):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("prefix", ["../../escape_", "/escape_", "x" * 300])
+def test_the_names_of_a_twins_files_stay_in_its_folder(tmp_path, prefix):
+    with pytest.raises(ValueError, match="the name of video 'twin_validation_0000"):
+        write_twin(with_data(shrunken("thumos_i3d"), prefix=prefix), tmp_path / "data", videos_per_subset=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("counts", [{"classes": 0}, {"videos_per_subset": 0}, {"videos_per_subset": -1}])
 def test_counts_below_one(tmp_path, counts):
     with pytest.raises(ValueError, match="must be at least 1"):
@@ -439,6 +446,17 @@ def test_annotations_that_do_not_fit(tmp_path, changes, match):
     with pytest.raises(ValueError, match=match):
         write_twin(shrunken("thumos_i3d"), tmp_path / "data", annotations=path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
+
+
+def test_two_videos_that_would_have_one_file_are_refused(tmp_path):
+    """The recipes write ActivityNet's ids without their beginning."""
+    action = {"segment": [0.0, 1.0], "label": "x"}
+    video = {"duration_second": 9.0, "annotations": [action]}
+    (tmp_path / "anet.json").write_text(json.dumps({name: video for name in ("v_a", "a", "b")}))
+    (tmp_path / "video_info_new.csv").write_text("video,subset,fps\nv_a,training,30\na,training,30\nb,validation,30\n")
+    with pytest.raises(ValueError, match="video 'a' comes twice; correct the annotation file"):
+        write_twin(shrunken("anet_tsp"), tmp_path / "data", annotations=tmp_path / "anet.json")
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("name", ["missing.json", "missing.csv", "list.json", "other.json", "other.csv"])

@@ -5,7 +5,6 @@ import html
 import os
 import re
 import tempfile
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,9 @@ from hypothesis import strategies as st
 from random_tables import random_predictions
 
 from afkit.evaluation import exports
-from afkit.evaluation.exports import FORMATS, export_detections, safe_names
+from afkit.evaluation.exports import FORMATS, export_detections
 from afkit.evaluation.result_files import read_predictions
+from afkit.file_names import safe_names
 
 NAMES = {3: "Jump", 7: "Läufer & <b>Co</b>", 20: "20-metre\trun\n\n00:00:01,000 --> 00:00:02,000", 21: 'say "hi", x'}
 COLUMNS = ["video", "start_sec", "end_sec", "label", "score"]
@@ -192,37 +192,6 @@ def test_elan_by_hand(tmp_path):
         "Run [2]\t00:00:01.000\t00:00:01.001\tRun (0.123)\n"
         "A<B & C-->D\t00:01:01.500\t01:02:05.000\tA<B & C-->D (0.500)\n"
     )
-
-
-ODD_IDS = ["v_a", "P01_11", "a b.mp4", "Läufer", "läufer", "a/b", "a_b", "../../etc", "", ".", "..", "CON", "con.mp4",
-           "nul", "x", "X", "a:b", "a?b", "end. ", "end", "-rf", "x" * 400, "x" * 401, "\u65e5" * 200, "a\x00b", "a\nb",
-           "\uac01", "\u1100\u1161\u11a8", ".hidden", "COM1.x", "hidden"]  # fmt: skip
-
-
-def test_file_names_are_safe_and_differ(tmp_path):
-    names = safe_names(ODD_IDS)
-    assert list(names) == ODD_IDS
-    assert len({unicodedata.normalize("NFC", name.casefold()) for name in names.values()}) == len(ODD_IDS)
-    for video, name in names.items():
-        assert not re.search(r'[/\\:*?"<>|\x00-\x1f]', name)
-        assert name == name.strip(" .") and not name.startswith(".")
-        assert name.split(".")[0].upper() not in {"CON", "NUL", "COM1"}
-        assert len(name.encode()) <= 140
-        (tmp_path / f"{name}.txt").write_text(video.replace("\x00", ""))
-    assert {video: names[video] for video in ("v_a", "P01_11", "a b.mp4", "a_b", "end", "hidden")} == {
-        video: video for video in ("v_a", "P01_11", "a b.mp4", "a_b", "end", "hidden")
-    }
-    assert safe_names(["x"]) == {"x": "x"}
-    assert names["x"] != "x" and re.fullmatch("x-[0-9a-f]{8}", names["x"])  # "X" is there, too
-    assert safe_names(reversed(ODD_IDS)) == {video: names[video] for video in reversed(ODD_IDS)}
-
-
-@settings(max_examples=100)
-@given(st.lists(st.text(max_size=30), unique=True, max_size=10))
-def test_file_names_differ_for_any_ids(ids):
-    names = safe_names(ids)
-    assert len({name.casefold() for name in names.values()}) == len(ids)
-    assert all(name and "/" not in name and "\x00" not in name for name in names.values())
 
 
 def test_videos_without_detections_get_files(tmp_path):

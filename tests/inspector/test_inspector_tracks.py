@@ -94,7 +94,7 @@ def test_a_video_file_is_found_by_its_name_in_its_folder_alone(tmp_path):
         (tmp_path / name).write_bytes(b"film")
     (tmp_path / "below").mkdir()
     assert find_media(tmp_path, "v").name == "v.MP4" and find_media(tmp_path, "u").name == "u.webm"
-    for video in ("w", "../" + tmp_path.name + "/u", "x"):
+    for video in ("w", "../" + tmp_path.name + "/u", "/u", "u\0", "\u65e5" * 200, "x"):
         with pytest.raises(ValueError, match="no file of the video"):
             find_media(tmp_path if video != "x" else tmp_path / "nowhere", video)
     assert read_track(Tracks(videos=tmp_path), LABELS, "media", "u") == (

@@ -42,6 +42,12 @@ def test_the_folder_is_named_after_recipe_seed_and_overrides():
     assert run_folder("watch", 7, {"optim.epochs": 2}, "elsewhere", "mine").parts[-3:] == ("elsewhere", "watch", "mine")
 
 
+@pytest.mark.parametrize("name", ["../../escape", "/escape", "a/b", "..", "x" * 300])
+def test_a_run_stays_in_the_folder_of_its_recipe(name):
+    with pytest.raises(ValueError, match="the run cannot be called "):
+        run_folder("watch", 7, {}, "elsewhere", name)
+
+
 def test_run_json_says_what_is_needed_to_repeat_the_run(run):
     facts = read_run(run.folder)
     assert facts["recipe"] == run.recipe.model_dump(mode="json")

@@ -24,6 +24,16 @@ def test_each_notebook_becomes_a_page_with_its_outputs(tmp_path):
     assert "https://cdn" not in page
 
 
+def test_templates_in_the_working_directory_are_not_used(tmp_path, monkeypatch):
+    """They can run any code, and a working directory may be anybody's."""
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")]), tmp_path / "01_data.ipynb")
+    (tmp_path / "here" / "lab").mkdir(parents=True)
+    (tmp_path / "here" / "lab" / "index.html.j2").write_text("{{ cycler.__init__.__globals__.os.getcwd() }}")
+    monkeypatch.chdir(tmp_path / "here")
+    (page,) = write_pages(tmp_path)
+    assert "<html" in page.read_text()
+
+
 def test_a_broken_notebook_is_named(tmp_path):
     (tmp_path / "01_data.ipynb").write_text("{")
     with pytest.raises(ValueError, match=r"01_data\.ipynb cannot be made a page: ") as error:

@@ -1,5 +1,6 @@
 """What is checked before any notebook starts."""
 
+import nbformat
 import pytest
 from stage_results import do_stage, write_data
 
@@ -114,3 +115,19 @@ def test_data_that_has_changed_is_named_although_all_is_done(tmp_path, executed,
     with pytest.raises(ValueError, match=r"the data has changed since the run in .*; give the new run another name"):
         start(tmp_path, stages=stages)
     assert executed == [] and read_run(tmp_path / "run") == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "imports"), [("notebooks", True), ("installed", False)])
+def test_modules_of_the_working_directory_are_for_the_notebooks_of_a_project(tmp_path, monkeypatch, place, imports):
+    """Those that were installed are also executed where anybody may have put modules."""
+    source = "import importlib.util\nassert (importlib.util.find_spec('stranger') is not None) is found"
+    cells = [nbformat.v4.new_code_cell("found = None", metadata={"tags": ["parameters"]})]
+    cells.append(nbformat.v4.new_code_cell(source))
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+    (tmp_path / place).mkdir()
+    nbformat.write(notebook, tmp_path / place / "03_eval.ipynb")
+    (tmp_path / "stranger.py").write_text("")
+    monkeypatch.setattr(pipeline, "notebook_path", lambda stage: tmp_path / place / f"{stage}.ipynb")
+    monkeypatch.chdir(tmp_path)
+    pipeline.execute("03_eval", tmp_path / "run" / "03_eval.ipynb", {"found": imports})

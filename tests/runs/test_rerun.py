@@ -239,6 +239,20 @@ def test_what_is_no_run_is_refused_in_one_sentence(root, capsys):
     assert "run.json is of another version of afkit: " in refused(root / "run")
 
 
+def test_a_run_of_a_stranger_writes_nothing_outside_the_new_folder(root, executed, capsys):
+    facts = read_run(root / "run")
+    for changes in (
+        {"recipe": facts["recipe"] | {"name": "../../../escape"}, "recipe_file": "01234567"},
+        {"data_root": str(root / "elsewhere")},  # where `watch` would be prepared
+        {"data_root": ["data"]},
+    ):
+        write_json(root / "run" / "run.json", facts | changes)
+        before = sorted(root.parent.rglob("*"))
+        assert main(["rerun", str(root / "run"), "--out", str(root / "new")]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+        assert sorted(root.parent.rglob("*")) == before and executed == []
+
+
 def test_missing_data_and_missing_weights_are_named_before_anything_starts(root, executed, capsys):
     facts = read_run(root / "run")
     note_stage(root / "run", "03_eval", values={"checkpoint": "weights/none.pth.tar"})
