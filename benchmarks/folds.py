@@ -116,7 +116,7 @@ def run_all(options: argparse.Namespace) -> list[dict[str, Any]]:
         for process in running.values():
             process.kill()
     if failed:
-        raise SystemExit(f"{len(failed)} folds failed: {', '.join(failed)}; the same command tries them again")
+        raise SystemExit(f"{len(failed)} folds failed: {', '.join(sorted(failed))}; the same command tries them again")
     return rows
 
 

@@ -45,7 +45,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def write_people(root, people=2, steps=150):
+def write_people(root, people=3, steps=150):  # at least as many as fill a batch, and one more
     """A data set like `hapt` of a few people, with features of its width."""
     random, database = np.random.default_rng(0), {}
     (root / "hapt" / "acceleration").mkdir(parents=True)
@@ -85,7 +85,7 @@ def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
     assert [(row["what"], row["how"]) for row in rows(out / "whole.csv")] == [
         ("test", "run"), ("training", "projected"), ("training", "projected"), ("training", "run"),
     ]  # fmt: skip
-    assert [row["person"] for row in rows(out / "folds.csv")] == [f"person0{n}" for n in (1, 2) for _ in "er"]
+    assert [row["person"] for row in rows(out / "folds.csv")] == [f"person0{n}" for n in (1, 2, 3) for _ in "er"]
 
 
 def part(code, share=1.0, needs=""):
@@ -196,20 +196,23 @@ def test_folds_go_on_where_they_were_cut_short(tmp_path, capsys):
     folds.main(arguments)
     first = rows(path)
     assert [(row["person"], row["weights"]) for row in first] == [
-        (person, which) for person in ("person01", "person02") for which in ("ema", "raw")
+        (person, which) for person in ("person01", "person02", "person03") for which in ("ema", "raw")
     ]
     assert all(0 <= float(row["average_map"]) <= 1 and float(row["seconds"]) > 0 for row in first)
     path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")  # as if cut after the first person
     capsys.readouterr()
     folds.main(arguments)
-    assert "2 people, 1 to do" in capsys.readouterr().out
+    assert "3 people, 2 to do" in capsys.readouterr().out
     again = rows(path)
     assert again[:2] == first[:2]
     assert [row["average_map"] for row in again] == [row["average_map"] for row in first]
 
 
-def test_a_fold_that_fails_is_named(tmp_path):
+def test_folds_that_fail_are_named_and_not_written(tmp_path, capfd):
     write_people(tmp_path / "data")
     (tmp_path / "data" / "hapt" / "acceleration" / "person02.npy").write_bytes(b"no array")
-    with pytest.raises(SystemExit, match="person0"):
-        folds.main(["--data-root", str(tmp_path / "data"), "--setting", "tiny", "--csv", str(tmp_path / "f.csv")])
+    path = tmp_path / "folds.csv"
+    with pytest.raises(SystemExit, match="3 folds failed: person01, person02, person03"):
+        folds.main(["--data-root", str(tmp_path / "data"), "--setting", "tiny", "--at-once", "3", "--csv", str(path)])
+    assert "person02.npy" in capfd.readouterr().err
+    assert not path.exists()

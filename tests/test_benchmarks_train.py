@@ -238,17 +238,19 @@ def test_the_profile_names_operations_and_parts(capsys):
 
 
 @pytest.mark.parametrize("really", [False, True])
-def test_a_whole_training_is_projected_or_run(monkeypatch, really):
-    monkeypatch.setattr(whole, "VIDEOS", 4)
-    monkeypatch.setattr(whole, "LONGEST", 200)
-    short = {"optim.warmup_epochs": 1, "optim.epochs": 2}
-    sized = synthetic.sized
-    if really:
-        monkeypatch.setattr(synthetic, "sized", lambda name, size, more=None: sized(name, size, more or short))
+def test_a_whole_training_is_projected_or_run(really):
     line = whole.measure("cpu", "fp32", really, "tiny")
     assert line["how"] == ("run" if really else "projected")
-    assert line["steps"] == (6 if really else 70)
+    assert line["steps"] == 8 // 2 * 3
     assert line["seconds"] > 0
+
+
+def test_the_synthetic_videos_are_as_long_as_those_of_the_data_set():
+    videos = whole.SyntheticVideos(synthetic.sized(whole.RECIPE, "tiny"), 50, training=False)
+    steps = sorted(item.features.shape[1] for item in videos.items)
+    shrink = synthetic.TINY_LENGTHS["thumos"] / 2304
+    assert steps[25] == pytest.approx(1212 * shrink, rel=0.05)  # e^7.1
+    assert 100 * shrink <= steps[0] and steps[-1] <= 8000 * shrink
 
 
 def test_the_arithmetic_of_all_kinds_of_products_is_counted():
