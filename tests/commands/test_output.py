@@ -31,17 +31,18 @@ def test_a_reader_that_has_gone_ends_nothing(tmp_path):
     assert (process.wait(), process.stderr.read()) == (0, b"")
 
 
-def test_work_goes_on_after_the_reader_has_gone_and_what_was_there_before_is_back(monkeypatch):
+@pytest.mark.parametrize("flush_first", [True, False])
+def test_work_goes_on_after_the_reader_has_gone_and_what_was_there_before_is_back(monkeypatch, flush_first):
     reading, writing = os.pipe()
     os.close(reading)
     done = []
     with os.fdopen(writing, "w", encoding="ascii") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
         with forgiving_output():
-            for number in range(3):
-                print("ä", number, flush=True)
-                done.append(number)
-        assert sys.stdout is pipe and done == [0, 1, 2]
+            for letters, flush in ((1, flush_first), (100_000, False), (1, True)):
+                print(letters * "ä", flush=flush)
+                done.append(letters)
+        assert sys.stdout is pipe and len(done) == 3
 
 
 def test_what_has_no_bytes_below_it_stays(monkeypatch):
