@@ -13,8 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from afkit.config import DataConfig, Recipe
 from afkit.data import hapt, watch
-from afkit.data.feature_formats import SUFFIXES, named, open_array, read_csv
+from afkit.data.clocks import clock_problem, on_clock
+from afkit.data.feature_formats import SUFFIXES, named, open_array
 from afkit.data.features import locate
+from afkit.data.import_names import listed
+from afkit.data.number_tables import Numbers, read_numbers
 from afkit.data.signals import Sensor, signal_features
 from afkit.files import read_json, scratch_folder, write_array, write_json
 
@@ -29,6 +32,7 @@ class SensorKind(NamedTuple):
     name: str  # of its folder
     rate_hz: float  # samples per second in the files
     channels: int  # numbers in a sample
+    columns: tuple[str, ...] = ()  # names of the channels in tables that have names
 
 
 class Windowing(NamedTuple):
@@ -55,6 +59,7 @@ def write_windows(
     rate_hz: float | None = None,
     normalise: Literal["none", "recording"] = "none",
     fix: bool = False,
+    columns: Sequence[Sequence[str]] = (),
     say: Callable[[str], None] = print,
 ) -> Windowing:
     """Write `<target>/<recording>.npy`, (T, C) float32, for every recording, and `<target>/signals.json`.
@@ -63,8 +68,10 @@ def write_windows(
         folders: of each sensor; the files of the first one are the recordings.
         rates_hz: samples per second of each.
         target: the folder to write; it must not exist.
-        window, stride, rate_hz, normalise, fix: as of `afkit.data.signals.signal_features`; repairs are said.
-        say: receives a line per repair (at most 20), and the number of recordings.
+        window, stride, rate_hz, normalise, fix: as of `afkit.data.signals.signal_features`; repairs are said. With
+            `fix`, samples whose clock jumps or runs at another rate are put onto the regular times of that rate.
+        columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
+        say: receives a line per repair (at most 20), which columns were left out, and the number of recordings.
 
     Returns:
         What signals.json says.
@@ -76,30 +83,48 @@ def write_windows(
     target = Path(target)
     if target.exists():
         raise ValueError(f"{target} exists; remove it, or name another folder")
+    if len(columns) not in (0, 1, len(folders)):
+        raise ValueError(
+            f"{len(columns)} lists of columns for {len(folders)} sensors; give one for all, or one for each"
+        )
     recordings = _recordings([Path(folder) for folder in folders])
+    wanted = [
+        tuple(names) for names in (columns if len(columns) == len(folders) else list(columns or [()]) * len(folders))
+    ]
+    kinds = [
+        SensorKind(Path(folder).name, float(hz), 0, names)
+        for folder, hz, names in zip(folders, rates_hz, wanted, strict=True)
+    ]
+    left_out: dict[str, None] = {}  # names of columns, in order
     repairs: list[str] = []
     problems: list[str] = []
-    channels: list[int] = []  # of each sensor in the first recording that can be read
     with scratch_folder(target) as part:
         for name, paths in recordings.items():
             try:
-                sensors = [Sensor(str(path), read_signal(path), hz) for path, hz in zip(paths, rates_hz, strict=True)]
+                read = [_read_sensor(path, kind, fix) for path, kind in zip(paths, kinds, strict=True)]
+                sensors = [sensor for sensor, _, _ in read]
                 made = signal_features(sensors, window, stride, rate_hz, normalise, fix)
-                channels = channels or [sensor.signal.shape[1] for sensor in sensors]
-                _check_channels(sensors, channels)
+                if not kinds[0].channels:  # the first recording that can be read
+                    kinds = [
+                        kind._replace(channels=one.signal.shape[1], columns=tuple(numbers.names))
+                        for kind, (one, numbers, _) in zip(kinds, read, strict=True)
+                    ]
+                _check_channels(sensors, [kind.channels for kind in kinds])
+                left_out |= dict.fromkeys(name for _, numbers, _ in read for name in numbers.left_out)
             except ValueError as error:
                 problems.append(str(error))
                 continue
             write_array(part / f"{name}.npy", made.features, sync=False)
+            repairs += [f"changed: {line}" for _, _, lines in read for line in lines]
             repairs += [f"changed: {line}" for line in made.repairs]
         _raise(problems, len(recordings))
-        names = [Path(folder).name for folder in folders]
-        kinds = [SensorKind(*kind) for kind in zip(names, map(float, rates_hz), channels, strict=True)]
         settings = Windowing(kinds, window, stride, made.fps, normalise)
         write_json(part / SETTINGS, settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]})
         part.rename(target)
     for line in _first(repairs):
         say(line)
+    if left_out:
+        say(f"columns that are no channels, left out: {listed(left_out)}")
     say(f"{len(recordings)} recordings, {settings.width} numbers in a feature vector")
     return settings
 
@@ -169,8 +194,7 @@ def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
         ValueError: a file cannot be read, has another number of channels, or samples that are not finite, or the
             sensors do not fit each other; the message names the file.
     """
-    signals = [read_signal(path) for path in paths]
-    sensors = [Sensor(str(p), x, kind.rate_hz) for p, x, kind in zip(paths, signals, settings.sensors, strict=True)]
+    sensors = [_read_sensor(path, kind, False)[0] for path, kind in zip(paths, settings.sensors, strict=True)]
     _check_channels(sensors, [kind.channels for kind in settings.sensors])
     _, window, stride, rate_hz, normalise = settings
     return signal_features(sensors, window, stride, rate_hz, normalise).features
@@ -197,10 +221,42 @@ def read_signal(path: Path) -> np.ndarray:
     Raises:
         ValueError: unreadable, or no table of numbers; the message names file and row.
     """
+    return _read_samples(path, ()).values
+
+
+def _read_samples(path: Path, columns: Sequence[str]) -> Numbers:
+    """Raw samples of a file, with the names of its channels and its clock where it is a table that has them."""
     if path.suffix.lower() in (".csv", ".txt"):
         with named(path, path.stem):
-            return read_csv(path, gaps=True)
-    return open_array(path, path.stem, path.stem)[:]
+            return read_numbers(path, gaps=True, columns=columns)
+    return Numbers(open_array(path, path.stem, path.stem)[:], [], None, "", [])
+
+
+def _read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Numbers, list[str]]:
+    """The samples of a sensor, what was read, and what `fix` changed; the channels are those of `kind`, by name."""
+    numbers = _read_samples(path, ()) if not kind.columns else _read_named(path, kind.columns)
+    sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
+    if numbers.clock is not None:
+        problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
+        if problem and not fix:
+            raise ValueError(f"{path}: {problem}; correct it, or put the samples onto regular times with --fix")
+        if problem:
+            sensor = sensor._replace(signal=on_clock(numbers.values, numbers.clock, kind.rate_hz))
+            repairs.append(f"{path}: {problem}: put onto regular times")
+    return sensor, numbers, repairs
+
+
+def _read_named(path: Path, columns: Sequence[str]) -> Numbers:
+    """The channels of those names; a table without names must have as many columns."""
+    try:
+        return _read_samples(path, columns)
+    except ValueError as error:
+        if "has no column" not in str(error) or not all(name.isdecimal() is False for name in columns):
+            raise
+        numbers = _read_samples(path, ())
+        if numbers.names:
+            raise
+        return numbers
 
 
 def _recordings(folders: list[Path]) -> dict[str, list[Path]]:
