@@ -9,7 +9,7 @@ import pandas as pd
 
 from afkit.data.import_columns import ORDER, Columns, as_text
 from afkit.data.import_json import pair
-from afkit.data.import_names import UNITS, listed
+from afkit.data.import_names import UNITS, listed, plain
 from afkit.data.import_rows import CLOCK, Table, as_number, is_empty
 
 _ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
@@ -33,7 +33,6 @@ class Chosen(NamedTuple):
     way: Way | None  # times, None for labels per step
     others: list[Way]  # further ways, to tell the unit by
     used: set[str]  # fields that were found
-    mapped: set[str]  # those of them that the user mapped
     told: list[str]  # which columns were taken, where their names alone do not say so
     columns: list[str]  # all that there are
     form: str  # of the files
@@ -63,13 +62,17 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
     for field in _ABOUT:
         rows[field] = chooser.cells(field)
     way, others = (None, []) if table.form == "steps" else _way(chooser, unit)
+    scores = [name for name in chooser.names() if plain(name) in ("score", "scores", "confidence", "probability")]
+    if scores:
+        ids = "" if label_id is not None else "; ids of labels come from csv only, or from --labels"
+        chooser.told.append(f"the scores in '{scores[0]}' are left out{ids}")
     kept = _of_tiers(chooser, rows, cells, tiers)
     kept &= pd.Series([True] * len(rows)) if chooser.taken is None else ~chooser.taken.map(is_empty)
     empty = rows["label"].map(is_empty)  # a recording without annotation has neither label nor times
     for cells in (way.start, way.end) if way else ():
         empty &= cells.map(is_empty) if cells is not None else True
     rows = rows.assign(kept=kept, empty=empty if way else False)
-    return Chosen(rows, way, others, chooser.used, chooser.asked, chooser.told, chooser.names(), table.form)
+    return Chosen(rows, way, others, chooser.used, chooser.told, chooser.names(), table.form)
 
 
 def _way(chooser: Columns, unit: str) -> tuple[Way | None, list[Way]]:

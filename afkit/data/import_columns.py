@@ -189,6 +189,8 @@ class Columns:
         """A row for each tier where ELAN wrote a column for each."""
         known = {name for names in self.named.values() for name, _ in names} | set(self.mapped.values())
         unknown = [n for n in map(str, self.table.cells) if n not in known and n != "Participant" and self.full(n)]
+        if unknown and all(name.isdecimal() for name in unknown):
+            raise self.missing("label")
         if not unknown:
             tiers = listed(sorted(set(tier))) if tier is not None else ""
             option = f"to take the names of the tiers ({tiers}), give --column label=Tier" if tiers else "name it"

@@ -65,7 +65,7 @@ def _elan_names(rows: list[list[str]], where: list[str]) -> list[str]:
     if not rows:
         return []
     cells = rows[0]
-    ways = [_way(cell) for cell in cells]
+    ways = [way_of(cell) for cell in cells]
     first = next((i for i, way in enumerate(ways) if i and way), 0)
     width = next((k for k in (1, 2, 3) if ways[first : first + k] == ways[first + k : first + 2 * k]), 0)
     if not first or not width or not all(ways[first : first + width]):
@@ -82,7 +82,8 @@ def _elan_names(rows: list[list[str]], where: list[str]) -> list[str]:
     return names + [named[i] for i in rest]
 
 
-def _way(cell: str) -> str:
+def way_of(cell: str) -> str:
+    """In which of ELAN's ways a cell tells a time; "" where it is none."""
     if not is_time(cell):
         return ""
     return "hh:mm:ss.ms" if ":" in cell else "msec" if re.fullmatch(r"\s*\d+\s*", cell) else "ss.msec"

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,21 +11,25 @@ from pathlib import Path
 import pandas as pd
 
 from afkit.config import nearest
-from afkit.data.import_elan import SCORE, check_width, places, read_elan, scores_left, text_frame
+from afkit.data.import_elan import SCORE, check_width, places, read_elan, scores_left, text_frame, way_of
 from afkit.data.import_json import read_json_table
 from afkit.data.import_names import listed
 from afkit.data.import_rows import Change, Table, is_empty, is_time, read_text
 
 _OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",))  # the first that is there
-_CUE = re.compile(r"^\s*([\d:.,]+)\s*-->\s*([\d:.,]+)", re.M)
+_CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
 _THUMOS = re.compile(r"(video_(validation|test)_\d+)\s+(\S+)\s+(\S+)\s*")
-_ELSEWHERE = {  # beginnings and endings of files that need a step before: what they are, and the step
-    r"<\?xml.*<ANNOTATION_DOCUMENT|.*\.eaf$": "a document of ELAN; export it as tab-delimited text (with begin and end"
-    " time, and file name where it is several), and use --format elan",
-    r".*ooTextFile|.*\.textgrid$": "a TextGrid of Praat; save its tiers as a table with start, end and label",
-    r".*\.(xlsx?|ods)$": "a spreadsheet; save the sheet as CSV",
-    r".*\.(mat|pkl|pickle|pt|npy|npz)$": "an array file; write its annotations as a table with start, end and label",
-}
+_ELSEWHERE = (  # endings, what the content begins with, what it is, and the step before an import
+    (
+        r"\.eaf$",
+        r"<\?xml.*<ANNOTATION_DOCUMENT",
+        "a document of ELAN; export it as tab-delimited text (with begin and end time, and the file name where it is "
+        "several), and use --format elan",
+    ),
+    (r"\.textgrid$", r".*ooTextFile", "a TextGrid of Praat; save its tiers as a table with start, end and label"),
+    (r"\.(xlsx?|ods)$", r"PK\x03\x04", "a spreadsheet; save the sheet as CSV"),
+    (r"\.(mat|pkl|pickle|pt|np[yz])$", r"\x93NUMPY", "an array file; write a table with start, end and label of it"),
+)
 
 
 def read_source(source: Path, form: str) -> list[Table]:
@@ -70,12 +75,12 @@ def _form_of(path: Path) -> str:
         text = path.read_bytes()[:4096].decode("utf-8-sig", errors="ignore").strip()
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
-    for pattern, what in _ELSEWHERE.items():
-        if any(re.match(pattern, seen, re.S | re.I) for seen in (text[:400], path.name)):
+    for endings, content, what in _ELSEWHERE:
+        if re.search(endings, path.name, re.I) or re.match(content, text[:400], re.S):
             raise ValueError(f"{path}: its ending does not tell the format; it looks like {what}")
     lines = [line for line in text.splitlines() if line.strip()]
     looks = "json" if text[:1] in ("{", "[") else "vtt" if text.startswith("WEBVTT") else ""
-    looks = looks or ("srt" if _CUE.search(text) else _form_of_lines(lines))
+    looks = looks or ("srt" if any(_CUE.match(line) and "\t" not in line for line in lines) else _form_of_lines(lines))
     if ending in (".csv", ".tsv", ".tab") and looks not in ("json", "vtt", "srt"):
         return "csv"
     if ending == ".txt" and looks not in ("json", "vtt", "srt"):
@@ -88,8 +93,10 @@ def _form_of_lines(lines: list[str]) -> str:
     cells = [cell.strip() for cell in lines[0].split("\t")] if lines else []
     if not any(is_time(cell) for line in lines[:1] for cell in re.split(r"[\t;,\s]+", line)) and len(lines) > 1:
         return "csv"  # a row of names
-    timed = [i for i, cell in enumerate(cells) if is_time(cell)]
-    return "elan" if len(cells) > 3 and len(timed) > 1 and timed[0] > 0 else "text"
+    ways = [way_of(cell) for cell in cells]
+    timed = [way for way in ways[1:] if way]
+    of_elan = len(cells) > 3 and len(timed) > 1 and not (ways[0] == timed[0] and ways[1] == timed[0])
+    return "elan" if of_elan else "text"
 
 
 def read_csv_table(path: Path) -> Table:
@@ -200,13 +207,11 @@ def _read_audacity(path: Path) -> Table:
 
 def _read_subtitles(path: Path) -> Table:
     """SubRip and WebVTT: a row for each cue, whose text is the label."""
-    text = read_text(path).replace("\r\n", "\n")
-    is_vtt = text.startswith("WEBVTT")
-    starts = list(_CUE.finditer(text))
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    is_vtt = bool(lines) and lines[0].startswith("WEBVTT")
     rows, where, scored = [], [], 0
-    for cue in starts:
-        label = re.split(r"\n\s*(?:\n|$)", text[cue.end() :].partition("\n")[2] + "\n")[0] if text[cue.end() :] else ""
-        label = " ".join(re.sub(r"</?(?:[ibuvc]|font)\b[^>]*>", "", label).split())
+    for place, (cue, text) in _cues(lines).items():
+        label = " ".join(re.sub(r"</?(?:[ibuvc]|font)\b[^>]*>", "", text).split())
         scored += SCORE.search(label) is not None
         name = SCORE.sub("", label)
         if is_vtt:
@@ -214,13 +219,29 @@ def _read_subtitles(path: Path) -> Table:
         elif name != label:
             name = name.translate(str.maketrans("\u2039\u203a", "<>"))  # as `predict` writes them
         rows.append([cue[1], cue[2], name])
-        where.append(f"{path}, row {text.count(chr(10), 0, cue.start(1)) + 1}")
-    if not rows and text.strip() and not (is_vtt and "\n" not in text.strip()):
+        where.append(f"{path}, row {place + 1}")
+    if not rows and any(lines) and not is_vtt:
         raise ValueError(f"{path} has no line with '-->', which begins a subtitle; name the format with --format")
     table = Table(
         path, "vtt" if is_vtt else "srt", text_frame(rows, ["start", "end", "label"]), where, [path.stem] * len(rows)
     )
     return table._replace(changes=scores_left(path, scored))
+
+
+def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:
+    """{line: times and text} of each cue; its times stand after a blank line, or a number or name after that."""
+    starts = {}
+    for place, line in enumerate(lines):
+        cue = _CUE.match(line)
+        number = place > 0 and (lines[place - 1].isdecimal() or place == 1 or not lines[place - 2])
+        if cue and (place == 0 or not lines[place - 1] or number):
+            starts[place] = cue
+    cues = {}
+    for place, cue in starts.items():
+        block = itertools.takewhile(lambda i: lines[i] and i not in starts, range(place + 1, len(lines)))
+        texts = [lines[i] for i in block if not (lines[i].isdecimal() and i + 1 in starts)]
+        cues[place] = cue, " ".join(texts)
+    return cues
 
 
 def _read_steps(path: Path) -> Table:

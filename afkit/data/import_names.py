@@ -33,8 +33,8 @@ _UNIT_WORDS = {
     "clock": "clock",
 }
 _FIELD_WORDS = {
-    "start": "start starts begin begins beginning onset from beginn anfang von debut depart inicio comienzo desde"
-    " comeco inizio aanvang van 开始 起始 開始时间 开始时间 起始时间 開始 開始時刻 開始時間 始点",
+    "start": "start starts begin begins beginning onset from beginn anfang anfangs von debut depart inicio comienzo"
+    " desde comeco inizio aanvang van 开始 起始 開始时间 开始时间 起始时间 開始 開始時刻 開始時間 始点",
     "end": "end ends ending stop stops finish offset to until ende schluss bis fin final hasta termino fim fine"
     " termine einde eind tot 结束 終止 结束时间 結束 結束时间 結束時間 终止 終了 終了時刻 終了時間 終点",
     "segment": "segment segments timestamp timestamps interval intervals span zeitraum temporal coordinates",

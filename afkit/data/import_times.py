@@ -163,6 +163,8 @@ def _unit(
         return _by_duration(source, rows, end, latest, lasting, known, rate)
     if ((start[finite] % 1 != 0) | (end[finite] % 1 != 0)).any() and not index:
         return "seconds", ""
+    if way.names == "'segment'" and way.start.map(type).eq(float).any() and not index:
+        return "seconds", ""  # by the format of ActivityNet, whose writers give 2.0 where they mean seconds
     fps = any(known[video].fps for video in latest.index if video in known)
     if index or fps or latest.max() > LONGEST_SEC:
         seen = "frame rates are given" if fps else f"they reach {latest.max():g}"

@@ -9,9 +9,10 @@ from typing import Literal
 import pandas as pd
 
 from afkit.data.import_checks import check_recordings, check_rows
-from afkit.data.import_choices import Chosen, choose
-from afkit.data.import_columns import check_columns
+from afkit.data.import_choices import choose
+from afkit.data.import_columns import Columns, check_columns
 from afkit.data.import_formats import read_source
+from afkit.data.import_json import TIER
 from afkit.data.import_names import UNITS, listed
 from afkit.data.import_problems import KINDS, Problem, raise_problems
 from afkit.data.import_recordings import lasting, merge, read_recordings, recordings_of
@@ -76,8 +77,9 @@ def import_annotations(
     check_columns(columns, form)
     tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
-    chosen = [choose(table, columns, unit, tiers) for table in _joined(tables)]
-    _check_used(columns, chosen, used)
+    joined = _joined(tables)
+    _check_mapped(columns, joined, used)
+    chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
     known = merge(known, expected)
     frame, told = in_seconds(source, chosen, known, unit, rate)
@@ -127,14 +129,14 @@ def _joined(tables: Sequence[Table]) -> list[Table]:
     ]
 
 
-def _check_used(columns: Mapping[str, str], chosen: Sequence[Chosen], in_table: Collection[str]) -> None:
-    """Refuse a mapping to a column that no file has."""
-    there = sorted({name for one in chosen for name in one.columns})
+def _check_mapped(columns: Mapping[str, str], tables: Sequence[Table], in_table: Collection[str]) -> None:
+    """Refuse a mapping to a column that neither the files of the labels nor the table of recordings has."""
+    found = set(in_table).union(*(Columns(table, columns).mapped for table in tables))
+    there = sorted({str(name) for table in tables for name in table.cells if name != TIER})
     for field, column in columns.items():
-        if there and field not in in_table and not any(field in one.mapped for one in chosen):
-            raise ValueError(
-                f"no file has a column '{column}' for '{field}'; its columns are {listed(there)}; correct the name"
-            )
+        if there and field not in found:
+            seen = f"no file has a column '{column}' for '{field}'; its columns are {listed(there)}"
+            raise ValueError(f"{seen}; correct the name")
 
 
 def _ended(frame: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Recording]:
