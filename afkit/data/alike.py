@@ -38,8 +38,9 @@ def _alike(one: str, other: str) -> bool:
     """Whether two texts are equal, or one letter is missing, another, or exchanged with its neighbour."""
     if re.findall(r"\d+", one) != re.findall(r"\d+", other) or one[0] != other[0]:
         return False
-    if len(one) != len(other):
-        return True  # they share a key, so that one letter is missing
+    if len(one) != len(other):  # they share a key, so that one sign is missing
+        short, long = sorted((one, other), key=len)
+        return next((sign for sign, own in zip(long, short, strict=False) if sign != own), long[-1]).isalpha()
     places = [i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
     if len(places) < 2:
         return all(one[i].isalpha() and other[i].isalpha() for i in places)

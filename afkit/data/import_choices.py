@@ -22,7 +22,7 @@ class Way(NamedTuple):
     start: pd.Series  # cells
     end: pd.Series | None  # cells; None where `span` tells it
     start_unit: str  # of `UNITS`, "clock", "index" or ""
-    end_unit: str
+    end_unit: str  # likewise
     span: tuple[pd.Series, str] | None = None  # cells of the segments' lengths, and their unit
 
 
@@ -47,15 +47,15 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
         unit: of the times, as the user says; "" where not.
         tiers: to keep; ("all",) for all, () for the only one.
 
+    Returns:
+        the rows, and the ways in which the table tells their times.
+
     Raises:
         ValueError: a question: what cannot be decided, with the columns that there are and the option to give.
     """
     chooser = Columns(table, columns)
-    if (
-        not table.named
-        and len(table.cells)
-        and not chooser.mapped.keys() >= {"label", *({"segment"} & chooser.mapped.keys() or {"start", "end"})}
-    ):
+    times = {"segment"} if "segment" in chooser.mapped else {"start", "end"}
+    if not table.named and len(table.cells) and not chooser.mapped.keys() >= {"label", *times}:
         chooser.by_content()
     label, label_id, cells = chooser.label()
     rows = pd.DataFrame({"where": chooser.table.where, "video": chooser.video(), "label": label, "label_id": label_id})
@@ -82,7 +82,7 @@ def _way(chooser: Columns, unit: str) -> tuple[Way | None, list[Way]]:
     ways = _ways(chooser)
     if not ways:
         raise chooser.missing("start" if not chooser.found("start") else "end")
-    fitting = [way for way in ways if not unit or way.start_unit in (unit, "", "clock", "index")]
+    fitting = [way for way in ways if not unit or {way.start_unit, way.end_unit} <= {unit, "", "clock", "index"}]
     if not fitting:
         way = ways[0]
         raise chooser.ask(
@@ -101,6 +101,7 @@ def _way(chooser: Columns, unit: str) -> tuple[Way | None, list[Way]]:
 
 
 def _ways(chooser: Columns) -> list[Way]:
+    """All ways in which the columns tell times."""
     starts, ends, spans = (chooser.found(field) for field in ("start", "end", "span"))
     span = (chooser.of(spans[0][0]), spans[0][1]) if spans else None
     ways = []

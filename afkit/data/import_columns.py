@@ -62,6 +62,7 @@ class Columns:
         return FILE if plain(wanted) == FILE else None
 
     def of(self, name: str) -> pd.Series:
+        """The cells of a column, or the name of the file."""
         if name == FILE and name not in self.table.cells:
             return pd.Series(self.table.videos, dtype=object)
         return self.table.cells[name]
@@ -145,6 +146,7 @@ class Columns:
         return values[0]
 
     def full(self, name: str) -> bool:
+        """Whether any cell of a column holds something."""
         return not self.of(name).map(is_empty).all()
 
     def label(self) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
@@ -204,6 +206,7 @@ class Columns:
         return self.taken.map(as_text), None, self.table.cells["Tier"]
 
     def found(self, field: str) -> list[tuple[str, str]]:
+        """The columns of a field, with the units that their names tell."""
         if field in self.mapped:
             return [(self.mapped[field], unit_of(self.mapped[field]))]
         return [(name, unit) for name, unit in self.named.get(field, []) if self.full(name)]

@@ -21,10 +21,22 @@ def text_frame(rows: list[list[str]], names: list[str]) -> pd.DataFrame:
 
 
 def places(number: int) -> list[str]:
+    """Names for columns without names: "1", "2", ..."""
     return [str(place) for place in range(1, number + 1)]
 
 
 def check_width(where: str, cells: list[str], names: list[str], separator: str) -> None:
+    """Refuse a row of another width, or with numbers whose comma may be of thousands.
+
+    Args:
+        where: file and row, for messages.
+        cells: of the row.
+        names: of the columns.
+        separator: between the cells.
+
+    Raises:
+        ValueError: it is such a row.
+    """
     if len(cells) != len(names):
         shown = f"{len(cells)} cells under {len(names)} columns ({listed(names)})"
         hint = ", perhaps a decimal comma; separate cells by semicolons" if separator == "," else ""
@@ -35,6 +47,7 @@ def check_width(where: str, cells: list[str], names: list[str], separator: str) 
 
 
 def scores_left(path: Path, number: int) -> tuple[Change, ...]:
+    """What is told where labels lost their scores."""
     what = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
     return (Change(str(path), what),) if number else ()
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from afkit.config import nearest
 from afkit.data.import_elan import SCORE, check_width, places, read_elan, scores_left, text_frame, way_of
-from afkit.data.import_json import read_json_table
+from afkit.data.import_json import pair, read_json_table
 from afkit.data.import_names import listed
 from afkit.data.import_rows import Change, Table, is_empty, is_time, read_text
 
@@ -127,7 +127,7 @@ def read_csv_table(path: Path) -> Table:
         raise ValueError(
             f"{path}, row {reader.line_num + skipped} is no row of a table ({error}); correct it"
         ) from None
-    named = bool(rows) and not any(is_time(cell) for cell in rows[0])
+    named = bool(rows) and not any(is_time(cell) or pair(cell) for cell in rows[0])
     names = rows.pop(0) if named else places(len(rows[0]) if rows else 0)
     where = where[len(where) - len(rows) :]
     for place, cells in zip(where, rows, strict=True):

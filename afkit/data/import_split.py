@@ -15,7 +15,16 @@ TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn spl
 
 
 def label_ids(rows: list[Row], labels: Sequence[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
-    """{label: id}, and a sentence where the ids are not the source's."""
+    """{label: id}, and a sentence where the ids are not the source's.
+
+    Args:
+        rows: of all recordings.
+        labels: as the user orders them; () for the source's ids, or sorted.
+        problems: receives labels that are not in the order, or have several ids.
+
+    Raises:
+        ValueError: a label stands twice in the order.
+    """
     given: defaultdict[str, set[int]] = defaultdict(set)
     for row in rows:
         given[row.label] |= set() if row.label_id is None else {row.label_id}
@@ -47,7 +56,16 @@ def draw_split(
     seed: int,
     problems: list[Problem],
 ) -> tuple[dict[str, str], str]:
-    """{recording: subset}, and a sentence where it was drawn."""
+    """{recording: subset}, and a sentence where it was drawn.
+
+    Args:
+        source: for messages.
+        chosen: the tables, whose columns are shown where none names the recording.
+        known: the recordings.
+        test_share: of the recordings or groups.
+        seed: of the draw.
+        problems: receives recordings without a subset or group, and a split that cannot be drawn.
+    """
     for field in ("subset", "group"):
         if any(getattr(recording, field) for recording in known.values()):
             for video, recording in sorted(known.items()):
@@ -66,11 +84,9 @@ def draw_split(
     what = "groups" if any(recording.group for recording in known.values()) else "recordings"
     if len(groups) < 2:
         unnamed = [one.columns for one in chosen if "video" not in one.used and one.form == "csv" and len(known) == 1]
-        hint = (
-            f"; none of the columns {listed(unnamed[0])} names the recording, unless --column video=NAME"
-            if unnamed
-            else ""
-        )
+        hint = ""
+        if unnamed:
+            hint = f"; if one of the columns {listed(unnamed[0])} names the recording, --column video=NAME"
         remedy = "add another, or a column 'subset' (here, or in a table for --recordings)"
         what = f"a split needs two {what}, there is only {len(groups)}; {remedy}{hint}"
         problems.append(Problem(next((one.where for one in known.values()), str(source)), what, ""))

@@ -13,26 +13,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from afkit.config import DataConfig, Recipe
 from afkit.data import hapt, watch
-from afkit.data.clocks import clock_problem, on_clock
-from afkit.data.feature_formats import SUFFIXES, named, open_array
+from afkit.data.feature_formats import SUFFIXES
 from afkit.data.features import locate
 from afkit.data.import_names import listed
-from afkit.data.number_tables import Numbers, read_numbers
+from afkit.data.sample_files import SensorKind, read_sensor, read_signal
 from afkit.data.signals import Sensor, signal_features
 from afkit.files import read_json, scratch_folder, write_array, write_json
 
 SETTINGS = "signals.json"  # beside the features
 SIGNAL_SUFFIXES = (*SUFFIXES, ".txt")
 MOST_SHOWN = 20
-
-
-class SensorKind(NamedTuple):
-    """A sensor that all recordings have."""
-
-    name: str  # of its folder
-    rate_hz: float  # samples per second in the files
-    channels: int  # numbers in a sample
-    columns: tuple[str, ...] = ()  # names of the channels in tables that have names
 
 
 class Windowing(NamedTuple):
@@ -83,25 +73,15 @@ def write_windows(
     target = Path(target)
     if target.exists():
         raise ValueError(f"{target} exists; remove it, or name another folder")
-    if len(columns) not in (0, 1, len(folders)):
-        raise ValueError(
-            f"{len(columns)} lists of columns for {len(folders)} sensors; give one for all, or one for each"
-        )
     recordings = _recordings([Path(folder) for folder in folders])
-    wanted = [
-        tuple(names) for names in (columns if len(columns) == len(folders) else list(columns or [()]) * len(folders))
-    ]
-    kinds = [
-        SensorKind(Path(folder).name, float(hz), 0, names)
-        for folder, hz, names in zip(folders, rates_hz, wanted, strict=True)
-    ]
+    kinds = _kinds(folders, rates_hz, columns)
     left_out: dict[str, None] = {}  # names of columns, in order
     repairs: list[str] = []
     problems: list[str] = []
     with scratch_folder(target) as part:
         for name, paths in recordings.items():
             try:
-                read = [_read_sensor(path, kind, fix) for path, kind in zip(paths, kinds, strict=True)]
+                read = [read_sensor(path, kind, fix) for path, kind in zip(paths, kinds, strict=True)]
                 sensors = [sensor for sensor, _, _ in read]
                 made = signal_features(sensors, window, stride, rate_hz, normalise, fix)
                 if not kinds[0].channels:  # the first recording that can be read
@@ -194,7 +174,7 @@ def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
         ValueError: a file cannot be read, has another number of channels, or samples that are not finite, or the
             sensors do not fit each other; the message names the file.
     """
-    sensors = [_read_sensor(path, kind, False)[0] for path, kind in zip(paths, settings.sensors, strict=True)]
+    sensors = [read_sensor(path, kind, False)[0] for path, kind in zip(paths, settings.sensors, strict=True)]
     _check_channels(sensors, [kind.channels for kind in settings.sensors])
     _, window, stride, rate_hz, normalise = settings
     return signal_features(sensors, window, stride, rate_hz, normalise).features
@@ -215,48 +195,16 @@ def watch_features(path: Path) -> np.ndarray:
     return watch.timeline_features(signal, path.stem)
 
 
-def read_signal(path: Path) -> np.ndarray:
-    """Raw samples (samples, C) of a file; NaN where a table has gaps.
-
-    Raises:
-        ValueError: unreadable, or no table of numbers; the message names file and row.
-    """
-    return _read_samples(path, ()).values
-
-
-def _read_samples(path: Path, columns: Sequence[str]) -> Numbers:
-    """Raw samples of a file, with the names of its channels and its clock where it is a table that has them."""
-    if path.suffix.lower() in (".csv", ".txt"):
-        with named(path, path.stem):
-            return read_numbers(path, gaps=True, columns=columns)
-    return Numbers(open_array(path, path.stem, path.stem)[:], [], None, "", [])
-
-
-def _read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Numbers, list[str]]:
-    """The samples of a sensor, what was read, and what `fix` changed; the channels are those of `kind`, by name."""
-    numbers = _read_samples(path, ()) if not kind.columns else _read_named(path, kind.columns)
-    sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
-    if numbers.clock is not None:
-        problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
-        if problem and not fix:
-            raise ValueError(f"{path}: {problem}; correct it, or put the samples onto regular times with --fix")
-        if problem:
-            sensor = sensor._replace(signal=on_clock(numbers.values, numbers.clock, kind.rate_hz))
-            repairs.append(f"{path}: {problem}: put onto regular times")
-    return sensor, numbers, repairs
-
-
-def _read_named(path: Path, columns: Sequence[str]) -> Numbers:
-    """The channels of those names; a table without names must have as many columns."""
-    try:
-        return _read_samples(path, columns)
-    except ValueError as error:
-        if "has no column" not in str(error) or not all(name.isdecimal() is False for name in columns):
-            raise
-        numbers = _read_samples(path, ())
-        if numbers.names:
-            raise
-        return numbers
+def _kinds(
+    folders: Sequence[str | Path], rates_hz: Sequence[float], columns: Sequence[Sequence[str]]
+) -> list[SensorKind]:
+    """The sensors before the first recording is read."""
+    if len(columns) not in (0, 1, len(folders)):
+        given = f"{len(columns)} lists of columns for {len(folders)} sensors"
+        raise ValueError(f"{given}; give one for all, or one for each")
+    every = columns if len(columns) == len(folders) else [*(columns or [()])] * len(folders)
+    named = zip(folders, rates_hz, every, strict=True)
+    return [SensorKind(Path(folder).name, float(hz), 0, tuple(names)) for folder, hz, names in named]
 
 
 def _recordings(folders: list[Path]) -> dict[str, list[Path]]:
