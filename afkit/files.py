@@ -34,7 +34,8 @@ def project_root() -> Path:
         ValueError: the checkout, its notebooks, or a folder between it and the working directory are another user's,
             and it is not named as trusted; see `afkit.trust.check_trusted`.
     """
-    here, crossed = Path.cwd(), []
+    here = Path.cwd()
+    crossed: list[Path] = []  # folders of other users on the way
     with suppress(PermissionError):  # what cannot be looked into is no project
         for folder in (here, *here.parents):
             if is_common(folder):

@@ -12,6 +12,13 @@ def signals_arguments(command: argparse.ArgumentParser) -> None:
     add("--stride", type=int, required=True, help="samples between two feature vectors")
     add("--rate", type=float, help="samples per second of the common clock (default: of the fastest sensor)")
     add("--normalise", default="none", choices=("none", "recording"), help="recording: mean 0, deviation 1 per channel")
+    add(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="A,B,...",
+        help="channels of tables, once for all sensors or once for each (default: all but clock and row number)",
+    )
     add("--fix", action="store_true", help="bridge gaps and cut sensors to one length, and list it")
 
 
@@ -30,7 +37,8 @@ def run_signals(options: argparse.Namespace) -> int:
         if not folder or not 0 < rates[-1] < float("inf"):
             raise ValueError(f"a sensor is FOLDER@HZ, its folder and samples per second, not '{text}'")
     settings = (options.window, options.stride, options.rate, options.normalise, options.fix)
-    made = write_windows(folders, rates, options.out, *settings)
+    columns = [[name.strip() for name in text.split(",")] for text in options.columns]
+    made = write_windows(folders, rates, options.out, *settings, columns)
     print(f"data.input_dims: [{made.width}]")
     print(f"data.stride_frames: {made.stride}")
     print(f"data.num_frames: {made.window}")

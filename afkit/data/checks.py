@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from afkit.config import DataConfig
+from afkit.data.alike import alike_labels, divided_people
 from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
 from afkit.data.durations import covered_sec
 from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts
@@ -45,7 +46,8 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
     """
     annotations = read_annotations(locate(root, config.annotations))
     videos = annotations.of_subsets([*config.train_subsets, *config.test_subsets])
-    rows, segments, findings = [], [], list(_label_gaps(annotations, config))
+    rows, segments = [], []
+    findings = [*_label_gaps(annotations, config), *_check_alike(annotations, config)]
     for video in videos:
         steps, covered, of_features = _check_features(config, root, video)
         fps = video.fps if config.fps is None else config.fps
@@ -53,7 +55,7 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
         if duration_sec is None and steps and config.stride_frames > 0:
             duration_sec = covered_sec(config, steps, frames_per_second(config, video))
         checks, of_annotations = _check_annotations(annotations.path, video, config, duration_sec)
-        findings += of_annotations + of_features
+        findings += [*of_annotations, *_check_short(annotations.path, video, config), *of_features]
         known = np.array([[duration_sec, fps]] * len(checks), np.float64).reshape(-1, 2)  # NaN for None
         segments.append(
             Segments(np.full(len(checks), video.subset), video.segments_sec, known[:, 0], known[:, 1], checks)
@@ -106,6 +108,35 @@ def _label_gaps(annotations: AnnotationFile, config: DataConfig) -> Iterator[Fin
             f"{annotations.path}: no annotation has the label ids {shown} ({len(gaps)} of data.num_classes = "
             f"{config.num_classes}); the class head keeps them silent",
         )
+
+
+def _check_alike(annotations: AnnotationFile, config: DataConfig) -> Iterator[Finding]:
+    """Labels that may be one, and people or animals whose recordings are in training and in test."""
+    for one, other in alike_labels(annotations.label_names.values()):
+        message = f"{annotations.path}: the labels '{one}' and '{other}' differ by an accent or a letter"
+        yield Finding("note", "labels that look alike", f"{message}; if they are one, write them alike")
+    test = {subset.lower() for subset in config.test_subsets}
+    subsets = {video.name: "test" if video.subset in test else "training" for video in annotations.videos.values()}
+    known = {subset.lower() for subset in config.train_subsets} | test
+    used = {name: subset for name, subset in subsets.items() if annotations.videos[name].subset in known}
+    for who, names in divided_people(used).items():
+        message = f"{annotations.path}: recordings of '{who}', as {names[0]} and {names[-1]}, are in training and test"
+        remedy = "a result on new people may be lower; import with --column group=NAME to keep them together"
+        yield Finding("note", "people in training and test", f"{message}; {remedy}")
+
+
+def _check_short(path: Path, video: Video, config: DataConfig) -> Iterator[Finding]:
+    """Actions that are shorter than the time from one feature vector to the next."""
+    fps = config.fps or video.fps
+    if not fps or config.stride_frames <= 0:
+        return
+    step_sec = config.stride_frames / fps
+    lengths_sec = video.segments_sec[:, 1] - video.segments_sec[:, 0]
+    for row in np.flatnonzero((lengths_sec < step_sec) & (lengths_sec >= MIN_LENGTH_SEC)).tolist():
+        start, end = video.segments_sec[row]
+        message = f"segment {start:g} to {end:g} s is shorter than a step of the features ({step_sec:g} s)"
+        where = f"{path}, video '{video.name}', annotation {row}"
+        yield Finding("note", "actions shorter than a step", f"{where}: {message}; take features with a smaller stride")
 
 
 def _check_annotations(

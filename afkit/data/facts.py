@@ -9,10 +9,12 @@ import numpy as np
 from afkit.config import DataConfig
 from afkit.data.annotations import AnnotationFile, Video
 from afkit.data.feature_formats import SUFFIXES, open_array
-from afkit.data.features import feature_files, has_features
+from afkit.data.features import feature_files, has_features, locate
 from afkit.segments import MIN_LENGTH_SEC, tiou
 
 WHOLE = 0.02  # an estimated stride that is nearer than this share to a whole number is that number
+AXIS_TOLERANCE = 0.1  # by which features may be shorter or longer than a video
+MOST_TIMES = 3  # features are at most so many times as long as what is labelled, where no duration is known
 
 
 class Grid(NamedTuple):
@@ -87,18 +89,75 @@ def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: 
     config = max(configs, key=lambda config: len(found[config.suffix]))
     if not found[config.suffix]:
         names = f"{prefix}{videos[0].name}{SUFFIXES[0]} or the like" if videos else "the videos' names"
-        raise ValueError(f"no video has features in {', '.join(features)}; put {names} there, or give the prefix")
+        seen = "; ".join(seen for folder in features if (seen := _seen(locate(root, folder))))
+        what = f"no video has features in {', '.join(features)}; put {names} there, or give the prefix"
+        raise ValueError(what + (f" ({seen})" if seen else ""))
     widths: list[int] = []
+    first: list[set[int]] = [set() for _ in features]  # lengths of the first axis in each folder
     lengths = {}
     for name in found[config.suffix]:
         paths = feature_files(config, root, name)
         shapes = [open_array(path, prefix + name, name).shape for path in paths]  # (T, C) of each folder
         widths = widths or [shape[1] for shape in shapes]
-        for path, shape, width in zip(paths, shapes, widths, strict=True):
+        for path, shape, width, rows in zip(paths, shapes, widths, first, strict=True):
+            rows.add(shape[0])
             if shape[1] != width:
-                raise ValueError(f"{path} has {shape[1]} channels, other videos have {width}; extract '{name}' again")
+                turned = (
+                    f"all have {shape[0]} rows, so they may be (C, T): transpose them, or " if len(rows) == 1 else ""
+                )
+                what = f"{path} has {shape[1]} channels, other videos have {width}"
+                raise ValueError(f"{what}; {turned}extract '{name}' again")
         lengths[name] = min(shape[0] for shape in shapes)
     return Features(config.suffix, widths, lengths)
+
+
+def _seen(folder: Path) -> str:
+    """What a folder holds that is read by no name, in a few words; "" for an HDF5 file, or where it is missing."""
+    if not folder.is_dir():
+        return "" if folder.exists() else "there is no such folder"
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if not paths:
+        return "it is empty"
+    inner = next((path for path in paths if path.is_dir()), None)
+    if inner is not None and all(path.is_dir() for path in paths):
+        return f"it holds folders, such as {inner.name}; join the clips of a video into one file (T, C)"
+    other = next((path for path in paths if path.is_file() and path.suffix.lower() not in SUFFIXES), None)
+    known = next((path for path in paths if path.suffix.lower() in SUFFIXES), None)
+    if other is not None and known is None:
+        return f"it holds {other.name}, an ending that is not read; save arrays with numpy.save"
+    return f"it holds {known.name}, which is no video's name" if known is not None else ""
+
+
+def check_axes(found: Features, videos: Sequence[Video], grid: Grid, fps: float | None) -> None:
+    """Refuse features that fit the videos better with their axes exchanged.
+
+    Args:
+        found: of `read_shapes`.
+        videos: with durations, or with segments, which end within the features.
+        grid: of the features.
+        fps: frames per second; None: the annotation file's.
+
+    Raises:
+        ValueError: the number of channels is that of the steps, and the other way round.
+    """
+    if len(found.widths) != 1 or grid.estimated:
+        return
+    fitting, turned = 0, 0
+    for video in videos:
+        if not found.lengths.get(video.name) or (fps is None and video.fps is None):
+            continue
+        last_sec = video.duration_sec or float(video.segments_sec[:, 1].max(initial=0))
+        wanted = (last_sec * rate(video, fps) - grid.num_frames) / grid.stride_frames + 1
+        for number, is_turned in ((found.lengths[video.name], False), (found.widths[0], True)):
+            most = 1 + AXIS_TOLERANCE if video.duration_sec else MOST_TIMES
+            fits = 1 - AXIS_TOLERANCE <= number / max(wanted, 1) <= most
+            fitting, turned = fitting + (fits and not is_turned), turned + (fits and is_turned)
+    if turned > 2 * fitting:
+        length, width = next(iter(found.lengths.values())), found.widths[0]
+        raise ValueError(
+            f"features of {length} steps with {width} channels do not fit the videos, {width} steps with {length} "
+            "channels would; they may be (C, T): transpose them"
+        )
 
 
 def find_grid(

@@ -1,6 +1,5 @@
 """The kinds of files that hold an array of features or of samples, each opened as a (T, C) table of numbers."""
 
-import io
 import itertools
 import math
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from afkit.data.import_names import listed
+from afkit.data.number_tables import read_numbers
 from afkit.files import MAX_RATIO, SMALL_BYTES
 
 HDF5 = (".hdf5", ".h5")
@@ -33,11 +34,19 @@ def open_array(path: Path, name: str, video: str) -> Any:
         ValueError: the file is missing, unreadable, or holds no table of real numbers; the message names it.
     """
     with named(path, video):
+        if path.suffix.lower() not in _OPEN:
+            raise ValueError(f"the ending {path.suffix!r} is not read; save arrays with numpy.save, as {path.stem}.npy")
         array = _OPEN[path.suffix.lower()](path, name)
         if array.dtype.kind not in "biuf":
             raise ValueError(f"its values have the type {array.dtype}, which is no number")
+    if len(array.shape) == 3 and 1 in array.shape[:2] and 0 not in array.shape:  # (1, T, C), (T, 1, C)
+        array = array if isinstance(array, np.ndarray) else array[:]
+        array = array[0] if array.shape[0] == 1 else array[:, 0]
     if len(array.shape) != 2 or 0 in array.shape:
-        raise ValueError(f"{path}: features must be (T, C) with T >= 1, not {array.shape}; extract '{video}' again")
+        shape = tuple(array.shape)
+        raise ValueError(
+            f"{path}: features must be (T, C) with T >= 1, not {shape}; reshape or extract '{video}' again"
+        )
     return array
 
 
@@ -75,7 +84,7 @@ def named(path: str | Path, video: str) -> Iterator[None]:
             f"{path} does not exist; put the features there, or correct data.features (video '{video}')"
         ) from None
     except KeyError as error:
-        raise ValueError(f"{path} has no array {error} for video '{video}'") from None
+        raise ValueError(f"{path} has no array {error.args[0]} (video '{video}')") from None
     except Exception as error:  # damaged files raise almost anything
         raise ValueError(f"{path} is not a readable feature file for video '{video}': {error}") from None
 
@@ -117,7 +126,9 @@ def _checked_dataset(file: Any, path: Path, name: str) -> Any:
     if path.stem == name and _link(file, name) is None:
         name = _only(list(file))
     link = _link(file, name)
-    if link is not None and not isinstance(link, h5py.HardLink):
+    if link is None:
+        raise KeyError(f"'{name}', but {listed(file)}; name arrays as their videos")
+    if not isinstance(link, h5py.HardLink):
         raise ValueError(f"'{name}' is a link in it; store the array itself")
     array = file[name]
     if not isinstance(array, h5py.Dataset):
@@ -164,67 +175,13 @@ def _read_safetensors(path: Path, name: str) -> np.ndarray:
 
 
 def _only(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else FEATURES
-
-
-def read_csv(path: Path, gaps: bool = False) -> np.ndarray:
-    """A table of numbers, with or without a row of column names, separated by comma, semicolon, tab or blanks.
-
-    Args:
-        path: UTF-8 text.
-        gaps: accept empty cells, which become NaN, and numbers that are not finite.
-
-    Returns:
-        (T, C) float64.
-
-    Raises:
-        ValueError: no row, or one that is no row of (finite) numbers or is longer or shorter; the message names its
-            line, not the file.
-    """
-    lines = [(i, line) for i, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
-    first = lines[0][1] if lines else ""
-    likely = max(",;\t", key=first.count)
-    separator = likely if likely in first else None  # blanks
-    if lines and not any(map(_is_number, first.split(separator))):
-        lines = lines[1:]  # names of columns
-    if not lines:
-        raise ValueError("it holds no row of numbers")
-    table = _parse(lines, separator)
-    if table is None and gaps and separator:
-        lines = [(i, separator.join(cell.strip() or "nan" for cell in line.split(separator))) for i, line in lines]
-        table = _parse(lines, separator)
-    if table is None or not (gaps or np.isfinite(table).all()):
-        raise ValueError(_complaint(lines, separator, gaps))
-    return table
-
-
-def _parse(lines: list[tuple[int, str]], separator: str | None) -> np.ndarray | None:
-    text = io.StringIO("\n".join(line for _, line in lines))
-    try:
-        return np.loadtxt(text, delimiter=separator, ndmin=2, comments=None)
-    except ValueError:
-        return None
-
-
-def _complaint(lines: list[tuple[int, str]], separator: str | None, gaps: bool) -> str:
-    """What is wrong with the first bad row of a table."""
-    width = len(lines[0][1].split(separator))
-    for i, line in lines:
-        cells = line.split(separator)
-        if len(cells) != width:
-            return f"row {i} has {len(cells)} cells, those before it {width}; correct it"
-        bad = next((cell for cell in cells if not (_is_number(cell) and (gaps or np.isfinite(float(cell))))), None)
-        if bad is not None:
-            return f"row {i}: {bad[:40]!r} is no {'' if gaps else 'finite '}number; correct it"
-    return "it is no table of numbers"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    """The array to read: the only one, or the one called `feats`."""
+    if len(names) == 1:
+        return names[0]
+    if FEATURES not in names:
+        seen = f"'{FEATURES}', but {listed(names)}" if names else f"'{FEATURES}', nor any other"
+        raise KeyError(f"{seen}; save the features alone, or under that name")
+    return FEATURES
 
 
 _OPEN = {
@@ -233,5 +190,5 @@ _OPEN = {
     ".hdf5": _open_hdf5,
     ".h5": _open_hdf5,
     ".safetensors": _read_safetensors,
-    ".csv": lambda path, name: read_csv(path),
+    ".csv": lambda path, name: read_numbers(path).values,
 }

@@ -1,237 +1,268 @@
-"""Reading other tools' annotation files: tables, JSON, ELAN's and Audacity's exports, text files, labels per step."""
+"""One reader for each format of annotations: what stands in a file, as a table of cells, with nothing decided."""
 
+import csv
+import html
+import io
 import itertools
 import re
-import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from afkit.config import nearest
-from afkit.data.annotations import check_name
-from afkit.data.import_rows import (
-    NAMES,
-    Change,
-    Recording,
-    Row,
-    Source,
-    field_names,
-    read_table,
-    read_text,
-    remember,
-    to_row,
+from afkit.data.import_elan import SCORE, check_width, places, read_elan, scores_left, text_frame, way_of
+from afkit.data.import_json import pair, read_json_table
+from afkit.data.import_names import listed
+from afkit.data.import_rows import Change, Table, is_empty, is_time, read_text
+
+_OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",))  # the first that is there
+_CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
+_THUMOS = re.compile(r"(video_(validation|test)_\d+)\s+(\S+)\s+(\S+)\s*")
+_ELSEWHERE = (  # endings, what the content begins with, what it is, and the step before an import
+    (
+        r"\.eaf$",
+        r"<\?xml.*<ANNOTATION_DOCUMENT",
+        "a document of ELAN; export it as tab-delimited text (with begin and end time, and the file name where it is "
+        "several), and use --format elan",
+    ),
+    (r"\.textgrid$", r".*ooTextFile", "a TextGrid of Praat; save its tiers as a table with start, end and label"),
+    (r"\.(xlsx?|ods)$", r"PK\x03\x04", "a spreadsheet; save the sheet as CSV"),
+    (r"\.(mat|pkl|pickle|pt|np[yz])$", r"\x93NUMPY", "an array file; write a table with start, end and label of it"),
 )
-from afkit.files import read_json
-
-_LISTS = ("annotations", "segments", "actions", "events", "labels")  # a video's rows in JSON
-_SUFFIXES = (".txt", ".csv", ".tsv")
 
 
-def read_source(source: Path, form: str, columns: Mapping[str, str], labelled: bool = True) -> Source:
+def read_source(source: Path, form: str) -> list[Table]:
     """Read a file, or a folder with a file per recording.
 
     Args:
         source: the file or folder.
-        form: one of `FORMS`, or "" to tell by the file's ending.
-        columns: {field of `NAMES`: column or key of the file}.
-        labelled: False for a table of recordings without annotations.
+        form: one of `FORMS`, or "" to tell by ending and content.
 
     Returns:
-        Rows, recordings and what was changed, as they stand in the files: times in the file's unit.
+        What stands in each file.
 
     Raises:
-        ValueError: a missing, empty or unreadable file, an unknown format, a row that cannot be understood; the
-            message names file and row.
+        ValueError: a missing or unreadable file, an unknown format, or a row that is none; the message names file, row
+            and what was seen.
     """
-    unknown = [field for field in columns if field not in NAMES]
-    if unknown:
-        raise ValueError(f"there is no field '{unknown[0]}' to map a column to; {nearest(unknown[0], list(NAMES))}")
     if form and form not in FORMS:
         raise ValueError(f"there is no format '{form}'; {nearest(form, list(FORMS))}")
     if not source.exists():
         raise ValueError(f"{source} does not exist; name the file or folder of the annotations")
-    found = Source([], {}, set(), [])
-    for path in _files(source, found):
-        read = FORMS[form or _form_of(path)] if labelled else _read_recordings
-        count = len(found.rows)
-        read(path, columns, found)
-        if len(found.rows) == count and source.is_dir() and labelled:
-            found.recordings.setdefault(path.stem, Recording(str(path)))  # an empty file: nothing is labelled in it
-    for row in found.rows:
-        found.recordings.setdefault(row.video, Recording(row.where))
-    for video in found.recordings:
-        check_name(source, video)
-    if not found.rows and labelled:
-        raise ValueError(f"{source} holds no annotation; name the file or folder that does")
-    return found
-
-
-def _files(source: Path, found: Source) -> list[Path]:
     if source.is_file():
-        return [source]
+        return [FORMS[form or _form_of(source)](source)]
     files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-    chosen = [path for path in files if path.suffix.lower() in _SUFFIXES]
+    groups = [endings for endings in _OF_FOLDER if form not in ("srt", "vtt", "json") or endings[0] == f".{form}"]
+    chosen = next((c for g in groups if (c := [path for path in files if path.suffix.lower() in g])), [])
     if not chosen:
-        raise ValueError(f"{source} has no file that ends in {', '.join(_SUFFIXES)}; name the folder of the files")
-    found.changes.extend(
-        Change(str(path), "left out: not the ending of a text file") for path in files if path not in chosen
-    )
-    return chosen
+        there = sorted({path.suffix or path.name for path in files}) or ["nothing"]
+        wanted = ", ".join(ending for group in groups for ending in group)
+        raise ValueError(
+            f"{source} has no file that ends in {wanted}, but {listed(there)}; name the folder of the files"
+        )
+    tables = [FORMS[form or _form_of(path)](path) for path in chosen]
+    left = [Change(str(path), "left out: not the ending of the others") for path in files if path not in chosen]
+    return [tables[0]._replace(changes=(*left, *tables[0].changes)), *tables[1:]]
 
 
 def _form_of(path: Path) -> str:
-    form = {".json": "json", ".csv": "csv", ".tsv": "csv", ".txt": "text"}.get(path.suffix.lower())
-    if form is None:
-        raise ValueError(f"{path}: its ending does not tell the format; name one of {', '.join(FORMS)}")
-    return form
+    """The format by ending and content."""
+    ending = path.suffix.lower()
+    if ending in (".json", ".srt", ".vtt"):
+        return ending[1:]
+    try:
+        text = path.read_bytes()[:4096].decode("utf-8-sig", errors="ignore").strip()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    for endings, content, what in _ELSEWHERE:
+        if re.search(endings, path.name, re.I) or re.match(content, text[:400], re.S):
+            raise ValueError(f"{path}: its ending does not tell the format; it looks like {what}")
+    lines = [line for line in text.splitlines() if line.strip()]
+    looks = "json" if text[:1] in ("{", "[") else "vtt" if text.startswith("WEBVTT") else ""
+    looks = looks or ("srt" if any(_CUE.match(line) and "\t" not in line for line in lines) else _form_of_lines(lines))
+    if ending in (".csv", ".tsv", ".tab") and looks not in ("json", "vtt", "srt"):
+        return "csv"
+    if ending == ".txt" and looks not in ("json", "vtt", "srt"):
+        return looks
+    hint = f"; it looks like {looks}, so try --format {looks}" if lines else "; it is empty"
+    raise ValueError(f"{path}: its ending does not tell the format{hint} (there are {', '.join(FORMS)})")
 
 
-def _need(path: Path, found: Source, fields: Iterable[str]) -> None:
-    for field in fields:
-        if field not in found.fields:
-            raise ValueError(f"{path} has no column for '{field}'; name it, e.g. --column {field}=NAME")
+def _form_of_lines(lines: list[str]) -> str:
+    cells = [cell.strip() for cell in lines[0].split("\t")] if lines else []
+    if not any(is_time(cell) for line in lines[:1] for cell in re.split(r"[\t;,\s]+", line)) and len(lines) > 1:
+        return "csv"  # a row of names
+    ways = [way_of(cell) for cell in cells]
+    timed = [way for way in ways[1:] if way]
+    of_elan = len(cells) > 3 and len(timed) > 1 and not (ways[0] == timed[0] and ways[1] == timed[0])
+    return "elan" if of_elan else "text"
 
 
-def _read_csv(path: Path, columns: Mapping[str, str], found: Source) -> None:
-    for where, cells in read_table(path, columns, found):
-        _need(path, found, ("start", "end", "label"))
-        video = cells.get("video", path.stem).strip()
-        if "duration" not in columns:
-            cells.pop("duration", None)  # of the segment, as a rule
-        remember(found, video, where, cells)
-        if any(cells[field].strip() for field in ("start", "end", "label")):  # else a recording without annotation
-            found.rows.append(to_row(video, cells["start"], cells["end"], cells["label"], where))
+def read_csv_table(path: Path) -> Table:
+    """A table; its first row names the columns, in whatever language, unless a time stands in it.
+
+    Args:
+        path: CSV, TSV or the like; separated by comma, semicolon, tab, or blanks.
+
+    Raises:
+        ValueError: unreadable, or a row that is none; the message names file and row.
+    """
+    text = read_text(path)
+    first = re.match(r"sep=(.)\r?\n", text)  # Excel writes it
+    skipped = 1 if first else 0
+    body = text[first.end() :] if first else text
+    header = next((line for line in body.splitlines() if line.strip() and not line.startswith("#")), "")
+    separator = first[1] if first else max(",;\t", key=header.count)
+    if separator not in header and len(header.split()) > 2 and not first:
+        separator = " "
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=separator == " ")
+    rows, where = [], []
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+                rows.append(cells)
+                where.append(f"{path}, row {reader.line_num + skipped}")
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, row {reader.line_num + skipped} is no row of a table ({error}); correct it"
+        ) from None
+    named = bool(rows) and not any(is_time(cell) or pair(cell) for cell in rows[0])
+    names = rows.pop(0) if named else places(len(rows[0]) if rows else 0)
+    where = where[len(where) - len(rows) :]
+    for place, cells in zip(where, rows, strict=True):
+        while len(cells) > len(names) and not cells[-1].strip():
+            cells.pop()
+        check_width(place, cells, names, separator)
+    table = Table(path, "csv", text_frame(rows, names), where, [path.stem] * len(rows), named)
+    return _unpacked(table)
 
 
-def _read_recordings(path: Path, columns: Mapping[str, str], found: Source) -> None:
-    for where, cells in read_table(path, columns, found):
-        _need(path, found, ("video",))
-        remember(found, cells["video"].strip(), where, cells)
-
-
-def _read_lines(path: Path, columns: Mapping[str, str], found: Source, separator: str = r"\t|\s*[,;]\s*|\s+") -> None:
-    """Lines "start end label", one recording per file."""
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        where = f"{path}, row {number}"
-        if not line.strip() or line.startswith("\\"):  # Audacity's second line of a label: its frequencies
+def _unpacked(table: Table) -> Table:
+    """A row for each action where a cell holds several, "label start end;label start end", as Charades has them."""
+    one = r"\s*[^\s;]+ [\d.]+ [\d.]+\s*"
+    for column in table.cells:
+        cells = [cell for cell in table.cells[column] if not is_empty(cell)]
+        if not cells or not all(re.fullmatch(f"{one}(;{one})*;?", cell) for cell in cells):
             continue
-        parts = re.split(separator, line.strip(" "), maxsplit=2)
-        if len(parts) < 3:
+        parts = table.cells[column].map(
+            lambda cell: [part.split() for part in cell.split(";") if len(part.split()) == 3]
+        )
+        rest = table.cells.drop(columns=[column, *({"label", "start", "end"} & set(table.cells))])
+        rest = rest.rename(columns={name: "video" for name in rest if name.strip().lower() == "id"})
+        rest = rest.assign(packed=parts, where=table.where).explode("packed", ignore_index=True)
+        actions = [part if isinstance(part, list) else ["", "", ""] for part in rest["packed"]]
+        made = pd.DataFrame(actions, columns=["label", "start", "end"], dtype=object)
+        cells = pd.concat([rest.drop(columns=["packed", "where"]), made], axis=1)
+        return table._replace(cells=cells, where=list(rest["where"]), videos=[table.path.stem] * len(cells))
+    return table
+
+
+def _read_lines(path: Path) -> Table:
+    """Lines "start end label" or "label start end", one recording per file; or a class per file, as THUMOS14 has it."""
+    lines = [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+    lines = [(where, line) for where, line in lines if not line.startswith("\\")]  # Audacity's frequencies
+    thumos = [_THUMOS.fullmatch(line.strip()) for _, line in lines]
+    if lines and all(thumos):
+        label = re.sub(r"_(val|validation|test)$", "", path.stem)
+        rows = [[m[1], m[3], m[4], label, m[2]] for m in thumos if m]
+        names = ["video", "start", "end", "label", "subset"]
+        return Table(path, "text", text_frame(rows, names), [w for w, _ in lines], [path.stem] * len(rows))
+    rows = []
+    for where, line in lines:
+        cells = _line_cells(line)
+        if not cells or (rows and len(cells) != len(rows[0])):
             raise ValueError(f"{where}: expected start, end and label, found {line[:80]!r}; correct it")
-        start, end, label = parts
-        found.rows.append(to_row(path.stem, start, end, label, where))
+        rows.append(cells)
+    frame = text_frame(rows, places(len(rows[0]) if rows else 0))
+    return Table(path, "text", frame, [where for where, _ in lines], [path.stem] * len(rows), named=False)
 
 
-def _read_audacity(path: Path, columns: Mapping[str, str], found: Source) -> None:
-    _read_lines(path, columns, found, r"\t")
-
-
-def _read_elan(path: Path, columns: Mapping[str, str], found: Source) -> None:
-    """Tab-delimited text as ELAN exports it, with or without a row of column names."""
-    lines = [line.split("\t") for line in read_text(path).splitlines()]
-    head = [cell.strip().lower() for cell in lines[0]] if lines else []
-    named = any(cell.startswith("begin time") for cell in head)
-    for number, cells in enumerate(lines[named:], start=1 + named):
-        where = f"{path}, row {number}"
-        if not any(cell.strip() for cell in cells):
+def _line_cells(line: str) -> list[str]:
+    """The cells of a line in which two times stand side by side; [] where there are none."""
+    for separator in ("\t", ";", None, ","):
+        parts = [part.strip() for part in (line.strip(" ").split(separator))]
+        times = [is_time(part) for part in parts]
+        if len(parts) < 3 or (separator == "," and sum(times) > 3):  # decimal commas and commas between cells
             continue
-        start, end = _elan_times(cells, head if named else [], where)
-        label = cells[head.index("annotation")] if named and "annotation" in head[: len(cells)] else cells[-1]
-        row = to_row(path.stem, cells[start], cells[end], label, where)
-        if re.fullmatch(r"\s*\d+\s*", cells[start]) and re.fullmatch(r"\s*\d+\s*", cells[end]):
-            row = row._replace(start=row.start / 1000, end=row.end / 1000)
-        found.rows.append(row._replace(in_sec=True))
+        if separator in ("\t", ";") and sum(times) > 1:
+            return parts
+        if times[0] and times[1]:
+            return [part.strip() for part in line.strip(" ").split(separator, 2)]
+        if times[-1] and times[-2]:
+            return [part.strip() for part in line.strip(" ").rsplit(separator, 2)]
+    return []
 
 
-def _elan_times(cells: list[str], head: list[str], where: str) -> tuple[int, int]:
-    """The columns of begin and end: the first of each where the times are written in several ways."""
-    if head:
-        begins = [i for i, name in enumerate(head) if name.startswith("begin time")]
-        ends = [i for i, name in enumerate(head) if name.startswith("end time")]
-        if begins and ends and len(cells) > max(begins[0], ends[0]):
-            return begins[0], ends[0]
-    else:  # tier, participant, begin (in each way), end (in each way), perhaps duration, value
-        times = [i for i, cell in enumerate(cells[:-1]) if i > 0 and re.fullmatch(r"\s*[\d:.]+\s*", cell)]
-        ways = len({_way(cells[i]) for i in times})
-        if ways and len(times) in (2 * ways, 3 * ways):
-            return times[0], times[ways]
-    raise ValueError(f"{where}: no begin and end time; export from ELAN as tab-delimited text with both")
+def _read_audacity(path: Path) -> Table:
+    lines = [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+    lines = [(where, line) for where, line in lines if not line.startswith("\\")]  # its frequencies
+    rows = [[*line.split("\t", 2), ""][:3] for _, line in lines]
+    for (where, line), cells in zip(lines, rows, strict=True):
+        if not (is_time(cells[0]) and is_time(cells[1])):
+            raise ValueError(f"{where}: expected start, end and label with tabs, found {line[:80]!r}; correct it")
+    frame = text_frame(rows, ["start", "end", "label"])
+    return Table(path, "audacity", frame, [where for where, _ in lines], [path.stem] * len(rows))
 
 
-def _way(cell: str) -> str:
-    return "clock" if ":" in cell else "seconds" if "." in cell else "milliseconds"
+def _read_subtitles(path: Path) -> Table:
+    """SubRip and WebVTT: a row for each cue, whose text is the label."""
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    is_vtt = bool(lines) and lines[0].startswith("WEBVTT")
+    rows, where, scored = [], [], 0
+    for place, (cue, text) in _cues(lines).items():
+        label = " ".join(re.sub(r"</?(?:[ibuvc]|font)\b[^>]*>", "", text).split())
+        scored += SCORE.search(label) is not None
+        name = SCORE.sub("", label)
+        if is_vtt:
+            name = html.unescape(name)
+        elif name != label:
+            name = name.translate(str.maketrans("\u2039\u203a", "<>"))  # as `predict` writes them
+        rows.append([cue[1], cue[2], name])
+        where.append(f"{path}, row {place + 1}")
+    if not rows and any(lines) and not is_vtt:
+        raise ValueError(f"{path} has no line with '-->', which begins a subtitle; name the format with --format")
+    table = Table(
+        path, "vtt" if is_vtt else "srt", text_frame(rows, ["start", "end", "label"]), where, [path.stem] * len(rows)
+    )
+    return table._replace(changes=scores_left(path, scored))
 
 
-def _read_steps(path: Path, columns: Mapping[str, str], found: Source) -> None:
-    """A label per time step, in a table or one a line; each run of the same label becomes a row, in steps."""
-    if path.suffix.lower() in (".csv", ".tsv"):
-        steps = []
-        for where, cells in read_table(path, columns, found):
-            _need(path, found, ("label",))
-            steps.append((cells.get("video", path.stem).strip(), cells["label"], where))
-            remember(found, steps[-1][0], where, cells)
-    else:
-        lines = read_text(path).splitlines()
-        steps = [(path.stem, line, f"{path}, row {number}") for number, line in enumerate(lines, start=1)]
-    counts: dict[str, int] = {}  # steps of each recording so far
-    for (video, label), equal in itertools.groupby(steps, key=lambda step: step[:2]):
-        run = list(equal)
-        first = counts.get(video, 0)
-        counts[video] = first + len(run)
-        found.rows.append(Row(video, first, counts[video], label, run[0][2]))
+def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:
+    """{line: times and text} of each cue; its times stand after a blank line, or a number or name after that."""
+    starts = {}
+    for place, line in enumerate(lines):
+        cue = _CUE.match(line)
+        number = place > 0 and (lines[place - 1].isdecimal() or place == 1 or not lines[place - 2])
+        if cue and (place == 0 or not lines[place - 1] or number):
+            starts[place] = cue
+    cues = {}
+    for place, cue in starts.items():
+        block = itertools.takewhile(lambda i: lines[i] and i not in starts, range(place + 1, len(lines)))
+        texts = [lines[i] for i in block if not (lines[i].isdecimal() and i + 1 in starts)]
+        cues[place] = cue, " ".join(texts)
+    return cues
 
 
-def _read_json(path: Path, columns: Mapping[str, str], found: Source) -> None:
-    """{"database": {video: entry}}, or without that level; an entry holds the rows, or is a list of them."""
-    content = read_json(path)
-    database = content.get("database", content) if isinstance(content, dict) else None
-    if not isinstance(database, dict) or not database:
-        raise ValueError(f"{path} has no videos; expected {{video: {{'annotations': [...]}}}}")
-    for video, entry in database.items():
-        check_name(path, video)
-        where = f"{path}, video '{video}'"
-        rows = entry
-        if isinstance(entry, dict):
-            named = field_names(entry, columns)
-            found.fields.update(named)
-            remember(found, video, where, {field: entry[key] for field, key in named.items()})
-            rows = next((entry[key] for key in _LISTS if key in entry), [])
-        if not isinstance(rows or [], list):
-            raise ValueError(f"{where}: its annotations must be a list, not {reprlib.repr(rows)}; correct them")
-        found.recordings.setdefault(video, Recording(where))
-        for number, row in enumerate(rows or []):
-            found.rows.append(_json_row(video, row, columns, f"{where}, annotation {number}", found))
+def _read_steps(path: Path) -> Table:
+    """A label per time step, in a table or one a line."""
+    if path.suffix.lower() in (".csv", ".tsv", ".tab"):
+        return read_csv_table(path)._replace(form="steps")
+    lines = read_text(path).splitlines()
+    counted = [re.fullmatch(r"(\d+)[\s,;]+\S.*", line) for line in lines]
+    if len(lines) > 2 and all(counted) and len({match[1] for match in counted if match}) == len(lines):
+        raise ValueError(f"{path}: its lines hold a number and a label ({lines[0][:40]!r}); save it as .csv with names")
+    where = [f"{path}, row {number}" for number in range(1, len(lines) + 1)]
+    return Table(path, "steps", text_frame([[line] for line in lines], ["label"]), where, [path.stem] * len(lines))
 
 
-def _json_row(video: str, row: Any, columns: Mapping[str, str], where: str, found: Source) -> Row:
-    if isinstance(row, list) and len(row) == 3:
-        start, end, label = row
-        return to_row(video, start, end, label, where)
-    named = field_names(row, columns) if isinstance(row, dict) else {}
-    found.fields.update(named)
-    values = {field: row[key] for field, key in named.items()}
-    times = values.get("segment", [values.get("start"), values.get("end")])
-    if isinstance(times, str):
-        times = re.split(r"[\s,;]+", times.strip("[]() "))
-    if (
-        not isinstance(values.get("label"), (str, int))
-        or not isinstance(times, list)
-        or len(times) != 2
-        or None in times
-    ):
-        raise ValueError(f"{where}: expected a segment [start, end] and a label, found {reprlib.repr(row)}; correct it")
-    label_id = values.get("label_id")
-    if any(isinstance(time, str) for time in times):
-        found.changes.append(Change(where, "times were text"))
-    start, end = times
-    return to_row(video, start, end, values["label"], where, label_id if type(label_id) is int else None)
-
-
-FORMS: dict[str, Callable[[Path, Mapping[str, str], Source], None]] = {
-    "csv": _read_csv,
-    "json": _read_json,
-    "elan": _read_elan,
+FORMS: dict[str, Callable[[Path], Table]] = {
+    "csv": read_csv_table,
+    "json": read_json_table,
+    "elan": read_elan,
     "audacity": _read_audacity,
     "text": _read_lines,
     "steps": _read_steps,
+    "srt": _read_subtitles,
+    "vtt": _read_subtitles,
 }

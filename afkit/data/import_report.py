@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from afkit.data.alike import alike_labels, divided_people
 from afkit.data.import_rows import Change, Recording, Row
+
+MOST_PAIRS = 3  # of labels that a note shows
 
 
 class ImportReport(NamedTuple):
@@ -16,7 +19,7 @@ class ImportReport(NamedTuple):
     recordings: dict[str, int]  # in each subset
     segments: dict[str, int]  # by subset
     changes: list[Change]  # to what the files say
-    notes: list[str]  # allowed, but worth knowing
+    notes: list[str]  # allowed, but worth knowing; one of each kind, with how many there are
 
 
 def make_report(
@@ -55,25 +58,45 @@ def make_report(
     if any(known[video].duration is None for video in split):
         notes.append("some recordings have no duration: times beyond their end were not looked for")
     training = next((subset for subset in sorted(in_subset) if subset.startswith("train")), None)
-    for row in rows:
-        if training is not None and row.label not in in_subset[training]:
-            in_subset[training].add(row.label)  # one note each
-            notes.append(f"{row.where}: the class '{row.label}' is absent from training; it cannot be learned")
+    absent = {row.label: row for row in reversed(rows) if training and row.label not in in_subset[training]}
+    if absent:
+        row = min(absent.values(), key=rows.index)
+        more = f" ({len(absent)} such classes)" if len(absent) > 1 else ""
+        notes.append(f"{row.where}: the class '{row.label}' is absent from training; it cannot be learned{more}")
+    notes += _alike_notes(names, split, known)
     return ImportReport(target, names, dict(Counter(split.values())), dict(counts), changes, notes)
 
 
+def _alike_notes(names: Mapping[str, int], split: Mapping[str, str], known: Mapping[str, Recording]) -> list[str]:
+    """Labels that may be one, and people whose recordings are in several subsets."""
+    notes = []
+    pairs = alike_labels(names)
+    if pairs:
+        shown = ", ".join(f"'{one}' and '{other}'" for one, other in pairs[:MOST_PAIRS])
+        more = f" ({len(pairs)} such pairs)" if len(pairs) > MOST_PAIRS else ""
+        notes.append(f"labels that differ by an accent or a letter: {shown}{more}; if they are one, write them alike")
+    people = {} if any(known[video].group for video in split) else divided_people(split)
+    if people:
+        who, videos = next(iter(people.items()))
+        more = f" ({len(people)} such persons or animals)" if len(people) > 1 else ""
+        remedy = "keep them together with --column group=NAME, a column of people, here or in a table for --recordings"
+        notes.append(f"recordings of '{who}', as {videos[0]} and {videos[-1]}, are in several subsets{more}; {remedy}")
+    return notes
+
+
 def describe(report: ImportReport) -> str:
-    """The report as text: counts, changes (equal ones as one line with their number), notes, and the file."""
+    """The report as text: counts, changes and notes (those of one kind as one line with their number), and the file."""
     lines = [
         f"{subset}: {number} recordings, {report.segments.get(subset, 0)} segments"
         for subset, number in report.recordings.items()
     ]
     lines.append("labels: " + ", ".join(f"{number} {label}" for label, number in report.labels.items()))
-    places = defaultdict(list)
+    kinds: defaultdict[str, list[Change]] = defaultdict(list)
     for change in report.changes:
-        places[change.what].append(change.where)
-    for what, where in places.items():
-        more = f" and {len(where) - 1} more" if len(where) > 1 else ""
-        lines.append(f"changed: {where[0]}{more}: {what}")
+        kinds[change.kind or change.what].append(change)
+    for kind, changes in kinds.items():
+        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+        of_kind = f" ({len(changes)} of the kind {kind})" if len(changes) > 1 and kind != changes[0].what else ""
+        lines.append(f"changed: {changes[0].where}{more}: {changes[0].what}{of_kind}")
     lines += [f"note: {note}" for note in report.notes]
     return "\n".join([*lines, str(report.target)])

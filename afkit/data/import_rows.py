@@ -1,53 +1,47 @@
-"""What annotation files of other tools are read into, and what the readers share."""
+"""What annotation files of other tools are read into: cells as they stand there, then rows in seconds."""
 
-import csv
-import io
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)\s*")
-NAMES = {  # of a field in other people's files, compared in lower case; the first that is there counts
-    "video": ("video", "recording", "video_id", "video-id", "video_name", "file", "filename", "file name"),
-    "start": (
-        "start",
-        "start_sec",
-        "t-start",
-        "t_start",
-        "begin",
-        "onset",
-        "start_time",
-        "start_frame",
-        "start_sample",
-    ),
-    "end": ("end", "end_sec", "t-end", "t_end", "stop", "offset", "end_time", "end_frame", "stop_frame", "end_sample"),
-    "segment": ("segment", "timestamp", "timestamps", "interval", "segment_sec"),  # JSON: [start, end]
-    "label": ("label", "class", "activity", "action", "category", "annotation", "label_name"),
-    "label_id": ("label_id", "class_id", "category_id"),
-    "subset": ("subset", "split"),
-    "group": (),  # only as mapped
-    "duration": ("duration", "duration_sec", "duration_second", "length_sec"),
-    "fps": ("fps", "frame_rate", "rate_hz"),
-}
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
+_NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
+EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case
+MEDIA = re.compile(  # endings of files that a recording is kept in
+    r"\.(mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv|mts|m2ts|flv|3gp|wav|mp3|flac|m4a|ogg|aac|aiff?|eaf|textgrid|npy|npz|"
+    r"h5|hdf5|safetensors|csv|tsv|txt|json)$",
+    re.IGNORECASE,
+)
 
 
-class Row(NamedTuple):
-    """One annotation as it stands in a file."""
+class Row(BaseModel):
+    """One annotation."""
+
+    model_config = ConfigDict(frozen=True)
 
     video: str  # id of the recording
-    start: float  # in the file's unit
-    end: float  # in the unit of `start`
+    start: float  # seconds; may be beyond the recording or no finite number
+    end: float  # seconds
     label: str  # name of the class
     where: str  # file and row, for messages
     label_id: int | None = None  # where the file has one
-    in_sec: bool = False  # written as a time of day, or in milliseconds: seconds here, whatever the file's unit
+    whole: bool = False  # whether both times were whole numbers in the file, which frames are
+
+    def but(self, **fields: Any) -> "Row":
+        """The same row with other values of some fields."""
+        return self.model_copy(update=fields)
 
 
-class Recording(NamedTuple):
+class Recording(BaseModel):
     """What files say about a recording itself; "" and None where they say nothing."""
+
+    model_config = ConfigDict(frozen=True)
 
     where: str  # file and row that first named it, for messages
     subset: str = ""  # in which it is, where the file says so
@@ -55,21 +49,30 @@ class Recording(NamedTuple):
     duration: float | None = None  # seconds
     fps: float | None = None  # frames per second, where known
 
+    def but(self, **fields: Any) -> "Recording":
+        """The same recording with other values of some fields."""
+        return self.model_copy(update=fields)
+
 
 class Change(NamedTuple):
     """Something that was read or written otherwise than it stood in the file."""
 
     where: str  # file and row
     what: str  # one sentence
+    kind: str = ""  # changes of one kind are counted together; "" where `what` says the kind
 
 
-class Source(NamedTuple):
-    """What was read."""
+class Table(NamedTuple):
+    """What a reader saw in one file; nothing is decided yet."""
 
-    rows: list[Row]  # one for each segment
-    recordings: dict[str, Recording]  # by id
-    fields: set[str]  # found as columns or keys
-    changes: list[Change]  # what differs from the file
+    path: Path  # the file
+    form: str  # how it was read
+    cells: pd.DataFrame  # a row per annotation; columns as named in the file, or "1", "2", ... by their places
+    where: list[str]  # file and row of each
+    videos: list[str]  # the recording of each, where no column tells it
+    named: bool = True  # whether the columns have names in the file
+    recordings: Mapping[str, tuple[str, dict]] = {}  # id: where, and {key: value} of what is said beside the rows
+    changes: tuple[Change, ...] = ()  # what was read otherwise than it stands
 
 
 def read_text(path: Path) -> str:
@@ -84,11 +87,47 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path} is not a readable text file ({error}); save it as UTF-8") from None
 
 
-def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
+def base_name(video: str) -> str:
+    """A recording's name without folder and ending, where it is the name of a film, sound or other file.
+
+    Examples:
+        >>> base_name("C:/films/day1.MP4"), base_name("a/b"), base_name("day1.2")
+        ('day1', 'a/b', 'day1.2')
+    """
+    return (MEDIA.sub("", re.split(r"[/\\]", video)[-1]) or video) if MEDIA.search(video) else video
+
+
+def is_empty(cell: Any) -> bool:
+    """Whether a cell holds nothing, in any of the usual spellings."""
+    return cell is None or cell != cell or (isinstance(cell, str) and cell.strip().casefold() in EMPTY)
+
+
+def as_number(cell: Any) -> float | None:
+    """The number in a cell, with a point or a decimal comma; None where there is none.
+
+    Examples:
+        >>> as_number("1,5"), as_number("1:02"), as_number("1,234,567")
+        (1.5, None, None)
+    """
+    if isinstance(cell, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell):
+        cell = cell.replace(",", ".")
+    try:
+        return None if isinstance(cell, bool) else float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def is_time(cell: Any) -> bool:
+    """Whether a cell holds a number or a clock time."""
+    number = as_number(cell)
+    return (number is not None and number == number) or (isinstance(cell, str) and CLOCK.fullmatch(cell) is not None)
+
+
+def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
     """A number in the file's unit; or the seconds of 1:02:03.5, and True.
 
     Args:
-        text: a cell, or a number of JSON.
+        cell: of a table, or a number of JSON. An empty one is NaN.
         where, field: file and row, and what the number is, for the message.
 
     Returns:
@@ -98,121 +137,29 @@ def to_time(text: Any, where: str, field: str) -> tuple[float, bool]:
         ValueError: it is neither.
 
     Examples:
-        >>> to_time("61.5", "labels.csv, row 2", "start"), to_time("1:01.5", "labels.csv, row 3", "start")
+        >>> to_time("61,5", "labels.csv, row 2", "start"), to_time("1:01.5", "labels.csv, row 3", "start")
         ((61.5, False), (61.5, True))
     """
-    clock = isinstance(text, str) and CLOCK.fullmatch(text)
+    clock = CLOCK.fullmatch(cell) if isinstance(cell, str) else None
     if clock:
-        return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3]), True
-    try:
-        return float(text), False
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{where}: '{field}' is no time: {reprlib.repr(text)}; correct it") from None
+        return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3].replace(",", ".")), True
+    number = math.nan if is_empty(cell) else as_number(cell)
+    if number is None:
+        raise ValueError(f"{where}: '{field}' is no time: {reprlib.repr(cell)}; correct it, or name another column")
+    return number, False
 
 
-def to_row(video: str, start: Any, end: Any, label: Any, where: str, label_id: int | None = None) -> Row:
-    """A row from cells as they stand in the file.
-
-    Args:
-        video: id of the recording.
-        start, end: cells, as of `to_time`.
-        label: name of the class.
-        where: file and row, for messages.
-        label_id: number of the class where the file has one.
-
-    Raises:
-        ValueError: a time that is none, or two that are not written alike; the message names file and row.
-    """
-    (start, clock), (end, other) = to_time(start, where, "start"), to_time(end, where, "end")
-    if clock != other:
-        raise ValueError(f"{where}: mixed units, start and end are not written alike; correct one")
-    return Row(video, start, end, str(label), where, label_id, clock)
-
-
-def remember(found: Source, video: str, where: str, values: Mapping[str, Any]) -> None:
-    """Add what a row says about its recording; two rows must not contradict each other.
+def positive(cell: Any, where: str, field: str) -> float:
+    """A number above 0.
 
     Args:
-        found: what was read so far; changed.
-        video: id of the recording.
-        where: file and row, for the message.
-        values: field of `Recording` -> what the row says.
+        cell: of a table, or of JSON.
+        where, field: file and row, and what the number is, for the message.
 
     Raises:
-        ValueError: two rows contradict each other.
+        ValueError: it is none.
     """
-    known = found.recordings.get(video, Recording(where))
-    new: dict[str, Any] = {}
-    for field in ("subset", "group", "duration", "fps"):
-        value = values.get(field)
-        if value is None or (isinstance(value, str) and not value.strip()):
-            continue
-        if not isinstance(value, str | int | float):
-            raise ValueError(f"{where}: '{field}' must be a text or a number, not {reprlib.repr(value)}; correct it")
-        value = _positive(value, where, field) if field in ("duration", "fps") else str(value).strip()
-        before = getattr(known, field)
-        if before not in ("", None, value):
-            raise ValueError(
-                f"{where}: recording '{video}' has {field} '{value}' here and '{before}' before; correct one"
-            )
-        new[field] = value
-    found.recordings[video] = known._replace(**new)
-
-
-def _positive(value: Any, where: str, field: str) -> float:
-    number, _ = to_time(value, where, field)
+    number, _ = to_time(cell, where, field)
     if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{where}: '{field}' must be a number above 0, not '{value}'; correct it")
+        raise ValueError(f"{where}: '{field}' must be a number above 0, not '{cell}'; correct it")
     return number
-
-
-def field_names(keys: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """{field: the key that holds it}.
-
-    Args:
-        keys: of a table's head, or of a JSON object.
-        columns: field -> key, where that is not a usual one; compared without case.
-
-    Examples:
-        >>> field_names(["Video", "Start", "End", "Activity"], {})
-        {'video': 'Video', 'start': 'Start', 'end': 'End', 'label': 'Activity'}
-    """
-    keys = list(keys)
-    lower = {key.strip().lower(): key for key in reversed(keys)}
-    named = {}
-    for field, usual in NAMES.items():
-        wanted = (columns[field].strip().lower(),) if field in columns else usual
-        key = next((lower[name] for name in wanted if name in lower), None)
-        if key is not None:
-            named[field] = key
-    return named
-
-
-def read_table(path: Path, columns: Mapping[str, str], found: Source) -> Iterator[tuple[str, dict[str, str]]]:
-    """(where, {field: cell}) of each row; the first row names the columns.
-
-    Args:
-        path: CSV, TSV or the like.
-        columns: field -> name of its column, where that is not a usual one.
-        found: its `fields` receive the columns that were found.
-
-    Raises:
-        ValueError: a column that is missing, a row that is none; the message names file and row.
-    """
-    text = read_text(path)
-    header = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-    try:
-        head = next(reader, [])
-        named = field_names(head, columns)
-        found.fields.update(named)
-        places = {field: head.index(key) for field, key in named.items()}
-        for cells in reader:
-            where = f"{path}, row {reader.line_num}"
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(head):
-                raise ValueError(f"{where}: {len(cells)} cells under {len(head)} columns; correct the row")
-            yield where, {field: cells[place] for field, place in places.items()}
-    except csv.Error as error:
-        raise ValueError(f"{path}, row {reader.line_num} is no row of a table ({error}); correct it") from None

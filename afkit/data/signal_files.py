@@ -13,22 +13,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from afkit.config import DataConfig, Recipe
 from afkit.data import hapt, watch
-from afkit.data.feature_formats import SUFFIXES, named, open_array, read_csv
+from afkit.data.feature_formats import SUFFIXES
 from afkit.data.features import locate
+from afkit.data.import_names import listed
+from afkit.data.sample_files import SensorKind, read_sensor, read_signal
 from afkit.data.signals import Sensor, signal_features
 from afkit.files import read_json, scratch_folder, write_array, write_json
 
 SETTINGS = "signals.json"  # beside the features
 SIGNAL_SUFFIXES = (*SUFFIXES, ".txt")
 MOST_SHOWN = 20
-
-
-class SensorKind(NamedTuple):
-    """A sensor that all recordings have."""
-
-    name: str  # of its folder
-    rate_hz: float  # samples per second in the files
-    channels: int  # numbers in a sample
 
 
 class Windowing(NamedTuple):
@@ -55,6 +49,7 @@ def write_windows(
     rate_hz: float | None = None,
     normalise: Literal["none", "recording"] = "none",
     fix: bool = False,
+    columns: Sequence[Sequence[str]] = (),
     say: Callable[[str], None] = print,
 ) -> Windowing:
     """Write `<target>/<recording>.npy`, (T, C) float32, for every recording, and `<target>/signals.json`.
@@ -63,8 +58,10 @@ def write_windows(
         folders: of each sensor; the files of the first one are the recordings.
         rates_hz: samples per second of each.
         target: the folder to write; it must not exist.
-        window, stride, rate_hz, normalise, fix: as of `afkit.data.signals.signal_features`; repairs are said.
-        say: receives a line per repair (at most 20), and the number of recordings.
+        window, stride, rate_hz, normalise, fix: as of `afkit.data.signals.signal_features`; repairs are said. With
+            `fix`, samples whose clock jumps or runs at another rate are put onto the regular times of that rate.
+        columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
+        say: receives a line per repair (at most 20), which columns were left out, and the number of recordings.
 
     Returns:
         What signals.json says.
@@ -77,29 +74,37 @@ def write_windows(
     if target.exists():
         raise ValueError(f"{target} exists; remove it, or name another folder")
     recordings = _recordings([Path(folder) for folder in folders])
+    kinds = _kinds(folders, rates_hz, columns)
+    left_out: dict[str, None] = {}  # names of columns, in order
     repairs: list[str] = []
     problems: list[str] = []
-    channels: list[int] = []  # of each sensor in the first recording that can be read
     with scratch_folder(target) as part:
         for name, paths in recordings.items():
             try:
-                sensors = [Sensor(str(path), read_signal(path), hz) for path, hz in zip(paths, rates_hz, strict=True)]
+                read = [read_sensor(path, kind, fix) for path, kind in zip(paths, kinds, strict=True)]
+                sensors = [sensor for sensor, _, _ in read]
                 made = signal_features(sensors, window, stride, rate_hz, normalise, fix)
-                channels = channels or [sensor.signal.shape[1] for sensor in sensors]
-                _check_channels(sensors, channels)
+                if not kinds[0].channels:  # the first recording that can be read
+                    kinds = [
+                        kind._replace(channels=one.signal.shape[1], columns=tuple(numbers.names))
+                        for kind, (one, numbers, _) in zip(kinds, read, strict=True)
+                    ]
+                _check_channels(sensors, [kind.channels for kind in kinds])
+                left_out |= dict.fromkeys(name for _, numbers, _ in read for name in numbers.left_out)
             except ValueError as error:
                 problems.append(str(error))
                 continue
             write_array(part / f"{name}.npy", made.features, sync=False)
+            repairs += [f"changed: {line}" for _, _, lines in read for line in lines]
             repairs += [f"changed: {line}" for line in made.repairs]
         _raise(problems, len(recordings))
-        names = [Path(folder).name for folder in folders]
-        kinds = [SensorKind(*kind) for kind in zip(names, map(float, rates_hz), channels, strict=True)]
         settings = Windowing(kinds, window, stride, made.fps, normalise)
         write_json(part / SETTINGS, settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]})
         part.rename(target)
     for line in _first(repairs):
         say(line)
+    if left_out:
+        say(f"columns that are no channels, left out: {listed(left_out)}")
     say(f"{len(recordings)} recordings, {settings.width} numbers in a feature vector")
     return settings
 
@@ -169,8 +174,7 @@ def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
         ValueError: a file cannot be read, has another number of channels, or samples that are not finite, or the
             sensors do not fit each other; the message names the file.
     """
-    signals = [read_signal(path) for path in paths]
-    sensors = [Sensor(str(p), x, kind.rate_hz) for p, x, kind in zip(paths, signals, settings.sensors, strict=True)]
+    sensors = [read_sensor(path, kind, False)[0] for path, kind in zip(paths, settings.sensors, strict=True)]
     _check_channels(sensors, [kind.channels for kind in settings.sensors])
     _, window, stride, rate_hz, normalise = settings
     return signal_features(sensors, window, stride, rate_hz, normalise).features
@@ -191,16 +195,16 @@ def watch_features(path: Path) -> np.ndarray:
     return watch.timeline_features(signal, path.stem)
 
 
-def read_signal(path: Path) -> np.ndarray:
-    """Raw samples (samples, C) of a file; NaN where a table has gaps.
-
-    Raises:
-        ValueError: unreadable, or no table of numbers; the message names file and row.
-    """
-    if path.suffix.lower() in (".csv", ".txt"):
-        with named(path, path.stem):
-            return read_csv(path, gaps=True)
-    return open_array(path, path.stem, path.stem)[:]
+def _kinds(
+    folders: Sequence[str | Path], rates_hz: Sequence[float], columns: Sequence[Sequence[str]]
+) -> list[SensorKind]:
+    """The sensors before the first recording is read."""
+    if len(columns) not in (0, 1, len(folders)):
+        given = f"{len(columns)} lists of columns for {len(folders)} sensors"
+        raise ValueError(f"{given}; give one for all, or one for each")
+    every = columns if len(columns) == len(folders) else [*(columns or [()])] * len(folders)
+    named = zip(folders, rates_hz, every, strict=True)
+    return [SensorKind(Path(folder).name, float(hz), 0, tuple(names)) for folder, hz, names in named]
 
 
 def _recordings(folders: list[Path]) -> dict[str, list[Path]]:

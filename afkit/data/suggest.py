@@ -7,7 +7,7 @@ import pandas as pd
 
 from afkit.config import Recipe
 from afkit.data.annotations import read_annotations
-from afkit.data.facts import Grid, choose_subsets, find_grid, measure, read_shapes
+from afkit.data.facts import Grid, check_axes, choose_subsets, find_grid, measure, read_shapes
 from afkit.data.rules import Choice, choose
 
 
@@ -56,6 +56,8 @@ def suggest(
         found = read_shapes(data_root, paths[1:], prefix, videos)
         lengths, input_dims = found.lengths, found.widths
     grid = find_grid(videos, fps, stride_frames, num_frames, lengths)
+    if found:
+        check_axes(found, videos, grid, fps)
     facts = measure(file, train, grid, fps, lengths)
     if found:
         choices = _where(paths, prefix, found.suffix, train, test, found.widths) + _when(grid, fps, num_frames)

@@ -1,7 +1,12 @@
-"""A data root with the tiny data set."""
+"""A data root with the tiny data set; an import of a source that a test writes."""
+
+import json
 
 import pytest
 from tiny_data import write_tiny_data
+
+from afkit.data.annotations import read_annotations
+from afkit.data.importing import import_annotations
 
 
 @pytest.fixture
@@ -9,3 +14,24 @@ def root(tmp_path):
     """A data root with the tiny data set, to be changed."""
     write_tiny_data(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def bring(tmp_path):
+    """Writes a source (text, JSON content, or {file name: text} for a folder), imports it, and reads the result."""
+
+    def bring(content, name="source.csv", recordings="", **arguments):
+        source, target = tmp_path / name, tmp_path / "out" / "mine.json"
+        if isinstance(content, dict) and name == "folder":
+            source.mkdir()
+            for file, text in content.items():
+                (source / file).write_text(text, encoding="utf-8")
+        else:
+            source.write_text(content if isinstance(content, str) else json.dumps(content))
+        if recordings:
+            (tmp_path / "recordings.csv").write_text(recordings)
+            arguments["recordings"] = tmp_path / "recordings.csv"
+        bring.report = import_annotations(source, target, **arguments)
+        return read_annotations(target)
+
+    return bring

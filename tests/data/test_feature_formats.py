@@ -119,7 +119,7 @@ def test_tables_with_and_without_names_of_columns(tmp_path, separator, head):
 def test_a_table_of_one_column_or_one_row(tmp_path):
     (tmp_path / "v.csv").write_text("x\n1\n2\n")
     assert read(tmp_path / "v.csv").tolist() == [[1], [2]]
-    (tmp_path / "v.csv").write_text("1,2\n")
+    (tmp_path / "v.csv").write_text("x,y\n1,2\n")
     assert read(tmp_path / "v.csv").tolist() == [[1, 2]]
 
 
@@ -141,7 +141,7 @@ def test_a_table_gives_its_numbers_back(tmp_path_factory, table):
         ("1,2\n3,\n", "row 2: '' is no finite number"),
         ("1,2\nx,4\n", "row 2: 'x' is no finite number"),
         ("1,x\n3,4\n", "row 1: 'x' is no finite number"),
-        ("1;2,5\n3;4\n", "row 1"),
+        ("1;2,5\n3;4.5\n", "decimal commas and with decimal points; write them alike"),
         ("1,2\n3,4 # note\n", "row 2: '4 # note' is no finite number"),
         ("", "it holds no row of numbers"),
         ("x,y\n\n", "it holds no row of numbers"),
@@ -181,7 +181,7 @@ def test_what_is_no_real_number_is_refused(tmp_path, values):
     assert "which is no number" in refused(tmp_path / "v.h5")
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (2, 0), (3,), (1, 2, 3)])
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0), (3,), (2, 2, 3), (1, 0, 3)])
 @pytest.mark.parametrize("suffix", [".npy", ".h5", ".safetensors"])
 def test_a_wrong_shape_is_named(tmp_path, suffix, shape):
     assert "features must be (T, C)" in refused(write(tmp_path / f"v{suffix}", np.zeros(shape)))

@@ -55,8 +55,8 @@ def test_features_of_all_recordings_and_how_they_were_made(sensors, tmp_path):
     np.testing.assert_array_equal(features, made.features)
     assert json.loads((folder / SETTINGS).read_text()) == {
         "sensors": [
-            {"name": "acc", "rate_hz": 10.0, "channels": 2},
-            {"name": "gyro", "rate_hz": 5.0, "channels": 1},
+            {"name": "acc", "rate_hz": 10.0, "channels": 2, "columns": ["x", "y"]},
+            {"name": "gyro", "rate_hz": 5.0, "channels": 1, "columns": []},
         ],
         "window": 20,
         "stride": 10,
@@ -71,13 +71,13 @@ def test_features_of_all_recordings_and_how_they_were_made(sensors, tmp_path):
     [
         ("acc/a.csv", "1,2\n" * 5 + "1,\n" + "1,2\n" * 74, "acc/a.csv', sample 5: NaN or infinite", True),
         ("acc/a.csv", "1,2\n" * 5 + "inf,2\n" + "1,2\n" * 74, "acc/a.csv', sample 5: NaN or infinite", True),
-        ("acc/a.csv", "1,2\n" * 60, "gyro/a.csv' ends 2 s after sensor", True),
+        ("acc/a.csv", "x,y\n" + "1,2\n" * 60, "gyro/a.csv' ends 2 s after sensor", True),
         ("acc/a.csv", "", "acc/a.csv is not a readable feature file for video 'a': it holds no row of numbers", False),
         ("acc/a.csv", "1,2\n3\n", "row 2 has 1 cells, those before it 2", False),
         ("acc/a.csv", "1,2\n3,x\n", "row 2: 'x' is no number", False),
         ("acc/a.csv", "1,nan\n" * 80, "NaN or infinite (80 such samples)", False),
         ("acc/b.csv", "1,2,3\n" * 60, "acc/b.csv has 3 channels, that sensor has 2 elsewhere", False),
-        ("acc/a.csv", "1,2\n" * 15, "has 15 samples at 10 Hz; a window needs 20", False),
+        ("acc/a.csv", "x,y\n" + "1,2\n" * 15, "has 15 samples at 10 Hz; a window needs 20", False),
     ],
 )
 def test_what_is_wrong_is_told_by_file_and_repaired_on_request(sensors, tmp_path, file, text, message, repaired):

@@ -410,6 +410,7 @@ PER_CLASS = "label,name,ap_0.50,ap_average\n0,jump,0.5,0.5\n1,throw,0.25,0.25\n"
 SAMPLES = "".join(f"{0.5 * i} {i} {-i}\n" for i in range(60))
 TABLE_TEXT = "video,start,end,label,subset\na,0.5,2,walk,training\nb,1:02,1:05.5,sit,validation\n"
 ELAN = "default\t\t00:00:01.500\t1.5\t1500\t00:00:02.500\t2.5\t2500\twalk\n"
+SRT = "1\n00:00:01,000 --> 00:00:02,500\nwalk\n\n2\n00:00:03,000 --> 00:00:04,500\nsit\n"
 ELAN_NAMED = "Begin Time - msec\tEnd Time - msec\tAnnotation\n1500\t2500\twalk\n"
 READERS: dict[str, Callable[[], Reader]] = {
     "annotations": _json("annotations.json", _annotations, ANNOTATIONS),
@@ -419,6 +420,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "imported ELAN": _import("source.txt", "elan", ELAN, ELAN_NAMED),
     "imported Audacity": _import("source.txt", "audacity", "0.5\t2.0\twalk\n\\\t100\t200\n3\t4\tsit\n"),
     "imported lines": _import("source.txt", "text", "0.5 2.0 walk\n3, 4, sit down\n"),
+    "imported subtitles": _import("source.vtt", "vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nwalk (0.913)\n", SRT),
     "imported steps": _import("source.txt", "steps", "walk\nwalk\nsit\n"),
     "features .npy": _features("video.npy", npy_bytes(TABLE), npy_bytes(TABLE.astype(">f8").T),
                                content=NPY, dump=as_npy),

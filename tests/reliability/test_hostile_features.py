@@ -252,7 +252,7 @@ def test_compressed_features_with_many_zeros_are_read(tmp_path):
         "9" * 5000 + ",y",
         "\ufeff",
         "=cmd|' /C calc'!A0,1",
-        "1;2,3\n4;5,6",
+        "1;2,3\n4;5.6",
     ],
 )
 def test_hostile_tables(tmp_path, text, tally):

@@ -1,0 +1,190 @@
+"""What the name of a column or key says: which field it is, and in which unit; in ten languages."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+FIELDS = ("video", "start", "end", "segment", "label", "label_id", "tier", "subset", "group", "duration", "fps")
+PEOPLE = "person subject participant patient animal mouse proband sujet sujeto"  # columns worth mapping to a group
+UNITS = {  # name: seconds, or 0 where a rate tells
+    "seconds": 1.0,
+    "milliseconds": 1e-3,
+    "microseconds": 1e-6,
+    "nanoseconds": 1e-9,
+    "minutes": 60.0,
+    "frames": 0.0,
+    "samples": 0.0,
+}
+_UNIT_WORDS = {
+    "seconds": "s sec secs second seconds sek sekunde sekunden seconde secondes segundo segundos secondo secondi 秒",
+    "milliseconds": "ms msec msecs millis millisecond milliseconds millisekunde millisekunden milliseconde"
+    " millisecondes milisegundo milisegundos millisecondi milliseconden 毫秒 ミリ秒",
+    "microseconds": "us µs usec usecs micros microsecond microseconds mikrosekunde mikrosekunden microsecondes"
+    " microsegundos microsecondi microseconden 微秒 マイクロ秒",
+    "nanoseconds": "ns nsec nanos nanosecond nanoseconds nanosekunden",
+    "minutes": "min mins minute minutes minuten minuto minutos minuti 分 分钟",
+    "frames": "frame frames frm bild bilder einzelbild image images fotograma fotogramas quadro quadros fotogramma"
+    " fotogrammi beeld beelden 帧 帧数 フレーム コマ",
+    "samples": "sample samples abtastwert abtastwerte echantillon echantillons muestra muestras amostra amostras"
+    " campione campioni 样本 サンプル",
+    "index": "index indices idx",  # of frames or samples, which it does not say
+    "clock": "clock",
+}
+_FIELD_WORDS = {
+    "start": "start starts begin begins beginning onset from beginn anfang anfangs von debut depart inicio comienzo"
+    " desde comeco inizio aanvang van 开始 起始 開始时间 开始时间 起始时间 開始 開始時刻 開始時間 始点",
+    "end": "end ends ending stop stops finish offset to until ende schluss bis fin final hasta termino fim fine"
+    " termine einde eind tot 结束 終止 结束时间 結束 結束时间 結束時間 终止 終了 終了時刻 終了時間 終点",
+    "segment": "segment segments timestamp timestamps interval intervals span zeitraum temporal coordinates",
+    "label": "label labels class classes activity activities action actions category behavior behaviour behaviors"
+    " annotation annotations event events klasse aktivitat aktion bezeichnung kategorie verhalten etikett"
+    " beschriftung handlung ereignis etiquette classe activite categorie comportement libelle evenement"
+    " etiqueta clase actividad accion categoria comportamiento conducta evento rotulo atividade acao"
+    " comportamento etichetta attivita azione activiteit actie gedrag 标签 标注 类别 动作 行为 活动 事件"
+    " ラベル クラス 行動 動作 活動 種類 カテゴリ カテゴリー イベント",
+    "video": "video videos recording recordings clip movie film media vid aufnahme aufzeichnung enregistrement"
+    " grabacion gravacao registrazione filmato opname 视频 影片 录像 動画 ビデオ 映像 録画",
+    "file": "file files filename datei fichier archivo fichero arquivo ficheiro bestand 文件 ファイル",
+    "tier": "tier tiers ebene zeile acteur 层 層",
+    "subset": "subset subsets split partition teilmenge aufteilung particion particao 划分 分割",
+    "duration": "duration durations dur length dauer lange duree longueur duracion duracao durata lunghezza duur lengte"
+    " 时长 持续时间 長さ 継続時間 期間",
+    "fps": "fps framerate samplerate bildrate hz",
+}
+_FILLER = {
+    "id": "id ids number no nr nummer numero code",
+    "name": "name names nom nombre nome naam 名 名称",
+    "count": "num n count total anzahl",
+    "type": "type typ",
+    "path": "path pfad chemin ruta",
+    "rate": "rate sampling",
+    "time": "time times t at zeit zeitpunkt temps tiempo tempo tijd 时间 時間 時刻",
+    "": "of the in de del des du di der die das het la le per meta metadata data stamp info value values",
+}
+_SEPARATED = (  # times written in several ways, as ELAN names them
+    (re.compile(r"h+:mm?:ss?(?:[.,]m?s\w*)?(?!:)"), " clock "),
+    (re.compile(r"\bss?[.,]m?s(?:ec)?\b"), " seconds "),
+)
+
+
+class Meaning(NamedTuple):
+    """What a name says."""
+
+    field: str  # of `FIELDS`, "name" (of something) or "" (a unit or a time alone)
+    unit: str  # of `UNITS`, "index", "clock", or "" where the name has none
+
+
+def plain(text: str) -> str:
+    """Lower case without accents.
+
+    Examples:
+        >>> plain("Début")
+        'debut'
+    """
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+@cache
+def _vocabulary() -> dict[str, tuple[str, str]]:
+    """{word: (kind, what it means)}; of a word in two lists, the first counts."""
+    words: dict[str, tuple[str, str]] = {}
+    for kind, lists in (("field", _FIELD_WORDS), ("unit", _UNIT_WORDS), ("filler", _FILLER)):
+        for meaning, text in lists.items():
+            for word in text.split():
+                words.setdefault(plain(word), (kind, meaning))
+    return words
+
+
+def _split(token: str) -> list[str]:
+    """A token as words of the vocabulary: startzeit is start, zeit; [] where it is none."""
+    words = _vocabulary()
+    if token in words:
+        return [token]
+    for place in range(len(token) - 1, 0, -1):
+        head, tail = token[:place], token[place:]
+        if head in words and (len(head) > 1 or not head.isascii()):
+            rest = _split(tail) if len(tail) > 1 or not tail.isascii() else []
+            if rest:
+                return [head, *rest]
+    return []
+
+
+def _words(name: str) -> list[list[str]]:
+    """The words of each token of a name."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.strip())
+    text = plain(name)
+    for pattern, replacement in _SEPARATED:
+        text = pattern.sub(replacement, text)
+    return [_split(token) for token in re.findall(r"[^\W_]+", text)]
+
+
+@cache
+def read_name(name: str) -> Meaning | None:
+    """What a name says, if all of its words are known.
+
+    Examples:
+        >>> read_name("Startzeit [ms]"), read_name("stop_frame"), read_name("verb_class")
+        (Meaning(field='start', unit='milliseconds'), Meaning(field='end', unit='frames'), None)
+    """
+    split = _words(name)
+    if not split or not all(split):
+        return None
+    meanings = [_vocabulary()[word] for words in split for word in words]
+    fields = {meaning for kind, meaning in meanings if kind == "field"}
+    filler = {meaning for kind, meaning in meanings if kind == "filler"}
+    units = list(dict.fromkeys(meaning for kind, meaning in meanings if kind == "unit"))
+    if ("rate" in filler and units in (["frames"], ["samples"], [])) or "fps" in fields:
+        return Meaning("fps", "") if not fields - {"fps", "video"} and ("fps" in fields or units) else None
+    if len(units) > 1:
+        return None
+    unit = units[0] if units else ""
+    field = _field(fields, filler, unit)
+    if field in ("label", "label_id", "video") and unit == "index":
+        return Meaning("label_id", "") if field != "video" else None
+    return None if field is None else Meaning(field, unit)
+
+
+def _field(fields: set[str], filler: set[str], unit: str) -> str | None:
+    """The field of a name with these parts; None where they make none."""
+    if "count" in filler or ("duration" in fields and fields & {"video", "file"}):
+        return "duration" if not fields - {"video", "file", "duration"} and (unit or fields) else None
+    for time in ("start", "end"):
+        if time in fields and not fields - {time, "label", "segment", "video", "file"}:
+            if "file" in fields:
+                return "video" if time == "start" and not unit else None
+            return None if "id" in filler else time
+    if fields == {"label"} or fields == {"label", "segment"}:
+        return "label_id" if "id" in filler else "label"
+    if fields in ({"video"}, {"file"}, {"video", "file"}):
+        return "video"
+    if fields in ({"duration"}, {"duration", "label"}, {"duration", "segment"}):
+        return "span"
+    if len(fields) == 1 and not ("id" in filler and "segment" in fields):
+        return next(iter(fields))
+    if not fields:
+        return "name" if filler == {"name"} else "" if unit or "time" in filler else None
+    return None
+
+
+def unit_of(name: str) -> str:
+    """The unit in a name of which other words may be unknown.
+
+    Examples:
+        >>> unit_of("freeze onset (ms)"), unit_of("t0")
+        ('milliseconds', '')
+    """
+    known = read_name(name)
+    if known is not None:
+        return known.unit
+    words = [_vocabulary()[word] for words in _words(name) for word in words]
+    units = list(dict.fromkeys(meaning for kind, meaning in words if kind == "unit"))
+    return units[0] if len(units) == 1 else ""
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Names for a message, in quotation marks where they hold blanks."""
+    shown = [repr(str(name)[:60]) if " " in str(name) or not str(name) else str(name)[:60] for name in names]
+    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")

@@ -1,0 +1,117 @@
+"""Formats of published data sets and of other programs, as they are found."""
+
+import pytest
+from imported import segments, subsets
+
+CHARADES = """id,subject,scene,quality,objects,actions,length
+46GP8,HR43,Kitchen,6,food;cup,c092 11.90 21.20;c147 0.00 12.60,24.83
+N11GT,0KZ7,Kitchen,,cup,c098 3.60 9.30,18.17
+"""
+DETAILS = {"resolution": "1920x1080", "url": None}
+
+
+def test_charades_as_a_table(bring):
+    file = bring(CHARADES, columns={"group": "subject"})
+    assert segments(file) == {"46GP8": [(0.0, 12.6, "c147"), (11.9, 21.2, "c092")], "N11GT": [(3.6, 9.3, "c098")]}
+    assert {name: video.duration_sec for name, video in file.videos.items()} == {"46GP8": 24.83, "N11GT": 18.17}
+
+
+def test_the_text_files_of_thumos14_and_multithumos(bring):
+    folder = {
+        "BaseballPitch_val.txt": "video_validation_0000266  72.80 76.40\nvideo_validation_0000266 0.1 1\n",
+        "Diving_test.txt": "video_test_0000004 1.5 2.5\n",
+        "Diving_val.txt": "video_validation_0000267 1.5 2.5\n",
+        "TwoHandedCatch.txt": "video_test_0000004 2.0 3.0\n",
+    }
+    file = bring(folder, "folder")
+    assert segments(file)["video_test_0000004"] == [(1.5, 2.5, "Diving"), (2.0, 3.0, "TwoHandedCatch")]
+    assert segments(file)["video_validation_0000266"] == [(0.1, 1.0, "BaseballPitch"), (72.8, 76.4, "BaseballPitch")]
+    assert subsets(file) == {
+        "video_test_0000004": "test",
+        "video_validation_0000266": "validation",
+        "video_validation_0000267": "validation",
+    }
+
+
+def row(start, end, label, **more):
+    return {"segment": [start, end], "label": label, **more}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {  # FineAction
+            "version": "1.0",
+            "taxonomy": [],
+            "database": {
+                "a": DETAILS | {"filename": "a.mp4", "subset": "training", "annotations": [row(0.5, 2, "x", id=1)]},
+                "b": DETAILS | {"filename": "b.mp4", "subset": "testing", "annotations": [row(1, 3.25, "y", id=2)]},
+            },
+        },
+        {  # MUSES
+            "database": {
+                "a": {"subset": "training", "annotations": [row("0.5", "2", "x", label_id="3")]},
+                "b": {"subset": "testing", "annotations": [row(1.0, 3.25, "y", label_id="4")]},
+            }
+        },
+        {"videos": [{"id": "a", "split": "training", "events": [{"t": {"start": 0.5, "end": 2}, "label": "x"}]},
+                    {"id": "b", "split": "testing", "events": [{"t": {"start": 1, "end": 3.25}, "label": "y"}]}]},
+        [{"video": "a.mp4", "subset": "training", "start": 0.5, "end": 2, "label": {"name": "x", "id": 3}},
+         {"video": "b.mp4", "subset": "testing", "start": 1, "end": 3.25, "label": {"name": "y", "id": 4}}],
+        {"a": {"subset": "training", "segments": [[0.5, 2]], "labels": ["x"]},
+         "b": {"subset": "testing", "segments": [[1, 3.25]], "labels": ["y"]}},
+        {"categories": [{"id": 3, "name": "x"}, {"id": 4, "name": "y"}],
+         "videos": [{"id": 1, "file_name": "a.mp4"}, {"id": 2, "file_name": "b.mp4"}],
+         "annotations": [{"video_id": 1, "subset": "training", "segment": [0.5, 2], "category_id": 3},
+                         {"video_id": 2, "subset": "testing", "segment": [1, 3.25], "category_id": 4}]},
+        [{"data": {"video": "/x/a.mp4", "split": "training"},
+          "annotations": [{"id": 1, "result": [{"value": {"start": 0.5, "end": 2, "labels": ["x"]}}]}]},
+         {"data": {"video": "/x/b.mp4", "split": "testing"},
+          "annotations": [{"id": 2, "result": [{"value": {"start": 1, "end": 3.25, "labels": ["y"]}}]}]}],
+    ],
+)  # fmt: skip
+def test_videos_and_rows_nested_in_many_ways(bring, content):
+    file = bring(content, "source.json")
+    assert segments(file) == {"a": [(0.5, 2.0, "x")], "b": [(1.0, 3.25, "y")]}
+    if "split" in str(content) or "subset" in str(content):
+        assert len(set(subsets(file).values())) == 2
+
+
+def test_several_lists_of_a_video_are_chosen_by_name(bring, tmp_path):
+    video = {"subset": "t", "action_localisation": [row(0.5, 2, "x")], "sound_localisation": [row(1.5, 2, "bang")]}
+    with pytest.raises(ValueError, match="has several lists of annotations: action_localisation, sound_localisation"):
+        bring({"a": video, "b": video}, "source.json")
+    file = bring({"a": video, "b": video}, "source.json", tiers=["sound_localisation"])
+    assert segments(file)["a"] == [(1.5, 2.0, "bang")]
+
+
+SRT = "1\n00:00:01,500 --> 00:00:02,000\n<i>walk</i>\nfast\n\n2\n0:00:03,000 --> 0:00:04,250 X1:5\nsit (0.5)\n"
+VTT = "WEBVTT - x\n\nNOTE not a label\nat all\n\nSTYLE\n::cue {}\n\nname\n00:01.500 --> 00:02.000 line:0\nwalk fast\n\n"
+VTT += "00:03.000 --> 00:04.250\n<v Ann>sit (0.5)</v>\n"
+
+
+@pytest.mark.parametrize("text", [SRT, SRT.replace("\n", "\r\n"), VTT, SRT.replace("\n\n", "\n")])
+def test_subtitles_of_other_programs(bring, text):
+    ending = "vtt" if "WEBVTT" in text else "srt"
+    file = bring({f"a.{ending}": text, f"b.{ending}": text}, "folder")
+    assert segments(file) == {name: [(1.5, 2.0, "walk fast"), (3.0, 4.25, "sit (0.5)")] for name in "ab"}
+
+
+def test_lines_with_decimal_commas_and_labels_first(bring):
+    folder = {"a.txt": "0,5 1,5 walk fast\n2;3,25;sit\n4, 5, jump high\n", "b.txt": "0.5\t1.5\twalk fast\n"}
+    assert segments(bring(folder, "folder")) == {
+        "a": [(0.5, 1.5, "walk fast"), (2.0, 3.25, "sit"), (4.0, 5.0, "jump high")],
+        "b": [(0.5, 1.5, "walk fast")],
+    }
+
+
+def test_numbered_lines_of_labels_are_no_labels_per_step(bring):
+    with pytest.raises(ValueError, match="its lines hold a number and a label"):
+        bring({"a.txt": "0 walk\n1 walk\n2 sit\n"}, "folder", form="steps", rate=2)
+
+
+def test_a_table_of_samples_gives_its_labels_per_step(bring):
+    rows = "".join(f"{i % 5 * 0.1:.1f},{1000 + 20 * i},{'sit' if i < 50 else 'walk'}\n" for i in range(100))
+    file = bring({"s1_1.csv": f"x_acc,timestamp,label\n{rows}", "s2_1.csv": f"x_acc,timestamp,label\n{rows}"},
+                 "folder", form="steps", rate=50)  # fmt: skip
+    assert segments(file)["s1_1"] == [(0.0, 1.0, "sit"), (1.0, 2.0, "walk")]

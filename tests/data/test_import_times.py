@@ -1,0 +1,115 @@
+"""Units of times: what a name says, what else the files say, and what is asked."""
+
+import pytest
+from imported import refused, segments
+
+SECONDS = {"a": [(2.0, 4.5, "x")], "b": [(0.5, 1.0, "y")]}
+
+
+def table(head, *rows):
+    return "\n".join([head, *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (table("video,start_frame,stop_frame,label", "a,50,112,x", "b,13,25,y"), {"rate": 25}),
+        (table("video,startFrame,endFrame,label,fps", "a,200,450,x,100", "b,25,50,y,50"), {}),
+        (table("video,start_sample,end_sample,label", "a,32000,72000,x", "b,8000,16000,y"), {"rate": 16000}),
+        (table("video,start_ms,end_ms,label", "a,2000,4500,x", "b,500,1000,y"), {}),
+        (table("video,onset (ms),offset (ms),label", "a,2000,4500,x", "b,500,1000,y"), {}),
+        (table("video,onset_s,offset_s,label", "a,2,4.5,x", "b,0.5,1,y"), {}),
+        (table("video,start_us,end_us,label", "a,2000000,4500000,x", "b,500000,1000000,y"), {}),
+        (table("video,start [µs],end [µs],label", "a,2000000,4500000,x", "b,500000,1000000,y"), {}),
+        (table("video,start_minutes,end_minutes,label", "a,0.0333333,0.075,x", "b,0.0083333,0.0166667,y"), {}),
+        (table("video,Startbild,Endbild,Klasse", "a,50,112,x", "b,13,25,y"), {"rate": 25}),
+        (table("video,onset_s,duration,label", "a,2,2.5,x", "b,0.5,0.5,y"), {}),
+        (table("video,onset_s,duration_samples,label", "a,2,250,x", "b,0.5,50,y"), {"rate": 100}),
+        (table("video,start_ms,duration_s,label", "a,2000,2.5,x", "b,500,0.5,y"), {}),
+        (
+            table(
+                "video,start_frame,stop_frame,start_timestamp,stop_timestamp,label",
+                "a,60,135,0:02,0:04.5,x",
+                "b,15,30,0:00.5,0:01,y",
+            ),
+            {},
+        ),
+        (table("video,start,end,start_frame,end_frame,label", "a,2,4.5,60,135,x", "b,0.5,1,15,30,y"), {}),
+        (table("video,start_ms,end_s,label", "a,2000,4.5,x", "b,500,1,y"), {}),
+        (table("video,start,end,label", "a,2000,4500,x", "b,500,1000,y"), {"unit": "milliseconds"}),
+        (table("video,start,end,label", "a,50,112,x", "b,13,25,y"), {"unit": "frames", "rate": 25}),
+        (table("video,t0,t1_ms,label", "a,2000,4500,x", "b,500,1000,y"), {"columns": {"start": "t0", "end": "t1_ms"}}),
+        (table("video,start,end,duration_s,label", "a,2000,4500,2.5,x", "b,500,1000,0.5,y"), {}),
+        (
+            table("video,start,end,label", "a,2000,4500,x", "b,500,1000,y"),
+            {"recordings": "video,duration\na,5\nb,1.2\n"},
+        ),
+        (
+            table("video,start,end,label", "a,50,112,x", "b,13,25,y"),
+            {"recordings": "video,length_s,fps\na,5,25\nb,1,25\n"},
+        ),
+        (
+            table("video,start,end,label", "a,2,4.5,x", "b,0.5,1,y"),
+            {"recordings": "video,duration_ms\na,5000\nb,2000\n"},
+        ),
+        (table("video,start_index,end_index,label", "a,50,112,x", "b,13,25,y"), {"unit": "samples", "rate": 25}),
+    ],
+)
+def test_a_name_or_the_files_tell_the_unit(bring, text, options):
+    found = segments(bring(text, **options))
+    for video, rows in SECONDS.items():
+        assert [row[2] for row in found[video]] == [rows[0][2]]
+        assert found[video][0][:2] == pytest.approx(rows[0][:2], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "question"),
+    [
+        (
+            "start_sec,end_sec",
+            {"unit": "frames", "rate": 25},
+            "has times in seconds by the name of 'start_sec'",
+        ),
+        ("start_ms,end_ms", {"unit": "seconds"}, "has times in milliseconds by the name of 'start_ms' and 'end_ms'"),
+        ("start_frame,end_frame", {"unit": "samples", "rate": 9}, "has times in frames by the name of 'start_frame'"),
+        ("start_frame,end_frame", {}, "row 2: the times are in frames without a rate; give the frames per second"),
+        ("start_sample,end_sample", {}, "row 2: the times are in samples without a rate"),
+        ("start_idx,end_idx", {}, "are whole numbers and they are numbers of something ('start_idx' and 'end_idx')"),
+        ("start,end", {}, "are whole numbers and they reach 7200, so their unit is not clear; say it"),
+        ("start,end", {"recordings": "video,duration\na,100\nb,90\n"}, "reach 7200 in recording 'b', which lasts 90 s"),
+        ("start,end", {"recordings": "video,fps\na,30\nb,30\n"}, "are whole numbers and frame rates are given"),
+        ("onset_index,offset_index", {}, "their unit is not clear; say it, e.g. --unit seconds"),
+    ],
+)
+def test_what_tells_no_unit_is_asked_and_a_contradiction_refused(bring, tmp_path, text, options, question):
+    rows = table(f"video,{text},label", "a,3600,5400,x", "b,25,7200,y")
+    message = refused(tmp_path, bring, rows, **options)
+    assert question in message and "\n" not in message
+
+
+def test_two_ways_of_telling_times_must_agree(bring, tmp_path):
+    head = "video,start_s,end_s,start_ms,end_ms,label"
+    message = refused(tmp_path, bring, table(head, "a,2,4.5,2000,9500,x", "b,0.5,1,500,1000,y"))
+    assert "tells the times twice, in 'start_s' and 'end_s' and 'start_ms' and 'end_ms', and they differ" in message
+    assert segments(bring(table(head, "a,2,4.5,2000,4500,x", "b,0.5,1,500,1000,y"))) == SECONDS
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("us", 10**6), ("ms", 1000), ("s", 1)])
+def test_frame_numbers_beside_timestamps_tell_their_unit(bring, unit, factor):
+    rows = [{"timestamps": [2 * factor, 4 * factor], "frame_ids": [60, 120], "label": "x"}]
+    about = {"frame_rate": 30.0, "num_frames": 300}
+    content = {name: {"metadata": about | {"split": name}, "action_localisation": rows} for name in ("train", "test")}
+    file = bring(content, "source.json")
+    assert segments(file) == {name: [(2.0, 4.0, "x")] for name in ("train", "test")}
+    assert {video.duration_sec for video in file.videos.values()} == {10.0}
+
+
+def test_few_times_beyond_the_recordings_are_a_fault_and_no_other_unit(bring, tmp_path):
+    rows = [f"a,{i},{i + 1},x" for i in range(9)] + ["a,900,1000,y", "b,1,2,x"]
+    message = refused(tmp_path, bring, table("video,start,end,label", *rows), recordings="video,duration\na,10\nb,10\n")
+    assert "row 11: segment 900 to 1000 s is beyond the recording's 10 s" in message
+
+
+def test_a_length_beside_start_and_end_may_be_the_recordings(bring):
+    file = bring(table("video,start,end,length,label", "a,2,4.5,30,x", "a,5,7,30,x", "b,0.5,1,20,y", "b,1,2.5,20,y"))
+    assert {name: video.duration_sec for name, video in file.videos.items()} == {"a": 30.0, "b": 20.0}
