@@ -2,12 +2,17 @@
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from afkit.file_names import plain_name
+from afkit.limits import MOST_EPOCHS, MOST_LAYERS, MOST_LEVELS, MOST_STEPS, MOST_WIDTH, misfits
+
+Width = Annotated[int, Field(ge=1, le=MOST_WIDTH)]
+Window = Annotated[int, Field(le=MOST_STEPS)]
 
 
 class _Section(BaseModel):
@@ -23,13 +28,13 @@ class DataConfig(_Section):
     suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv"] = ".npy"  # of feature files
     train_subsets: list[str] = ["training"]  # subsets of the annotation file
     test_subsets: list[str] = ["validation"]  # not seen in training
-    num_classes: int = Field(ge=1)  # 1 with many labels in the file: class-agnostic proposals
-    input_dims: list[int] = Field(min_length=1)  # channels of each feature folder, or one number for all together
+    num_classes: Width  # 1 with many labels in the file: class-agnostic proposals
+    input_dims: list[Width] = Field(min_length=1)  # channels of each feature folder, or one number for all together
     stride_frames: float  # frames between two feature vectors; <= 0: features of fixed length per video
     num_frames: float  # frames that a feature vector covers
     fps: float | None = Field(None, gt=0)  # None: the annotation file's
-    downsample: int = Field(1, ge=1)  # keep every n-th feature vector
-    max_seq_len: int = Field(ge=1)  # M, steps of a training sequence
+    downsample: int = Field(1, ge=1, le=MOST_STEPS)  # keep every n-th feature vector
+    max_seq_len: int = Field(ge=1, le=MOST_STEPS)  # M, steps of a training sequence
     resize: bool = False  # resize each sequence linearly to max_seq_len (ActivityNet)
     clean_annotations: bool = False  # drop duplicate and empty annotations already when training (ActivityNet)
     skip_missing: bool = True  # leave out videos without features, instead of stopping
@@ -59,25 +64,25 @@ class ModelConfig(_Section):
     """The network: embedding, stem, branch (one pyramid level per block), neck and the two heads."""
 
     backbone: Literal["transformer", "conv"] = "transformer"  # conv: convolutions instead of attention
-    embed_dim: int = Field(512, ge=1)  # width of the network
-    stream_dims: list[int] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
-    embed_layers: int = Field(2, ge=0)  # convolutions before the first level
-    embed_kernel: int = Field(3, ge=1)  # in steps
+    embed_dim: Width = 512  # width of the network
+    stream_dims: list[Width] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
+    embed_layers: int = Field(2, ge=0, le=MOST_LAYERS)  # convolutions before the first level
+    embed_kernel: int = Field(3, ge=1, le=1023)  # in steps
     embed_norm: bool = True  # layer norm after each of them
-    stem_layers: int = Field(2, ge=0)  # blocks at full resolution
-    branch_layers: int = Field(5, ge=0)  # blocks that halve it, one level each
-    scale_factor: int = Field(2, ge=2)  # between two levels
-    heads: int = Field(4, ge=1)  # of attention
-    windows: int | list[int] = 19  # attention window in steps, for all levels or each; <= 1: the whole sequence
+    stem_layers: int = Field(2, ge=0, le=MOST_LAYERS)  # blocks at full resolution
+    branch_layers: int = Field(5, ge=0, le=MOST_LEVELS)  # blocks that halve it, one level each
+    scale_factor: int = Field(2, ge=2, le=1024)  # between two levels
+    heads: Width = 4  # of attention
+    windows: Window | list[Window] = 19  # attention window in steps, for all levels or each; <= 1: the whole sequence
     absolute_position: bool = False  # add sines of the position
     relative_position: bool = False  # learned, within the window
     neck: Literal["identity", "fpn"] = "identity"  # fpn: levels get what coarser ones saw
-    neck_dim: int | None = Field(None, ge=1)  # None: embed_dim
+    neck_dim: Width | None = None  # None: embed_dim
     neck_norm: bool = True  # layer norm on each level
     neck_start_level: int = Field(0, ge=0)  # levels before it carry no heads
-    head_dim: int | None = Field(None, ge=1)  # None: embed_dim
-    head_layers: int = Field(3, ge=1)  # the classifying or regressing one included
-    head_kernel: int = Field(3, ge=1)  # in steps of the level
+    head_dim: Width | None = None  # None: embed_dim
+    head_layers: int = Field(3, ge=1, le=MOST_LAYERS)  # the classifying or regressing one included
+    head_kernel: int = Field(3, ge=1, le=1023)  # in steps of the level
     head_norm: bool = True  # layer norm between the layers
     regression_ranges: list[tuple[float, float]] = _RANGES  # of each level: how far the farther end may be, in steps
     class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
@@ -126,14 +131,14 @@ class DecodeConfig(_Section):
     """From the network's outputs to the detections of a video."""
 
     pre_nms_thresh: float = Field(0.001, ge=0, lt=1)  # lowest score of a candidate
-    pre_nms_topk: int = Field(2000, ge=1)  # per level
+    pre_nms_topk: int = Field(2000, ge=1, le=10**7)  # per level
     duration_thresh: float = Field(0.05, ge=0)  # shortest detection, on the grid
     nms: Literal["soft", "hard", "none"] = "soft"  # how duplicates are suppressed
     multiclass: bool = True  # NMS within each class
     iou_threshold: float = Field(0.1, ge=0, le=1)  # hard NMS
     sigma: float = Field(0.5, gt=0)  # soft NMS
     min_score: float = Field(0.001, ge=0)  # detections below it are dropped after NMS
-    max_segments: int = Field(200, ge=1)  # per video
+    max_segments: int = Field(200, ge=1, le=10**6)  # per video
     voting_threshold: float = Field(0.7, ge=0, le=1)  # 0: no voting
     score_file: str | None = None  # external video-level class scores, relative to the data root
 
@@ -145,10 +150,10 @@ class OptimConfig(_Section):
     learning_rate: float = Field(1e-4, gt=0)  # at the end of the warm-up
     weight_decay: float = Field(0.05, ge=0)  # of convolutions; biases, norms and scales have none
     momentum: float = Field(0.9, ge=0)  # SGD
-    batch_size: int = Field(2, ge=1)  # of all devices together
-    epochs: int = Field(30, ge=1)  # after the warm-up
-    warmup_epochs: int = Field(5, ge=0)  # 0: no warm-up
-    extra_epochs: int = 0  # trained after the end of the schedule; below 0: left out before it
+    batch_size: int = Field(2, ge=1, le=2**14)  # of all devices together
+    epochs: int = Field(30, ge=1, le=MOST_EPOCHS)  # after the warm-up
+    warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # 0: no warm-up
+    extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)  # after the schedule's end; below 0: left out
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
     schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
@@ -165,7 +170,7 @@ class OptimConfig(_Section):
 class Recipe(_Section):
     """All settings of one experiment. Frozen; made with `afkit.recipe`, changed with dotted overrides."""
 
-    name: str  # of the experiment, and of its folders
+    name: Annotated[str, AfterValidator(partial(plain_name, "a recipe"))]  # of the experiment, and of its folders
     base: str = Field("", exclude=True)  # built-in recipe whose data a recipe file uses, to prepare it
     data: DataConfig  # where the data lies and how it is read
     model: ModelConfig = ModelConfig()  # the network
@@ -173,64 +178,14 @@ class Recipe(_Section):
     decode: DecodeConfig = DecodeConfig()  # from outputs to detections
     optim: OptimConfig = OptimConfig()  # optimiser, schedule, weight average
 
-    @field_validator("name")
-    @classmethod
-    def _name_is_one_of_a_file(cls, value: str) -> str:
-        return plain_name("a recipe", value)
-
     @model_validator(mode="after")
     def _sections_fit(self) -> "Recipe":
-        for complaint in _misfits(self):
+        for complaint in misfits(self.data, self.model, self.optim):
             raise ValueError(complaint)
         return self
 
 
 SECTIONS = tuple(name for name in Recipe.model_fields if name not in ("name", "base"))
-
-
-def _misfits(recipe: Recipe) -> Iterator[str]:
-    """Yield a sentence for each pair of settings that contradict each other."""
-    data, model = recipe.data, recipe.model
-    if model.neck_start_level > model.branch_layers:
-        yield f"model.neck_start_level {model.neck_start_level} is above the last level {model.branch_layers}"
-        return
-    if len(model.regression_ranges) != model.num_levels:
-        yield (
-            f"model.regression_ranges has {len(model.regression_ranges)} ranges for {model.num_levels} pyramid levels "
-            "(model.branch_layers + 1 - model.neck_start_level); give one range per level"
-        )
-    if any(low >= high for low, high in model.regression_ranges):
-        yield "model.regression_ranges: each range is [low, high] with low < high"
-    if len(model.level_windows) != model.branch_layers + 1:
-        yield f"model.windows has {len(model.level_windows)} numbers; give one, or {model.branch_layers + 1}"
-        return
-    top_stride = model.scale_factor**model.branch_layers
-    if data.max_seq_len % top_stride:
-        above = -(-data.max_seq_len // top_stride) * top_stride
-        yield (
-            f"data.max_seq_len {data.max_seq_len} is not a multiple of {top_stride}, the stride of the last pyramid "
-            f"level; the nearest above is {above}"
-        )
-    if model.backbone == "transformer" and model.embed_dim % model.heads:
-        yield f"model.embed_dim {model.embed_dim} does not divide into model.heads {model.heads}"
-    if model.neck == "identity" and model.neck_dim not in (None, model.embed_dim):
-        yield f"model.neck_dim {model.neck_dim} must equal model.embed_dim {model.embed_dim} with model.neck 'identity'"
-    if any(kernel % 2 == 0 for kernel in (model.embed_kernel, model.head_kernel)):
-        yield "model.embed_kernel and model.head_kernel must be odd"
-    fitting = len(model.stream_dims) == len(data.input_dims) and sum(model.stream_dims) == model.embed_dim
-    if model.stream_dims and not fitting:
-        yield (
-            f"model.stream_dims {model.stream_dims} must hold one width per entry of data.input_dims "
-            f"{data.input_dims} and add up to model.embed_dim {model.embed_dim}"
-        )
-    if any(not 0 <= label < data.num_classes for label in model.empty_classes):
-        yield f"model.empty_classes must be label ids from 0 to {data.num_classes - 1}"
-    if not model.embed_layers and not model.stream_dims and sum(data.input_dims) != model.embed_dim:
-        yield f"model.embed_layers 0 leaves the features as they are, so model.embed_dim must be {sum(data.input_dims)}"
-    if recipe.optim.total_epochs < 1:
-        yield f"optim.extra_epochs {recipe.optim.extra_epochs} leaves no epoch of optim.epochs and optim.warmup_epochs"
-    if data.resize and data.downsample > 1:
-        yield "data.resize and data.downsample cannot be combined"
 
 
 def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -293,7 +248,11 @@ def _check_parameter(dotted: str) -> None:
 
 def _one_sentence(error: ValidationError, name: str) -> str:
     """The first complaint of pydantic as one sentence with the dotted parameter."""
-    first = error.errors()[0]
+    errors = error.errors()
+    same = [part for part in errors if part["loc"][:2] == errors[0]["loc"][:2]]
+    first = max(
+        same, key=lambda part: any(isinstance(place, int) for place in part["loc"])
+    )  # of a list, its entry that is wrong
     # beyond section and parameter only places in a list: pydantic names the alternatives of a union there, too
     dotted = ".".join(str(part) for i, part in enumerate(first["loc"]) if i < 2 or isinstance(part, int))
     message = first["msg"].removeprefix("Value error, ")

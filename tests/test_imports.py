@@ -12,14 +12,15 @@ import pytest
 import afkit
 
 PACKAGE = Path(afkit.__file__).parent
-BASE = {"trust", "files", "file_names", "shipped", "segments", "config"}  # import nothing but each other
+BASE = {"trust", "files", "file_names", "limits", "shipped", "segments", "config"}  # import nothing but each other
 LAYERS = {  # room or module: what it may import; a room may import itself
     "trust": set(),
     "files": {"trust"},
     "file_names": set(),
+    "limits": set(),
     "shipped": set(),
     "segments": set(),
-    "config": {"file_names"},
+    "config": {"file_names", "limits"},
     "recipe_files": BASE,
     "recipes": BASE | {"recipe_files"},
     "original": BASE,
