@@ -14,6 +14,7 @@ from afkit.files import MAX_RATIO, SMALL_BYTES
 
 HDF5 = (".hdf5", ".h5")
 SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
+REAL = "biuf"  # kinds of data types: truth values, integers, fractions
 FEATURES = "feats"  # the array's name in files that may hold several
 
 
@@ -34,7 +35,7 @@ def open_array(path: Path, name: str, video: str) -> Any:
     """
     with named(path, video):
         array = _OPEN[path.suffix.lower()](path, name)
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in REAL:
             raise ValueError(f"its values have the type {array.dtype}, which is no number")
     if len(array.shape) != 2 or 0 in array.shape:
         raise ValueError(f"{path}: features must be (T, C) with T >= 1, not {array.shape}; extract '{video}' again")
