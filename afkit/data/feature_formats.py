@@ -15,6 +15,7 @@ from afkit.files import MAX_RATIO, SMALL_BYTES
 
 HDF5 = (".hdf5", ".h5")
 SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
+REAL = "biuf"  # kinds of data types: truth values, integers, fractions
 FEATURES = "feats"  # the array's name in files that may hold several
 
 
@@ -37,7 +38,7 @@ def open_array(path: Path, name: str, video: str) -> Any:
         if path.suffix.lower() not in _OPEN:
             raise ValueError(f"the ending {path.suffix!r} is not read; save arrays with numpy.save, as {path.stem}.npy")
         array = _OPEN[path.suffix.lower()](path, name)
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in REAL:
             raise ValueError(f"its values have the type {array.dtype}, which is no number")
     if len(array.shape) == 3 and 1 in array.shape[:2] and 0 not in array.shape:  # (1, T, C), (T, 1, C)
         array = array if isinstance(array, np.ndarray) else array[:]

@@ -98,6 +98,28 @@ def covered_frames(raw: RawFeatures, config: DataConfig, fps: float, duration_se
     return duration_sec * fps
 
 
+def read_finite(item: Item, start: int = 0, stop: int | None = None) -> Tensor:
+    """Features of an item that a network can take, (C, T) float32.
+
+    Args:
+        item: the whole recording, with or without its features read.
+        start, stop: steps of its grid, as of a slice.
+
+    Raises:
+        ValueError: the file cannot be read, or a value is not finite in float32; the message names file and step.
+    """
+    features = item.features[:, start:stop]
+    finite = torch.isfinite(features).all(dim=0)
+    if not finite.all():
+        name, step = f"features of '{item.video}'", start + int(finite.int().argmin())
+        if isinstance(item.features, GridFeatures):
+            name, step = str(item.features.raw.paths[0]), step * item.features.every
+            if item.features.resize:  # which spreads it
+                step = int(np.isfinite(item.features.raw.rows()).all(axis=1).argmin())
+        raise ValueError(f"{name}: NaN or infinite at step {step}; extract it again")
+    return features
+
+
 class Dataset(torch.utils.data.Dataset):
     """The videos of some subsets as items, in the annotation file's order.
 

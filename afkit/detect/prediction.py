@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.data.batches import collate, padded_batch_length
+from afkit.data.feature_formats import REAL
 from afkit.data.features import RawFeatures
-from afkit.data.items import Dataset, GridFeatures, Item
+from afkit.data.items import Dataset, GridFeatures, Item, read_finite
 from afkit.detect.decoding import Candidates, decode_batch
 from afkit.detect.suppression import Kept, nms_batch
 from afkit.detect.windows import window_candidates
@@ -35,7 +37,8 @@ def predict(
     Args:
         model: a network built from the recipe; put into eval mode.
         recipe: time grid, decoding and NMS.
-        features: (T, C) as on disk; an array, or something that is sliced like one (a memory map, an HDF5 array).
+        features: (T, C) as on disk; an array, or something that is sliced like one (a memory map, an HDF5 array), or a
+            tensor. Real numbers of any type; truth values count as 0 and 1.
         fps: frames per second; None: the recipe's.
         duration: seconds, the end to which detections are clipped; None: not clipped there.
         video: id for the result.
@@ -47,11 +50,10 @@ def predict(
         DataFrame video, start_sec, end_sec, label (label id), score, by descending score.
 
     Raises:
-        ValueError: features of another width, a frame rate or duration that is needed and not given, or too small
-            windows.
+        ValueError: features of another width or of no real numbers, one that is NaN, infinite or beyond float32, a
+            frame rate or duration that is needed and not given, or too small windows.
     """
-    if not hasattr(features, "dtype"):
-        features = np.asarray(features, np.float32)
+    features = _real_array(features, video)
     width, shape = sum(recipe.data.input_dims), tuple(features.shape)
     if len(shape) != 2 or shape[1] != width or shape[0] == 0:
         raise ValueError(f"features of '{video}' must be (T, {width}) for recipe '{recipe.name}', not {shape}")
@@ -64,9 +66,21 @@ def predict(
     if recipe.data.stride_frames <= 0 and duration is None:
         raise ValueError(f"recipe '{recipe.name}' has features of fixed length; give the duration in seconds")
     duration = None if duration is None else float(duration)
-    grid = GridFeatures(RawFeatures([features], ["features"], video), recipe.data, fps, duration)
+    grid = GridFeatures(RawFeatures([features], [f"features of '{video}'"], video), recipe.data, fps, duration)
     item = Item(video, grid, None, None, fps, duration, grid.stride, grid.num_frames)
     return detect_in_windows(model, recipe, item, window_steps) if window_steps else detect_items(model, recipe, [item])
+
+
+def _real_array(features: Any, video: str) -> Any:
+    """Features as an array, or as what is sliced like one; a ValueError where they are no real numbers."""
+    if isinstance(features, Tensor):
+        features = features.detach().cpu()
+        features = features.resolve_conj().numpy() if features.is_complex() else features.float().numpy()
+    elif not hasattr(features, "dtype"):
+        features = np.asarray(features)
+    if features.dtype.kind not in REAL:
+        raise ValueError(f"features of '{video}' must be real numbers, not of the type {features.dtype}; convert them")
+    return features
 
 
 def predict_dataset(
@@ -93,7 +107,7 @@ def predict_dataset(
         DataFrame video, start_sec, end_sec, label, score; videos in the data set's order.
 
     Raises:
-        ValueError: a feature file cannot be read, or too small windows.
+        ValueError: a feature file cannot be read or holds what is not finite, or too small windows.
     """
     tables = []
     size = 1 if window_steps else batch_size
@@ -120,10 +134,14 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
 
     Returns:
         DataFrame video, start_sec, end_sec (seconds), label, score, by falling score in each recording.
+
+    Raises:
+        ValueError: features that are not finite.
     """
     model.eval()
     device = next(model.parameters()).device
-    batch = collate(items, padded_steps(max(item.features.shape[1] for item in items), recipe))
+    read = [item._replace(features=read_finite(item)) for item in items]
+    batch = collate(read, padded_steps(max(item.features.shape[1] for item in items), recipe))
     candidates = decode_batch(model(batch.features.to(device), batch.mask.to(device)), recipe)
     return to_table(suppress(candidates, recipe, backend), items)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from afkit.config import Recipe
 from afkit.data.batches import collate
-from afkit.data.items import Item
+from afkit.data.items import Item, read_finite
 from afkit.detect.prediction import padded_steps
 from afkit.detect.windows import Window, plan_windows
 from afkit.model.actionformer import padded_length
@@ -31,7 +31,7 @@ def score_curves(model: nn.Module, recipe: Recipe, item: Item, window_steps: int
         (T,) float64 seconds of the middle of each step; (T, K) float32 scores, after the sigmoid.
 
     Raises:
-        ValueError: a feature file cannot be read, or too small windows.
+        ValueError: a feature file cannot be read or holds what is not finite, or too small windows.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -43,7 +43,7 @@ def score_curves(model: nn.Module, recipe: Recipe, item: Item, window_steps: int
     for start, own_from, own_to in windows:
         if own_from >= steps:
             break  # the rest is padding
-        batch = collate([item._replace(features=item.features[:, start : start + size])], size)
+        batch = collate([item._replace(features=read_finite(item, start, start + size))], size)
         out = model(batch.features.to(device), batch.mask.to(device))
         for level, stride, logits, mask, points in zip(levels, strides, out.logits, out.masks, out.points, strict=True):
             position = points[:, 0] + start  # (T_l,) on the grid of the recording

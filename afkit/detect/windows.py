@@ -18,7 +18,7 @@ from torch import nn
 
 from afkit.config import Recipe
 from afkit.data.batches import collate
-from afkit.data.items import Item
+from afkit.data.items import Item, read_finite
 from afkit.detect.decoding import Candidates, Level, decode_level, join_levels
 from afkit.model.actionformer import padded_length
 
@@ -133,7 +133,7 @@ def window_candidates(model: nn.Module, recipe: Recipe, item: Item, window_steps
     for start, own_from, own_to in windows:
         if own_from >= steps:
             break  # the rest is padding
-        batch = collate([item._replace(features=item.features[:, start : start + size])], size)
+        batch = collate([item._replace(features=read_finite(item, start, start + size))], size)
         out = model(batch.features.to(device), batch.mask.to(device))
         found = []
         for logits, offsets, mask, points in zip(out.logits, out.offsets, out.masks, out.points, strict=True):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pandas as pd
 
 from afkit.config import nearest
@@ -30,7 +29,6 @@ from afkit.runs.recordings import Recording, find_recordings
 from afkit.runs.trained import Trained, read_trained
 
 LOG = "predicted.jsonl"
-ROWS_AT_ONCE = 65536
 PROGRESS_SEC = 10.0
 MOST_SHOWN = 20
 
@@ -132,12 +130,6 @@ def detect(trained: Trained, recording: Recording) -> pd.DataFrame:
     width = sum(recipe.data.input_dims)
     if raw.width != width:
         raise ValueError(f"{raw.paths[0]} has {raw.width} numbers in a vector, recipe '{recipe.name}' takes {width}")
-    for start in range(0, len(raw), ROWS_AT_ONCE):
-        finite = np.isfinite(raw.rows(start, start + ROWS_AT_ONCE)).all(axis=1)
-        if not finite.all():
-            raise ValueError(
-                f"{raw.paths[0]}: NaN or infinite at step {start + int(finite.argmin())}; extract it again"
-            )
     end_sec = ((len(raw) - 1) * recipe.data.stride_frames + recipe.data.num_frames) / fps
     grid = GridFeatures(raw, recipe.data, fps, end_sec)
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)

@@ -10,6 +10,7 @@ from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_
 import afkit
 from afkit.data.items import Dataset, Item
 from afkit.detect.prediction import COLUMNS, detect_items, predict, predict_dataset
+from afkit.detect.score_curves import score_curves
 from afkit.model.actionformer import build_model
 from afkit.segments import sec_to_grid
 
@@ -237,3 +238,93 @@ def test_the_batch_size_changes_nothing_but_the_steps(model, tmp_path):
     assert batched["video"].tolist() == alone["video"].tolist()
     for video in set(alone["video"]):
         assert_same_detections(*(parts(table[table["video"] == video]) for table in (batched, alone)))
+
+
+# ---- which features are taken
+
+
+def changed(value, dtype=np.float64):
+    """FEATURES with one other value in step 7."""
+    features = FEATURES.astype(dtype)
+    features[7, 2] = value
+    return features
+
+
+class Opened:
+    """What is sliced like an array, as one in HDF5."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, rows):
+        return self.array[rows]
+
+
+@pytest.mark.parametrize("window_steps", [0, 64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Opened])
+def test_features_that_are_not_finite_are_refused(model, value, window_steps, kind):
+    with pytest.raises(ValueError, match="features of 'v': NaN or infinite at step 7; extract it again"):
+        predict(model, tiny_recipe(), kind(changed(value)), fps=10, video="v", window_steps=window_steps)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Opened])
+def test_complex_features_are_refused(model, kind):
+    with pytest.raises(ValueError, match=r"features of 'v' must be real numbers, not .*complex"):
+        predict(model, tiny_recipe(), kind(changed(1j, np.complex64)), fps=10, video="v")
+
+
+@pytest.mark.parametrize("dtype", [object, str, "S8", "datetime64[s]", "timedelta64[s]", [("a", "f4")]])
+def test_features_that_are_no_numbers_are_refused(model, dtype):
+    with pytest.raises(ValueError, match="features of 'v' must be real numbers, not "):
+        predict(model, tiny_recipe(), FEATURES.astype(int).astype(dtype), fps=10, video="v")
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.int64, np.float16, np.float64, ">f4"])
+@pytest.mark.parametrize("kind", [np.asarray, Opened])
+def test_numbers_of_any_type_count_as_what_they_are(model, dtype, kind):
+    features = (4 * FEATURES).astype(np.int8).clip(0).astype(dtype)
+    expected = predict(model, tiny_recipe(), features.astype(np.float32), fps=10)
+    pd.testing.assert_frame_equal(predict(model, tiny_recipe(), kind(features), fps=10), expected)
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int32, torch.bool]
+)
+def test_a_tensor_is_taken_with_its_values_alone(model, dtype):
+    features = torch.from_numpy(FEATURES).round().to(dtype)
+    if dtype.is_floating_point:
+        features.requires_grad_()
+    expected = predict(model, tiny_recipe(), features.detach().float().numpy(), fps=10)
+    pd.testing.assert_frame_equal(predict(model, tiny_recipe(), features, fps=10), expected)
+
+
+@pytest.mark.parametrize("window_steps", [0, 64])
+def test_a_file_with_features_that_are_not_finite_is_named(model, tmp_path, window_steps):
+    write_tiny_data(tmp_path)
+    path = tmp_path / "tiny" / "features" / "video7.npy"
+    features = np.load(path)
+    features[11, 3] = np.nan
+    np.save(path, features)
+    dataset = Dataset(tiny_recipe().data, tmp_path, ["test"])
+    with pytest.raises(ValueError, match=r"video7\.npy: NaN or infinite at step 11; extract it again"):
+        predict_dataset(model, tiny_recipe(), dataset, window_steps=window_steps)
+    with pytest.raises(ValueError, match=r"video7\.npy: NaN or infinite at step 11; extract it again"):
+        score_curves(model, tiny_recipe(), dataset.unread(1))
+
+
+@pytest.mark.parametrize("setting", [{"data__downsample": 3}, {"data__resize": True}])
+def test_the_step_is_that_of_the_file(model, setting):
+    features = changed(np.nan)
+    features[9] = np.nan
+    step = 9 if "data__downsample" in setting else 7  # of every third step, the others are not looked at
+    with pytest.raises(ValueError, match=f"at step {step};"):
+        predict(model, tiny_recipe(**setting), features, fps=10)
+
+
+def test_an_item_that_was_read_is_looked_at_as_well(model, tmp_path):
+    write_tiny_data(tmp_path)
+    item = Dataset(tiny_recipe().data, tmp_path, ["test"])[0]
+    item.features[2, 9] = torch.inf
+    with pytest.raises(ValueError, match="features of 'video6': NaN or infinite at step 9; extract it again"):
+        detect_items(model, tiny_recipe(), [item])
