@@ -90,7 +90,7 @@ def _remedy(counts: Mapping[str, int], many: Sequence[str], number: int, asked: 
         remedies.append(f"repair {few} with --fix (fix=True)")
     elif many:
         shares = ", ".join(f"{counts[kind]} of {number} rows are of the kind {kind}" for kind in many)
-        named = " ".join(f"--fix={kind}" for kind in many)
+        named = " ".join(["--fix"] * (len(counts) > len(many)) + [f"--fix={kind}" for kind in many])
         why = "more than --fix alone repairs; look whether columns and unit are right"
-        remedies.append(f"repair {sum(counts.values())} with --fix {named} ({shares}, {why})")
+        remedies.append(f"repair {sum(counts.values())} with {named} ({shares}, {why})")
     return ", or ".join(remedies)

@@ -13,6 +13,8 @@ from afkit.data.import_rows import Recording, to_time
 LONGEST_SEC = 3600  # whole numbers above it, with nothing else to tell the unit by, are a question
 _USED = (0.1, 1.05)  # between which share of a recording's duration its last action ends, if the unit is right
 COUNTED = ("frames", "samples", "index")
+_USED_BY_RATE = 0.55  # likewise where a frame rate in the file counts: another is often half or double of it
+_LEAST_RECORDINGS = 5  # to judge a rate by
 _SAME = 0.02  # relative difference of times that are the same
 
 
@@ -67,12 +69,25 @@ def in_seconds(
         counted = np.array([bool({*units} & {"frames", "samples"})] * len(rows))
         whole = (np.floor(start) == start) & (np.floor(end) == end) & ~start_clock
         odd = counted & np.isfinite(start + end) & ~whole
+        if counted.any() and rate is None:
+            _check_rate(source, rows, finish, known)
         span = _spans(way, rows, "seconds", known, rate) if way.span and way.span[1] not in COUNTED else np.nan
         made = rows.assign(start=begin, end=finish, whole=whole, mixed=odd, span=span)
         tables.append(made[made["kept"] & ~made["empty"]])
     if not tables:
         return pd.DataFrame(columns=["video", "start", "end", "span"]), told
     return pd.concat(tables, ignore_index=True), list(dict.fromkeys(told))
+
+
+def _check_rate(source: Path, rows: pd.DataFrame, end: np.ndarray, known: Mapping[str, Recording]) -> None:
+    """Ask where a frame rate in the file lets the last actions of most recordings end long before the recordings."""
+    durations = rows["video"].map(lambda video: known[video].duration if video in known else None).astype(float)
+    shares = (pd.Series(end) / durations.to_numpy()).groupby(rows["video"].to_numpy()).max().dropna()
+    if len(shares) >= _LEAST_RECORDINGS and shares.median() < _USED_BY_RATE:
+        raise ValueError(
+            f"{source}: by the frame rate that the files tell, the last actions end after {100 * shares.median():.0f} "
+            "% of their recordings (median), so the labels may count frames of another rate; give theirs with --rate"
+        )
 
 
 def _runs(rows: pd.DataFrame, known: Mapping[str, Recording], rate: float | None) -> pd.DataFrame:
@@ -219,7 +234,8 @@ def _by_duration(
         except ValueError:
             continue
         shares = pd.Series((end * factors / durations)[told]).groupby(rows["video"][told].to_numpy()).max()
-        if unit != "samples" and _USED[0] < shares.median() and (shares <= _USED[1]).mean() >= 0.95:
+        least = _USED[0] if UNITS[unit] else _USED_BY_RATE
+        if unit != "samples" and least < shares.median() and (shares <= _USED[1]).mean() >= 0.95:
             fitting.append(unit)
     if len(fitting) != 1:
         video = max(lasting, key=lambda video: latest[video])

@@ -301,3 +301,36 @@ def test_a_stride_that_is_wrong_for_much_of_the_data(root):
         np.save(path, np.repeat(np.load(path), 2, axis=0))
     found = errors(root)["wrong stride or frame rate"]
     assert found.startswith("features of 3 of 8 videos cover 1.9") and "a stride of 1.9" in found
+
+
+def test_actions_shorter_than_a_step_of_the_features_are_noted(root):
+    step = STRIDE / FPS
+    change_video(root, "video1", annotations=rows((1, 1 + 0.9 * step), (3, 3 + 1.1 * step)))
+    finding = only_finding(root)
+    assert (finding.level, finding.check) == ("note", "actions shorter than a step")
+    assert "annotation 0: segment 1 to" in finding.message and f"({step:g} s)" in finding.message
+
+
+def test_labels_that_look_alike_are_noted(root):
+    database = read_database(root)
+    for entry in database.values():
+        for row in entry["annotations"]:
+            row["label"] = {0: "Preparação", 1: "Preparacao", 2: "cut"}[row["label_id"]]
+    for name, entry in database.items():
+        change_video(root, name, annotations=entry["annotations"])
+    finding = only_finding(root)
+    assert (finding.level, finding.check) == ("note", "labels that look alike")
+    assert "'Preparacao' and 'Preparação'" in finding.message
+
+
+def test_people_in_training_and_test_are_noted(root):
+    path = root / "tiny" / "annotations.json"
+    for number in (0, 7):  # one of the training, one of the test
+        for file in [path, *(root / "tiny").rglob(f"video{number}.npy")]:
+            if file == path:
+                file.write_text(file.read_text().replace(f'"video{number}"', f'"s01_{number}"'))
+            else:
+                file.rename(file.with_name(f"s01_{number}.npy"))
+    finding = only_finding(root)
+    assert (finding.level, finding.check) == ("note", "people in training and test")
+    assert "recordings of 's01', as s01_0 and s01_7, are in training and test" in finding.message

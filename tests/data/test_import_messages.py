@@ -91,9 +91,7 @@ def many(wrong, right, bad="a,{1},{0},x", good="a,{0},{1},x"):
 def test_fix_repairs_few_rows_and_asks_before_it_changes_many(bring, tmp_path):
     message = refused(tmp_path, bring, many(20, 80), fix=True)
     assert "20 problems" in message and "(20 reversed)" in message
-    assert (
-        "repair 20 with --fix --fix=reversed (20 of 101 rows are of the kind reversed, more than --fix alone" in message
-    )
+    assert "repair 20 with --fix=reversed (20 of 101 rows are of the kind reversed, more than --fix alone" in message
     assert len(segments(bring(many(20, 80), fix=["", "reversed"]))["a"]) == 100
     (tmp_path / "out" / "mine.json").unlink()
     assert len(segments(bring(many(5, 95), fix=True))["a"]) == 100

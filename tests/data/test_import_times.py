@@ -113,3 +113,18 @@ def test_few_times_beyond_the_recordings_are_a_fault_and_no_other_unit(bring, tm
 def test_a_length_beside_start_and_end_may_be_the_recordings(bring):
     file = bring(table("video,start,end,length,label", "a,2,4.5,30,x", "a,5,7,30,x", "b,0.5,1,20,y", "b,1,2.5,20,y"))
     assert {name: video.duration_sec for name, video in file.videos.items()} == {"a": 30.0, "b": 20.0}
+
+
+def test_a_frame_rate_of_the_videos_may_be_another_than_that_of_the_labels(bring, tmp_path):
+    videos = "abcde"
+    text = table(
+        "video,start_frame,end_frame,label",
+        *(f"{video},{30 * i},{30 * i + 300},x" for video in videos for i in (0, 50)),
+    )
+    listed = "video,duration,fps\n" + "".join(f"{video},62,60\n" for video in videos)
+    message = refused(tmp_path, bring, text, recordings=listed)
+    assert "the last actions end after 48 % of their recordings (median)" in message and "--rate" in message
+    assert segments(bring(text, recordings=listed, rate=30))["a"] == [(0.0, 10.0, "x"), (50.0, 60.0, "x")]
+    (tmp_path / "out" / "mine.json").unlink()
+    (tmp_path / "out").rmdir()
+    assert "--unit" in refused(tmp_path, bring, text.replace("_frame", ""), recordings=listed)

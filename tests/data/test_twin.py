@@ -433,7 +433,6 @@ def test_a_twin_of_an_annotation_file(tmp_path):
     ("changes", "match"),
     [
         ({"duration": None}, "'b' has no duration; add 'duration'"),
-        ({"duration": 1e9}, "'b' has no duration"),
         ({"fps": None}, "'b' has no frame rate"),
         ({"name": "../b"}, "'../b' has an id that cannot name a file"),
         ({"name": "b\n"}, "none that cannot be shown"),
