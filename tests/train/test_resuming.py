@@ -177,7 +177,8 @@ def test_another_way_of_computing_is_said(data, tmp_path, told_each_step, capsys
         start(data, tmp_path, steps=5, on_progress=stop_after(6))
     capsys.readouterr()
     start(data, tmp_path, execution=Execution(precision="bf16", workers=1))
-    assert capsys.readouterr().out == "afkit: precision was fp32 up to step 5 and is bf16 from here on\n"
+    said = "afkit: precision was fp32 up to step 5 and is bf16 from here on\nafkit: training goes on after step 5\n"
+    assert capsys.readouterr().out == said
 
 
 # ---- what is refused
@@ -228,8 +229,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_named(data, finished, tm
         with pytest.raises(LostMachineError):
             start(data, tmp_path, on_progress=stop_after(5))
         said = capsys.readouterr().out.splitlines()
-        assert len(said) == 1 and "step000000008.pt is not a readable checkpoint" in said[0]
+        assert len(said) == 2 and "step000000008.pt is not a readable checkpoint" in said[0]
         assert said[0].endswith("; going on from step000000004.pt")
+        assert said[1] == "afkit: training goes on after step 4"
     table = start(data, tmp_path, steps=5, on_progress=lambda table: rows.append(checkpoints_in(tmp_path)))
     assert rows[:6] == [[4, 8]] + [[4, 5]] * 5, "the damaged one does not outlive the next"
     assert_same_training(tmp_path, table, finished)
