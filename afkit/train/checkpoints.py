@@ -4,7 +4,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,7 @@ class Checkpoints:
         return False
 
     def _restore(self, content: dict[str, Any], state: TrainingState, path: Path) -> None:
-        same_recipe = json.loads(content["recipe"]) == json.loads(self._recipe.model_dump_json())
-        if not same_recipe or content["seed"] != self._seed:
+        if not self._is_recipe(content["recipe"]) or content["seed"] != self._seed:
             raise ValueError(f"{path} is of another recipe or seed; use another run folder, or delete it to start anew")
         try:
             for name in PARTS:
@@ -110,6 +109,12 @@ class Checkpoints:
             before, now = execution.get(name, False), getattr(self._execution, name)
             if before != now:
                 _say(f"{name} was {before} up to step {state.step} and is {now} from here on")
+
+    def _is_recipe(self, text: str) -> bool:
+        """Whether JSON holds this training's recipe; settings that it lacks, being newer, have their defaults."""
+        with suppress(ValueError):
+            return Recipe.model_validate_json(text) == self._recipe
+        return False
 
     def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:
         rank, ranks = world()

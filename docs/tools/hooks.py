@@ -98,7 +98,7 @@ def table_of_settings() -> str:
         for name, field in cls.model_fields.items():
             line = next(line for line in lines if line.startswith(f"    {name}: "))
             kind = line.partition("  # ")[0].partition(": ")[2].partition(" = ")[0]
-            kind = re.sub(r"Literal\[(.*?)\]", r"\1", kind)
+            kind = re.sub(r"Literal\[(.*?)\]", r"\1", re.sub(r"\b(Width|Window)\b", "int", kind))
             default = "needed" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
             what = line.partition("  # ")[2]
             rows.append(f"| `{section}.{name}` | `{kind}` | {default} | {what} |".replace(" | None`", " or None`"))

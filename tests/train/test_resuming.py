@@ -197,6 +197,16 @@ def test_the_checkpoint_of_another_training_is_refused(data, finished, tmp_path)
     assert files_below(tmp_path) == [LAST]
 
 
+def test_a_checkpoint_from_before_a_setting_was_there_is_of_the_same_recipe(data, tmp_path, finished):
+    content = torch.load(finished[0] / LAST, weights_only=True)
+    recipe = json.loads(content["recipe"])
+    del recipe["optim"]["extra_epochs"], recipe["model"]["head_kernel"]
+    path = tmp_path / LAST
+    path.parent.mkdir(parents=True)
+    torch.save(content | {"recipe": json.dumps(recipe)}, path)
+    assert len(start(data, tmp_path)) == 12
+
+
 def damaged(whole):
     """Contents of a checkpoint file that cannot be gone on from."""
     yield b""
