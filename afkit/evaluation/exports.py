@@ -36,7 +36,8 @@ def export_detections(
 ) -> list[Path]:
     """Write detections that are to be looked at or worked with; choose them by `apply_thresholds` first.
 
-    `csv` is one table (detections.csv: video, start_sec, end_sec, label, name, score, exact), `json` one file in the
+    `csv` is one table (detections.csv: video, start_sec, end_sec, label, name, score, exact; ids and names as they are,
+    also those that a spreadsheet takes for formulas), `json` one file in the
     result format of ActivityNet (detections.json, exact). The others are one file per video, in a folder named after
     the format: `srt` and `vtt` subtitles (SubRip, WebVTT) and `elan`, tab-delimited text (tier, begin, end,
     annotation) for ELAN's "Import CSV / Tab-delimited Text". Their times are rounded to milliseconds, from 0 on, and

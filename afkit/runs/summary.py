@@ -56,6 +56,7 @@ HEADINGS = {
     "peak_memory_mb": "peak memory [MB]",
     "label_remap": "label numbering",
 }
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # what formulas begin with; the last are full-width
 MOST_NAMES = 4  # of subsets in the name of a setting
 MEMORY = "train/memory_mb"  # tag in the event files
 
@@ -127,11 +128,21 @@ def for_readers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 def write_summary(path: str | Path, table: pd.DataFrame) -> None:
     """Write the table of `summarise_runs` as CSV, whole or not at all.
 
+    It is for people and their spreadsheets: a text that one would take for a formula begins with an apostrophe.
+
     Raises:
         OSError: the folder cannot be written to.
     """
     with atomic_open(path) as file:
-        table.to_csv(file, index=False, float_format="%.6g")
+        table.map(_as_text).to_csv(file, index=False, float_format="%.6g")
+
+
+def _as_text(cell: Any) -> Any:
+    """A text in one line that is no formula; any other cell as it is."""
+    if not isinstance(cell, str):
+        return cell
+    text = " ".join(cell.split())
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """One row per run, one per setting, what it cost; blank cells where a run of another version lacks something."""
 
+import csv
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -191,6 +193,22 @@ def test_the_file_has_all_rows_and_no_path_of_the_machine(tmp_path):
     assert again["run"].tolist() == ["a", "b"] and again["average_map_percent"].iloc[0] == 50
     assert again["changed"].iloc[0] == "decode.score_file=…/y.json"
     assert str(tmp_path) not in text and "/x/" not in text
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "a\r=", "\uff1d"])
+def test_a_spreadsheet_executes_nothing_that_a_run_folder_says(tmp_path, first):
+    """It would take a cell for a formula. Numbers stay numbers, below 0, too."""
+    error = f"{first}HYPERLINK(A1)"
+    folder = write_run(tmp_path / f"{first}a", weights=error, overrides={f"{first}cmd": 1}, name=f"{first.strip()}b")
+    change_json(folder / "run.json", git={"commit": error})
+    table = summary(tmp_path, folder).assign(difference_percent=-1.5)
+    write_summary(tmp_path / "s.csv", table)
+    with (tmp_path / "s.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    mark = "" if first.startswith("a") else "'"
+    assert row["run"] == f"{mark}{' '.join(first.split())}a" and row["changed"].startswith(f"{mark}{first.strip()[0]}")
+    formulas = {name for name, text in row.items() if re.match(r"\s*[=+@\uff1d-]", text)}
+    assert formulas == {"difference_percent"} and row["difference_percent"] == "-1.5"
 
 
 def test_settings_of_a_recipe_file_count_as_changes(tmp_path):
