@@ -18,7 +18,7 @@ _FIRST = re.compile(r"(?!(?:cam|camera|view|gopro|v|video|clip|seq|fold|set)\d+$
 def alike_labels(labels: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of labels that differ by accents only, or by one letter as in a typing error.
 
-    Those that differ in digits, in their first letter, or have fewer than five letters, are not among them.
+    Those that differ in digits or in their first letter, or have fewer than five letters, are not among them.
 
     Examples:
         >>> alike_labels(["Preparação", "Preparacao", "walk 1", "walk 2", "jumping", "jumpng"])
@@ -36,7 +36,7 @@ def alike_labels(labels: Iterable[str]) -> list[tuple[str, str]]:
 
 def _alike(one: str, other: str) -> bool:
     """Whether two texts are equal, or one letter is missing, another, or exchanged with its neighbour."""
-    if re.findall(r"\d+", one) != re.findall(r"\d+", other) or one[0] != other[0]:
+    if re.findall(r"\d+", one) != re.findall(r"\d+", other):
         return False
     if len(one) != len(other):  # they share a key, so that one sign is missing
         short, long = sorted((one, other), key=len)
