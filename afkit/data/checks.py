@@ -9,10 +9,11 @@ import pandas as pd
 
 from afkit.config import DataConfig
 from afkit.data.annotations import UNKNOWN_DURATION_SEC, AnnotationFile, Video, frames_per_second, read_annotations
-from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts
+from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
 
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong
+MISSING = "missing features"  # a check
 OUTSIDE_SEC = 1.0  # by which real annotations may exceed a video before it is worth a note
 
 
@@ -40,13 +41,16 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
     """
     annotations = read_annotations(locate(root, config.annotations))
     videos = annotations.of_subsets([*config.train_subsets, *config.test_subsets])
-    rows, findings = [], list(_label_gaps(annotations, config))
+    rows, missing, findings = [], set(), list(_label_gaps(annotations, config))
     for video in videos:
         findings += _check_annotations(annotations.path, video, config)
         steps, covered, found = _check_features(config, root, video)
         findings += found
+        missing |= {video.name for finding in found if finding.check == MISSING}
         rows.append((video.name, video.subset, video.duration_sec, steps, covered, len(video.labels)))
     table = pd.DataFrame(rows, columns=["video", "subset", "duration_sec", "steps", "covered", "actions"])
+    for subsets in (config.train_subsets, config.test_subsets):
+        findings += _check_missing(config, root, subsets, annotations.of_subsets(subsets), missing)
     return table, findings + list(_check_grid(config, annotations, table))
 
 
@@ -106,7 +110,7 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
     if not has_features(config, root, video.name):
         path = next(file for file in feature_files(config, root, video.name) if not file.is_file())
         level, remedy = ("note", "left out") if config.skip_missing else ("error", "add it, or set data.skip_missing")
-        return 0, np.nan, [Finding(level, "missing features", f"{path} does not exist for {where}; {remedy}")]
+        return 0, np.nan, [Finding(level, MISSING, f"{path} does not exist for {where}; {remedy}")]
     path = feature_files(config, root, video.name)[0]
     try:
         parts = read_parts(config, root, video.name)
@@ -133,6 +137,16 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
             remedy = "compare the file's duration and fps with the video"
             found.append(Finding("note", "features shorter or longer than the video", f"{message}; {remedy}"))
     return len(features), covered, found
+
+
+def _check_missing(
+    config: DataConfig, root: str | Path, subsets: list[str], videos: list[Video], missing: set[str]
+) -> Iterator[Finding]:
+    """More videos without features than a run may leave out; of none with features, `_check_grid` says more."""
+    names = [video.name for video in videos if video.name in missing]
+    reason = too_many_missing(config, root, subsets, names, len(videos))
+    if config.skip_missing and reason and len(names) < len(videos):
+        yield Finding("error", "too many missing features", reason)
 
 
 def _beyond_features(config: DataConfig, video: Video, path: Path, steps: int, fps: float) -> Iterator[Finding]:

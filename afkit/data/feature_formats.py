@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from afkit.files import MAX_RATIO, SMALL_BYTES
+from afkit.opening import check_plain, read_text
+from afkit.zips import zip_members
 
 HDF5 = (".hdf5", ".h5")
 SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
@@ -33,6 +35,7 @@ def open_array(path: Path, name: str, video: str) -> Any:
         ValueError: the file is missing, unreadable, or holds no table of real numbers; the message names it.
     """
     with named(path, video):
+        check_plain(path)
         array = _OPEN[path.suffix.lower()](path, name)
         if array.dtype.kind not in "biuf":
             raise ValueError(f"its values have the type {array.dtype}, which is no number")
@@ -49,6 +52,8 @@ def array_names(path: Path) -> list[str]:
     """
     import h5py
 
+    with named(path, path.stem):
+        check_plain(path)
     with named(path, path.stem), h5py.File(path, "r") as file:
         own = [name for name in file if isinstance(_link(file, name), h5py.HardLink)]
         return [name for name in own if file.get(name, getclass=True) is h5py.Dataset]
@@ -81,20 +86,18 @@ def named(path: str | Path, video: str) -> Iterator[None]:
 
 
 def _open_npy(path: Path, name: str) -> np.ndarray:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if isinstance(array, np.lib.npyio.NpzFile):
-        array.close()
+    if zip_members(path):
         raise ValueError("its content is not that of a .npy file")
-    return array
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _read_npz(path: Path, name: str) -> np.ndarray:
+    members = zip_members(path)
+    _refuse_bomb(sum(info.file_size for info in members), path.stat().st_size)
     archive = np.load(path, allow_pickle=False)
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError("its content is not that of a .npz file")
     with archive:
-        members = archive.zip.infolist()  # type: ignore[union-attr]  # there until it is closed
-        _refuse_bomb(sum(info.file_size for info in members), path.stat().st_size)
         return archive[_only(archive.files)]
 
 
@@ -181,7 +184,7 @@ def read_csv(path: Path, gaps: bool = False) -> np.ndarray:
         ValueError: no row, or one that is no row of (finite) numbers or is longer or shorter; the message names its
             line, not the file.
     """
-    lines = [(i, line) for i, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
+    lines = [(i, line) for i, line in enumerate(read_text(path, "utf-8-sig").splitlines(), 1) if line.strip()]
     first = lines[0][1] if lines else ""
     likely = max(",;\t", key=first.count)
     separator = likely if likely in first else None  # blanks

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from afkit import opening
+
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)\s*")
 NAMES = {  # of a field in other people's files, compared in lower case; the first that is there counts
     "video": ("video", "recording", "video_id", "video-id", "video_name", "file", "filename", "file name"),
@@ -79,7 +81,7 @@ def read_text(path: Path) -> str:
         ValueError: it cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return opening.read_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable text file ({error}); save it as UTF-8") from None
 

@@ -16,7 +16,8 @@ from afkit.data import hapt, watch
 from afkit.data.feature_formats import SUFFIXES, named, open_array, read_csv
 from afkit.data.features import locate
 from afkit.data.signals import Sensor, signal_features
-from afkit.files import read_json, scratch_folder, write_array, write_json
+from afkit.files import read_json, write_array, write_json
+from afkit.scratch import clear_scratch, scratch_folder
 
 SETTINGS = "signals.json"  # beside the features
 SIGNAL_SUFFIXES = (*SUFFIXES, ".txt")
@@ -64,7 +65,8 @@ def write_windows(
         rates_hz: samples per second of each.
         target: the folder to write; it must not exist.
         window, stride, rate_hz, normalise, fix: as of `afkit.data.signals.signal_features`; repairs are said.
-        say: receives a line per repair (at most 20), and the number of recordings.
+        say: receives a line per repair (at most 20), and the number of recordings; and one where another process makes
+            the folder, and is waited for.
 
     Returns:
         What signals.json says.
@@ -74,13 +76,13 @@ def write_windows(
             nothing is written then.
     """
     target = Path(target)
-    if target.exists():
-        raise ValueError(f"{target} exists; remove it, or name another folder")
+    _check_absent(target)
     recordings = _recordings([Path(folder) for folder in folders])
     repairs: list[str] = []
     problems: list[str] = []
     channels: list[int] = []  # of each sensor in the first recording that can be read
-    with scratch_folder(target) as part:
+    with scratch_folder(target, say) as part:
+        _check_absent(target)  # another process may have made it
         for name, paths in recordings.items():
             try:
                 sensors = [Sensor(str(path), read_signal(path), hz) for path, hz in zip(paths, rates_hz, strict=True)]
@@ -102,6 +104,12 @@ def write_windows(
         say(line)
     say(f"{len(recordings)} recordings, {settings.width} numbers in a feature vector")
     return settings
+
+
+def _check_absent(target: Path) -> None:
+    if target.exists():
+        clear_scratch(target)
+        raise ValueError(f"{target} exists; remove it, or name another folder")
 
 
 class SignalReader(NamedTuple):

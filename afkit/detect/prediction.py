@@ -93,8 +93,9 @@ def predict_dataset(
         DataFrame video, start_sec, end_sec, label, score; videos in the data set's order.
 
     Raises:
-        ValueError: a feature file cannot be read, or too small windows.
+        ValueError: a feature file cannot be read, too many are missing, or too small windows.
     """
+    dataset.check_missing()
     tables = []
     size = 1 if window_steps else batch_size
     for first in range(0, len(dataset), size):

@@ -24,7 +24,7 @@ from afkit.detect.windows import needed_window_steps
 from afkit.evaluation.exports import FORMATS, safe_names, write_recording
 from afkit.evaluation.operating_point import apply_thresholds
 from afkit.files import write_text
-from afkit.runs.lock import LOCK, locked
+from afkit.lock import LOCK, locked
 from afkit.runs.recordings import Recording, find_recordings
 from afkit.runs.trained import Trained, read_trained
 

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from afkit.config import Recipe
-from afkit.files import atomic_open, check_stored
+from afkit.files import atomic_open
 from afkit.train.distributed import check_same_everywhere, gather_objects, world
 from afkit.train.execution import Execution
 from afkit.train.state import TrainingState, random_state, seed_rank, set_random_state
+from afkit.zips import check_stored
 
 PARTS = ("model", "average", "criterion", "optimizer", "schedule", "metrics")
 OTHERS = ("step", "validation", "recipe", "seed", "execution", "random")
@@ -93,8 +94,7 @@ class Checkpoints:
         return False
 
     def _restore(self, content: dict[str, Any], state: TrainingState, path: Path) -> None:
-        same_recipe = json.loads(content["recipe"]) == json.loads(self._recipe.model_dump_json())
-        if not same_recipe or content["seed"] != self._seed:
+        if _completed(content["recipe"]) != self._recipe.model_dump_json() or content["seed"] != self._seed:
             raise ValueError(f"{path} is of another recipe or seed; use another run folder, or delete it to start anew")
         try:
             for name in PARTS:
@@ -120,13 +120,21 @@ class Checkpoints:
             _say(f"{len(states)} devices up to step {step} and {ranks} from here on, with new random masks")
 
 
+def _completed(recipe: str) -> str:
+    """A recipe in JSON with the defaults of the settings that its version of afkit did not have."""
+    try:
+        return Recipe.model_validate_json(recipe).model_dump_json()
+    except ValueError:
+        return recipe
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The content of a checkpoint; a ValueError where it is damaged, incomplete or something else."""
     try:
+        check_stored(path)
         with zipfile.ZipFile(path) as packed:  # torch itself does not look whether the bytes are still those written
             if packed.testzip() is not None:
                 raise ValueError("its bytes have changed")
-        check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         lacking = [name for name in (*PARTS, *OTHERS) if name not in content]
         if lacking:

@@ -101,7 +101,7 @@ def broken(root, kind):
 )
 def test_feature_files_that_do_not_fit(root, kind, level, check, message):
     broken(root, kind)
-    finding = only_finding(root)
+    finding = only_finding(root, data__max_missing=0.5)
     assert (finding.level, finding.check) == (level, check)
     assert message in finding.message and "video5" in finding.message
 
@@ -110,6 +110,23 @@ def test_missing_features_are_an_error_where_the_data_set_must_be_whole(root):
     broken(root, "missing")
     finding = only_finding(root, data__skip_missing=False)
     assert finding.level == "error" and "add it, or set data.skip_missing" in finding.message
+
+
+def test_more_missing_features_than_allowed_are_an_error_that_says_how_to_allow_them(root):
+    broken(root, "missing")
+    _, findings = inspect_data(tiny_recipe().data, root)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    assert len(errors) == 1 and errors[0] == (
+        f"1 of 6 videos of training have no features in {root / 'tiny/features'} (e.g. 'video5'), more than "
+        "data.max_missing = 0.1 allows; add them, or set data.max_missing=0.17"
+    )
+    assert only_finding(root, data__max_missing=0.17).level == "note", "as the message says"
+    assert only_finding(root, data__max_missing=1 / 6).level == "note"
+
+
+def test_without_any_features_one_error_says_so(root):
+    _, findings = inspect_data(tiny_recipe(data__prefix="other_").data, root)
+    assert [finding.check for finding in findings if finding.level == "error"] == ["no features at all"]
 
 
 def test_folders_of_unequal_length_are_noted(root):
