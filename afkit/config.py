@@ -38,6 +38,7 @@ class DataConfig(_Section):
     resize: bool = False  # resize each sequence linearly to max_seq_len (ActivityNet)
     clean_annotations: bool = False  # drop duplicate and empty annotations already when training (ActivityNet)
     skip_missing: bool = True  # leave out videos without features, instead of stopping
+    max_missing: float = Field(0.1, ge=0, le=1)  # share of the videos that may be left out so; more stop a run
     crop_min_overlap: float = Field(0.5, ge=0, le=1)  # share of an action to keep in a training crop
     crop_ratio: tuple[float, float] | None = (0.9, 1.0)  # random length of a crop, relative to the sequence
     tious: list[float] = Field(default=[0.3, 0.4, 0.5, 0.6, 0.7], min_length=1)  # tIoU thresholds of the evaluation

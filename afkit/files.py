@@ -6,16 +6,18 @@ import json
 import math
 import os
 import re
-import shutil
-import zipfile
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
+from afkit.lock import try_lock
+from afkit.opening import make_way, open_to_read, read_bytes
 from afkit.trust import check_trusted, is_common, is_of_another
 
 MAX_RATIO = 100  # unpacked size over packed size; neither features nor tables compress so well
@@ -48,6 +50,14 @@ def project_root() -> Path:
     return here
 
 
+def home_folder() -> Path | None:
+    """The user's home folder; None where the system knows neither it nor the user, as in many containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 @contextmanager
 def atomic_open(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that takes its name only when the block ends without an error.
@@ -65,83 +75,60 @@ def atomic_open(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, lock = _temporary_of(path)
+    temporary, descriptor, is_locked = _temporary_of(path)
     try:
-        with temporary.open("wb") as file:
+        with open(descriptor, "wb", closefd=not is_locked) as file:  # it is open
+            file.truncate()  # what a killed process left
             yield file
             file.flush()
             if sync:
-                os.fsync(file.fileno())
+                os.fsync(descriptor)
         temporary.replace(path)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        _name_in(error, path, temporary)
+        name_in(error, path, temporary)
         raise
     finally:
-        if lock is not None:
-            os.close(lock)
+        if is_locked:
+            os.close(descriptor)
 
 
-def _temporary_of(path: Path) -> tuple[Path, int | None]:
-    """The name to write under, beside `path`, and a lock to be held until it is renamed.
+def _temporary_of(path: Path) -> tuple[Path, int, bool]:
+    """The name to write under, beside `path`, its descriptor, and whether it is locked, to be closed after renaming.
 
-    The name is always the same, unless another process or thread is writing under it just now, or there are no locks.
+    The name is always the same, unless others are writing under it just now, or there are no locks.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    with suppress(OSError, ImportError):
-        lock = _locked(temporary)
-        if lock is not None:
-            return temporary, lock
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp"), None
-
-
-def _locked(path: Path) -> int | None:
-    """The descriptor of a file, made if missing, that is ours until it is closed; None where it is somebody else's."""
-    import fcntl  # not on Windows
-
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    temporary, own = path, f"{os.getpid()}-{threading.get_native_id()}"
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file), path.lstat()):  # else it was renamed in the meantime, or is a link
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except OSError:  # there are no locks here, so that nobody holds it
-        path.unlink(missing_ok=True)
-    os.close(file)
-    return None
+        with suppress(OSError):
+            for number in count():
+                temporary = path.with_name(f".{path.name}.{number}.tmp" if number else f".{path.name}.tmp")
+                make_way(temporary)
+                descriptor = try_lock(temporary)
+                if descriptor is not None:
+                    return temporary, descriptor, True
+        temporary = path.with_name(f".{path.name}.{own}.tmp")
+        temporary.unlink(missing_ok=True)
+        return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), False
+    except OSError as error:
+        name_in(error, path, temporary)
+        raise
 
 
-def _name_in(error: BaseException, path: Path, temporary: Path) -> None:
-    """Let an error of the system name what was to be written, where it names nothing or a temporary file."""
+def name_in(error: BaseException, path: Path, *temporary: Path) -> None:
+    """Let an error of the system name what was to be written.
+
+    Args:
+        error: any; one that is not of the system, or names another file, stays as it is.
+        path: what was to be written.
+        temporary: files and folders that are named in its place.
+    """
     if isinstance(error, OSError) and error.errno is not None:
         named = None if error.filename is None else Path(str(error.filename))
-        if named is None or named.is_relative_to(temporary):
+        if named is None or any(map(named.is_relative_to, temporary)):
             error.filename = str(path)
             del error.filename2  # of a renaming; None would be shown
-
-
-@contextmanager
-def scratch_folder(final: Path) -> Iterator[Path]:
-    """An empty folder beside `final`, to be renamed to it when complete; otherwise it goes when the block ends.
-
-    So do the parent folders that were made for it, as long as they are empty. An OSError of writing names `final`.
-    """
-    part = final.with_name(f".{final.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of an interrupted attempt
-    made = [parent for parent in part.parents if not parent.exists()]  # nearest first
-    try:
-        part.mkdir(parents=True)
-        yield part
-    except OSError as error:
-        _name_in(error, final, part)
-        raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        for parent in made:
-            with suppress(OSError):
-                parent.rmdir()
 
 
 def write_text(path: str | Path, text: str, sync: bool = True) -> None:
@@ -202,7 +189,7 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        data = _decompressed(path) if path.suffix == ".gz" else path.read_bytes()
+        data = _decompressed(path) if path.suffix == ".gz" else read_bytes(path)
         text = data.decode(json.detect_encoding(data))
         content = json.loads(text, object_pairs_hook=_distinct)
         if re.search(r"\\u[dD][89a-fA-F]", text):  # perhaps half of a character, which no other file can hold
@@ -216,8 +203,8 @@ def read_json(path: str | Path) -> Any:
 
 def _decompressed(path: Path) -> bytes:
     """The content of a .gz file, of which a small one can hold endless blanks."""
-    most = max(MAX_RATIO * path.stat().st_size, SMALL_BYTES)
-    with gzip.open(path) as file:
+    with open_to_read(path) as packed, gzip.open(packed) as file:
+        most = max(MAX_RATIO * os.fstat(packed.fileno()).st_size, SMALL_BYTES)
         data = file.read(most + 1)
     if len(data) > most:
         raise ValueError(f"it unpacks to more than {most} bytes")
@@ -269,16 +256,3 @@ def yaml_content(tree: Any, loader: Any, tags: Collection[str] = ()) -> Any:
         return loader("").construct_document(tree)
     except (ValueError, KeyError, TypeError, OverflowError) as error:  # e.g. of !!bool x, or a number of 5000 digits
         raise ValueError(f"line 1: a value that is not what its kind says ({error})") from None
-
-
-def check_stored(path: str | Path) -> None:
-    """Refuse a zip whose parts are longer than the file: tensors are stored as they are, so that it is a bomb.
-
-    Raises:
-        ValueError: it is one; the message does not name the file.
-    """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as packed:
-            total = sum(info.file_size for info in packed.infolist())
-        if total > Path(path).stat().st_size:
-            raise ValueError(f"its parts claim {total} bytes, more than it has")

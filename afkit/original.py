@@ -7,6 +7,7 @@ from typing import Any
 
 from afkit.config import Recipe, make_recipe
 from afkit.files import read_json, yaml_content
+from afkit.opening import read_text
 
 TUPLE = "tag:yaml.org,2002:python/tuple"
 # Where each key of the original goes. Left: section.key of the merged file; right: ours.
@@ -149,7 +150,7 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[str, Mapping[str, Any
     if not path.exists():
         raise ValueError(f"{path} does not exist; name a .yaml or .json configuration of the original")
     try:
-        config = read_json(path) if path.suffix == ".json" else _read_yaml(path, path.read_text(encoding="utf-8"))
+        config = read_json(path) if path.suffix == ".json" else _read_yaml(path, read_text(path))
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable configuration: {error}") from None
     if not isinstance(config, Mapping):

@@ -12,6 +12,7 @@ from typing import Any
 
 from afkit.config import SECTIONS, make_recipe, nearest
 from afkit.files import project_root, write_text, yaml_content
+from afkit.opening import read_text
 
 FOLDER = "recipes"  # of the project: its files are known by their names alone
 HINT = "see recipes/README.md"
@@ -123,7 +124,7 @@ def _load(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file."""
     yaml = _yaml()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_repeated_keys(path, tree)
         content = _content(path, tree)

@@ -13,7 +13,8 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from afkit.files import atomic_open, read_json, scratch_folder, write_array, write_json, write_json_gz, write_text
+from afkit.files import atomic_open, read_json, write_array, write_json, write_json_gz, write_text
+from afkit.scratch import scratch_folder
 
 
 def names(folder):

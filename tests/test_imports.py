@@ -12,10 +12,14 @@ import pytest
 import afkit
 
 PACKAGE = Path(afkit.__file__).parent
-BASE = {"trust", "files", "file_names", "limits", "shipped", "segments", "config"}  # import nothing but each other
-LAYERS = {  # room or module: what it may import; a room may import itself
+BASE = {"trust", "opening", "zips", "lock", "files", "scratch", "file_names", "limits", "shipped", "segments", "config"}
+LAYERS = {  # room or module: what it may import; a room may import itself. BASE imports nothing but each other
     "trust": set(),
-    "files": {"trust"},
+    "opening": set(),
+    "zips": {"opening"},
+    "lock": {"opening"},
+    "files": {"trust", "opening", "lock"},
+    "scratch": {"opening", "lock", "files"},
     "file_names": set(),
     "limits": set(),
     "shipped": set(),

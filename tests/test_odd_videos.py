@@ -48,7 +48,7 @@ def runs(tmp_path_factory):
     """The folders of two runs, made and compared by a sweep."""
     root = tmp_path_factory.mktemp("odd")
     write_odd_videos(root / "data")
-    recipe = tiny_recipe(optim__epochs=1, data__tious=[0.1, 0.3]).model_dump(mode="json")
+    recipe = tiny_recipe(optim__epochs=1, data__tious=[0.1, 0.3], data__max_missing=0.3).model_dump(mode="json")
     del recipe["name"]
     (root / "tiny.yaml").write_text(yaml.safe_dump(recipe))
     plan = {"recipes": [str(root / "tiny.yaml")], "seeds": SEEDS, "memory_gb": 0.1, "data_root": str(root / "data")}

@@ -121,15 +121,29 @@ def arrange(tree: str | Path, config: DataConfig, data_root: str | Path) -> Path
             f"is it the archive of this data set? Otherwise put its files into {target} by hand"
         )
     if missing:
-        _merge(source, target)
+        move_in(source, target, wanted[0], replace=False)
     return target
 
 
-def _merge(source: Path, target: Path) -> None:
-    """Move a file or folder; where both folders exist, what the target lacks."""
+def move_in(source: Path, target: Path, last: Path | None = None, replace: bool = True) -> None:
+    """Move the content of a folder into a data set's, a folder that this lacks as a whole, so that it appears at once.
+
+    Args:
+        source: on the same file system.
+        target: made if missing.
+        last: of the files, relative to both: the annotation file, without which a data set counts as missing. It comes
+            last, and an older one goes first. None: there is no such file.
+        replace: the files of the source take the place of older ones; else these stay.
+    """
+    if replace and last and (source / last).exists():
+        (target / last).unlink(missing_ok=True)
+    _move(source, target, source / (last or ""), replace)
+
+
+def _move(source: Path, target: Path, last: Path, replace: bool) -> None:
     if source.is_dir() and target.is_dir():
-        for child in sorted(source.iterdir()):
-            _merge(child, target / child.name)
-    elif not os.path.lexists(target):
+        for child in sorted(source.iterdir(), key=lambda child: (last.is_relative_to(child), child)):
+            _move(child, target / child.name, last, replace)
+    elif replace or not os.path.lexists(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
+        source.replace(target)

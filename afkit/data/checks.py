@@ -12,11 +12,12 @@ from afkit.config import DataConfig
 from afkit.data.alike import alike_labels, divided_people
 from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
 from afkit.data.durations import covered_sec
-from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts
+from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts, too_many_missing
 from afkit.data.widespread import LIMIT, Segments, outside, segment_errors, video_errors
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
 
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong
+MISSING = "missing features"  # a check
 
 
 class Finding(NamedTuple):
@@ -46,10 +47,11 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
     """
     annotations = read_annotations(locate(root, config.annotations))
     videos = annotations.of_subsets([*config.train_subsets, *config.test_subsets])
-    rows, segments = [], []
+    rows, segments, missing = [], [], set()
     findings = [*_label_gaps(annotations, config), *_check_alike(annotations, config)]
     for video in videos:
         steps, covered, of_features = _check_features(config, root, video)
+        missing |= {video.name for finding in of_features if finding.check == MISSING}
         fps = video.fps if config.fps is None else config.fps
         duration_sec = video.duration_sec
         if duration_sec is None and steps and config.stride_frames > 0:
@@ -66,6 +68,8 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
     notes = Counter(finding.check for finding in findings if finding.level == "note")
     widespread = [*segment_errors(Segments.join(segments), config.stride_frames), *video_errors(notes, len(videos))]
     findings += [Finding("error", check, f"{message} ({annotations.path})") for check, message in widespread]
+    for subsets in (config.train_subsets, config.test_subsets):
+        findings += _check_missing(config, root, subsets, annotations.of_subsets(subsets), missing)
     return table, findings + list(_check_grid(config, annotations, table)) + list(_check_subsets(config, table))
 
 
@@ -188,7 +192,7 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
         path = next((file for file in paths if not file.is_file()), None)
         lacks = f"{path} does not exist" if path else f"{paths[0]} has no array '{config.prefix}{video.name}'"
         level, remedy = ("note", "left out") if config.skip_missing else ("error", "add it, or set data.skip_missing")
-        return 0, np.nan, [Finding(level, "missing features", f"{lacks} for {where}; {remedy}")]
+        return 0, np.nan, [Finding(level, MISSING, f"{lacks} for {where}; {remedy}")]
     path = feature_files(config, root, video.name)[0]
     try:
         parts = read_parts(config, root, video.name)
@@ -213,6 +217,16 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
             remedy = "compare the file's duration and fps with the video"
             found.append(Finding("note", "features shorter or longer than the video", f"{message}; {remedy}"))
     return len(features), covered, found
+
+
+def _check_missing(
+    config: DataConfig, root: str | Path, subsets: list[str], videos: list[Video], missing: set[str]
+) -> Iterator[Finding]:
+    """More videos without features than a run may leave out; of none with features, `_check_grid` says more."""
+    names = [video.name for video in videos if video.name in missing]
+    reason = too_many_missing(config, root, subsets, names, len(videos))
+    if config.skip_missing and reason and len(names) < len(videos):
+        yield Finding("error", "too many missing features", reason)
 
 
 def _check_grid(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame) -> Iterator[Finding]:

@@ -15,7 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from afkit.files import check_stored, read_json, write_array, write_json
+from afkit.data.archives import move_in
+from afkit.files import read_json, write_array, write_json
+from afkit.scratch import alone
+from afkit.zips import check_stored
 
 STRIDE_FRAMES, WINDOW_FRAMES = 16, 32
 FPS_RANGE = (10, 100)  # outside it a clip's seconds and frames do not belong together
@@ -43,10 +46,12 @@ def convert_ego4d(
     features: Iterable[str] = FEATURES,
     num_classes: int = 110,
     on_clip: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Write `<data_root>/ego4d/annotations/ego4d.json` and `<data_root>/ego4d/<features>/<clip>.npy`.
 
-    Feature files that are there already are kept, so a conversion that was stopped goes on when it is started again.
+    Feature files that are there already are kept, so a conversion that was stopped goes on when it is started again. A
+    feature folder takes its name when all of its files are there.
 
     Args:
         source: the official download: moments_train.json, moments_val.json and perhaps moments_test_unannotated.json,
@@ -56,6 +61,7 @@ def convert_ego4d(
         features: folders to write; `omnivore_features` comes from `omnivore_video_swinl` or `omnivore`, and so on.
         num_classes: labels that the official files have; an id is the place in their alphabetical order.
         on_clip: called with the number of feature files done and the number of all.
+        say: receives a line where another process converts into the same folder, and is waited for.
 
     Returns:
         the numbers named in `COUNTS`, and "missing": the list of tensors that are not there.
@@ -74,15 +80,19 @@ def convert_ego4d(
     read = lru_cache(maxsize=1)(_read_tensor)  # the clips of a video follow each other
     jobs = [(name, clip) for name in folders for clip in clips]
     missing = {}
-    for done, (name, clip) in enumerate(jobs, start=1):
-        outcome = _write_features(folders[name], target / name, clip, read)
-        counts[outcome] += 1
-        if outcome == "missing":
-            missing[str(folders[name] / f"{clip.video}.pt")] = clip
-        if on_clip is not None:
-            on_clip(done, len(jobs))
-    database = {clip.name: clip.entry for clip in clips}
-    write_json(target / "annotations" / "ego4d.json", {"database": database})  # last: it marks a finished data set
+    with alone(target, say):
+        for done, (name, clip) in enumerate(jobs, start=1):
+            outcome = _write_features(folders[name], target / name, clip, read)
+            counts[outcome] += 1
+            if outcome == "missing":
+                missing[str(folders[name] / f"{clip.video}.pt")] = clip
+            if on_clip is not None:
+                on_clip(done, len(jobs))
+        for name in folders:
+            if _unfinished(target / name).is_dir():
+                move_in(_unfinished(target / name), target / name)
+        database = {clip.name: clip.entry for clip in clips}
+        write_json(target / "annotations" / "ego4d.json", {"database": database})  # last: it marks a finished data set
     return {key: counts[key] for key in COUNTS} | {"missing": list(missing)}
 
 
@@ -209,8 +219,9 @@ def _add_label_ids(clips: list[_Clip], num_classes: int) -> None:
 
 def _write_features(folder: Path, target: Path, clip: _Clip, read: Callable[[Path], np.ndarray]) -> str:
     """Write the features of a clip; whether they were "written", "kept" or are "missing"."""
-    whole, own, path = folder / f"{clip.video}.pt", folder / f"{clip.name}.pt", target / f"{clip.name}.npy"
-    if path.is_file():
+    whole, own, name = folder / f"{clip.video}.pt", folder / f"{clip.name}.pt", f"{clip.name}.npy"
+    path = _unfinished(target) / name
+    if path.is_file() or (target / name).is_file():
         return "kept"
     if not whole.is_file() and not own.is_file():
         return "missing"
@@ -221,6 +232,11 @@ def _write_features(folder: Path, target: Path, clip: _Clip, read: Callable[[Pat
         )
     write_array(path, features[slice(*clip.steps)] if whole.is_file() else features)
     return "written"
+
+
+def _unfinished(folder: Path) -> Path:
+    """Where the files of a feature folder wait until all are there."""
+    return folder.with_name(f".{folder.name}.part")
 
 
 def _read_tensor(path: Path) -> np.ndarray:

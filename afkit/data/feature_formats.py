@@ -12,6 +12,8 @@ import numpy as np
 from afkit.data.import_names import listed
 from afkit.data.number_tables import read_numbers
 from afkit.files import MAX_RATIO, SMALL_BYTES
+from afkit.opening import check_plain
+from afkit.zips import zip_members
 
 HDF5 = (".hdf5", ".h5")
 SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
@@ -35,6 +37,7 @@ def open_array(path: Path, name: str, video: str) -> Any:
         ValueError: the file is missing, unreadable, or holds no table of real numbers; the message names it.
     """
     with named(path, video):
+        check_plain(path)
         if path.suffix.lower() not in _OPEN:
             raise ValueError(f"the ending {path.suffix!r} is not read; save arrays with numpy.save, as {path.stem}.npy")
         array = _OPEN[path.suffix.lower()](path, name)
@@ -59,6 +62,8 @@ def array_names(path: Path) -> list[str]:
     """
     import h5py
 
+    with named(path, path.stem):
+        check_plain(path)
     with named(path, path.stem), h5py.File(path, "r") as file:
         own = [name for name in file if isinstance(_link(file, name), h5py.HardLink)]
         return [name for name in own if file.get(name, getclass=True) is h5py.Dataset]
@@ -91,20 +96,18 @@ def named(path: str | Path, video: str) -> Iterator[None]:
 
 
 def _open_npy(path: Path, name: str) -> np.ndarray:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if isinstance(array, np.lib.npyio.NpzFile):
-        array.close()
+    if zip_members(path):
         raise ValueError("its content is not that of a .npy file")
-    return array
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _read_npz(path: Path, name: str) -> np.ndarray:
+    members = zip_members(path)
+    _refuse_bomb(sum(info.file_size for info in members), path.stat().st_size)
     archive = np.load(path, allow_pickle=False)
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError("its content is not that of a .npz file")
     with archive:
-        members = archive.zip.infolist()  # type: ignore[union-attr]  # there until it is closed
-        _refuse_bomb(sum(info.file_size for info in members), path.stat().st_size)
         return archive[_only(archive.files)]
 
 

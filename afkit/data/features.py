@@ -1,5 +1,6 @@
 """Feature files: where they lie, and reading one video, or a part of it, as (T, C)."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,28 @@ def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
     return all(
         path.is_file() and (Path(folder).suffix not in HDF5 or holds_array(path, config.prefix + video))
         for folder, path in zip(config.features, feature_files(config, root, video), strict=True)
+    )
+
+
+def too_many_missing(
+    config: DataConfig, root: str | Path, subsets: Sequence[str], missing: Sequence[str], of: int
+) -> str:
+    """Why there are too few videos left without those that lack features, and what to do; "" where there are enough.
+
+    Args:
+        config: `max_missing`, and the feature folders.
+        root: data root.
+        subsets: whose videos they are.
+        missing: ids of the videos without features.
+        of: number of all videos of these subsets.
+    """
+    if len(missing) <= config.max_missing * of:
+        return ""
+    folders = ", ".join(str(locate(root, folder)) for folder in config.features)
+    return (
+        f"{len(missing)} of {of} videos of {', '.join(subsets)} have no features in {folders} (e.g. '{missing[0]}'), "
+        f"more than data.max_missing = {config.max_missing:g} allows; add them, or set data.max_missing="
+        f"{math.ceil(100 * len(missing) / of) / 100:g}"
     )
 
 

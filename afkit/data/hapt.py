@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from afkit.data.archives import move_in
 from afkit.data.prepared import write_stamp
 from afkit.data.signals import raw_windows
 from afkit.data.unpacking import unpack
-from afkit.files import read_json, scratch_folder, write_array, write_json
+from afkit.files import read_json, write_array, write_json
+from afkit.scratch import scratch_folder
 
 RATE_HZ = 50
 WINDOW_SAMPLES, STEP_SAMPLES = 50, 25  # of a feature vector, and between two
@@ -33,7 +35,7 @@ class _Recording(NamedTuple):
 
 
 def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], None] = print) -> Path:
-    """Write `<data_root>/hapt/` in the format of the big data sets.
+    """Write `<data_root>/hapt/` in the format of the big data sets; a finished folder is left as it is.
 
     Args:
         archive: the zip of the UCI repository, or a tar with the same files (RawData/, activity_labels.txt, and the
@@ -51,7 +53,9 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
             not the published ones; nothing is written then.
     """
     archive, folder = Path(archive), Path(data_root) / "hapt"
-    with scratch_folder(folder) as part:
+    with scratch_folder(folder, say) as part:
+        if all((folder / name).exists() for name in ("annotations/hapt.json", *SENSORS.values())):
+            return folder
         say(f"unpacking {archive.name}")
         raw = _raw_folder(archive, part)
         say("reading the recordings")
@@ -72,8 +76,7 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
         write_json(part / "annotations" / "hapt.json", {"database": database})
         _write_people(part / "annotations")
         write_stamp(part, "hapt")
-        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
-        part.rename(folder)
+        move_in(part, folder, last=Path("annotations/hapt.json"))
     return folder
 
 

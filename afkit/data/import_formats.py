@@ -15,6 +15,7 @@ from afkit.data.import_elan import SCORE, check_width, places, read_elan, scores
 from afkit.data.import_json import pair, read_json_table
 from afkit.data.import_names import listed
 from afkit.data.import_rows import Change, Table, is_empty, is_time, read_text
+from afkit.opening import read_bytes
 
 _OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",))  # the first that is there
 _CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
@@ -72,7 +73,7 @@ def _form_of(path: Path) -> str:
     if ending in (".json", ".srt", ".vtt"):
         return ending[1:]
     try:
-        text = path.read_bytes()[:4096].decode("utf-8-sig", errors="ignore").strip()
+        text = read_bytes(path)[:4096].decode("utf-8-sig", errors="ignore").strip()
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
     for endings, content, what in _ELSEWHERE:

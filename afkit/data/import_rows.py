@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from afkit import opening
+
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
 EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case
@@ -82,7 +84,7 @@ def read_text(path: Path) -> str:
         ValueError: it cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return opening.read_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable text file ({error}); save it as UTF-8") from None
 

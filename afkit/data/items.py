@@ -12,7 +12,7 @@ from torch import Tensor
 
 from afkit.config import DataConfig
 from afkit.data.annotations import Video, frames_per_second, read_annotations
-from afkit.data.features import RawFeatures, has_features, locate, open_features
+from afkit.data.features import RawFeatures, has_features, locate, open_features, too_many_missing
 from afkit.segments import keep_distinct, sec_to_grid
 
 CROP_TRIES = 200
@@ -156,7 +156,7 @@ class Dataset(torch.utils.data.Dataset):
         path = locate(root, config.annotations)
         if not path.is_file():
             raise ValueError(f"the annotation file {path} does not exist; prepare the data set or name its data root")
-        subsets = list(subsets)
+        self._subsets = subsets = list(subsets)
         file = read_annotations(path)
         self.videos, self.label_names = file.of_subsets(subsets), file.label_names
         self.missing: list[str] = []
@@ -170,6 +170,18 @@ class Dataset(torch.utils.data.Dataset):
 
     def __len__(self) -> int:
         return len(self.videos)
+
+    @property
+    def counted(self) -> str:
+        """In words how many videos there are, and how many were left out."""
+        left_out = f" ({len(self.missing)} more have no features and are left out)" if self.missing else ""
+        return f"{len(self)} videos{left_out}"
+
+    def check_missing(self) -> None:
+        """Raise a ValueError where more videos were left out than `config.max_missing` allows."""
+        number = len(self.videos) + len(self.missing)
+        if self.missing and (reason := too_many_missing(self.config, self.root, self._subsets, self.missing, number)):
+            raise ValueError(reason)
 
     def __getitem__(self, index: int) -> Item:
         """The item at an index; in training a crop drawn for the current `epoch`."""

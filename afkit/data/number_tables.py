@@ -11,6 +11,7 @@ import numpy as np
 
 from afkit.data.import_names import PEOPLE, listed, plain, read_name
 from afkit.data.import_rows import is_empty
+from afkit.opening import read_text
 
 LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
 _COUNTERS = set(
@@ -47,7 +48,7 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
         ValueError: no row, one that is no row of (finite) numbers or is longer or shorter, or a column that may be no
             channel; the message names the line or the columns, not the file.
     """
-    lines, separator = _lines(path.read_text(encoding="utf-8-sig"))
+    lines, separator = _lines(read_text(path, "utf-8-sig"))
     names, lines = _split_names(lines)
     if not lines:
         raise ValueError("it holds no row of numbers" + (f", only the names {listed(names)}" if names else ""))

@@ -12,7 +12,7 @@ from afkit.data.hapt import add_people, write_hapt
 from afkit.data.prepared import stale
 from afkit.data.unpacking import unpack
 from afkit.data.watch import write_watch
-from afkit.files import scratch_folder
+from afkit.scratch import clear_scratch, scratch_folder
 
 
 def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
@@ -44,6 +44,8 @@ def prepare(
 ) -> None:
     """Bring a data set into the layout that its recipe names; what is there stays as it is.
 
+    It appears when it is complete. Another process that prepares the same one is waited for.
+
     Args:
         recipe: by its name, or that of the built-in recipe whose data it uses, the data set.
         data_root: folder of all data sets.
@@ -60,7 +62,7 @@ def prepare(
     is_ego4d = data_set.startswith("ego4d")
     if is_ego4d and source:
         features = [Path(folder).name for folder in recipe.data.features]
-        report = convert_ego4d(source, data_root, features, on_clip=_progress(say, "files converted"))
+        report = convert_ego4d(source, data_root, features, on_clip=_progress(say, "files converted"), say=say)
         say(", ".join(f"{key}: {value}" for key, value in report.items() if not isinstance(value, list)))
         if report["missing"]:
             say(f"{len(report['missing'])} feature tensors are missing, e.g. {report['missing'][0]}")
@@ -68,12 +70,14 @@ def prepare(
     if data_set == "hapt":
         add_people(data_root)
     missing = missing_parts(recipe.data, data_root)
+    folder = Path(data_root) / Path(recipe.data.annotations).parts[0]
     if not missing:
-        if old := stale(Path(data_root) / Path(recipe.data.annotations).parts[0], data_set):
+        clear_scratch(folder)
+        if old := stale(folder, data_set):
             say(old)
         return
     if data_set == "watch":
-        write_watch(data_root)
+        write_watch(data_root, say)
     elif data_set == "hapt":
         if not source:
             raise ValueError(
@@ -97,14 +101,17 @@ def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say
     """Find or fetch the published archive, check it, unpack it, and move the data set into place."""
     archive = ARCHIVES[_data_set(recipe)]
     path = Path(source) if source else data_root / archive.name
-    if fetch and not source:
-        download(archive, path)  # checks its sum, too
-    elif not path.is_file():
+    fetch = fetch and not source
+    if not fetch and not path.is_file():
         raise ValueError(_how_to_get(recipe, archive, path))
-    else:
-        say(f"checking {path.name}")
-        check_md5(path, archive.md5)
-    with scratch_folder(data_root / f"{archive.name}.unpacked") as scratch:
+    with scratch_folder(data_root / Path(recipe.data.annotations).parts[0], say) as scratch:
+        if not missing_parts(recipe.data, data_root):
+            return
+        if fetch:
+            download(archive, path)  # checks its sum, too
+        else:
+            say(f"checking {path.name}")
+            check_md5(path, archive.md5)
         say(f"unpacking {path.name}")
         unpack(path, scratch / "tree")
         arrange(scratch / "tree", recipe.data, data_root)

@@ -11,6 +11,7 @@ from afkit.data.annotations import read_annotations, to_frame
 from afkit.data.archives import MARKER
 from afkit.data.checks import Finding, count_findings
 from afkit.data.features import feature_files, locate
+from afkit.opening import read_bytes
 
 SAMPLE_BYTES = 65536  # of the beginning and the end of a feature file go into the fingerprint
 
@@ -62,7 +63,7 @@ def fingerprint(config: DataConfig, root: str | Path) -> str:
     """
     digest = hashlib.sha256()
     path = locate(root, config.annotations)
-    digest.update(path.read_bytes())
+    digest.update(read_bytes(path))
     videos = read_annotations(path).of_subsets([*config.train_subsets, *config.test_subsets])
     files = {file for video in videos for file in feature_files(config, root, video.name)}
     for file in sorted(file for file in files if file.is_file()):

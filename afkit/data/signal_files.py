@@ -18,7 +18,8 @@ from afkit.data.features import locate
 from afkit.data.import_names import listed
 from afkit.data.sample_files import SensorKind, read_sensor, read_signal
 from afkit.data.signals import Sensor, signal_features
-from afkit.files import read_json, scratch_folder, write_array, write_json
+from afkit.files import read_json, write_array, write_json
+from afkit.scratch import clear_scratch, scratch_folder
 
 SETTINGS = "signals.json"  # beside the features
 SIGNAL_SUFFIXES = (*SUFFIXES, ".txt")
@@ -61,7 +62,8 @@ def write_windows(
         window, stride, rate_hz, normalise, fix: as of `afkit.data.signals.signal_features`; repairs are said. With
             `fix`, samples whose clock jumps or runs at another rate are put onto the regular times of that rate.
         columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
-        say: receives a line per repair (at most 20), which columns were left out, and the number of recordings.
+        say: receives a line per repair (at most 20), which columns were left out, and the number of recordings; and
+            one where another process makes the folder, and is waited for.
 
     Returns:
         What signals.json says.
@@ -71,14 +73,14 @@ def write_windows(
             nothing is written then.
     """
     target = Path(target)
-    if target.exists():
-        raise ValueError(f"{target} exists; remove it, or name another folder")
+    _check_absent(target)
     recordings = _recordings([Path(folder) for folder in folders])
     kinds = _kinds(folders, rates_hz, columns)
     left_out: dict[str, None] = {}  # names of columns, in order
     repairs: list[str] = []
     problems: list[str] = []
-    with scratch_folder(target) as part:
+    with scratch_folder(target, say) as part:
+        _check_absent(target)  # another process may have made it
         for name, paths in recordings.items():
             try:
                 read = [read_sensor(path, kind, fix) for path, kind in zip(paths, kinds, strict=True)]
@@ -107,6 +109,12 @@ def write_windows(
         say(f"columns that are no channels, left out: {listed(left_out)}")
     say(f"{len(recordings)} recordings, {settings.width} numbers in a feature vector")
     return settings
+
+
+def _check_absent(target: Path) -> None:
+    if target.exists():
+        clear_scratch(target)
+        raise ValueError(f"{target} exists; remove it, or name another folder")
 
 
 class SignalReader(NamedTuple):

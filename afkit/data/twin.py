@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from afkit.config import DataConfig, Recipe
-from afkit.data.archives import MARKER
+from afkit.data.archives import MARKER, move_in
 from afkit.data.prepared import write_stamp
 from afkit.data.twin_features import generator_of, write_features
 from afkit.data.twin_timelines import (
@@ -28,7 +28,8 @@ from afkit.data.twin_timelines import (
     read_source,
     style_of,
 )
-from afkit.files import read_json, scratch_folder, write_json, write_text
+from afkit.files import read_json, write_json, write_text
+from afkit.scratch import scratch_folder
 
 SETTINGS = "twin.json"  # beside the marker: what was generated; the recipes that share a folder share it
 GENERATED = "generated"  # source of a twin without a real annotation file
@@ -53,6 +54,7 @@ def write_twin(
     videos_per_subset: int | None = None,
     classes: int = 5,
     on_file: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = print,
 ) -> Path:
     """Write a data set in the published layout of a recipe, with generated features.
 
@@ -69,6 +71,7 @@ def write_twin(
         videos_per_subset: at most; None: all of a real annotation file, otherwise 8 or two batches.
         classes: at most so many labels in a generated data set.
         on_file: called with the number of feature files written, and of all.
+        say: receives a line where another process writes into the folder, and is waited for.
 
     Returns:
         the data set's folder; it holds the file `TWIN.md`.
@@ -83,22 +86,19 @@ def write_twin(
     source = GENERATED if annotations is None else Path(annotations).name
     if source.endswith(".csv"):
         source = "C2_BMN_*.csv"  # either of EPIC's two stands for both
-    if os.path.lexists(folder):
-        twin = _read_twin(folder, seed, source, videos_per_subset)
-    elif annotations is None:
-        count = max(8, 2 * recipe.optim.batch_size) if videos_per_subset is None else videos_per_subset
-        twin = _Twin(seed, source, videos_per_subset, {}, list(generate_timelines(recipe, seed, count, classes)))
-    else:
-        names, timelines = read_source(Path(annotations))
-        twin = _Twin(seed, source, videos_per_subset, names, first_videos(timelines, videos_per_subset))
-    chosen = _of_recipe(recipe, twin.timelines)
-    with scratch_folder(folder) as part:
+    with scratch_folder(folder, say) as part:
+        if os.path.lexists(folder):
+            twin = _read_twin(folder, seed, source, videos_per_subset)
+        elif annotations is None:
+            count = max(8, 2 * recipe.optim.batch_size) if videos_per_subset is None else videos_per_subset
+            twin = _Twin(seed, source, videos_per_subset, {}, list(generate_timelines(recipe, seed, count, classes)))
+        else:
+            names, timelines = read_source(Path(annotations))
+            twin = _Twin(seed, source, videos_per_subset, names, first_videos(timelines, videos_per_subset))
+        chosen = _of_recipe(recipe, twin.timelines)
         write_features(recipe.data, twin.seed, chosen, folder, part, on_file)
         _write_texts(recipe, twin, chosen, folder, part)
-        if folder.exists():
-            _add(part, folder, last=inside(recipe.data.annotations))
-        else:
-            part.rename(folder)
+        move_in(part, folder, last=inside(recipe.data.annotations))
     return folder
 
 
@@ -213,11 +213,3 @@ def _scores(config: DataConfig, seed: int, timelines: list[Timeline]) -> dict[st
             scores[rng.integers(len(scores))] = 0.7
         results[timeline.name] = scores.round(4).tolist()
     return results
-
-
-def _add(part: Path, folder: Path, last: Path) -> None:
-    """Move new files into a twin; the annotation file last, so that what it names is there."""
-    files = sorted(file.relative_to(part) for file in part.rglob("*") if file.is_file())
-    for file in sorted(files, key=lambda file: file == last):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (part / file).replace(folder / file)

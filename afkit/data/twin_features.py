@@ -12,6 +12,7 @@ from afkit.config import DataConfig
 from afkit.data.twin_timelines import Timeline, inside, style_of
 from afkit.file_names import inner_path
 from afkit.files import write_array
+from afkit.opening import check_plain
 from afkit.segments import sec_to_grid
 
 RAMP_STEPS = 2.0  # over which an action fades in and out
@@ -76,6 +77,7 @@ def _channels(config: DataConfig, folder: Path) -> dict[str, int]:
     for features in config.features:
         file = next((folder / inside(features)).glob(f"*{config.suffix}"), None)
         if file is not None:
+            check_plain(file)
             loaded = np.load(file, mmap_mode="r")
             there[features] = (loaded["feats"] if config.suffix == ".npz" else loaded).shape[1]
     if len(config.input_dims) == len(config.features):

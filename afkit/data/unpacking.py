@@ -16,14 +16,15 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from afkit.files import MAX_RATIO, SMALL_BYTES, scratch_folder
+from afkit.files import MAX_RATIO, SMALL_BYTES
+from afkit.opening import open_to_read
+from afkit.scratch import clear_scratch, scratch_folder
+from afkit.zips import TooManyError, open_zip
 
 # Limits of an archive, far above what the published ones need (ActivityNet: some 20 000 files, some 25 GB).
-MAX_MEMBERS = 200_000
+MAX_MEMBERS = 100_000
 MAX_BYTES = 500 * 2**30
 HEADER_BYTES = 2**20  # of one tar header with all its extensions, which are read into memory
-ENTRY_BYTES = 160  # of a member in a zip's table of contents, which is read into memory; some 60 and the name
-LEAST_TABLE_BYTES = 2**17  # a table may always be so long, and so is what is read at the end of a zip
 NAME_BYTES, PART_BYTES = 1024, 255  # of a member's whole name, and of one part of it
 CHUNK_BYTES = 2**16
 XZ_BYTES = 2**28  # of memory to unpack an .xz; `xz -9` needs a quarter
@@ -70,9 +71,10 @@ def unpack(
     if not archive.is_file():
         raise ValueError(f"{archive} is no file; name the archive, or download it first")
     if os.path.lexists(destination):
+        clear_scratch(destination)
         raise ValueError(f"{destination} exists; remove or rename it before unpacking {archive}")
     try:
-        with archive.open("rb") as file, scratch_folder(destination) as part:
+        with open_to_read(archive) as file, scratch_folder(destination) as part:
             size = os.fstat(file.fileno()).st_size
             meter = _Meter(min(max_bytes, max(max_ratio * size, SMALL_BYTES)))
             count = 0
@@ -85,7 +87,7 @@ def unpack(
             if count == 0:
                 raise _RefusedError("it holds nothing")
             part.rename(destination)
-    except _RefusedError as error:
+    except (_RefusedError, TooManyError) as error:
         raise ValueError(f"{archive} is refused: {error}; nothing was unpacked") from None
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # these two come from reading nonsense
@@ -130,21 +132,6 @@ class _Meter:
         return data
 
 
-class _ShortReads:
-    """A file that gives little at once: a zip's table of contents is read whole, however many members it claims."""
-
-    def __init__(self, file: IO[bytes], most: int):
-        self.file, self.most = file, most
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-
-    def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes."""
-        data = self.file.read(size if 0 <= size <= self.most else self.most + 1)
-        if len(data) > self.most:
-            raise _RefusedError(f"its table of contents is longer than {self.most} bytes (max_members)")
-        return data
-
-
 class _Xz:
     """What an .xz file holds, read with bounded memory, which `lzma.open` cannot: a header may ask for 4 GiB."""
 
@@ -175,8 +162,7 @@ def _members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[_Memb
     start = file.read(6)
     file.seek(0)
     if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        table_bytes = max(ENTRY_BYTES * max_members, LEAST_TABLE_BYTES)
-        return _zip_members(_ShortReads(file, table_bytes), meter)
+        return _zip_members(file, meter, max_members)
     if start[:2] == b"\x1f\x8b":
         return _tar_members(gzip.open(file), meter)
     if start == b"\xfd7zXZ\x00":
@@ -184,8 +170,8 @@ def _members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[_Memb
     return _tar_members(nullcontext(file), meter)
 
 
-def _zip_members(file: _ShortReads, meter: _Meter) -> Iterator[_Member]:
-    with zipfile.ZipFile(file) as packed:
+def _zip_members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[_Member]:
+    with open_zip(file, max_members) as packed:
         for info in packed.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
             with packed.open(info) as meter.stream:

@@ -7,16 +7,18 @@ Five exercises are the classes, the other two are background.
 """
 
 import importlib.util
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from afkit.data.archives import move_in
 from afkit.data.prepared import write_stamp
 from afkit.data.signals import standardise, windows
 from afkit.file_names import inner_path
-from afkit.files import scratch_folder, write_array, write_json
+from afkit.files import write_array, write_json
+from afkit.scratch import clear_scratch, scratch_folder
 
 RATE_HZ = 50
 WINDOW_SAMPLES, STEP_SAMPLES = 50, 25  # of a feature vector, and between two
@@ -37,11 +39,12 @@ ANNOTATIONS = "watch/annotations/watch.json"  # below the data root
 FEATURES = ("mean", "standard deviation", "minimum", "maximum", "mean absolute step")  # each of 6 channels
 
 
-def write_watch(data_root: str | Path) -> Path:
+def write_watch(data_root: str | Path, say: Callable[[str], None] = print) -> Path:
     """Write `<data_root>/watch/` in the format of the big data sets; a finished folder is left as it is.
 
     Args:
         data_root: folder of all data sets.
+        say: receives a line where another process writes it, and is waited for.
 
     Returns:
         the folder, with annotations/watch.json, features/<timeline>.npy (T, 30) float32 and
@@ -51,17 +54,20 @@ def write_watch(data_root: str | Path) -> Path:
         ValueError: the package seglearn is not installed.
     """
     folder = Path(data_root) / "watch"
-    if (Path(data_root) / ANNOTATIONS).is_file():
+    finished = Path(data_root) / ANNOTATIONS
+    if finished.is_file():
+        clear_scratch(folder)
         return folder
-    signals, actions = _compose(_load_recordings())
-    with scratch_folder(folder) as part:
+    with scratch_folder(folder, say) as part:
+        if finished.is_file():
+            return folder
+        signals, actions = _compose(_load_recordings())
         for name, signal in signals.items():
             write_array(part / "signals" / f"{name}.npy", signal.astype(np.float32), sync=False)
             write_array(part / "features" / f"{name}.npy", timeline_features(signal, name), sync=False)
         write_json(part / "annotations" / "watch.json", {"database": _database(signals, actions)})
         write_stamp(part, "watch")
-        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted older version left
-        part.rename(folder)
+        move_in(part, folder, last=Path(*Path(ANNOTATIONS).parts[1:]))
     return folder
 
 

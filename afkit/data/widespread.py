@@ -86,8 +86,6 @@ def video_errors(checks: Counter[str], num_videos: int) -> Iterator[tuple[str, s
         num_videos: of all subsets.
     """
     remedies = {
-        "missing features": "have no features; correct data.features, data.prefix or data.suffix, add the files, or "
-        "take these videos out of the annotation file",
         "folders of unequal length": "have feature folders of unequal length; all must have the same stride",
     }
     for check, remedy in remedies.items():

@@ -12,6 +12,7 @@ import pandas as pd
 from afkit.config import Recipe
 from afkit.data.features import locate
 from afkit.files import read_json
+from afkit.opening import read_bytes
 
 NEEDED = ["video", "start_sec", "end_sec", "score"]  # the label is replaced, so it may be missing
 
@@ -233,7 +234,7 @@ class _ScoreUnpickler(pickle._Unpickler):
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return _ScoreUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        return _ScoreUnpickler(io.BytesIO(read_bytes(path)), encoding="latin1").load()
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except Exception as error:  # what is no pickle, or a forged one, can fail in any way

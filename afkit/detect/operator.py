@@ -1,7 +1,7 @@
 """The compiled operator `torch.ops.afkit.nms`: found in the cache or built on first use, and loaded.
 
-The sources lie in extensions/nms. A library is kept per torch, CUDA and compiler version and content of the sources,
-under `AFKIT_CACHE` or ~/.cache/afkit; processes that build at once each build a copy of their own.
+The sources lie in extensions/nms. A library is kept per torch, CUDA and compiler version and content of the sources, in
+the folder of `afkit.detect.cache`; processes that build at once each build a copy of their own.
 """
 
 import functools
@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from afkit.detect.cache import BuildError, cache_folder, why_not
 from afkit.shipped import OPERATOR_SOURCES, shipped
 
 SOURCES = shipped(OPERATOR_SOURCES)
@@ -29,16 +30,6 @@ INCLUDED = {"cpp": (".h", ".cpp"), "cuda": (".h", ".cuh", ".cu")}  # and the end
 # lets the compiler choose between two values without a branch.
 EXACT = ["-O3", "-ffp-contract=off", "-fno-trapping-math"]
 EXACT_CUDA = ["-O3", "-fmad=false"]
-
-
-class BuildError(RuntimeError):
-    """The operator cannot be built or loaded here; the message says why, in a few words."""
-
-
-def cache_folder() -> Path:
-    """Where built libraries are kept: `AFKIT_CACHE`, or afkit/ in the user's cache folder."""
-    own = os.environ.get("AFKIT_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afkit"
 
 
 @functools.cache
@@ -117,7 +108,9 @@ def _cached(backend: str) -> Path | None:
     except BuildError:
         compiler = "*"
     for path in sorted(cache_folder().glob(f"{_stem(backend)}-{compiler}-*.so")):
-        if path.stem.endswith(_digest(path.read_bytes())):
+        if reason := why_not(path):
+            _say(f"{path.name} is not loaded, since {reason}")
+        elif path.stem.endswith(_digest(path.read_bytes())):
             return path
     return None
 
@@ -160,7 +153,7 @@ def _build(backend: str, verbose: bool) -> Path:
 
     folder, stem = cache_folder(), f"{_stem(backend)}-{_compiler_key(backend)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))
     except OSError as error:
         raise BuildError(f"{folder} cannot be written to ({error.strerror}); set AFKIT_CACHE") from None
@@ -174,6 +167,7 @@ def _build(backend: str, verbose: bool) -> Path:
             build_directory=str(scratch), is_python_module=False, verbose=verbose,
         )  # fmt: skip
         library = scratch / f"{name}.so"
+        library.chmod(0o755)  # by the user's mask, a group might write to it
         path = library.replace(folder / f"{stem}-{_digest(library.read_bytes())}.so")
     except Exception as error:  # the compiler, ninja and the disk fail in many ways
         raise BuildError(_reason(error)) from None

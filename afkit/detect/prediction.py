@@ -107,8 +107,10 @@ def predict_dataset(
         DataFrame video, start_sec, end_sec, label, score; videos in the data set's order.
 
     Raises:
-        ValueError: a feature file cannot be read or holds what is not finite, or too small windows.
+        ValueError: a feature file cannot be read or holds what is not finite, too many are missing, or too small
+            windows.
     """
+    dataset.check_missing()
     tables = []
     size = 1 if window_steps else batch_size
     for first in range(0, len(dataset), size):

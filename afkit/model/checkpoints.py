@@ -7,7 +7,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from afkit.files import atomic_open, check_stored
+from afkit.files import atomic_open
+from afkit.zips import check_stored
 
 _ENTRY = {"ema": "state_dict_ema", "raw": "state_dict"}  # of the original's files
 

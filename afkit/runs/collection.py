@@ -9,6 +9,7 @@ import pandas as pd
 
 from afkit.config import nearest
 from afkit.files import read_json
+from afkit.opening import open_to_read
 from afkit.runs.folder import STAGES, project_root
 from afkit.runs.places import without_paths
 
@@ -74,8 +75,8 @@ def read_runs(folders: Sequence[Path], results: str | Path = "results") -> list[
 
 def read_metrics(folder: Path) -> pd.DataFrame:
     """metrics.csv of a run; empty where there is none, as for given weights, or where it is broken."""
-    with suppress(OSError, ValueError, KeyError):
-        return pd.read_csv(folder / "metrics.csv")[METRICS].astype(float)
+    with suppress(OSError, ValueError, KeyError), open_to_read(folder / "metrics.csv") as file:
+        return pd.read_csv(file)[METRICS].astype(float)
     return pd.DataFrame(columns=METRICS, dtype=float)
 
 

@@ -174,9 +174,12 @@ def _folder(what: str, folder: Path) -> Check:
 
 
 def _cache() -> Check:
-    from afkit.detect.operator import cache_folder
+    from afkit.detect.cache import BuildError, cache_folder
 
-    return _folder("cache", cache_folder())
+    try:
+        return _folder("cache", cache_folder())
+    except BuildError as error:
+        return Check("cache", BAD, str(error), "set AFKIT_CACHE to a folder of your own")
 
 
 def _data_sets(root: Path) -> Check:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afkit.config import Recipe
+from afkit.config import Recipe, make_recipe
 from afkit.data.features import locate
 from afkit.data.report import fingerprint
 from afkit.files import project_root, read_json, write_json
@@ -109,11 +109,20 @@ def check_same_run(folder: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
         ValueError: it is of another recipe or seed; the message names the first difference.
     """
     facts = read_run(folder)
+    held = facts | ({"recipe": completed(facts["recipe"])} if "recipe" in facts else {})
     for key, value in {"recipe": recipe.model_dump(mode="json"), "seed": seed}.items():
-        if key in facts and facts[key] != value:
-            difference = _first_difference(facts[key], value, key)
+        if key in held and held[key] != value:
+            difference = _first_difference(held[key], value, key)
             raise ValueError(f"{folder} holds a run with another {difference}; use another folder, or delete this one")
     return facts
+
+
+def completed(settings: Any) -> Any:
+    """The recipe in a run.json with the defaults of the settings that its version of afkit did not have."""
+    try:
+        return make_recipe(settings).model_dump(mode="json")
+    except (ValueError, AttributeError):
+        return settings
 
 
 def check_same_data(run: Run, now: str) -> None:

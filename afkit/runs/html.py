@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from afkit.files import write_text
+from afkit.opening import check_plain
 
 FETCHED = ("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url")  # none of it is needed
 
@@ -26,6 +27,7 @@ def write_pages(folder: Path) -> list[Path]:
     pages = []
     for notebook in sorted(folder.glob("*.ipynb")):
         try:
+            check_plain(notebook)
             text, _ = exporter.from_filename(str(notebook))
         except Exception as error:  # nbformat, nbconvert and jinja have errors of their own
             raise ValueError(f"{notebook} cannot be made a page: {error}") from None

@@ -22,6 +22,7 @@ import torch
 import afkit
 from afkit.config import Recipe
 from afkit.files import atomic_open, read_json, write_json
+from afkit.opening import make_way
 from afkit.train.distributed import check_batch_divides
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
 
@@ -177,6 +178,7 @@ def _run(
     command = _torchrun(path.resolve(), devices, num_nodes)
     if num_nodes > 1:
         print(f"afkit: start this on each of the other machines ({num_nodes - 1}): {shlex.join(command)}", flush=True)
+    make_way(log)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, FOLLOW],

@@ -16,6 +16,8 @@ from papermill.exceptions import PapermillExecutionError
 from afkit.config import Recipe
 from afkit.data.prepare import can_prepare
 from afkit.files import write_text
+from afkit.lock import LOCK, locked
+from afkit.opening import make_way
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.code import notebook_path
 from afkit.runs.folder import (
@@ -28,7 +30,6 @@ from afkit.runs.folder import (
     note_stage,
     project_root,
 )
-from afkit.runs.lock import LOCK, locked
 from afkit.runs.names import run_folder, split_suffix
 from afkit.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
 from afkit.runs.places import hide_places, portable, relative_to_project
@@ -191,6 +192,7 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
     if path.parent != project_root() / NOTEBOOKS:  # no project of the user's: modules that lie here are not meant
         options.append("--InteractiveShellApp.ignore_cwd=True")
     output.parent.mkdir(parents=True, exist_ok=True)
+    make_way(output)  # papermill would follow a link
     began = time.perf_counter()
     try:
         papermill.execute_notebook(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import afkit
-from afkit.files import project_root
+from afkit.files import home_folder, project_root
 
 
 def relative_to_project(path: str | Path) -> str:
@@ -34,7 +34,7 @@ def hide_places(text: object) -> str:
         Path(sys.prefix): "<python>",
         Path(sysconfig.get_path("stdlib")): "<python>",
         Path(tempfile.gettempdir()): "<tmp>",
-        Path.home(): "~",
+        _home(): "~",
     }
     text = str(text)
     there = [place for place in places.items() if str(place[0]) in text]  # quick, for pictures are long texts
@@ -50,4 +50,10 @@ def without_paths(text: object) -> str:
 
     Not for pages and notebooks, whose markup looks like paths; `hide_places` knows which folders it looks for.
     """
-    return re.sub(r"(?<![\w/:])/(?:[^/\s'\"]+/)+", "…/", str(text).replace(str(Path.home()), "~"))
+    return re.sub(r"(?<![\w/:])/(?:[^/\s'\"]+/)+", "…/", str(text).replace(str(_home()), "~"))
+
+
+def _home() -> Path:
+    """The user's home folder; without one, or where it is the root of all folders, what stands in no text."""
+    home = home_folder()
+    return home if home is not None and home != Path(home.anchor) else Path("\0")

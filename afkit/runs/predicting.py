@@ -24,7 +24,7 @@ from afkit.evaluation.exports import FORMATS, write_recording
 from afkit.evaluation.operating_point import apply_thresholds
 from afkit.file_names import safe_names
 from afkit.files import write_text
-from afkit.runs.lock import LOCK, locked
+from afkit.lock import LOCK, locked
 from afkit.runs.recordings import Recording, find_recordings
 from afkit.runs.trained import Trained, read_trained
 

@@ -16,7 +16,7 @@ from afkit.recipes import recipe_names
 from afkit.runs.code import changed_code, notebook_parameters
 from afkit.runs.collection import dictionary, entry
 from afkit.runs.differences import Row, compare_results
-from afkit.runs.folder import file_digest, read_run
+from afkit.runs.folder import completed, file_digest, read_run
 from afkit.runs.pipeline import run
 from afkit.runs.places import relative_to_project
 from afkit.runs.provenance import commit_in_words, device, versions
@@ -239,7 +239,7 @@ def _is_of_other_code(target: Path, stage: str) -> bool:
 
 def _circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
     """Whether recipe and data were the same in the two runs."""
-    rows = [Row("recipe", before["recipe"] == now["recipe"], "")]
+    rows = [Row("recipe", completed(before["recipe"]) == now["recipe"], "")]
     prints = [facts.get("data", {}).get("fingerprint") for facts in (before, now)]
     return [*rows, Row("data", prints[0] == prints[1] if all(prints) else None, f"fingerprint {str(prints[1])[:8]}")]
 

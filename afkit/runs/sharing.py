@@ -25,8 +25,9 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
     rank, ranks = world()
     if ranks == 1:
         return predict_dataset(model, recipe, dataset, **arguments)
+    dataset.check_missing()
     part = copy.copy(dataset)
-    part.videos, part._cached = dataset.videos[rank::ranks], {}
+    part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
     own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
     tables = [table for table in gather_objects(own) if len(table)]
     if not tables:

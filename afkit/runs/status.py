@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from afkit.files import read_json
+from afkit.lock import holder
+from afkit.opening import open_to_read, read_text
 from afkit.runs.code import changed_code
 from afkit.runs.collection import choose_runs, dictionary, entry, is_score, planned_epochs
 from afkit.runs.folder import STAGES, project_root
-from afkit.runs.lock import holder
 from afkit.runs.places import without_paths
 
 TAIL_BYTES = 4096  # of metrics.csv: some forty steps
@@ -158,7 +159,7 @@ def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> tuple[int 
 def _last_steps(path: Path) -> list[list[float]]:
     """[step, epoch, ..., seconds] of the last steps of a training, as far as they are whole lines."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             size = file.seek(0, 2)
             file.seek(max(size - TAIL_BYTES, 0))
             lines = file.read().decode(errors="replace").split("\n")[1:-1]  # the first is the heading, or cut off
@@ -186,7 +187,7 @@ def _last_map(folder: Path, evaluated: bool) -> float | None:
             score = read_json(folder / "eval.json")["average_map"]
             return 100 * score if is_score(score) else None
         if (folder / "validation.csv").exists():
-            return 100 * float((folder / "validation.csv").read_text().strip().rpartition(",")[2])
+            return 100 * float(read_text(folder / "validation.csv").strip().rpartition(",")[2])
     except (OSError, ValueError, LookupError, TypeError):
         pass
     return None

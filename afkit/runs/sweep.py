@@ -12,8 +12,8 @@ from distributed import Client, Future, KilledWorker, wait
 from distributed import TimeoutError as TookLonger
 
 from afkit.config import Recipe
+from afkit.lock import LOCK, locked
 from afkit.runs.folder import STAGES, is_done, project_root
-from afkit.runs.lock import LOCK, locked
 from afkit.runs.parameters import parameters_by_stage
 from afkit.runs.status import RunStatus, run_status, short_time, status_table
 from afkit.runs.sweep_cluster import RETRIES, job_script, needs, open_client

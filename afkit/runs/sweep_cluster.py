@@ -18,6 +18,7 @@ from distributed import Client, Nanny, Scheduler, Security, SpecCluster, rpc
 
 from afkit.config import nearest
 from afkit.files import yaml_content
+from afkit.opening import read_text
 from afkit.runs.sweep_file import SweepFile
 from afkit.runs.threads import thread_limits
 
@@ -114,7 +115,7 @@ def read_cluster(path: str | Path) -> dict[str, Any]:
         ValueError: not readable, an unknown kind, no number of jobs, or an argument that is set here.
     """
     try:
-        tree = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        tree = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
         content = yaml_content(tree, yaml.SafeLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from afkit.config import Recipe, nearest
 from afkit.file_names import plain_name
 from afkit.files import yaml_content
+from afkit.opening import read_text
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.folder import STAGES
 from afkit.runs.names import run_folder
@@ -134,7 +135,7 @@ def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
 def _compose(path: Path) -> yaml.Node:
     """The file as nodes, which know their lines."""
     try:
-        tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        tree = yaml.compose(read_text(path), Loader=_Loader)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; the sweeps of the repository are in sweeps/") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:

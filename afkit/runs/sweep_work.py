@@ -1,6 +1,5 @@
 """What a worker process does for a sweep: prepare a data set, or make one run."""
 
-import math
 import os
 import time
 from collections.abc import Sequence
@@ -11,8 +10,8 @@ from typing import NamedTuple
 from afkit.config import Recipe
 from afkit.data.prepare import prepare
 from afkit.data.twin import write_twin
+from afkit.lock import BusyError
 from afkit.runs.folder import fail_stage, read_run
-from afkit.runs.lock import LOCK, BusyError, locked
 from afkit.runs.names import run_folder
 from afkit.runs.sweep_file import Cell, SweepFile
 
@@ -41,7 +40,7 @@ def prepare_data(project: str, settings: SweepFile, recipes: Sequence[Recipe]) -
         os.chdir(project)
         root = Path(project) / settings.data_root
         source, fetch = settings.parameters.get("source", ""), settings.parameters.get("download", False)
-        with locked(root / f".{data_folder(recipes[0])}{LOCK}", math.inf), _quiet():
+        with _quiet():
             for recipe in recipes:
                 if settings.data == "twin":
                     write_twin(recipe, root, videos_per_subset=settings.twin_videos)

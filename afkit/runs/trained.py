@@ -120,7 +120,7 @@ def _thresholds(
             raise ValueError(f"the lowest score is {min_score}; give a number from 0 to 1 with --min-score")
         return min_score, f"scores from {min_score:g}"
     path = folder / "eval.json"
-    content = read_json(path) if path.is_file() else {}
+    content = read_json(path) if path.exists() else {}
     try:
         point = content.get("operating_point") if content.get("weights") == weights else None
         if not point:

@@ -13,6 +13,7 @@ from afkit.detect.fusion import num_labels
 from afkit.evaluation.bootstrap import Comparison, compare_runs
 from afkit.evaluation.result_files import read_predictions
 from afkit.evaluation.scores import evaluate
+from afkit.opening import open_to_read
 from afkit.runs.collection import CollectedRun, changes_of, dictionary, entry, is_generated, subsets_of
 from afkit.runs.folder import project_root
 
@@ -114,7 +115,8 @@ def class_differences(a: CollectedRun, b: CollectedRun) -> pd.Series:
     columns = []
     for run in (a, b):
         try:
-            table = pd.read_csv(run.folder / "per_class.csv", index_col="label")
+            with open_to_read(run.folder / "per_class.csv") as file:
+                table = pd.read_csv(file, index_col="label")
             columns.append(table.set_index("name", append=True)["ap_average"].astype(float))
             if columns[-1].index.has_duplicates:
                 raise ValueError

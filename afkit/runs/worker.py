@@ -1,6 +1,5 @@
 """One of several processes that carry out a job of `afkit.runs.launch`: python -m afkit.runs.worker JOB."""
 
-import json
 import os
 import sys
 import threading
@@ -14,7 +13,7 @@ import torch
 
 from afkit.config import Recipe
 from afkit.data.items import Dataset
-from afkit.files import read_json
+from afkit.files import read_json, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.runs.launch import ERRORS, FOLLOW, error_file, write_table
@@ -73,7 +72,7 @@ def _note(error: Exception, path: Path) -> None:
     kind = next((name for name, kind in ERRORS.items() if isinstance(error, kind)), "")
     message = str(error) if kind else f"{type(error).__name__}: {error}"
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    part.write_text(json.dumps({"kind": kind or "RuntimeError", "message": message}), encoding="utf-8")
+    write_json(part, {"kind": kind or "RuntimeError", "message": message})
     with suppress(FileExistsError):
         os.link(part, path)  # whole, or not at all
     part.unlink()

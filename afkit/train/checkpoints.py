@@ -4,7 +4,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from afkit.config import Recipe
-from afkit.files import atomic_open, check_stored
+from afkit.files import atomic_open
 from afkit.train.distributed import check_same_everywhere, gather_objects, world
 from afkit.train.execution import Execution
 from afkit.train.state import TrainingState, random_state, seed_rank, set_random_state
+from afkit.zips import check_stored
 
 PARTS = ("model", "average", "criterion", "optimizer", "schedule", "metrics")
 OTHERS = ("step", "validation", "recipe", "seed", "execution", "random")
@@ -93,7 +94,7 @@ class Checkpoints:
         return False
 
     def _restore(self, content: dict[str, Any], state: TrainingState, path: Path) -> None:
-        if not self._is_recipe(content["recipe"]) or content["seed"] != self._seed:
+        if _completed(content["recipe"]) != self._recipe.model_dump_json() or content["seed"] != self._seed:
             raise ValueError(f"{path} is of another recipe or seed; use another run folder, or delete it to start anew")
         try:
             for name in PARTS:
@@ -110,12 +111,6 @@ class Checkpoints:
             if before != now:
                 _say(f"{name} was {before} up to step {state.step} and is {now} from here on")
 
-    def _is_recipe(self, text: str) -> bool:
-        """Whether JSON holds this training's recipe; settings that it lacks, being newer, have their defaults."""
-        with suppress(ValueError):
-            return Recipe.model_validate_json(text) == self._recipe
-        return False
-
     def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:
         rank, ranks = world()
         if len(states) == ranks:
@@ -125,13 +120,21 @@ class Checkpoints:
             _say(f"{len(states)} devices up to step {step} and {ranks} from here on, with new random masks")
 
 
+def _completed(recipe: str) -> str:
+    """A recipe in JSON with the defaults of the settings that its version of afkit did not have."""
+    try:
+        return Recipe.model_validate_json(recipe).model_dump_json()
+    except ValueError:
+        return recipe
+
+
 def _read(path: Path) -> dict[str, Any]:
     """The content of a checkpoint; a ValueError where it is damaged, incomplete or something else."""
     try:
+        check_stored(path)
         with zipfile.ZipFile(path) as packed:  # torch itself does not look whether the bytes are still those written
             if packed.testzip() is not None:
                 raise ValueError("its bytes have changed")
-        check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         lacking = [name for name in (*PARTS, *OTHERS) if name not in content]
         if lacking:

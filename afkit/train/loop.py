@@ -63,9 +63,10 @@ def train(
         DataFrame with a row per step, columns `METRICS`; seconds are those since the step before it, reading included.
 
     Raises:
-        ValueError: fewer videos than a batch, a checkpoint of another recipe or seed or none that can be read, or a
-            loss that is not finite (found a step late on a GPU or in several processes, but before anything is saved),
-            a batch that does not divide by the devices, or another number of processes than `execution` says.
+        ValueError: fewer videos than a batch, too many without features, a checkpoint of another recipe or seed or none
+            that can be read, or a loss that is not finite (found a step late on a GPU or in several processes, but
+            before anything is saved), a batch that does not divide by the devices, or another number of processes than
+            `execution` says.
         RuntimeError: out of memory, or the weights of several processes differ.
         OSError: the disk is full.
         KeyboardInterrupt: SIGINT or SIGTERM came; all whole steps are saved, where one process trains.
@@ -123,6 +124,7 @@ def _check(
 ) -> None:
     """Raise a ValueError for arguments of `train` that do not fit each other, or this process."""
     check_batch_size(dataset, recipe.optim.batch_size)
+    dataset.check_missing()
     _, ranks = world()
     check_batch_divides(recipe.optim.batch_size, ranks)
     if execution.devices * execution.num_nodes != ranks:

@@ -102,7 +102,7 @@ def broken(root, kind):
 )
 def test_feature_files_that_do_not_fit(root, kind, level, check, message):
     broken(root, kind)
-    finding = only_finding(root)
+    finding = only_finding(root, data__max_missing=0.5)
     assert (finding.level, finding.check) == (level, check)
     assert message in finding.message and "video5" in finding.message
 
@@ -111,6 +111,23 @@ def test_missing_features_are_an_error_where_the_data_set_must_be_whole(root):
     broken(root, "missing")
     finding = only_finding(root, data__skip_missing=False)
     assert finding.level == "error" and "add it, or set data.skip_missing" in finding.message
+
+
+def test_more_missing_features_than_allowed_are_an_error_that_says_how_to_allow_them(root):
+    broken(root, "missing")
+    _, findings = inspect_data(tiny_recipe().data, root)
+    errors = [finding.message for finding in findings if finding.level == "error"]
+    assert len(errors) == 1 and errors[0] == (
+        f"1 of 6 videos of training have no features in {root / 'tiny/features'} (e.g. 'video5'), more than "
+        "data.max_missing = 0.1 allows; add them, or set data.max_missing=0.17"
+    )
+    assert only_finding(root, data__max_missing=0.17).level == "note", "as the message says"
+    assert only_finding(root, data__max_missing=1 / 6).level == "note"
+
+
+def test_without_any_features_one_error_says_so(root):
+    _, findings = inspect_data(tiny_recipe(data__prefix="other_").data, root)
+    assert [finding.check for finding in findings if finding.level == "error"] == ["no features at all"]
 
 
 def test_folders_of_unequal_length_are_noted(root):
@@ -185,7 +202,7 @@ def test_an_array_missing_in_a_file_of_all_videos_is_noted(root):
     with h5py.File(root / "tiny/all.h5", "w") as file:
         for number in range(7):
             file[f"video{number}"] = np.load(root / f"tiny/features/video{number}.npy")
-    finding = only_finding(root, data__features=["tiny/all.h5"], data__suffix=".h5")
+    finding = only_finding(root, data__features=["tiny/all.h5"], data__suffix=".h5", data__max_missing=0.5)
     assert finding.check == "missing features"
     assert "all.h5 has no array 'video7' for video 'video7'; left out" in finding.message
 
@@ -271,14 +288,6 @@ def test_swapped_columns_and_files_read_twice(root):
     for name in TEST:
         change_video(root, name, annotations=2 * read_database(root)[name]["annotations"])
     assert "6 of 12 segments of the subset 'test' repeat an earlier one" in errors(root)["duplicates"]
-
-
-def test_features_of_few_videos(root):
-    for number in range(2):
-        (root / f"tiny/features/video{number}.npy").unlink()
-    assert errors(root) == {}
-    (root / "tiny/features/video2.npy").unlink()
-    assert "3 of 8 videos have no features; correct data.features" in errors(root)["missing features"]
 
 
 def test_background_alone_is_no_error_but_nothing_to_learn_from_is(root):

@@ -14,7 +14,7 @@ def test_counts_per_subset(root):
     for video in ("video6", "video7"):
         change_video(root, video, annotations=rows)
     (root / "tiny/features/video7.npy").unlink()
-    config = tiny_recipe().data
+    config = tiny_recipe(data__max_missing=0.5).data
     summary = summarise(config, root, *inspect_data(config, root))
     database = read_database(root)
     seconds = database["video6"]["duration"] + database["video7"]["duration"]

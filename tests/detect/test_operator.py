@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from afkit.detect import operator
-from afkit.detect.operator import FILES, SOURCES, cache_folder, unavailable
+from afkit.detect.cache import cache_folder
+from afkit.detect.operator import FILES, SOURCES, unavailable
 
 WITHOUT_CPP = unavailable("cpp")
 needs_cpp = pytest.mark.skipif(bool(WITHOUT_CPP), reason=WITHOUT_CPP)

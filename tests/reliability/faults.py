@@ -81,10 +81,12 @@ class Faults:
 
     def open(self, file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None):
         """As the built-in one."""
-        if isinstance(file, int) or not set("wxa+") & set(mode) or not self._is_ours(file):
+        path = self.paths.get(file) if isinstance(file, int) else file
+        if path is None or not set("wxa+") & set(mode) or not self._is_ours(path):
             return self._open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-        self.place(file, "open")
-        raw = _Raw(self, os.fspath(file), mode.replace("b", "").replace("t", ""))
+        if not isinstance(file, int):
+            self.place(file, "open")
+        raw = _Raw(self, file, os.fspath(path), mode.replace("b", "").replace("t", ""), closefd)
         if buffering == 0:
             return raw
         buffered = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
@@ -92,10 +94,13 @@ class Faults:
 
     def os_open(self, path, flags, mode=0o777, *, dir_fd=None):
         """As of `os`."""
-        if flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR):
+        writes = flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR)
+        if writes:
             self.place(path, "open")
         file = self._os_open(path, flags, mode, dir_fd=dir_fd)
-        self.paths[file] = os.fspath(path)
+        self.paths.pop(file, None)  # of a file that was closed since
+        if writes:
+            self.paths[file] = os.fspath(path)
         return file
 
     def os_write(self, file, data):
@@ -130,8 +135,8 @@ class Faults:
 class _Raw(io.FileIO):
     """A file without a buffer whose writes pass places."""
 
-    def __init__(self, faults: Faults, path: str, mode: str):
-        super().__init__(path, mode)
+    def __init__(self, faults: Faults, file: Any, path: str, mode: str, closefd: bool):
+        super().__init__(file, mode, closefd)
         self._faults, self._path = faults, path
         faults.paths[self.fileno()] = path
 

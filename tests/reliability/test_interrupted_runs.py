@@ -13,13 +13,13 @@ from tiny_data import tiny_recipe, training_set, write_tiny_data
 import afkit
 from afkit.data.prepare import missing_parts
 from afkit.files import read_json, write_json
+from afkit.lock import LOCK, holder, locked
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.runs import folder as folders
 from afkit.runs import predicting
 from afkit.runs.collection import read_metrics
 from afkit.runs.folder import finish_stage, is_done, note_stage, read_run, start_stage
-from afkit.runs.lock import LOCK, holder, locked
 from afkit.runs.predicting import LOG, predict_recordings
 from afkit.train import record
 from afkit.train.execution import Execution

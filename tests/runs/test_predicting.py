@@ -24,10 +24,10 @@ from afkit.detect.prediction import predict_dataset
 from afkit.evaluation.operating_point import apply_thresholds
 from afkit.evaluation.result_files import read_predictions
 from afkit.files import read_json, write_json
+from afkit.lock import locked
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, save_weights
 from afkit.runs import predicting
-from afkit.runs.lock import locked
 from afkit.runs.predicting import LOG, predict_recordings
 from afkit.runs.recordings import find_recordings
 

@@ -9,8 +9,8 @@ from run_folders import change_json, write_run
 
 from afkit.__main__ import main
 from afkit.files import write_json, write_text
+from afkit.lock import LOCK, locked
 from afkit.runs.code import stage_code
-from afkit.runs.lock import LOCK, locked
 from afkit.runs.status import CLEAR, RunStatus, folders_of, run_status, short_time, show_status, status_table
 
 HEADING = "step,epoch,learning_rate,loss_cls,loss_reg,loss_total,grad_norm,seconds\n"

@@ -15,8 +15,8 @@ import nbformat
 import pytest
 
 from afkit.files import read_json
+from afkit.lock import LOCK
 from afkit.runs.folder import STAGES
-from afkit.runs.lock import LOCK
 from afkit.runs.names import run_folder
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")

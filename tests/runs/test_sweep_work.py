@@ -9,8 +9,8 @@ import pytest
 from afkit.files import read_json, write_json
 
 pytest.importorskip("papermill", reason="runs are made by papermill")
+from afkit.lock import LOCK, holder, locked
 from afkit.runs import pipeline
-from afkit.runs.lock import LOCK, holder, locked
 from afkit.runs.pipeline import StageError, execute, run
 from afkit.runs.sweep_file import read_sweep
 from afkit.runs.sweep_work import Outcome, give_up, run_cell

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from afkit.runs.lock import LOCK, BusyError, holder, locked
+from afkit.lock import LOCK, BusyError, holder, locked
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path
-from afkit.runs.lock import locked
+from afkit.lock import locked
 with locked(Path(sys.argv[1])) as file:
     child = subprocess.Popen([sys.executable, "-c", sys.argv[2]], pass_fds=[file]) if sys.argv[2:] else None
     print(child.pid if child else 0, flush=True)
@@ -27,7 +27,7 @@ with locked(Path(sys.argv[1])) as file:
 COUNT = """
 import sys
 from pathlib import Path
-from afkit.runs.lock import locked
+from afkit.lock import locked
 for _ in range(40):
     with locked(Path(sys.argv[1]) / ".lock", 60):
         count = Path(sys.argv[1]) / "count"
