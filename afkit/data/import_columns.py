@@ -43,6 +43,7 @@ class Columns:
     def __init__(self, table: Table, columns: Mapping[str, str]) -> None:
         self.table, self.columns = table, dict(columns)
         self.used: set[str] = set()
+        self.there = self.names()  # as the file has them, for questions
         self.told: list[str] = []
         self.taken: pd.Series | None = None  # cells of the one tier that is a column
         self.mapped = {field: name for field in columns if (name := self._find(columns[field])) is not None}
@@ -79,7 +80,7 @@ class Columns:
 
     def ask(self, what: str, option: str) -> ValueError:
         """The question."""
-        columns = self.names()
+        columns = self.there
         first = self.table.cells.iloc[0] if len(self.table.cells) else {}
         shown = listed(columns)
         if not self.table.named and len(self.table.cells):

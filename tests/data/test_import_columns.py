@@ -228,7 +228,12 @@ def test_a_column_of_file_names_is_the_recording_not_the_label(bring):
 @pytest.mark.parametrize(
     ("text", "options", "question"),
     [
-        (PER_TIER, {}, "has several tiers: Freeze, Task"),
+        (
+            PER_TIER,
+            {},
+            "has several tiers: Freeze, Task; its columns are 'Begin Time - ss.msec', 'End Time - ss.msec', '",
+        ),
+        (PER_TIER, {}, "'Duration - ss.msec', Freeze, Task; choose with --tier NAME"),
         (PER_TIER, {"fix": True}, "choose with --tier NAME, or take --tier all"),
         (PER_TIER, {"tiers": ["freeze"]}, "has no tier 'freeze'"),
         (TIERS, {}, "has several tiers: gaze, hands"),
