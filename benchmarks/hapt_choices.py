@@ -15,7 +15,7 @@ from afkit.data.annotations import read_annotations
 from afkit.data.hapt import RATE_HZ
 from afkit.data.sensors import sensor_arguments
 from afkit.data.signals import Sensor, signal_features
-from afkit.files import scratch_folder
+from afkit.scratch import scratch_folder
 
 ANNOTATIONS = "hapt/annotations/people.json"
 
