@@ -13,9 +13,9 @@ import torch
 
 from afkit.config import Recipe
 from afkit.files import atomic_open, check_stored
-from afkit.train.distributed import check_same_everywhere, gather_objects, world
+from afkit.train.distributed import check_same_everywhere, world
 from afkit.train.execution import Execution
-from afkit.train.state import TrainingState, random_state, seed_rank, set_random_state
+from afkit.train.state import TrainingState, gather_random_states, seed_rank, set_random_state
 
 PARTS = ("model", "average", "criterion", "optimizer", "schedule", "metrics")
 OTHERS = ("step", "validation", "recipe", "seed", "execution", "random")
@@ -51,7 +51,7 @@ class Checkpoints:
         if holds == self._held:
             return
         check_same_everywhere(state.step, [*state.current, *state.averaged])
-        random_states = gather_objects(random_state())
+        random_states = gather_random_states()
         if world()[0] == 0:
             self._write(state, random_states)
         self._held = holds
