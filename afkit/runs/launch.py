@@ -1,37 +1,38 @@
 """Training and detection on several devices, as child processes of a notebook."""
 
-import json
 import os
-import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import IO, Any
 
-import numpy as np
 import pandas as pd
 import torch
 
 import afkit
 from afkit.config import Recipe
-from afkit.files import atomic_open, read_json, write_json
+from afkit.files import read_json, write_json
 from afkit.opening import make_way
+from afkit.runs.tables import read_table
 from afkit.train.distributed import check_batch_divides
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
 
 POLL_SEC = 0.2
 PROGRESS_SEC = 1.0  # between two calls of on_progress
-END_SEC = 10.0  # for the processes to end when they are told to
-WORKER = "afkit.runs.worker"
-FOLLOW = "--end-with-parent"
 PORT = "29400"
+INTERFACE = "lo0" if sys.platform == "darwin" else "lo"
+LOOPBACK = {  # what one machine's processes listen at, as variables of gloo and of NCCL
+    "GLOO_SOCKET_IFNAME": INTERFACE,
+    "NCCL_SOCKET_IFNAME": f"={INTERFACE}",  # this one, not all whose names begin so
+    "NCCL_RAS_ENABLE": "0",  # else it tells everybody on the machine about the job
+}
 ERRORS = {kind.__name__: kind for kind in (ValueError, OSError, RuntimeError)}
 
 
@@ -48,10 +49,10 @@ def train_on_devices(
     """Train on `execution.devices` GPUs (or processes, where there is no GPU) of `execution.num_nodes` machines.
 
     The recipe's batch is shared by all devices, so that batch size and learning rate stay and the result is that of
-    one process (see `afkit.train.loop.train`). On one machine this is all. On several, which must share the run
-    folder and the data, it starts the processes of this one, prints the command to be started on each of the others,
-    and waits for them; they meet at this machine, or where the environment variables MASTER_ADDR and MASTER_PORT of a
-    scheduler say.
+    one process (see `afkit.train.loop.train`). On one machine, whose processes meet in a folder of their owner's and
+    listen on its loopback interface alone, this is all. On several, which must share the run folder and the data, it
+    starts the processes of this one, prints a command to be started on each of the others, and waits for them; they
+    meet at the address of this machine in the environment variables MASTER_ADDR and MASTER_PORT.
 
     Args:
         recipe: all settings.
@@ -67,6 +68,7 @@ def train_on_devices(
 
     Raises:
         ValueError, OSError, RuntimeError: as of `train`, from the process that met it first; all others are ended.
+        ValueError: several machines without MASTER_ADDR, or one that is not of this machine.
         RuntimeError: a process was ended from outside.
     """
     folder = Path(folder)
@@ -129,39 +131,6 @@ def predict_on_devices(
         result.unlink(missing_ok=True)
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table of numbers and texts for another process; its index is not kept."""
-    with atomic_open(path, sync=False) as file:
-        np.savez(file, allow_pickle=False, **{name: _packed(column) for name, column in table.items()})
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """What `write_table` wrote, with the same columns, values and data types; nothing in it is executed.
-
-    Raises:
-        ValueError: another file; the message names it.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as columns:
-            return pd.DataFrame({name: _unpacked(columns[name]) for name in columns.files})
-    except Exception as error:  # damaged files raise almost anything
-        raise ValueError(f"{path} is no table of detections ({error}); start the prediction again") from None
-
-
-def _packed(column: pd.Series) -> np.ndarray:
-    """A column as numbers; texts, which NumPy keeps with a fixed width only, as bytes of JSON with the data type."""
-    if column.dtype.kind in "iuf":
-        return column.to_numpy()
-    return np.frombuffer(json.dumps([str(column.dtype), column.tolist()]).encode(), np.uint8)
-
-
-def _unpacked(array: np.ndarray) -> pd.Series:
-    if array.dtype != np.uint8:
-        return pd.Series(array)
-    dtype, values = json.loads(array.tobytes())
-    return pd.Series(values, dtype=dtype)
-
-
 def error_file(job: Path) -> Path:
     """Where the first process that meets an error writes it down."""
     return job.with_suffix(".error.json")
@@ -172,41 +141,33 @@ def _run(
 ) -> None:
     """Carry out a job, written to `path`, in `devices` processes of this machine; `watch(whether ended)` meanwhile."""
     _check_devices(devices)
-    log, failed = path.with_suffix(".log"), True
+    address = _address(num_nodes) if num_nodes > 1 else None
+    path = path.resolve()
+    log = path.with_suffix(".log")
     error_file(path).unlink(missing_ok=True)
-    write_json(path, job)
-    command = _torchrun(path.resolve(), devices, num_nodes)
-    if num_nodes > 1:
-        print(f"afkit: start this on each of the other machines ({num_nodes - 1}): {shlex.join(command)}", flush=True)
     make_way(log)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, FOLLOW],
-            stdin=subprocess.PIPE,  # it closes with this process, however that ends, and they end with it
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_environment(devices),
-            start_new_session=True,  # an interrupt of the notebook is passed on below
-        )
     try:
-        with log.open(encoding="utf-8", errors="replace") as said:
-            while (code := process.poll()) is None:
-                time.sleep(POLL_SEC)
-                _pass_on(said.readlines())
-                if watch is not None:
-                    watch(False)
-            _pass_on(said.readlines())
-        if code:
-            raise _error(path, code)
-        failed = False
-        if watch is not None:
-            watch(True)
+        with TemporaryDirectory(prefix="afkit-") as own:  # nobody else may enter it
+            write_json(path, {**job, "meet": address or f"{own}/store"})
+            for machine in range(1, num_nodes):
+                command = shlex.join([sys.executable, "-m", "afkit.runs.launch", str(path), str(machine)])
+                others = f"one of the other machines ({machine} of {num_nodes - 1})"
+                print(f"afkit: start this on {others}: {command}", flush=True)
+            with (
+                log.open("wb") as output,
+                log.open(encoding="utf-8", errors="replace") as said,
+                _processes(path, devices, num_nodes, 0, output) as processes,
+            ):
+                for codes in _exit_codes(processes):
+                    _pass_on(said.readlines())
+                    if any(codes):
+                        raise _error(path, codes)
+                    if watch is not None:
+                        watch(None not in codes)
+        log.unlink()
     finally:
-        _end(process)
         path.unlink(missing_ok=True)
         error_file(path).unlink(missing_ok=True)
-        if not failed:
-            log.unlink()
 
 
 def _check_devices(devices: int) -> None:
@@ -215,15 +176,45 @@ def _check_devices(devices: int) -> None:
         raise ValueError(f"devices is {devices}, but this machine has {gpus} GPUs")
 
 
-def _torchrun(job: Path, devices: int, num_nodes: int) -> list[str]:
-    place = ["--standalone"]
-    if num_nodes > 1:
-        host = os.environ.get("MASTER_ADDR") or socket.gethostname()
-        endpoint = f"{host}:{os.environ.get('MASTER_PORT') or PORT}"
-        place = ["--nnodes", str(num_nodes), "--rdzv-id", "afkit", "--rdzv-backend", "c10d"]
-        place += ["--rdzv-endpoint", endpoint]
-    run = [sys.executable, "-m", "torch.distributed.run", *place, "--nproc-per-node", str(devices)]
-    return [*run, "-m", WORKER, str(job)]
+def _address(num_nodes: int) -> tuple[str, str]:
+    """Where the processes of several machines meet, on this one; a ValueError where nobody has said it."""
+    if not os.environ.get("MASTER_ADDR"):
+        raise ValueError(
+            f"num_nodes is {num_nodes}, and MASTER_ADDR is not set; set it to this machine's address in a network that "
+            f"you trust, because whoever reaches the ports of such a training can change its numbers"
+        )
+    return os.environ["MASTER_ADDR"], os.environ.get("MASTER_PORT") or PORT
+
+
+@contextmanager
+def _processes(
+    job: Path, devices: int, num_nodes: int, machine: int, output: IO[bytes] | None = None
+) -> Iterator[list[subprocess.Popen]]:
+    """The processes that carry out one machine's part of a job; ended with the block."""
+    common = _environment(devices) | (LOOPBACK if num_nodes == 1 else {})
+    common |= {"WORLD_SIZE": str(devices * num_nodes), "LOCAL_WORLD_SIZE": str(devices)}
+    with ExitStack() as stack:
+        processes = []
+        for local in range(devices):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "afkit.runs.worker", str(job)],
+                stdin=subprocess.PIPE,  # it closes with this process, however that ends, and they end with it
+                stdout=output,
+                stderr=output and subprocess.STDOUT,
+                env=common | {"RANK": str(machine * devices + local), "LOCAL_RANK": str(local)},
+                start_new_session=True,  # an interrupt of the notebook ends the block
+            )
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)
+        yield processes
+
+
+def _exit_codes(processes: list[subprocess.Popen]) -> Iterator[list[int | None]]:
+    """Those of all processes, None while one works, again and again until all have ended."""
+    while None in (codes := [process.poll() for process in processes]):
+        yield codes
+        time.sleep(POLL_SEC)
+    yield codes
 
 
 def _environment(devices: int) -> dict[str, str]:
@@ -265,33 +256,34 @@ def _pass_on(lines: list[str]) -> None:
             print(line, end="", flush=True)
 
 
-def _error(job: Path, code: int) -> Exception:
+def _error(job: Path, codes: list[int | None]) -> Exception:
     """What ended the processes, as an exception."""
     with suppress(ValueError, KeyError, TypeError):
         error = read_json(error_file(job))
         return ERRORS[error["kind"]](error["message"])
-    log = job.with_suffix(".log")
-    found = re.search(r"Root Cause.*?rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", log.read_text(errors="replace"), re.S)
-    who, code = (f"process {found[1]}", int(found[2])) if found else ("a process", code)
+    code, number = min((code, number) for number, code in enumerate(codes) if code)  # a signal before what followed
     how = f"ended with code {code}"
     if code < 0:
         with suppress(ValueError):
             how = f"was ended by {signal.Signals(-code).name}"
         how += " (the system does so where memory runs out)" if -code == signal.SIGKILL else ""
     return RuntimeError(
-        f"{who} of the devices {how}, and the others with it; what they said is in {log}. A training that is started "
-        f"again goes on from its last checkpoint"
+        f"process {number} of the devices {how}, and the others with it; what they said is in "
+        f"{job.with_suffix('.log')}. A training that is started again goes on from its last checkpoint"
     )
 
 
-def _end(process: subprocess.Popen) -> None:
-    """End torchrun and its processes: by a signal, and where that does not help by the end of their input."""
-    if process.poll() is None:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(END_SEC)
-    if process.stdin is not None:
-        process.stdin.close()
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+def main(arguments: list[str]) -> int:
+    """Carry out the part that another machine has in a training of several; the exit code.
+
+    Args:
+        arguments: the job's file, and the number of this machine, from 1.
+    """
+    job, machine = Path(arguments[0]), int(arguments[1])
+    execution = Execution(**read_json(job)["execution"])
+    with _processes(job, execution.devices, execution.num_nodes, machine) as processes:
+        return int(any(any(codes) for codes in _exit_codes(processes)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

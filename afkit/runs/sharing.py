@@ -1,6 +1,7 @@
 """Detection that several processes share."""
 
 import copy
+from io import BytesIO
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,8 @@ from torch import nn
 from afkit.config import Recipe
 from afkit.data.items import Dataset
 from afkit.detect.prediction import COLUMNS, predict_dataset
-from afkit.train.distributed import gather_objects, world
+from afkit.runs.tables import read_table, write_table
+from afkit.train.distributed import gather_bytes, world
 
 
 def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **arguments: Any) -> pd.DataFrame:
@@ -29,7 +31,8 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
     part = copy.copy(dataset)
     part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
     own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
-    tables = [table for table in gather_objects(own) if len(table)]
+    write_table(packed := BytesIO(), own)
+    tables = [table for part in gather_bytes(packed.getvalue()) if len(table := read_table(BytesIO(part)))]
     if not tables:
         return own
     place = {video.name: number for number, video in enumerate(dataset.videos)}

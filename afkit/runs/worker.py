@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,35 +14,37 @@ import torch
 
 from afkit.config import Recipe
 from afkit.data.items import Dataset
-from afkit.files import read_json, write_json
+from afkit.files import atomic_open, read_json, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
-from afkit.runs.launch import ERRORS, FOLLOW, error_file, write_table
+from afkit.runs.launch import ERRORS, error_file
 from afkit.runs.sharing import predict_shared
+from afkit.runs.tables import write_table
 from afkit.runs.validation import validation
 from afkit.train.distributed import lost_a_peer, start, stop, world
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 
-LOST_PEER_SEC = 15.0  # to be ended by torchrun, which then blames the process that went first
+LOST_PEER_SEC = 15.0  # to be ended by the parent, which then blames the process that went first
 
 
 def main(arguments: list[str]) -> None:
     """Carry out the job of a file, together with the other processes."""
     path = Path(arguments[0])
-    if FOLLOW in arguments:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         job = read_json(path)
-        start()
+        threading.Thread(target=_end_with_parent, args=(job["meet"],), daemon=True).start()
+        start(job["meet"])
         TASKS[job["task"]](job)
         stop()
     except Exception as error:
+        traceback.print_exc()
+        sys.stdout.flush()
         if lost_a_peer(error):
             time.sleep(LOST_PEER_SEC)
         else:
             _note(error, error_file(path))
-        raise
+        raise  # in order, torch would wait for what has been begun together with the others
 
 
 def train_part(job: Mapping[str, Any]) -> None:
@@ -61,7 +64,8 @@ def predict_part(job: Mapping[str, Any]) -> None:
     dataset = Dataset(recipe.data, job["data_root"], recipe.data.test_subsets)
     table = predict_shared(model, recipe, dataset, **job["arguments"])
     if world()[0] == 0:
-        write_table(Path(job["result"]), table)
+        with atomic_open(job["result"], sync=False) as file:
+            write_table(file, table)
 
 
 TASKS = {"train": train_part, "predict": predict_part}
@@ -78,10 +82,14 @@ def _note(error: Exception, path: Path) -> None:
     part.unlink()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(meet: str | tuple[str, str]) -> None:
     """End at once when the process that started these has gone, whose end of the input then closes."""
     while os.read(0, 1):
         pass
+    if isinstance(meet, str):
+        with suppress(OSError):  # another has been first
+            Path(meet).unlink()
+            Path(meet).parent.rmdir()
     os._exit(1)
 
 

@@ -13,9 +13,9 @@ import torch
 
 from afkit.config import Recipe
 from afkit.files import atomic_open
-from afkit.train.distributed import check_same_everywhere, gather_objects, world
+from afkit.train.distributed import check_same_everywhere, world
 from afkit.train.execution import Execution
-from afkit.train.state import TrainingState, random_state, seed_rank, set_random_state
+from afkit.train.state import TrainingState, gather_random_states, seed_rank, set_random_state
 from afkit.zips import check_stored
 
 PARTS = ("model", "average", "criterion", "optimizer", "schedule", "metrics")
@@ -52,7 +52,7 @@ class Checkpoints:
         if holds == self._held:
             return
         check_same_everywhere(state.step, [*state.current, *state.averaged])
-        random_states = gather_objects(random_state())
+        random_states = gather_random_states()
         if world()[0] == 0:
             self._write(state, random_states)
         self._held = holds

@@ -4,13 +4,20 @@ Each process has one device and its own rows of every batch. Without a process g
 process, at no cost.
 """
 
+import hmac
+import json
 import os
+import secrets
+import socket
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+MEET = timedelta(minutes=10)  # for the processes of other machines to be started
+PROOF = timedelta(minutes=1)  # for an answer of a process that is there already
 PEER_ERRORS = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe")  # in torch's messages
 
 
@@ -21,24 +28,81 @@ def world() -> tuple[int, int]:
     return 0, 1
 
 
-def start() -> None:
-    """Join the processes that torchrun has started; on a GPU, this process takes the one of its local rank.
+def start(meet: str | tuple[str, str]) -> None:
+    """Join the other processes; on a GPU, this process takes the one of its local rank.
 
-    Tensors of a GPU go through NCCL, those of the host through gloo.
+    RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE in the environment say which of them this is. Tensors of a GPU go
+    through NCCL, those of the host through gloo.
+
+    Args:
+        meet: where they tell each other their addresses: a file, for one machine, in a folder that only its owner may
+            enter; for several an address and a port of the first process's machine.
 
     Raises:
-        ValueError: not started by torchrun, or more processes than GPUs on this machine.
+        ValueError: more processes than GPUs on this machine, or not its address.
+        ConnectionError: as of `check_peers`.
     """
-    if "LOCAL_RANK" not in os.environ:
-        raise ValueError("the process was not started by torchrun (python -m torch.distributed.run)")
+    rank, ranks, backend = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "gloo"
     if torch.cuda.is_available():
         local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= gpus:
             raise ValueError(f"devices is {os.environ['LOCAL_WORLD_SIZE']}, but this machine has {gpus} GPUs")
         torch.cuda.set_device(local)
-        dist.init_process_group("cpu:gloo,cuda:nccl")
-    else:
-        dist.init_process_group("gloo")
+        backend = "cpu:gloo,cuda:nccl"
+    store = dist.FileStore(meet, ranks) if isinstance(meet, str) else _store_at(*meet, rank, ranks)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=ranks)
+    if rank == 0:
+        store.set("key", secrets.token_hex())
+    check_peers(store.get("key"))
+
+
+def _store_at(host: str, port: str, rank: int, ranks: int) -> dist.Store:
+    """What the first process keeps for all, at one address; by itself torch would listen at all of its machine."""
+    bound = None
+    try:
+        number = int(port)
+        if rank == 0:
+            family, *_, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+            bound = socket.create_server(address, family=family).detach()
+    except (OSError, OverflowError, ValueError) as error:
+        raise ValueError(
+            f"the processes cannot meet at MASTER_ADDR '{host}', MASTER_PORT '{port}' ({error}); start on the machine "
+            f"whose address this is, and name a port that is free"
+        ) from None
+    return dist.TCPStore(host, number, ranks, rank == 0, MEET, master_listen_fd=bound)
+
+
+def check_peers(key: bytes) -> None:
+    """Let all processes prove to each other that they know a key; all must call it.
+
+    Gloo takes whoever connects first for its peer, and that may be another user of the machine. A connection is never
+    made anew, so what is proven once holds to the end.
+
+    Args:
+        key: of these processes alone.
+
+    Raises:
+        ConnectionError: something else is at the other end of a connection.
+    """
+    rank, ranks = world()
+
+    def proofs(pairs: list[tuple[int, int]]) -> Tensor:  # (R, 32) uint8
+        told = [hmac.digest(key, f"{sender} to {receiver}".encode(), "sha256") for sender, receiver in pairs]
+        return torch.tensor([list(proof) for proof in told], dtype=torch.uint8)
+
+    expected = proofs([(sender, rank) for sender in range(ranks)])
+    heard = torch.zeros_like(expected)
+    try:
+        sent = proofs([(rank, receiver) for receiver in range(ranks)])
+        dist.all_to_all_single(heard, sent, async_op=True).wait(PROOF)
+    except RuntimeError as error:
+        if lost_a_peer(error):
+            raise
+    if not torch.equal(heard, expected):
+        raise ConnectionError(
+            "another program has answered in place of one of the processes, so the work has not begun; start again, "
+            "and find out who connects to ports of this machine that are not theirs"
+        )
 
 
 def stop() -> None:
@@ -77,13 +141,24 @@ def gather_numbers(numbers: list[float]) -> list[list[float]]:
 
 
 def gather_objects(value: Any) -> list[Any]:
-    """What each process has, by rank; all must call it."""
-    ranks = world()[1]
-    if ranks == 1:
+    """What each process has, by rank; all must call it.
+
+    Args:
+        value: of plain types. It travels as JSON, which executes nothing: tuples and tensors arrive as lists.
+    """
+    if world()[1] == 1:
         return [value]
-    values = [None] * ranks
-    dist.all_gather_object(values, value)
-    return values
+    return [json.loads(part) for part in gather_bytes(json.dumps(value, default=Tensor.tolist).encode())]
+
+
+def gather_bytes(own: bytes) -> list[bytes]:
+    """The bytes of each process, at least one, by rank; all must call it. Runs on the host."""
+    lengths = [int(length) for (length,) in gather_numbers([len(own)])]
+    padded = torch.zeros(max(lengths), dtype=torch.uint8)
+    padded[: len(own)] = torch.frombuffer(bytearray(own), dtype=torch.uint8)
+    parts = [torch.empty_like(padded) for _ in lengths]
+    dist.all_gather(parts, padded)
+    return [part[:length].numpy().tobytes() for part, length in zip(parts, lengths, strict=True)]
 
 
 def first_says(flag: bool) -> bool:

@@ -14,7 +14,7 @@ from afkit.config import Recipe
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.model.checkpoints import fit_weights, original_weights, read_original
 from afkit.model.losses import Criterion
-from afkit.train.distributed import data_parallel, sum_over_ranks, world
+from afkit.train.distributed import data_parallel, gather_objects, sum_over_ranks, world
 from afkit.train.metrics import Metrics
 from afkit.train.optimizer import build_optimizer, rate_factor
 
@@ -103,6 +103,17 @@ def random_state() -> dict[str, Any]:
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
     return state
+
+
+def gather_random_states() -> list[dict[str, Any]]:
+    """The `random_state` of each process, by rank; all must call it."""
+    states = gather_objects(random_state())
+    for state in states:  # which have come as JSON
+        version, internal, gauss = state["python"]
+        state["python"] = version, tuple(internal), gauss
+        state["numpy"][0] = torch.as_tensor(state["numpy"][0], dtype=torch.int64)
+        state |= {name: torch.as_tensor(state[name], dtype=torch.uint8) for name in ("torch", "cuda") if name in state}
+    return states
 
 
 def set_random_state(state: dict[str, Any]) -> None:

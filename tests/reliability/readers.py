@@ -35,7 +35,7 @@ from afkit.model.checkpoints import load_weights
 from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
-from afkit.runs import collection, launch, status, trained, verdicts
+from afkit.runs import collection, status, tables, trained, verdicts
 from afkit.runs.sweep_cluster import read_cluster
 from afkit.runs.sweep_file import read_sweep
 from afkit.train.checkpoints import Checkpoints
@@ -370,8 +370,8 @@ def _weights(path: Path) -> None:
 
 def _table() -> Reader:
     path = HOME / "table.npz"
-    launch.write_table(path, pd.DataFrame({"video": ["a", "b", "a"], "score": [0.5, 1.0, 0.25], "label": [1, 2, 0]}))
-    return Reader("predict_job.npz", launch.read_table, (path.read_bytes(),))
+    tables.write_table(path, pd.DataFrame({"video": ["a", "b", "a"], "score": [0.5, 1.0, 0.25], "label": [1, 2, 0]}))
+    return Reader("predict_job.npz", tables.read_table, (path.read_bytes(),))
 
 
 def _signals(path: Path) -> None:

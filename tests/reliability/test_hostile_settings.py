@@ -275,4 +275,4 @@ def test_a_hostile_note_of_what_ended_a_job(tmp_path, text):
     job = tmp_path / "train_job.json"
     error_file(job).write_text(text)
     job.with_suffix(".log").write_text("")
-    assert type(_error(job, 3)) is RuntimeError
+    assert type(_error(job, [3])) is RuntimeError

@@ -1,11 +1,13 @@
 """The processes of a job of `afkit.runs.launch`, looked up in /proc."""
 
+import ipaddress
+import struct
 import time
 from pathlib import Path
 
 
 def processes(folder):
-    """Ids of the processes that carry out a job of a run folder: torchrun and those that it started."""
+    """Ids of the processes that carry out a job of a run folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -32,3 +34,19 @@ def assert_all_ended(folder, seconds=60):
     while processes(folder) and time.monotonic() < until:
         time.sleep(0.1)
     assert processes(folder) == []
+
+
+def listening(process):
+    """[(address, port)] at which a process takes TCP connections."""
+    files = Path(f"/proc/{process}/fd").iterdir()
+    own = {str(file.readlink()) for file in files if file.is_symlink()}
+    found = []
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{process}/net/{name}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in own:
+                address, port = local.split(":")
+                words = struct.iter_unpack(">I", bytes.fromhex(address))
+                packed = b"".join(struct.pack("=I", *word) for word in words)  # in the order of this machine
+                found.append((ipaddress.ip_address(packed), int(port, 16)))
+    return found

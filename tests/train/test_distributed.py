@@ -1,9 +1,10 @@
 """Two processes (gloo) that train and detect together: the same numbers as one process with the same batches."""
 
 import os
-import socket
 import subprocess
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -16,11 +17,15 @@ import afkit
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.model.actionformer import build_model
+from afkit.runs.launch import LOOPBACK
 from afkit.runs.sharing import predict_shared
 from afkit.runs.validation import validation
+from afkit.train import distributed
 from afkit.train.distributed import (
     check_batch_divides,
+    check_peers,
     check_same_everywhere,
+    gather_bytes,
     gather_numbers,
     gather_objects,
     sum_over_ranks,
@@ -28,6 +33,7 @@ from afkit.train.distributed import (
 )
 from afkit.train.execution import Execution
 from afkit.train.loop import train
+from afkit.train.state import random_state, set_random_state
 
 pytestmark = pytest.mark.slow
 
@@ -50,16 +56,18 @@ import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 import torch
-from test_distributed import RECIPES, EVALUATED, share_numbers, start_training, detect
+from test_distributed import RECIPES, EVALUATED, no_pickles, prove_in_vain, share_numbers, start_training, detect
 from afkit.train.distributed import start, stop
 
 torch.set_num_threads(1)
-start()
 root = Path(sys.argv[1])
+sys.addaudithook(no_pickles)
+start(str(root / "store"))
 share_numbers(root)
 for name in RECIPES:
     start_training(name, root, root / name, devices=2)
 detect(root, root)
+prove_in_vain(root)
 stop()
 """
 
@@ -74,6 +82,11 @@ def start_training(name, root, folder, devices=1, **arguments):
     return train(recipe, dataset, folder, seed=1, execution=execution, **arguments)
 
 
+def no_pickles(event, arguments):
+    """An audit hook: whatever looks for code that a pickle names fails."""
+    assert event != "pickle.find_class", arguments
+
+
 def share_numbers(root):
     """What the processes tell each other, and whether weights that differ are found; written down by each."""
     rank, ranks = world()
@@ -82,6 +95,8 @@ def share_numbers(root):
         "sum": sum_over_ranks(torch.tensor([1, 10**rank])).tolist(),
         "numbers": gather_numbers([rank + 0.5, float("nan") if rank else 0.0]),
         "objects": gather_objects({"rank": rank}),
+        "tensors": gather_objects((torch.tensor([rank]), 0.1)),
+        "bytes": gather_bytes(bytes([0, 1, 255]) * (1 + rank)),
     }
     check_same_everywhere(3, [torch.ones(2), torch.zeros(3)])
     try:
@@ -89,6 +104,21 @@ def share_numbers(root):
     except RuntimeError as error:
         told["differ"] = str(error)
     torch.save(told, root / f"told{rank}.pt")
+
+
+def prove_in_vain(root):
+    """What a process says of another that has another key, and of one that says nothing; written down by each."""
+    rank, _ = world()
+    with pytest.raises(ConnectionError) as other_key:
+        check_peers(b"key of %d" % rank)
+    (root / f"other_key{rank}.txt").write_text(str(other_key.value))
+    if rank == 0:
+        distributed.PROOF = timedelta(seconds=0.1)
+        with pytest.raises(ConnectionError) as silence:
+            check_peers(b"key")
+        (root / "silence.txt").write_text(str(silence.value))
+    while not (root / "silence.txt").exists():
+        time.sleep(0.01)
 
 
 def detect(root, folder):
@@ -111,10 +141,7 @@ def together(tmp_path_factory):
         recipe, execution = RECIPES["continued"], Execution(checkpoint_steps=5)
         dataset = training_set(root, recipe, seed=1)
         train(recipe, dataset, root / "continued", 1, execution, on_progress=stop_after(7))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | LOOPBACK | {"OMP_NUM_THREADS": "1"}
     environment |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "CUDA_VISIBLE_DEVICES": ""}
     package = str(Path(afkit.__file__).parents[1])
     command = [sys.executable, "-c", PROGRAM, str(root), package, str(TESTS), str(TESTS / "train")]
@@ -207,7 +234,40 @@ def test_what_processes_tell_each_other(together):
         assert told["numbers"][0] == [0.5, 0.0]
         assert told["numbers"][1][0] == 1.5 and told["numbers"][1][1] != told["numbers"][1][1]
         assert told["objects"] == [{"rank": 0}, {"rank": 1}]
+        assert told["tensors"] == [[[0], 0.1], [[1], 0.1]], "as JSON, so that nothing is executed"
+        assert told["bytes"] == [b"\0\1\xff", b"\0\1\xff\0\1\xff"]
         assert "the weights of the 2 devices are no longer the same at step 3" in told["differ"]
+
+
+def test_a_process_that_does_not_know_the_key_is_refused(together):
+    for name in ("other_key0", "other_key1", "silence"):
+        said = (together / f"{name}.txt").read_text()
+        assert said.startswith("another program has answered in place of one of the processes"), name
+
+
+def test_what_is_only_sent_back_proves_nothing(monkeypatch):
+    class Echo:
+        def __init__(self, heard, sent, async_op):
+            heard.copy_(sent)
+
+        def wait(self, timeout):
+            pass
+
+    monkeypatch.setattr(distributed, "world", lambda: (0, 2))
+    monkeypatch.setattr(torch.distributed, "all_to_all_single", Echo)
+    with pytest.raises(ConnectionError, match="another program has answered"):
+        check_peers(b"key")
+
+
+def test_random_states_keep_their_types(together):
+    for state in last_state(together / "drop path")["random"]:
+        expected = random_state()
+        assert state["python"] == (expected["python"][0], state["python"][1], None)
+        for part, like in ((state["torch"], expected["torch"]), (state["numpy"][0], expected["numpy"][0])):
+            assert (part.dtype, part.shape) == (like.dtype, like.shape)
+        before = random_state()
+        set_random_state(state)
+        set_random_state(before)
 
 
 def test_one_process_talks_to_itself():

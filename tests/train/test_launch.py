@@ -2,7 +2,9 @@
 
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from job_processes import assert_all_ended, workers
 from tiny_data import tiny_recipe, training_set
 from trainings import checkpoints_in
 
+import afkit
+from afkit.files import read_json, write_json
 from afkit.runs import launch
 from afkit.runs.launch import train_on_devices
 from afkit.train.execution import Execution
@@ -25,6 +29,32 @@ pytestmark = [
 TESTS = Path(__file__).parents[1]
 RECIPE = tiny_recipe(optim__epochs=3)
 TWO = Execution(devices=2, checkpoint_steps=5, checkpoint_minutes=0)
+PROGRAM = """
+import sys
+sys.path[:0] = sys.argv[3:]
+from test_launch import TWO
+from tiny_data import tiny_recipe
+from afkit.runs.launch import train_on_devices
+
+train_on_devices(tiny_recipe(optim__epochs=5000), sys.argv[1], sys.argv[2], 1, TWO)
+"""
+WAITING = """
+import sys
+import time
+sys.path[:0] = sys.argv[2:]
+import torch
+import torch.distributed as dist
+from afkit.runs import worker
+
+def fail(job):
+    while dist.get_rank():
+        time.sleep(1)
+    dist.all_reduce(torch.ones(1), async_op=True)
+    raise ValueError("broken")
+
+worker.TASKS["fail"] = fail
+worker.main(sys.argv[1:])
+"""
 
 
 def break_video(root, recipe, row, seed=1):
@@ -81,6 +111,37 @@ def test_an_interrupt_ends_all(root):
     assert_all_ended(root / "run", seconds=2)
 
 
+def test_an_error_ends_a_process_that_the_others_keep_waiting(tmp_path):
+    job = tmp_path / "train_job.json"
+    write_json(job, {"task": "fail", "meet": str(tmp_path / "store")})
+    command = [sys.executable, "-c", WAITING, str(job), str(Path(afkit.__file__).parents[1])]
+    environment = os.environ | launch.LOOPBACK | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, env=environment | {"RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
+    ]
+    try:
+        assert processes[0].wait(300) == 1
+        assert processes[1].poll() is None
+    finally:
+        for process in processes:
+            process.communicate()
+    assert read_json(launch.error_file(job)) == {"kind": "ValueError", "message": "broken"}
+
+
+def test_the_end_of_the_parent_ends_all(root):
+    folder = root / "run"
+    command = [sys.executable, "-c", PROGRAM, root, folder, Path(afkit.__file__).parents[1], TESTS, TESTS / "train"]
+    with subprocess.Popen([str(part) for part in command]) as parent:
+        while not (folder / "metrics.csv").exists() and parent.poll() is None:
+            time.sleep(0.02)
+        meet = Path(read_json(folder / "train_job.json")["meet"])
+        assert meet.exists() and len(workers(folder)) == 2
+        parent.kill()
+    assert_all_ended(folder)
+    assert not meet.parent.exists()
+
+
 def test_what_cannot_be_is_refused_before_anything_starts(root, monkeypatch):
     with pytest.raises(ValueError, match=r"optim.batch_size 2 does not divide by 6 devices; .* optim.learning_rate"):
         train_on_devices(RECIPE, root, root / "run", 1, Execution(devices=3, num_nodes=2))
@@ -88,6 +149,51 @@ def test_what_cannot_be_is_refused_before_anything_starts(root, monkeypatch):
     with pytest.raises(ValueError, match="devices is 2, but this machine has 1 GPUs"):
         train_on_devices(RECIPE, root, root / "run", 1, TWO)
     assert not (root / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        ([None, 1], "process 1 of the devices ended with code 1"),
+        ([1, -9, 0], "process 1 of the devices was ended by SIGKILL (the system does so where memory runs out)"),
+        ([0, 2, 2], "process 1 of the devices ended with code 2"),
+    ],
+)
+def test_the_process_that_failed_first_is_named(tmp_path, codes, said):
+    error = launch._error(tmp_path / "train_job.json", codes)
+    assert type(error) is RuntimeError and str(error).startswith(said + ", and the others with it; what they said is")
+
+
+class Started(list):
+    """Stands for `subprocess.Popen`, and keeps the environments of what it was to start."""
+
+    def __call__(self, command, **arguments):
+        self.append(arguments["env"])
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def kill(self):
+        """Ends nothing."""
+
+
+def test_each_process_is_told_who_it_is_and_where_to_listen(tmp_path, monkeypatch):
+    for name in launch.LOOPBACK:
+        monkeypatch.setenv(name, "eth0")
+    for num_nodes, machine in ((1, 0), (2, 0), (2, 1)):
+        monkeypatch.setattr(launch.subprocess, "Popen", started := Started())
+        with launch._processes(tmp_path / "train_job.json", 2, num_nodes, machine):
+            pass
+        assert [process["RANK"] for process in started] == [str(2 * machine), str(2 * machine + 1)]
+        assert [process["LOCAL_RANK"] for process in started] == ["0", "1"]
+        for process in started:
+            assert (process["WORLD_SIZE"], process["LOCAL_WORLD_SIZE"]) == (str(2 * num_nodes), "2")
+            places = [process[name] for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")]
+            assert places == (["lo", "=lo"] if num_nodes == 1 else ["eth0", "eth0"])
 
 
 def test_processors_are_shared(monkeypatch):

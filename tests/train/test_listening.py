@@ -1,0 +1,251 @@
+"""What takes connections while several processes work, and what becomes of a stranger who makes some."""
+
+import os
+import pickle
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from job_processes import listening, processes
+from tiny_data import tiny_recipe, write_tiny_data
+
+import afkit
+from afkit.files import read_json
+from afkit.model.actionformer import build_model
+from afkit.model.checkpoints import save_weights
+from afkit.runs.launch import LOOPBACK, predict_on_devices, train_on_devices
+from afkit.train import distributed
+from afkit.train.execution import Execution
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="sockets are looked up in /proc"),
+]
+
+RECIPE = tiny_recipe(optim__epochs=5000)
+NOBODY = 65534
+JOINING = """
+import os
+import sys
+sys.path[:0] = sys.argv[2:]
+from datetime import timedelta
+from afkit.train import distributed
+
+distributed.PROOF = timedelta(seconds=1)
+try:
+    distributed.start(f"{sys.argv[1]}/store")
+except ConnectionError as error:
+    print(error, flush=True)
+os._exit(0)
+"""
+WAITING = """
+import os, sys, time
+from pathlib import Path
+
+here = Path(__file__).parent
+
+def wait(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("annotations.json"):
+        (here / f"at{os.environ['RANK']}").touch()
+        while not (here / "go").exists():
+            time.sleep(0.01)
+
+sys.addaudithook(wait)
+"""
+
+
+class EnoughError(Exception):
+    """Ends a training that has gone on for long enough."""
+
+
+class Touch:
+    """Makes a file where somebody unpickles it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mknod, (str(self.path),)
+
+
+class Look:
+    """An on_progress that looks at the processes of a training, lets a stranger at them, and sees them work on."""
+
+    def __init__(self, root):
+        self.root, self.calls, self.stranger = root, 0, 0
+
+    def __call__(self, table):
+        self.calls += 1
+        if self.calls == 3:  # with steps that were made after the first
+            raise EnoughError
+        if self.calls == 1:
+            self.look()
+
+    def look(self):
+        """What is listened at, and where the processes meet."""
+        folder = self.root / "run"
+        self.sockets = [at for process in processes(folder) for at in listening(process)]
+        self.meet = Path(read_json(folder / "train_job.json")["meet"])
+        self.mode, self.owner = self.meet.parent.stat().st_mode, self.meet.parent.stat().st_uid
+        if os.geteuid() == 0:
+            self.stranger = as_nobody(self.intrude)
+
+    def intrude(self):
+        """What another user of the machine can do: no more than connect."""
+        with pytest.raises(PermissionError):
+            list(self.meet.parent.iterdir())
+        with pytest.raises(PermissionError):
+            self.meet.read_bytes()
+        lies = [pickle.dumps(Touch(self.root / "touched")), b"GET / HTTP/1.1\r\n\r\n", b"", b"\xff" * 4096]
+        lies += [struct.pack("<q", peer) + lie for peer in range(3) for lie in lies]
+        kept = []
+        for address, port in self.sockets:
+            for lie in lies:
+                kept.append(socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6))
+                kept[-1].connect((str(address), port))
+                with suppress(ConnectionError):  # some are turned away
+                    kept[-1].sendall(lie)
+
+
+def as_nobody(work):
+    """Do something as a user without rights; the exit code."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            work()
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.fixture(scope="module")
+def on_the_processor():
+    """Children compute without a GPU, with one thread each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory, on_the_processor):
+    """What has been seen of a training."""
+    root = tmp_path_factory.mktemp("looked")
+    write_tiny_data(root)
+    look = Look(root)
+    with pytest.raises(EnoughError):
+        train_on_devices(RECIPE, root, root / "run", 1, Execution(devices=2), on_progress=look)
+    return look
+
+
+def test_in_training_nothing_is_reached_from_other_machines(looked):
+    assert len(looked.sockets) == 2 and all(address.is_loopback for address, _ in looked.sockets), looked.sockets
+
+
+def test_the_processes_meet_in_a_folder_of_their_owner_that_goes(looked):
+    assert stat.S_IMODE(looked.mode) == 0o700 and looked.owner == os.geteuid()
+    assert not looked.meet.parent.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_of_the_machine_neither_reads_nor_runs_nor_changes_anything(looked):
+    assert looked.stranger == 0
+    assert not (looked.root / "touched").exists()
+
+
+def test_in_detection_nothing_is_reached_from_other_machines(root, on_the_processor, monkeypatch):
+    (root / "sitecustomize.py").write_text(WAITING)
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    save_weights(build_model(RECIPE), root / "weights.safetensors", "ema")
+    sockets, ended = [], threading.Event()
+
+    def look():
+        while not ((root / "at0").exists() and (root / "at1").exists()) and not ended.wait(0.01):
+            pass
+        sockets.extend(at for process in processes(root / "run") for at in listening(process))
+        (root / "go").touch()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        predict_on_devices(RECIPE, root, root / "run", root / "weights.safetensors", devices=2, backend="torch")
+    finally:
+        ended.set()
+        thread.join()
+    assert len(sockets) == 2 and all(address.is_loopback for address, _ in sockets), sockets
+
+
+def test_a_stranger_who_comes_before_a_process_is_told_apart(tmp_path, on_the_processor):
+    """Of two processes one waits for the other to connect; the stranger connects to both before they can."""
+    with join(tmp_path, rank=0) as first:
+        strangers = connect_to(first)
+        first.send_signal(signal.SIGSTOP)
+        with join(tmp_path, rank=1) as second:
+            strangers += connect_to(second)
+            first.send_signal(signal.SIGCONT)
+            for process in (first, second):
+                assert "another program has answered in place of one of the processes" in process.communicate()[0]
+    assert strangers
+
+
+@contextmanager
+def join(folder, rank):
+    """A process that joins another in a folder, and is impatient."""
+    command = [sys.executable, "-c", JOINING, str(folder), str(Path(afkit.__file__).parents[1])]
+    environment = os.environ | LOOPBACK | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def connect_to(process):
+    """Connections to a process as those of gloo's peers 0 and 1, as soon as it listens."""
+    while not (found := listening(process.pid)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    ((address, port),) = found
+    connections = [socket.create_connection((str(address), port)) for _ in range(2)]
+    for peer, connection in enumerate(connections):
+        connection.sendall(struct.pack("<q", peer))
+    return connections
+
+
+def test_several_machines_need_an_address(root, monkeypatch):
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(ValueError, match=r"num_nodes is 2, and MASTER_ADDR is not set; set it to this machine's addr"):
+        train_on_devices(RECIPE, root, root / "run", 1, Execution(num_nodes=2))
+    assert not (root / "run").exists()
+
+
+def test_an_address_of_another_machine_is_refused():
+    documented = "192.0.2.1"  # in documentation, and nowhere else
+    with pytest.raises(ValueError, match=r"cannot meet at MASTER_ADDR '192\.0\.2\.1', MASTER_PORT '29400' .*start on"):
+        distributed._store_at(documented, "29400", 0, 2)
+    with pytest.raises(ValueError, match=r"MASTER_PORT 'port' .* name a port that is free"):
+        distributed._store_at("127.0.0.1", "port", 0, 2)
+
+
+def test_several_machines_meet_at_the_address_alone(monkeypatch):
+    before = listening(os.getpid())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    store = distributed._store_at("127.0.0.1", port, 0, 1)
+    opened = [(str(address), port) for address, port in listening(os.getpid()) if (address, port) not in before]
+    assert opened == [("127.0.0.1", int(port))]
+    store.set("key", "value")
+    assert distributed._store_at("127.0.0.1", port, 1, 1).get("key") == b"value"
