@@ -18,6 +18,7 @@ from afkit.evaluation.result_files import read_predictions
 from afkit.files import read_json, write_json
 from afkit.runs.code import COMMON, notebook_parameters
 from afkit.runs.folder import STAGE_FILES, STAGES
+from afkit.runs.inputs import file_digest
 from afkit.runs.pipeline import StageError, run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
@@ -118,6 +119,10 @@ def test_the_numbers_in_the_files_belong_together(finished, data_root):
     assert per_class["ap_average"].mean() == pytest.approx(scores["average_map"], abs=1e-9)
     metrics = pd.read_csv(finished / "metrics.csv")
     assert len(metrics) == 21 * 3
+    assert scores["weights_sha256"] == file_digest(finished / "checkpoints" / "ema.safetensors")
+    stages = read_json(finished / "run.json")["stages"]
+    assert stages["03_eval"]["made_from"] == {"checkpoints/ema.safetensors": scores["weights_sha256"]}
+    assert stages["04_visualize"]["made_from"] == stages["03_eval"]["sha256"]
     assert metrics["loss_total"].iloc[-3:].mean() < metrics["loss_total"].iloc[:3].mean()
     validation = pd.read_csv(finished / "validation.csv")
     assert validation["epoch"].tolist() == [6, 13, 20]

@@ -11,6 +11,7 @@ from afkit.config import nearest
 from afkit.files import read_json
 from afkit.opening import open_to_read
 from afkit.runs.folder import STAGES, project_root
+from afkit.runs.inputs import up_to_date
 from afkit.runs.places import without_paths
 
 METRICS = ["epoch", "loss_total", "seconds"]  # those of metrics.csv that are compared
@@ -145,7 +146,7 @@ def _read(folder: Path, name: str) -> CollectedRun:
     facts, scores = {}, {}
     try:
         facts = _read_dictionary(folder / "run.json")
-        state = _state(dictionary(facts, "stages"))
+        state = _state(folder, dictionary(facts, "stages"))
         if state == "done" or state.startswith("04_"):  # which draws, and changes no number
             scores = _read_dictionary(folder / "eval.json")
             if not is_score(scores.get("average_map")):
@@ -162,7 +163,7 @@ def _read_dictionary(path: Path) -> dict[str, Any]:
     return content
 
 
-def _state(stages: dict[str, Any]) -> str:
+def _state(folder: Path, stages: dict[str, Any]) -> str:
     """Which stage is the first that is not done, and why; "done" when none is."""
     for stage in STAGES:
         status = entry(stages, stage, "status")
@@ -173,7 +174,6 @@ def _state(stages: dict[str, Any]) -> str:
             return f"{stage} is running, or was interrupted"
     if entry(stages, "03_eval", "status") != "done":
         return "not evaluated yet"
-    trained, evaluated = entry(stages, "02_train", "finished"), entry(stages, "03_eval", "started")
-    if trained and evaluated and str(trained) > str(evaluated):  # both UTC, in one format
-        return "trained again since its evaluation; run 03_eval again"
+    if not up_to_date(folder, stages, "03_eval"):
+        return "the weights have changed since their evaluation; run 03_eval again"
     return "done"

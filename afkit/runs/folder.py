@@ -5,7 +5,7 @@ bears the split's name as a suffix, beside the headline result.
 """
 
 import datetime
-import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from afkit.files import project_root, read_json, write_json
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.code import changed_code, stage_code, values_in_kernel
+from afkit.runs.inputs import MADE_FROM, file_digest, up_to_date
 from afkit.runs.names import run_folder, split_suffix
 from afkit.runs.provenance import commit_in_words, provenance
 
@@ -29,7 +30,6 @@ STAGE_FILES = {  # what a finished stage has left in the run folder
     "03_eval": ["predictions.json.gz", "eval.json", "per_class.csv"],
     "04_visualize": ["figures/timelines.json"],
 }
-MADE_FROM = {"03_eval": "02_train", "04_visualize": "03_eval"}  # whose files a stage reads
 SAME_BYTES = (".safetensors", ".json.gz")  # files that are the same, byte by byte, where the numbers in them are
 
 
@@ -56,7 +56,7 @@ def start_stage(
 ) -> Run:
     """Open a run for one stage, and note in run.json that the stage is running, by which code and with what.
 
-    Prints a line where the stage whose files it reads was done with other code.
+    Prints a line where the stage whose files it reads was done with other code, or from other files.
 
     Args:
         stage: one of `STAGES`.
@@ -79,8 +79,11 @@ def start_stage(
     facts, origin = check_same_run(folder, resolved, seed), provenance(stage in COMPUTING)
     if stage != "01_data":  # which looks itself, when it has prepared the data
         check_data(folder, resolved, project_root() / data_root, split if suffix else "")
-    if made_from := changed_since(folder, MADE_FROM.get(stage, "")):
-        print(f"{MADE_FROM[stage]} was done {made_from}")
+    before = MADE_FROM.get(stage, "")
+    if other_code := changed_since(folder, before):
+        print(f"{before} was done {other_code}")
+    if not up_to_date(folder, facts.get("stages", {}), before):
+        print(f"{before} was done with other files than those that are there now; run it again")
     if not suffix or "recipe" not in facts:
         facts |= {
             "recipe": resolved.model_dump(mode="json"),
@@ -90,7 +93,7 @@ def start_stage(
             "data_root": str(data_root),
         } | origin
     own = origin | {"code": stage_code(stage), "values": values_in_kernel(stage)}
-    began = {"status": "running", "started": _now(), "finished": None, "error": None}
+    began = {"status": "running", "started": _now(), "finished": None, "error": None, "made_from": {}}
     _write_noted(folder, facts, stage + suffix, began | own)  # at once, so that no old "done" has new origins
     if suffix:
         data = resolved.data.model_copy(update={"test_subsets": [split.lower()]})
@@ -174,6 +177,23 @@ def changed_since(folder: Path, stage: str) -> str:
     return f"with other code: {', '.join(changed)} {has} changed since{commit_in_words(entry.get('git'))}"
 
 
+def note_input(run: Run, path: Path) -> str:
+    """Note in run.json which file a stage is about to read, so that it is known when that is another.
+
+    Args:
+        run: as `start_stage` gave it.
+        path: of the file; where it is missing, reading it says so.
+
+    Returns:
+        its SHA-256; "" where it is missing.
+    """
+    if not path.is_file():
+        return ""
+    name, digest = Path(os.path.relpath(path, run.folder)).as_posix(), file_digest(path)
+    note_stage(run.folder, run.stage + run.suffix, made_from={name: digest})
+    return digest
+
+
 def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
     """Note in run.json that the run's stage is done.
 
@@ -235,7 +255,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str = "") -> bool:
     """Whether a stage finished with these notebook parameters, and its files are still there and up to date.
 
-    They are not where the stage whose files it reads ended after it had begun.
+    They are not where a file that the stage has read is another now, see `afkit.runs.inputs.up_to_date`.
 
     Args:
         folder: of the run.
@@ -244,17 +264,10 @@ def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str
         suffix: of its split; "" for the recipe's.
     """
     stages = read_run(folder).get("stages", {})
-    entry, before = stages.get(stage + suffix, {}), stages.get(MADE_FROM.get(stage), {})
+    entry = stages.get(stage + suffix, {})
     files_there = all((folder / name).is_file() for name in entry.get("files", STAGE_FILES[stage]))
-    up_to_date = (entry.get("started") or "") >= (before.get("finished") or "") or not entry.get("started")
     same = entry.get("parameters", {}) == dict(parameters)
-    return entry.get("status") == "done" and same and files_there and up_to_date
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return entry.get("status") == "done" and same and files_there and up_to_date(folder, stages, stage + suffix)
 
 
 def _with_suffix(name: str, suffix: str) -> str:

@@ -13,7 +13,8 @@ from afkit.files import read_json
 from afkit.inspector.inspected import Inspected, find_data_root, read_inspected
 from afkit.inspector.show import compare_segments, inspect_segments
 from afkit.inspector.tracks import Curves, Tracks
-from afkit.runs.collection import entry
+from afkit.runs.collection import dictionary, entry
+from afkit.runs.inputs import up_to_date
 
 
 def inspect_run(
@@ -87,6 +88,10 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
     opened = functools.cache(functools.partial(_open_curves, folder, facts, root))
     inspected = replace(inspected, durations_sec=_durations(inspected, facts, root))
     tracks = Tracks(lambda name: opened()(name), signal, Path(videos) if videos else None)
+    stages = dictionary(facts, "stages")
+    if entry(stages, "03_eval", "status") == "done" and not up_to_date(folder, stages, "03_eval"):
+        remark = "The weights have changed since these predictions were made: run 03_eval again."
+        inspected = replace(inspected, remark=f"{inspected.remark} {remark}".strip())
     return replace(inspected, tracks=tracks)
 
 

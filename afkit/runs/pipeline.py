@@ -29,7 +29,9 @@ from afkit.runs.folder import (
     is_done,
     note_stage,
     project_root,
+    read_run,
 )
+from afkit.runs.inputs import MADE_FROM, told_by_time
 from afkit.runs.names import run_folder, split_suffix
 from afkit.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
 from afkit.runs.places import hide_places, portable, relative_to_project
@@ -138,7 +140,11 @@ def _run_stages(
             continue
         if not stale and stage not in again and is_done(folder, stage, parameters, own):
             how = changed_since(folder, stage + own)
-            say(f"{shown} already done{f', {how}; --again {stage[:2]} repeats it' if how else ''}")
+            old = stage in MADE_FROM and told_by_time(read_run(folder).get("stages", {}), stage + own)
+            say(
+                f"{shown} already done{f', {how}; --again {stage[:2]} repeats it' if how else ''}"
+                f"{', by its time alone: an older version has noted no digest of what it read' if old else ''}"
+            )
             continue
         stale = True
         if stage == "02_train" and stage in again:

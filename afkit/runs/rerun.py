@@ -16,7 +16,8 @@ from afkit.recipes import recipe_names
 from afkit.runs.code import changed_code, notebook_parameters
 from afkit.runs.collection import dictionary, entry
 from afkit.runs.differences import Row, compare_results
-from afkit.runs.folder import completed, file_digest, read_run
+from afkit.runs.folder import completed, read_run
+from afkit.runs.inputs import file_digest
 from afkit.runs.pipeline import run
 from afkit.runs.places import relative_to_project
 from afkit.runs.provenance import commit_in_words, device, versions

@@ -30,13 +30,13 @@ def missing_space(plan: Sweep, cells: Sequence[Cell]) -> str:
     """What is said where the weights and checkpoints of all runs do not fit on the disk; "" where they do."""
     import torch  # takes seconds; a sweep that is done goes without
 
-    from afkit.model.actionformer import build_model, count_parameters
+    from afkit.model.actionformer import ActionFormer, count_parameters
 
-    networks = Counter(resolved(cell).model_copy(update={"name": ""}).model_dump_json() for cell in cells)
+    networks = Counter(resolved(cell).model_copy(update={"name": "any"}).model_dump_json() for cell in cells)
     needed = 0
     for settings, number in networks.items():
         with torch.device("meta"):  # shapes without numbers
-            network = build_model(Recipe.model_validate_json(settings))
+            network = ActionFormer(Recipe.model_validate_json(settings))
         needed += number * WEIGHT_BYTES * count_parameters(network)["all"]
     folder = _existing(project_root() / plan.results)
     free = shutil.disk_usage(folder).free

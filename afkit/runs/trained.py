@@ -18,6 +18,7 @@ from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.runs.folder import project_root, read_run
+from afkit.runs.inputs import file_digest
 
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 
@@ -70,12 +71,11 @@ def read_trained(
     annotations = read_annotations(annotations_path)
     label_names = _label_names(annotations, recipe)
     fps = _frame_rate(annotations, recipe, fps)
-    thresholds, chosen = _thresholds(folder, weights, min_score, label_names)
+    digest = file_digest(path)
+    thresholds, chosen = _thresholds(folder, weights, digest, min_score, label_names)
     signals = signal_reader(recipe, root) if signal else None
     model = build_model(recipe)
     load_weights(model, path, weights)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     says = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, signals and signals.settings]
     settings = hashlib.sha256(json.dumps(says, default=list).encode()).hexdigest()
     model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -112,9 +112,12 @@ def _frame_rate(annotations: AnnotationFile, recipe: Recipe, fps: float | None) 
 
 
 def _thresholds(
-    folder: Path, weights: str, min_score: float | None, label_names: Mapping[int, str]
+    folder: Path, weights: str, digest: str, min_score: float | None, label_names: Mapping[int, str]
 ) -> tuple[float | dict[int, float], str]:
-    """The lowest score kept, of each label or of all, and the same in words."""
+    """The lowest score kept, of each label or of all, and the same in words; `digest` is that of the weights' file.
+
+    Older versions of eval.json tell weights by their name alone.
+    """
     if min_score is not None:
         if not 0 <= min_score <= 1:
             raise ValueError(f"the lowest score is {min_score}; give a number from 0 to 1 with --min-score")
@@ -122,7 +125,8 @@ def _thresholds(
     path = folder / "eval.json"
     content = read_json(path) if path.exists() else {}
     try:
-        point = content.get("operating_point") if content.get("weights") == weights else None
+        evaluated = content.get("weights") == weights and content.get("weights_sha256", digest) == digest
+        point = content.get("operating_point") if evaluated else None
         if not point:
             return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has chosen no thresholds for these weights)"
         found = {name: _threshold(row) for name, row in point["by_class"].items()}

@@ -5,7 +5,7 @@ from safetensors.numpy import load_file, save_file
 
 from afkit.data.report import fingerprint
 from afkit.files import write_json, write_json_gz, write_text
-from afkit.runs.folder import finish_stage, start_stage
+from afkit.runs.folder import finish_stage, note_input, start_stage
 
 
 def write_data(root, videos=2) -> None:
@@ -26,6 +26,7 @@ def do_stage(stage, recipe, seed, overrides, data_root, run_dir, values=None) ->
     if stage == "02_train":
         write_training(run.folder, seed + run.recipe.optim.epochs + ((values or {}).get("precision") == "bf16"))
     else:
+        note_input(run, run.folder / "checkpoints" / "ema.safetensors")
         write_evaluation(run.folder, int(load_file(run.folder / "checkpoints" / "ema.safetensors")["b"][1]))
     finish_stage(run)
 

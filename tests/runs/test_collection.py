@@ -74,7 +74,7 @@ def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
         "failed": "02_train failed: ValueError: no file",
         "running": "03_eval is running, or was interrupted",
         "trained": "not evaluated yet",
-        "again": "trained again since its evaluation; run 03_eval again",
+        "again": "the weights have changed since their evaluation; run 03_eval again",
     }
     assert all(run.scores == {} for run in read_runs(choose_runs([], tmp_path), tmp_path)), "the old ones do not count"
 

@@ -18,6 +18,7 @@ from afkit.inspector.inspected import list_videos
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.runs import score_curves as runs_curves
+from afkit.runs.inputs import file_digest
 from afkit.runs.inspecting import collect_inspected, compare_runs, inspect_run
 from afkit.runs.score_curves import curves_of_run
 
@@ -108,6 +109,17 @@ def test_weights_of_another_architecture_or_version_are_named(folder):
     change_json(folder / "run.json", recipe=recipe | {"model": {"unheard": 1}})
     with pytest.raises(ValueError, match=r"run\.json holds a recipe that this version does not know"):
         collect_inspected(folder).tracks.curves(VIDEO)
+
+
+def test_predictions_of_other_weights_than_those_that_are_there_are_told(folder):
+    weights = folder / "checkpoints" / "ema.safetensors"
+    stages = read_json(folder / "run.json")["stages"]
+    stages["03_eval"]["made_from"] = {"checkpoints/ema.safetensors": file_digest(weights)}
+    change_json(folder / "run.json", stages=stages)
+    remark = collect_inspected(folder).remark
+    save_weights(network(7), weights, "ema")
+    again = "The weights have changed since these predictions were made: run 03_eval again."
+    assert again not in remark and collect_inspected(folder).remark == f"{remark} {again}"
 
 
 def test_a_run_that_is_not_finished_is_shown_without_what_it_lacks(folder, tmp_path):

@@ -1,5 +1,6 @@
 """Predictions on new recordings: the same as in an evaluation, restartable, and what is wrong with a file is told."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -140,6 +141,14 @@ def test_a_recording_without_detections_has_a_file_too(new, go, form):
         assert read_json(path)["results"] == {"video1": []}
     else:
         assert path.read_text() in ("", "WEBVTT\n", "video,start_sec,end_sec,label,name,score\n")
+
+
+def test_thresholds_of_weights_that_were_there_before_are_not_used(run, new, go):
+    point = {"by_class": {}, "one_threshold": {"threshold": 0.3}}
+    digest = hashlib.sha256((run / "checkpoints" / "ema.safetensors").read_bytes()).hexdigest()
+    for noted, lowest in ((digest, "0.30"), ("0" * 64, "0.2")):
+        write_json(run / "eval.json", {"weights": "ema", "weights_sha256": noted, "operating_point": point})
+        assert f"kept: scores from {lowest}" in go(new)[0]
 
 
 def test_thresholds_are_those_that_the_evaluation_chose_for_these_weights(run, root, new, recipe, go):
