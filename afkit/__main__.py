@@ -1,12 +1,17 @@
 """The command line: python -m afkit COMMAND."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from afkit.commands import build, data, predict, runs, signals, view
-from afkit.config import nearest
+_INTERRUPT = signal.getsignal(signal.SIGINT)
+if __name__ == "__main__" and _INTERRUPT is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the following loads, Ctrl-C ends the process without a word
+
+from afkit.commands import build, data, predict, runs, signals, view  # noqa: E402
+from afkit.config import nearest  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,4 +95,5 @@ _COMMANDS = {  # name: what it does, its arguments, and what its help says
 }
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _INTERRUPT)
     raise SystemExit(main())

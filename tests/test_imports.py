@@ -12,9 +12,10 @@ import pytest
 import afkit
 
 PACKAGE = Path(afkit.__file__).parent
-BASE = {"files", "shipped", "segments", "config"}  # import nothing of afkit
+BASE = {"files", "yaml_files", "shipped", "segments", "config"}  # import nothing of afkit
 LAYERS = {  # room or module: what it may import; a room may import itself
     "files": set(),
+    "yaml_files": set(),
     "shipped": set(),
     "segments": set(),
     "config": set(),
