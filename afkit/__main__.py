@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from afkit.commands import build, data, predict, runs, signals, view
-from afkit.commands.output import forgiving_output
-from afkit.config import nearest
+_INTERRUPT = signal.getsignal(signal.SIGINT)
+if __name__ == "__main__" and _INTERRUPT is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the following loads, Ctrl-C ends the process without a word
+
+from afkit.commands import build, data, predict, runs, signals, view  # noqa: E402
+from afkit.commands.output import forgiving_output  # noqa: E402
+from afkit.config import nearest  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,4 +123,5 @@ _COMMANDS = {  # name: what it does, its arguments, and what its help says
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is said is seen at once, also in a pipe
+    signal.signal(signal.SIGINT, _INTERRUPT)
     raise SystemExit(main())

@@ -3,13 +3,12 @@
 import gzip
 import io
 import json
-import math
 import os
 import re
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -22,8 +21,6 @@ from afkit.trust import check_trusted, is_common, is_of_another
 
 MAX_RATIO = 100  # unpacked size over packed size; neither features nor tables compress so well
 SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
-MAX_YAML_ENTRIES = 100_000
-YAML_TAGS = ("null", "bool", "int", "float", "str", "seq", "map", "merge")  # of plain data
 
 
 def project_root() -> Path:
@@ -218,41 +215,3 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         repeated, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"it gives {repeated[:80]!r} twice; remove one")
     return entries
-
-
-def yaml_content(tree: Any, loader: Any, tags: Collection[str] = ()) -> Any:
-    """The content of a YAML document, of plain data only: what JSON can hold.
-
-    Args:
-        tree: as `yaml.compose` gives it.
-        loader: a `yaml.SafeLoader`.
-        tags: that are allowed beside those of plain data.
-
-    Raises:
-        ValueError: dates, sets, objects and the like, a value that is not what its tag says, an alias that holds
-            itself, or aliases that stand for very much; with the line, without the file.
-        yaml.YAMLError: as of the loader.
-    """
-    sizes: dict[int, float] = {}  # with all that aliases stand for; inf while it is counted
-
-    def size(node: Any) -> float:
-        where = f"line {node.start_mark.line + 1}"
-        kind = node.tag.removeprefix("tag:yaml.org,2002:")
-        if kind not in YAML_TAGS and node.tag not in tags:
-            raise ValueError(f"{where}: a value of the kind {kind[:80]!r}; write it as plain text, in quotes")
-        if sizes.get(id(node)) == math.inf:
-            raise ValueError(f"{where}: an alias that holds itself")
-        if id(node) not in sizes:
-            sizes[id(node)] = math.inf
-            pairs = node.value if node.id == "mapping" else [node.value] if node.id == "sequence" else []
-            sizes[id(node)] = 1 + sum(size(part) for pair in pairs for part in pair)
-        return sizes[id(node)]
-
-    if tree is None:
-        return None
-    if size(tree) > MAX_YAML_ENTRIES:
-        raise ValueError(f"line 1: its aliases stand for more than {MAX_YAML_ENTRIES} entries; write less")
-    try:
-        return loader("").construct_document(tree)
-    except (ValueError, KeyError, TypeError, OverflowError) as error:  # e.g. of !!bool x, or a number of 5000 digits
-        raise ValueError(f"line 1: a value that is not what its kind says ({error})") from None

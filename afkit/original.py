@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from afkit.config import Recipe, make_recipe
-from afkit.files import read_json, yaml_content
-from afkit.opening import read_text
+from afkit.files import read_json
 
 TUPLE = "tag:yaml.org,2002:python/tuple"
 # Where each key of the original goes. Left: section.key of the merged file; right: ours.
@@ -149,30 +148,19 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[str, Mapping[str, Any
     path = Path(source)
     if not path.exists():
         raise ValueError(f"{path} does not exist; name a .yaml or .json configuration of the original")
-    try:
-        config = read_json(path) if path.suffix == ".json" else _read_yaml(path, read_text(path))
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a readable configuration: {error}") from None
+    config = read_json(path) if path.suffix == ".json" else _read_yaml(path)
     if not isinstance(config, Mapping):
         raise ValueError(f"{path} must hold a mapping of sections")
     return path.stem, config
 
 
-def _read_yaml(path: Path, text: str) -> Any:
-    """YAML by its safe loader, which here also reads Python tuples (the original's dumped files hold them) as lists."""
+def _read_yaml(path: Path) -> Any:
+    """YAML of plain data and Python tuples, which the original's dumped files hold, as lists."""
     try:
-        import yaml  # only files in YAML need it
+        from afkit.yaml_files import read_yaml  # it needs a library that only files in YAML need
     except ImportError:
         raise ValueError(f"reading {path} needs a YAML library: pip install pyyaml") from None
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_constructor(TUPLE, Loader.construct_sequence)  # type: ignore[type-var]  # its tag is of sequences only
-    try:
-        return yaml_content(yaml.compose(text, Loader=Loader), Loader, [TUPLE])
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+    return read_yaml(path, [TUPLE])[1]
 
 
 def _flatten(name: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,14 @@
 
 import hashlib
 import json
-import math
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from afkit.config import SECTIONS, make_recipe, nearest
-from afkit.files import project_root, write_text, yaml_content
-from afkit.opening import read_text
+from afkit.files import project_root, write_text
 
 FOLDER = "recipes"  # of the project: its files are known by their names alone
 HINT = "see recipes/README.md"
@@ -95,7 +92,7 @@ def write_recipe_file(path: str | Path, choices: Iterable[tuple[str, Any, str]],
     sections: dict[str, list[str]] = {section: [] for section in SECTIONS}
     for dotted, value, why in choices:
         section, _, parameter = dotted.partition(".")
-        sections[section] += [*_comment(why, "  "), f"  {parameter}: {_in_one_line(value)}"]
+        sections[section] += [*_comment(why, "  "), f"  {parameter}: {_yaml().yaml_text(value)}"]
     for section, own in sections.items():
         lines += ["", f"{section}:", *own] if own else []
     write_text(path, "\n".join(lines).lstrip("\n") + "\n")
@@ -106,54 +103,23 @@ def _comment(text: str, indent: str) -> list[str]:
     return [f"{indent}# {line}" for line in textwrap.wrap(readable, 110)]
 
 
-def _in_one_line(value: Any) -> str:
-    """A value in YAML: that of a list with this one entry, without its brackets."""
-    readable = json.dumps(value, ensure_ascii=False).isprintable()  # else letters become codes
-    return _yaml().safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=readable).strip()[1:-1]
-
-
 def _yaml() -> ModuleType:
     try:
-        import yaml  # only recipe files need it
+        from afkit import yaml_files  # it needs a library that only recipe files need
     except ImportError:
         raise ValueError("recipe files need a YAML library: pip install pyyaml") from None
-    return yaml
+    return yaml_files
 
 
 def _load(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file."""
-    yaml = _yaml()
     try:
-        text = read_text(path)
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_repeated_keys(path, tree)
-        content = _content(path, tree)
+        _, content = _yaml().read_yaml(path)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; own recipes: {', '.join(own_names()) or 'none'} ({HINT})") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold sections of settings, e.g. 'optim: {{epochs: 20}}'; {HINT}")
     return content
-
-
-def _content(path: Path, tree: Any) -> Any:
-    try:
-        return yaml_content(tree, _yaml().SafeLoader)
-    except ValueError as error:
-        raise ValueError(f"{path} is not readable YAML: {error}") from None
-
-
-def _refuse_repeated_keys(path: Path, tree: Any) -> None:
-    """YAML lets the last of two equal keys win, which nobody means; the sections and their parameters are looked at."""
-    if getattr(tree, "id", "") != "mapping":
-        return
-    for node in (tree, *(value for _, value in tree.value if value.id == "mapping")):
-        for key, count in Counter(str(key.value) for key, _ in node.value).items():
-            if count > 1:
-                raise ValueError(f"{path} gives '{key}' twice; remove one")
 
 
 def _dotted(content: Mapping[str, Any]) -> dict[str, Any]:

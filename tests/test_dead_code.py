@@ -11,7 +11,7 @@ import afkit
 ROOT = Path(__file__).parents[1]
 vulture = pytest.importorskip("vulture", reason="it looks for unused code")
 
-CALLED_BY_OTHERS = {"forward", "backward", "setup_context", "find_class", "__getattr__", "__dir__"}
+CALLED_BY_OTHERS = {"forward", "backward", "setup_context", "find_class", "__getattr__", "__dir__", "start_http_server"}
 BY_DECORATOR = ["@field_validator", "@model_validator", "@traitlets.validate", "@traitlets.observe"]
 KINDS = {"function", "method", "class", "property", "import", "unreachable_code"}
 

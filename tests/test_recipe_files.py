@@ -103,20 +103,20 @@ def test_a_wrong_setting_is_named_with_the_file(project, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("base: watch\nbase: hapt\n", "gives 'base' twice; remove one"),
-        ("base: watch\noptim:\n  epochs: 3\n  epochs: 4\n", "gives 'epochs' twice; remove one"),
-        ("", "must hold sections of settings"),
-        ("- base\n", "must hold sections of settings"),
-        ("base: {watch\n", "is not readable YAML"),
-        ("base: !!python/object/apply:os.getcwd []\n", "is not readable YAML"),
-        ("base: \u0000\n", "is not readable YAML"),
+        ("base: watch\nbase: hapt\n", ", line 2: 'base' is given twice; remove one"),
+        ("base: watch\noptim:\n  epochs: 3\n  epochs: 4\n", ", line 4: 'epochs' is given twice; remove one"),
+        ("", " must hold sections of settings"),
+        ("- base\n", " must hold sections of settings"),
+        ("base: {watch\n", ", line 2: not YAML: expected ',' or '}'"),
+        ("base: !!python/object/apply:os.getcwd []\n", ", line 1: a value of the kind 'python/object/apply:os.getcwd'"),
+        ("base: \u0000\n", ", line 1: not YAML: "),
     ],
 )
 def test_a_wrong_file_is_named(project, text, message):
     path = write(project, text)
     with pytest.raises(ValueError) as error:
         afkit.recipe("mine")
-    assert str(error.value).startswith(f"{path} {message}") and "\n" not in str(error.value)
+    assert str(error.value).startswith(f"{path}{message}") and "\n" not in str(error.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(project):

@@ -165,13 +165,12 @@ def _read_dictionary(path: Path) -> dict[str, Any]:
 
 def _state(folder: Path, stages: dict[str, Any]) -> str:
     """Which stage is the first that is not done, and why; "done" when none is."""
-    for stage in STAGES:
-        status = entry(stages, stage, "status")
-        if status == "failed":
-            reason = " ".join(str(entry(stages, stage, "error")).split())
-            return f"{stage} failed: {reason[:MAX_LETTERS]}{'…' if len(reason) > MAX_LETTERS else ''}"
-        if status == "running":
-            return f"{stage} is running, or was interrupted"
+    status = {stage: entry(stages, stage, "status") for stage in STAGES}
+    for stage in (stage for stage in STAGES if status[stage] == "failed"):
+        reason = " ".join(str(entry(stages, stage, "error")).split())
+        return f"{stage} failed: {reason[:MAX_LETTERS]}{'…' if len(reason) > MAX_LETTERS else ''}"
+    for stage in (stage for stage in STAGES if status[stage] == "running"):
+        return f"{stage} is running, or was interrupted"
     if entry(stages, "03_eval", "status") != "done":
         return "not evaluated yet"
     if not up_to_date(folder, stages, "03_eval"):

@@ -21,7 +21,7 @@ from afkit.files import project_root
 OLDEST_PYTHON, OLDEST_TORCH = (3, 11), (2, 11)
 EXTRAS = {  # what it is for: the packages, and the extra that brings them
     "notebooks": (("papermill", "jupyterlab", "matplotlib", "seaborn"), "notebooks"),
-    "sweeps": (("distributed", "yaml"), "sweep"),
+    "sweeps": (("distributed", "cryptography", "yaml"), "sweep"),
     "the inspector": (("anywidget", "voila"), "inspect"),
 }
 LEAST_GB = 5.0  # free, for checkpoints and features

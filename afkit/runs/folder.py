@@ -93,7 +93,7 @@ def start_stage(
             "data_root": str(data_root),
         } | origin
     own = origin | {"code": stage_code(stage), "values": values_in_kernel(stage)}
-    began = {"status": "running", "started": _now(), "finished": None, "error": None, "made_from": {}}
+    began: dict[str, Any] = {"status": "running", "started": _now(), "finished": None, "error": None, "made_from": {}}
     _write_noted(folder, facts, stage + suffix, began | own)  # at once, so that no old "done" has new origins
     if suffix:
         data = resolved.data.model_copy(update={"test_subsets": [split.lower()]})

@@ -13,7 +13,7 @@ from afkit.lock import holder
 from afkit.opening import open_to_read, read_text
 from afkit.runs.code import changed_code
 from afkit.runs.collection import choose_runs, dictionary, entry, is_score, planned_epochs
-from afkit.runs.folder import STAGES, project_root
+from afkit.runs.folder import STAGES, project_root, read_run
 from afkit.runs.places import without_paths
 
 TAIL_BYTES = 4096  # of metrics.csv: some forty steps
@@ -45,29 +45,21 @@ def run_status(folder: Path, name: str) -> RunStatus:
         name: for the table.
 
     Returns:
-        "waiting" where nothing has begun; "running" where a process holds the folder; "unfinished" where none does.
+        "waiting" where nothing has begun; "running" where a process holds the folder; "failed" where a stage has, also
+        one of another split; "unfinished" where one is missing.
     """
     try:
-        facts = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-        stages = facts.get("stages", {})
-        left = [stage for stage in STAGES if entry(stages, stage, "status") != "done"]
-    except (ValueError, AttributeError):
+        facts = read_run(folder)
+    except ValueError:
         return RunStatus(name, "failed", reason="run.json cannot be read; delete the run")
-    if not left:
-        score = _last_map(folder, evaluated=True)
-        return RunStatus(name, "done", "", *_epochs(facts, None), map_percent=score, reason=_other_code(stages))
-    stage, reason = left[0], ""
-    if holder(folder):
-        state = "running"
-    elif entry(stages, stage, "status") == "failed":
-        state, reason = "failed", " ".join(str(entry(stages, stage, "error")).split())
-    else:
-        state = "unfinished" if facts else "waiting"
-    last = _last_steps(folder / "metrics.csv") if stage == "02_train" and facts else []
-    seconds = _left_sec(facts, last) if state == "running" else None
-    score = _last_map(folder, evaluated=stage == "04_visualize") if facts else None
+    stages = facts.get("stages", {})
+    state, stage, reason = _state(stages, bool(holder(folder)))
+    if not facts and state == "unfinished":
+        return RunStatus(name, "waiting")
+    last = None if state == "done" else _last_steps(folder / "metrics.csv") if stage == "02_train" else []
+    seconds = _left_sec(facts, last) if state == "running" and last else None
     return RunStatus(name, state, stage if facts else "", *_epochs(facts, last), left_sec=seconds,
-                     map_percent=score, reason=without_paths(reason))  # fmt: skip
+                     map_percent=_last_map(folder, stages), reason=without_paths(reason))  # fmt: skip
 
 
 def folders_of(where: str | Path = "results") -> dict[str, Path]:
@@ -129,6 +121,21 @@ def short_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def _state(stages: dict[str, Any], held: bool) -> tuple[str, str, str]:
+    """State, stage and reason of a run, whichever of its stages it was begun with; `held`: a process is at work."""
+    splits = [stage for stage in stages if stage.partition("-")[0] in STAGES]
+    status = {stage: entry(stages, stage, "status") for stage in sorted({*STAGES, *splits})}
+    left, failed, running = (
+        [stage for stage, found in status.items() if fits(found)]
+        for fits in (lambda found: found != "done", lambda found: found == "failed", lambda found: found == "running")
+    )
+    if held and left:  # of those that are noted as running, earlier ones were interrupted
+        return "running", max(running or left[:1], key=lambda stage: str(entry(stages, stage, "started"))), ""
+    if failed:
+        return "failed", failed[0], " ".join(str(entry(stages, failed[0], "error")).split())
+    return ("unfinished", left[0], "") if left else ("done", "", _other_code(stages))
+
+
 def _other_code(stages: dict[str, Any]) -> str:
     """The first stage that was done with other code, and what has changed; "" where none was."""
     for stage in STAGES:
@@ -180,10 +187,11 @@ def _left_sec(facts: dict[str, Any], last: list[list[float]]) -> float | None:
     return max(steps - last[-1][0] - 1, 0) * statistics.median(row[-1] for row in last)
 
 
-def _last_map(folder: Path, evaluated: bool) -> float | None:
+def _last_map(folder: Path, stages: dict[str, Any]) -> float | None:
     """Average mAP in percent: of eval.json, or of the last line of validation.csv; None where there is none."""
+    trained, evaluated = (entry(stages, stage, "status") for stage in ("02_train", "03_eval"))
     try:
-        if evaluated:
+        if evaluated == "done" and trained in ("done", None):  # else that of an older training
             score = read_json(folder / "eval.json")["average_map"]
             return 100 * score if is_score(score) else None
         if (folder / "validation.csv").exists():

@@ -14,10 +14,12 @@ from distributed import TimeoutError as TookLonger
 from afkit.config import Recipe
 from afkit.lock import LOCK, locked
 from afkit.runs.folder import STAGES, is_done, project_root
+from afkit.runs.interrupts import interrupts_wait
 from afkit.runs.parameters import parameters_by_stage
 from afkit.runs.status import RunStatus, run_status, short_time, status_table
-from afkit.runs.sweep_cluster import RETRIES, job_script, needs, open_client
+from afkit.runs.sweep_cluster import RETRIES, needs, open_client
 from afkit.runs.sweep_file import Cell, Sweep, read_sweep, resolved
+from afkit.runs.sweep_jobs import job_script, refusals
 from afkit.runs.sweep_needs import missing_data, missing_space
 from afkit.runs.sweep_work import Outcome, data_folder, give_up, prepare_data, run_cell
 
@@ -54,33 +56,19 @@ def sweep(
     Raises:
         ValueError: something in the file is wrong, its data is not there, the disk is too small, or no cluster answers.
         StageError: the comparison failed.
-        RuntimeError: the scheduler has gone.
+        RuntimeError: the scheduler has gone, or the batch system takes no job.
     """
     plan = read_sweep(path)
     left = plan.cells if html else cells_left(plan)
     if only_failed:
         left = [cell for cell in left if run_status(cell.folder, cell.name).state == "failed"]
     say(f"{len(plan.cells)} runs in {plan.results}, {len(left)} to do")
-    outcomes: dict[str, Outcome] = {}
+    outcomes = {}
     if missing := missing_data(plan, left):
         raise ValueError(missing)
     if left:
-        checking = ThreadPoolExecutor(1).submit(missing_space, plan, left)  # it takes as long as the workers' start
-        with open_client(plan.settings, workers, scheduler, cluster) as client:
-            if missing := checking.result():
-                raise ValueError(missing)
-            if not _asked(client.nthreads):
-                say("waiting for the first job of the cluster")
-            left, failed = prepare_all(client, plan, left, say)
-            outcomes |= failed
-
-            def submit(cell: Cell) -> Future:
-                resources = needs(client, plan.settings)
-                arguments = (str(project_root()), plan.settings, plan.results, cell, html)
-                key = f"{cell.name}-{uuid.uuid4().hex}"
-                return client.submit(run_cell, *arguments, key=key, pure=False, resources=resources)
-
-            outcomes |= execute_all(client, left, submit, say)
+        with interrupts_wait() as look:  # breaking off dask at any line leaves its tasks and workers to complain
+            outcomes = _make(plan, left, (workers, scheduler, cluster), html, say, look)
     _compare(plan, html, say)
     return outcomes
 
@@ -108,8 +96,54 @@ def cells_left(plan: Sweep) -> list[Cell]:
     ]
 
 
+def _make(
+    plan: Sweep,
+    cells: list[Cell],
+    where: tuple[int, str, str],
+    html: bool,
+    say: Callable[[str], None],
+    interrupted: Callable[[], None],
+) -> dict[str, Outcome]:
+    """Make runs on workers, `where` as of `open_client`; how each ended."""
+    checking = ThreadPoolExecutor(1).submit(missing_space, plan, cells)  # it takes as long as the workers' start
+    with open_client(plan.settings, *where, project_root() / plan.results, say) as client:
+        if missing := checking.result():
+            raise ValueError(missing)
+        if not _asked(client.nthreads):
+            say("waiting for the first job of the cluster")
+        told = set[str]()
+
+        def look() -> None:
+            interrupted()
+            _look_at_jobs(client, told, say)
+
+        def submit(cell: Cell) -> Future:
+            resources = needs(client, plan.settings)
+            arguments = (str(project_root()), plan.settings, plan.results, cell, html)
+            key = f"{cell.name}-{uuid.uuid4().hex}"
+            return client.submit(run_cell, *arguments, key=key, pure=False, resources=resources)
+
+        left, failed = prepare_all(client, plan, cells, say, look)
+        return failed | execute_all(client, left, submit, say, look)
+
+
+def _look_at_jobs(client: Client, told: set[str], say: Callable[[str], None]) -> None:
+    """RuntimeError where the batch system takes none of the jobs; where it takes some, this is said once."""
+    refused = refusals(client.cluster)
+    reasons = set(filter(None, refused)) - told
+    if refused and all(refused):
+        raise RuntimeError(f"no job could be submitted ({refused[0]}); correct that, and start the sweep again")
+    for reason in reasons:
+        say(f"{sum(map(bool, refused))} of {len(refused)} jobs could not be submitted ({reason}); the others go on")
+    told |= reasons
+
+
 def prepare_all(
-    client: Client, plan: Sweep, cells: Sequence[Cell], say: Callable[[str], None]
+    client: Client,
+    plan: Sweep,
+    cells: Sequence[Cell],
+    say: Callable[[str], None],
+    look: Callable[[], None] = lambda: None,
 ) -> tuple[list[Cell], dict[str, Outcome]]:
     """Prepare the data of some runs, each data set once.
 
@@ -118,6 +152,7 @@ def prepare_all(
         plan: the sweep.
         cells: the runs that are to be made.
         say: receives a line for each data set.
+        look: called now and then; what it raises ends the waiting.
 
     Returns:
         the runs whose data is there, and how the others have failed.
@@ -133,6 +168,8 @@ def prepare_all(
     }
     reasons = {}
     for name, future in submitted.items():
+        while not _ended([future], look):
+            pass
         outcome = _outcome(future)
         say(f"data of {name}: {outcome.state}{f' in {short_time(outcome.seconds)}' if outcome.seconds else ''}")
         if outcome.state != "done":
@@ -144,7 +181,11 @@ def prepare_all(
 
 
 def execute_all(
-    client: Client, cells: Sequence[Cell], submit: Callable[[Cell], Future], say: Callable[[str], None]
+    client: Client,
+    cells: Sequence[Cell],
+    submit: Callable[[Cell], Future],
+    say: Callable[[str], None],
+    look: Callable[[], None] = lambda: None,
 ) -> dict[str, Outcome]:
     """Keep as many runs submitted as there are workers, until all have ended.
 
@@ -155,6 +196,7 @@ def execute_all(
         cells: in this order; those that are busy come again after the others.
         submit: starts a run.
         say: receives a line when a run has ended.
+        look: called now and then; what it raises ends the waiting.
 
     Returns:
         cell's name -> how it ended, of all cells.
@@ -167,7 +209,7 @@ def execute_all(
         while waiting and len(running) < slots:
             cell = waiting.popleft()
             running[submit(cell)] = cell
-        for future in _ended(list(running)):
+        for future in _ended(list(running), look):
             cell, outcome = running.pop(future), _outcome(future)
             if outcome.state == "busy":
                 waiting.append(cell)
@@ -182,8 +224,9 @@ def execute_all(
     return outcomes
 
 
-def _ended(running: Sequence[Future]) -> list[Future]:
+def _ended(running: Sequence[Future], look: Callable[[], None]) -> list[Future]:
     """Those that have ended; after a while also none, so that new workers are noticed."""
+    look()
     if not running:
         time.sleep(LOOK_SEC)
         return []

@@ -1,46 +1,53 @@
 """Where the runs of a sweep are made: workers of this machine, of a running dask cluster, or of a batch system."""
 
 import asyncio
+import ipaddress
 import logging
 import os
 import subprocess
 import warnings
-from collections.abc import Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import dask
 import psutil
-import yaml
-from distributed import Client, Nanny, Scheduler, Security, SpecCluster, rpc
+from distributed import Client, Security, SpecCluster, rpc
+from distributed.comm import get_address_host, parse_address, resolve_address
 
-from afkit.config import nearest
-from afkit.files import yaml_content
-from afkit.opening import read_text
 from afkit.runs.sweep_file import SweepFile
+from afkit.runs.sweep_jobs import open_jobs
+from afkit.runs.sweep_servers import GPU, MEMORY, OwnNanny, OwnScheduler, credentials, in_thread
 from afkit.runs.threads import thread_limits
 
 RETRIES = 3  # of a run whose worker died
 ANSWER_SEC = 10.0  # for a scheduler to answer
-KINDS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
-OWN_KEYS = {"cores", "processes", "worker_extra_args", "n_workers"}  # set here: one run in each job
-GPU, MEMORY = "GPU", "MEMORY_GB"  # names of resources
+HOW = "docs/how-to/sweeps.md shows how to start"
+LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
-def open_client(settings: SweepFile, workers: int = 0, scheduler: str = "", cluster: str = "") -> Iterator[Client]:
+def open_client(
+    settings: SweepFile,
+    workers: int = 0,
+    scheduler: str = "",
+    cluster: str = "",
+    folder: str | Path = "results",
+    say: Callable[[str], None] = print,
+) -> Iterator[Client]:
     """A client of the cluster that makes the runs; workers that were started for it end with the block.
 
     Args:
         settings: what a run needs.
         workers: processes on this machine; 0 for as many as fit. Jobs, with `cluster`.
         scheduler: address of a running cluster, whose workers see the same folders.
-        cluster: file that describes a batch system, see `read_cluster`.
+        cluster: file that describes a batch system, see `afkit.runs.sweep_jobs.read_cluster`.
+        folder: of the runs, which the workers see.
+        say: receives a warning.
 
     Raises:
-        ValueError: no scheduler answers, no worker has what a run needs, or a wrong cluster file.
+        ValueError: no scheduler answers, no worker has what a run needs, a wrong cluster file, or nothing here submits
+            jobs.
     """
     failures = {"distributed.scheduler.allowed-failures": RETRIES}
     with dask.config.set(failures), warnings.catch_warnings():
@@ -48,12 +55,11 @@ def open_client(settings: SweepFile, workers: int = 0, scheduler: str = "", clus
         if scheduler:
             with _connect(scheduler) as client:
                 _check_workers(client, settings)
+                if _is_open(scheduler):
+                    say(f"afkit: {scheduler} is not encrypted: whoever reaches it runs code as you; {HOW} one with TLS")
                 yield client
         elif cluster:
-            description = read_cluster(cluster)
-            with _jobs(description, settings) as jobs, Client(jobs) as client:
-                number = workers or description["jobs"]
-                jobs.adapt(minimum_jobs=number, maximum_jobs=number)  # a job that dies is submitted again
+            with open_jobs(cluster, settings, workers, Path(folder)) as jobs, Client(jobs) as client:
                 yield client
         else:
             with _local(settings, workers) as own, Client(own) as client:
@@ -78,8 +84,8 @@ def needs(client: Client, settings: SweepFile) -> dict[str, float]:
     wanted = {GPU: settings.gpus if settings.gpus is not None else 1, MEMORY: settings.memory_gb}
     if settings.gpus and found and GPU not in offered:
         raise ValueError(
-            f"a run needs {settings.gpus} GPU(s), and no worker of {_address(client)} declares any; start "
-            f"workers with: dask worker {_address(client)} --nthreads 1 --resources GPU=1"
+            f"a run needs {settings.gpus} GPU(s), and no worker of {_address(client)} declares any; {HOW} them, with "
+            "--resources GPU=1"
         )
     return {name: number for name, number in wanted.items() if name in offered and number}
 
@@ -104,47 +110,6 @@ def local_workers(cores: int, available_gb: float, gpus: int, settings: SweepFil
     return max(min([*limits, gpus // each] if each else limits), 1)
 
 
-def read_cluster(path: str | Path) -> dict[str, Any]:
-    """The description of a batch system.
-
-    Args:
-        path: YAML with `kind` (slurm, pbs or lsf), `jobs` (how many at once) and the arguments of dask-jobqueue's
-            cluster of that kind, e.g. queue, walltime, memory, job_cpu, job_extra_directives.
-
-    Raises:
-        ValueError: not readable, an unknown kind, no number of jobs, or an argument that is set here.
-    """
-    try:
-        tree = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
-        content = yaml_content(tree, yaml.SafeLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict) or str(content.get("kind")) not in KINDS:
-        kind = content.get("kind") if isinstance(content, dict) else None
-        raise ValueError(f"{path}: there is no kind '{kind}' of cluster; {nearest(str(kind), list(KINDS))}")
-    if not isinstance(content.get("jobs"), int) or content["jobs"] < 1:
-        raise ValueError(f"{path}: 'jobs' is the number of runs at once, 1 or more, not {content.get('jobs')!r}")
-    for name in OWN_KEYS & content.keys():
-        raise ValueError(f"{path}: '{name}' is set by the sweep, which makes one run in each job; remove it")
-    return content
-
-
-def job_script(cluster: str | Path, settings: SweepFile) -> str:
-    """The script that would be submitted for each worker of a cluster file; ValueErrors as of `read_cluster`.
-
-    Nothing is started for it, so it works where the scheduler of the jobs could not run.
-    """
-
-    async def script() -> str:
-        jobs = _jobs(read_cluster(cluster), settings, asynchronous=True)  # starts when it is awaited, which it is not
-        try:
-            return jobs.job_script()
-        finally:
-            await jobs.close()
-
-    return _in_thread(script())
-
-
 def _connect(address: str) -> Client:
     """A client of a scheduler that answers.
 
@@ -152,17 +117,19 @@ def _connect(address: str) -> Client:
     nothing) or when it is collected while another event loop starts.
     """
     try:
-        server = _in_thread(_who_answers(address))
+        server = in_thread(_who_answers(address))
     except (OSError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split()) or f"nothing within {ANSWER_SEC:g} s"
-        raise ValueError(
-            f"no dask scheduler answers at '{address}' ({reason}); start one with: dask scheduler"
-        ) from None
+        raise ValueError(f"no dask scheduler answers at '{address}' ({reason}); {HOW} one") from None
     if server != "Scheduler":
-        raise ValueError(
-            f"'{address}' is the address of a dask {server}, not of the scheduler; start one with: dask scheduler"
-        )
+        raise ValueError(f"'{address}' is the address of a dask {server}, not of the scheduler; {HOW} one")
     return Client(address, timeout=ANSWER_SEC)
+
+
+def _is_open(address: str) -> bool:
+    """Whether others reach a scheduler over the network, and nothing asks who they are."""
+    host = get_address_host(resolve_address(address))
+    return parse_address(address)[0] != "tls" and not ipaddress.ip_address(host).is_loopback
 
 
 async def _who_answers(address: str) -> str:
@@ -172,12 +139,6 @@ async def _who_answers(address: str) -> str:
         return str((await server.identity())["type"])
 
 
-def _in_thread(work: Coroutine[Any, Any, str]) -> str:
-    """The result of asynchronous work; not in this thread, which in a notebook has an event loop already."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
-
 def _address(client: Client) -> str:
     return str(client.scheduler.address)  # type: ignore[union-attr]  # a connected client has one
 
@@ -185,11 +146,12 @@ def _address(client: Client) -> str:
 def _check_workers(client: Client, settings: SweepFile) -> None:
     """ValueError where the workers of a running cluster cannot make the runs."""
     threads, address = client.nthreads(), _address(client)
-    how = f"start workers with: dask worker {address} --nthreads 1"
     if not threads:
-        raise ValueError(f"the cluster at {address} has no workers; {how}")
+        raise ValueError(f"the cluster at {address} has no workers; {HOW} them")
     if (most := max(threads.values())) > 1:
-        raise ValueError(f"a worker of {address} has {most} threads, and would make {most} runs at once; {how}")
+        raise ValueError(
+            f"a worker of {address} has {most} threads, and would make {most} runs at once; start it with --nthreads 1"
+        )
     needs(client, settings)
 
 
@@ -199,7 +161,9 @@ def _local(settings: SweepFile, workers: int) -> SpecCluster:
     gpus = visible_gpus()
     number = local_workers(cores, psutil.virtual_memory().available / 1e9, len(gpus), settings, workers)
     each = settings.gpus if settings.gpus is not None else min(len(gpus), 1)
-    common = {"nthreads": 1, "host": "127.0.0.1", "silence_logs": logging.CRITICAL}
+    security = credentials()
+    place = {"host": LOOPBACK, "protocol": "tls", "security": security}
+    common = {**place, "nthreads": 1, "silence_logs": logging.CRITICAL}
     common["memory_limit"] = 0  # none: it would not see the kernels
     specification = {}
     for i in range(number):
@@ -208,9 +172,9 @@ def _local(settings: SweepFile, workers: int) -> SpecCluster:
         if each:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[i * each : (i + 1) * each])
             resources[GPU] = each
-        specification[i] = {"cls": Nanny, "options": {**common, "env": environment, "resources": resources}}
-    scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}}
-    return SpecCluster(specification, scheduler, silence_logs=logging.CRITICAL)
+        specification[i] = {"cls": OwnNanny, "options": {**common, "env": environment, "resources": resources}}
+    scheduler = {"cls": OwnScheduler, "options": {**place, "port": 0}}
+    return SpecCluster(specification, scheduler, security=security, silence_logs=logging.CRITICAL)
 
 
 def visible_gpus() -> list[str]:
@@ -223,22 +187,3 @@ def visible_gpus() -> list[str]:
     except (OSError, subprocess.CalledProcessError):
         return []
     return [str(i) for i in range(sum(line.startswith("GPU ") for line in listed.splitlines()))]
-
-
-def _jobs(description: Mapping[str, Any], settings: SweepFile, asynchronous: bool = False) -> Any:
-    """Workers as jobs of a batch system, of which none is submitted yet: a cluster of dask-jobqueue."""
-    try:
-        import dask_jobqueue
-    except ImportError:
-        raise ValueError("--cluster needs dask-jobqueue; install it with: pip install 'afkit[sweep,cluster]'") from None
-    own = {name: value for name, value in description.items() if name not in ("kind", "jobs")}
-    own.setdefault("memory", f"{settings.memory_gb} GB")
-    resources = {MEMORY: settings.memory_gb, **({GPU: settings.gpus} if settings.gpus else {})}
-    declared = " ".join(f"{name}={number:g}" for name, number in resources.items())
-    kind = getattr(dask_jobqueue, KINDS[description["kind"]])
-    try:
-        return kind(
-            cores=1, processes=1, worker_extra_args=[f'--resources "{declared}"'], asynchronous=asynchronous, **own
-        )
-    except (TypeError, ValueError, RuntimeError) as error:  # the last: its scheduler does not start
-        raise ValueError(f"the cluster file does not fit {KINDS[description['kind']]}: {error}") from None

@@ -1,7 +1,6 @@
 """Sweep files: which runs to make, read from YAML and checked before the first of them starts."""
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,19 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from afkit.config import Recipe, nearest
 from afkit.file_names import plain_name
-from afkit.files import yaml_content
-from afkit.opening import read_text
 from afkit.recipes import recipe as make_named_recipe
 from afkit.runs.folder import STAGES
 from afkit.runs.names import run_folder
 from afkit.runs.parameters import DEFAULT_SEED, parameters_by_stage, with_epochs
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe, and `1e-3` is a number, which YAML 1.1 takes for a text."""
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), "-+0123456789")
+from afkit.yaml_files import read_yaml
 
 
 class _Part(BaseModel):
@@ -88,9 +79,9 @@ def read_sweep(path: str | Path) -> Sweep:
             the same settings; one sentence with the line of the file.
     """
     path = Path(path)
-    tree = _compose(path)
+    tree, content = _read(path)
     try:
-        settings = SweepFile.model_validate(_content(path, tree))
+        settings = SweepFile.model_validate(content)
     except ValidationError as error:
         raise ValueError(_complaint(path, tree, error)) from None
     results = settings.results or f"results/{plain_name('the sweep', path.stem)}"
@@ -132,51 +123,15 @@ def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
     return line
 
 
-def _compose(path: Path) -> yaml.Node:
-    """The file as nodes, which know their lines."""
+def _read(path: Path) -> tuple[yaml.Node, Any]:
+    """The file as nodes, which know their lines, and its content."""
     try:
-        tree = yaml.compose(read_text(path), Loader=_Loader)
+        tree, content = read_yaml(path)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; the sweeps of the repository are in sweeps/") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}, {_where_yaml_failed(error)}") from None
     if not isinstance(tree, yaml.MappingNode):
         raise ValueError(f"{path}, line 1: a sweep is a mapping, e.g. 'recipes: [watch]'")
-    _check_keys(path, tree, set())
-    return tree
-
-
-def _content(path: Path, tree: yaml.Node) -> Any:
-    try:
-        return yaml_content(tree, _Loader)
-    except yaml.YAMLError as error:  # e.g. a list as a key, which only the second reading meets
-        raise ValueError(f"{path}, {_where_yaml_failed(error)}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}, {error}") from None
-
-
-def _where_yaml_failed(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1 if mark else 1}: not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
-
-
-def _check_keys(path: Path, node: yaml.Node, looked_at: set[int]) -> None:
-    """Refuse what YAML allows and nobody means: a key that comes twice. What aliases share is looked at once."""
-    if id(node) in looked_at:
-        return
-    looked_at.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, _ in node.value:
-            if str(key.value) in seen and key.value != "<<":
-                raise ValueError(f"{path}, line {key.start_mark.line + 1}: '{key.value}' is given twice")
-            seen.add(str(key.value))
-    if not isinstance(node, yaml.ScalarNode):
-        inside = [pair[1] for pair in node.value] if isinstance(node, yaml.MappingNode) else node.value
-        for part in inside:
-            _check_keys(path, part, looked_at)
+    return tree, content
 
 
 def _complaint(path: Path, tree: yaml.Node, error: ValidationError) -> str:

@@ -36,8 +36,8 @@ from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
 from afkit.runs import collection, status, tables, trained, verdicts
-from afkit.runs.sweep_cluster import read_cluster
 from afkit.runs.sweep_file import read_sweep
+from afkit.runs.sweep_jobs import read_cluster
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import new_state

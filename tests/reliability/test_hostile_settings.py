@@ -15,8 +15,8 @@ from afkit.recipes import _RECIPES
 from afkit.runs.collection import read_metrics, read_runs, subsets_of
 from afkit.runs.launch import _error, error_file
 from afkit.runs.status import run_status, status_table
-from afkit.runs.sweep_cluster import read_cluster
 from afkit.runs.sweep_file import read_sweep
+from afkit.runs.sweep_jobs import read_cluster
 from afkit.runs.trained import read_trained
 from afkit.runs.verdicts import choose_pairs, class_differences
 

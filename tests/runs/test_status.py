@@ -82,6 +82,47 @@ def test_a_failure_has_its_reason_without_paths_until_it_runs_again(tmp_path):
         assert run_status(folder, "a")[1::6] == ("running", "")
 
 
+FAILED = {"status": "failed", "started": "2026-01-02T10:00:00", "error": "why"}
+RUNNING = {"status": "running", "started": "2026-01-03T10:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("stages", "stage"),
+    [
+        ({"01_data": {}, "02_train": FAILED}, "02_train"),
+        ({"01_data": {}, "02_train": {}, "03_eval": FAILED}, "03_eval"),
+        ({"01_data": {"status": "running"}, "02_train": FAILED}, "02_train"),
+        ({"03_eval-training": FAILED}, "03_eval-training"),
+        ({"02_train": FAILED, "03_eval": FAILED}, "02_train"),
+    ],
+)
+def test_a_failed_stage_is_seen_whatever_stages_came_before_it(tmp_path, stages, stage):
+    """An empty entry is that of a stage that nobody asked for."""
+    folder = write_run(tmp_path / "a", stages=stages | {"04_visualize": {}})
+    assert run_status(folder, "a")[1:3] == ("failed", stage) and run_status(folder, "a").reason == "why"
+    with locked(folder / LOCK):
+        assert run_status(folder, "a").state == "running"
+
+
+def test_the_stage_at_work_is_the_one_that_began_last(tmp_path):
+    write_training(tmp_path / "a", 25, **RUNNING)
+    stages = json.loads((tmp_path / "a" / "run.json").read_text())["stages"]
+    interrupted = RUNNING | {"started": "2026-01-02T10:00:00"}
+    for others in ({"01_data": {}}, {"01_data": interrupted}, {"03_eval": interrupted}):
+        change_json(tmp_path / "a" / "run.json", stages=stages | others)
+        with locked(tmp_path / "a" / LOCK):
+            found = run_status(tmp_path / "a", "a")
+        assert (found.state, found.stage, found.epoch) == ("running", "02_train", 3) and found.left_sec > 0
+        assert run_status(tmp_path / "a", "a").state == "unfinished"
+
+
+def test_the_map_is_that_of_the_evaluation_where_no_training_came_after_it(tmp_path):
+    weights_of_others = write_run(tmp_path / "a", 0.25, stages={"01_data": {}, "02_train": {}})
+    assert run_status(weights_of_others, "a").map_percent == 25
+    for training in (RUNNING, FAILED):
+        assert run_status(write_run(tmp_path / "b", 0.25, stages={"02_train": training}), "b").map_percent is None
+
+
 def test_the_last_evaluation_during_training_is_shown(tmp_path):
     folder = write_training(tmp_path / "a", 25)
     write_text(folder / "validation.csv", "epoch,average_map\n0,0.125\n1,0.5\n")

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -57,9 +57,8 @@ def start(path: Path, workers: int = 2, scheduler: str = "") -> subprocess.Popen
     where = ["--scheduler", scheduler] if scheduler else ["--workers", str(workers)]
     command = [sys.executable, "-m", "afkit", "sweep", str(path), *where]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, **pipes, cwd=ROOT, env=environment, process_group=0)
 
 
 @contextmanager
@@ -186,6 +185,45 @@ def test_a_killed_sweep_leaves_no_process_and_two_sweeps_at_once_finish_it(undis
     assert [code for code, _ in ends] == [0, 0], ends
     waited = [said for _, said in ends if f"waits: {folder_of(path)} is in use by process" in said]
     assert len(waited) == 1, ends
+    assert results(folder_of(path)) == expected
+
+
+def when_workers_start(process: subprocess.Popen) -> None:
+    """Wait until the first worker begins to load its libraries."""
+    until, started = time.monotonic() + DEADLINE_SEC, ""
+    while "spawn_main" not in started:
+        assert process.poll() is None and time.monotonic() < until, "workers did not start"
+        with suppress(psutil.Error):  # those that `nvidia-smi` and the like have left
+            started = " ".join(word for child in psutil.Process(process.pid).children() for word in child.cmdline())
+
+
+def interrupt(process: subprocess.Popen) -> None:
+    """Press Ctrl-C, which a terminal also sends to the workers; the sweep ends without a page of errors."""
+    everything = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    code, said = finish(process)
+    assert code == 130 and said.splitlines()[-1] == "afkit: interrupted; the same command goes on from here", said
+    others = [line for line in said.splitlines() if line and not line.startswith(("1 runs ", "data of ", "afkit: "))]
+    assert others == [], said
+    assert psutil.wait_procs(everything, timeout=60)[1] == [], "nothing outlives the sweep"
+
+
+def test_a_sweep_that_is_interrupted_while_its_workers_start_ends_with_a_sentence(undisturbed, tmp_path):
+    path = write_file(tmp_path, undisturbed[0], SMALL)
+    process = start(path)
+    when_workers_start(process)
+    interrupt(process)
+    assert not folder_of(path).exists()
+
+
+def test_a_sweep_that_is_interrupted_at_work_ends_with_a_sentence_and_goes_on(undisturbed, tmp_path):
+    data, expected = undisturbed
+    path = write_file(tmp_path, data, SMALL)
+    process = start(path)
+    wait_for_checkpoint(process, folder_of(path))
+    interrupt(process)
+    code, said = finish(start(path))
+    assert code == 0, said
     assert results(folder_of(path)) == expected
 
 
