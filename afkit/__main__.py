@@ -1,18 +1,21 @@
 """The command line: python -m afkit COMMAND."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from afkit.commands import build, data, predict, runs, signals, view
 from afkit.config import nearest
+from afkit.home import home_folder, private_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did all it was asked for, 2 on a wrong input, 1 when a notebook or the disk failed."""
     options = _parser().parse_args(arguments)
     try:
+        _give_home()
         return options.command(options)
     except ValueError as error:
         _complain(error)
@@ -26,6 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("afkit: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+
+
+def _give_home() -> None:
+    """What executes notebooks writes into the home folder, which users of containers often have not."""
+    home = home_folder()
+    if home is None or not os.access(home, os.W_OK):
+        os.environ["HOME"] = str(private_folder())
+        print(f"afkit: this user has no home folder to write to; {os.environ['HOME']} is taken for it", file=sys.stderr)
 
 
 def _complain(what: object) -> None:

@@ -196,6 +196,19 @@ def test_the_checkpoint_of_another_training_is_refused(data, finished, tmp_path)
     assert files_below(tmp_path) == [LAST]
 
 
+def test_a_checkpoint_of_a_version_with_fewer_settings_is_gone_on_with(data, finished, tmp_path):
+    path = copied(finished, tmp_path)
+    content = torch.load(path, weights_only=True)
+    recipe = json.loads(content["recipe"])
+    del recipe["data"]["max_missing"]
+    torch.save(content | {"recipe": json.dumps(recipe)}, path)
+    assert_same_training(tmp_path, start(data, tmp_path), finished)
+    recipe["data"]["max_seq_len"] = 32
+    torch.save(content | {"recipe": json.dumps(recipe)}, path)
+    with pytest.raises(ValueError, match="is of another recipe or seed"):
+        start(data, tmp_path)
+
+
 def damaged(whole):
     """Contents of a checkpoint file that cannot be gone on from."""
     yield b""
