@@ -1,6 +1,7 @@
 """The command line: python -m afkit COMMAND."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ if __name__ == "__main__" and _INTERRUPT is signal.default_int_handler:
 from afkit.commands import build, data, predict, runs, signals, view  # noqa: E402
 from afkit.commands.output import forgiving_output  # noqa: E402
 from afkit.config import nearest  # noqa: E402
+from afkit.home import home_folder, private_folder  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +30,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with _stopped_as_by_ctrl_c():
+            _give_home()
             return options.command(options)
     except ValueError as error:
         _complain(error)
@@ -58,6 +61,14 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _give_home() -> None:
+    """What executes notebooks writes into the home folder, which users of containers often have not."""
+    home = home_folder()
+    if home is None or not os.access(home, os.W_OK):
+        os.environ["HOME"] = str(private_folder())
+        print(f"afkit: this user has no home folder to write to; {os.environ['HOME']} is taken for it", file=sys.stderr)
 
 
 def _complain(what: object) -> None:

@@ -47,14 +47,6 @@ def project_root() -> Path:
     return here
 
 
-def home_folder() -> Path | None:
-    """The user's home folder; None where the system knows neither it nor the user, as in many containers."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
-
-
 @contextmanager
 def atomic_open(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that takes its name only when the block ends without an error.

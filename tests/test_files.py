@@ -8,13 +8,13 @@ import os
 import resource
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 from afkit.files import atomic_open, read_json, write_array, write_json, write_json_gz, write_text
-from afkit.scratch import scratch_folder
 
 
 def names(folder):
@@ -195,18 +195,54 @@ def test_one_who_opened_the_temporary_file_too_late_does_not_touch_the_finished_
     assert names(tmp_path) == ["a.bin"]
 
 
-def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path):
-    (tmp_path / "mine").write_text("mine")
-    (tmp_path / ".a.json.tmp").symlink_to(tmp_path / "mine")
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe"])
+@pytest.mark.parametrize("locks", [True, False])
+def test_what_a_stranger_put_in_the_place_of_the_temporary_file_leads_nowhere(tmp_path, monkeypatch, kind, locks):
+    mine, path = tmp_path / "mine", tmp_path / ".a.json.tmp"
+    if kind != "dangling link":
+        mine.write_text("mine")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "hard link":
+        path.hardlink_to(mine)
+    else:
+        path.symlink_to(mine)
+    if not locks:
+        monkeypatch.setattr(fcntl, "flock", unknown)
     write_json(tmp_path / "a.json", 1)
-    assert (tmp_path / "mine").read_text() == "mine"
+    assert names(tmp_path) == (["a.json"] if kind == "dangling link" else ["a.json", "mine"])
+    assert kind == "dangling link" or mine.read_text() == "mine"
     assert read_json(tmp_path / "a.json") == 1 and not (tmp_path / "a.json").is_symlink()
 
 
-def test_where_there_are_no_locks_files_are_written_all_the_same(tmp_path, monkeypatch):
-    def unknown(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+def test_a_link_in_the_place_of_the_file_itself_goes_and_what_it_leads_to_stays(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "a.json").symlink_to(tmp_path / "mine")
+    write_json(tmp_path / "a.json", 1)
+    assert (tmp_path / "mine").read_text() == "mine" and not (tmp_path / "a.json").is_symlink()
 
+
+def test_threads_that_write_the_same_file_do_not_meet(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    contents = [str(number) * 200_000 for number in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda content: write_text(tmp_path / "a.txt", content, sync=False), contents))
+    assert (tmp_path / "a.txt").read_text() in contents
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
+def test_a_pipe_is_no_json_and_nobody_waits_for_it(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"{name} is not a readable JSON file: .*Is a pipe and no file"):
+        read_json(tmp_path / name)
+
+
+def unknown(*_):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+def test_where_there_are_no_locks_files_are_written_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", unknown)
     write_json(tmp_path / "a.json", 1)
     assert names(tmp_path) == ["a.json"] and read_json(tmp_path / "a.json") == 1
@@ -233,16 +269,6 @@ def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path, monkeypatch
 def test_an_error_of_another_file_keeps_its_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"), atomic_open(tmp_path / "a.bin") as file:
         file.write((tmp_path / "missing").read_bytes())
-    with pytest.raises(FileNotFoundError, match="missing"), scratch_folder(tmp_path / "a"):
-        (tmp_path / "missing").read_bytes()
-    assert names(tmp_path) == []
-
-
-def test_an_error_in_a_scratch_folder_names_the_final_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError) as caught, scratch_folder(tmp_path / "new" / "set") as part:
-        write_json(part / "deep" / "a.json", 1)
-    assert caught.value.filename == str(tmp_path / "new" / "set")
     assert names(tmp_path) == []
 
 

@@ -1,6 +1,7 @@
-"""The lock of a run folder: one holder at a time, gone with its holder, inherited by kernels."""
+"""Locks: one holder at a time, gone with its holder, inherited by kernels, and nothing but a plain file."""
 
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from afkit.lock import LOCK, BusyError, holder, locked
+from afkit import lock
+from afkit.lock import LOCK, BusyError, holder, locked, try_lock
 
 ROOT = Path(__file__).parents[1]
 HOLD = """
@@ -138,6 +140,73 @@ def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path):
     with pytest.raises(ValueError, match=message) as error, locked(tmp_path / LOCK, 0):
         pass
     assert "\n" not in str(error.value) and (tmp_path / LOCK).is_dir()
+
+
+def test_one_who_waits_learns_once_for_whom(tmp_path):
+    process, _ = hold(tmp_path / LOCK)
+    told = []
+
+    def tell(who):
+        told.append(who)
+        kill(process)
+
+    with locked(tmp_path / LOCK, 20, tell):
+        pass
+    assert told == [f"process {process.pid} on {socket.gethostname()}"]
+    with locked(tmp_path / LOCK, 20, tell):
+        assert len(told) == 1, "nobody is waited for"
+
+
+def test_a_holder_cannot_command_the_terminal(tmp_path):
+    with locked(tmp_path / LOCK):
+        (tmp_path / LOCK).write_text("process 1\x1b[2J\nafkit: all is well")
+        assert holder(tmp_path) == "process 1 [2J afkit: all is well"
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe"])
+def test_what_is_no_lock_is_named_and_leads_nowhere(tmp_path, kind):
+    (tmp_path / "run").mkdir()
+    mine, path = tmp_path / "mine", tmp_path / "run" / LOCK
+    if kind != "dangling link":
+        mine.write_text("precious")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "hard link":
+        path.hardlink_to(mine)
+    else:
+        path.symlink_to(mine)
+    assert holder(path.parent) == ""
+    message = (
+        r"\.lock cannot be opened \((Is|Has) a .*\), so nobody knows whether .* is in use; remove it if it is not$"
+    )
+    with pytest.raises(ValueError, match=message), locked(path):
+        pass
+    assert os.path.lexists(path) and mine.exists() == (kind != "dangling link")
+    assert kind == "dangling link" or mine.read_text() == "precious"
+
+
+def test_a_folder_that_the_last_one_takes_with_it_is_made_again(tmp_path, monkeypatch):
+    path, tries = tmp_path / "new" / LOCK, []
+
+    def take_it_first(path):
+        tries.append(path)
+        if len(tries) == 1:
+            path.parent.rmdir()
+        return try_lock(path)
+
+    monkeypatch.setattr(lock, "try_lock", take_it_first)
+    with locked(path, 0):
+        assert holder(path.parent) and len(tries) == 2
+
+
+def test_where_there_are_no_locks_that_is_said_and_nothing_left(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with pytest.raises(OSError, match="No locks available"), locked(tmp_path / LOCK, 0):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_that_cannot_be_opened_is_named_and_a_folder_that_cannot_be_written_to_too(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,6 +253,23 @@ def test_a_failing_notebook_is_kept_named_and_marked_and_runs_again(finished, da
     said = []
     run("thumos_i3d", 5, overrides, EVALUATED, str(data_root), results, say=said.append)
     assert [line.split(maxsplit=1)[1].split(" in ")[0] for line in said] == ["already done"] * 3 + ["running", "done"]
+
+
+def test_what_is_left_out_is_said_on_the_terminal_and_too_much_of_it_stops_the_run(data_root, tmp_path, capfd):
+    shutil.copytree(data_root / "thumos", tmp_path / "data" / "thumos")
+    for video in ("video_2", "video_7"):  # of 6 for training, and of 4 for the test
+        (tmp_path / "data" / "thumos" / "i3d_features" / f"{video}.npy").unlink()
+    arguments = {"data_root": str(tmp_path / "data"), "results": str(tmp_path), "stages": ["01", "02", "03"]}
+    short = TINY | {"optim.epochs": 1}
+    with pytest.raises(StageError, match=r"01_data .* 1 of 6 videos of validation have .*set data\.max_missing=0\.17"):
+        run("thumos_i3d", 5, short, **arguments)
+    capfd.readouterr()
+    run("thumos_i3d", 5, short | {"data.max_missing": 0.25}, **arguments)
+    said = capfd.readouterr().out
+    assert "1 of 6 videos of validation have no features: left out" in said
+    assert "1 of 4 videos of test have no features: left out" in said
+    assert "5 videos (1 more have no features and are left out), 2 steps per epoch" in said
+    assert "predictions in 3 videos (1 more have no features and are left out), " in said
 
 
 def test_the_watch_recipe_runs_from_its_recordings(tmp_path):

@@ -1,7 +1,7 @@
 """The compiled operator `torch.ops.afkit.nms`: found in the cache or built on first use, and loaded.
 
 The sources lie in extensions/nms. A library is kept per torch, CUDA and compiler version and content of the sources, in
-the folder of `afkit.detect.cache`; processes that build at once each build a copy of their own.
+`cache_folder()`; of processes that need it at once, one builds it.
 """
 
 import functools
@@ -9,10 +9,8 @@ import hashlib
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from afkit.detect.cache import BuildError, cache_folder, why_not
+from afkit.home import home_folder, private_folder, why_not
+from afkit.scratch import scratch_folder
 from afkit.shipped import OPERATOR_SOURCES, shipped
 
 SOURCES = shipped(OPERATOR_SOURCES)
@@ -30,6 +29,40 @@ INCLUDED = {"cpp": (".h", ".cpp"), "cuda": (".h", ".cuh", ".cu")}  # and the end
 # lets the compiler choose between two values without a branch.
 EXACT = ["-O3", "-ffp-contract=off", "-fno-trapping-math"]
 EXACT_CUDA = ["-O3", "-fmad=false"]
+
+
+class BuildError(RuntimeError):
+    """The operator cannot be built or loaded here; the message says why, in a few words."""
+
+
+def cache_folder() -> Path:
+    """Where built libraries are kept: `AFKIT_CACHE`, or afkit/ in the user's cache folder.
+
+    Loading a library runs its code. So where others could write to that folder, or there is none, it is a private one
+    among the temporary files, and a line says why.
+
+    Raises:
+        BuildError: there is no such folder either.
+    """
+    named, xdg, home = os.environ.get("AFKIT_CACHE"), os.environ.get("XDG_CACHE_HOME"), home_folder()
+    caches = Path(xdg) if xdg else home and home / ".cache"
+    usual = Path(named).resolve() if named else caches and (caches / "afkit").resolve()
+    reason = why_not(usual) if usual else "this user has no home folder"
+    if usual and not named:
+        reason = reason or _why_not_made(usual)
+    if usual and not reason:
+        return usual
+    try:
+        private = private_folder()
+    except (ValueError, OSError) as error:
+        raise BuildError(f"{reason}, and {error}; set AFKIT_CACHE to a folder of your own") from None
+    _say_once(f"{reason}, so built libraries are kept in {private}; AFKIT_CACHE names another folder")
+    return private
+
+
+def _why_not_made(folder: Path) -> str:
+    above = next(place for place in (folder, *folder.parents) if place.exists())
+    return "" if above == folder or os.access(above, os.W_OK) else f"{above} cannot be written to"
 
 
 @functools.cache
@@ -109,7 +142,7 @@ def _cached(backend: str) -> Path | None:
         compiler = "*"
     for path in sorted(cache_folder().glob(f"{_stem(backend)}-{compiler}-*.so")):
         if reason := why_not(path):
-            _say(f"{path.name} is not loaded, since {reason}")
+            _say_once(f"{path.name} is not loaded, since {reason}")
         elif path.stem.endswith(_digest(path.read_bytes())):
             return path
     return None
@@ -148,15 +181,22 @@ def _compiler_key(backend: str) -> str:
 
 
 def _build(backend: str, verbose: bool) -> Path:
-    """Compile into a folder of this process's own, then move the library to its name in the cache."""
-    from torch.utils import cpp_extension
-
+    """Compile in a scratch folder, then move the library to its name in the cache; one process at a time."""
     folder, stem = cache_folder(), f"{_stem(backend)}-{_compiler_key(backend)}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))
+        with scratch_folder(folder / stem, _say) as scratch:
+            scratch.chmod(0o700)
+            return _cached(backend) or _compile(backend, verbose, scratch, stem)
     except OSError as error:
         raise BuildError(f"{folder} cannot be written to ({error.strerror}); set AFKIT_CACHE") from None
+    except ValueError as error:  # what has the lock's name is none
+        raise BuildError(str(error)) from None
+
+
+def _compile(backend: str, verbose: bool, scratch: Path, stem: str) -> Path:
+    from torch.utils import cpp_extension
+
     _say(f"building the {backend} NMS operator, once for this torch and compiler (about a quarter of a minute)")
     began, environment = time.perf_counter(), os.environ.copy()
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # its ninja
@@ -168,13 +208,12 @@ def _build(backend: str, verbose: bool) -> Path:
         )  # fmt: skip
         library = scratch / f"{name}.so"
         library.chmod(0o755)  # by the user's mask, a group might write to it
-        path = library.replace(folder / f"{stem}-{_digest(library.read_bytes())}.so")
+        path = library.replace(scratch.parent / f"{stem}-{_digest(library.read_bytes())}.so")
     except Exception as error:  # the compiler, ninja and the disk fail in many ways
         raise BuildError(_reason(error)) from None
     finally:
         os.environ.clear()
         os.environ.update(environment)
-        shutil.rmtree(scratch, ignore_errors=True)
     _say(f"built {path} in {time.perf_counter() - began:.0f} s")
     return path
 
@@ -190,6 +229,11 @@ def _reason(error: Exception) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    _say(text)
 
 
 def _say(text: str) -> None:

@@ -13,6 +13,7 @@ from afkit.runs.pipeline import execute
 from afkit.runs.places import portable, relative_to_project
 from afkit.runs.summary import for_readers, summarise_runs
 from afkit.runs.verdicts import choose_pairs
+from afkit.scratch import alone
 
 NOTEBOOK = "05_compare"
 COMMON = ("runs", "results", "out_dir", "data_root")  # set by the arguments of `compare`
@@ -29,7 +30,8 @@ def compare(
 ) -> Path:
     """Execute 05_compare over some runs.
 
-    Everything a user can get wrong is checked before anything is written.
+    Everything a user can get wrong is checked before anything is written. Another process that compares into the same
+    folder is waited for.
 
     Args:
         runs: run folders, or folders of runs, relative to the project or to results; () for all in results.
@@ -55,7 +57,8 @@ def compare(
     folder = project_root() / (out or results)
     common = {"runs": [portable(run) for run in runs], "results": portable(results), "data_root": portable(data_root)}
     common["out_dir"] = relative_to_project(folder)
-    execute(NOTEBOOK, folder / f"{NOTEBOOK}.ipynb", {**common, **own})
+    with alone(folder / NOTEBOOK, say):
+        execute(NOTEBOOK, folder / f"{NOTEBOOK}.ipynb", {**common, **own})
     return folder
 
 

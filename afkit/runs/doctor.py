@@ -174,7 +174,7 @@ def _folder(what: str, folder: Path) -> Check:
 
 
 def _cache() -> Check:
-    from afkit.detect.cache import BuildError, cache_folder
+    from afkit.detect.operator import BuildError, cache_folder
 
     try:
         return _folder("cache", cache_folder())

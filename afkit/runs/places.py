@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import afkit
-from afkit.files import home_folder, project_root
+from afkit.files import project_root
+from afkit.home import home_folder
 
 
 def relative_to_project(path: str | Path) -> str:

@@ -10,6 +10,7 @@ from afkit.config import Recipe, changed_settings, make_recipe
 from afkit.data.features import locate
 from afkit.data.report import fingerprint
 from afkit.files import project_root, write_json
+from afkit.lock import LOCK, locked
 from afkit.recipe_files import write_recipe_file
 from afkit.recipes import recipe as make_named_recipe
 from afkit.recipes import recipe_names
@@ -67,8 +68,9 @@ def rerun(
         say(line)
     if dry_run:
         return True
-    if not read_run(target):
-        write_json(target / "run.json", {"rerun_of": relative_to_project(folder)})
+    with locked(target / LOCK):
+        if not read_run(target):
+            write_json(target / "run.json", {"rerun_of": relative_to_project(folder)})
     name, overrides = _named_settings(facts, recipe, target)
     with _threads_of(stages):
         for stage in stages:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from afkit.data import unpacking
-from afkit.data.archives import ARCHIVES, Archive, arrange, check_md5, download
+from afkit.data.archives import ARCHIVES, Archive, arrange, check_md5, download, move_in
 from afkit.data.unpacking import unpack
 from afkit.recipes import recipe
 
@@ -467,6 +467,31 @@ def test_arrange_takes_features_alone_where_the_annotations_are_there(tmp_path):
     tree_of(tmp_path, "again/other")
     assert arrange(tmp_path / "again", recipe("thumos_i3d").data, tmp_path / "data") == folder  # nothing is missing
     assert (tmp_path / "again" / "other").is_file()
+
+
+def test_what_is_moved_in_is_missing_until_the_annotations_come(tmp_path, monkeypatch):
+    names = ["annotations/a.json", "annotations/people.json", "features/1.npy", "more/1.npy", "prepared.json"]
+    tree_of(tmp_path / "new", *names)
+    tree_of(tmp_path / "old", "annotations/a.json", "annotations/mine.json", "features/1.npy", "features/2.npy")
+    (tmp_path / "old/annotations/a.json").write_text("old")
+    moved, real = [], Path.replace
+
+    def note(source, target):
+        assert not (tmp_path / "old/annotations/a.json").exists(), "until all else is there"
+        moved.append(source.relative_to(tmp_path / "new").as_posix())
+        return real(source, target)
+
+    monkeypatch.setattr(Path, "replace", note)
+    move_in(tmp_path / "new", tmp_path / "old", last=Path("annotations/a.json"))
+    assert moved == ["features/1.npy", "more", "prepared.json", "annotations/people.json", "annotations/a.json"]
+    wanted = tree_of(tmp_path / "wanted", *names, "annotations/mine.json", "features/2.npy")
+    assert listing(tmp_path / "old") == listing(wanted)
+
+
+def test_a_folder_that_is_missing_appears_at_once(tmp_path):
+    tree_of(tmp_path / "new", "annotations/a.json", "features/1.npy")
+    move_in(tmp_path / "new", tmp_path / "data" / "set", last=Path("annotations/a.json"))
+    assert (tmp_path / "data/set/features/1.npy").is_file() and not (tmp_path / "new").exists()
 
 
 def test_arrange_says_what_the_archive_holds_instead(tmp_path):

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from together import at_once
 
 from afkit.data.annotations import load_annotations, read_annotations
 from afkit.data.ego4d import convert_ego4d, read_leads
@@ -267,6 +268,30 @@ def test_a_second_run_keeps_what_is_there(download, tmp_path):
     del before[folder / "early.npy"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (tmp_path / "ego4d" / "annotations" / "ego4d.json").read_bytes() == annotations
+
+
+def test_a_feature_folder_appears_with_all_its_files_and_a_stopped_conversion_goes_on(download, tmp_path):
+    def stop(done, number):
+        assert not (tmp_path / "ego4d" / "omnivore_features").exists()
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2, on_clip=stop)
+    assert not (tmp_path / "ego4d" / "omnivore_features").exists()
+    report = convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    assert (report["written"], report["kept"]) == (2, 3)
+    assert sorted(path.name for path in (tmp_path / "ego4d").iterdir()) == ["annotations", "omnivore_features"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_conversions_at_once_do_it_together_once(download, tmp_path):
+    def convert(_):
+        report = convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2, say=str)
+        return [report["written"], report["kept"]]
+
+    assert sorted(at_once(3, convert)) == [[0, 5], [0, 5], [5, 0]]
+    assert len(list((tmp_path / "ego4d" / "omnivore_features").iterdir())) == 5
 
 
 def test_feature_types_may_come_one_after_the_other(download, tmp_path):

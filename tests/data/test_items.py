@@ -1,6 +1,7 @@
 """Items: the original's data sets read from disk, crops with its random numbers, and what a crop depends on."""
 
 import random
+import re
 
 import numpy as np
 import pytest
@@ -247,6 +248,23 @@ def test_videos_without_features_are_left_out_or_reported(root):
     assert (len(strict), strict.missing) == (6, [])
     with pytest.raises(ValueError, match=r"video2\.npy does not exist; put the features there"):
         strict[2]
+
+
+def test_what_is_left_out_is_counted_and_more_than_allowed_is_an_error(root):
+    assert training_set(root, tiny_recipe()).counted == "6 videos"
+    training_set(root, tiny_recipe(data__max_missing=0)).check_missing()
+    (root / "tiny/features/video2.npy").unlink()
+    dataset = training_set(root, tiny_recipe())
+    assert dataset.counted == "5 videos (1 more have no features and are left out)"
+    message = (
+        f"1 of 6 videos of training have no features in {root / 'tiny/features'} (e.g. 'video2'), more than "
+        "data.max_missing = 0.1 allows; add them, or set data.max_missing=0.17"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        dataset.check_missing()
+    for share in (0.17, 1 / 6, 1):
+        training_set(root, tiny_recipe(data__max_missing=share)).check_missing()
+    Dataset(tiny_recipe(data__max_missing=0.125).data, root, ["training", "test"]).check_missing()  # 1 of 8
 
 
 def test_a_data_set_without_any_features_is_refused(root):

@@ -4,10 +4,12 @@ import gzip
 import hashlib
 import json
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from together import at_once
 
 import afkit
 from afkit.data import prepare as preparing
@@ -126,3 +128,100 @@ def test_ego4d_is_converted_from_its_official_files(tmp_path):
     assert sorted(dataset.label_names.values()) == names
     prepare(recipe, root, str(source), say=said.append)
     assert "written: 0, kept: 2" in said[-1], "a second call converts nothing again"
+
+
+# ---- several processes at once
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """{relative name: digest} of all files, hidden ones included."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {file.relative_to(folder).as_posix(): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
+
+
+def see_it_complete(recipe, root: Path, expected: dict[str, str]) -> str:
+    """Look at a data set until it is there, and at its first moment whether all of it is."""
+    while missing_parts(recipe.data, root):
+        time.sleep(0)
+    return "complete" if digests(root / Path(recipe.data.annotations).parts[0]) == expected else "in parts"
+
+
+def prepared_by_many(recipe, root: Path, expected: dict[str, str], number: int, prepare) -> list[list[str]]:
+    """What each of so many processes says that prepare a data set at once; one more watches it appear."""
+    folder = root / Path(recipe.data.annotations).parts[0]
+
+    def work(place: int):
+        if place == number:
+            return see_it_complete(recipe, root, expected)
+        said: list[str] = []
+        prepare(said.append)
+        assert digests(folder) == expected, "it is there when a process says so"
+        return said
+
+    *said, seen = at_once(number + 1, work)
+    assert seen == "complete"
+    assert all(isinstance(lines, list) for lines in said), said
+    assert digests(folder) == expected
+    assert not [path for path in root.iterdir() if path.name.startswith(".")], "something is left behind"
+    return said
+
+
+@pytest.mark.parametrize("number", [2, 8])
+def test_processes_that_prepare_recordings_at_once_all_find_them_complete(tmp_path, number):
+    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
+    recipe = afkit.recipe("watch")
+    prepare(recipe, tmp_path / "alone")
+    expected = digests(tmp_path / "alone" / "watch")
+    for repetition in range(2):
+        root = tmp_path / str(repetition)
+        said = prepared_by_many(recipe, root, expected, number, lambda say, root=root: prepare(recipe, root, say=say))
+        waited = [line for lines in said for line in lines]
+        assert all(line.startswith("waiting for ") and line.endswith(f"writes {root / 'watch'}") for line in waited)
+
+
+def test_of_processes_that_prepare_an_archive_at_once_one_unpacks_it(archive, tmp_path):
+    recipe, root = afkit.recipe("thumos_i3d", SMALL), tmp_path / "data"
+    prepare(recipe, tmp_path / "alone", str(archive), say=str)
+    expected = digests(tmp_path / "alone" / "thumos")
+    said = prepared_by_many(recipe, root, expected, 4, lambda say: prepare(recipe, root, str(archive), say=say))
+    assert sum("unpacking thumos.tar.gz" in lines for lines in said) == 1
+
+
+def test_twins_of_several_recipes_in_one_folder_come_at_once(tmp_path):
+    recipes = [afkit.recipe(f"ego4d_{kind}", SMALL | {"optim.batch_size": 1}) for kind in "soe"]
+    for recipe in recipes:
+        write_twin(recipe, tmp_path / "alone", videos_per_subset=3)
+    expected, root = digests(tmp_path / "alone" / "ego4d"), tmp_path / "data"
+    of_first = {name: digest for name, digest in expected.items() if "features" in name and "slowfast" in name}
+
+    def work(place: int):
+        if place < len(recipes):
+            return write_twin(recipes[place], root, videos_per_subset=3, say=str).name
+        folder = root / "ego4d" / "slowfast_features"
+        while not folder.exists():
+            time.sleep(0)
+        return digests(folder) == {Path(name).name: digest for name, digest in of_first.items()}
+
+    assert at_once(4, work) == ["ego4d", "ego4d", "ego4d", True], "a feature folder appears with all its files"
+    assert digests(root / "ego4d") == expected and [path.name for path in root.iterdir()] == ["ego4d"]
+
+
+def test_what_killed_processes_left_goes_although_nothing_is_to_be_done(tmp_path):
+    recipe = afkit.recipe("watch")
+    prepare(recipe, tmp_path, say=str)
+    (tmp_path / ".watch.1.part").mkdir()
+    (tmp_path / ".watch.lock").write_text("process 1 on laptop")
+    prepare(recipe, tmp_path, say=str)
+    assert [path.name for path in tmp_path.iterdir()] == ["watch"]
+
+
+def test_a_data_set_that_is_there_needs_no_right_to_write(tmp_path, monkeypatch):
+    recipe = afkit.recipe("watch")
+    prepare(recipe, tmp_path, say=str)
+
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr("afkit.lock.open_to_write", refuse)
+    prepare(recipe, tmp_path, say=str)

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from afkit.detect import operator
-from afkit.detect.cache import cache_folder
-from afkit.detect.operator import FILES, SOURCES, unavailable
+from afkit.detect.operator import FILES, SOURCES, cache_folder, unavailable
 
 WITHOUT_CPP = unavailable("cpp")
+OTHER = 65534  # a user's number that is not ours
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
 needs_cpp = pytest.mark.skipif(bool(WITHOUT_CPP), reason=WITHOUT_CPP)
 
 PROGRAM = """
@@ -156,6 +157,121 @@ def test_the_name_changes_with_the_version_of_torch(monkeypatch):
     assert operator._stem("cpp") != before
 
 
+# ---- libraries that somebody else may have written
+
+
+def not_loaded(cache, reason, **environment):
+    """Nothing is loaded from there, and a line says why; without a compiler NMS then runs in plain torch."""
+    backend, lines = outcome(start(cache, CXX="/nowhere/c++", **environment))
+    assert backend == "torch" and reason in lines[0] and "no compiler" in lines[1], lines
+    assert len(lines) == 2
+
+
+@needs_cpp
+@needs_root
+def test_a_library_of_another_user_is_not_loaded(tmp_path):
+    path = Path(shutil.copy(library(), tmp_path))
+    os.chown(path, OTHER, OTHER)
+    not_loaded(tmp_path, f"{path.name} is not loaded, since {path} belongs to another user")
+    os.chown(path, 0, 0)
+    assert outcome(start(tmp_path, CXX="/nowhere/c++")) == ("cpp", [])
+
+
+@needs_cpp
+@pytest.mark.parametrize("mode", [0o775, 0o757])
+def test_a_library_that_others_can_write_to_is_not_loaded(tmp_path, mode):
+    path = Path(shutil.copy(library(), tmp_path))
+    path.chmod(mode)
+    not_loaded(tmp_path, f"{path.name} is not loaded, since others can write to {path} (chmod go-w forbids it)")
+
+
+@needs_cpp
+def test_a_library_behind_a_link_is_not_loaded(tmp_path):
+    path = tmp_path / library().name
+    path.symlink_to(library())
+    not_loaded(tmp_path, f"{path} is a link")
+
+
+@pytest.fixture
+def temporary(tmp_path):
+    """The environment of a process whose private folder, here with a library, lies in this one."""
+    private = tmp_path / "temporary" / f"afkit-{os.getuid()}"
+    private.mkdir(parents=True, mode=0o700)
+    shutil.copy(library(), private)
+    return {"TMPDIR": str(tmp_path / "temporary"), "CXX": "/nowhere/c++"}
+
+
+def in_the_private_folder(cache, reason, environment, program=PROGRAM):
+    """The library of the private folder is loaded, and one line says why."""
+    backend, lines = outcome(start(cache, program, **environment))
+    private = Path(environment["TMPDIR"]) / f"afkit-{os.getuid()}"
+    message = f"afkit: {reason}, so built libraries are kept in {private}; AFKIT_CACHE names another folder"
+    assert (backend, lines) == ("cpp", [message])
+
+
+@needs_cpp
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_a_folder_that_others_can_write_to_is_passed_over(tmp_path, mode, temporary):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(mode)
+    shutil.copy(library(), cache)
+    in_the_private_folder(cache, f"others can write to {cache} (chmod go-w forbids it)", temporary)
+
+
+@needs_cpp
+@needs_root
+def test_a_folder_of_another_user_is_passed_over(tmp_path, temporary):
+    cache = tmp_path / "theirs" / "cache"
+    cache.mkdir(parents=True)
+    shutil.copy(library(), cache)
+    os.chown(cache.parent, OTHER, OTHER)
+    in_the_private_folder(cache, f"{cache.parent} belongs to another user", temporary)
+
+
+WITHOUT_HOME = f"""
+import os, pwd
+for name in ("HOME", "AFKIT_CACHE", "XDG_CACHE_HOME"):
+    os.environ.pop(name, None)
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid = unknown
+{PROGRAM}"""
+
+
+@needs_cpp
+def test_a_user_without_a_home_folder_has_a_private_one(tmp_path, temporary):
+    in_the_private_folder(tmp_path, "this user has no home folder", temporary, WITHOUT_HOME)
+
+
+@needs_cpp
+@needs_root
+def test_a_private_folder_that_another_user_has_made_is_not_used(tmp_path, temporary):
+    private = Path(temporary["TMPDIR"]) / f"afkit-{os.getuid()}"
+    os.chown(private, OTHER, OTHER)
+    falls_back(
+        tmp_path,
+        f"this user has no home folder, and {private} belongs to another user; set AFKIT_CACHE to a folder of your own",
+        program=WITHOUT_HOME,
+        **temporary,
+    )
+
+
+@needs_cpp
+@pytest.mark.slow
+def test_what_is_built_is_nobody_elses_whatever_the_users_mask(tmp_path):
+    cache = tmp_path / "new" / "cache"
+    before = os.umask(0)
+    try:
+        (tmp_path / "new").mkdir(mode=0o755)
+        assert outcome(start(cache))[0] == "cpp"
+    finally:
+        os.umask(before)
+    (built,) = cache.iterdir()
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700 and stat.S_IMODE(built.stat().st_mode) == 0o755
+    assert outcome(start(cache, CXX="/nowhere/c++")) == ("cpp", [])
+
+
 def test_where_libraries_are_kept(monkeypatch):
     monkeypatch.delenv("AFKIT_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
@@ -166,12 +282,11 @@ def test_where_libraries_are_kept(monkeypatch):
 
 @needs_cpp
 @pytest.mark.slow
-def test_two_processes_that_build_at_once_both_work(tmp_path):
-    both = [start(tmp_path), start(tmp_path)]
-    for backend, lines in map(outcome, both):
-        assert backend == "cpp"
-        assert len(lines) == 2, lines
-        assert lines[0].startswith("afkit: building the cpp NMS operator, once")
-        assert lines[1].startswith(f"afkit: built {tmp_path}")
+def test_of_two_processes_that_need_it_at_once_one_builds_it(tmp_path):
+    both = [outcome(process) for process in [start(tmp_path), start(tmp_path)]]
+    assert [backend for backend, _ in both] == ["cpp", "cpp"]
+    lines = [line for _, said in both for line in said]
+    for begin in ("afkit: building the cpp NMS operator, once", f"afkit: built {tmp_path}"):
+        assert len([line for line in lines if line.startswith(begin)]) == 1, lines
     assert {path.suffix for path in tmp_path.iterdir()} == {".so"}, "a scratch folder is left behind"
     assert outcome(start(tmp_path)) == ("cpp", [])  # found, nothing said

@@ -169,6 +169,16 @@ def test_a_data_set_gives_what_its_recordings_give_alone(model, tmp_path):
         pd.testing.assert_frame_equal(found[found["video"] == name].reset_index(drop=True), alone)
 
 
+def test_more_videos_without_features_than_allowed_are_an_error(model, tmp_path):
+    write_tiny_data(tmp_path)
+    (tmp_path / "tiny/features/video7.npy").unlink()
+    with pytest.raises(ValueError, match=r"1 of 2 videos of test have no features"):
+        predict_dataset(model, tiny_recipe(), Dataset(tiny_recipe().data, tmp_path, ["test"]))
+    allowed = tiny_recipe(data__max_missing=0.5)
+    found = predict_dataset(model, allowed, Dataset(allowed.data, tmp_path, ["test"]))
+    assert set(found["video"]) == {"video6"}
+
+
 def test_a_network_that_knows_the_answer_finds_every_action(tmp_path):
     """Outputs made from the annotations come back as them: grid and seconds fit together on the whole way."""
     write_tiny_data(tmp_path)

@@ -16,6 +16,7 @@ from afkit.runs.folder import (
     changed_since,
     check_data,
     check_same_data,
+    check_same_run,
     fail_stage,
     finish_stage,
     is_done,
@@ -221,6 +222,17 @@ def test_a_run_that_was_begun_with_the_old_recipe_file_is_not_gone_on_with(tmp_p
     message = r"holds a run with another recipe\.model\.windows \(there 5, here 7\)"
     with pytest.raises(ValueError, match=message):
         start_stage("02_train", write_recipe(tmp_path, 7), 1, {}, *place)
+
+
+def test_a_run_of_a_version_with_fewer_settings_is_gone_on_with(run):
+    facts = read_run(run.folder)
+    del facts["recipe"]["data"]["max_missing"]
+    write_json(run.folder / "run.json", facts)
+    check_same_run(run.folder, run.recipe, run.seed)
+    facts["recipe"]["data"]["max_seq_len"] += 1
+    write_json(run.folder / "run.json", facts)
+    with pytest.raises(ValueError, match=r"another recipe\.data\.max_seq_len"):
+        check_same_run(run.folder, run.recipe, run.seed)
 
 
 def test_a_built_in_recipe_has_no_file_in_run_json(run):

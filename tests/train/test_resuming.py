@@ -197,14 +197,17 @@ def test_the_checkpoint_of_another_training_is_refused(data, finished, tmp_path)
     assert files_below(tmp_path) == [LAST]
 
 
-def test_a_checkpoint_from_before_a_setting_was_there_is_of_the_same_recipe(data, tmp_path, finished):
-    content = torch.load(finished[0] / LAST, weights_only=True)
+def test_a_checkpoint_of_a_version_with_fewer_settings_is_gone_on_with(data, finished, tmp_path):
+    path = copied(finished, tmp_path)
+    content = torch.load(path, weights_only=True)
     recipe = json.loads(content["recipe"])
-    del recipe["optim"]["extra_epochs"], recipe["model"]["head_kernel"]
-    path = tmp_path / LAST
-    path.parent.mkdir(parents=True)
+    del recipe["data"]["max_missing"]
     torch.save(content | {"recipe": json.dumps(recipe)}, path)
-    assert len(start(data, tmp_path)) == 12
+    assert_same_training(tmp_path, start(data, tmp_path), finished)
+    recipe["data"]["max_seq_len"] = 32
+    torch.save(content | {"recipe": json.dumps(recipe)}, path)
+    with pytest.raises(ValueError, match="is of another recipe or seed"):
+        start(data, tmp_path)
 
 
 def damaged(whole):

@@ -271,6 +271,17 @@ def test_fewer_videos_than_a_batch(data, tmp_path):
     assert files_below(tmp_path) == []
 
 
+def test_more_videos_without_features_than_allowed(tmp_path):
+    write_tiny_data(tmp_path / "data")
+    (tmp_path / "data" / "tiny" / "features" / "video3.npy").unlink()
+    recipe = tiny_recipe(optim__epochs=1)
+    with pytest.raises(ValueError, match=r"1 of 6 videos of training have no features .* set data\.max_missing=0\.17"):
+        train(recipe, training_set(tmp_path / "data", recipe), tmp_path / "run", seed=0)
+    assert not (tmp_path / "run").exists()
+    allowed = tiny_recipe(optim__epochs=1, data__max_missing=0.2)
+    assert len(train(allowed, training_set(tmp_path / "data", allowed), tmp_path / "run", seed=0)) == 4
+
+
 def test_a_last_partial_batch_is_dropped(data, tmp_path):
     recipe = tiny_recipe(optim__batch_size=4, optim__epochs=1)
     assert len(train(recipe, training_set(data, recipe), tmp_path, seed=0)) == 2  # one batch in each of two epochs
