@@ -1,11 +1,26 @@
 """The command line answers a wrong input with one sentence and a non-zero exit status."""
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from run_folders import write_run, write_scored_run, write_test_data
 from tiny_data import write_tiny_data
 
 import afkit
 from afkit.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+
+
+def start(*arguments, path=ROOT):
+    """A command in a process of its own, which prints errors where it prints the rest."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    environment = os.environ | {"PYTHONPATH": f"{path}{os.pathsep}{ROOT}", "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen([sys.executable, "-m", "afkit", *arguments], cwd=ROOT, env=environment, **pipes)
 
 
 @pytest.mark.parametrize(
@@ -142,3 +157,21 @@ def test_a_message_does_not_command_the_terminal(capsys):
     assert main(["status", "results/\x1b[31mred\u202e"]) == 2
     said = capsys.readouterr().err
     assert "\x1b" not in said and "\u202e" not in said and r"\x1b[31mred\u202e" in said
+
+
+def test_an_interrupt_while_the_commands_load_ends_them_without_a_word(tmp_path):
+    (tmp_path / "pydantic.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(600)\n")
+    process = start("status", path=tmp_path)
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate() == ("", None) and process.returncode == -signal.SIGINT
+
+
+def test_a_watch_that_is_interrupted_ends_with_a_sentence():
+    pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
+    process = start("status", "sweeps/watch.yaml", "--watch")
+    assert "state" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[0]
+    assert process.returncode == 130 and said.endswith("afkit: interrupted; the same command goes on from here\n")
+    assert "Traceback" not in said

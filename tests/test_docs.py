@@ -3,12 +3,16 @@
 import ast
 import contextlib
 import io
+import json
 import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,7 +31,7 @@ MARKDOWN = [
     *(path for pattern in ("*.md", "*/README.md", "results/gallery/*.md") for path in sorted(ROOT.glob(pattern))),
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-OTHER_COMMANDS = {"git", "cd", "source", "pip", "dask"}  # of programs that are not ours
+OTHER_COMMANDS = {"git", "cd", "source", "pip", "dask", "mkdir", "openssl"}  # of programs that are not ours
 LEAST_MESSAGES = 25
 
 
@@ -124,6 +128,73 @@ def test_every_target_of_make_that_is_named_exists():
 def test_recipe_parameters_in_commands_are_accepted():
     settings = [re.findall(r"--set (\S+)=", line) for _, line in shell_lines()]
     assert {name for names in settings for name in names} <= set(parameter_names())
+
+
+# Commands of the page about sweeps, each in a process of its own, which has imported nothing yet
+
+SWEEPS = DOCS / "how-to" / "sweeps.md"
+CONNECT = """
+import sys
+from afkit.runs.sweep_cluster import needs, open_client
+from afkit.runs.sweep_file import SweepFile
+settings = SweepFile(recipes=["watch"], gpus=1)
+with open_client(settings, scheduler=sys.argv[1]) as client:
+    print(client.submit(sum, [1, 2], resources=needs(client, settings)).result())
+"""
+
+
+def commands_with(word):
+    """The words of the commands on the page that have a word among them, by this Python."""
+    lines = [shlex.split(line) for page, line in shell_lines() if page == name_of(SWEEPS)]
+    programs = {"python": [sys.executable], "dask": [sys.executable, "-m", "dask"]}
+    return [programs.get(words[0], words[:1]) + words[1:] for words in lines if word in words]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", commands_with("--dry-run"), ids=lambda words: " ".join(words[3:]))
+def test_a_dry_run_of_the_page_about_sweeps_lists_runs(tmp_path, words):
+    pytest.importorskip("dask_jobqueue", reason="an extra")
+    (tmp_path / "slurm.yaml").write_text(next(text for language, text in blocks(SWEEPS) if language == "yaml"))
+    words = [str(tmp_path / word) if word == "slurm.yaml" else word for word in words]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "waiting" in done.stdout and ("#SBATCH -t 24:00:00\n" in done.stdout) == ("--cluster" in words)
+
+
+@pytest.mark.slow
+def test_the_scheduler_of_the_page_about_sweeps_lets_in_who_has_its_key(tmp_path):
+    pytest.importorskip("distributed", reason="sweeps are made by dask")
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate")
+    (configuration,) = (text for language, text in blocks(SWEEPS) if text.startswith("distributed:"))
+    (tmp_path / "dask.yaml").write_text(configuration.replace("/home/you", str(tmp_path)))
+    for words in (*commands_with("dask-tls"), *commands_with("openssl")):
+        subprocess.run(words, check=True, cwd=tmp_path, capture_output=True)
+    facts = tmp_path / "facts.json"
+    (scheduler,), (worker,) = commands_with("scheduler"), commands_with("worker")
+    scheduler = ["127.0.0.1" if word == "host" else word for word in scheduler] + ["--port", "0"]
+    worker = [word for word in worker if word != "tls://host:8786"] + ["--host", "127.0.0.1"]
+    plain = os.environ | {"PYTHONPATH": str(ROOT)}
+    plain.pop("DASK_CONFIG", None)
+    quiet = {"cwd": tmp_path, "env": plain, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with ExitStack() as stack:
+        for command in (scheduler, worker):
+            process = subprocess.Popen([*command, "--scheduler-file", str(facts)], **quiet)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            while not facts.is_file():
+                assert process.poll() is None
+                time.sleep(0.05)
+        address = json.loads(facts.read_text())["address"]
+        connect = [sys.executable, "-c", CONNECT, address]
+
+        def answer(environment):
+            return subprocess.run(connect, capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+        while "has no workers" in (own := answer(plain | {"DASK_CONFIG": str(tmp_path / "dask.yaml")})).stderr:
+            time.sleep(0.2)
+        assert (own.stdout, own.stderr) == ("3\n", "")
+        assert address.startswith("tls://127.0.0.1:") and "no dask scheduler answers at" in answer(plain).stderr
 
 
 # Links

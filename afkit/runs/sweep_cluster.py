@@ -22,7 +22,6 @@ from afkit.runs.threads import thread_limits
 
 RETRIES = 3  # of a run whose worker died
 ANSWER_SEC = 10.0  # for a scheduler to answer
-HOW = "docs/how-to/sweeps.md shows how to start"
 LOOPBACK = "127.0.0.1"
 
 
@@ -56,7 +55,10 @@ def open_client(
             with _connect(scheduler) as client:
                 _check_workers(client, settings)
                 if _is_open(scheduler):
-                    say(f"afkit: {scheduler} is not encrypted: whoever reaches it runs code as you; {HOW} one with TLS")
+                    say(
+                        f"afkit: {scheduler} is not encrypted: whoever reaches it runs code as you; start it as "
+                        "docs/how-to/sweeps.md shows"
+                    )
                 yield client
         elif cluster:
             with open_jobs(cluster, settings, workers, Path(folder)) as jobs, Client(jobs) as client:
@@ -84,8 +86,8 @@ def needs(client: Client, settings: SweepFile) -> dict[str, float]:
     wanted = {GPU: settings.gpus if settings.gpus is not None else 1, MEMORY: settings.memory_gb}
     if settings.gpus and found and GPU not in offered:
         raise ValueError(
-            f"a run needs {settings.gpus} GPU(s), and no worker of {_address(client)} declares any; {HOW} them, with "
-            "--resources GPU=1"
+            f"a run needs {settings.gpus} GPU(s), and no worker of {_address(client)} declares any; start "
+            "workers with --resources GPU=1"
         )
     return {name: number for name, number in wanted.items() if name in offered and number}
 
@@ -120,9 +122,11 @@ def _connect(address: str) -> Client:
         server = in_thread(_who_answers(address))
     except (OSError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split()) or f"nothing within {ANSWER_SEC:g} s"
-        raise ValueError(f"no dask scheduler answers at '{address}' ({reason}); {HOW} one") from None
+        raise ValueError(
+            f"no dask scheduler answers at '{address}' ({reason}); start one as docs/how-to/sweeps.md shows"
+        ) from None
     if server != "Scheduler":
-        raise ValueError(f"'{address}' is the address of a dask {server}, not of the scheduler; {HOW} one")
+        raise ValueError(f"'{address}' is the address of a dask {server}, not of the scheduler; give the scheduler's")
     return Client(address, timeout=ANSWER_SEC)
 
 
@@ -147,7 +151,7 @@ def _check_workers(client: Client, settings: SweepFile) -> None:
     """ValueError where the workers of a running cluster cannot make the runs."""
     threads, address = client.nthreads(), _address(client)
     if not threads:
-        raise ValueError(f"the cluster at {address} has no workers; {HOW} them")
+        raise ValueError(f"the cluster at {address} has no workers; start some as docs/how-to/sweeps.md shows")
     if (most := max(threads.values())) > 1:
         raise ValueError(
             f"a worker of {address} has {most} threads, and would make {most} runs at once; start it with --nthreads 1"

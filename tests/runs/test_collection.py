@@ -64,6 +64,7 @@ def test_a_finished_run_has_its_numbers(tmp_path):
 def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
     unfinished = {
         "failed": {"02_train": {"status": "failed", "error": "ValueError: no\n  file"}},
+        "alone": {"01_data": {"status": "running"}, "02_train": {"status": "failed", "error": "why"}},
         "running": {"03_eval": {"status": "running"}},
         "trained": {"03_eval": {}},
         "again": {"02_train": {"status": "done", "finished": "2026-01-01T13:00:00"}},
@@ -72,6 +73,7 @@ def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
         write_run(tmp_path / name, stages=stages)
     assert states(tmp_path) == {
         "failed": "02_train failed: ValueError: no file",
+        "alone": "02_train failed: why",
         "running": "03_eval is running, or was interrupted",
         "trained": "not evaluated yet",
         "again": "the weights have changed since their evaluation; run 03_eval again",

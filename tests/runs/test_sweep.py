@@ -2,10 +2,8 @@
 
 import gc
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,8 +14,7 @@ from afkit.runs.folder import STAGES
 
 pytest.importorskip("distributed", reason="sweeps are made by dask")
 pytest.importorskip("papermill", reason="runs are made by papermill")
-import dask
-from distributed import Client, LocalCluster, Security
+from distributed import Client, LocalCluster
 from distributed.utils import get_ip
 
 from afkit.__main__ import main
@@ -168,7 +165,7 @@ def test_a_running_cluster_is_used_where_it_has_what_a_run_needs(running, tmp_pa
         assert needs(other, SETTINGS) == {"MEMORY_GB": 0.1}
         assert execute(other, cells_in(tmp_path, "a"), die_twice)[0]["a"].state == "done"
     for workers, threads, message in (
-        (0, 1, "has no workers; docs/how-to/sweeps.md shows how to start them"),
+        (0, 1, "has no workers; start some as docs/how-to/sweeps.md shows"),
         (1, 2, "has 2 threads, and would make 2 runs at once; start it with --nthreads 1"),
     ):
         own = {"n_workers": workers, "threads_per_worker": threads, "dashboard_address": "127.0.0.1:0"}
@@ -177,7 +174,7 @@ def test_a_running_cluster_is_used_where_it_has_what_a_run_needs(running, tmp_pa
             open_client(SETTINGS, scheduler=cluster.scheduler_address).__enter__()
     wanting = SETTINGS.model_copy(update={"gpus": 1})
     with pytest.raises(
-        ValueError, match=r"needs 1 GPU\(s\), and no worker of tcp.* declares any; .* --resources GPU=1"
+        ValueError, match=r"needs 1 GPU\(s\), and no worker of tcp.* declares any; start workers with --resources"
     ):
         open_client(wanting, scheduler=running).__enter__()
     assert capsys.readouterr().out == "", "on loopback"
@@ -192,8 +189,8 @@ def test_a_scheduler_that_the_network_reaches_and_that_asks_nobody_is_warned_of(
             with open_client(SETTINGS, scheduler=f"tcp://{host}:{port}", say=said.append):
                 pass
     assert said == [
-        f"afkit: tcp://{get_ip()}:{port} is not encrypted: whoever reaches it runs code as you; docs/how-to/sweeps.md "
-        "shows how to start one with TLS"
+        f"afkit: tcp://{get_ip()}:{port} is not encrypted: whoever reaches it runs code as you; start it as "
+        "docs/how-to/sweeps.md shows"
     ]
 
 
@@ -234,6 +231,7 @@ def silent_port():
         ("tcp://127.0.0.1:{silent_port}", "nothing within 0.3 s"),
         ("nonsense://x", "unknown address scheme 'nonsense'"),
         ("127.0.0.1", "missing port number"),
+        ("tls://127.0.0.1:9", "TLS"),  # without a key
     ],
 )
 def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(monkeypatch, silent_port, address, reason):
@@ -243,25 +241,6 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(monkeypatch, s
         open_client(SETTINGS, scheduler=address).__enter__()
     assert "\n" not in str(error.value)
     assert "connecting" not in {entry.status for entry in gc.get_objects() if type(entry) is Client}
-
-
-@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate")
-def test_a_scheduler_that_encrypts_is_reached_as_dask_is_configured(tmp_path):
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
-    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    settings = {"distributed.comm.tls.ca-file": certificate}
-    for role in ("scheduler", "worker", "client"):
-        settings |= {f"distributed.comm.tls.{role}.key": key, f"distributed.comm.tls.{role}.cert": certificate}
-    own = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
-    with (
-        dask.config.set(settings),
-        LocalCluster(protocol="tls", host="127.0.0.1", security=Security(), **own) as cluster,
-        open_client(SETTINGS, scheduler=cluster.scheduler_address) as client,
-    ):
-        assert cluster.scheduler_address.startswith("tls://") and client.submit(sum, [1, 2]).result() == 3
-    with pytest.raises(ValueError, match=r"no dask scheduler answers at 'tls://.* TLS"):
-        open_client(SETTINGS, scheduler="tls://127.0.0.1:9").__enter__()
 
 
 def test_the_address_of_a_worker_is_not_taken_for_that_of_the_scheduler(running):
@@ -337,6 +316,19 @@ def test_a_run_is_left_until_it_is_done_with_the_parameters_of_the_file(tmp_path
     (tmp_path / "mine.yaml").write_text(text + "parameters: {tiou: 0.7}\n")
     assert [cell.seed for cell in cells_left(read_sweep(tmp_path / "mine.yaml"))] == [1, 2]
     assert dry_run(tmp_path / "mine.yaml").splitlines()[-1] == "1 unfinished, 1 waiting"
+
+
+def test_only_failed_takes_a_run_that_was_begun_with_a_later_stage(tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text(f"recipes: [watch]\nseeds: [1, 2, 3]\nresults: {tmp_path}\n")
+    write_done(tmp_path / "watch" / "seed1")
+    write_json(
+        tmp_path / "watch" / "seed2" / "run.json", {"stages": {"02_train": {"status": "failed", "error": "why"}}}
+    )
+    said = []
+    monkeypatch.setattr(engine, "missing_data", lambda plan, cells: f"seeds {[cell.seed for cell in cells]}")
+    with pytest.raises(ValueError, match=r"seeds \[2\]"):
+        engine.sweep(tmp_path / "mine.yaml", only_failed=True, say=said.append)
+    assert said == [f"3 runs in {tmp_path}, 1 to do"]
 
 
 def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, capsys):

@@ -1,8 +1,6 @@
 """Jobs of a batch system: their script, what is refused, and workers that only the sweep reaches. Commands stand in."""
 
 import stat
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -125,14 +123,6 @@ def test_a_submission_that_tells_no_number_is_a_refusal(tmp_path, commands):
         while not refusals(client.cluster):
             sweep.time.sleep(0.05)
         assert refusals(client.cluster)[0].startswith("sbatch: Could not parse job id from submission command output")
-
-
-def test_a_dry_run_prints_the_script_of_a_job_also_where_nothing_has_been_imported_yet(tmp_path):
-    command = [sys.executable, "-m", "afkit", "sweep", "sweeps/watch.yaml", "--dry-run", "--cluster"]
-    done = subprocess.run([*command, write_cluster(tmp_path)], capture_output=True, text=True, cwd=ROOT)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "#SBATCH -t 24:00:00\n" in done.stdout and done.stdout.rstrip().endswith(" --tls-key KEY")
-    assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
 
 @pytest.mark.parametrize(
