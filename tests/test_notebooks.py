@@ -261,7 +261,9 @@ def test_what_is_left_out_is_said_on_the_terminal_and_too_much_of_it_stops_the_r
         (tmp_path / "data" / "thumos" / "i3d_features" / f"{video}.npy").unlink()
     arguments = {"data_root": str(tmp_path / "data"), "results": str(tmp_path), "stages": ["01", "02", "03"]}
     short = TINY | {"optim.epochs": 1}
-    with pytest.raises(StageError, match=r"01_data .* 1 of 6 videos of validation have .*set data\.max_missing=0\.17"):
+    with pytest.raises(
+        StageError, match=r"(?s)01_data .*1 of 6 videos of validation have .*set data\.max_missing=0\.17"
+    ):
         run("thumos_i3d", 5, short, **arguments)
     capfd.readouterr()
     run("thumos_i3d", 5, short | {"data.max_missing": 0.25}, **arguments)
