@@ -166,7 +166,7 @@ def test_the_scheduler_of_the_page_about_sweeps_lets_in_who_has_its_key(tmp_path
     pytest.importorskip("distributed", reason="sweeps are made by dask")
     if not shutil.which("openssl"):
         pytest.skip("no openssl to make a certificate")
-    (configuration,) = (text for language, text in blocks(SWEEPS) if text.startswith("distributed:"))
+    (configuration,) = (text for language, text in blocks(SWEEPS) if "temporary-directory" in text)
     (tmp_path / "dask.yaml").write_text(configuration.replace("/home/you", str(tmp_path)))
     for words in (*commands_with("dask-tls"), *commands_with("openssl")):
         subprocess.run(words, check=True, cwd=tmp_path, capture_output=True)
@@ -174,9 +174,9 @@ def test_the_scheduler_of_the_page_about_sweeps_lets_in_who_has_its_key(tmp_path
     (scheduler,), (worker,) = commands_with("scheduler"), commands_with("worker")
     scheduler = ["127.0.0.1" if word == "host" else word for word in scheduler] + ["--port", "0"]
     worker = [word for word in worker if word != "tls://host:8786"] + ["--host", "127.0.0.1"]
-    plain = os.environ | {"PYTHONPATH": str(ROOT)}
-    plain.pop("DASK_CONFIG", None)
-    quiet = {"cwd": tmp_path, "env": plain, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    plain = os.environ | {"PYTHONPATH": str(ROOT), "DASK_CONFIG": str(tmp_path / "none")}
+    configured = plain | {"DASK_CONFIG": str(tmp_path / "dask.yaml")}
+    quiet = {"cwd": tmp_path, "env": configured, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with ExitStack() as stack:
         for command in (scheduler, worker):
             process = subprocess.Popen([*command, "--scheduler-file", str(facts)], **quiet)
@@ -191,9 +191,10 @@ def test_the_scheduler_of_the_page_about_sweeps_lets_in_who_has_its_key(tmp_path
         def answer(environment):
             return subprocess.run(connect, capture_output=True, text=True, cwd=tmp_path, env=environment)
 
-        while "has no workers" in (own := answer(plain | {"DASK_CONFIG": str(tmp_path / "dask.yaml")})).stderr:
+        while "has no workers" in (own := answer(configured)).stderr:
             time.sleep(0.2)
         assert (own.stdout, own.stderr) == ("3\n", "")
+        assert (tmp_path / "dask-tls" / "dask-scratch-space").is_dir()
         assert address.startswith("tls://127.0.0.1:") and "no dask scheduler answers at" in answer(plain).stderr
 
 

@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import os
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,8 +49,10 @@ def open_client(
         ValueError: no scheduler answers, no worker has what a run needs, a wrong cluster file, or nothing here submits
             jobs.
     """
-    failures = {"distributed.scheduler.allowed-failures": RETRIES}
-    with dask.config.set(failures), warnings.catch_warnings():
+    scratch = tempfile.TemporaryDirectory(prefix="afkit-sweep-", ignore_cleanup_errors=True)
+    options = {"distributed.scheduler.allowed-failures": RETRIES}
+    options["temporary-directory"] = scratch.name  # dask imports from there, and its own lies where others may write
+    with scratch, dask.config.set(options), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a worker that is ended while it works is reported as a run
         if scheduler:
             with _connect(scheduler) as client:

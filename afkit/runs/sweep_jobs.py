@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import dask
 from distributed import Security, SpecCluster, Status
 
 from afkit.config import nearest
@@ -46,7 +47,7 @@ def read_cluster(path: str | Path) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise ValueError(f"{path}: 'scheduler_options' must be a section, e.g. {{host: login1}}, not {options!r}")
     for name in sorted(OWN_KEYS & {*content, *options}):
-        raise ValueError(f"{path}: '{name}' is set by the sweep, which makes one run in each job; remove it")
+        raise ValueError(f"{path}: '{name}' is set by the sweep; remove it")
     return content
 
 
@@ -106,7 +107,7 @@ def refusals(cluster: SpecCluster | None) -> list[str]:
     Args:
         cluster: that of `open_jobs`, or another, which has no jobs.
     """
-    return [job.refusal for job in getattr(cluster, "workers", {}).values() if hasattr(job, "refusal")]
+    return [job.refusal for job in list(getattr(cluster, "workers", {}).values()) if hasattr(job, "refusal")]
 
 
 def _library() -> ModuleType:
@@ -150,11 +151,14 @@ def _cluster(
     kind = getattr(library, KINDS[description["kind"]])
     own = {name: value for name, value in description.items() if name not in ("kind", "jobs")}
     own.setdefault("memory", f"{settings.memory_gb} GB")
+    elsewhere = f"jobqueue.{description['kind']}.local-directory"  # of dask's configuration
     try:
         return kind(
             cores=1,
             processes=1,
-            worker_extra_args=_worker_arguments(settings),
+            worker_extra_args=_worker_arguments(
+                settings, not (own.get("local_directory") or dask.config.get(elsewhere))
+            ),
             job_cls=_noting_refusals(kind.job_cls),
             scheduler_cls=OwnScheduler,
             security=security,
@@ -165,11 +169,12 @@ def _cluster(
         raise ValueError(f"the cluster file does not fit {KINDS[description['kind']]}: {error}") from None
 
 
-def _worker_arguments(settings: SweepFile) -> list[str]:
-    """What the command that a job runs is told beside what dask-jobqueue tells it."""
+def _worker_arguments(settings: SweepFile, own_folder: bool) -> list[str]:
+    """What the command that a job runs is told beside what dask-jobqueue tells it, as the shell reads it."""
     resources = {MEMORY: settings.memory_gb, **({GPU: settings.gpus} if settings.gpus else {})}
     declared = " ".join(f"{name}={number:g}" for name, number in resources.items())
-    return [f'--resources "{declared}"', f"--worker-class {OwnWorker.__module__}.{OwnWorker.__name__}"]
+    scratch = ['--local-directory "$(mktemp -d)"'] if own_folder else []  # dask imports from there: not for others
+    return [f'--resources "{declared}"', f"--worker-class {OwnWorker.__module__}.{OwnWorker.__name__}", *scratch]
 
 
 def _noting_refusals(kind: Any) -> type:
@@ -194,5 +199,5 @@ def _noting_refusals(kind: Any) -> type:
 
 def _in_short(command: str, error: Exception) -> str:
     """What the command has said, of which dask-jobqueue makes many lines."""
-    said = str(error).rpartition("stderr:\n")[2] or str(error)
+    said = str(error).rpartition("stderr:\n")[2].strip() or str(error)
     return f"{shlex.split(command)[0]}: {' '.join(said.split())}"

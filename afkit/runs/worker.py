@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
             time.sleep(LOST_PEER_SEC)
         else:
             _note(error, error_file(path))
-        raise  # in order, torch would wait for what has been begun together with the others
+        os._exit(1)  # in order, torch would wait for what has been begun together with the others
 
 
 def train_part(job: Mapping[str, Any]) -> None:

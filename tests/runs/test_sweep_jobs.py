@@ -36,6 +36,7 @@ def commands(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
 
     def write(**scripts: str) -> None:
         for name, script in scripts.items():
@@ -60,6 +61,9 @@ def test_jobs_are_reached_by_their_sweep_alone(tmp_path, commands):
         assert {worker.partition("://")[0] for worker in client.nthreads()} == {"tls"}
         jobs = [psutil.Process(int(job.job_id)) for job in client.cluster.workers.values()]
         own = [process for job in jobs for process in (job, *job.children(recursive=True))]
+        lines = [process.cmdline() for process in own]
+        scratch = {line[line.index("--local-directory") + 1] for line in lines if "--local-directory" in line}
+        assert len(scratch) == 2 and {stat.S_IMODE(Path(folder).stat().st_mode) for folder in scratch} == {0o700}
         for process in own:
             assert "PRIVATE" not in " ".join([*process.cmdline(), *process.environ().values()])
         listening = [entry for process in own for entry in process.net_connections("tcp") if entry.status == "LISTEN"]
@@ -81,7 +85,7 @@ def test_without_the_commands_of_the_batch_system_nothing_begins(tmp_path, comma
 
 def test_a_folder_that_jobs_cannot_be_told_of_is_refused(tmp_path, commands):
     commands(sbatch=SBATCH, scancel=SCANCEL)
-    with pytest.raises(ValueError, match=r"jobs cannot be told of the folder '.*my results'; give 'results' a name"):
+    with pytest.raises(ValueError, match=r"jobs cannot be told of the folder '.*my results'; give 'results' a plain name"):
         open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=tmp_path / "my results").__enter__()
 
 

@@ -1,5 +1,6 @@
 """Nobody but the sweep reaches its scheduler and workers: other users of the machine, browsers, the network."""
 
+import colorsys
 import os
 import socket
 import subprocess
@@ -20,12 +21,16 @@ ROOT = Path(__file__).parents[2]
 WORKERS = 2
 SWEEP = f"""
 import sys
+def found():
+    import colorsys
+    return colorsys.__file__
 from afkit.runs.sweep_cluster import open_client
 from afkit.runs.sweep_file import SweepFile
 if __name__ == "__main__":  # workers import this file again
     with open_client(SweepFile(recipes=["watch"], memory_gb=0.1), workers={WORKERS}) as client:
         assert client.submit(sum, [1, 2]).result() == 3
-        print(client.scheduler.address, flush=True)
+        print(client.scheduler.address)
+        print(found(), client.submit(found).result(), flush=True)
         sys.stdin.read()
 """
 STRANGER = """
@@ -44,8 +49,15 @@ for address, security in [("tcp://" + place, None), ("tls://" + place, None), ("
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    """The process of a sweep with two workers that wait, and the address of its scheduler."""
-    script = tmp_path_factory.mktemp("sweep") / "sweep.py"
+    """The process of a sweep with two workers that wait, the address of its scheduler, and what was imported there.
+
+    Another user was first to make the folder in which dask keeps temporary files, and has put a module there.
+    """
+    folder = tmp_path_factory.mktemp("sweep")
+    theirs, script = folder / "dask-scratch-space", folder / "sweep.py"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    (theirs / "colorsys.py").write_text("")
     script.write_text(SWEEP)
     process = subprocess.Popen(
         [sys.executable, str(script)],
@@ -53,11 +65,11 @@ def sweep(tmp_path_factory):
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)},
     )
-    yield process, process.stdout.readline().strip()
+    yield process, process.stdout.readline().strip(), process.stdout.readline().split()
     process.communicate("")
-    assert process.returncode == 0
+    assert process.returncode == 0 and {path.name for path in folder.iterdir()} == {"sweep.py", "dask-scratch-space"}
 
 
 def listening(process) -> list[tuple[str, int]]:
@@ -81,6 +93,11 @@ def test_another_user_runs_nothing_on_the_workers_of_a_sweep(sweep):
     own = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(protocol="tcp", host="127.0.0.1", **own) as cluster:  # the same way leads in where it is open
         assert as_a_stranger(cluster.scheduler_address) == ["ran as {0}", "refused", "refused"]
+
+
+@pytest.mark.slow
+def test_nothing_is_imported_from_a_folder_of_others(sweep):
+    assert sweep[2] == [colorsys.__file__] * 2
 
 
 @pytest.mark.slow

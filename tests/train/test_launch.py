@@ -104,6 +104,7 @@ def test_a_killed_process_ends_all(root):
 def test_an_interrupt_ends_all(root):
     def interrupt(table):
         assert len(workers(root / "run")) == 2
+        os.kill(workers(root / "run")[1], signal.SIGSTOP)  # as one that is too busy to look whether its parent is there
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -125,6 +126,7 @@ def test_an_error_ends_a_process_that_the_others_keep_waiting(tmp_path):
         assert processes[1].poll() is None
     finally:
         for process in processes:
+            process.kill()
             process.communicate()
     assert read_json(launch.error_file(job)) == {"kind": "ValueError", "message": "broken"}
 
