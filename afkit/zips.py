@@ -10,6 +10,7 @@ MAX_PARTS = 10_000  # of a checkpoint, or of a file with features; both have hun
 ENTRY_BYTES = 160  # of a member in a table of contents; some 60 and the name
 LEAST_TABLE_BYTES = 2**17  # a table may always be so long, and so is what is read at the end of a zip
 ENTRY = b"PK\x01\x02"  # begins each
+BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip: its first member, or the end where there is none
 
 
 class TooManyError(ValueError):
@@ -48,14 +49,14 @@ def open_zip(file: IO[bytes], most: int) -> zipfile.ZipFile:
 
 
 def zip_members(path: str | Path) -> list[zipfile.ZipInfo]:
-    """The members of a file that a library is to read as a zip; none where it is no zip.
+    """The members of a file that a library is to read as a zip, which its first bytes decide; none where it is none.
 
     Raises:
         TooManyError: more than `MAX_PARTS`; the message does not name the file.
         zipfile.BadZipFile: it is damaged.
     """
     with open_to_read(path) as file:
-        if not zipfile.is_zipfile(file):
+        if file.read(4) not in BEGINNINGS:
             return []
         with open_zip(file, MAX_PARTS) as packed:
             return packed.infolist()

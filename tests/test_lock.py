@@ -150,6 +150,10 @@ def test_one_who_waits_learns_once_for_whom(tmp_path):
         told.append(who)
         kill(process)
 
+    patient: list[str] = []
+    with pytest.raises(BusyError), locked(tmp_path / LOCK, 0.5, patient.append):
+        pass
+    assert len(patient) == 1
     with locked(tmp_path / LOCK, 20, tell):
         pass
     assert told == [f"process {process.pid} on {socket.gethostname()}"]

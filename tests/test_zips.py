@@ -5,8 +5,10 @@ import struct
 import tracemalloc
 import zipfile
 
+import numpy as np
 import pytest
 
+from afkit.data.feature_formats import open_array
 from afkit.zips import MAX_PARTS, TooManyError, check_stored, open_zip, zip_members
 
 
@@ -72,6 +74,15 @@ def test_what_is_no_zip_has_no_members(tmp_path):
     (tmp_path / "a.pt").write_bytes(b"something else")
     assert zip_members(tmp_path / "a.pt") == []
     check_stored(tmp_path / "a.pt")
+
+
+def test_numbers_that_look_like_the_end_of_a_zip_are_none(tmp_path):
+    """Of many files of random numbers, one ends so by chance."""
+    data = np.zeros((100, 4), np.float32)
+    data.view(np.uint8).reshape(-1)[-100:-96] = list(b"PK\x05\x06")
+    np.save(tmp_path / "a.npy", data)
+    assert zipfile.is_zipfile(tmp_path / "a.npy") and zip_members(tmp_path / "a.npy") == []
+    assert open_array(tmp_path / "a.npy", "a", "a").shape == (100, 4)
 
 
 def test_a_checkpoint_may_have_as_many_parts_as_any_has(tmp_path):

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 from afkit.files import MAX_RATIO, SMALL_BYTES
 from afkit.opening import open_to_read
 from afkit.scratch import clear_scratch, scratch_folder
-from afkit.zips import TooManyError, open_zip
+from afkit.zips import BEGINNINGS, TooManyError, open_zip
 
 # Limits of an archive, far above what the published ones need (ActivityNet: some 20 000 files, some 25 GB).
 MAX_MEMBERS = 100_000
@@ -161,7 +161,7 @@ def _members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[_Memb
     """The members of an archive; the stream of each must be read before the next is asked for."""
     start = file.read(6)
     file.seek(0)
-    if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+    if start[:4] in BEGINNINGS:
         return _zip_members(file, meter, max_members)
     if start[:2] == b"\x1f\x8b":
         return _tar_members(gzip.open(file), meter)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,10 +12,11 @@ import torch
 
 from afkit.config import Recipe
 from afkit.files import atomic_open
+from afkit.opening import open_to_read
 from afkit.train.distributed import check_same_everywhere, world
 from afkit.train.execution import Execution
 from afkit.train.state import TrainingState, gather_random_states, seed_rank, set_random_state
-from afkit.zips import check_stored
+from afkit.zips import MAX_PARTS, check_stored, open_zip
 
 PARTS = ("model", "average", "criterion", "optimizer", "schedule", "metrics")
 OTHERS = ("step", "validation", "recipe", "seed", "execution", "random")
@@ -132,8 +132,8 @@ def _read(path: Path) -> dict[str, Any]:
     """The content of a checkpoint; a ValueError where it is damaged, incomplete or something else."""
     try:
         check_stored(path)
-        with zipfile.ZipFile(path) as packed:  # torch itself does not look whether the bytes are still those written
-            if packed.testzip() is not None:
+        with open_to_read(path) as file, open_zip(file, MAX_PARTS) as packed:
+            if packed.testzip() is not None:  # torch itself does not look whether the bytes are still those written
                 raise ValueError("its bytes have changed")
         content = torch.load(path, map_location="cpu", weights_only=True)
         lacking = [name for name in (*PARTS, *OTHERS) if name not in content]

@@ -101,6 +101,31 @@ def test_many_empty_members(tmp_path, tally):
     refused(path, "more than 1000 members", tally, max_members=1000)
 
 
+@pytest.mark.parametrize("said", [200_000 % 65536, 1])
+def test_two_hundred_thousand_members_are_refused_by_their_number(tmp_path, said, tally):
+    """A list of them would take a hundred megabytes; the zip may lie about how many there are."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("a", b"")
+    data = path.read_bytes()
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    table = 200_000 * data[start:end]
+    path.write_bytes(
+        data[:start] + table + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, said, said, len(table), start, 0)
+    )
+
+    def read():
+        try:
+            unpack(path, tmp_path / "out")
+        except ValueError as error:
+            return str(error)
+
+    ended = in_child(read)
+    assert ended.end == "done" and "lists more than 100000 members" in ended.said and ended.memory_mb < 40, ended
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    tally(SECTION, "archives", cases=1, refused=1, code_run=0, other_exceptions=0)
+
+
 @pytest.mark.parametrize("field", [20, 24])  # of the table of contents: packed and unpacked size
 def test_a_zip64_that_claims_other_sizes(tmp_path, field, tally):
     path = tmp_path / "a.zip"
