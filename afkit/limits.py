@@ -3,6 +3,8 @@
 The bounds are far above any use. They are for files of others, and for slips of the keyboard.
 """
 
+import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,3 +118,32 @@ def numbers_learnt(data: Any, model: Any) -> dict[str, int]:
         "data.num_classes": (head if model.head_layers > 1 else neck) * data.num_classes * kernel,
         "data.max_seq_len": data.max_seq_len * wide if model.absolute_position else 0,
     }
+
+
+def check_memory(recipe: Any) -> None:
+    """Refuse a network that does not fit into the memory of this machine.
+
+    Args:
+        recipe: of the network.
+
+    Raises:
+        ValueError: the message names the setting to lower.
+    """
+    numbers = numbers_learnt(recipe.data, recipe.model)
+    needed, there = 4 * sum(numbers.values()), memory_bytes()
+    if needed > there:
+        dotted = max(numbers, key=lambda name: numbers[name])
+        section, _, name = dotted.partition(".")
+        raise ValueError(
+            f"the network of recipe '{recipe.name}' needs about {needed / 1e9:.3g} GB, and this machine has "
+            f"{there / 1e9:.3g} GB; lower model.embed_dim, now {recipe.model.embed_dim}, or {dotted}, now "
+            f"{getattr(getattr(recipe, section), name)}"
+        )
+
+
+def memory_bytes() -> float:
+    """Of this machine; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf

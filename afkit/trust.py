@@ -5,8 +5,6 @@ import shlex
 import stat
 from pathlib import Path
 
-VARIABLE = "AFKIT_TRUST"  # environment variable: folders whose notebooks are executed although others can change them
-
 
 def check_trusted(project: Path, *paths: Path) -> None:
     """Refuse a project of which somebody else can change what is executed, in the manner of git's `safe.directory`.
@@ -21,15 +19,16 @@ def check_trusted(project: Path, *paths: Path) -> None:
     Raises:
         ValueError: one of the paths can be changed by others; the message names it, and how to trust the project.
     """
-    named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
-    if project in map(Path, named) or project == Path(__file__).resolve().parents[1]:
+    named = [part for part in os.environ.get("AFKIT_TRUST", "").split(os.pathsep) if part]
+    has_owners = hasattr(os, "geteuid")  # not on Windows
+    if not has_owners or project in map(Path, named) or project == Path(__file__).resolve().parents[1]:
         return
     for path in paths:
         if others := is_of_another(path) or _open_to_all(path):
             allow = shlex.quote(os.pathsep.join([*named, str(project)]))
             raise ValueError(
                 f"{path} {others}, so the notebooks of {project} are not executed; work in another folder, or, if you "
-                f"trust all who can change it: export {VARIABLE}={allow}"
+                f"trust all who can change it: export AFKIT_TRUST={allow}"
             )
 
 

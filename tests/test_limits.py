@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from run_folders import write_run, write_test_data
 from tiny_data import tiny_recipe
 
+from afkit import limits
 from afkit.__main__ import main
 from afkit.config import make_recipe
 from afkit.files import read_json, write_json
-from afkit.limits import numbers_learnt
-from afkit.model import actionformer
+from afkit.limits import memory_bytes, numbers_learnt
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.original import recipe_from_original
 from afkit.recipes import recipe, recipe_names
+from afkit.runs.pipeline import run
 from afkit.runs.trained import read_trained
 
 HUGE = [
@@ -141,28 +142,31 @@ def test_the_numbers_of_a_network_are_known_before_it_is_built(name):
         ({"model.embed_dim": 2**16, "model.stem_layers": 256}, "or model.stem_layers, now 256"),
     ],
 )
-def test_a_network_that_this_machine_cannot_hold_is_not_begun(overrides, named):
-    assert actionformer.memory_bytes() < math.inf
+def test_a_network_that_this_machine_cannot_hold_is_not_begun(tmp_path, overrides, named):
+    assert memory_bytes() < math.inf
     with pytest.raises(ValueError, match=r"the network of recipe 'thumos_i3d' needs about \S+ GB, and this") as caught:
         build_model(recipe("thumos_i3d", overrides))
     assert named in str(caught.value)
+    with pytest.raises(ValueError, match="the network of recipe 'watch' needs about"):
+        run("watch", overrides=overrides, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
+    assert list(tmp_path.iterdir()) == [], "it is said before anything is written"
 
 
 def test_where_the_system_does_not_tell_its_memory_networks_are_built(monkeypatch):
-    monkeypatch.delattr(actionformer.os, "sysconf")
-    assert actionformer.memory_bytes() == math.inf
+    monkeypatch.delattr(limits.os, "sysconf")
+    assert memory_bytes() == math.inf
     build_model(tiny_recipe())
 
 
 @pytest.mark.parametrize(("parameter", "value"), [("embed_dim", 10**9), ("embed_dim", 2**17), ("stem_layers", 10**5)])
 def test_the_run_of_a_stranger_takes_no_memory(tmp_path, parameter, value, capsys):
     write_test_data(tmp_path / "data")
-    run = write_run(tmp_path / "run", data_root=tmp_path / "data")
-    (run / "checkpoints").mkdir()
-    (run / "checkpoints" / "ema.safetensors").write_bytes(b"")
-    facts = read_json(run / "run.json")
+    folder = write_run(tmp_path / "run", data_root=tmp_path / "data")
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "ema.safetensors").write_bytes(b"")
+    facts = read_json(folder / "run.json")
     facts["recipe"]["model"][parameter], facts["recipe"]["data"]["fps"] = value, 10.0
-    write_json(run / "run.json", facts)
+    write_json(folder / "run.json", facts)
     with pytest.raises(ValueError, match=f"model.{parameter}"):
-        read_trained(run, "ema")
-    assert main(["predict", str(run), str(run)]) == 2 and f"model.{parameter}" in capsys.readouterr().err
+        read_trained(folder, "ema")
+    assert main(["predict", str(folder), str(folder)]) == 2 and f"model.{parameter}" in capsys.readouterr().err

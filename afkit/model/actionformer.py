@@ -1,14 +1,12 @@
 """The whole network: features and mask in, logits and offsets per pyramid level out."""
 
-import math
-import os
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.limits import numbers_learnt
+from afkit.limits import check_memory
 from afkit.model.backbone import Backbone
 from afkit.model.heads import ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead, join_levels
 
@@ -93,29 +91,8 @@ def build_model(recipe: Recipe) -> ActionFormer:
     Raises:
         ValueError: it would need more memory than this machine has; the message names the setting to lower.
     """
-    _check_memory(recipe)
+    check_memory(recipe)
     return ActionFormer(recipe)
-
-
-def _check_memory(recipe: Recipe) -> None:
-    numbers = numbers_learnt(recipe.data, recipe.model)
-    needed, there = 4 * sum(numbers.values()), memory_bytes()
-    if needed > there:
-        dotted = max(numbers, key=lambda name: numbers[name])
-        section, _, name = dotted.partition(".")
-        raise ValueError(
-            f"the network of recipe '{recipe.name}' needs about {needed / 1e9:.3g} GB, and this machine has "
-            f"{there / 1e9:.3g} GB; lower model.embed_dim, now {recipe.model.embed_dim}, or {dotted}, now "
-            f"{getattr(getattr(recipe, section), name)}"
-        )
-
-
-def memory_bytes() -> float:
-    """Of this machine; infinite where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return math.inf
 
 
 def padded_length(length: int, recipe: Recipe) -> int:

@@ -13,7 +13,6 @@ from afkit.runs.pipeline import execute
 from afkit.runs.places import portable, relative_to_project
 from afkit.runs.summary import for_readers, summarise_runs
 from afkit.runs.verdicts import choose_pairs
-from afkit.scratch import alone
 
 NOTEBOOK = "05_compare"
 COMMON = ("runs", "results", "out_dir", "data_root")  # set by the arguments of `compare`

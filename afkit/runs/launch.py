@@ -222,6 +222,7 @@ def _environment(devices: int) -> dict[str, str]:
     environment = dict(os.environ)
     paths = [str(Path(afkit.__file__).parents[1]), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    environment["PYTHONSAFEPATH"] = "1"  # no modules that happen to lie in the working directory
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     environment.setdefault("OMP_NUM_THREADS", str(max(cores // devices, 1)))
     return environment

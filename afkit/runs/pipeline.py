@@ -16,6 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from afkit.config import Recipe
 from afkit.data.prepare import can_prepare
 from afkit.files import write_text
+from afkit.limits import check_memory
 from afkit.lock import LOCK, locked
 from afkit.opening import make_way
 from afkit.recipes import recipe as make_named_recipe
@@ -87,8 +88,8 @@ def run(
         the run folder.
 
     Raises:
-        ValueError: unknown recipe, override, parameter or stage; wrong type; missing data, or other data than the run
-            was begun with; another process works in the run folder.
+        ValueError: unknown recipe, override, parameter or stage; wrong type; a network that does not fit into memory;
+            missing data, or other data than the run was begun with; another process works in the run folder.
         StageError: a notebook failed.
     """
     parameters = {key: portable(value) for key, value in (parameters or {}).items()}
@@ -97,6 +98,7 @@ def run(
     if not set(repeated) <= set(chosen):
         raise ValueError(f"stage {repeated[0]} is to be done again, but is not among those to run; add it to --stages")
     resolved = make_named_recipe(recipe, overrides)
+    check_memory(resolved)
     of_stage = parameters_by_stage(chosen, parameters)
     suffix = split_suffix(resolved, project_root() / data_root, parameters.get("split", ""))
     if "01_data" in chosen:

@@ -198,6 +198,16 @@ def test_each_process_is_told_who_it_is_and_where_to_listen(tmp_path, monkeypatc
             assert places == (["lo", "=lo"] if num_nodes == 1 else ["eth0", "eth0"])
 
 
+def test_modules_in_the_working_directory_are_none_of_the_processes(tmp_path):
+    (tmp_path / "stranger.py").write_text("")
+    program = (
+        "import importlib.util; print(*[importlib.util.find_spec(name) is not None for name in ('stranger', 'afkit')])"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=launch._environment(1), capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_processors_are_shared(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     assert launch._environment(3)["OMP_NUM_THREADS"] == "1", "as the user has it"
