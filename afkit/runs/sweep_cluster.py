@@ -50,7 +50,7 @@ def open_client(
             jobs.
     """
     scratch = tempfile.TemporaryDirectory(prefix="afkit-sweep-", ignore_cleanup_errors=True)
-    options = {"distributed.scheduler.allowed-failures": RETRIES}
+    options: dict[str, Any] = {"distributed.scheduler.allowed-failures": RETRIES}
     options["temporary-directory"] = scratch.name  # dask imports from there, and its own lies where others may write
     with scratch, dask.config.set(options), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a worker that is ended while it works is reported as a run
