@@ -2,16 +2,23 @@
 
 import os
 import pwd
+import shutil
 import stat
 import tempfile
 from pathlib import Path
 
 import pytest
+from tiny_data import tiny_recipe, write_tiny_data
+from together import at_once
 
+from afkit.__main__ import main
+from afkit.files import write_json
 from afkit.home import home_folder, private_folder, why_not
+from afkit.model.actionformer import build_model
+from afkit.model.checkpoints import save_weights
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no users with numbers")
-OTHER = 65534
+OTHER, UNKNOWN = 65534, 23456  # users
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
 
 
@@ -102,8 +109,6 @@ def test_texts_are_hidden_without_a_home_too(unknown_user, tmp_path, monkeypatch
 def test_a_command_takes_a_private_folder_for_the_home_that_there_is_not(
     unknown_user, tmp_path, home, monkeypatch, capsys
 ):
-    from afkit.__main__ import main
-
     if home:
         monkeypatch.setenv("HOME", str(tmp_path / home))
     else:
@@ -114,3 +119,53 @@ def test_a_command_takes_a_private_folder_for_the_home_that_there_is_not(
     private = tmp_path / f"afkit-{os.getuid()}"
     assert said[0] == f"afkit: this user has no home folder to write to; {private} is taken for it"
     assert len(said) == 2 and os.environ["HOME"] == str(private) and home_folder() == private
+
+
+@pytest.fixture
+def common():
+    """A folder to which every user can write, as the one for temporary files."""
+    folder = Path(tempfile.mkdtemp()).resolve()
+    folder.chmod(0o1777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def as_unknown_user(action):
+    """What an action gives in a process of a user whom the system does not know, without a home folder."""
+
+    def change_user(_):
+        os.setgroups([])
+        os.setgid(UNKNOWN)
+        os.setuid(UNKNOWN)
+        os.environ.pop("HOME", None)
+        return action()
+
+    return at_once(1, change_user)[0]
+
+
+@needs_root
+def test_a_user_whom_the_system_does_not_know_prepares_and_predicts(common, monkeypatch):
+    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
+    from afkit.detect.operator import cache_folder
+
+    monkeypatch.setattr(tempfile, "tempdir", str(common))
+    for name in ("AFKIT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    recipe = tiny_recipe(model__embed_dim=8)
+    write_tiny_data(common / "data", training=1, test=1)
+    for weights in ("ema", "raw"):
+        save_weights(build_model(recipe), common / "run" / "checkpoints" / f"{weights}.safetensors", weights)
+    facts = {"recipe": recipe.model_dump(mode="json"), "seed": 1, "data_root": str(common / "data")}
+    write_json(common / "run" / "run.json", facts)
+
+    def work(folder):
+        features = str(common / "data" / "tiny" / "features")
+        prepared = main(["prepare", "watch", "--data-root", str(folder / "data")])
+        return prepared, main(["predict", str(common / "run"), features, "--out", str(folder / "out")])
+
+    (common / "root").mkdir()
+    assert work(common / "root") == (0, 0), "after which no module has to be imported"
+    assert as_unknown_user(lambda: work(common / "unknown")) == [0, 0]
+    assert as_unknown_user(lambda: str(cache_folder())) == str(common / f"afkit-{UNKNOWN}")
+    left = [path for path in (common / "unknown").rglob("*") if path.is_file()]
+    assert {path.stat().st_uid for path in left} == {UNKNOWN} and len(left) == 42 + 3

@@ -13,6 +13,7 @@ from afkit.runs.pipeline import execute
 from afkit.runs.places import portable, relative_to_project
 from afkit.runs.summary import for_readers, summarise_runs
 from afkit.runs.verdicts import choose_pairs
+from afkit.scratch import alone
 
 NOTEBOOK = "05_compare"
 COMMON = ("runs", "results", "out_dir", "data_root")  # set by the arguments of `compare`
@@ -56,7 +57,7 @@ def compare(
     folder = project_root() / (out or results)
     common = {"runs": [portable(run) for run in runs], "results": portable(results), "data_root": portable(data_root)}
     common["out_dir"] = relative_to_project(folder)
-    if True:
+    with alone(folder / NOTEBOOK, say):
         execute(NOTEBOOK, folder / f"{NOTEBOOK}.ipynb", {**common, **own})
     return folder
 

@@ -47,7 +47,7 @@ def read_cluster(path: str | Path) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise ValueError(f"{path}: 'scheduler_options' must be a section, e.g. {{host: login1}}, not {options!r}")
     for name in sorted(OWN_KEYS & {*content, *options}):
-        raise ValueError(f"{path}: '{name}' is set by the sweep; remove it")
+        raise ValueError(f"{path}: '{name}' is set by the sweep, which makes one run in each job; remove it")
     return content
 
 
@@ -199,5 +199,5 @@ def _noting_refusals(kind: Any) -> type:
 
 def _in_short(command: str, error: Exception) -> str:
     """What the command has said, of which dask-jobqueue makes many lines."""
-    said = str(error).rpartition("stderr:\n")[2].strip() or str(error)
+    said = str(error).rpartition("stderr:\n")[2] or str(error)
     return f"{shlex.split(command)[0]}: {' '.join(said.split())}"
