@@ -16,6 +16,7 @@ from afkit.data.features import feature_files, has_features, join_parts, locate,
 from afkit.data.widespread import LIMIT, Segments, outside, segment_errors, video_errors
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
 
+ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong
 MISSING = "missing features"  # a check
 
@@ -208,7 +209,9 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
     lengths = [len(part) for part in parts]
     if len(set(lengths)) > 1:
         message = f"{path}: the feature folders have {lengths} steps for {where}; cut to the shortest"
-        found.append(Finding("note", "folders of unequal length", message))
+        alike = max(lengths) - min(lengths) <= max(ROUNDING_STEPS, ROUNDING_SHARE * max(lengths))
+        check = "folders a few steps apart" if alike else "folders of unequal length"
+        found.append(Finding("note", check, message))
     covered = np.nan
     if config.stride_frames > 0 and video.duration_sec is not None:
         covered = covered_sec(config, len(features), fps) / video.duration_sec

@@ -176,7 +176,7 @@ def _write_texts(recipe: Recipe, twin: _Twin, timelines: list[Timeline], folder:
         write_json(part / inside(score_file), {"results": _scores(config, twin.seed, timelines)})
     if not (folder / MARKER).exists():
         write_text(part / SETTINGS, json.dumps(twin._asdict(), allow_nan=False))  # on one line: it is long
-        text = f"The features here are generated (python -m afkit twin {recipe.name}), in the published layout"
+        text = "The features here are generated (python -m afkit twin), in the published layout"
         write_stamp(part, "twin")
         write_text(part / MARKER, f"# A twin\n\n{text}.\nNumbers measured on them mean nothing.\n")
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TOLD = ("SIGTERM", "SIGHUP")  # by another process, or by a terminal that closes
+TOLD = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, by another process, by a terminal that closes
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """An empty folder that is removed when the block ends, also where a signal other than Ctrl-C ends it.
+    """An empty folder that is removed when the block ends, also where a signal ends it.
 
     Raises:
-        KeyboardInterrupt: such a signal came, as if it had been Ctrl-C.
+        KeyboardInterrupt: such a signal came.
     """
     known = [getattr(signal, name) for name in TOLD if hasattr(signal, name)]  # not all on Windows
     in_main = threading.current_thread() is threading.main_thread()  # others may not say what signals do

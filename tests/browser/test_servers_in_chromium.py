@@ -230,17 +230,19 @@ def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(proj
 
 def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):
     lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
+    cells = nbformat.read(project / RUN / "04_visualize.ipynb", as_version=4).cells
+    (number,) = (i for i, cell in enumerate(cells) if "application/vnd.jupyter.widget-view+json" in str(cell))
     with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
         window.goto(f"http://127.0.0.1:{port}/lab/tree/{RUN}/04_visualize.ipynb?token={TOKEN}")
         window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
         shown = set()  # (cell, kind of output, has a picture); cells far outside the window are not drawn
         window.locator(".jp-Notebook .jp-Cell").first.hover()
-        for _ in range(40):
+        for _ in range(200):
             window.wait_for_timeout(200)
             shown |= {tuple(entry) for entry in window.evaluate(OUTPUTS)}
+            if (number, "image/png", 1) in shown:
+                break
             window.mouse.wheel(0, 500)
-    cells = nbformat.read(project / RUN / "04_visualize.ipynb", as_version=4).cells
-    (number,) = (i for i, cell in enumerate(cells) if "application/vnd.jupyter.widget-view+json" in str(cell))
     assert {(kind, pictures) for cell, kind, pictures in shown if cell == number} == {("image/png", 1)}
 
 

@@ -87,6 +87,7 @@ def test_the_best_class_is_drawn_then_that_of_the_segment_pointed_at_then_the_ch
     name, values = chosen_curve(page)
     assert name == EVIL and values == np.rint(255 * 0.9 * np.arange(201) / 200).tolist()
     page.select_option("[data-role=track-class]", "2")
+    settle(page)
     assert chosen_curve(page) == ["class 2", None]
     assert "class 2 has no score of 0.01 or more" in page.inner_text(".tracks")
     assert page.locator("[data-role=curve]").is_hidden()
@@ -119,6 +120,7 @@ def height_of(share):
 def test_the_curve_lies_at_its_time_and_height_also_when_zoomed_in(opened):
     page = opened(with_tracks(many(1), curves=curves))
     page.select_option("[data-role=track-class]", "0")
+    settle(page)
     wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
     for begin, end in ((0, 200), (80, 120)):
         page.evaluate(f"{PANEL}.look({begin}, {end})")

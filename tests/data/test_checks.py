@@ -130,16 +130,33 @@ def test_without_any_features_one_error_says_so(root):
     assert [finding.check for finding in findings if finding.level == "error"] == ["no features at all"]
 
 
-def test_folders_of_unequal_length_are_noted(root):
-    features = root / "tiny/features"
+TWO_FOLDERS = {"data__features": ["tiny/features", "tiny/more"], "data__input_dims": [6, 6]}
+
+
+def write_second_folder(root, cut):
     (root / "tiny/more").mkdir()
-    for path in features.iterdir():
-        array = np.load(path)
-        np.save(root / "tiny/more" / path.name, array[: len(array) - (path.stem == "video3")])
-    two = {"data__features": ["tiny/features", "tiny/more"], "data__input_dims": [6, 6]}
-    finding = only_finding(root, **two)
-    assert finding.check == "folders of unequal length"
+    for path in (root / "tiny/features").iterdir():
+        np.save(root / "tiny/more" / path.name, cut(path.stem, np.load(path)))
+
+
+def test_folders_of_unequal_length_are_noted(root):
+    write_second_folder(root, lambda name, array: array[: len(array) - (8 if name == "video3" else 0)])
+    finding = only_finding(root, **TWO_FOLDERS)
+    assert finding.level == "note" and finding.check == "folders of unequal length"
     assert "for video 'video3'; cut to the shortest" in finding.message
+
+
+def test_folders_that_differ_by_rounding_are_noted_for_any_number_of_videos(root):
+    write_second_folder(root, lambda name, array: array[:-1])
+    _, findings = inspect_data(tiny_recipe(**TWO_FOLDERS).data, root)
+    assert {(finding.level, finding.check) for finding in findings} == {("note", "folders a few steps apart")}
+
+
+def test_folders_of_another_stride_are_an_error(root):
+    write_second_folder(root, lambda name, array: array[::2])
+    _, findings = inspect_data(tiny_recipe(**TWO_FOLDERS).data, root)
+    (error,) = [found.message for found in findings if found.level == "error" and "unequal" in found.check]
+    assert "8 of 8 videos have feature folders of unequal length; all must have the same stride" in error
 
 
 @pytest.mark.parametrize("overrides", [{"data__stride_frames": 2}, {"data__fps": 25}])

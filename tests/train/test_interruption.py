@@ -79,14 +79,17 @@ def test_the_second_signal_does_not_wait():
     assert done == ["held back"]
 
 
-def _wait():
+def _wait(began):
+    began.set()  # Python drops a signal that comes while a process is being forked
     time.sleep(60)
 
 
 def test_processes_that_load_features_end_as_without_it():
     with interruptible() as whole, whole():
-        process = multiprocessing.get_context("fork").Process(target=_wait, daemon=True)
+        began = multiprocessing.get_context("fork").Event()
+        process = multiprocessing.get_context("fork").Process(target=_wait, args=(began,), daemon=True)
         process.start()
+        assert began.wait(30)
         process.terminate()
         process.join(30)
         assert process.exitcode == -signal.SIGTERM

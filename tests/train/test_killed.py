@@ -53,12 +53,18 @@ class Child:
         command = [sys.executable, "-c", PROGRAM, str(data), str(folder), str(TESTS.parent), str(TESTS)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        self.steps = int(self.process.stdout.readline())
+        self.steps = self._steps_said()
+
+    def _steps_said(self):
+        line = self.process.stdout.readline()
+        while line.startswith("afkit: "):  # that it goes on
+            line = self.process.stdout.readline()
+        return int(line)
 
     def wait_for(self, steps):
         """Wait until that many steps are done."""
         while self.steps < steps:
-            self.steps = int(self.process.stdout.readline())
+            self.steps = self._steps_said()
 
     def kill(self):
         """SIGKILL; whether it was still at work."""
