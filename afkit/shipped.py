@@ -1,5 +1,6 @@
 """What comes with the package and is no module: the notebooks, and the sources of the NMS operator."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def copy_notebooks(folder: str | Path) -> list[Path]:
     """
     sources = sorted(shipped(NOTEBOOKS).glob("*.ipynb"))
     targets = [Path(folder) / source.name for source in sources]
-    taken = next((target for target in targets if target.exists()), None)
+    taken = next((target for target in targets if os.path.lexists(target)), None)
     if taken is not None:
         raise ValueError(f"{taken} exists, and may have been changed; give another folder")
     try:

@@ -98,6 +98,14 @@ def test_notebooks_are_not_copied_over_others(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["03_eval.ipynb"]
 
 
+def test_notebooks_are_not_copied_through_a_link(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_data.ipynb").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"01_data\.ipynb exists, and may have been changed; give another folder"):
+        copy_notebooks(tmp_path / "notebooks")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"file/notebooks cannot be written to \(.*\); give another folder"):
