@@ -4,7 +4,9 @@ The names below are the public interface. They are imported on first use, so tha
 where the libraries of another part are missing.
 """
 
+import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 __version__ = "0.1.0"
@@ -15,7 +17,8 @@ _HOME = {
     "recipe_from_original": "afkit.original",
     "Dataset": "afkit.data.items",
     "load_annotations": "afkit.data.annotations",
-    "suggest": "afkit.data.suggest",
+    "import_annotations": "afkit.workbench.own_data.importing",
+    "suggest": "afkit.workbench.survey.suggest",
     "build_model": "afkit.model.actionformer",
     "padded_length": "afkit.model.actionformer",
     "load_weights": "afkit.model.checkpoints",
@@ -39,3 +42,28 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+_MOVED = {  # room of the workbench: what of afkit lies there now
+    "": "view inspector runs commands",
+    "datasets": "data.watch data.hapt data.ego4d data.archives data.prepare data.prepared data.twin data.sensors",
+    "own_data": "data.importing data.signals data.signal_files data.corrected",
+    "survey": "data.facts data.checks data.suggest data.durations data.rules",
+    "analysis": "evaluation.baseline evaluation.bootstrap evaluation.calibration evaluation.characteristics "
+    "evaluation.diagnosis evaluation.exports evaluation.false_positives evaluation.matching evaluation.normalised "
+    "evaluation.operating_point evaluation.report evaluation.resampling evaluation.result_files "
+    "evaluation.sensitivity evaluation.submissions evaluation.videos",
+}
+
+
+class _Moved(MetaPathFinder):
+    """Tells code that was written for another order of the package where a module is now."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        for room, names in _MOVED.items() if fullname.startswith("afkit.") else ():
+            if (old := fullname.removeprefix("afkit.")) in names.split():
+                new = ".".join(filter(None, ("afkit.workbench", room, old.rpartition(".")[2])))
+                raise ImportError(f"{fullname} has moved; import {new}", name=fullname)
+
+
+sys.meta_path.append(_Moved())

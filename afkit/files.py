@@ -1,4 +1,4 @@
-"""Where a project lies, and writing files so that a reader never meets half of one: temporary name, flush, rename."""
+"""Writing files so that a reader never meets half of one: temporary name, flush, rename."""
 
 import gzip
 import io
@@ -17,34 +17,9 @@ from typing import IO, Any
 
 from afkit.lock import try_lock
 from afkit.opening import make_way, open_to_read, read_bytes
-from afkit.trust import check_trusted, is_common, is_of_another
 
 MAX_RATIO = 100  # unpacked size over packed size; neither features nor tables compress so well
 SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
-
-
-def project_root() -> Path:
-    """The checkout that holds the working directory, or the working directory itself.
-
-    Relative paths of notebooks and commands start here, so that a notebook finds the same files in JupyterLab
-    (whose kernels start in notebooks/) and under papermill. The search ends at a folder for everybody's files (/tmp).
-
-    Raises:
-        ValueError: the checkout, its notebooks, or a folder between it and the working directory are another user's,
-            and it is not named as trusted; see `afkit.trust.check_trusted`.
-    """
-    here = Path.cwd()
-    crossed: list[Path] = []  # folders of other users on the way
-    with suppress(PermissionError):  # what cannot be looked into is no project
-        for folder in (here, *here.parents):
-            if is_common(folder):
-                break
-            notebooks = folder / "notebooks"
-            if (notebooks / "01_data.ipynb").is_file():
-                check_trusted(folder, folder, notebooks, *crossed)
-                return folder
-            crossed += [folder] if is_of_another(folder) else []
-    return here
 
 
 @contextmanager

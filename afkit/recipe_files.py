@@ -2,17 +2,36 @@
 
 import hashlib
 import json
+import stat
 import textwrap
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from afkit.config import SECTIONS, make_recipe, nearest
-from afkit.files import project_root, write_text
+from afkit.files import write_text
 
 FOLDER = "recipes"  # of the project: its files are known by their names alone
 HINT = "see recipes/README.md"
+EVERYBODYS = stat.S_ISVTX | stat.S_IWOTH  # mode of a folder for everybody's files, as that of temporary ones
+
+
+def find_project() -> Path:
+    """The checkout that holds the working directory, or the working directory itself.
+
+    Relative paths of notebooks and commands start here, so that a notebook finds the same files in JupyterLab
+    (whose kernels start in notebooks/) and under papermill. The search ends at a folder for everybody's files (/tmp).
+    """
+    here = Path.cwd()
+    with suppress(PermissionError):  # what cannot be looked into is no project
+        for folder in (here, *here.parents):
+            if folder.stat().st_mode & EVERYBODYS == EVERYBODYS:
+                break
+            if (folder / "notebooks" / "01_data.ipynb").is_file():
+                return folder
+    return here
 
 
 def recipe_file(name: str) -> Path | None:
@@ -26,14 +45,14 @@ def recipe_file(name: str) -> Path | None:
         the path, which need not exist where a path was given; None for any other name.
     """
     if name.endswith(".yaml"):
-        return project_root() / name
-    path = project_root() / FOLDER / f"{name}.yaml"
+        return find_project() / name
+    path = find_project() / FOLDER / f"{name}.yaml"
     return path if name and Path(name).name == name and path.is_file() else None
 
 
 def own_names() -> list[str]:
     """The names of the recipes in the project's folder recipes/, sorted."""
-    return sorted(path.stem for path in (project_root() / FOLDER).glob("*.yaml"))
+    return sorted(path.stem for path in (find_project() / FOLDER).glob("*.yaml"))
 
 
 def read_recipe_file(path: Path, built_in: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

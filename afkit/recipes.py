@@ -125,7 +125,7 @@ def _ego4d(
 
 
 def _watch() -> dict[str, Any]:
-    """The small real data set that `make demo` shows; see `afkit.data.watch`."""
+    """The small real data set that `make demo` shows; see `datasets.watch` in the workbench."""
     return {
         "data": {
             "annotations": "watch/annotations/watch.json",
@@ -146,7 +146,7 @@ def _watch() -> dict[str, Any]:
 
 
 def _hapt() -> dict[str, Any]:
-    """People with a phone at the waist; a small real data set with a published ActionFormer. See `afkit.data.hapt`."""
+    """People with a phone at the waist; real data with a published ActionFormer. See `hapt` in the workbench."""
     return {
         "data": {
             "annotations": "hapt/annotations/hapt.json",

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.bootstrap import bootstrap_map
 from afkit.evaluation.scores import RECALL_KS, evaluate
 from afkit.segments import tiou
+from afkit.workbench.analysis.bootstrap import bootstrap_map
 from benchmarks import timing
 
 RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"

@@ -25,14 +25,14 @@ from afkit.data.annotations import read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
-from afkit.evaluation.normalised import match_all, normalised_map
 from afkit.evaluation.scores import evaluate
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.recipes import recipe as published
-from afkit.runs.provenance import git_state
 from afkit.train.execution import Execution
 from afkit.train.loop import train
+from afkit.workbench.analysis.normalised import match_all, normalised_map
+from afkit.workbench.runs.provenance import git_state
 from benchmarks import timing
 
 ROOT = Path(__file__).parents[1]

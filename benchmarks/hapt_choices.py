@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from afkit.data.annotations import read_annotations
-from afkit.data.hapt import RATE_HZ
-from afkit.data.sensors import sensor_arguments
-from afkit.data.signals import Sensor, signal_features
-from afkit.scratch import scratch_folder
+from afkit.workbench.datasets.hapt import RATE_HZ
+from afkit.workbench.datasets.sensors import sensor_arguments
+from afkit.workbench.own_data.signals import Sensor, signal_features
+from afkit.workbench.scratch import scratch_folder
 
 ANNOTATIONS = "hapt/annotations/people.json"
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.inspector.inspected import Inspected
-from afkit.inspector.page import write_inspector
+from afkit.workbench.inspector.inspected import Inspected
+from afkit.workbench.inspector.page import write_inspector
 from benchmarks import timing
 
 RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"

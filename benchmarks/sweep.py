@@ -20,10 +20,10 @@ from typing import Any
 
 import nbformat
 
-from afkit.runs.collection import choose_runs, read_runs
-from afkit.runs.folder import STAGES
-from afkit.runs.status import folders_of, run_status
-from afkit.runs.summary import summarise_runs
+from afkit.workbench.runs.collection import choose_runs, read_runs
+from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.status import folders_of, run_status
+from afkit.workbench.runs.summary import summarise_runs
 from benchmarks import timing
 
 ROOT = Path(__file__).parents[1]

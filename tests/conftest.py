@@ -45,3 +45,12 @@ def config(request):
 def thumos():
     """The small network whose files lie in the repository."""
     return Config("thumos_i3d")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root with the tiny data set, to be changed."""
+    from tiny_data import write_tiny_data  # it needs libraries that a bare machine lacks
+
+    write_tiny_data(tmp_path)
+    return tmp_path

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from tiny_data import tiny_recipe, write_annotations
 
-from afkit.evaluation.result_files import write_predictions
 from afkit.files import write_json, write_text
+from afkit.workbench.analysis.result_files import write_predictions
 
 NUM_VIDEOS = 6
 NAMES = {0: "jump", 1: "throw"}

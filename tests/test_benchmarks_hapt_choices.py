@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from afkit.data.signals import raw_windows
 from afkit.files import write_json
+from afkit.workbench.own_data.signals import raw_windows
 from benchmarks.hapt_choices import CHOICES, write_choices
 
 

@@ -12,8 +12,8 @@ from afkit.data.batches import padded_batch_length
 from afkit.detect.decoding import decode
 from afkit.detect.operator import unavailable
 from afkit.model.actionformer import build_model, padded_length
-from afkit.published import published
 from afkit.recipes import recipe, recipe_names
+from afkit.workbench.published import published
 from benchmarks import infer, limits, memory, plain_detection, synthetic, textbook, train, whole
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_training import PlainTraining

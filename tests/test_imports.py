@@ -1,8 +1,10 @@
-"""Who may import whom: rooms import downwards only, and afkit itself needs no notebook library."""
+"""The two floors: the core is small, needs little, and knows nothing of the workbench."""
 
 import ast
 import graphlib
+import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,57 +14,12 @@ import pytest
 import afkit
 
 PACKAGE = Path(afkit.__file__).parent
-BASE = {
-    "trust",
-    "opening",
-    "zips",
-    "lock",
-    "files",
-    "scratch",
-    "home",
-    "yaml_files",
-    "file_names",
-    "limits",
-    "shipped",
-    "segments",
-    "config",
-}
-LAYERS = {  # room or module: what it may import; a room may import itself. BASE imports nothing but each other
-    "trust": set(),
-    "opening": set(),
-    "zips": {"opening"},
-    "lock": {"opening"},
-    "files": {"trust", "opening", "lock"},
-    "scratch": {"opening", "lock", "files"},
-    "yaml_files": {"opening"},
-    "file_names": set(),
-    "limits": set(),
-    "home": set(),
-    "shipped": set(),
-    "segments": set(),
-    "config": {"file_names", "limits"},
-    "recipe_files": BASE,
-    "recipes": BASE | {"recipe_files"},
-    "original": BASE,
-    "published": BASE,
-    "data": BASE,
-    "model": BASE,
-    "detect": BASE | {"data", "model"},
-    "train": BASE | {"data", "model"},
-    "evaluation": BASE | {"published"},
-    "view": BASE | {"data", "evaluation", "published"},
-    "inspector": BASE | {"data", "evaluation", "view"},
-    "runs": BASE
-    | {"recipe_files", "recipes", "original", "published"}
-    | {"data", "model", "detect", "train", "evaluation", "view", "inspector"},
-}
-LAYERS["commands"] = set(LAYERS)
+CORE = [path for path in sorted(PACKAGE.rglob("*.py")) if "workbench" not in path.relative_to(PACKAGE).parts]
+DEPENDENCIES = {"torch", "numpy", "pandas", "pydantic", "safetensors", "h5py", "yaml"}  # yaml only where it is used
+TABLES = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}  # may name what lies on the upper floor, lazily
+MOST_MODULES, MOST_LINES, MOST_STATEMENTS = 36, 6000, 3260  # of the core
+MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 18_000, 24_000
 NOT_NEEDED = ["jupyter", "ipywidgets", "anywidget", "dask", "matplotlib", "papermill", "IPython", "seaborn", "nbformat"]
-
-
-def room_of(path):
-    """The room (folder) or module that a file of the package belongs to."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imported_modules(path):
@@ -76,43 +33,73 @@ def imported_modules(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def files():
-    """All modules but the two that stand above the rooms."""
-    return [path for path in sorted(PACKAGE.rglob("*.py")) if room_of(path) not in ("__init__", "__main__")]
+def test_the_core_knows_nothing_of_the_workbench():
+    wrong = {path.name: [m for m in imported_modules(path) if "workbench" in m] for path in CORE if path not in TABLES}
+    assert {name: modules for name, modules in wrong.items() if modules} == {}
+    named = {path.name for path in CORE if path not in TABLES and "afkit.workbench" in path.read_text("utf-8")}
+    assert not named, "nor by a text that is imported later"
 
 
-def imports_between_rooms():
-    """{(importing room, imported room): {file, ...}}."""
-    found, rooms = {}, {room_of(path) for path in files()}
-    for path in files():
-        for module in imported_modules(path):
-            parts = module.split(".")
-            if parts[0] == "afkit" and len(parts) > 1 and parts[1] in rooms:
-                found.setdefault((room_of(path), parts[1]), set()).add(path.relative_to(PACKAGE).as_posix())
-    return found
+def size(paths):
+    """Modules (packages' own files not counted), lines, and statements of some files."""
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    statements = sum(isinstance(node, ast.stmt) for text in texts for node in ast.walk(ast.parse(text)))
+    return sum(not path.stem.startswith("__") for path in paths), sum(text.count("\n") for text in texts), statements
 
 
-def test_every_room_is_in_the_table():
-    assert {room_of(path) for path in files()} <= LAYERS.keys()
+def test_the_core_is_read_in_an_afternoon():
+    modules, lines, statements = size(CORE)
+    print(f"the core: {modules} modules, {lines} lines, {statements} statements")
+    assert modules <= MOST_MODULES and lines <= MOST_LINES and statements <= MOST_STATEMENTS
 
 
-def test_rooms_import_downwards_only():
-    wrong = {
-        (room, other): sorted(paths)
-        for (room, other), paths in imports_between_rooms().items()
-        if other != room and other not in LAYERS.get(room, set())
-    }
-    assert wrong == {}
+def test_the_house_stays_small():
+    lines, tests = (size(sorted(folder.rglob("*.py")))[1] for folder in (PACKAGE, PACKAGE.parent / "tests"))
+    print(f"afkit: {lines} lines, its tests: {tests}")
+    assert lines <= MOST_LINES_OF_ALL and tests <= MOST_LINES_OF_TESTS
 
 
-def test_the_table_has_no_cycles():
-    order = list(graphlib.TopologicalSorter(LAYERS).static_order())
-    assert order.index("config") < order.index("data") < order.index("train") < order.index("runs")
+BLOCKING = """
+import builtins, sys
+allowed = {allowed!r} | set(sys.stdlib_module_names) | {{"afkit"}}
+real = builtins.__import__
+def guarded(name, globals=None, locals=None, fromlist=(), level=0):
+    caller = (globals or {{}}).get("__name__", "")
+    if level == 0 and caller.startswith("afkit") and name.partition(".")[0] not in allowed:
+        raise ImportError("blocked: " + name)
+    return real(name, globals, locals, fromlist, level)
+builtins.__import__ = guarded
+import importlib
+for name in {names!r}:
+    importlib.import_module(name)
+"""
+
+
+def test_each_module_of_the_core_needs_its_dependencies_only():
+    names = [".".join(("afkit", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in CORE]
+    names = [name.removesuffix(".__init__") for name in names if name not in ("afkit.__main__", "afkit.yaml_files")]
+    subprocess.run([sys.executable, "-c", BLOCKING.format(allowed=DEPENDENCIES - {"yaml"}, names=names)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("afkit.view.timelines", "afkit.workbench.view"),
+        ("afkit.runs", "afkit.workbench.runs"),
+        ("afkit.data.watch", "afkit.workbench.datasets.watch"),
+        ("afkit.evaluation.exports", "afkit.workbench.analysis.exports"),
+    ],
+)
+def test_an_old_path_is_told_the_new_one(old, new):
+    with pytest.raises(ImportError, match=rf" has moved; import {re.escape(new)}$"):
+        importlib.import_module(old)
+    importlib.import_module(new)
 
 
 def test_modules_have_no_cycles():
     graph = {}
-    names = {".".join(("afkit", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in files()}
+    files = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.stem.startswith("__")]
+    names = {".".join(("afkit", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in files}
     for name, path in names.items():
         graph[name] = {module for module in imported_modules(path) if module in names} - {name}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
@@ -159,8 +146,11 @@ def test_notebooks_that_compute_nothing_start_without_torch(notebook):
 @pytest.mark.slow
 def test_a_sweep_starts_without_what_only_its_workers_need():
     pytest.importorskip("distributed", reason="sweeps are made by dask")
-    assert not loaded_after("import afkit.runs.sweep") & {"torch", "papermill", "nbformat", "matplotlib"}
-    assert not loaded_after("import afkit.runs.sweep_work, afkit.runs.pipeline") & {"torch", "matplotlib"}
+    assert not loaded_after("import afkit.workbench.sweeps.sweep") & {"torch", "papermill", "nbformat", "matplotlib"}
+    assert not loaded_after("import afkit.workbench.sweeps.work, afkit.workbench.runs.pipeline") & {
+        "torch",
+        "matplotlib",
+    }
 
 
 def test_public_names():
@@ -174,9 +164,9 @@ def test_public_names():
 
 def test_the_room_of_data_offers_the_import_by_its_name():
     import afkit.data
-    from afkit.data.importing import import_annotations
+    from afkit.workbench.own_data.importing import import_annotations
 
-    assert afkit.data.import_annotations is import_annotations and "import_annotations" in dir(afkit.data)
+    assert afkit.data.import_annotations is import_annotations
     with pytest.raises(AttributeError, match=r"module 'afkit\.data' has no attribute 'nothing'"):
         afkit.data.nothing  # noqa: B018
-    assert not loaded_after("import afkit.data") & {"numpy", "torch", "pydantic", "afkit.data.importing"}
+    assert not loaded_after("import afkit.data") & {"numpy", "torch", "pydantic"}

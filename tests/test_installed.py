@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from afkit.shipped import NOTEBOOKS, OPERATOR_SOURCES, copy_notebooks, shipped
+from afkit.workbench.shipped import NOTEBOOKS, OPERATOR_SOURCES, copy_notebooks, shipped
 
 ROOT = Path(__file__).parents[1]
 
@@ -83,7 +83,8 @@ def test_a_run_works_in_an_empty_folder_and_is_written_as_a_page(installed):
     page = installed.folder / "page.html"
     installed("-m", "afkit", "view", "results/watch/first", "--html", page)
     assert all(
-        path.read_text()[-100:].strip() in page.read_text() for path in (ROOT / "afkit/inspector/static").glob("*.js")
+        path.read_text()[-100:].strip() in page.read_text()
+        for path in (ROOT / "afkit/workbench/inspector/static").glob("*.js")
     )
 
 

@@ -18,8 +18,8 @@ from afkit.limits import memory_bytes, numbers_learnt
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.original import recipe_from_original
 from afkit.recipes import recipe, recipe_names
-from afkit.runs.pipeline import run
-from afkit.runs.trained import read_trained
+from afkit.workbench.runs.pipeline import run
+from afkit.workbench.runs.trained import read_trained
 
 HUGE = [
     ("data.num_classes", 10**9),

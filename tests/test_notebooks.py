@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 
 import afkit
-from afkit.evaluation.result_files import read_predictions
 from afkit.files import read_json, write_json
-from afkit.runs.code import COMMON, notebook_parameters
-from afkit.runs.folder import STAGE_FILES, STAGES
-from afkit.runs.inputs import file_digest
-from afkit.runs.pipeline import StageError, run
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.runs.code import COMMON, notebook_parameters
+from afkit.workbench.runs.folder import STAGE_FILES, STAGES
+from afkit.workbench.runs.inputs import file_digest
+from afkit.workbench.runs.pipeline import StageError, run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytestmark = pytest.mark.slow

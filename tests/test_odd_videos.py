@@ -11,10 +11,10 @@ from tiny_data import write_tiny_data as write_whole_videos
 
 from afkit.__main__ import main
 from afkit.data.annotations import load_annotations
-from afkit.evaluation.result_files import read_predictions
 from afkit.evaluation.scores import evaluate
 from afkit.files import read_json
-from afkit.runs.folder import STAGES
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.runs.folder import STAGES
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytest.importorskip("distributed", reason="sweeps are made by dask")

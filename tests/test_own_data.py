@@ -7,7 +7,7 @@ from own_data import write_raw
 from afkit.__main__ import main
 from afkit.config import make_recipe
 from afkit.data.annotations import read_annotations
-from afkit.data.checks import inspect_data
+from afkit.workbench.survey.checks import inspect_data
 
 IMPORT = ["import", "raw/labels.csv", "data/mine/mine.json", "--column", "label=action"]
 LISTED = ["--recordings", "raw/recordings.csv", "--column", "group=person"]

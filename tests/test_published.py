@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import afkit
-from afkit.published import compare_with_published, published
+from afkit.workbench.published import compare_with_published, published
 
 AVERAGES = {
     "thumos_i3d": 66.83, "anet_tsp": 36.56, "anet_i3d": 36.03, "epic_verb": 23.51, "epic_noun": 21.88,

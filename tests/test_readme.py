@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import afkit
-from afkit.published import published
+from afkit.workbench.published import published
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def test_the_second_command_opens_the_inspector(clone, surroundings, printed):
     try:
         address = next(found[1] for line in process.stdout if (found := ADDRESS.search(line)))
         page = read_page(address)
-        assert "afkit.inspector.widget.Inspector" in page
+        assert "afkit.workbench.inspector.widget.Inspector" in page
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
@@ -131,7 +131,7 @@ def test_the_tree_names_what_there_is():
     assert all((ROOT / name).exists() for name in top - {"data", "results"})
     assert {path.parent.name for path in ROOT.glob("[a-z]*/README.md")} <= top
     assert {path.parent.name for path in ROOT.glob("*/*.py")} - {"tests"} <= top
-    rooms = set(re.findall(r"^  (\w+)/ ", tree, re.M))
-    assert rooms == {path.parent.name for path in (ROOT / "afkit").glob("*/__init__.py")}
+    rooms = set(re.findall(r"^ {2,4}(\w+)/ ", tree, re.M))
+    assert rooms == {path.parent.name for path in (ROOT / "afkit").rglob("*/__init__.py")} - {"afkit"}
     modules = set(re.findall(r"(\w+\.py) ", tree))
     assert modules == {path.name for path in (ROOT / "afkit").glob("*.py")} - {"__init__.py", "__main__.py"}

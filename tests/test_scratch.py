@@ -13,13 +13,13 @@ import pytest
 
 from afkit.files import write_json
 from afkit.lock import LOCK, locked
-from afkit.scratch import alone, clear_scratch, scratch_folder
+from afkit.workbench.scratch import alone, clear_scratch, scratch_folder
 
 ROOT = Path(__file__).parents[1]
 MAKE = """
 import sys, time
 from pathlib import Path
-from afkit.scratch import scratch_folder
+from afkit.workbench.scratch import scratch_folder
 final = Path(sys.argv[1])
 with scratch_folder(final) as part:
     (part / "half").touch()

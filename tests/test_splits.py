@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import save_file
 from tiny_data import change_video, tiny_recipe, write_tiny_data
 
-from afkit.evaluation.result_files import read_predictions
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.recipes import recipe
-from afkit.runs.pipeline import run
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.runs.pipeline import run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytestmark = pytest.mark.slow

@@ -9,10 +9,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from other_users import as_nobody, give_away, needs_root
 
-from afkit.files import project_root
-from afkit.runs.code import notebook_path
-from afkit.shipped import NOTEBOOKS, shipped
-from afkit.trust import check_trusted
+from afkit.workbench.runs.code import notebook_path
+from afkit.workbench.shipped import NOTEBOOKS, shipped
+from afkit.workbench.trust import check_trusted, project_root
 
 ROOT = Path(__file__).parents[1]
 

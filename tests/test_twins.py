@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import afkit
-from afkit.data.twin import write_twin
 from afkit.files import read_json
-from afkit.runs.folder import STAGES
-from afkit.runs.pipeline import run
-from afkit.runs.sweep_file import read_sweep
+from afkit.workbench.datasets.twin import write_twin
+from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.pipeline import run
+from afkit.workbench.sweeps.sweep_file import read_sweep
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
-from afkit.runs.sweep_file import read_sweep
-from afkit.runs.sweep_jobs import read_cluster
+from afkit.workbench.sweeps.batch_jobs import read_cluster
+from afkit.workbench.sweeps.sweep_file import read_sweep
 from afkit.yaml_files import read_yaml, yaml_text
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from afkit.data.import_names import listed
-from afkit.data.number_tables import read_numbers
 from afkit.files import MAX_RATIO, SMALL_BYTES
 from afkit.opening import check_plain
+from afkit.workbench.own_data.import_names import listed
+from afkit.workbench.own_data.number_tables import read_numbers
 from afkit.zips import zip_members
 
 HDF5 = (".hdf5", ".h5")

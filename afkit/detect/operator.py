@@ -6,11 +6,14 @@ The sources lie in extensions/nms. A library is kept per torch, CUDA and compile
 
 import functools
 import hashlib
+import math
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,11 @@ import torch
 from torch import Tensor
 
 from afkit.home import home_folder, private_folder, why_not
-from afkit.scratch import scratch_folder
-from afkit.shipped import OPERATOR_SOURCES, shipped
+from afkit.lock import LOCK, locked
 
-SOURCES = shipped(OPERATOR_SOURCES)
+PACKAGE = Path(__file__).parents[1]
+SHIPPED = PACKAGE / "_shipped"  # put there by the wheel, see pyproject.toml
+SOURCES = (SHIPPED if SHIPPED.is_dir() else PACKAGE.parent) / "extensions" / "nms"
 FILES = {"cpp": "nms.cpp", "cuda": "nms.cu"}  # backend: what is compiled
 INCLUDED = {"cpp": (".h", ".cpp"), "cuda": (".h", ".cuh", ".cu")}  # and the endings of all that goes into it
 # A fused multiply-add would round differently from other devices. Floating-point exceptions are not looked at, which
@@ -185,9 +189,11 @@ def _build(backend: str, verbose: bool) -> Path:
     folder, stem = cache_folder(), f"{_stem(backend)}-{_compiler_key(backend)}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with scratch_folder(folder / stem, _say) as scratch:
-            scratch.chmod(0o700)
-            return _cached(backend) or _compile(backend, verbose, scratch, stem)
+        with locked(folder / f".{stem}{LOCK}", math.inf, lambda who: _say(f"waiting for {who}, which builds {stem}")):
+            for left in folder.glob(f".{stem}.*.part"):  # of killed processes
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(".part", f".{stem}.", folder) as scratch:  # nobody else can look into it
+                return _cached(backend) or _compile(backend, verbose, Path(scratch), stem)
     except OSError as error:
         raise BuildError(f"{folder} cannot be written to ({error.strerror}); set AFKIT_CACHE") from None
     except ValueError as error:  # what has the lock's name is none

@@ -1,1 +1,1 @@
-"""mAP, recall, matching and the baseline: the room of 03_eval."""
+"""mAP and Recall@kx as the benchmarks define them: the score of 03_eval."""

@@ -40,9 +40,9 @@ def train(
     the same arguments, and ends with the same weights and metrics, bit by bit, as one that was not (on the same
     machine). One that is complete returns at once.
 
-    In each of several processes (see `afkit.runs.launch`) it trains on its own rows of every batch. The recipe's batch
-    size is that of all together, so that the learning rate stays: the result is that of one process, up to rounding
-    and to random masks (drop path and dropout, drawn by seed and rank, anew where the number of processes changes).
+    In each of several processes it trains on its own rows of every batch. The recipe's batch size is that of all
+    together, so that the learning rate stays: the result is that of one process, up to rounding and to random masks
+    (drop path and dropout, drawn by seed and rank, anew where the number of processes changes).
 
     Args:
         recipe: all settings.
@@ -130,7 +130,7 @@ def _check(
     if execution.devices * execution.num_nodes != ranks:
         raise ValueError(
             f"{execution.devices} devices on {execution.num_nodes} machines need as many processes, and this is one of "
-            f"{ranks}; train with afkit.runs.launch.train_on_devices"
+            f"{ranks}; it is for trainings on several devices, see `train_on_devices`"
         )
     if execution.evaluate_every and evaluate is None:
         raise ValueError("evaluate_every needs a function `evaluate`")

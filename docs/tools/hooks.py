@@ -8,7 +8,6 @@ import argparse
 import inspect
 import posixpath
 import re
-import runpy
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -106,22 +105,11 @@ def table_of_settings() -> str:
     return "\n\n".join(parts)
 
 
-def table_of_imports() -> str:
-    """What each room may import, from the table that the test of all imports holds."""
-    layers = runpy.run_path(str(ROOT / "tests" / "test_imports.py"))["LAYERS"]
-    rows = ["| room or module | may import |", "|---|---|"]
-    for room, allowed in layers.items():
-        names = ", ".join(f"`{name}`" for name in layers if name in allowed)
-        rows.append(f"| `{room}` | {names or 'nothing of afkit'} |")
-    return "\n".join(rows)
-
-
 def table_of_rooms() -> str:
     """Modules and lines of each room, counted."""
     counts: dict[str, list[int]] = {}
     for path in sorted((ROOT / "afkit").rglob("*.py")):
-        parts = path.relative_to(ROOT / "afkit").parts
-        room = parts[0] if len(parts) > 1 else "modules at the top"
+        room = path.parent.relative_to(ROOT).as_posix()
         counts.setdefault(room, []).append(len(path.read_text(encoding="utf-8").splitlines()))
     rows = [f"| {room} | {len(lines)} | {sum(lines)} | {max(lines)} |" for room, lines in counts.items()]
     total = [number for lines in counts.values() for number in lines]
@@ -130,15 +118,14 @@ def table_of_rooms() -> str:
 
 
 def modules_of_room(room: str) -> str:
-    """What mkdocstrings replaces by the public names of each module of a room."""
+    """What mkdocstrings replaces by the public names of each module of a room, e.g. "model", "workbench/view"."""
     names = sorted(path.stem for path in (ROOT / "afkit" / room).glob("*.py") if path.stem != "__init__")
-    return "\n\n".join(f"::: afkit.{room}.{name}" for name in names)
+    return "\n\n".join(f"::: afkit.{room.replace('/', '.')}.{name}" for name in names)
 
 
 MADE = {
     "commands": table_of_commands,
     "settings": table_of_settings,
-    "imports": table_of_imports,
     "rooms": table_of_rooms,
     "modules": modules_of_room,
 }

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pages import settle
 
-from afkit.inspector.inspected import Inspected
-from afkit.inspector.page import write_inspector
+from afkit.workbench.inspector.inspected import Inspected
+from afkit.workbench.inspector.page import write_inspector
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

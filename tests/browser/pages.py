@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from afkit.inspector.inspected import Inspected
+from afkit.workbench.inspector.inspected import Inspected
 
 EVIL = '<img src=x onerror="document.title=1">"quoted"'
 PANEL = "document.getElementById('inspector').inspector"

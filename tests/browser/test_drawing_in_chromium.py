@@ -9,7 +9,7 @@ import pytest
 from matplotlib import image
 from pages import CANVAS, EVIL, PANEL, click, counted, drag, few, place, press, said, settle, truths, view_of
 
-from afkit.inspector.inspected import KINDS
+from afkit.workbench.inspector.inspected import KINDS
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import pytest
 from pages import COLUMNS, EVIL, GT, PANEL, click, drag, edited, few, many, press, said, settle, truths
 
 from afkit.data.annotations import read_annotations
-from afkit.inspector.corrections import apply_corrections, check_corrections
-from afkit.inspector.inspected import KINDS, Inspected, list_segments, match_listed
+from afkit.workbench.inspector.corrections import apply_corrections, check_corrections
+from afkit.workbench.inspector.inspected import KINDS, Inspected, list_segments, match_listed
 
 pytestmark = pytest.mark.slow
 

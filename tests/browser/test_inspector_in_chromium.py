@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pages import EVIL, PANEL, click, counted, few, many, press, said, settle, shown_rows, view_of
 
-from afkit.inspector.inspected import Inspected, list_segments
+from afkit.workbench.inspector.inspected import Inspected, list_segments
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pages import CANVAS, WAIT_MS, many, settle, shown_rows
 
-from afkit.inspector.inspected import list_segments
-from afkit.inspector.script import read_script, read_style
-from afkit.inspector.show import compare_segments, inspect_segments
-from afkit.inspector.tracks import Tracks
+from afkit.workbench.inspector.inspected import list_segments
+from afkit.workbench.inspector.script import read_script, read_style
+from afkit.workbench.inspector.show import compare_segments, inspect_segments
+from afkit.workbench.inspector.tracks import Tracks
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
 pytestmark = pytest.mark.slow

@@ -20,7 +20,7 @@ import pytest
 from pages import shown_rows
 
 from afkit.data.annotations import read_annotations
-from afkit.inspector.inspected import list_segments, read_inspected
+from afkit.workbench.inspector.inspected import list_segments, read_inspected
 
 pytest.importorskip("jupyterlab", reason="the widget is looked at in JupyterLab")
 pytest.importorskip("papermill", reason="the run is made by papermill")

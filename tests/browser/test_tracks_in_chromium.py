@@ -9,10 +9,10 @@ import pytest
 from matplotlib.image import imread
 from pages import CANVAS, EVIL, PANEL, WAIT_MS, counted, many, settle, view_of
 
-from afkit.inspector.comparison import write_comparison
-from afkit.inspector.inspected import Inspected
-from afkit.inspector.page import write_inspector
-from afkit.inspector.tracks import Tracks
+from afkit.workbench.inspector.comparison import write_comparison
+from afkit.workbench.inspector.inspected import Inspected
+from afkit.workbench.inspector.page import write_inspector
+from afkit.workbench.inspector.tracks import Tracks
 
 pytestmark = pytest.mark.slow
 TRACKS = f"{PANEL}.tracks"

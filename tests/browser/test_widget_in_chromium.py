@@ -6,7 +6,7 @@ import json
 import pytest
 from pages import EVIL, PANEL, drag, few, many, press, settle, truths
 
-from afkit.inspector.script import read_script, read_style
+from afkit.workbench.inspector.script import read_script, read_style
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ el.firstChild.id = "inspector";
 @pytest.fixture
 def shown(opened_file, tmp_path):
     """A function that shows the widget of some tables, and gives the page and the widget."""
-    from afkit.inspector.widget import Inspector
+    from afkit.workbench.inspector.widget import Inspector
 
     def show(inspected, width=1200):
         widget = Inspector(inspected)

@@ -10,9 +10,9 @@ from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_
 import afkit
 from afkit.data.items import Dataset, Item
 from afkit.detect.prediction import COLUMNS, detect_items, predict, predict_dataset
-from afkit.detect.score_curves import score_curves
 from afkit.model.actionformer import build_model
 from afkit.segments import sec_to_grid
+from afkit.workbench.analysis.score_curves import score_curves
 
 
 def parts(table):

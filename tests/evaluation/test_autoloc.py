@@ -4,8 +4,8 @@ import pytest
 from golden_files import SHARED
 
 from afkit.data.annotations import read_annotations, to_frame
-from afkit.evaluation.result_files import read_predictions
 from afkit.evaluation.scores import evaluate
+from afkit.workbench.analysis.result_files import read_predictions
 
 FOLDER = SHARED.parent / "data" / "autoloc"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"{FOLDER} is not there (AFKIT_SHARED names its parent)")

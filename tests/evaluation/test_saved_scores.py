@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from random_tables import random_predictions
 
-from afkit.evaluation.report import headline, save_scores
 from afkit.evaluation.scores import evaluate
 from afkit.files import read_json
+from afkit.workbench.analysis.report import headline, save_scores
 
 NAMES = {3: "Jump", 7: "Läufer", 20: "20-metre run", 21: "Swim"}
 

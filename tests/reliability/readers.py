@@ -21,26 +21,27 @@ from run_folders import write_run
 from safetensors.torch import save as save_safetensors
 from tiny_data import tiny_recipe, write_tiny_data
 
-from afkit.data import ego4d, hapt, signal_files, twin, twin_timelines
 from afkit.data.annotations import load_annotations, read_annotations
 from afkit.data.feature_formats import array_names, holds_array, open_array
 from afkit.data.features import RawFeatures
-from afkit.data.importing import import_annotations
-from afkit.data.sensors import sensor_arguments
-from afkit.data.unpacking import unpack
 from afkit.detect.fusion import read_scores
-from afkit.evaluation.report import headline
-from afkit.evaluation.result_files import read_predictions
 from afkit.model.checkpoints import load_weights
 from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
-from afkit.runs import collection, status, tables, trained, verdicts
-from afkit.runs.sweep_file import read_sweep
-from afkit.runs.sweep_jobs import read_cluster
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import new_state
+from afkit.workbench.analysis.report import headline
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.datasets import ego4d, hapt, twin, twin_timelines
+from afkit.workbench.datasets.sensors import sensor_arguments
+from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.own_data import signal_files
+from afkit.workbench.own_data.importing import import_annotations
+from afkit.workbench.runs import collection, status, tables, trained, verdicts
+from afkit.workbench.sweeps.batch_jobs import read_cluster
+from afkit.workbench.sweeps.sweep_file import read_sweep
 
 HOME = Path()  # where the files are read, and what belongs to them lies; see `prepare`
 TABLE = np.arange(24, dtype=np.float32).reshape(6, 4)

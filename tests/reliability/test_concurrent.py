@@ -13,12 +13,12 @@ from run_folders import write_scored_run, write_test_data
 from tiny_data import tiny_recipe, write_tiny_data
 from together import at_once
 
-from afkit.data.prepare import prepare
 from afkit.files import read_json, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.recipes import recipe
-from afkit.runs.predicting import predict_recordings
+from afkit.workbench.datasets.prepare import prepare
+from afkit.workbench.runs.predicting import predict_recordings
 
 pytest.importorskip("papermill", reason="runs are made by papermill")
 pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")

@@ -7,10 +7,10 @@ import pytest
 from hostile import in_child
 
 from afkit.data.annotations import read_annotations, to_frame
-from afkit.data.ego4d import _read_moments, _uid, read_leads
-from afkit.data.importing import import_annotations
-from afkit.evaluation.result_files import read_predictions
 from afkit.files import read_json
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.datasets.ego4d import _read_moments, _uid, read_leads
+from afkit.workbench.own_data.importing import import_annotations
 
 SECTION = "Hostile and broken files"
 NAMES = {0: "walk", 1: "sit"}

@@ -13,7 +13,7 @@ from tiny_data import tiny_recipe, write_tiny_data
 
 from afkit.data.feature_formats import array_names, holds_array, open_array
 from afkit.data.features import RawFeatures, has_features, open_features, read_features
-from afkit.data.sensors import sensor_arguments
+from afkit.workbench.datasets.sensors import sensor_arguments
 
 SECTION = "Hostile and broken files"
 TABLE = np.arange(24, dtype=np.float32).reshape(6, 4)

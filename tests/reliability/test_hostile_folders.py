@@ -14,14 +14,14 @@ from afkit.files import read_json, write_json, write_text
 from afkit.lock import LOCK
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, read_original, save_weights
-from afkit.runs.collection import read_metrics
-from afkit.runs.differences import compare_results
-from afkit.runs.html import write_pages
-from afkit.runs.launch import train_on_devices
-from afkit.runs.pipeline import StageError, execute
-from afkit.runs.predicting import LOG
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import Execution
+from afkit.workbench.runs.collection import read_metrics
+from afkit.workbench.runs.differences import compare_results
+from afkit.workbench.runs.html import write_pages
+from afkit.workbench.runs.launch import train_on_devices
+from afkit.workbench.runs.pipeline import StageError, execute
+from afkit.workbench.runs.predicting import LOG
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes with names")
 SECTION, ROW = "Hostile and broken files", "folders of strangers"

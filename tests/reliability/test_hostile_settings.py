@@ -8,17 +8,17 @@ from hostile import as_json, in_child
 from run_folders import change_json, write_run
 from tiny_data import write_tiny_data
 
-from afkit.evaluation.report import headline
 from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
-from afkit.runs.collection import read_metrics, read_runs, subsets_of
-from afkit.runs.launch import _error, error_file
-from afkit.runs.status import run_status, status_table
-from afkit.runs.sweep_file import read_sweep
-from afkit.runs.sweep_jobs import read_cluster
-from afkit.runs.trained import read_trained
-from afkit.runs.verdicts import choose_pairs, class_differences
+from afkit.workbench.analysis.report import headline
+from afkit.workbench.runs.collection import read_metrics, read_runs, subsets_of
+from afkit.workbench.runs.launch import _error, error_file
+from afkit.workbench.runs.status import run_status, status_table
+from afkit.workbench.runs.trained import read_trained
+from afkit.workbench.runs.verdicts import choose_pairs, class_differences
+from afkit.workbench.sweeps.batch_jobs import read_cluster
+from afkit.workbench.sweeps.sweep_file import read_sweep
 
 SECTION = "Hostile and broken files"
 

@@ -15,13 +15,13 @@ from hostile import Runs, in_child
 from safetensors.torch import save as save_safetensors
 from tiny_data import tiny_recipe
 
-from afkit.data.ego4d import _read_tensor
 from afkit.detect.fusion import read_scores
 from afkit.model.checkpoints import load_weights, read_original
-from afkit.runs.tables import read_table, write_table
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import new_state
+from afkit.workbench.datasets.ego4d import _read_tensor
+from afkit.workbench.runs.tables import read_table, write_table
 
 SECTION = "Hostile and broken files"
 

@@ -11,19 +11,19 @@ from faults import attempt, copied, listing
 from tiny_data import tiny_recipe, training_set, write_tiny_data
 
 import afkit
-from afkit.data.prepare import missing_parts
 from afkit.files import read_json, write_json
 from afkit.lock import LOCK, holder, locked
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
-from afkit.runs import folder as folders
-from afkit.runs import predicting
-from afkit.runs.collection import read_metrics
-from afkit.runs.folder import finish_stage, is_done, note_stage, read_run, start_stage
-from afkit.runs.predicting import LOG, predict_recordings
 from afkit.train import record
 from afkit.train.execution import Execution
 from afkit.train.loop import train
+from afkit.workbench.datasets.prepare import missing_parts
+from afkit.workbench.runs import folder as folders
+from afkit.workbench.runs import predicting
+from afkit.workbench.runs.collection import read_metrics
+from afkit.workbench.runs.folder import finish_stage, is_done, note_stage, read_run, start_stage
+from afkit.workbench.runs.predicting import LOG, predict_recordings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 SECTION = "Runs killed at any write, then started again"
@@ -221,8 +221,8 @@ def test_predictions_with_other_settings_killed_at_any_write_are_not_taken_for_t
 @pytest.mark.slow
 def test_a_sweeps_data_killed_at_any_write_is_made_by_the_next(tmp_path, count):
     pytest.importorskip("distributed", reason="sweeps are made by dask")
-    from afkit.runs.sweep_file import read_sweep
-    from afkit.runs.sweep_work import prepare_data
+    from afkit.workbench.sweeps.sweep_file import read_sweep
+    from afkit.workbench.sweeps.work import prepare_data
 
     base, folder, place = tmp_path / "base", tmp_path / "data", 0
     base.mkdir()

@@ -9,9 +9,9 @@ from tiny_data import tiny_recipe, training_set, write_tiny_data
 
 from afkit.__main__ import main
 from afkit.files import read_json
-from afkit.runs.differences import compare_results
 from afkit.train.execution import Execution
 from afkit.train.loop import train
+from afkit.workbench.runs.differences import compare_results
 
 RECIPE = tiny_recipe()  # 3 epochs of 3 steps
 SECTION = "Repeated trainings"

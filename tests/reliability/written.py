@@ -18,39 +18,39 @@ from matplotlib.figure import Figure
 from tiny_data import tiny_recipe
 
 import afkit
-from afkit.data import hapt, watch
 from afkit.data.annotations import read_annotations
-from afkit.data.checks import inspect_data
-from afkit.data.corrected import write_corrected
-from afkit.data.ego4d import convert_ego4d, read_leads
-from afkit.data.importing import import_annotations
-from afkit.data.signal_files import read_signal, write_windows
-from afkit.data.twin import write_twin
-from afkit.data.unpacking import unpack
-from afkit.evaluation.exports import export_detections
-from afkit.evaluation.report import headline, save_scores
-from afkit.evaluation.result_files import read_predictions, write_predictions
 from afkit.evaluation.scores import evaluate
-from afkit.evaluation.submissions import (
+from afkit.files import read_json, write_json, write_text
+from afkit.model.actionformer import build_model
+from afkit.model.checkpoints import load_weights, save_weights
+from afkit.recipe_files import read_recipe_file, write_recipe_file
+from afkit.train.checkpoints import Checkpoints
+from afkit.train.execution import Execution
+from afkit.train.state import new_state
+from afkit.workbench.analysis.exports import export_detections
+from afkit.workbench.analysis.report import headline, save_scores
+from afkit.workbench.analysis.result_files import read_predictions, write_predictions
+from afkit.workbench.analysis.submissions import (
     write_activitynet_submission,
     write_ego4d_submission,
     write_epic_submission,
 )
-from afkit.files import read_json, write_json, write_text
-from afkit.inspector.inspected import Inspected
-from afkit.inspector.page import write_inspector
-from afkit.model.actionformer import build_model
-from afkit.model.checkpoints import load_weights, save_weights
-from afkit.recipe_files import read_recipe_file, write_recipe_file
-from afkit.runs import gallery
-from afkit.runs.folder import note_stage
-from afkit.runs.html import write_pages
-from afkit.runs.summary import write_summary
-from afkit.train.checkpoints import Checkpoints
-from afkit.train.execution import Execution
-from afkit.train.state import new_state
-from afkit.view.page import Section, write_page
-from afkit.view.style import save_figure
+from afkit.workbench.datasets import hapt, watch
+from afkit.workbench.datasets.ego4d import convert_ego4d, read_leads
+from afkit.workbench.datasets.twin import write_twin
+from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.inspector.inspected import Inspected
+from afkit.workbench.inspector.page import write_inspector
+from afkit.workbench.own_data.corrected import write_corrected
+from afkit.workbench.own_data.importing import import_annotations
+from afkit.workbench.own_data.signal_files import read_signal, write_windows
+from afkit.workbench.runs import gallery
+from afkit.workbench.runs.folder import note_stage
+from afkit.workbench.runs.html import write_pages
+from afkit.workbench.runs.summary import write_summary
+from afkit.workbench.survey.checks import inspect_data
+from afkit.workbench.view.page import Section, write_page
+from afkit.workbench.view.style import save_figure
 
 NAMES = {0: "jump", 1: "throw"}
 RECIPE = tiny_recipe(model__embed_dim=8)

@@ -1,4 +1,4 @@
-"""The processes of a job of `afkit.runs.launch`, looked up in /proc."""
+"""The processes of a job of `afkit.workbench.runs.launch`, looked up in /proc."""
 
 import ipaddress
 import struct

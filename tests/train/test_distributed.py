@@ -17,9 +17,6 @@ import afkit
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.model.actionformer import build_model
-from afkit.runs.launch import LOOPBACK
-from afkit.runs.sharing import predict_shared
-from afkit.runs.validation import validation
 from afkit.train import distributed
 from afkit.train.distributed import (
     check_batch_divides,
@@ -34,6 +31,9 @@ from afkit.train.distributed import (
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.train.state import random_state, set_random_state
+from afkit.workbench.runs.launch import LOOPBACK
+from afkit.workbench.runs.sharing import predict_shared
+from afkit.workbench.runs.validation import validation
 
 pytestmark = pytest.mark.slow
 

@@ -16,9 +16,9 @@ from trainings import checkpoints_in
 
 import afkit
 from afkit.files import read_json, write_json
-from afkit.runs import launch
-from afkit.runs.launch import train_on_devices
 from afkit.train.execution import Execution
+from afkit.workbench.runs import launch
+from afkit.workbench.runs.launch import train_on_devices
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,7 +34,7 @@ import sys
 sys.path[:0] = sys.argv[3:]
 from test_launch import TWO
 from tiny_data import tiny_recipe
-from afkit.runs.launch import train_on_devices
+from afkit.workbench.runs.launch import train_on_devices
 
 train_on_devices(tiny_recipe(optim__epochs=5000), sys.argv[1], sys.argv[2], 1, TWO)
 """
@@ -44,7 +44,7 @@ import time
 sys.path[:0] = sys.argv[2:]
 import torch
 import torch.distributed as dist
-from afkit.runs import worker
+from afkit.workbench.runs import worker
 
 def fail(job):
     while dist.get_rank():

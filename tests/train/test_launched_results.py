@@ -20,9 +20,9 @@ from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
-from afkit.runs.launch import predict_on_devices, train_on_devices
 from afkit.train.execution import Execution
 from afkit.train.loop import train
+from afkit.workbench.runs.launch import predict_on_devices, train_on_devices
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,7 +37,7 @@ PROGRAM = """
 import sys
 sys.path[:0] = sys.argv[3:]
 from test_launched_results import RECIPE, TWO
-from afkit.runs.launch import train_on_devices
+from afkit.workbench.runs.launch import train_on_devices
 
 train_on_devices(RECIPE, sys.argv[1], sys.argv[2], 1, TWO)
 """

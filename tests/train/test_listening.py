@@ -21,9 +21,9 @@ import afkit
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
-from afkit.runs.launch import LOOPBACK, predict_on_devices, train_on_devices
 from afkit.train import distributed
 from afkit.train.execution import Execution
+from afkit.workbench.runs.launch import LOOPBACK, predict_on_devices, train_on_devices
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,0 +1,251 @@
+"""How sure mAP is: bootstrap over videos, paired for the difference between two runs, and a sign test over videos.
+
+Videos are what a data set is a sample of, so they are drawn, with everything in them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from afkit.evaluation.average_precision import average_precision, check_tious, threshold_bits
+from afkit.evaluation.pairs import pair_up
+from afkit.evaluation.tables import labels_of, videos_of
+from afkit.workbench.analysis.resampling import resample
+
+SAME = 1e-12  # differences below it are rounding
+
+
+class Interval(NamedTuple):
+    """A measured value and how far it moves when other videos are drawn; fractions."""
+
+    value: float  # of all videos
+    low: float  # lower end, in the unit of the value
+    high: float  # upper end
+    standard_error: float  # standard deviation over the draws
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """What `bootstrap_map` found: S tIoU thresholds, R usable resamples."""
+
+    average_map: Interval  # mean over the thresholds, as fractions
+    map: pd.DataFrame  # (S, 4) tIoU by the fields of Interval
+    samples: np.ndarray  # (R, S) mAP of each resample, as drawn
+    level: float  # of the intervals
+    counts: dict[str, float]  # videos, resamples, resamples_without_gt, mean_classes_left_out
+
+    def facts(self) -> dict[str, Any]:
+        """All but the samples, ready for JSON."""
+        rows = {f"{tiou:.2f}": row for tiou, row in self.map.to_dict(orient="index").items()}
+        return {"average_map": self.average_map._asdict(), "map": rows, "level": self.level, "counts": self.counts}
+
+
+class SignTest(NamedTuple):
+    """In how many videos each of two runs is the better one, and how likely so uneven a split is by chance."""
+
+    a_better: int  # videos that a solves better
+    b_better: int  # videos that b solves better
+    equal: int  # videos that both solve equally well
+    p_value: float  # two-sided, of the binomial test without the equal ones
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What `compare_runs` found of the difference a - b: S tIoU thresholds, R usable resamples."""
+
+    average_map: Interval  # of a minus b, as fractions
+    p_value: float  # two-sided, that the difference of the average mAP is 0
+    significant: bool  # p_value below 1 - level
+    map: pd.DataFrame  # (S, 5) tIoU by the fields of Interval and p_value
+    sign_test: SignTest  # over the videos
+    samples: np.ndarray  # (R, S) difference of mAP in each resample, as drawn
+    level: float  # of the intervals
+    counts: dict[str, float]  # as in Bootstrap
+
+    def facts(self) -> dict[str, Any]:
+        """All but the samples, ready for JSON."""
+        rows = {f"{tiou:.2f}": row for tiou, row in self.map.to_dict(orient="index").items()}
+        tests = {"p_value": self.p_value, "significant": self.significant, "sign_test": self.sign_test._asdict()}
+        content = {"average_map": self.average_map._asdict(), **tests, "map": rows}
+        return {**content, "level": self.level, "counts": self.counts}
+
+
+class Spread(NamedTuple):
+    """Several runs that differ in nothing but their seed."""
+
+    number: int  # of runs
+    mean: float  # of the values
+    standard_deviation: float | None  # with number - 1 in the denominator; None for a single run
+    lowest: float  # of the values
+    highest: float  # of the values
+
+
+def bootstrap_map(
+    gt: pd.DataFrame,
+    predictions: pd.DataFrame,
+    tious: Sequence[float],
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    label_remap: str = "fixed",
+) -> Bootstrap:
+    """Percentile intervals and standard errors of average mAP and mAP, by drawing videos with replacement.
+
+    A resample scores exactly as `evaluate` does on tables in which every row is repeated in place as often as its
+    video was drawn, each time under another name of the video. As many videos are drawn as gt and predictions have
+    together. A class that no drawn video has is left out of that resample's mean; a resample without any ground
+    truth is left out altogether (both are counted).
+
+    Repeated videos raise interpolated AP, so resamples score higher than the test set itself, often by more than the
+    interval is wide. Their mean is therefore moved to the measured value before the percentiles are taken. The interval
+    then says where mAP lies on other test sets of this size. Where most classes occur in a single video, it is too
+    narrow: what never varies between the drawn videos cannot be estimated from them.
+
+    Args:
+        gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
+        predictions: P rows with the same columns and score.
+        tious: S thresholds.
+        resamples: number of draws, at least 2.
+        seed: the same seed gives the same draws.
+        level: of the intervals, e.g. 0.95 from the 2.5th to the 97.5th percentile.
+        label_remap: see `afkit.evaluation.scores.evaluate`; classes are numbered once, for all resamples.
+
+    Raises:
+        ValueError: unusable tables or thresholds as in `evaluate`; fewer than 2 resamples, or fewer than 2 of them
+            with ground truth; a level outside 0 to 1.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    _check_level(level)
+    drawn = resample(gt, [predictions], tious, resamples, seed, label_remap)
+    average, by_tiou = _intervals(drawn.measured[0], drawn.sampled[0], tious, level)
+    return Bootstrap(average, by_tiou, drawn.sampled[0], level, drawn.counts)
+
+
+def compare_runs(
+    gt: pd.DataFrame,
+    predictions_a: pd.DataFrame,
+    predictions_b: pd.DataFrame,
+    tious: Sequence[float],
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    label_remap: str = "fixed",
+) -> Comparison:
+    """Is run a better than run b on these videos? Paired bootstrap of the difference a - b, and a sign test.
+
+    Both runs are scored on the same draws, so what makes a video hard cancels out. The p-value is the share of
+    resamples whose difference lies as far from their mean as the measured one from 0; it counts the measured one as a
+    resample, too, so that it is never 0. The sign test compares the runs video by video: mAP of the video on
+    its own, mean over the thresholds. It looks at no other video, so the videos are independent and the test is
+    exact; for the same reason it does not see whether scores can be compared between videos, which mAP does.
+
+    Args:
+        gt, tious, resamples, seed, level, label_remap: see `bootstrap_map`.
+        predictions_a, predictions_b: of the two runs.
+
+    Raises:
+        ValueError: as in `bootstrap_map`, for either run.
+    """
+    _check_level(level)
+    drawn = resample(gt, [predictions_a, predictions_b], tious, resamples, seed, label_remap)
+    measured = _without_rounding(drawn.measured[0] - drawn.measured[1])  # (S,)
+    sampled = _without_rounding(drawn.sampled[0] - drawn.sampled[1])  # (R, S)
+    average, by_tiou = _intervals(measured, sampled, tious, level)
+    p_value = _p_value(average.value, sampled.mean(axis=1))
+    videos = map_by_video(gt, predictions_a, tious) - map_by_video(gt, predictions_b, tious)
+    return Comparison(
+        average_map=average,
+        p_value=p_value,
+        significant=p_value < round(1 - level, 9),
+        map=by_tiou.assign(p_value=[_p_value(*each) for each in zip(measured, sampled.T, strict=True)]),
+        sign_test=sign_test(_without_rounding(videos)),
+        samples=sampled,
+        level=level,
+        counts=drawn.counts,
+    )
+
+
+def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
+    """Exact two-sided binomial test that positive and negative differences are equally likely; zeros are left out.
+
+    Args:
+        differences: of a less b, one for each video.
+
+    Examples:
+        >>> sign_test([0.1, 0.2, 0.3, 0.2, 0.1, 0.0])
+        SignTest(a_better=5, b_better=0, equal=1, p_value=0.0625)
+    """
+    differences = np.asarray(differences, np.float64)
+    better, worse = int((differences > 0).sum()), int((differences < 0).sum())
+    count = better + worse
+    term = tail = 1  # binomial coefficients, whole numbers of any size
+    for i in range(min(better, worse)):
+        term = term * (count - i) // (i + 1)
+        tail += term
+    return SignTest(better, worse, len(differences) - count, min(1.0, 2 * tail / 2**count))
+
+
+def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> np.ndarray:
+    """(V,) mAP of each video with ground truth as if it were alone, mean over the thresholds, by first row in gt.
+
+    Args:
+        gt: rows with video, start_sec, end_sec (seconds), label.
+        predictions: the same and score.
+        tious: (S,) thresholds, above 0 and at most 1.
+    """
+    tious = check_tious(tious)
+    video, names = pd.factorize(videos_of(gt, "gt"))
+    label, classes = pd.factorize(labels_of(gt, "gt"))
+    predicted_video = pd.Index(names, dtype=object).get_indexer(videos_of(predictions, "predictions"))
+    predicted_label = pd.Index(classes).get_indexer(labels_of(predictions, "predictions"))
+    known = (predicted_video >= 0) & (predicted_label >= 0)
+    # a class of a video becomes a class of its own
+    group = np.where(known, predicted_video * len(classes) + predicted_label, -1)
+    pairing = pair_up(gt.assign(label=video * len(classes) + label), predictions.assign(label=group), "fixed")
+    ap = average_precision(pairing, threshold_bits(pairing.pair_tiou, tious), len(tious)).mean(axis=1)
+    owner = pairing.classes // len(classes)  # video of each class of its own
+    return np.bincount(owner, ap) / np.bincount(owner)
+
+
+def mean_and_spread(values: Sequence[float]) -> Spread:
+    """Mean, standard deviation and range over seeds.
+
+    Raises:
+        ValueError: no value, or one that is not finite.
+    """
+    numbers = np.asarray(list(values), np.float64)
+    if not numbers.size or not np.isfinite(numbers).all():
+        raise ValueError(f"give at least one value, all of them finite, not {list(values)}")
+    deviation = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
+    return Spread(len(numbers), float(numbers.mean()), deviation, float(numbers.min()), float(numbers.max()))
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; give a fraction between 0 and 1, such as 0.95")
+
+
+def _intervals(
+    measured: np.ndarray, sampled: np.ndarray, tious: Sequence[float], level: float
+) -> tuple[Interval, pd.DataFrame]:
+    """Of the mean over the thresholds, and of each; measured (S,), sampled (R, S)."""
+    values = np.append(measured, measured.mean())
+    samples = np.column_stack([sampled, sampled.mean(axis=1)])
+    bounds = values + np.quantile(samples - samples.mean(axis=0), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    columns = np.column_stack([values, *bounds, samples.std(axis=0, ddof=1)])  # (S + 1, 4)
+    index = pd.Index(check_tious(tious), name="tiou")
+    return Interval(*columns[-1].tolist()), pd.DataFrame(columns[:-1], index, Interval._fields)
+
+
+def _p_value(measured: float, sampled: np.ndarray) -> float:
+    """Two-sided, of a difference and of (R,) resampled ones; the measured one counts as a resample: never 0."""
+    as_far = np.abs(_without_rounding(sampled - sampled.mean())) >= abs(measured)
+    return float((1 + as_far.sum()) / (1 + len(sampled)))
+
+
+def _without_rounding(differences: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(differences) < SAME, 0.0, differences)

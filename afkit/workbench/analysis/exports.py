@@ -1,0 +1,180 @@
+"""Detections for people and their tools: a table, the ActivityNet format, subtitles, and text that ELAN imports."""
+
+import html
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from afkit.evaluation.tables import (
+    GT_COLUMNS,
+    PREDICTION_COLUMNS,
+    check_columns,
+    labels_of,
+    scores_of,
+    segments_of,
+    videos_of,
+)
+from afkit.file_names import safe_names
+from afkit.files import atomic_open, write_text
+from afkit.workbench.analysis.result_files import check_named, write_predictions
+
+FORMATS = ("csv", "json", "srt", "vtt", "elan")
+_ENDINGS = {"elan": "txt"}  # where a format's name is not the file's ending
+
+Cue = tuple[int, int, str, float]  # start and end in ms, label, score
+
+
+def export_detections(
+    folder: str | Path,
+    predictions: pd.DataFrame,
+    label_names: Mapping[int, str],
+    formats: Iterable[str] = FORMATS,
+    videos: Iterable[str] = (),
+) -> list[Path]:
+    """Write detections that are to be looked at or worked with; choose them by `apply_thresholds` first.
+
+    `csv` is one table (detections.csv: video, start_sec, end_sec, label, name, score, exact; ids and names as they are,
+    also those that a spreadsheet takes for formulas), `json` one file in the
+    result format of ActivityNet (detections.json, exact). The others are one file per video, in a folder named after
+    the format: `srt` and `vtt` subtitles (SubRip, WebVTT) and `elan`, tab-delimited text (tier, begin, end,
+    annotation) for ELAN's "Import CSV / Tab-delimited Text". Their times are rounded to milliseconds, from 0 on, and
+    every detection lasts 1 ms at least; those of different actions may overlap. Line breaks and tabs in a label become
+    blanks. SubRip knows no escapes: there < and > become single quotation
+    marks. An ELAN tier cannot hold overlapping annotations, so that detections of a class which overlap are spread
+    over tiers "name", "name [2]", ...
+
+    Args:
+        folder: where to write; made if missing. Files of the same names are replaced, others stay.
+        predictions: rows with video, start_sec, end_sec (seconds), label (integer id), score.
+        label_names: name of each label id.
+        formats: any of csv, json, srt, vtt, elan.
+        videos: ids that get files even without detections, e.g. all of the split.
+
+    Returns:
+        The files written, format by format.
+
+    Raises:
+        ValueError: an unknown format, missing columns, a number that is not finite, a label without a name, or a
+            segment that ends before it starts.
+        OSError: the folder cannot be written to.
+    """
+    folder, formats = Path(folder), list(formats)
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        raise ValueError(f"there is no format '{unknown[0]}'; choose from: {', '.join(FORMATS)}")
+    by_video = _cues(predictions, label_names, videos)
+    names = safe_names(by_video)
+    written = []
+    for kind in formats:
+        if kind == "csv":
+            written.append(_write_csv(folder / "detections.csv", predictions, label_names))
+        elif kind == "json":
+            written.append(folder / "detections.json")
+            write_predictions(written[-1], predictions, label_names)
+        else:
+            for video, cues in by_video.items():
+                written.append(folder / kind / f"{names[video]}.{_ENDINGS.get(kind, kind)}")
+                # they can be written again, so none waits for the disk: of 6900 files that is nearly all of the time
+                write_text(written[-1], _WRITERS[kind](cues), sync=False)
+    return written
+
+
+def write_recording(
+    folder: str | Path, name: str, video: str, predictions: pd.DataFrame, label_names: Mapping[int, str], form: str
+) -> Path:
+    """Write the detections of one recording as one file, also where there are none; formats and errors as above.
+
+    Args:
+        folder: where to write; made if missing.
+        name: of the file, without its ending; see `afkit.file_names.safe_names`.
+        video: id of the recording.
+        predictions: its rows.
+        label_names: name of each label id.
+        form: one of `FORMATS`.
+
+    Returns:
+        The file.
+    """
+    path = Path(folder) / f"{name}.{_ENDINGS.get(form, form)}"
+    cues = _cues(predictions, label_names, [video])[video]
+    if form == "csv":
+        _write_csv(path, predictions, label_names)
+    elif form == "json":
+        write_predictions(path, predictions, label_names, [video])
+    else:
+        write_text(path, _WRITERS[form](cues))
+    return path
+
+
+def _cues(predictions: pd.DataFrame, label_names: Mapping[int, str], videos: Iterable[str]) -> dict[str, list[Cue]]:
+    """Detections of each video by time, those of `videos` first."""
+    check_columns(predictions, "predictions", PREDICTION_COLUMNS)
+    segments = segments_of(predictions, "predictions")
+    backwards = segments[:, 1] < segments[:, 0]
+    if backwards.any():
+        row = predictions.index[int(backwards.argmax())]
+        raise ValueError(f"row {row} of predictions ends before it starts; leave such rows out")
+    labels, scores = labels_of(predictions, "predictions").tolist(), scores_of(predictions, "predictions").tolist()
+    check_named(labels, label_names)
+    start_ms = np.rint(1000 * segments[:, 0]).clip(min=0).astype(np.int64)
+    end_ms = np.maximum(np.rint(1000 * segments[:, 1]).astype(np.int64), start_ms + 1)
+    by_video: dict[str, list[Cue]] = {str(video): [] for video in videos}
+    rows = zip(videos_of(predictions, "predictions"), start_ms.tolist(), end_ms.tolist(), labels, scores, strict=True)
+    for video, start, end, label, score in rows:
+        by_video.setdefault(str(video), []).append((start, end, " ".join(str(label_names[label]).split()), score))
+    return {video: sorted(cues, key=lambda cue: cue[:2]) for video, cues in by_video.items()}
+
+
+def _write_csv(path: Path, predictions: pd.DataFrame, label_names: Mapping[int, str]) -> Path:
+    table = predictions[PREDICTION_COLUMNS].copy()
+    table.insert(
+        len(GT_COLUMNS), "name", [label_names[label] for label in labels_of(predictions, "predictions").tolist()]
+    )
+    with atomic_open(path) as file:
+        table.to_csv(file, index=False)
+    return path
+
+
+def _srt(cues: list[Cue]) -> str:
+    look_alike = str.maketrans("<>", "\u2039\u203a")
+    blocks = []
+    for i, (start, end, name, score) in enumerate(cues, start=1):
+        times = f"{_clock(start, ',')} --> {_clock(end, ',')}"
+        blocks.append(f"{i}\n{times}\n{_text(name, score).translate(look_alike)}\n")
+    return "\n".join(blocks)
+
+
+def _vtt(cues: list[Cue]) -> str:
+    blocks = ["WEBVTT\n"]
+    for start, end, name, score in cues:
+        times = f"{_clock(start, '.')} --> {_clock(end, '.')}"
+        blocks.append(f"{times}\n{html.escape(_text(name, score), quote=False)}\n")
+    return "\n".join(blocks)
+
+
+def _elan(cues: list[Cue]) -> str:
+    ends: dict[str, int] = {}  # of the last annotation on each tier
+    lines = []
+    for start, end, name, score in cues:
+        tiers = (name if i == 1 else f"{name} [{i}]" for i in count(1))
+        tier = next(title for title in tiers if ends.get(title, start) <= start)
+        ends[tier] = end
+        lines.append(f"{tier}\t{_clock(start, '.')}\t{_clock(end, '.')}\t{_text(name, score)}\n")
+    return "".join(lines)
+
+
+def _text(name: str, score: float) -> str:
+    """What a cue says. The score follows the name, in three digits."""
+    return f"{name} ({score:.3f})"
+
+
+def _clock(ms: int, point: str) -> str:
+    """Milliseconds as hours:minutes:seconds."""
+    seconds, ms = divmod(ms, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{ms:03}"
+
+
+_WRITERS: dict[str, Callable[[list[Cue]], str]] = {"srt": _srt, "vtt": _vtt, "elan": _elan}

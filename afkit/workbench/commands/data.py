@@ -1,0 +1,150 @@
+"""Commands that bring data into their layout and look at it: prepare, import, twin, suggest."""
+
+import argparse
+import json
+from pathlib import Path
+
+from afkit.config import make_recipe
+from afkit.recipe_files import write_recipe_file
+from afkit.recipes import recipe, recipe_names
+from afkit.workbench.commands.options import add_data_arguments, data_folder
+
+
+def prepare_arguments(command: argparse.ArgumentParser) -> None:
+    """What `prepare` is told."""
+    add_data_arguments(command)
+    command.add_argument(
+        "source", metavar="SRC", nargs="?", default="", help="the published archive, or a folder of official files"
+    )
+    command.add_argument("--download", action="store_true", help="fetch the archive where it is not found")
+
+
+def run_prepare(options: argparse.Namespace) -> int:
+    """Do what `prepare` is for; the exit status."""
+    from afkit.workbench.datasets.prepare import prepare
+
+    resolved = recipe(options.recipe)
+    prepare(resolved, options.data_root, options.source, options.download)
+    print(data_folder(options))
+    return 0
+
+
+def import_arguments(command: argparse.ArgumentParser) -> None:
+    """What `import` is told."""
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="file, or folder with a file per recording")
+    add("target", metavar="TARGET", help="annotation file to write (.json)")
+    add(
+        "--format",
+        dest="form",
+        default="",
+        help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)",
+    )
+    add(
+        "--column",
+        dest="columns",
+        action="append",
+        default=[],
+        metavar="FIELD=NAME",
+        help="video, start, end, segment, label, label_id, subset, group, duration or fps, e.g. start=onset",
+    )
+    add(
+        "--unit",
+        default="",
+        help="of the times: seconds, milliseconds, microseconds, minutes, frames or samples (default: as names of "
+        "columns, or else durations, tell)",
+    )
+    add("--rate", type=float, help="frames or samples per second of the times; not the frame rate of the features")
+    add("--tier", dest="tiers", action="append", default=[], metavar="NAME", help="of several, to take; or all")
+    add("--labels", default="", metavar="A,B,...", help="order of the label ids")
+    add("--background", action="append", default=[], metavar="LABEL", help="means that nothing happens")
+    add("--recordings", default="", metavar="FILE", help="table: video, duration, fps, subset, group")
+    add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
+    add("--seed", type=int, default=0, help="of the split")
+    add(
+        "--fix",
+        action="append",
+        nargs="?",
+        const="",
+        default=[],
+        metavar="KIND",
+        help="repair what can be repaired, if it is not more than 5 %% of the rows; of this kind, however much it is",
+    )
+    add("--allow-overlaps", action="store_true", help="accept overlaps of the same label")
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """Do what `import` is for; the exit status."""
+    from afkit.workbench.own_data.import_report import describe
+    from afkit.workbench.own_data.importing import import_annotations
+
+    for text in options.columns:
+        if not all(text.partition("=")):
+            raise ValueError(f"--column takes FIELD=NAME, not '{text}'")
+    columns = dict(text.split("=", 1) for text in options.columns)
+    labels = [label.strip() for label in options.labels.split(",") if label.strip()]
+    arguments = vars(options) | {"columns": columns, "labels": labels}
+    del arguments["command"]
+    print(describe(import_annotations(**arguments)))
+    return 0
+
+
+def twin_arguments(command: argparse.ArgumentParser) -> None:
+    """What `twin` is told."""
+    add_data_arguments(command)
+    command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
+
+
+def run_twin(options: argparse.Namespace) -> int:
+    """Do what `twin` is for; the exit status."""
+    from afkit.workbench.datasets.twin import write_twin
+
+    write_twin(recipe(options.recipe), options.data_root, options.annotations, options.seed)
+    print(data_folder(options))
+    return 0
+
+
+def suggest_arguments(command: argparse.ArgumentParser) -> None:
+    """What `suggest` is told."""
+    add = command.add_argument
+    add("annotations", metavar="ANNOTATIONS", help="annotation file")
+    add("--features", nargs="+", default=[], metavar="DIR", help="feature folders; channels are joined in this order")
+    add("--data-root", default="data", help="folder of all data sets, which holds both (default: data)")
+    add("--stride-frames", type=float, metavar="N", help="between two vectors (default: what fits the durations)")
+    add("--num-frames", type=float, metavar="N", help="that a vector covers (default: the stride)")
+    add("--fps", type=float, help="frames per second (default: the annotation file's)")
+    add("--prefix", default="", help="of a feature file's name, before the video id")
+    add("--train", nargs="+", default=[], metavar="SUBSET", help="(default: by the subsets' names)")
+    add("--test", nargs="+", default=[], metavar="SUBSET", help="(default: the other subset)")
+    add("--write", default="", metavar="FILE", help="recipe file to write, e.g. recipes/mine.yaml")
+
+
+def run_suggest(options: argparse.Namespace) -> int:
+    """Do what `suggest` is for; the exit status."""
+    from afkit.workbench.survey.suggest import suggest
+
+    name = Path(options.write).stem
+    if options.write and not options.features:
+        raise ValueError("--write needs --features, since a recipe says where its features lie")
+    if name in recipe_names():
+        raise ValueError(f"'{name}' is the name of a built-in recipe; give {options.write} another name")
+    found = suggest(
+        options.annotations,
+        options.features,
+        data_root=options.data_root,
+        stride_frames=options.stride_frames,
+        num_frames=options.num_frames,
+        fps=options.fps,
+        prefix=options.prefix,
+        train_subsets=options.train,
+        test_subsets=options.test,
+    )
+    rows = list(found.itertuples(name=None))  # parameter, value, why
+    for parameter, value, why in rows:
+        print(f"{parameter} = {json.dumps(value)}\n    {why}")
+    if options.write:
+        make_recipe({"name": name}, found["value"].to_dict())
+        write_recipe_file(options.write, rows, "Made by python -m afkit suggest: a beginning, to be changed.")
+        print(options.write)
+    return 0

@@ -1,0 +1,135 @@
+"""From an archive, official files or raw recordings to a data set's layout below the data root."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from afkit.config import DataConfig, Recipe
+from afkit.data.features import locate
+from afkit.workbench.datasets.archives import ARCHIVES, Archive, arrange, check_md5, download
+from afkit.workbench.datasets.ego4d import convert_ego4d
+from afkit.workbench.datasets.hapt import SOURCE as HAPT_SOURCE
+from afkit.workbench.datasets.hapt import add_people, write_hapt
+from afkit.workbench.datasets.prepared import stale
+from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.datasets.watch import write_watch
+from afkit.workbench.scratch import clear_scratch, scratch_folder
+
+
+def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
+    """The annotation file and feature folders of a data set that are not there."""
+    parts = [locate(data_root, path) for path in [config.annotations, *config.features]]
+    return [part for part in parts if not part.exists()]
+
+
+def can_prepare(recipe: Recipe, data_root: str | Path, source: str = "", fetch: bool = False) -> bool:
+    """Whether `prepare` has what it needs, as far as can be told without reading it.
+
+    Args:
+        recipe: of the data set.
+        data_root: folder of all data sets.
+        source: archive or folder, as of `prepare`.
+        fetch: whether it may be downloaded.
+    """
+    archive = ARCHIVES.get(_data_set(recipe))
+    found = archive is not None and (fetch or (Path(data_root) / archive.name).is_file())
+    return not missing_parts(recipe.data, data_root) or bool(source) or _data_set(recipe) == "watch" or found
+
+
+def prepare(
+    recipe: Recipe,
+    data_root: str | Path,
+    source: str = "",
+    fetch: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Bring a data set into the layout that its recipe names; what is there stays as it is.
+
+    It appears when it is complete. Another process that prepares the same one is waited for.
+
+    Args:
+        recipe: by its name, or that of the built-in recipe whose data it uses, the data set.
+        data_root: folder of all data sets.
+        source: the published archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to
+            look for the archive in the data root. An Ego4D source is always read, so that an interrupted conversion
+            goes on.
+        fetch: download the archive where it is not found (tens of gigabytes).
+        say: receives a line per step.
+
+    Raises:
+        ValueError: nothing to prepare from, or an archive that is damaged, hostile or another one.
+    """
+    data_set = _data_set(recipe)
+    is_ego4d = data_set.startswith("ego4d")
+    if is_ego4d and source:
+        features = [Path(folder).name for folder in recipe.data.features]
+        report = convert_ego4d(source, data_root, features, on_clip=_progress(say, "files converted"), say=say)
+        say(", ".join(f"{key}: {value}" for key, value in report.items() if not isinstance(value, list)))
+        if report["missing"]:
+            say(f"{len(report['missing'])} feature tensors are missing, e.g. {report['missing'][0]}")
+        return
+    if data_set == "hapt":
+        add_people(data_root)
+    missing = missing_parts(recipe.data, data_root)
+    folder = Path(data_root) / Path(recipe.data.annotations).parts[0]
+    if not missing:
+        clear_scratch(folder)
+        if old := stale(folder, data_set):
+            say(old)
+        return
+    if data_set == "watch":
+        write_watch(data_root, say)
+    elif data_set == "hapt":
+        if not source:
+            raise ValueError(
+                f"{missing[0]} does not exist; download the archive from {HAPT_SOURCE} and run: "
+                "python -m afkit prepare hapt ARCHIVE"
+            )
+        write_hapt(source, data_root, say)
+    elif data_set in ARCHIVES:
+        _from_archive(recipe, Path(data_root), source, fetch, say)
+    else:
+        hint = f"; convert the official files with: python -m afkit prepare {data_set} FOLDER" if is_ego4d else ""
+        raise ValueError(f"{missing[0]} does not exist; put the data set of '{recipe.name}' there{hint}")
+
+
+def _data_set(recipe: Recipe) -> str:
+    """The built-in recipe whose data a recipe uses; its own name where it is built-in or has data of its own."""
+    return recipe.base or recipe.name
+
+
+def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say: Callable[[str], None]) -> None:
+    """Find or fetch the published archive, check it, unpack it, and move the data set into place."""
+    archive = ARCHIVES[_data_set(recipe)]
+    path = Path(source) if source else data_root / archive.name
+    fetch = fetch and not source
+    if not fetch and not path.is_file():
+        raise ValueError(_how_to_get(recipe, archive, path))
+    with scratch_folder(data_root / Path(recipe.data.annotations).parts[0], say) as scratch:
+        if not missing_parts(recipe.data, data_root):
+            return
+        if fetch:
+            download(archive, path)  # checks its sum, too
+        else:
+            say(f"checking {path.name}")
+            check_md5(path, archive.md5)
+        say(f"unpacking {path.name}")
+        unpack(path, scratch / "tree")
+        arrange(scratch / "tree", recipe.data, data_root)
+
+
+def _how_to_get(recipe: Recipe, archive: Archive, path: Path) -> str:
+    return (
+        f"the data of '{recipe.name}' is not below the data root and there is no {path}; download {archive.name} "
+        f"(md5 {archive.md5}) from {archive.url} and put it there, or run: python -m afkit prepare "
+        f"{_data_set(recipe)} --download"
+    )
+
+
+def _progress(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
+    """About ten lines of progress in all."""
+
+    def tell(done: int, total: int) -> None:
+        if done == total or done % max(total // 10, 1) == 0:
+            say(f"{done}/{total} {what}")
+
+    return tell

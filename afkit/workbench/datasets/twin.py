@@ -1,0 +1,215 @@
+"""Twins: generated data sets in exactly the on-disk format of an experiment, to try everything without its features.
+
+The features are noise, plus a random direction of its own for each label, for the beginning and for the end of an
+action, so that a small network learns them in a few epochs. What is measured on a twin says nothing about real data.
+"""
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from afkit.config import DataConfig, Recipe
+from afkit.files import read_json, write_json, write_text
+from afkit.workbench.datasets.archives import MARKER, move_in
+from afkit.workbench.datasets.prepared import write_stamp
+from afkit.workbench.datasets.twin_features import generator_of, write_features
+from afkit.workbench.datasets.twin_timelines import (
+    EXTERNAL_CLASSES,
+    Timeline,
+    first_videos,
+    generate_timelines,
+    inside,
+    kind_of,
+    read_source,
+    style_of,
+)
+from afkit.workbench.scratch import scratch_folder
+
+SETTINGS = "twin.json"  # beside the marker: what was generated; the recipes that share a folder share it
+GENERATED = "generated"  # source of a twin without a real annotation file
+WRONG_SHARE = 0.15  # of a score file's videos: the best class is a wrong one
+
+
+class _Twin(NamedTuple):
+    """The content of twin.json."""
+
+    seed: int
+    source: str  # name of the annotation file, or "generated"
+    videos_per_subset: int | None
+    names: dict[str, dict[str, str]]  # of the label ids, by kind
+    timelines: list[Timeline]
+
+
+def write_twin(
+    recipe: Recipe,
+    data_root: str | Path,
+    annotations: str | Path | None = None,
+    seed: int = 0,
+    videos_per_subset: int | None = None,
+    classes: int = 5,
+    on_file: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Write a data set in the published layout of a recipe, with generated features.
+
+    A second recipe of the same folder (EPIC's nouns after its verbs, the six of Ego4D) keeps the videos and files
+    that are there, and adds what it lacks.
+
+    Args:
+        recipe: its data section and its score file say what is written.
+        data_root: folder of all data sets.
+        annotations: a real annotation file, for a twin of true size: in the format of the recipe's, or ActivityNet's
+            `anet_anno_action.json` with `video_info_new.csv` beside it, or one of EPIC's `C2_BMN_*.csv` with the other
+            and the tables of classes and videos beside it. None: a small generated data set.
+        seed: of everything random.
+        videos_per_subset: at most; None: all of a real annotation file, otherwise 8 or two batches.
+        classes: at most so many labels in a generated data set.
+        on_file: called with the number of feature files written, and of all.
+        say: receives a line where another process writes into the folder, and is waited for.
+
+    Returns:
+        the data set's folder; it holds the file `TWIN.md`.
+
+    Raises:
+        ValueError: the folder holds real data or another twin, the disk is too small, the annotation file is
+            unreadable or does not fit the recipe, the recipe's files cannot be generated, or a count is below 1.
+    """
+    if classes < 1 or (videos_per_subset is not None and videos_per_subset < 1):
+        raise ValueError(f"videos_per_subset {videos_per_subset} and classes {classes} must be at least 1")
+    folder = Path(data_root) / _folder_name(recipe)
+    source = GENERATED if annotations is None else Path(annotations).name
+    if source.endswith(".csv"):
+        source = "C2_BMN_*.csv"  # either of EPIC's two stands for both
+    with scratch_folder(folder, say) as part:
+        if os.path.lexists(folder):
+            twin = _read_twin(folder, seed, source, videos_per_subset)
+        elif annotations is None:
+            count = max(8, 2 * recipe.optim.batch_size) if videos_per_subset is None else videos_per_subset
+            twin = _Twin(seed, source, videos_per_subset, {}, list(generate_timelines(recipe, seed, count, classes)))
+        else:
+            names, timelines = read_source(Path(annotations))
+            twin = _Twin(seed, source, videos_per_subset, names, first_videos(timelines, videos_per_subset))
+        chosen = _of_recipe(recipe, twin.timelines)
+        write_features(recipe.data, twin.seed, chosen, folder, part, on_file)
+        _write_texts(recipe, twin, chosen, folder, part)
+        move_in(part, folder, last=inside(recipe.data.annotations))
+    return folder
+
+
+def _folder_name(recipe: Recipe) -> str:
+    """The name of the data set's folder.
+
+    Raises:
+        ValueError: files of the recipe lie elsewhere, or are of a kind that is not written here.
+    """
+    config, score_file = recipe.data, recipe.decode.score_file
+    paths = [Path(path) for path in [config.annotations, *config.features, score_file] if path]
+    name = paths[0].parts[0]
+    if any(path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or path.parts[0] != name for path in paths):
+        raise ValueError(f"a twin of '{recipe.name}' needs all the recipe's paths in one folder below the data root")
+    written = config.suffix in (".npy", ".npz") and not any(path.suffix in (".h5", ".hdf5") for path in paths)
+    if not written or config.stride_frames <= 0:
+        needs = "feature folders, .npy or .npz files, and data.stride_frames above 0"
+        raise ValueError(f"a twin of '{recipe.name}' needs {needs}")
+    if score_file and not score_file.endswith(".json"):
+        raise ValueError(f"a twin's score file is JSON; change decode.score_file, now '{score_file}'")
+    return name
+
+
+def _read_twin(folder: Path, seed: int, source: str, videos_per_subset: int | None) -> _Twin:
+    """The twin that is there; ValueError where it is none, or another than asked for."""
+    if not (folder / MARKER).is_file():
+        raise ValueError(f"{folder} holds no {MARKER}, so it may be real data; give the twin another data root")
+    path = folder / SETTINGS
+    try:
+        twin = _Twin(**read_json(path))
+        twin = twin._replace(timelines=[Timeline(*values) for values in twin.timelines])
+    except TypeError:
+        raise ValueError(f"{path} is damaged; delete {folder} and write the twin again") from None
+    if (twin.seed, twin.source) != (seed, source) or videos_per_subset not in (None, twin.videos_per_subset):
+        raise ValueError(
+            f"{folder} holds another twin (seed {twin.seed}, source '{twin.source}', videos_per_subset "
+            f"{twin.videos_per_subset}); delete it, ask for the same, or choose another data root"
+        )
+    return twin
+
+
+def _of_recipe(recipe: Recipe, timelines: list[Timeline]) -> list[Timeline]:
+    """The videos of the recipe's subsets; ValueError where one does not fit the recipe."""
+    config = recipe.data
+    subsets = {subset.lower() for subset in [*config.train_subsets, *config.test_subsets]}
+    lacking = sorted(subsets - {timeline.subset for timeline in timelines})
+    if lacking:
+        raise ValueError(f"the twin would have no video of the subset '{lacking[0]}'; correct the recipe's subsets")
+    chosen = [timeline for timeline in timelines if timeline.subset in subsets]
+    for name, count in Counter(timeline.name for timeline in chosen).items():
+        if count > 1:
+            raise ValueError(f"video {name!r} comes twice; correct the annotation file")
+    for timeline in chosen:
+        where = f"video {timeline.name!r}"
+        if Path(timeline.name).name != timeline.name or not timeline.name.isprintable():
+            raise ValueError(f"{where} has an id that cannot name a file; correct the annotation file")
+        if timeline.duration_sec is None or not 0 < timeline.duration_sec < math.inf:
+            raise ValueError(f"{where} has no duration; add 'duration' to the annotation file")
+        if (config.fps or timeline.fps) is None:
+            raise ValueError(f"{where} has no frame rate; add 'fps' to the annotation file, or set data.fps")
+        if not np.isfinite(timeline.segments_sec).all():
+            raise ValueError(f"{where} has a segment that is not finite; correct the annotation file")
+        labels = timeline.labels[kind_of(config, timeline)]
+        if config.num_classes > 1 and not all(0 <= label < config.num_classes for label in labels):
+            raise ValueError(f"{where} has a label outside 0 to {config.num_classes - 1} (data.num_classes)")
+    return chosen
+
+
+def _write_texts(recipe: Recipe, twin: _Twin, timelines: list[Timeline], folder: Path, part: Path) -> None:
+    """Write into `part` the annotation file, the score file, twin.json and the marker that `folder` lacks."""
+    config, score_file = recipe.data, recipe.decode.score_file
+    if not (folder / inside(config.annotations)).exists():
+        write_json(part / inside(config.annotations), _annotations(config, twin, timelines))
+    if score_file and not (folder / inside(score_file)).exists():
+        write_json(part / inside(score_file), {"results": _scores(config, twin.seed, timelines)})
+    if not (folder / MARKER).exists():
+        write_text(part / SETTINGS, json.dumps(twin._asdict(), allow_nan=False))  # on one line: it is long
+        text = "The features here are generated (python -m afkit twin), in the published layout"
+        write_stamp(part, "twin")
+        write_text(part / MARKER, f"# A twin\n\n{text}.\nNumbers measured on them mean nothing.\n")
+
+
+def _annotations(config: DataConfig, twin: _Twin, timelines: list[Timeline]) -> dict[str, Any]:
+    """The content of the annotation file."""
+    database = {}
+    for timeline in timelines:
+        kind = kind_of(config, timeline)
+        names = twin.names.get(kind, {})
+        database[timeline.name] = {
+            "subset": timeline.subset.capitalize() if style_of(config).capitals else timeline.subset,
+            "duration": timeline.duration_sec,
+            "fps": timeline.fps,
+            "annotations": [
+                {"segment": segment, "label": names.get(str(label), f"{kind} {label}"), "label_id": label}
+                for segment, label in zip(timeline.segments_sec, timeline.labels[kind], strict=True)
+            ],
+        }
+    return {"version": f"twin, seed {twin.seed}, {twin.source}", "database": database}
+
+
+def _scores(config: DataConfig, seed: int, timelines: list[Timeline]) -> dict[str, list[float]]:
+    """Scores of an external classifier, one per class, for each video of the test subsets."""
+    subsets = {subset.lower() for subset in config.test_subsets}
+    results = {}
+    for timeline in timelines:
+        if timeline.subset not in subsets:
+            continue
+        rng = generator_of(seed, f"scores {timeline.name}")
+        scores = 0.02 * rng.random(config.num_classes if config.num_classes > 1 else EXTERNAL_CLASSES)
+        scores[timeline.labels[kind_of(config, timeline)]] = rng.uniform(0.4, 0.6)
+        if rng.random() < WRONG_SHARE:
+            scores[rng.integers(len(scores))] = 0.7
+        results[timeline.name] = scores.round(4).tolist()
+    return results

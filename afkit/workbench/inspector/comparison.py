@@ -1,0 +1,97 @@
+"""Several runs of the same videos above each other: what they have in common, and the page that shows them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from afkit.workbench.inspector.inspected import Inspected
+from afkit.workbench.inspector.page import TIOUS, write_page
+
+ACTION = ["video", "start_sec", "end_sec", "label"]
+
+
+def write_comparison(
+    path: str | Path,
+    runs: Sequence[Inspected],
+    tious: Sequence[float] = TIOUS,
+    tiou: float = 0.5,
+    min_score: float = 0.2,
+) -> None:
+    """Write one page of several runs, whole or not at all.
+
+    Args:
+        path, tious, tiou, min_score: as of `afkit.workbench.inspector.page.write_inspector`.
+        runs: two or more with the same ground truth.
+
+    Raises:
+        ValueError: as of `write_inspector` and `make_comparable`.
+    """
+    write_page(path, make_comparable(runs), tious, tiou, min_score)
+
+
+def make_comparable(runs: Sequence[Inspected]) -> list[Inspected]:
+    """The runs with the videos that all of them have, in the first one's order, and with the same classes.
+
+    Signal and video files are kept with the first run alone, as they are the same for all. Runs with equal titles
+    are numbered.
+
+    Args:
+        runs: two or more.
+
+    Returns:
+        as many; where videos are left out, the first one's remark says how many.
+
+    Raises:
+        ValueError: fewer than two runs, no video in common, or ground truth or class names that differ.
+    """
+    if len(runs) < 2:
+        raise ValueError(f"a comparison takes two or more runs, not {len(runs)}")
+    runs = _tell_apart(runs)
+    everywhere = set(runs[0].videos).intersection(*(run.videos for run in runs[1:]))
+    common = [video for video in runs[0].videos if video in everywhere]
+    if not common:
+        raise ValueError(f"{' and '.join(run.title for run in runs)} have no video in common")
+    left_out = len(set().union(*(run.videos for run in runs))) - len(common)
+    kept = [_restrict(run, common) for run in runs]
+    for other in kept[1:]:
+        _check_same_truth(kept[0], other)
+    names = {label: name for run in reversed(kept) for label, name in run.label_names.items()}
+    kept = [replace(run, label_names=names) for run in kept]
+    if left_out:
+        number = f"{left_out} video is" if left_out == 1 else f"{left_out} videos are"
+        sentence = f"{number} not in every run, and left out."
+        kept[0] = replace(kept[0], remark=f"{kept[0].remark} {sentence}".strip())
+    return [kept[0], *(replace(run, tracks=replace(run.tracks, signal=None, videos=None)) for run in kept[1:])]
+
+
+def _restrict(run: Inspected, videos: list[str]) -> Inspected:
+    gt, predictions = (table[table["video"].isin(videos)] for table in (run.gt, run.predictions))
+    known_sec = {video: run.known_duration_sec(video) for video in videos}
+    return replace(run, gt=gt, predictions=predictions, durations_sec=known_sec)
+
+
+def _tell_apart(runs: Sequence[Inspected]) -> list[Inspected]:
+    count, named = Counter(run.title for run in runs), []
+    seen: Counter[str] = Counter()
+    for run in runs:
+        seen[run.title] += 1
+        named.append(replace(run, title=f"{run.title} ({seen[run.title]})") if count[run.title] > 1 else run)
+    return named
+
+
+def _check_same_truth(first: Inspected, other: Inspected) -> None:
+    """Raise a ValueError that names the first video or label which differs."""
+    for label, name in first.label_names.items():
+        if other.label_names.get(label, name) != name:
+            both = f"'{name}' in {first.title} and '{other.label_names[label]}' in {other.title}"
+            raise ValueError(f"label {label} is {both}; compare runs of one data set")
+    tables = [run.gt[ACTION].sort_values(ACTION, ignore_index=True) for run in (first, other)]
+    if not tables[0].equals(tables[1]):
+        different = pd.concat(tables).drop_duplicates(keep=False)["video"]
+        where = f" in the video '{different.iloc[0]}'" if len(different) else ""
+        raise ValueError(
+            f"the ground truth of {first.title} and {other.title} differs{where}; compare runs of one data set"
+        )

@@ -1,0 +1,219 @@
+"""What lies below the lanes of the inspector: a class's score over time, the sensor's signal, and the video itself."""
+
+import base64
+import mimetypes
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from afkit.workbench.view.signals import signal_panels
+
+KINDS = ("curves", "signal", "media")
+WIDGET_POINTS, PAGE_POINTS = 2000, 500  # of a curve at most; a page holds those of all videos
+LEAST_SCORE = 0.01  # a class whose score stays below has no curve
+MAX_MEDIA_BYTES = 100 * 10**6  # of a video file that goes through the kernel
+SUFFIXES = (".mp4", ".webm", ".m4v", ".mov", ".ogv", ".mkv")  # what browsers may play
+
+Curves = Callable[[str], tuple[np.ndarray, np.ndarray]]  # video -> seconds (T,), scores (T, K)
+Track = tuple[dict[str, Any], list[bytes]]  # facts for JSON, and numbers; {"error": sentence} where there is none
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Where the tracks of a run come from; None for what it does not have.
+
+    Attributes:
+        curves: video -> seconds (T,) and scores (T, K), as of `analysis.score_curves`; K 1 stands for any class.
+        signal: video -> arguments of `afkit.workbench.view.signals.signal_panels` with the prefix `signal`, or {}.
+        videos: folder of video files that are named like the videos.
+    """
+
+    curves: Curves | None = None
+    signal: Callable[[str], dict[str, Any]] | None = None
+    videos: Path | None = None
+
+    def offered(self) -> dict[str, bool]:
+        """Which of KINDS there are."""
+        there = (self.curves, self.signal, self.videos)
+        return {kind: source is not None for kind, source in zip(KINDS, there, strict=True)}
+
+
+def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, most_points: int = WIDGET_POINTS) -> Track:
+    """One track of one video; what cannot be read (a ValueError or an OSError) becomes a sentence for the reader.
+
+    Args:
+        tracks: of the run; the kind is among those offered.
+        labels: (K,) label ids of the inspector's classes.
+        kind: one of KINDS; "media" gives the file's bytes.
+        video: its id.
+        most_points: of a curve.
+
+    Returns:
+        curves: labels (positions in `labels`; -1: any class), begin_sec, step_sec, points, and one uint8 array
+        (labels, points) in 255ths. signal: panels (label, names, begin_sec, step_sec, points), and for each a float32
+        array (channels, points). media: file, type, and its bytes.
+    """
+    try:
+        if kind == "curves" and tracks.curves is not None:
+            times_sec, scores = tracks.curves(video)
+            return pack_curves(times_sec, scores, labels, most_points)
+        if kind == "signal" and tracks.signal is not None:
+            return pack_signal(tracks.signal(video))
+        if kind == "media" and tracks.videos is not None:
+            return _read_media(tracks.videos, video)
+        raise ValueError(f"this run has no {kind}")
+    except (ValueError, OSError) as error:
+        return {"error": _sentence(error)}, []
+
+
+def pack_curves(times_sec: np.ndarray, scores: np.ndarray, labels: np.ndarray, most_points: int) -> Track:
+    """Curves as `read_track` gives them, of the classes that reach LEAST_SCORE somewhere.
+
+    Args:
+        times_sec: (T,) seconds, evenly spaced.
+        scores: (T, K) in [0, 1], a column for each label id; (T, 1) for any class.
+        labels: label ids of the inspector's classes.
+        most_points: as of `thin_curves`.
+    """
+    begin_sec, step_sec, thin = thin_curves(times_sec, scores, most_points)
+    known = np.flatnonzero((labels >= 0) & (labels < scores.shape[1]))  # positions
+    columns = thin[:, labels[known]] if scores.shape[1] > 1 else thin
+    positions = known if scores.shape[1] > 1 else np.array([-1])
+    high = columns.max(axis=0) >= LEAST_SCORE
+    values = np.rint(255 * columns[:, high].clip(0, 1)).astype(np.uint8)
+    facts = {"labels": positions[high].tolist(), "begin_sec": begin_sec, "step_sec": step_sec, "points": len(thin)}
+    return facts, [np.ascontiguousarray(values.T).tobytes()]
+
+
+def thin_curves(times_sec: np.ndarray, scores: np.ndarray, most_points: int) -> tuple[float, float, np.ndarray]:
+    """Curves with fewer points: the maximum of each bin of equal length, so that no peak is lost.
+
+    Args:
+        times_sec: (T,) in equal steps.
+        scores: (T, K).
+        most_points: of the result.
+
+    Returns:
+        seconds of the first point, seconds between two, and (P, K) scores, P <= most_points. A point lies in the
+        middle of its bin.
+
+    Examples:
+        >>> thin_curves(np.arange(4.0), np.array([[0.1], [0.9], [0.2], [0.3]]), most_points=2)
+        (0.5, 2.0, array([[0.9],
+               [0.3]]))
+    """
+    size = -(-len(scores) // most_points)  # steps per bin
+    padded = np.pad(scores, ((0, -len(scores) % size), (0, 0)), mode="edge")
+    step_sec = float(times_sec[1] - times_sec[0]) if len(times_sec) > 1 else 1.0
+    begin_sec = float(times_sec[0]) + step_sec * (size - 1) / 2
+    return begin_sec, size * step_sec, padded.reshape(-1, size, scores.shape[1]).max(axis=1)
+
+
+def pack_signal(arguments: dict[str, Any]) -> Track:
+    """The panels of a signal as `read_track` gives them; a ValueError where there is none."""
+    if not arguments:
+        raise ValueError("there is no sensor signal of this video")
+    names = ("signal", "signal_rate_hz", "signal_names", "signal_groups")
+    panels, data = [], []
+    for label, times_sec, values, channels in signal_panels(*(arguments[name] for name in names)):
+        step_sec = float(times_sec[1] - times_sec[0]) if len(times_sec) > 1 else 1.0
+        facts = {"begin_sec": float(times_sec[0]), "step_sec": step_sec, "points": len(times_sec)}
+        panels.append({"label": label, "names": channels} | facts)
+        data.append(np.ascontiguousarray(values.T, "<f4").tobytes())
+    return {"panels": panels}, data
+
+
+def find_media(folder: Path, video: str) -> Path:
+    """The video file of a video, by its name.
+
+    Raises:
+        ValueError: there is none in the folder.
+    """
+    files = [folder / f"{video}{suffix}" for small in SUFFIXES for suffix in (small, small.upper())]
+    found = None
+    with suppress(OSError):  # a name that is too long for a file
+        found = next((path for path in files if path.parent == folder and path.is_file()), None)
+    if found is None:
+        endings = ", ".join(suffix[1:] for suffix in SUFFIXES)
+        raise ValueError(f"the folder '{folder.name}' has no file of the video '{video}' ({endings})")
+    return found
+
+
+def _read_media(folder: Path, video: str) -> Track:
+    path = find_media(folder, video)
+    if path.stat().st_size > MAX_MEDIA_BYTES:
+        raise ValueError(
+            f"'{path.name}' has more than {MAX_MEDIA_BYTES // 10**6} MB, too many to be sent by the kernel; "
+            "the page of `afkit view --videos` plays it"
+        )
+    return {"file": path.name, "type": mimetypes.guess_type(path.name)[0] or ""}, [path.read_bytes()]
+
+
+def link_media(folder: Path, video: str, page_dir: Path) -> Track:
+    """As the kind "media" of `read_track`, with the file's address relative to a page (`url`) in place of its bytes.
+
+    Args:
+        folder: of the media files.
+        video: id; its file has this name.
+        page_dir: folder of the page.
+    """
+    try:
+        path = find_media(folder, video)
+    except ValueError as error:
+        return {"error": _sentence(error)}, []
+    below = path.parent.resolve().relative_to(page_dir.resolve()) / path.name
+    return {"file": path.name, "url": quote(below.as_posix())}, []
+
+
+def embed_tracks(tracks: Tracks, labels: np.ndarray, video: str, page_dir: Path) -> dict[str, Any]:
+    """All tracks of one video for a page: kind -> facts, with the numbers as base64 in `data`.
+
+    Args:
+        tracks: of the run.
+        labels: (K,) label ids of the inspector's classes.
+        video: its id.
+        page_dir: folder of the page.
+    """
+    found = {}
+    for kind in (kind for kind, there in tracks.offered().items() if there):
+        if kind == "media" and tracks.videos is not None:
+            facts, data = link_media(tracks.videos, video, page_dir)
+        else:
+            facts, data = read_track(tracks, labels, kind, video, PAGE_POINTS)
+        found[kind] = facts | {"data": [base64.b64encode(part).decode() for part in data]}
+    return found
+
+
+def check_media_folder(tracks: Tracks, page_dir: Path) -> None:
+    """Raise a ValueError where a page may not show the videos: it plays files of its own folder alone."""
+    if tracks.videos is not None and not tracks.videos.resolve().is_relative_to(page_dir.resolve()):
+        raise ValueError(
+            f"a page plays videos from its own folder and those below it, and '{tracks.videos}' is neither; "
+            "write the page beside the videos (--html)"
+        )
+
+
+def answer_questions(widget: Any, answer: Callable[[dict[str, Any]], Track]) -> None:
+    """Answer what the widget's script asks (`kernelQuestions` in static/sources.js) by messages.
+
+    Args:
+        widget: with `on_msg` and `send`, as all of ipywidgets have.
+        answer: a question -> facts and numbers.
+    """
+
+    def on_message(_: Any, content: dict[str, Any], buffers: Any) -> None:
+        if "question" in content:
+            facts, data = answer(content["question"])
+            widget.send(facts | {"answer": content["id"]}, data)
+
+    widget.on_msg(on_message)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,1 @@
+"""Recordings of one's own: annotations of other tools, signals of sensors, corrected segments."""

@@ -1,0 +1,269 @@
+"""One reader for each format of annotations: what stands in a file, as a table of cells, with nothing decided."""
+
+import csv
+import html
+import io
+import itertools
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from afkit.config import nearest
+from afkit.opening import read_bytes
+from afkit.workbench.own_data.import_elan import SCORE, check_width, places, read_elan, scores_left, text_frame, way_of
+from afkit.workbench.own_data.import_json import pair, read_json_table
+from afkit.workbench.own_data.import_names import listed
+from afkit.workbench.own_data.import_rows import Change, Table, is_empty, is_time, read_text
+
+_OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",))  # the first that is there
+_CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
+_THUMOS = re.compile(r"(video_(validation|test)_\d+)\s+(\S+)\s+(\S+)\s*")
+_ELSEWHERE = (  # endings, what the content begins with, what it is, and the step before an import
+    (
+        r"\.eaf$",
+        r"<\?xml.*<ANNOTATION_DOCUMENT",
+        "a document of ELAN; export it as tab-delimited text (with begin and end time, and the file name where it is "
+        "several), and use --format elan",
+    ),
+    (r"\.textgrid$", r".*ooTextFile", "a TextGrid of Praat; save its tiers as a table with start, end and label"),
+    (r"\.(xlsx?|ods)$", r"PK\x03\x04", "a spreadsheet; save the sheet as CSV"),
+    (r"\.(mat|pkl|pickle|pt|np[yz])$", r"\x93NUMPY", "an array file; write a table with start, end and label of it"),
+)
+
+
+def read_source(source: Path, form: str) -> list[Table]:
+    """Read a file, or a folder with a file per recording.
+
+    Args:
+        source: the file or folder.
+        form: one of `FORMS`, or "" to tell by ending and content.
+
+    Returns:
+        What stands in each file.
+
+    Raises:
+        ValueError: a missing or unreadable file, an unknown format, or a row that is none; the message names file, row
+            and what was seen.
+    """
+    if form and form not in FORMS:
+        raise ValueError(f"there is no format '{form}'; {nearest(form, list(FORMS))}")
+    if not source.exists():
+        raise ValueError(f"{source} does not exist; name the file or folder of the annotations")
+    if source.is_file():
+        return [FORMS[form or _form_of(source)](source)]
+    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
+    groups = [endings for endings in _OF_FOLDER if form not in ("srt", "vtt", "json") or endings[0] == f".{form}"]
+    chosen = next((c for g in groups if (c := [path for path in files if path.suffix.lower() in g])), [])
+    if not chosen:
+        there = sorted({path.suffix or path.name for path in files}) or ["nothing"]
+        wanted = ", ".join(ending for group in groups for ending in group)
+        raise ValueError(
+            f"{source} has no file that ends in {wanted}, but {listed(there)}; name the folder of the files"
+        )
+    tables = [FORMS[form or _form_of(path)](path) for path in chosen]
+    left = [Change(str(path), "left out: not the ending of the others") for path in files if path not in chosen]
+    return [tables[0]._replace(changes=(*left, *tables[0].changes)), *tables[1:]]
+
+
+def _form_of(path: Path) -> str:
+    """The format by ending and content."""
+    ending = path.suffix.lower()
+    if ending in (".json", ".srt", ".vtt"):
+        return ending[1:]
+    try:
+        text = read_bytes(path)[:4096].decode("utf-8-sig", errors="ignore").strip()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    for endings, content, what in _ELSEWHERE:
+        if re.search(endings, path.name, re.I) or re.match(content, text[:400], re.S):
+            raise ValueError(f"{path}: its ending does not tell the format; it looks like {what}")
+    lines = [line for line in text.splitlines() if line.strip()]
+    looks = "json" if text[:1] in ("{", "[") else "vtt" if text.startswith("WEBVTT") else ""
+    looks = looks or ("srt" if any(_CUE.match(line) and "\t" not in line for line in lines) else _form_of_lines(lines))
+    if ending in (".csv", ".tsv", ".tab") and looks not in ("json", "vtt", "srt"):
+        return "csv"
+    if ending == ".txt" and looks not in ("json", "vtt", "srt"):
+        return looks
+    hint = f"; it looks like {looks}, so try --format {looks}" if lines else "; it is empty"
+    raise ValueError(f"{path}: its ending does not tell the format{hint} (there are {', '.join(FORMS)})")
+
+
+def _form_of_lines(lines: list[str]) -> str:
+    cells = [cell.strip() for cell in lines[0].split("\t")] if lines else []
+    if not any(is_time(cell) for line in lines[:1] for cell in re.split(r"[\t;,\s]+", line)) and len(lines) > 1:
+        return "csv"  # a row of names
+    ways = [way_of(cell) for cell in cells]
+    timed = [way for way in ways[1:] if way]
+    of_elan = len(cells) > 3 and len(timed) > 1 and not (ways[0] == timed[0] and ways[1] == timed[0])
+    return "elan" if of_elan else "text"
+
+
+def read_csv_table(path: Path) -> Table:
+    """A table; its first row names the columns, in whatever language, unless a time stands in it.
+
+    Args:
+        path: CSV, TSV or the like; separated by comma, semicolon, tab, or blanks.
+
+    Raises:
+        ValueError: unreadable, or a row that is none; the message names file and row.
+    """
+    text = read_text(path)
+    first = re.match(r"sep=(.)\r?\n", text)  # Excel writes it
+    skipped = 1 if first else 0
+    body = text[first.end() :] if first else text
+    header = next((line for line in body.splitlines() if line.strip() and not line.startswith("#")), "")
+    separator = first[1] if first else max(",;\t", key=header.count)
+    if separator not in header and len(header.split()) > 2 and not first:
+        separator = " "
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=separator == " ")
+    rows, where = [], []
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+                rows.append(cells)
+                where.append(f"{path}, row {reader.line_num + skipped}")
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, row {reader.line_num + skipped} is no row of a table ({error}); correct it"
+        ) from None
+    named = bool(rows) and not any(is_time(cell) or pair(cell) for cell in rows[0])
+    names = rows.pop(0) if named else places(len(rows[0]) if rows else 0)
+    where = where[len(where) - len(rows) :]
+    for place, cells in zip(where, rows, strict=True):
+        while len(cells) > len(names) and not cells[-1].strip():
+            cells.pop()
+        check_width(place, cells, names, separator)
+    table = Table(path, "csv", text_frame(rows, names), where, [path.stem] * len(rows), named)
+    return _unpacked(table)
+
+
+def _unpacked(table: Table) -> Table:
+    """A row for each action where a cell holds several, "label start end;label start end", as Charades has them."""
+    one = r"\s*[^\s;]+ [\d.]+ [\d.]+\s*"
+    for column in table.cells:
+        cells = [cell for cell in table.cells[column] if not is_empty(cell)]
+        if not cells or not all(re.fullmatch(f"{one}(;{one})*;?", cell) for cell in cells):
+            continue
+        parts = table.cells[column].map(
+            lambda cell: [part.split() for part in cell.split(";") if len(part.split()) == 3]
+        )
+        rest = table.cells.drop(columns=[column, *({"label", "start", "end"} & set(table.cells))])
+        rest = rest.rename(columns={name: "video" for name in rest if name.strip().lower() == "id"})
+        rest = rest.assign(packed=parts, where=table.where).explode("packed", ignore_index=True)
+        actions = [part if isinstance(part, list) else ["", "", ""] for part in rest["packed"]]
+        made = pd.DataFrame(actions, columns=["label", "start", "end"], dtype=object)
+        cells = pd.concat([rest.drop(columns=["packed", "where"]), made], axis=1)
+        return table._replace(cells=cells, where=list(rest["where"]), videos=[table.path.stem] * len(cells))
+    return table
+
+
+def _read_lines(path: Path) -> Table:
+    """Lines "start end label" or "label start end", one recording per file; or a class per file, as THUMOS14 has it."""
+    lines = [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+    lines = [(where, line) for where, line in lines if not line.startswith("\\")]  # Audacity's frequencies
+    thumos = [_THUMOS.fullmatch(line.strip()) for _, line in lines]
+    if lines and all(thumos):
+        label = re.sub(r"_(val|validation|test)$", "", path.stem)
+        rows = [[m[1], m[3], m[4], label, m[2]] for m in thumos if m]
+        names = ["video", "start", "end", "label", "subset"]
+        return Table(path, "text", text_frame(rows, names), [w for w, _ in lines], [path.stem] * len(rows))
+    rows = []
+    for where, line in lines:
+        cells = _line_cells(line)
+        if not cells or (rows and len(cells) != len(rows[0])):
+            raise ValueError(f"{where}: expected start, end and label, found {line[:80]!r}; correct it")
+        rows.append(cells)
+    frame = text_frame(rows, places(len(rows[0]) if rows else 0))
+    return Table(path, "text", frame, [where for where, _ in lines], [path.stem] * len(rows), named=False)
+
+
+def _line_cells(line: str) -> list[str]:
+    """The cells of a line in which two times stand side by side; [] where there are none."""
+    for separator in ("\t", ";", None, ","):
+        parts = [part.strip() for part in (line.strip(" ").split(separator))]
+        times = [is_time(part) for part in parts]
+        if len(parts) < 3 or (separator == "," and sum(times) > 3):  # decimal commas and commas between cells
+            continue
+        if separator in ("\t", ";") and sum(times) > 1:
+            return parts
+        if times[0] and times[1]:
+            return [part.strip() for part in line.strip(" ").split(separator, 2)]
+        if times[-1] and times[-2]:
+            return [part.strip() for part in line.strip(" ").rsplit(separator, 2)]
+    return []
+
+
+def _read_audacity(path: Path) -> Table:
+    lines = [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+    lines = [(where, line) for where, line in lines if not line.startswith("\\")]  # its frequencies
+    rows = [[*line.split("\t", 2), ""][:3] for _, line in lines]
+    for (where, line), cells in zip(lines, rows, strict=True):
+        if not (is_time(cells[0]) and is_time(cells[1])):
+            raise ValueError(f"{where}: expected start, end and label with tabs, found {line[:80]!r}; correct it")
+    frame = text_frame(rows, ["start", "end", "label"])
+    return Table(path, "audacity", frame, [where for where, _ in lines], [path.stem] * len(rows))
+
+
+def _read_subtitles(path: Path) -> Table:
+    """SubRip and WebVTT: a row for each cue, whose text is the label."""
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    is_vtt = bool(lines) and lines[0].startswith("WEBVTT")
+    rows, where, scored = [], [], 0
+    for place, (cue, text) in _cues(lines).items():
+        label = " ".join(re.sub(r"</?(?:[ibuvc]|font)\b[^>]*>", "", text).split())
+        scored += SCORE.search(label) is not None
+        name = SCORE.sub("", label)
+        if is_vtt:
+            name = html.unescape(name)
+        elif name != label:
+            name = name.translate(str.maketrans("\u2039\u203a", "<>"))  # as `predict` writes them
+        rows.append([cue[1], cue[2], name])
+        where.append(f"{path}, row {place + 1}")
+    if not rows and any(lines) and not is_vtt:
+        raise ValueError(f"{path} has no line with '-->', which begins a subtitle; name the format with --format")
+    table = Table(
+        path, "vtt" if is_vtt else "srt", text_frame(rows, ["start", "end", "label"]), where, [path.stem] * len(rows)
+    )
+    return table._replace(changes=scores_left(path, scored))
+
+
+def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:
+    """{line: times and text} of each cue; its times stand after a blank line, or a number or name after that."""
+    starts = {}
+    for place, line in enumerate(lines):
+        cue = _CUE.match(line)
+        number = place > 0 and (lines[place - 1].isdecimal() or place == 1 or not lines[place - 2])
+        if cue and (place == 0 or not lines[place - 1] or number):
+            starts[place] = cue
+    cues = {}
+    for place, cue in starts.items():
+        block = itertools.takewhile(lambda i: lines[i] and i not in starts, range(place + 1, len(lines)))
+        texts = [lines[i] for i in block if not (lines[i].isdecimal() and i + 1 in starts)]
+        cues[place] = cue, " ".join(texts)
+    return cues
+
+
+def _read_steps(path: Path) -> Table:
+    """A label per time step, in a table or one a line."""
+    if path.suffix.lower() in (".csv", ".tsv", ".tab"):
+        return read_csv_table(path)._replace(form="steps")
+    lines = read_text(path).splitlines()
+    counted = [re.fullmatch(r"(\d+)[\s,;]+\S.*", line) for line in lines]
+    if len(lines) > 2 and all(counted) and len({match[1] for match in counted if match}) == len(lines):
+        raise ValueError(f"{path}: its lines hold a number and a label ({lines[0][:40]!r}); save it as .csv with names")
+    where = [f"{path}, row {number}" for number in range(1, len(lines) + 1)]
+    return Table(path, "steps", text_frame([[line] for line in lines], ["label"]), where, [path.stem] * len(lines))
+
+
+FORMS: dict[str, Callable[[Path], Table]] = {
+    "csv": read_csv_table,
+    "json": read_json_table,
+    "elan": read_elan,
+    "audacity": _read_audacity,
+    "text": _read_lines,
+    "steps": _read_steps,
+    "srt": _read_subtitles,
+    "vtt": _read_subtitles,
+}

@@ -1,0 +1,202 @@
+"""What files say about recordings: their names, durations, frame rates, subsets and groups."""
+
+import reprlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from afkit.data.annotations import check_name
+from afkit.workbench.own_data.import_choices import Chosen
+from afkit.workbench.own_data.import_columns import ORDER, Columns
+from afkit.workbench.own_data.import_formats import read_csv_table
+from afkit.workbench.own_data.import_names import UNITS, read_name, unit_of
+from afkit.workbench.own_data.import_rows import CLOCK, MEDIA, Change, Recording, Table, base_name, is_empty, positive
+
+ABOUT = ("subset", "group", "duration", "fps")
+
+
+def read_recordings(path: str | Path, columns: Mapping[str, str]) -> tuple[dict[str, Recording], set[str]]:
+    """The recordings that a table lists, and the fields that were mapped to columns of it; nothing for "".
+
+    Args:
+        path: of the table, with a row for each recording.
+        columns: {field: column}; what the table lacks is looked for by its usual names.
+
+    Raises:
+        ValueError: no column for the recording, or a row that contradicts another.
+    """
+    if not str(path):
+        return {}, set()
+    if not Path(path).is_file():
+        raise ValueError(f"{path} is no file; name the table of the recordings")
+    table = read_csv_table(Path(path))
+    chooser = Columns(table, {field: name for field, name in columns.items() if field in ("video", *ABOUT)})
+    if not (chooser.mapped.keys() | chooser.named.keys()) & {"video"}:
+        raise chooser.missing("video")
+    videos = chooser.video()
+    names = short_names(videos)
+    known: dict[str, Recording] = {}
+    for where, video, cells in zip(table.where, videos, table.cells.to_dict("records"), strict=True):
+        if not is_empty(video):
+            remember(known, names[video], where, _facts(cells, chooser.mapped))
+    return known, chooser.asked
+
+
+def recordings_of(
+    tables: Iterable[Table], chosen: list[Chosen], columns: Mapping[str, str]
+) -> tuple[list[Chosen], dict[str, Recording], list[Change]]:
+    """The rows with the recordings' names as feature files have them, what is said of each, and what was changed.
+
+    Args:
+        tables: as read.
+        chosen: rows of each, or of several together.
+        columns: {field: column}.
+
+    Raises:
+        ValueError: a name that cannot be one, or two rows that contradict each other.
+    """
+    tables = list(tables)
+    said = {video: about for table in tables for video, about in table.recordings.items()}
+    rows_say = any("video" in one.used for one in chosen)
+    said = {video: about for video, about in said.items() if about[1] or not rows_say}
+    if len(tables) > 1:  # of a folder; in an empty file nothing is labelled
+        said |= {table.path.stem: (str(table.path), {}) for table in tables if not table.where}
+    every = [*said, *(video for one in chosen for video in one.rows["video"])]
+    names = short_names(every)
+    known: dict[str, Recording] = {}
+    for video, (where, values) in said.items():
+        remember(known, names[video], where, _facts(values, columns))
+    done = []
+    for one in chosen:
+        rows = one.rows.assign(video=one.rows["video"].map(names))
+        done.append(one._replace(rows=rows))
+        fields = [field for field in ABOUT if rows[field].notna().any()]
+        if not fields:
+            for video, where in rows.drop_duplicates("video")[["video", "where"]].itertuples(index=False):
+                known.setdefault(video, Recording(where=where))
+            continue
+        distinct = rows.astype({field: str for field in fields}).drop_duplicates(["video", *fields]).index
+        for row in rows.loc[distinct].to_dict("records"):
+            remember(known, row["video"], row["where"], {field: row[field] for field in fields})
+    for video, recording in known.items():
+        check_name(Path(recording.where), video)
+    short = [(video, name) for video, name in names.items() if str(video).strip() != name]
+    where = known[short[0][1]].where if short else ""
+    what = (
+        f"{len(short)} names of files lost folder and ending, as '{short[0][0]}', now '{short[0][1]}'" if short else ""
+    )
+    return done, known, [Change(where, what)] if short else []
+
+
+def short_names(videos: Iterable[Any]) -> dict[Any, str]:
+    """{name in the file: name of the recording}, without ending and folder of a film, as long as they stay distinct.
+
+    Examples:
+        >>> short_names(["C:/films/one.mp4", "two"]), short_names(["1/a.mp4", "2/a.mp4"])
+        ({'C:/films/one.mp4': 'one', 'two': 'two'}, {'1/a.mp4': '1/a', '2/a.mp4': '2/a'})
+    """
+    raw = {video: str(video).strip() for video in videos}
+    for shorten in (base_name, lambda name: MEDIA.sub("", name)):
+        names = {video: shorten(name) for video, name in raw.items()}
+        if len(set(names.values())) == len(set(raw.values())):
+            return names
+    return raw
+
+
+def _facts(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """{field of `ABOUT`: value} from cells or keys by their names; a duration in seconds."""
+    facts: dict[str, Any] = {}
+    lengths: list[tuple[int, Any, str]] = []
+    wanted = {name.strip().casefold(): field for field, name in columns.items() if field in ABOUT}
+    for key, value in values.items():
+        if is_empty(value):
+            continue
+        meaning = read_name(key)
+        field = wanted.get(key.strip().casefold()) or (meaning.field if meaning else None)
+        if field in ("duration", "span") or (field == "" and meaning is not None and meaning.unit in UNITS):
+            unit = unit_of(key)
+            lengths.append((-1 if key.strip().casefold() in wanted else ORDER.index(unit), value, unit))
+        elif field in ABOUT and (field != "group" or key.strip().casefold() in wanted):
+            facts.setdefault(field, value)
+    for _, value, unit in sorted(lengths, key=lambda length: length[0])[:1]:
+        facts["duration"] = _duration(value, unit, facts.get("fps"))
+    return facts
+
+
+def _duration(value: Any, unit: str, fps: Any) -> Any:
+    """Seconds where they can be told; otherwise the value, or None for frames without a rate."""
+    if (
+        isinstance(value, list | dict)
+        or (isinstance(value, str) and CLOCK.fullmatch(value))
+        or UNITS.get(unit, 1.0) == 1
+    ):
+        return value
+    where = f"a duration in {unit}"
+    if UNITS[unit]:
+        return positive(value, where, "duration") * UNITS[unit]
+    return positive(value, where, "duration") / positive(fps, where, "fps") if not is_empty(fps) else None
+
+
+def remember(known: dict[str, Recording], video: str, where: str, values: Mapping[str, Any]) -> None:
+    """Add what a row says about its recording; two rows must not contradict each other.
+
+    Args:
+        known: of the recordings so far; changed.
+        video: id of the recording.
+        where: file and row, for the message.
+        values: field of `Recording` -> what the row says.
+
+    Raises:
+        ValueError: two rows contradict each other.
+    """
+    before = known.get(video, Recording(where=where))
+    new: dict[str, Any] = {}
+    for field, value in values.items():
+        if is_empty(value):
+            continue
+        if not isinstance(value, str | int | float):
+            raise ValueError(f"{where}: '{field}' must be a text or a number, not {reprlib.repr(value)}; correct it")
+        value = positive(value, where, field) if field in ("duration", "fps") else str(value).strip()
+        if getattr(before, field) not in ("", None, value):
+            raise ValueError(
+                f"{where}: recording '{video}' has {field} '{value}' here and '{getattr(before, field)}' before; "
+                "correct one"
+            )
+        new[field] = value
+    known[video] = before.but(**new)
+
+
+def merge(own: Mapping[str, Recording], listed: Mapping[str, Recording]) -> dict[str, Recording]:
+    """What labels and table say about the recordings; the table wins.
+
+    Args:
+        own: by the files of the labels.
+        listed: by the table of recordings; {} where there is none.
+    """
+    merged = {video: recording for video, recording in own.items() if not listed or video in listed}
+    for video, recording in listed.items():
+        kept = {field: value for field, value in recording.model_dump().items() if value not in ("", None)}
+        merged[video] = merged.get(video, recording).but(**kept)
+    return merged
+
+
+def lasting(rows: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Recording]:
+    """The recordings with the durations that a column `length` beside the labels tells, where it is not the segments'.
+
+    Args:
+        rows: with start and end in seconds, and span: the number in that column, NaN where there is none.
+        known: so far.
+    """
+    use = rows[rows["span"].notna() & rows["end"].notna()]
+    if not len(use) or (abs(use["end"] - use["start"] - use["span"]) < 0.02 * use["span"]).mean() > 0.5:
+        return dict(known)
+    by_video = use.groupby("video").agg(least=("span", "min"), most=("span", "max"), last=("end", "max"))
+    if not ((by_video["least"] == by_video["most"]) & (by_video["last"] <= 1.1 * by_video["most"])).mean() > 0.9:
+        return dict(known)
+    spans = by_video["most"][by_video["least"] == by_video["most"]].to_dict()
+    return {
+        video: recording.but(duration=spans[video]) if video in spans and recording.duration is None else recording
+        for video, recording in known.items()
+    }

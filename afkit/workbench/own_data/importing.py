@@ -1,0 +1,212 @@
+"""Annotations of other tools become the project's annotation file: `python -m afkit import`."""
+
+import reprlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from afkit.files import write_json
+from afkit.workbench.own_data.import_checks import check_recordings, check_rows
+from afkit.workbench.own_data.import_choices import choose
+from afkit.workbench.own_data.import_columns import Columns, check_columns
+from afkit.workbench.own_data.import_formats import read_source
+from afkit.workbench.own_data.import_json import TIER
+from afkit.workbench.own_data.import_names import UNITS, listed
+from afkit.workbench.own_data.import_problems import KINDS, Problem, raise_problems
+from afkit.workbench.own_data.import_recordings import lasting, merge, read_recordings, recordings_of
+from afkit.workbench.own_data.import_report import ImportReport, make_report
+from afkit.workbench.own_data.import_rows import Change, Recording, Row, Table
+from afkit.workbench.own_data.import_split import draw_split, label_ids
+from afkit.workbench.own_data.import_times import in_seconds
+
+
+def import_annotations(
+    source: str | Path,
+    target: str | Path,
+    *,
+    form: str = "",
+    columns: Mapping[str, str] | None = None,
+    unit: Literal["", "seconds", "milliseconds", "microseconds", "nanoseconds", "minutes", "frames", "samples"] = "",
+    rate: float | None = None,
+    tiers: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    background: Collection[str] = (),
+    recordings: str | Path = "",
+    test_share: float = 0.3,
+    seed: int = 0,
+    fix: bool | Collection[str] = False,
+    allow_overlaps: bool = False,
+) -> ImportReport:
+    """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
+
+    Args:
+        source: the file, or a folder with a file per recording, named as the recording.
+        target: the annotation file to write; it must not exist.
+        form: csv, json, elan, audacity, text (lines "start end label"), srt, vtt or steps (a label per time step); ""
+            to tell by the file's ending and content.
+        columns: {field: column or key}, where names do not tell it, and always for group (say, person); the fields are
+            those of `import_names.FIELDS`. Columns without names are called 1, 2, ...; `file` is the name of the file.
+        unit: of the times, where names of columns do not say it; "" to tell it by what else the files say, or to ask.
+            Times like 1:02:03.5 are always seconds. Steps are samples.
+        rate: frames or samples per second of the labels. It is not written as the frame rate of the features.
+        tiers: of ELAN, or lists of JSON, to take; ("all",) for all of several.
+        labels: all labels in the order of their ids; () for the source's ids, or sorted labels.
+        background: labels that mean that nothing happens.
+        recordings: a table of all recordings: video, and perhaps duration (seconds), fps, subset, group.
+        test_share: of the recordings for the test subset, where no subset is given; of the groups, where there are
+            any, so that none is in both subsets.
+        seed: of that draw.
+        fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
+            `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
+        allow_overlaps: accept overlaps and repetitions of the same label.
+
+    Returns:
+        the report; the file is ordered by recording and time.
+
+    Raises:
+        ValueError: a wrong argument or file, a question about what the file does not tell, or the list of what is
+            wrong, by file and row; nothing is written then.
+    """
+    source, target, columns = Path(source), Path(target), columns or {}
+    kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
+    _check_arguments(target, unit, rate, test_share, kinds)
+    check_columns(columns, form)
+    tables = read_source(source, form)
+    expected, used = read_recordings(recordings, columns)
+    joined = _joined(tables)
+    _check_mapped(columns, joined, used)
+    chosen = [choose(table, columns, unit, tiers) for table in joined]
+    chosen, known, renamed = recordings_of(tables, chosen, columns)
+    known = merge(known, expected)
+    frame, told = in_seconds(source, chosen, known, unit, rate)
+    known = lasting(frame, _ended(frame, known))
+    problems: list[Problem] = []
+    rows, idle = _without_background(_rows(source, tables, frame, problems), background)
+    rows = check_rows(rows, known, expected, rate, allow_overlaps, labels, problems)
+    known = check_recordings(rows, known, {row.video for row in idle}, problems)
+    names, order_change = label_ids(rows, labels, problems)
+    split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
+    raise_problems(source, problems, kinds, rows, len(frame))
+    write_json(target, {"database": _database(rows, known, split, names)})
+    changes = [change for table in tables for change in table.changes] + renamed
+    told = list(dict.fromkeys([*(text for one in chosen for text in one.told), *told]))
+    changes += _changes(idle, problems) + [
+        Change(str(source), text) for text in (*told, order_change, split_change) if text
+    ]
+    return make_report(target, rows, split, names, changes, known)
+
+
+def _check_arguments(target: Path, unit: str, rate: float | None, test_share: float, kinds: Collection[str]) -> None:
+    if target.exists():
+        raise ValueError(f"{target} exists; remove it, or name another file")
+    if unit and unit not in UNITS:
+        raise ValueError(f"the unit is '{unit}'; choose from: {', '.join(UNITS)}")
+    if rate is not None and not 0 < rate < float("inf"):
+        raise ValueError(f"the rate is {rate}; give the frames or samples per second")
+    if not 0 < test_share < 1:
+        raise ValueError(f"the test share is {test_share}; give a number between 0 and 1")
+    unknown = sorted(set(kinds) - {"", *KINDS})
+    if unknown:
+        raise ValueError(f"--fix knows no kind '{unknown[0]}'; choose from: {', '.join(KINDS)}")
+
+
+def _joined(tables: Sequence[Table]) -> list[Table]:
+    """Tables with the same columns as one, since what one file does not tell, another may."""
+    groups: defaultdict[tuple, list[Table]] = defaultdict(list)
+    for table in tables:
+        groups[table.form, table.named, *map(str, table.cells)].append(table)
+    return [
+        same[0]._replace(
+            cells=pd.concat([table.cells for table in same], ignore_index=True),
+            where=[where for table in same for where in table.where],
+            videos=[video for table in same for video in table.videos],
+        )
+        for same in groups.values()
+    ]
+
+
+def _check_mapped(columns: Mapping[str, str], tables: Sequence[Table], in_table: Collection[str]) -> None:
+    """Refuse a mapping to a column that neither the files of the labels nor the table of recordings has."""
+    found = set(in_table).union(*(Columns(table, columns).mapped for table in tables))
+    there = sorted({str(name) for table in tables for name in table.cells if name != TIER})
+    for field, column in columns.items():
+        if there and field not in found:
+            seen = f"no file has a column '{column}' for '{field}'; its columns are {listed(there)}"
+            raise ValueError(f"{seen}; correct the name")
+
+
+def _ended(frame: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Recording]:
+    """The duration of each recording where every step has a label; one that is known already stays."""
+    if "step" not in frame:
+        return dict(known)
+    ends = frame.groupby("video")["end"].max()
+    return {video: one.but(duration=one.duration or ends.get(video)) for video, one in known.items()}
+
+
+def _rows(source: Path, tables: Sequence[Table], frame: pd.DataFrame, problems: list[Problem]) -> list[Row]:
+    """The rows of the table, each checked."""
+    rows = []
+    for cells in frame.to_dict("records"):
+        if not isinstance(cells["label"], str):
+            raise ValueError(f"{cells['where']}: the label is no text, but {reprlib.repr(cells['label'])}; correct it")
+        if cells["mixed"]:
+            what = f"mixed units, {cells['start']:g} to {cells['end']:g} s are no whole frames or samples"
+            problems.append(Problem(cells["where"], what, ""))
+        fields = {name: cells[name] for name in ("video", "start", "end", "label", "where", "whole")}
+        rows.append(Row(**fields, label_id=_as_id(cells["label_id"])))
+    if not rows:
+        seen = "; ".join(f"{table.path.name} has {_seen(table)}" for table in tables[:3])
+        raise ValueError(f"{source} holds no annotation: {seen}; name the file or folder that does")
+    return rows
+
+
+def _seen(table: Table) -> str:
+    """What a table without rows has."""
+    if len(table.cells.columns):
+        return f"the columns {listed(table.cells)} and {len(table.cells) or 'no'} rows"
+    keys = list(dict.fromkeys(key for _, values in table.recordings.values() for key in values))
+    keys_of = f", which say {listed(keys)}" if keys else ""
+    return f"{len(table.recordings)} recordings{keys_of}" if table.recordings else "no row"
+
+
+def _as_id(cell: object) -> int | None:
+    """A label id, as a number or a text."""
+    if type(cell) is str and cell.strip().lstrip("-").isdecimal() and len(cell) < 10:
+        return int(cell)
+    return int(cell) if type(cell) is int or (type(cell) is float and cell % 1 == 0) else None
+
+
+def _without_background(rows: list[Row], background: Collection[str]) -> tuple[list[Row], list[Row]]:
+    """The rows of actions, and those of background."""
+    names = {name.strip().casefold() for name in background}
+    idle = [row for row in rows if row.label.strip().casefold() in names]
+    return [row for row in rows if row.label.strip().casefold() not in names], idle
+
+
+def _changes(idle: list[Row], problems: list[Problem]) -> list[Change]:
+    left_out = [Change(row.where, f"the label '{row.label.strip()}' is background: left out") for row in idle]
+    return left_out + [Change(found.where, f"{found.what}: {found.repair}", found.kind) for found in problems]
+
+
+def _database(
+    rows: list[Row],
+    known: Mapping[str, Recording],
+    split: Mapping[str, str],
+    names: Mapping[str, int],
+) -> dict:
+    """The annotation file's content."""
+    database: dict[str, dict] = {}
+    for video, subset in split.items():
+        entry: dict = {"subset": subset}
+        if known[video].duration:
+            entry["duration"] = known[video].duration
+        if known[video].fps:
+            entry["fps"] = known[video].fps
+        database[video] = entry | {"annotations": []}
+    for row in sorted(rows, key=lambda row: (row.start, row.end, row.label)):
+        annotation = {"segment": [row.start, row.end], "label": row.label, "label_id": names[row.label]}
+        database[row.video]["annotations"].append(annotation)
+    return database

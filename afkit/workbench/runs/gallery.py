@@ -1,0 +1,98 @@
+"""The pictures of a run as a gallery: a folder that a README shows, made again by one command."""
+
+import shutil
+from pathlib import Path
+
+from afkit.files import atomic_open, read_json, write_text
+from afkit.workbench.inspector.page import write_inspector
+from afkit.workbench.runs.ending import temporary_folder
+from afkit.workbench.runs.inspecting import collect_inspected
+
+# File, without its ending, of a run's folder `figures`, and what is to be seen in it; in this order.
+PICTURES = {
+    "timeline_best": "The best timeline: predicted against true segments, with the sensor's signal where there is one.",
+    "timeline_worst": "The worst one.",
+    "map_against_tiou": "mAP against the overlap that a hit needs.",
+    "class_ap": "Average precision of each class.",
+    "confidence": "How sure the average mAP is: bootstrap over the videos.",
+    "false_positives": "What the false alarms are, from the best predictions on.",
+    "removal_gains": "What mAP would be without each kind of error.",
+    "false_negatives": "Which actions are missed.",
+    "sensitivity": "How mAP depends on what an action is like.",
+    "recall_by_duration": "Found and missed actions by duration.",
+    "tiou_against_score": "Are sure predictions well placed?",
+    "operating_point": "Precision and recall at every threshold, and the one with the best F1.",
+    "reliability": "Scores against the share of hits.",
+    "targets": "What each level of the feature pyramid is to learn of one training video.",
+    "detection_steps": "From the scores of the levels to candidates, and to what suppression keeps.",
+    "learning_curves": "Losses, gradient norm and learning rate of the training.",
+}
+INSPECTOR = "The inspector: every segment of a run on a timeline to move through (`python -m afkit view RUN`)."
+SIZE_PX = (1000, 640)
+
+
+def write_gallery(run_dir: str | Path, folder: str | Path, data_root: str | Path = "") -> list[Path]:
+    """Copy the pictures of a run, add one of its inspector, and write a page that shows them.
+
+    Args:
+        run_dir: a finished run.
+        folder: of the gallery; pictures of the same names are replaced.
+        data_root: folder of all data sets; "" for where the run found it.
+
+    Returns:
+        the pictures.
+
+    Raises:
+        ValueError: the run is not finished, or there is no browser to draw the inspector.
+    """
+    run, folder = Path(run_dir), Path(folder)
+    figures = run / "figures"
+    if not (figures / "timelines.json").is_file():
+        raise ValueError(f"{run} has no pictures yet; finish it with: python -m afkit run RECIPE")
+    drawn = [Path(entry["file"]).stem for entry in read_json(figures / "timelines.json")]
+    renamed = {"timeline_best": drawn[0], "timeline_worst": drawn[-1]}
+    sources = {name: figures / f"{renamed.get(name, name)}.png" for name in PICTURES}
+    found = {name: path for name, path in sources.items() if path.is_file()}
+    shot = photograph(run, data_root)
+    for name, path in found.items():
+        with atomic_open(folder / f"{name}.png") as file:
+            file.write(path.read_bytes())
+    with atomic_open(folder / "inspector.png") as file:
+        file.write(shot)
+    captions = {"inspector": INSPECTOR, **{name: PICTURES[name] for name in found}}
+    write_text(folder / "README.md", _page(captions, run))
+    return [folder / f"{name}.png" for name in captions]
+
+
+def photograph(run: Path, data_root: str | Path = "") -> bytes:
+    """The inspector's page in a browser at the first error, as PNG.
+
+    Raises:
+        ValueError: playwright or chromium is not there, or as `afkit.workbench.runs.inspecting.collect_inspected`.
+    """
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        raise ValueError("a picture of the inspector needs playwright; pip install 'afkit[dev]' brings it") from None
+    width, height = SIZE_PX
+    with temporary_folder() as temporary, sync_playwright() as playwright:
+        page_path = temporary / "inspector.html"
+        write_inspector(page_path, collect_inspected(run, data_root))
+        try:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        except Error as error:
+            raise ValueError(f"chromium does not start ({error.message.splitlines()[0]}); install it") from None
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(page_path.as_uri())
+        page.click("[data-role=next]")
+        page.click("[data-role=all]")
+        page.wait_for_timeout(500)
+        picture = page.locator(".afkit-inspector").screenshot()
+        browser.close()
+    return picture
+
+
+def _page(captions: dict[str, str], run: Path) -> str:
+    parts = [f"# Gallery\n\nPictures of the run `{run.parent.name}/{run.name}`, made by `make gallery`.\n"]
+    parts += [f"{caption}\n\n![{caption}]({name}.png)\n" for name, caption in captions.items()]
+    return "\n".join(parts)

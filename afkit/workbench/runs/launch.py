@@ -1,0 +1,290 @@
+"""Training and detection on several devices, as child processes of a notebook."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import pandas as pd
+import torch
+
+import afkit
+from afkit.config import Recipe
+from afkit.files import read_json, write_json
+from afkit.opening import make_way
+from afkit.train.distributed import check_batch_divides
+from afkit.train.execution import DEFAULT_EXECUTION, Execution
+from afkit.workbench.runs.tables import read_table
+
+POLL_SEC = 0.2
+PROGRESS_SEC = 1.0  # between two calls of on_progress
+PORT = "29400"
+INTERFACE = "lo0" if sys.platform == "darwin" else "lo"
+LOOPBACK = {  # what one machine's processes listen at, as variables of gloo and of NCCL
+    "GLOO_SOCKET_IFNAME": INTERFACE,
+    "NCCL_SOCKET_IFNAME": f"={INTERFACE}",  # this one, not all whose names begin so
+    "NCCL_RAS_ENABLE": "0",  # else it tells everybody on the machine about the job
+}
+ERRORS = {kind.__name__: kind for kind in (ValueError, OSError, RuntimeError)}
+
+
+def train_on_devices(
+    recipe: Recipe,
+    data_root: str | Path,
+    folder: str | Path,
+    seed: int,
+    execution: Execution = DEFAULT_EXECUTION,
+    resume: bool = True,
+    start_from: str | Path = "",
+    on_progress: Callable[[pd.DataFrame], None] | None = None,
+) -> pd.DataFrame:
+    """Train on `execution.devices` GPUs (or processes, where there is no GPU) of `execution.num_nodes` machines.
+
+    The recipe's batch is shared by all devices, so that batch size and learning rate stay and the result is that of
+    one process (see `afkit.train.loop.train`). On one machine, whose processes meet in a folder of their owner's and
+    listen on its loopback interface alone, this is all. On several, which must share the run folder and the data, it
+    starts the processes of this one, prints a command to be started on each of the others, and waits for them; they
+    meet at the address of this machine in the environment variables MASTER_ADDR and MASTER_PORT.
+
+    Args:
+        recipe: all settings.
+        data_root: folder of all data sets; its training subsets are read.
+        folder: the run folder; while the training runs, also train_job.json, for the processes, and train_job.log,
+            their output, which stays when they fail.
+        seed, resume, start_from: as of `afkit.train.loop.train`.
+        execution: how to carry it out; with `evaluate_every`, evaluated as by `workbench.runs.validation.validation`.
+        on_progress: called with the metrics so far, at most every second, and at the end.
+
+    Returns:
+        the metrics, as in metrics.csv.
+
+    Raises:
+        ValueError, OSError, RuntimeError: as of `train`, from the process that met it first; all others are ended.
+        ValueError: several machines without MASTER_ADDR, or one that is not of this machine.
+        RuntimeError: a process was ended from outside.
+    """
+    folder = Path(folder)
+    check_batch_divides(recipe.optim.batch_size, execution.devices * execution.num_nodes)
+    job = {
+        "task": "train",
+        "recipe": recipe.model_dump(mode="json"),
+        "data_root": str(Path(data_root).resolve()),
+        "folder": str(folder.resolve()),
+        "seed": seed,
+        "execution": asdict(execution),
+        "resume": resume,
+        "start_from": str(Path(start_from).resolve()) if start_from else "",
+    }
+    follow = _followed(folder / "metrics.csv", on_progress)
+    _run(job, folder / "train_job.json", execution.devices, execution.num_nodes, follow)
+    return pd.read_csv(folder / "metrics.csv")
+
+
+def predict_on_devices(
+    recipe: Recipe,
+    data_root: str | Path,
+    folder: str | Path,
+    weights: str | Path,
+    which: str = "ema",
+    devices: int = 1,
+    **arguments: Any,
+) -> pd.DataFrame:
+    """Detections of the recipe's test subsets, shared by several devices of this machine.
+
+    Args:
+        recipe: all settings.
+        data_root: folder of all data sets.
+        folder: the run folder, for files that go when it is done.
+        weights, which: as of `afkit.load_weights`.
+        devices: GPUs, or processes where there is no GPU; each takes every so many-th video.
+        arguments: `backend`, `batch_size` and `window_steps` as of `afkit.detect.prediction.predict_dataset`.
+
+    Returns:
+        what `predict_dataset` gives in one process; for batches of one video exactly.
+
+    Raises:
+        ValueError, OSError, RuntimeError: as of `predict_dataset`, from the process that met it first.
+    """
+    folder = Path(folder)
+    result = folder / "predict_job.npz"
+    job = {
+        "task": "predict",
+        "recipe": recipe.model_dump(mode="json"),
+        "data_root": str(Path(data_root).resolve()),
+        "weights": str(Path(weights).resolve()),
+        "which": which,
+        "result": str(result.resolve()),
+        "arguments": arguments,
+    }
+    try:
+        _run(job, folder / "predict_job.json", devices)
+        return read_table(result)
+    finally:
+        result.unlink(missing_ok=True)
+
+
+def error_file(job: Path) -> Path:
+    """Where the first process that meets an error writes it down."""
+    return job.with_suffix(".error.json")
+
+
+def _run(
+    job: Mapping[str, Any], path: Path, devices: int, num_nodes: int = 1, watch: Callable[[bool], None] | None = None
+) -> None:
+    """Carry out a job, written to `path`, in `devices` processes of this machine; `watch(whether ended)` meanwhile."""
+    _check_devices(devices)
+    address = _address(num_nodes) if num_nodes > 1 else None
+    path = path.resolve()
+    log = path.with_suffix(".log")
+    error_file(path).unlink(missing_ok=True)
+    make_way(log)
+    try:
+        with TemporaryDirectory(prefix="afkit-") as own:  # nobody else may enter it
+            write_json(path, {**job, "meet": address or f"{own}/store"})
+            for machine in range(1, num_nodes):
+                command = shlex.join([sys.executable, "-m", "afkit.workbench.runs.launch", str(path), str(machine)])
+                others = f"one of the other machines ({machine} of {num_nodes - 1})"
+                print(f"afkit: start this on {others}: {command}", flush=True)
+            with (
+                log.open("wb") as output,
+                log.open(encoding="utf-8", errors="replace") as said,
+                _processes(path, devices, num_nodes, 0, output) as processes,
+            ):
+                for codes in _exit_codes(processes):
+                    _pass_on(said.readlines())
+                    if any(codes):
+                        raise _error(path, codes)
+                    if watch is not None:
+                        watch(None not in codes)
+        log.unlink()
+    finally:
+        path.unlink(missing_ok=True)
+        error_file(path).unlink(missing_ok=True)
+
+
+def _check_devices(devices: int) -> None:
+    gpus = torch.cuda.device_count()
+    if gpus and devices > gpus:
+        raise ValueError(f"devices is {devices}, but this machine has {gpus} GPUs")
+
+
+def _address(num_nodes: int) -> tuple[str, str]:
+    """Where the processes of several machines meet, on this one; a ValueError where nobody has said it."""
+    if not os.environ.get("MASTER_ADDR"):
+        raise ValueError(
+            f"num_nodes is {num_nodes}, and MASTER_ADDR is not set; set it to this machine's address in a network that "
+            f"you trust, because whoever reaches the ports of such a training can change its numbers"
+        )
+    return os.environ["MASTER_ADDR"], os.environ.get("MASTER_PORT") or PORT
+
+
+@contextmanager
+def _processes(
+    job: Path, devices: int, num_nodes: int, machine: int, output: IO[bytes] | None = None
+) -> Iterator[list[subprocess.Popen]]:
+    """The processes that carry out one machine's part of a job; ended with the block."""
+    common = _environment(devices) | (LOOPBACK if num_nodes == 1 else {})
+    common |= {"WORLD_SIZE": str(devices * num_nodes), "LOCAL_WORLD_SIZE": str(devices)}
+    with ExitStack() as stack:
+        processes = []
+        for local in range(devices):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "afkit.workbench.runs.worker", str(job)],
+                stdin=subprocess.PIPE,  # it closes with this process, however that ends, and they end with it
+                stdout=output,
+                stderr=output and subprocess.STDOUT,
+                env=common | {"RANK": str(machine * devices + local), "LOCAL_RANK": str(local)},
+                start_new_session=True,  # an interrupt of the notebook ends the block
+            )
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)
+        yield processes
+
+
+def _exit_codes(processes: list[subprocess.Popen]) -> Iterator[list[int | None]]:
+    """Those of all processes, None while one works, again and again until all have ended."""
+    while None in (codes := [process.poll() for process in processes]):
+        yield codes
+        time.sleep(POLL_SEC)
+    yield codes
+
+
+def _environment(devices: int) -> dict[str, str]:
+    """That of the children: the same afkit, and the processors shared between them."""
+    environment = dict(os.environ)
+    paths = [str(Path(afkit.__file__).parents[1]), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    environment["PYTHONSAFEPATH"] = "1"  # no modules that happen to lie in the working directory
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    environment.setdefault("OMP_NUM_THREADS", str(max(cores // devices, 1)))
+    return environment
+
+
+def _followed(path: Path, on_progress: Callable[[pd.DataFrame], None] | None) -> Callable[[bool], None] | None:
+    """A function that calls on_progress when another process has added rows to metrics.csv."""
+    if on_progress is None:
+        return None
+    old = path.stat().st_ino if path.exists() else None  # the new training replaces the file
+    rows, looked_at = 0, time.monotonic()
+
+    def look(ended: bool) -> None:
+        nonlocal rows, looked_at
+        if not ended and time.monotonic() - looked_at < PROGRESS_SEC:
+            return
+        looked_at = time.monotonic()
+        if not path.exists() or path.stat().st_ino == old:
+            return
+        metrics = pd.read_csv(path)
+        if len(metrics) > rows:
+            rows = len(metrics)
+            on_progress(metrics)
+
+    return look
+
+
+def _pass_on(lines: list[str]) -> None:
+    """Print what the processes have to say to the user; the rest stays in the log."""
+    for line in lines:
+        if line.startswith("afkit: "):
+            print(line, end="", flush=True)
+
+
+def _error(job: Path, codes: list[int | None]) -> Exception:
+    """What ended the processes, as an exception."""
+    with suppress(ValueError, KeyError, TypeError):
+        error = read_json(error_file(job))
+        return ERRORS[error["kind"]](error["message"])
+    code, number = min((code, number) for number, code in enumerate(codes) if code)  # a signal before what followed
+    how = f"ended with code {code}"
+    if code < 0:
+        with suppress(ValueError):
+            how = f"was ended by {signal.Signals(-code).name}"
+        how += " (the system does so where memory runs out)" if -code == signal.SIGKILL else ""
+    return RuntimeError(
+        f"process {number} of the devices {how}, and the others with it; what they said is in "
+        f"{job.with_suffix('.log')}. A training that is started again goes on from its last checkpoint"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out the part that another machine has in a training of several; the exit code.
+
+    Args:
+        arguments: the job's file, and the number of this machine, from 1.
+    """
+    job, machine = Path(arguments[0]), int(arguments[1])
+    execution = Execution(**read_json(job)["execution"])
+    with _processes(job, execution.devices, execution.num_nodes, machine) as processes:
+        return int(any(any(codes) for codes in _exit_codes(processes)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

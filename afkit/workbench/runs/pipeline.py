@@ -1,0 +1,259 @@
+"""Running the notebooks of one recipe in order with papermill, into one run folder."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from afkit.config import Recipe
+from afkit.files import write_text
+from afkit.limits import check_memory
+from afkit.lock import LOCK, locked
+from afkit.opening import make_way
+from afkit.recipes import recipe as make_named_recipe
+from afkit.workbench.datasets.prepare import can_prepare
+from afkit.workbench.runs.code import notebook_path
+from afkit.workbench.runs.folder import (
+    STAGES,
+    changed_since,
+    check_data,
+    check_same_run,
+    fail_stage,
+    is_done,
+    note_stage,
+    project_root,
+    read_run,
+)
+from afkit.workbench.runs.inputs import MADE_FROM, told_by_time
+from afkit.workbench.runs.names import run_folder, split_suffix
+from afkit.workbench.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
+from afkit.workbench.runs.places import hide_places, portable, relative_to_project
+from afkit.workbench.runs.threads import SPIN_COUNT
+from afkit.workbench.shipped import NOTEBOOKS
+
+SAVING_SEC = 60.0  # that an interrupted training has to end its step and to save
+
+
+class StageError(RuntimeError):
+    """A notebook failed; its output is kept, and the message says where and why; `reason` says why alone."""
+
+    def __init__(self, message: str, reason: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+def run(
+    recipe: str,
+    seed: int = DEFAULT_SEED,
+    overrides: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    data_root: str = "data",
+    results: str = "results",
+    stages: Sequence[str] = STAGES,
+    name: str = "",
+    say: Callable[[str], None] = print,
+    again: Sequence[str] = (),
+    folder: str | Path = "",
+) -> Path:
+    """Execute the notebooks of a recipe; finished stages are skipped, an interrupted one is resumed.
+
+    A finished stage is skipped although its notebook or the package has changed since, which may be a comment; it
+    says so then.
+
+    With the parameter `split`, 03_eval looks at that split beside the recipe's own, whose files stay as they are.
+
+    Everything a user can get wrong is checked before anything is written.
+
+    Args:
+        recipe: name of a recipe.
+        seed: of everything random.
+        overrides: dotted recipe parameters.
+        parameters: notebook parameters beyond the common ones, each passed to the notebooks that have it.
+        data_root, results: folders, relative to the project or absolute.
+        stages: which notebooks, e.g. ("03_eval",) or ("03",).
+        name: name of the run folder; "" for seed and digest of the overrides.
+        say: receives a line per stage.
+        again: which of the stages to do although they are done; the training then begins anew.
+        folder: the run folder, instead of `results` and `name`.
+
+    Returns:
+        the run folder.
+
+    Raises:
+        ValueError: unknown recipe, override, parameter or stage; wrong type; a network that does not fit into memory;
+            missing data, or other data than the run was begun with; another process works in the run folder.
+        StageError: a notebook failed.
+    """
+    parameters = {key: portable(value) for key, value in (parameters or {}).items()}
+    overrides = with_epochs(overrides or {}, parameters)
+    chosen, repeated = choose_stages(stages), choose_stages(again)
+    if not set(repeated) <= set(chosen):
+        raise ValueError(f"stage {repeated[0]} is to be done again, but is not among those to run; add it to --stages")
+    resolved = make_named_recipe(recipe, overrides)
+    check_memory(resolved)
+    of_stage = parameters_by_stage(chosen, parameters)
+    suffix = split_suffix(resolved, project_root() / data_root, parameters.get("split", ""))
+    if "01_data" in chosen:
+        _check_can_prepare(recipe, resolved, project_root() / data_root, parameters)
+    folder = project_root() / folder if folder else run_folder(recipe, seed, overrides, results, name)
+    check_same_run(folder, resolved, seed)
+    if not suffix:  # else 03_eval has something to say about it
+        check_data(folder, resolved, project_root() / data_root)
+    common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": portable(data_root)}
+    common["run_dir"] = relative_to_project(folder)
+    with locked(folder / LOCK) as lock:
+        _run_stages(folder, common, of_stage, suffix, repeated, say, lock)
+    return folder
+
+
+def _check_can_prepare(name: str, recipe: Recipe, data_root: Path, parameters: Mapping[str, Any]) -> None:
+    """Raise a ValueError where the data of a recipe is not there and 01_data could not bring it there."""
+    if not can_prepare(recipe, data_root, parameters.get("source", ""), parameters.get("download", False)):
+        raise ValueError(
+            f"the data of '{name}' is not at {data_root / recipe.data.annotations}; name its folder with --data-root, "
+            f"or prepare it with: python -m afkit prepare {name} SRC"
+        )
+
+
+def _run_stages(
+    folder: Path,
+    common: Mapping[str, Any],
+    of_stage: Mapping[str, dict[str, Any]],
+    suffix: str,
+    again: Sequence[str],
+    say: Callable[[str], None],
+    lock: int,
+) -> None:
+    """Execute the stages with their parameters, but for those that are done; `suffix` as of `split_suffix`."""
+    stale = False  # a stage that ran anew makes the later ones run anew
+    for stage, parameters in of_stage.items():
+        own = suffix if "split" in parameters else ""
+        shown = f"{stage + own:<14}"
+        if stage == "04_visualize" and "03_eval" in of_stage and (suffix or not (folder / "eval.json").is_file()):
+            say(f"{shown} left out: it draws the scores (eval.json) of the recipe's own test subsets")
+            continue
+        if not stale and stage not in again and is_done(folder, stage, parameters, own):
+            how = changed_since(folder, stage + own)
+            old = stage in MADE_FROM and told_by_time(read_run(folder).get("stages", {}), stage + own)
+            say(
+                f"{shown} already done{f', {how}; --again {stage[:2]} repeats it' if how else ''}"
+                f"{', by its time alone: an older version has noted no digest of what it read' if old else ''}"
+            )
+            continue
+        stale = True
+        if stage == "02_train" and stage in again:
+            for state in (folder / "checkpoints").glob("step*.pt"):  # it would go on from the last, and be complete
+                state.unlink()
+        say(f"{shown} running")
+        seconds = _run_stage(folder, stage, common, parameters, own, lock)
+        say(f"{shown} done in {seconds:.0f} s")
+
+
+def _run_stage(
+    folder: Path, stage: str, common: Mapping[str, Any], parameters: dict[str, Any], suffix: str, lock: int
+) -> float:
+    """Execute one notebook into the run folder and note how it went; the seconds it took."""
+    entry = stage + suffix
+    folder.mkdir(parents=True, exist_ok=True)
+    note_stage(folder, entry, status="running", parameters=parameters)
+    try:
+        return execute(stage, folder / f"{entry}.ipynb", {**common, **parameters}, [lock])
+    except StageError as error:
+        fail_stage(folder, entry, hide_places(error.reason))
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"with {entry}{_from_step(folder) if stage == '02_train' else ''}") from None
+
+
+def _from_step(folder: Path) -> str:
+    """Where an interrupted training goes on, for a message."""
+    saved = max((int(path.stem.removeprefix("step")) for path in folder.glob("checkpoints/step*.pt")), default=0)
+    return f" after step {saved}" if saved else " from its beginning"
+
+
+def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherited: Sequence[int] = ()) -> float:
+    """Execute a notebook by papermill, in the project's folder.
+
+    Args:
+        notebook: its name, e.g. "03_eval".
+        output: the executed notebook; its folder is made. It is saved after each cell.
+        parameters: checked, see `parameters_by_stage`.
+        inherited: open files that the kernel holds, too: the lock of a run whose process was killed lasts until its
+            kernel has gone.
+
+    Returns:
+        the seconds it took.
+
+    Raises:
+        StageError: it failed; the executed part is kept.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
+    path, options = notebook_path(notebook), ["--log-level=50"]  # else each warns that loopback is not encrypted
+    if path.parent != project_root() / NOTEBOOKS:  # no project of the user's: modules that lie here are not meant
+        options.append("--InteractiveShellApp.ignore_cwd=True")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    make_way(output)  # papermill would follow a link
+    began = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(output).replace("{", "{{").replace("}", "}}"),  # papermill formats the path with the parameters
+            dict(parameters),
+            kernel_name="python3",
+            cwd=str(project_root()),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            extra_arguments=options,
+            kernel_manager_class=_kernels_with(inherited),
+        )
+    except PapermillExecutionError as error:
+        _hide_places_in_notebook(output)
+        reason = f"{error.ename}: {error.evalue}"
+        where = f"{output.stem} failed in cell {error.cell_index}"
+        raise StageError(f"{where}: {reason}; the notebook is {output}", reason) from None
+    except (DeadKernelError, CellTimeoutError) as error:
+        message = f"{output.stem} stopped, its kernel died: {error}; the notebook is {output}"
+        raise StageError(message, str(error)) from None
+    _hide_places_in_notebook(output)
+    return time.perf_counter() - began
+
+
+def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
+    """What starts kernels that inherit open files."""
+
+    class Kernels(AsyncKernelManager):
+        shutdown_wait_time = SAVING_SEC
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # declared as not async above
+            await super().start_kernel(**options, pass_fds=tuple(inherited))
+
+    return Kernels
+
+
+def _hide_places_in_notebook(path: Path) -> None:
+    """Shorten the folders of this machine in an executed notebook: in its outputs, and in papermill's notes."""
+    notebook = nbformat.read(path, as_version=4)
+    noted = notebook.metadata.get("papermill", {})
+    for key in ("input_path", "output_path"):
+        if key in noted:
+            noted[key] = Path(noted[key]).name
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = nbformat.from_dict(_hidden(cell.outputs))
+    write_text(path, nbformat.writes(notebook))
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _hidden(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_hidden(inner) for inner in value]
+    return hide_places(value) if isinstance(value, str) else value

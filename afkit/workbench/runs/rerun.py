@@ -1,0 +1,259 @@
+"""Making a run again from its run.json alone, and comparing the two."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from afkit.config import Recipe, changed_settings, make_recipe
+from afkit.data.features import locate
+from afkit.files import write_json
+from afkit.lock import LOCK, locked
+from afkit.recipe_files import write_recipe_file
+from afkit.recipes import recipe as make_named_recipe
+from afkit.recipes import recipe_names
+from afkit.workbench.runs.code import changed_code, notebook_parameters
+from afkit.workbench.runs.collection import dictionary, entry
+from afkit.workbench.runs.differences import Row, compare_results
+from afkit.workbench.runs.folder import completed, read_run
+from afkit.workbench.runs.inputs import file_digest
+from afkit.workbench.runs.pipeline import run
+from afkit.workbench.runs.places import relative_to_project
+from afkit.workbench.runs.provenance import commit_in_words, device, versions
+from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.trust import project_root
+
+REPEATED = ("01_data", "02_train", "03_eval")  # 04_visualize draws, and changes no number
+NOT_REPEATED = ("source", "download")  # notebook parameters: the data is there already
+RESULT = "rerun.json"  # in the new folder
+
+
+def rerun(
+    run_dir: str | Path,
+    out: str | Path = "",
+    data_root: str = "",
+    dry_run: bool = False,
+    say: Callable[[str], None] = print,
+) -> bool:
+    """Make a run again as its run.json says, in a folder of its own, and compare the results bit by bit.
+
+    The settings are those in run.json, whatever the recipe of that name says now. What has changed since the run is
+    said first. An interrupted rerun goes on when it is started again.
+
+    Args:
+        run_dir: a run folder; of its files only run.json is needed, the others are compared where they are there.
+        out: the new folder; "" for that of the run with "-rerun" after its name.
+        data_root: folder of all data sets; "" for the run's own.
+        dry_run: only say what has changed.
+        say: receives a line per change and stage, and of the table.
+
+    Returns:
+        whether no result differs. Also in rerun.json of the new folder, with the table and the changes.
+
+    Raises:
+        ValueError: no usable run.json, no finished stage, missing data or weights that the run began with, or a new
+            folder that holds something else.
+        StageError: a notebook failed.
+    """
+    folder = project_root() / run_dir
+    facts, recipe = _read(folder)
+    target = project_root() / out if out else folder.with_name(f"{folder.name}-rerun")
+    _check_target(folder, target)
+    stages = {stage: dictionary(facts, "stages", stage) for stage in REPEATED}
+    stages = {stage: own for stage, own in stages.items() if own.get("status") == "done" or stage == "01_data"}
+    parameters = {stage: _parameters(stage, own) for stage, own in stages.items()}
+    root = data_root or _data_root(folder, facts, recipe)
+    changes = _changes(folder, facts, recipe, root, stages)
+    for line in changes or ["nothing has changed since the run: data, recipe, code, versions, device"]:
+        say(line)
+    if dry_run:
+        return True
+    with locked(target / LOCK):
+        if not read_run(target):
+            write_json(target / "run.json", {"rerun_of": relative_to_project(folder)})
+    name, overrides = _named_settings(facts, recipe, target)
+    with _threads_of(stages):
+        for stage in stages:
+            stale = [stage] if _is_of_other_code(target, stage) else []
+            own = parameters[stage]
+            run(name, facts["seed"], overrides, own, root, stages=[stage], say=say, again=stale, folder=target)
+    rows = [*_circumstances(facts, read_run(target)), *compare_results(folder, target)]
+    return _report(target, rows, changes, say)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], Recipe]:
+    """run.json of a run with something to repeat, and its recipe."""
+    facts, path = read_run(folder), folder / "run.json"
+    if not isinstance(facts, dict) or not facts:
+        raise ValueError(f"{folder} holds no run.json; name the folder of a run, e.g. results/watch/seed1234567891")
+    needed = {"recipe": dict, "seed": int, "stages": dict}
+    lacking = next((key for key, kind in needed.items() if not isinstance(facts.get(key), kind)), None)
+    if lacking:
+        raise ValueError(f"{path} holds no usable '{lacking}', so that the run cannot be repeated; begin a new one")
+    if not any(entry(facts, "stages", stage, "status") == "done" for stage in REPEATED):
+        raise ValueError(f"{folder} has no finished stage to repeat; finish the run first")
+    try:
+        return facts, make_recipe(facts["recipe"])
+    except ValueError as error:
+        raise ValueError(f"{path} is of another version of afkit: {error}") from None
+
+
+def _data_root(folder: Path, facts: Mapping[str, Any], recipe: Recipe) -> str:
+    """The data root of the run. Outside the project the data must be there, since nothing is to be written there."""
+    named = facts.get("data_root", "data")
+    path = project_root() / named if isinstance(named, str) else None
+    if path is None or not (
+        path.resolve().is_relative_to(project_root()) or locate(path, recipe.data.annotations).is_file()
+    ):
+        raise ValueError(
+            f"the data of '{recipe.name}' is not at {named}, which {folder / 'run.json'} names; name the folder of all "
+            "data sets with --data-root"
+        )
+    return named
+
+
+def _check_target(folder: Path, target: Path) -> None:
+    """Refuse a new folder that holds anything but a rerun of this run."""
+    if target.resolve() == folder.resolve():
+        raise ValueError(f"{target} is the run itself; give another folder with --out")
+    if target.exists() and read_run(target).get("rerun_of") != relative_to_project(folder) and any(target.iterdir()):
+        raise ValueError(f"{target} holds something else than a rerun of {folder}; give another folder with --out")
+
+
+def _parameters(stage: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """The notebook parameters of a stage that are not the present defaults; a ValueError where a file is gone.
+
+    A parameter that the notebook does not have any more is left out, see `_changes`.
+    """
+    defaults = notebook_parameters(stage)
+    given = {name: value for name, value in _values(own).items() if name not in NOT_REPEATED}
+    for name in ("start_from", "checkpoint"):
+        if given.get(name) and not (project_root() / given[name]).is_file():
+            raise ValueError(f"{given[name]}, which {stage} of the run began with ({name}), is gone; put it back")
+    return {name: value for name, value in given.items() if name in defaults and value != defaults[name]}
+
+
+def _values(own: Mapping[str, Any]) -> dict[str, Any]:
+    """What the notebook parameters of a stage were; of older versions, those that were given."""
+    return dict(own.get("values") or own.get("parameters") or {})
+
+
+def _named_settings(facts: Mapping[str, Any], recipe: Recipe, target: Path) -> tuple[str, dict[str, Any]]:
+    """A recipe's name (or file) and overrides that lead to the run's settings, now that the recipe may say otherwise.
+
+    For a recipe that is not built in, a file with all settings is written into the new folder.
+    """
+    overrides = dict(facts.get("overrides", {}))
+    if recipe.name in recipe_names() and "recipe_file" not in facts:
+        return recipe.name, _dotted_differences(make_named_recipe(recipe.name, overrides), recipe) | overrides
+    path = target / f"{recipe.name}.yaml"
+    if not path.exists():
+        plain = make_recipe(recipe.model_dump(mode="json"))
+        write_recipe_file(path, [(name, _plain(value), "") for name, value in changed_settings(plain).items()])
+    return relative_to_project(path), overrides
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, which YAML has."""
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _dotted_differences(now: Recipe, wanted: Recipe) -> dict[str, Any]:
+    """The settings that must be overridden to come from one recipe to another."""
+    old, new = now.model_dump(mode="json"), wanted.model_dump(mode="json")
+    sections = [section for section, settings in new.items() if isinstance(settings, dict)]
+    return {f"{s}.{name}": v for s in sections for name, v in new[s].items() if old[s].get(name) != v}
+
+
+def _changes(
+    folder: Path, facts: Mapping[str, Any], recipe: Recipe, data_root: str, stages: Mapping[str, dict[str, Any]]
+) -> list[str]:
+    """A line for each thing that is not as it was when the run was made."""
+    lines = [*_changed_data(facts, recipe, data_root), *_changed_recipe(facts, recipe)]
+    for stage, own in stages.items():
+        if changed := changed_code(own.get("code", {}), stage):
+            lines.append(f"code of {stage}: {', '.join(changed)}{commit_in_words(own.get('git'))}")
+        gone = [name for name in _values(own) if name not in (*notebook_parameters(stage), *NOT_REPEATED)]
+        lines += [f"code of {stage}: the notebook has no parameter '{name}' any more" for name in gone]
+        for name, digest in own.get("sha256", {}).items():
+            if (folder / name).is_file() and file_digest(folder / name) != digest:
+                lines.append(f"results: {name} is no longer what the run wrote")
+    then = next((own for own in stages.values() if own.get("device")), facts)
+    here = device()
+    lines += _unlike("version", then.get("versions", {}), versions())
+    lines += _unlike("device", {k: v for k, v in then.get("device", {}).items() if k != "threads"}, here)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads and str(then.get("device", {}).get("threads", threads)) != threads:
+        lines.append(f"threads: {then['device']['threads']}, now {threads} (OMP_NUM_THREADS)")
+    if here["gpu"] and not facts.get("execution", {}).get("deterministic"):
+        lines.append("not deterministic: on a GPU, a training without deterministic=True gives other bits each time")
+    return lines
+
+
+def _changed_data(facts: Mapping[str, Any], recipe: Recipe, data_root: str) -> list[str]:
+    began = facts.get("data", {}).get("fingerprint")
+    if not locate(project_root() / data_root, recipe.data.annotations).is_file():
+        return []  # the first stage says what to do
+    now = fingerprint(recipe.data, project_root() / data_root)
+    if not began:
+        return ["data: the run has noted no fingerprint of it"]
+    return [f"data: other than in the run (fingerprint {began[:8]}, now {now[:8]})"] if began != now else []
+
+
+def _changed_recipe(facts: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    """Where the recipe of that name now leads to other settings."""
+    used = "the settings in run.json are used"
+    try:
+        now = make_named_recipe(recipe.name, facts.get("overrides", {}))
+    except ValueError:
+        return [f"recipe: there is no '{recipe.name}' with these overrides any more; {used}"]
+    before = recipe.model_dump(mode="json")
+    lines = []
+    for dotted, value in _dotted_differences(recipe, now).items():
+        section, _, name = dotted.partition(".")
+        lines.append(f"recipe: {dotted} was {before[section][name]}, now {value} in '{recipe.name}'; {used}")
+    return lines
+
+
+def _unlike(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [f"{what}: {key} {before[key]}, now {now[key]}" for key in now if key in before and before[key] != now[key]]
+
+
+@contextmanager
+def _threads_of(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """As many threads for the kernels as the run had, unless the user has set another number."""
+    threads = next((own["device"].get("threads") for own in stages.values() if own.get("device")), None)
+    if "OMP_NUM_THREADS" in os.environ or not threads:
+        yield
+        return
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+
+
+def _is_of_other_code(target: Path, stage: str) -> bool:
+    """Whether an earlier rerun did this stage with other code than there is now, so that it must be done anew."""
+    own = read_run(target).get("stages", {}).get(stage, {})
+    same = own.get("versions") == versions() and not changed_code(own.get("code", {}), stage)
+    return own.get("status") == "done" and not same
+
+
+def _circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
+    """Whether recipe and data were the same in the two runs."""
+    rows = [Row("recipe", completed(before["recipe"]) == now["recipe"], "")]
+    prints = [facts.get("data", {}).get("fingerprint") for facts in (before, now)]
+    return [*rows, Row("data", prints[0] == prints[1] if all(prints) else None, f"fingerprint {str(prints[1])[:8]}")]
+
+
+def _report(target: Path, rows: list[Row], changes: list[str], say: Callable[[str], None]) -> bool:
+    """Show the table, write rerun.json; whether nothing differs."""
+    words = {True: "same", False: "DIFFERS", None: "not compared"}
+    for row in rows:
+        say(f"{row.what:<14} {words[row.same]:<12} {row.detail}".rstrip())
+    identical = not any(row.same is False for row in rows[2:])
+    content = {"identical": identical, "changed_since": changes, "compared": [row._asdict() for row in rows]}
+    write_json(target / RESULT, content)
+    return identical

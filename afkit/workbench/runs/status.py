@@ -1,0 +1,201 @@
+"""How far runs are: read from run.json and the end of metrics.csv, so that a thousand run folders take seconds."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from afkit.files import read_json
+from afkit.lock import holder
+from afkit.opening import open_to_read, read_text
+from afkit.workbench.runs.code import changed_code
+from afkit.workbench.runs.collection import choose_runs, dictionary, entry, is_score, planned_epochs
+from afkit.workbench.runs.folder import STAGES, project_root, read_run
+from afkit.workbench.runs.places import without_paths
+
+TAIL_BYTES = 4096  # of metrics.csv: some forty steps
+REDRAW_SEC = 2.0
+CLEAR = "\x1b[H\x1b[2J"  # cursor to the corner, and a clean screen
+HEADINGS = ("run", "state", "stage", "epoch", "left", "mAP [%]", "why")
+MAX_LETTERS = 60  # of a reason
+ORDER = ("running", "failed", "unfinished", "waiting", "done")
+
+
+class RunStatus(NamedTuple):
+    """How far a run is."""
+
+    name: str  # of the run folder, below the results
+    state: str  # one of `ORDER`
+    stage: str = ""  # the first that is not done
+    epoch: int | None = None  # epochs begun
+    epochs: int | None = None  # of the training
+    left_sec: float | None = None  # of a running training
+    map_percent: float | None = None  # of 03_eval, or of the last evaluation during training
+    reason: str = ""  # why it failed, or with which stage other code was at work than there is now
+
+
+def run_status(folder: Path, name: str) -> RunStatus:
+    """How far one run is.
+
+    Args:
+        folder: the run folder; it need not exist.
+        name: for the table.
+
+    Returns:
+        "waiting" where nothing has begun; "running" where a process holds the folder; "failed" where a stage has, also
+        one of another split; "unfinished" where one is missing.
+    """
+    try:
+        facts = read_run(folder)
+    except ValueError:
+        return RunStatus(name, "failed", reason="run.json cannot be read; delete the run")
+    stages = facts.get("stages", {})
+    state, stage, reason = _state(stages, bool(holder(folder)))
+    if not facts and state == "unfinished":
+        return RunStatus(name, "waiting")
+    last = None if state == "done" else _last_steps(folder / "metrics.csv") if stage == "02_train" else []
+    seconds = _left_sec(facts, last) if state == "running" and last else None
+    return RunStatus(name, state, stage if facts else "", *_epochs(facts, last), left_sec=seconds,
+                     map_percent=_last_map(folder, stages), reason=without_paths(reason))  # fmt: skip
+
+
+def folders_of(where: str | Path = "results") -> dict[str, Path]:
+    """The run folders of a sweep file (also those that do not exist yet), or those below a folder, by name.
+
+    Args:
+        where: a sweep file (.yaml), or a folder relative to the project or absolute.
+
+    Raises:
+        ValueError: a sweep file that is wrong, or a folder without runs.
+    """
+    if str(where).endswith((".yaml", ".yml")):
+        from afkit.workbench.sweeps.sweep_file import read_sweep  # it needs what executes notebooks
+
+        return {cell.name: cell.folder for cell in read_sweep(where).cells}
+    root = project_root() / where
+    return {folder.relative_to(root).as_posix(): folder for folder in choose_runs((), where)}
+
+
+def status_table(rows: Sequence[RunStatus]) -> str:
+    """A line per run, those that need attention first, and a line of counts."""
+    rows = sorted(rows, key=lambda row: ORDER.index(row.state))
+    cells = [HEADINGS, *(_texts(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    counts = {state: sum(row.state == state for row in rows) for state in ORDER}
+    return "\n".join([*lines, ", ".join(f"{number} {state}" for state, number in counts.items() if number)])
+
+
+def show_status(where: str | Path = "results", watch: bool = False, say: Callable[[str], None] = print) -> None:
+    """Print the table of `folders_of` once; with `watch` again and again, until Ctrl-C.
+
+    Args:
+        where: sweep file, or folder of runs.
+        watch: whether to print it again and again.
+        say: receives the text.
+
+    Raises:
+        ValueError: as of `folders_of`.
+    """
+    folders = folders_of(where)
+    while True:
+        table = status_table([run_status(folder, name) for name, folder in folders.items()])
+        say(CLEAR + table if watch else table)
+        if not watch:
+            return
+        time.sleep(REDRAW_SEC)
+
+
+def short_time(seconds: float) -> str:
+    """E.g. "45 s", "12 min", "3.5 h".
+
+    Examples:
+        >>> short_time(45), short_time(720), short_time(12600)
+        ('45 s', '12 min', '3.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _state(stages: dict[str, Any], held: bool) -> tuple[str, str, str]:
+    """State, stage and reason of a run, whichever of its stages it was begun with; `held`: a process is at work."""
+    splits = [stage for stage in stages if stage.partition("-")[0] in STAGES]
+    status = {stage: entry(stages, stage, "status") for stage in sorted({*STAGES, *splits})}
+    left, failed, running = (
+        [stage for stage, found in status.items() if fits(found)]
+        for fits in (lambda found: found != "done", lambda found: found == "failed", lambda found: found == "running")
+    )
+    if held and left:  # of those that are noted as running, earlier ones were interrupted
+        return "running", max(running or left[:1], key=lambda stage: str(entry(stages, stage, "started"))), ""
+    if failed:
+        return "failed", failed[0], " ".join(str(entry(stages, failed[0], "error")).split())
+    return ("unfinished", left[0], "") if left else ("done", "", _other_code(stages))
+
+
+def _other_code(stages: dict[str, Any]) -> str:
+    """The first stage that was done with other code, and what has changed; "" where none was."""
+    for stage in STAGES:
+        changed = changed_code(dictionary(stages, stage, "code"), stage)
+        if changed:
+            return f"{stage} was done with other code: {', '.join(changed)}"
+    return ""
+
+
+def _texts(row: RunStatus) -> tuple[str, ...]:
+    epoch = "" if row.epochs is None else f"{row.epoch or 0} of {row.epochs}"
+    left = "" if row.left_sec is None else short_time(row.left_sec)
+    score = "" if row.map_percent is None else f"{row.map_percent:.2f}"
+    reason = row.reason[:MAX_LETTERS] + ("…" if len(row.reason) > MAX_LETTERS else "")
+    name, reason = ("".join(c if c.isprintable() else "�" for c in text) for text in (row.name, reason))
+    return name, row.state, row.stage, epoch, left, score, reason
+
+
+def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> tuple[int | None, int | None]:
+    """Epochs begun (all of them where `last` is None: the training is done) and epochs of the training."""
+    epochs = planned_epochs(facts)
+    if epochs is None:
+        return None, None
+    trained = last is None or entry(facts, "stages", "02_train", "status") == "done"
+    return epochs if trained else int(last[-1][1]) + 1 if last else 0, epochs
+
+
+def _last_steps(path: Path) -> list[list[float]]:
+    """[step, epoch, ..., seconds] of the last steps of a training, as far as they are whole lines."""
+    try:
+        with open_to_read(path) as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - TAIL_BYTES, 0))
+            lines = file.read().decode(errors="replace").split("\n")[1:-1]  # the first is the heading, or cut off
+        rows = [[float(number) for number in line.split(",")] for line in lines]
+        return [row for row in rows if len(row) > 2 and all(map(math.isfinite, row))]
+    except (OSError, ValueError):
+        return []
+
+
+def _left_sec(facts: dict[str, Any], last: list[list[float]]) -> float | None:
+    """Seconds until the end of the training, by the median step; None before the second epoch."""
+    changes = [row for before, row in pairwise(last) if row[1] > before[1]]
+    _, epochs = _epochs(facts, last)
+    if epochs is None or not last or last[-1][1] < 1:
+        return None
+    step, epoch = changes[-1][:2] if changes else (last[-1][0], last[-1][1] + 0.5)
+    steps = step / epoch * epochs
+    return max(steps - last[-1][0] - 1, 0) * statistics.median(row[-1] for row in last)
+
+
+def _last_map(folder: Path, stages: dict[str, Any]) -> float | None:
+    """Average mAP in percent: of eval.json, or of the last line of validation.csv; None where there is none."""
+    trained, evaluated = (entry(stages, stage, "status") for stage in ("02_train", "03_eval"))
+    try:
+        if evaluated == "done" and trained in ("done", None):  # else that of an older training
+            score = read_json(folder / "eval.json")["average_map"]
+            return 100 * score if is_score(score) else None
+        if (folder / "validation.csv").exists():
+            return 100 * float(read_text(folder / "validation.csv").strip().rpartition(",")[2])
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    return None

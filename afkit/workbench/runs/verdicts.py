@@ -1,0 +1,157 @@
+"""Which of two runs is better, and is that more than chance? Only runs that faced the same test can be compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from afkit.config import Recipe, nearest
+from afkit.data.annotations import read_annotations, to_frame
+from afkit.data.features import locate
+from afkit.detect.fusion import num_labels
+from afkit.evaluation.scores import evaluate
+from afkit.opening import open_to_read
+from afkit.workbench.analysis.bootstrap import Comparison, compare_runs
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.runs.collection import CollectedRun, changes_of, dictionary, entry, is_generated, subsets_of
+from afkit.workbench.runs.folder import project_root
+
+SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored again
+
+
+def choose_pairs(runs: Sequence[CollectedRun], pair: Sequence[str] = ()) -> list[tuple[CollectedRun, CollectedRun]]:
+    """The two runs to test against each other: those named, or the best two of each recipe and test.
+
+    The second is the best with other settings than the first; where all have the same, the best with another seed.
+
+    Args:
+        runs: as of `read_runs`.
+        pair: names of two runs, or their folders relative to the project; () for the best two.
+
+    Returns:
+        pairs, the better run first unless they are named; empty where no two runs faced the same test.
+
+    Raises:
+        ValueError: not two different names, or one that is of no run with scores.
+    """
+    if pair:
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise ValueError(f"pair is {list(pair)}; name two different runs, or none for the best two")
+        return [(_named(runs, str(pair[0])), _named(runs, str(pair[1])))]
+    same_test: dict[str, list[CollectedRun]] = {}
+    for run in sorted((run for run in runs if run.scores), key=lambda run: -run.scores["average_map"]):
+        faced = [entry(run.scores, "counts", name) for name in ("ground_truths", "classes")]
+        same_test.setdefault(f"{entry(run.facts, 'recipe', 'name')} {faced} {_test(run)}", []).append(run)
+    pairs = []
+    for _, (best, *others) in sorted(same_test.items()):
+        changed = [run for run in others if _changes(run) != _changes(best)]
+        pairs += [(best, run) for run in (changed or others)[:1]]
+    return pairs
+
+
+def compare_pair(a: CollectedRun, b: CollectedRun, data_root: str = "", resamples: int = 1000) -> Comparison:
+    """Paired bootstrap and sign test of the difference a - b on the recordings that both were evaluated on.
+
+    Args:
+        a, b: of `read_runs`, with scores.
+        data_root: folder of all data sets, relative to the project; "" for where run a found its data.
+        resamples: see `compare_runs`.
+
+    Raises:
+        ValueError: the runs faced different tests; the annotations are not there, or not those that a run was
+            evaluated with; the predictions cannot be read.
+    """
+    for what, ours in _test(a).items():
+        if ours != _test(b)[what]:
+            there = ", ".join(f"{run.name}: {_test(run)[what]}" for run in (a, b))
+            raise ValueError(f"{a.name} and {b.name} cannot be compared, since {what} differs ({there})")
+    root = project_root() / (data_root or entry(a.facts, "data_root") or "data")
+    recipe = _recipe(a)
+    annotations = read_annotations(locate(root, recipe.data.annotations))
+    gt = to_frame(annotations.of_subsets(subsets_of(a)))
+    remap = entry(a.scores, "label_remap") or "fixed"
+    tables = []
+    for run in (a, b):
+        names = annotations.names_of(num_labels(_recipe(run), root))
+        tables.append(read_predictions(run.folder / "predictions.json.gz", names))
+        again = evaluate(gt, tables[-1], recipe.data.tious, remap).average_map
+        if abs(again - run.scores["average_map"]) > SAME_SCORE:
+            raise ValueError(
+                f"{run.name} has an average mAP of {100 * run.scores['average_map']:.2f} %, but {100 * again:.2f} % by "
+                f"{annotations.path} as it is now; name the folder of its data with --data-root, or run 03_eval again"
+            )
+    return compare_runs(gt, tables[0], tables[1], recipe.data.tious, resamples, label_remap=remap)
+
+
+def verdict(a: CollectedRun, b: CollectedRun, found: Comparison) -> str:
+    """What `compare_pair` found, in two sentences.
+
+    Args:
+        a, b: the runs.
+        found: as of `compare_pair`.
+    """
+    difference, low, high, _ = (100 * number for number in found.average_map)
+    better, worse, signs = a, b, found.sign_test
+    remark = " The data is generated, so this says nothing about the method." if is_generated(a) else ""
+    if difference < 0:
+        better, worse, difference, low, high = b, a, -difference, -high, -low
+        signs = signs._replace(a_better=signs.b_better, b_better=signs.a_better)
+    if difference == 0:
+        return f"{a.name} and {b.name} score the same average mAP.{remark}"
+    numbers = f"{100 * found.level:.0f} % interval {low:.2f} to {high:.2f}, p = {found.p_value:.3f}"
+    sentence = f"{better.name} is ahead of {worse.name} by {difference:.2f} points of average mAP ({numbers}): "
+    sentence += "significant." if found.significant else "not significant, these recordings do not tell them apart."
+    videos = f"Video by video it is better in {signs.a_better}, worse in {signs.b_better} and equal in {signs.equal}"
+    return f"{sentence} {videos} (sign test, p = {signs.p_value:.3f}).{remark}"
+
+
+def class_differences(a: CollectedRun, b: CollectedRun) -> pd.Series:
+    """AP of a less that of b in percentage points, mean over tIoU, by name of the class; of classes that both have.
+
+    Raises:
+        ValueError: a run has no per_class.csv, or a broken one.
+    """
+    columns = []
+    for run in (a, b):
+        try:
+            with open_to_read(run.folder / "per_class.csv") as file:
+                table = pd.read_csv(file, index_col="label")
+            columns.append(table.set_index("name", append=True)["ap_average"].astype(float))
+            if columns[-1].index.has_duplicates:
+                raise ValueError
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
+            raise ValueError(f"{run.name} has no readable per_class.csv; run 03_eval again") from None
+    return (100 * (columns[0] - columns[1])).dropna().droplevel("label").rename("difference")
+
+
+def _test(run: CollectedRun) -> dict[str, Any]:
+    """What two runs must share to be compared; their features may differ."""
+    data = dictionary(run.facts, "recipe", "data")
+    return {
+        "the annotation file": data.get("annotations"),
+        "the test subset": ", ".join(subsets_of(run)),
+        "the list of tIoU thresholds": data.get("tious"),
+        "label_remap": entry(run.scores, "label_remap"),
+        "whether the data is generated": is_generated(run),
+    }
+
+
+def _changes(run: CollectedRun) -> tuple[Any, Any]:
+    return changes_of(run), entry(run.scores, "weights")
+
+
+def _named(runs: Sequence[CollectedRun], name: str) -> CollectedRun:
+    scored = {run.name: run for run in runs if run.scores}
+    by_folder = {run.folder: run for run in scored.values()}
+    run = scored.get(name) or by_folder.get(project_root() / name)
+    if run is None:
+        raise ValueError(f"'{name}' of pair is no run with scores; {nearest(name, list(scored))}")
+    return run
+
+
+def _recipe(run: CollectedRun) -> Recipe:
+    try:
+        return Recipe.model_validate(entry(run.facts, "recipe"))
+    except ValidationError:
+        raise ValueError(f"the settings in run.json of {run.name} are of another version of afkit") from None

@@ -1,0 +1,203 @@
+"""Workers as jobs of a batch system, Slurm, PBS or LSF: dask-jobqueue writes and submits them."""
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dask
+from distributed import Security, SpecCluster, Status
+
+from afkit.config import nearest
+from afkit.workbench.sweeps.servers import GPU, MEMORY, OwnScheduler, OwnWorker, credentials, in_thread
+from afkit.workbench.sweeps.sweep_file import SweepFile
+from afkit.yaml_files import read_yaml
+
+KINDS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
+OWN_KEYS = {  # set here: one run in each job, whose worker is reached by the sweep alone
+    "cores", "processes", "worker_extra_args", "n_workers", "job_cls", "asynchronous",
+    "security", "protocol", "scheduler_cls", "shared_temp_directory", "dashboard", "dashboard_address",
+}  # fmt: skip
+
+
+def read_cluster(path: str | Path) -> dict[str, Any]:
+    """The description of a batch system.
+
+    Args:
+        path: YAML with `kind` (slurm, pbs or lsf), `jobs` (how many at once) and the arguments of dask-jobqueue's
+            cluster of that kind, e.g. queue, walltime, memory, job_cpu, job_extra_directives.
+
+    Raises:
+        ValueError: not readable, an unknown kind, no number of jobs, or an argument that is set here.
+    """
+    try:
+        _, content = read_yaml(Path(path))
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; what such a file holds is in docs/how-to/sweeps.md") from None
+    if not isinstance(content, dict) or str(content.get("kind")) not in KINDS:
+        kind = content.get("kind") if isinstance(content, dict) else None
+        raise ValueError(f"{path}: there is no kind '{kind}' of cluster; {nearest(str(kind), list(KINDS))}")
+    if type(content.get("jobs")) is not int or content["jobs"] < 1:
+        raise ValueError(f"{path}: 'jobs' is the number of runs at once, 1 or more, not {content.get('jobs')!r}")
+    options = content.get("scheduler_options", {})
+    if not isinstance(options, dict):
+        raise ValueError(f"{path}: 'scheduler_options' must be a section, e.g. {{host: login1}}, not {options!r}")
+    for name in sorted(OWN_KEYS & {*content, *options}):
+        raise ValueError(f"{path}: '{name}' is set by the sweep, which makes one run in each job; remove it")
+    return content
+
+
+def job_script(cluster: str | Path, settings: SweepFile) -> str:
+    """The script that would be submitted for each worker of a cluster file; ValueErrors as of `read_cluster`.
+
+    Nothing is started for it, so it works where the scheduler of the jobs could not run.
+
+    Args:
+        cluster: the file.
+        settings: what a run needs.
+    """
+    description, library = read_cluster(cluster), _library()  # here: it cannot be imported first in another thread
+    on_paper = Security(tls_ca_file="CERTIFICATE", tls_worker_cert="CERTIFICATE", tls_worker_key="KEY")
+
+    async def script() -> str:
+        jobs = _cluster(library, description, settings, on_paper, asynchronous=True)  # starts when it is awaited
+        try:
+            return jobs.job_script()
+        finally:
+            await jobs.close()
+
+    return in_thread(script())
+
+
+@contextmanager
+def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Path) -> Iterator[SpecCluster]:
+    """A cluster whose workers are jobs, which are submitted now, again when they die, and cancelled at the end.
+
+    Args:
+        cluster: a file, see `read_cluster`.
+        settings: what a run needs.
+        workers: jobs at once; 0 for those of the file.
+        folder: which all machines see; while the block runs, it holds the key of this sweep, readable by its user.
+
+    Raises:
+        ValueError: as of `read_cluster`, there are no commands here that submit jobs and cancel them, or a folder that
+            dask-jobqueue cannot name.
+    """
+    description, library = read_cluster(cluster), _library()
+    _check_commands(getattr(library, KINDS[description["kind"]]).job_cls)
+    if shlex.quote(str(folder)) != str(folder):
+        raise ValueError(f"jobs cannot be told of the folder '{folder}'; give 'results' a plain name")
+    number = workers or description["jobs"]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=".sweep-", dir=folder) as place,
+        _cluster(library, description, settings, _shared_credentials(Path(place))) as jobs,
+    ):
+        jobs.adapt(minimum_jobs=number, maximum_jobs=number)
+        yield jobs
+
+
+def refusals(cluster: SpecCluster | None) -> list[str]:
+    """Why the jobs of a cluster could not be submitted: an entry for each, "" for those that could.
+
+    Args:
+        cluster: that of `open_jobs`, or another, which has no jobs.
+    """
+    return [job.refusal for job in list(getattr(cluster, "workers", {}).values()) if hasattr(job, "refusal")]
+
+
+def _library() -> ModuleType:
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise ValueError("--cluster needs dask-jobqueue; install it with: pip install 'afkit[sweep,cluster]'") from None
+    return dask_jobqueue
+
+
+def _shared_credentials(folder: Path) -> Security:
+    """Of which the part of the workers lies in a folder that only the user may enter."""
+    security = credentials()
+    for field in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):
+        path = folder / field
+        path.touch(mode=0o600)
+        path.write_text(getattr(security, field))
+        setattr(security, field, str(path))
+    return security
+
+
+def _check_commands(kind: Any) -> None:
+    """ValueError where this machine has no command to submit jobs, or none to cancel them."""
+    for command in (kind.submit_command, kind.cancel_command):
+        program = shlex.split(command)[0]
+        if shutil.which(program) is None:
+            raise ValueError(
+                f"there is no command '{program}' here, with which jobs are submitted or cancelled; start the sweep on "
+                "a machine of the cluster that has it, e.g. its login node"
+            )
+
+
+def _cluster(
+    library: ModuleType,
+    description: Mapping[str, Any],
+    settings: SweepFile,
+    security: Security,
+    asynchronous: bool = False,
+) -> Any:
+    """A cluster of dask-jobqueue, of whose jobs none is submitted yet."""
+    kind = getattr(library, KINDS[description["kind"]])
+    own = {name: value for name, value in description.items() if name not in ("kind", "jobs")}
+    own.setdefault("memory", f"{settings.memory_gb} GB")
+    elsewhere = f"jobqueue.{description['kind']}.local-directory"  # of dask's configuration
+    try:
+        return kind(
+            cores=1,
+            processes=1,
+            worker_extra_args=_worker_arguments(
+                settings, not (own.get("local_directory") or dask.config.get(elsewhere))
+            ),
+            job_cls=_noting_refusals(kind.job_cls),
+            scheduler_cls=OwnScheduler,
+            security=security,
+            asynchronous=asynchronous,
+            **own,
+        )
+    except (TypeError, ValueError, RuntimeError) as error:  # the last: its scheduler does not start
+        raise ValueError(f"the cluster file does not fit {KINDS[description['kind']]}: {error}") from None
+
+
+def _worker_arguments(settings: SweepFile, own_folder: bool) -> list[str]:
+    """What the command that a job runs is told beside what dask-jobqueue tells it, as the shell reads it."""
+    resources = {MEMORY: settings.memory_gb, **({GPU: settings.gpus} if settings.gpus else {})}
+    declared = " ".join(f"{name}={number:g}" for name, number in resources.items())
+    scratch = ['--local-directory "$(mktemp -d)"'] if own_folder else []  # dask imports from there: not for others
+    return [f'--resources "{declared}"', f"--worker-class {OwnWorker.__module__}.{OwnWorker.__name__}", *scratch]
+
+
+def _noting_refusals(kind: Any) -> type:
+    """A kind of jobs that keep why they could not be submitted; dask would log it, and wait for their workers."""
+
+    class Job(kind):
+        refusal = ""
+
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except (OSError, RuntimeError, ValueError) as error:
+                self.refusal = _in_short(self.submit_command, error)
+                self.status = Status.running
+
+        async def close(self) -> None:
+            await super().close()
+            self.status = Status.closed
+
+    return Job
+
+
+def _in_short(command: str, error: Exception) -> str:
+    """What the command has said, of which dask-jobqueue makes many lines."""
+    said = str(error).rpartition("stderr:\n")[2] or str(error)
+    return f"{shlex.split(command)[0]}: {' '.join(said.split())}"

@@ -1,0 +1,288 @@
+"""Many runs: each cell of a sweep file is a run folder, made by a worker process; 05_compare over all at the end."""
+
+import math
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
+
+from distributed import Client, Future, KilledWorker, wait
+from distributed import TimeoutError as TookLonger
+
+from afkit.config import Recipe
+from afkit.lock import LOCK, locked
+from afkit.workbench.runs.folder import STAGES, is_done, project_root
+from afkit.workbench.runs.interrupts import interrupts_wait
+from afkit.workbench.runs.parameters import parameters_by_stage
+from afkit.workbench.runs.status import RunStatus, run_status, short_time, status_table
+from afkit.workbench.sweeps.batch_jobs import job_script, refusals
+from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client
+from afkit.workbench.sweeps.sweep_file import Cell, Sweep, read_sweep, resolved
+from afkit.workbench.sweeps.sweep_needs import missing_data, missing_space
+from afkit.workbench.sweeps.work import Outcome, data_folder, give_up, prepare_data, run_cell
+
+LOOK_SEC = 1.0  # between two looks for workers that have come or gone
+GONE = "the scheduler has gone; the same command goes on from here"
+DIED = f"its worker died {RETRIES + 1} times; most often memory runs out: give it more (memory_gb)"
+
+
+def sweep(
+    path: str | Path,
+    only_failed: bool = False,
+    workers: int = 0,
+    scheduler: str = "",
+    cluster: str = "",
+    html: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, Outcome]:
+    """Make the runs of a sweep file that are not done, then compare all of them.
+
+    Started again, it goes on: finished runs and stages are skipped, interrupted ones resumed. A run whose worker dies
+    is given to another, at most `RETRIES` times; one that fails by its own error is not tried again, and does not stop
+    the others. A run that another process works on comes last.
+
+    Args:
+        path: the sweep file, see `afkit.workbench.sweeps.sweep_file`.
+        only_failed: leave out what has not been started or was interrupted.
+        workers, scheduler, cluster: where, see `afkit.workbench.sweeps.clusters.open_client`.
+        html: also write the executed notebooks as pages.
+        say: receives a line per run.
+
+    Returns:
+        by name of the run, how it ended; only of those that were not done, or with `html` of all.
+
+    Raises:
+        ValueError: something in the file is wrong, its data is not there, the disk is too small, or no cluster answers.
+        StageError: the comparison failed.
+        RuntimeError: the scheduler has gone, or the batch system takes no job.
+    """
+    plan = read_sweep(path)
+    left = plan.cells if html else cells_left(plan)
+    if only_failed:
+        left = [cell for cell in left if run_status(cell.folder, cell.name).state == "failed"]
+    say(f"{len(plan.cells)} runs in {plan.results}, {len(left)} to do")
+    outcomes = {}
+    if missing := missing_data(plan, left):
+        raise ValueError(missing)
+    if left:
+        with interrupts_wait() as look:  # breaking off dask at any line leaves its tasks and workers to complain
+            outcomes = _make(plan, left, (workers, scheduler, cluster), html, say, look)
+    _compare(plan, html, say)
+    return outcomes
+
+
+def dry_run(path: str | Path, cluster: str = "") -> str:
+    """The table of a sweep's runs, with what is done, and the script of a job; ValueErrors as of `sweep`."""
+    plan = read_sweep(path)
+    left = {cell.name for cell in cells_left(plan)}
+    rows = [_planned(run_status(cell.folder, cell.name), cell.name in left) for cell in plan.cells]
+    script = f"\n\n{job_script(cluster, plan.settings)}" if cluster else ""
+    cells = [cell for cell in plan.cells if cell.name in left]
+    missing = missing_data(plan, cells) or missing_space(plan, cells)
+    return status_table(rows) + (f"\n{missing}" if missing else "") + script
+
+
+def cells_left(plan: Sweep) -> list[Cell]:
+    """The runs that are not done with the sweep's parameters."""
+    of_stage = parameters_by_stage(STAGES, plan.settings.parameters)
+    if plan.settings.parameters.get("split"):  # which files it leaves depends on the data; the run itself looks
+        return list(plan.cells)
+    return [
+        cell
+        for cell in plan.cells
+        if not all(is_done(cell.folder, stage, parameters) for stage, parameters in of_stage.items())
+    ]
+
+
+def _make(
+    plan: Sweep,
+    cells: list[Cell],
+    where: tuple[int, str, str],
+    html: bool,
+    say: Callable[[str], None],
+    interrupted: Callable[[], None],
+) -> dict[str, Outcome]:
+    """Make runs on workers, `where` as of `open_client`; how each ended."""
+    checking = ThreadPoolExecutor(1).submit(missing_space, plan, cells)  # it takes as long as the workers' start
+    with open_client(plan.settings, *where, project_root() / plan.results, say) as client:
+        if missing := checking.result():
+            raise ValueError(missing)
+        if not _asked(client.nthreads):
+            say("waiting for the first job of the cluster")
+        told = set[str]()
+
+        def look() -> None:
+            interrupted()
+            _look_at_jobs(client, told, say)
+
+        def submit(cell: Cell) -> Future:
+            resources = needs(client, plan.settings)
+            arguments = (str(project_root()), plan.settings, plan.results, cell, html)
+            key = f"{cell.name}-{uuid.uuid4().hex}"
+            return client.submit(run_cell, *arguments, key=key, pure=False, resources=resources)
+
+        left, failed = prepare_all(client, plan, cells, say, look)
+        return failed | execute_all(client, left, submit, say, look)
+
+
+def _look_at_jobs(client: Client, told: set[str], say: Callable[[str], None]) -> None:
+    """RuntimeError where the batch system takes none of the jobs; where it takes some, this is said once."""
+    refused = refusals(client.cluster)
+    reasons = set(filter(None, refused)) - told
+    if refused and all(refused):
+        raise RuntimeError(f"no job could be submitted ({refused[0]}); correct that, and start the sweep again")
+    for reason in reasons:
+        say(f"{sum(map(bool, refused))} of {len(refused)} jobs could not be submitted ({reason}); the others go on")
+    told |= reasons
+
+
+def prepare_all(
+    client: Client,
+    plan: Sweep,
+    cells: Sequence[Cell],
+    say: Callable[[str], None],
+    look: Callable[[], None] = lambda: None,
+) -> tuple[list[Cell], dict[str, Outcome]]:
+    """Prepare the data of some runs, each data set once.
+
+    Args:
+        client: of the dask cluster.
+        plan: the sweep.
+        cells: the runs that are to be made.
+        say: receives a line for each data set.
+        look: called now and then; what it raises ends the waiting.
+
+    Returns:
+        the runs whose data is there, and how the others have failed.
+    """
+    recipes: dict[str, list[Recipe]] = {}
+    for made in map(resolved, cells):
+        known = recipes.setdefault(data_folder(made), [])
+        if all((made.data, made.decode.score_file) != (other.data, other.decode.score_file) for other in known):
+            known.append(made)
+    submitted = {
+        name: client.submit(prepare_data, str(project_root()), plan.settings, made, pure=False)
+        for name, made in recipes.items()
+    }
+    reasons = {}
+    for name, future in submitted.items():
+        while not _ended([future], look):
+            pass
+        outcome = _outcome(future)
+        say(f"data of {name}: {outcome.state}{f' in {short_time(outcome.seconds)}' if outcome.seconds else ''}")
+        if outcome.state != "done":
+            reasons[name] = f"its data could not be prepared: {outcome.reason}"
+            say(f"  {outcome.reason}")
+    lost = {cell.name: reasons.get(data_folder(resolved(cell))) for cell in cells}
+    there = [cell for cell in cells if lost[cell.name] is None]
+    return there, {name: Outcome("failed", reason) for name, reason in lost.items() if reason}
+
+
+def execute_all(
+    client: Client,
+    cells: Sequence[Cell],
+    submit: Callable[[Cell], Future],
+    say: Callable[[str], None],
+    look: Callable[[], None] = lambda: None,
+) -> dict[str, Outcome]:
+    """Keep as many runs submitted as there are workers, until all have ended.
+
+    No more: the scheduler counts the death of a worker against every run that waits at it.
+
+    Args:
+        client: its workers have one thread each.
+        cells: in this order; those that are busy come again after the others.
+        submit: starts a run.
+        say: receives a line when a run has ended.
+        look: called now and then; what it raises ends the waiting.
+
+    Returns:
+        cell's name -> how it ended, of all cells.
+    """
+    waiting, told = deque(cells), set[str]()
+    running: dict[Future, Cell] = {}
+    outcomes: dict[str, Outcome] = {}
+    while waiting or running:
+        slots = sum(_asked(client.nthreads).values())
+        while waiting and len(running) < slots:
+            cell = waiting.popleft()
+            running[submit(cell)] = cell
+        for future in _ended(list(running), look):
+            cell, outcome = running.pop(future), _outcome(future)
+            if outcome.state == "busy":
+                waiting.append(cell)
+                if cell.name not in told:
+                    say(f"{cell.name} waits: {outcome.reason}")
+                told.add(cell.name)
+                continue
+            if outcome.reason == DIED:
+                give_up(cell.folder, DIED)
+            outcomes[cell.name] = outcome
+            say(f"{len(outcomes):>{len(str(len(cells)))}}/{len(cells)} {_line(cell, outcome)}")
+    return outcomes
+
+
+def _ended(running: Sequence[Future], look: Callable[[], None]) -> list[Future]:
+    """Those that have ended; after a while also none, so that new workers are noticed."""
+    look()
+    if not running:
+        time.sleep(LOOK_SEC)
+        return []
+    try:
+        return list(wait(running, timeout=LOOK_SEC, return_when="FIRST_COMPLETED").done)
+    except (TimeoutError, TookLonger):
+        return []
+    except CancelledError:
+        raise RuntimeError(GONE) from None
+
+
+def _outcome(future: Future) -> Outcome:
+    """What a task came to; its own errors are outcomes already, so that anything else is the cluster's."""
+    try:
+        return future.result()
+    except KilledWorker:
+        return Outcome("failed", DIED)
+    except Exception as error:
+        if future.status in ("cancelled", "lost"):
+            raise RuntimeError(GONE) from None
+        return Outcome("failed", f"the worker could not do it: {type(error).__name__}: {error}")
+    finally:
+        future.release()  # else what a worker has done is done again when that worker dies
+
+
+def _asked(question: Callable[[], Mapping[str, int]]) -> Mapping[str, int]:
+    try:
+        return question()
+    except OSError:
+        raise RuntimeError(GONE) from None
+
+
+def _line(cell: Cell, outcome: Outcome) -> str:
+    """What is said of a run that has ended."""
+    if outcome.state == "failed":
+        return f"{cell.name} failed: {' '.join(outcome.reason.split())}"
+    score = run_status(cell.folder, cell.name).map_percent
+    return f"{cell.name} done in {short_time(outcome.seconds)}" + (f", mAP {score:.2f} %" if score is not None else "")
+
+
+def _planned(status: RunStatus, left: bool) -> RunStatus:
+    """A run that is done, but not with these parameters, is to be made again in part."""
+    return status._replace(state="unfinished") if left and status.state == "done" else status
+
+
+def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:
+    """05_compare over the runs that have begun. Papermill is imported by then, not before the first run starts."""
+    from afkit.workbench.runs.comparing import compare
+    from afkit.workbench.runs.html import write_pages
+
+    begun = [cell for cell in plan.cells if (cell.folder / "run.json").is_file()]
+    if not begun:
+        return
+    folder = project_root() / plan.results
+    with locked(folder / LOCK, math.inf):
+        compare([cell.name for cell in begun], plan.results, plan.results, say=say)
+        if html:
+            write_pages(folder)
+    say(f"{folder / 'report.html'}")

@@ -1,0 +1,207 @@
+"""Sweep files: which runs to make, read from YAML and checked before the first of them starts."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from afkit.config import Recipe, nearest
+from afkit.file_names import plain_name
+from afkit.recipes import recipe as make_named_recipe
+from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.names import run_folder
+from afkit.workbench.runs.parameters import DEFAULT_SEED, parameters_by_stage, with_epochs
+from afkit.yaml_files import read_yaml
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RunEntry(_Part):
+    """An entry of `runs`: a recipe with fixed overrides, once for each seed."""
+
+    recipe: str  # its name, or a recipe file
+    seeds: list[int] = Field([], min_length=1)  # left out: those of the file
+    overrides: dict[str, Any] = {}  # dotted recipe parameter -> value
+
+
+class SweepFile(_Part):
+    """The content of a sweep file: a grid (recipes x overrides x seeds), or a list of runs."""
+
+    recipes: list[str] = []  # of the grid: names, or recipe files
+    overrides: dict[str, list[Any]] = {}  # of the grid: dotted recipe parameter -> the values to try
+    runs: list[RunEntry] = []  # in place of a grid
+    seeds: list[int] = Field([DEFAULT_SEED], min_length=1)  # of every run that has none of its own
+    parameters: dict[str, Any] = {}  # of the notebooks
+    data: Literal["real", "twin"] = "real"  # "twin": generated before the runs
+    twin_videos: int = Field(4, ge=1)  # of each subset of a twin
+    data_root: str = "data"  # folder of all data sets
+    results: str = ""  # "": results/ and the file's name
+    memory_gb: float = Field(3, gt=0)  # that a run needs
+    gpus: int | None = Field(None, ge=0)  # that a run needs; None: one where the machine has any
+
+
+class Cell(NamedTuple):
+    """One run of a sweep."""
+
+    name: str  # its folder below results
+    folder: Path  # of the run
+    recipe: str  # its name, or a recipe file
+    seed: int  # of all random numbers
+    overrides: dict[str, Any]  # dotted recipe parameter -> value
+    line: int  # of the sweep file
+
+
+class Sweep(NamedTuple):
+    """A checked sweep file."""
+
+    path: Path  # of the file
+    settings: SweepFile  # what the file says
+    results: str  # folder of its runs
+    cells: list[Cell]  # its runs, in their order
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """Read a sweep file and check all of it.
+
+    Args:
+        path: YAML with the keys of `SweepFile`; results and data_root are relative to the project.
+
+    Returns:
+        The content, and its runs in the order in which they are made.
+
+    Raises:
+        ValueError: not readable, an unknown key, recipe, override or parameter, a wrong type or value, or two runs of
+            the same settings; one sentence with the line of the file.
+    """
+    path = Path(path)
+    tree, content = _read(path)
+    try:
+        settings = SweepFile.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(_complaint(path, tree, error)) from None
+    results = settings.results or f"results/{plain_name('the sweep', path.stem)}"
+    if bool(settings.recipes) == bool(settings.runs):
+        raise ValueError(f"{path}, line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both")
+    if settings.runs and settings.overrides:
+        line = line_of(tree, ["overrides"])
+        raise ValueError(f"{path}, line {line}: 'overrides' belongs to a grid; with 'runs', give each run its own")
+    _check_parameters(path, tree, settings)
+    cells = [_cell(path, tree, settings, results, *entry) for entry in _entries(settings)]
+    _check_distinct(path, cells)
+    return Sweep(path, settings, results, cells)
+
+
+def resolved(cell: Cell) -> Recipe:
+    """The recipe of a run."""
+    return make_named_recipe(cell.recipe, cell.overrides)
+
+
+def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
+    """The line of a key or list entry; that of what holds it where there is none.
+
+    Args:
+        tree: the document, as `yaml.compose` gives it.
+        place: keys and positions from the top, e.g. ("runs", 0, "recipe").
+    """
+    line = tree.start_mark.line + 1
+    for part in place:
+        if isinstance(tree, yaml.MappingNode):
+            found = [pair for pair in tree.value if pair[0].value == str(part)]
+            key, tree = found[-1] if found else (None, tree)
+        elif isinstance(tree, yaml.SequenceNode) and isinstance(part, int) and part < len(tree.value):
+            key = tree = tree.value[part]
+        else:
+            key = None
+        if key is None:
+            return line
+        line = key.start_mark.line + 1
+    return line
+
+
+def _read(path: Path) -> tuple[yaml.Node, Any]:
+    """The file as nodes, which know their lines, and its content."""
+    try:
+        tree, content = read_yaml(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; the sweeps of the repository are in sweeps/") from None
+    if not isinstance(tree, yaml.MappingNode):
+        raise ValueError(f"{path}, line 1: a sweep is a mapping, e.g. 'recipes: [watch]'")
+    return tree, content
+
+
+def _complaint(path: Path, tree: yaml.Node, error: ValidationError) -> str:
+    """The first complaint of pydantic as one sentence with the line."""
+    first = error.errors()[0]
+    place = [part for part in first["loc"] if part != "[key]"]
+    where = f"{path}, line {line_of(tree, place)}"
+    dotted = ".".join(str(part) for part in place)
+    if first["type"] == "extra_forbidden":
+        known = RunEntry.model_fields if place[0] == "runs" else SweepFile.model_fields
+        return f"{where}: a sweep has no '{dotted}'; {nearest(str(place[-1]), list(known))}"
+    if first["type"] == "missing":
+        return f"{where}: '{dotted}' is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: '{dotted}' = {first['input']!r}: {message[0].lower() + message[1:]}"
+
+
+def _check_parameters(path: Path, tree: yaml.Node, settings: SweepFile) -> None:
+    for name, value in settings.parameters.items():
+        try:
+            parameters_by_stage(STAGES, {name: value})
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line_of(tree, ['parameters', name])}: {error}") from None
+
+
+def _entries(settings: SweepFile) -> list[tuple[str, int, dict[str, Any], tuple[str, int]]]:
+    """Recipe, seed, overrides and place in the file of each run."""
+    found = []
+    for i, entry in enumerate(settings.runs):
+        found += [(entry.recipe, seed, entry.overrides, ("runs", i)) for seed in entry.seeds or settings.seeds]
+    choices = [[(name, value) for value in values] for name, values in settings.overrides.items()]
+    for i, name in enumerate(settings.recipes):
+        for chosen in itertools.product(*choices):
+            found += [(name, seed, dict(chosen), ("recipes", i)) for seed in settings.seeds]
+    return found
+
+
+def _cell(
+    path: Path,
+    tree: yaml.Node,
+    settings: SweepFile,
+    results: str,
+    recipe: str,
+    seed: int,
+    overrides: Mapping[str, Any],
+    place: Sequence[str | int],
+) -> Cell:
+    """A run, checked; a complaint names the line of the override that is at fault where the message tells which."""
+    overrides = with_epochs(overrides, settings.parameters)
+    try:
+        make_named_recipe(recipe, overrides)
+    except ValueError as error:
+        holder = ["overrides"] if settings.recipes else [*place, "overrides"]
+        wrong = [name for name in overrides if f"'{name}'" in str(error) or f" {name} " in f" {error} "]
+        at = [*holder, wrong[0]] if wrong else place
+        raise ValueError(f"{path}, line {line_of(tree, at)}: {error}") from None
+    folder = run_folder(recipe, seed, overrides, results)
+    return Cell(f"{folder.parent.name}/{folder.name}", folder, recipe, seed, overrides, line_of(tree, place))
+
+
+def _check_distinct(path: Path, cells: Sequence[Cell]) -> None:
+    if not cells:
+        raise ValueError(f"{path}, line 1: there is no run in it; each list of 'overrides' needs a value")
+    lines: dict[Path, int] = {}
+    for cell in cells:
+        if cell.folder in lines:
+            where = (
+                f"line {cell.line}"
+                if cell.line == lines[cell.folder]
+                else f"lines {lines[cell.folder]} and {cell.line}"
+            )
+            raise ValueError(f"{path}, {where}: the run '{cell.name}' comes twice; remove one")
+        lines[cell.folder] = cell.line

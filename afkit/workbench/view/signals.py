@@ -1,0 +1,82 @@
+"""The sensor signal below a timeline, in panels."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from afkit.workbench.view.style import plain
+
+MAX_BINS = 1500  # of a drawn signal: more than the picture has columns
+
+
+def signal_panels(
+    signal: np.ndarray | None,
+    rate_hz: float | None,
+    names: Sequence[str],
+    groups: Mapping[str, Sequence[int]] | None,
+) -> list[tuple[str, np.ndarray, np.ndarray, list[str]]]:
+    """What each panel shows.
+
+    Args:
+        signal: (T, channels), or None.
+        rate_hz: samples per second.
+        names: one per channel, or none at all.
+        groups: axis label -> indices of channels; None: all in one panel.
+
+    Returns:
+        For each panel: axis label, (P,) times in seconds, (P, channels of the panel) values, channel names. A long
+        signal is reduced to P points.
+
+    Raises:
+        ValueError: shape, rate, names and groups do not fit together.
+    """
+    if signal is None:
+        return []
+    signal = np.asarray(signal, np.float64)
+    if signal.ndim != 2 or not signal.size:
+        raise ValueError(f"a signal has the shape (samples, channels), not {signal.shape}")
+    if not rate_hz or not rate_hz > 0:
+        raise ValueError(f"a signal needs signal_rate_hz above 0, not {rate_hz}")
+    channels = range(signal.shape[1])
+    if names and len(names) != len(channels):
+        raise ValueError(f"signal_names has {len(names)} names for {len(channels)} channels")
+    groups = {"signal": list(channels)} if groups is None else groups
+    wrong = [index for indices in groups.values() for index in indices if index not in channels]
+    if wrong:
+        raise ValueError(f"signal_groups names channel {wrong[0]}, but the signal has channels 0 to {channels[-1]}")
+    times_sec, values = _envelope(signal, rate_hz)
+    return [
+        (label, times_sec, values[:, list(indices)], [str(names[i]) if names else f"channel {i}" for i in indices])
+        for label, indices in groups.items()
+    ]
+
+
+def _envelope(signal: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values to draw; of a long signal the smallest and largest value of each bin, so that peaks stay."""
+    size = -(-len(signal) // MAX_BINS)  # samples per bin
+    if size <= 2:
+        return np.arange(len(signal)) / rate_hz, signal
+    padded = np.pad(signal, ((0, -len(signal) % size), (0, 0)), mode="edge").reshape(-1, size, signal.shape[1])
+    values = np.stack([np.fmin.reduce(padded, axis=1), np.fmax.reduce(padded, axis=1)], axis=1)
+    times_sec = np.arange(len(padded))[:, None] * size + np.array([0.25, 0.75]) * size
+    return times_sec.ravel() / rate_hz, values.reshape(-1, signal.shape[1])
+
+
+def draw_panel(axes: Axes, label: str, times_sec: np.ndarray, values: np.ndarray, names: Sequence[str]) -> None:
+    """Draw an entry of `signal_panels`; a legend names its channels where they are two to six.
+
+    Args:
+        axes: to draw into.
+        label: of the vertical axis, with the unit.
+        times_sec: (T,) seconds.
+        values: (T, C) of the channels.
+        names: C names.
+    """
+    for i, name in enumerate(names):
+        axes.plot(times_sec, values[:, i], linewidth=0.8, alpha=0.85, label=plain(name, 20))
+    axes.set_ylabel(plain(label).replace(" [", "\n["))  # the unit below, or the label is longer than the panel
+    if 1 < len(names) <= 6:  # a legend of more is higher than the panel
+        legend = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1.2)
+        for line in legend.get_lines():
+            line.set_linewidth(2)

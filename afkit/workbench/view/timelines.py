@@ -1,0 +1,181 @@
+"""Timelines of one video: what happened (ground truth) above what was predicted, one lane per class."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from afkit.workbench.view.lanes import LANE_GAP, arrange_lanes
+from afkit.workbench.view.signals import draw_panel, signal_panels
+from afkit.workbench.view.style import BARS, SYMBOLS, Look, class_name, make_figure, set_title
+
+MIN_WIDTH = 0.004  # of the time axis; a narrower bar (under 2 pt) is drawn this wide, or nobody sees it
+SYMBOL_PT = (4.5, 7.0)  # a symbol is nearly as high as its row, within these; in a lower row there is none
+LANES_IN = 7.0  # height that the lanes share, as long as each row keeps between ROW_IN[0] and ROW_IN[1]
+ROW_IN = (0.11, 0.26)
+PANEL_IN = 1.3  # height of a panel of signals
+
+LEGEND = {
+    "ground truth": "ground truth, found",
+    "miss": "ground truth, missed",
+    "hit": "prediction, hit",
+    "false alarm": "prediction, false alarm",
+}
+
+
+def draw_timeline(
+    gt: pd.DataFrame,
+    predictions: pd.DataFrame,
+    label_names: Mapping[int, str],
+    title: str = "",
+    duration_sec: float | None = None,
+    signal: np.ndarray | None = None,
+    signal_rate_hz: float | None = None,
+    signal_names: Sequence[str] = (),
+    signal_groups: Mapping[str, Sequence[int]] | None = None,
+    min_score: float = 0.0,
+) -> Figure:
+    """One video after matching: in each class's lane the ground truth above the predictions.
+
+    Lanes stand in the order in which the classes first happen; at most 40 are drawn.
+
+    Args:
+        gt: start_sec, end_sec, label and `found` (bool), all of one video.
+        predictions: start_sec, end_sec, label, score and `outcome` ("hit" | "false alarm"), all of one video.
+        label_names: label id -> name.
+        title: above the picture.
+        duration_sec: length of the video; None: up to the last segment or the signal's end.
+        signal: (T, channels) sensor signal, drawn below on the same time axis.
+        signal_rate_hz: its samples per second.
+        signal_names: a name per channel, for the legends.
+        signal_groups: axis label with unit -> indices of channels, a panel each; None: one panel with all channels.
+        min_score: predictions that score less are not drawn.
+
+    Raises:
+        ValueError: a column is missing, there are several videos, a time is not finite, or the signal's shape, rate,
+            names and groups do not fit together.
+    """
+    _check_segments("gt", gt, ["start_sec", "end_sec", "label", "found"])
+    _check_segments("predictions", predictions, ["start_sec", "end_sec", "label", "score", "outcome"])
+    panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups)
+    shown = predictions[predictions["score"] >= min_score]
+    remarks = ["no ground truth"] if gt.empty else []
+    if shown.empty:
+        remarks += [f"no prediction scores {min_score:g} or more" if len(predictions) else "no predictions"]
+    if not remarks:
+        remarks = ["upper bars: ground truth; lower: predictions, tall = high score"]
+    return _draw(gt, shown, label_names, title, duration_sec, panels, remarks)
+
+
+def draw_ground_truth(
+    gt: pd.DataFrame,
+    label_names: Mapping[int, str],
+    duration_sec: float | None = None,
+    title: str = "",
+    signal: np.ndarray | None = None,
+    signal_rate_hz: float | None = None,
+    signal_names: Sequence[str] = (),
+    signal_groups: Mapping[str, Sequence[int]] | None = None,
+) -> Figure:
+    """The ground truth of one video alone.
+
+    Args:
+        gt: start_sec, end_sec (seconds), label of one video.
+        label_names, duration_sec, title: as of `draw_timeline`.
+        signal, signal_rate_hz, signal_names, signal_groups: as of `draw_timeline`.
+
+    Raises:
+        ValueError: as of `draw_timeline`.
+    """
+    _check_segments("gt", gt, ["start_sec", "end_sec", "label"])
+    panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups)
+    nothing = pd.DataFrame(columns=["start_sec", "end_sec", "label", "score", "outcome"])
+    remarks = ["no ground truth"] if gt.empty else []
+    return _draw(gt.drop(columns="found", errors="ignore"), nothing, label_names, title, duration_sec, panels, remarks)
+
+
+def _check_segments(name: str, frame: pd.DataFrame, columns: list[str]) -> None:
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        hint = "; call match_segments first" if missing[0] in ("found", "outcome") else ""
+        raise ValueError(f"{name} lacks the column '{missing[0]}'{hint}")
+    num_videos = len(frame["video"].unique()) if "video" in frame else 1
+    if num_videos > 1:
+        raise ValueError(f"a timeline shows one video, but {name} holds {num_videos}")
+    if not np.isfinite(frame[["start_sec", "end_sec"]].to_numpy(np.float64)).all():
+        raise ValueError(f"{name} holds times that are not finite")
+
+
+def _draw(
+    gt: pd.DataFrame,
+    shown: pd.DataFrame,
+    label_names: Mapping[int, str],
+    title: str,
+    duration_sec: float | None,
+    panels: list[tuple],
+    remarks: list[str],
+) -> Figure:
+    """Lanes, and below them a panel per entry of `panels`, on one time axis."""
+    if duration_sec is not None and not 0 < duration_sec < np.inf:
+        raise ValueError(f"duration_sec is above 0, not {duration_sec}")
+    starts = [0.0, *gt["start_sec"], *shown["start_sec"]]
+    ends = [duration_sec or 0.0, *gt["end_sec"], *shown["end_sec"], *(times[-1] for _, times, _, _ in panels)]
+    span_sec = (min(starts), max(ends) if max(ends) > min(starts) else 1.0)
+    bars, lanes, left_out = arrange_lanes(gt, shown, MIN_WIDTH * (span_sec[1] - span_sec[0]))
+    bottom = max((lane[1] for lane in lanes.values()), default=2.0)
+    row_in = float(np.clip(LANES_IN / bottom, *ROW_IN))
+    heights = [max(bottom * row_in, 0.5)] + [PANEL_IN] * len(panels)
+    figure, axes = make_figure(sum(heights) + 1.5, len(heights), sharex=True, height_ratios=heights)
+    remark = "; ".join(remarks + ([f"{left_out} more classes are left out"] if left_out else []))
+    _draw_lanes(axes[0], lanes, label_names)
+    _draw_bars(axes[0], bars, row_in * 72)
+    for panel_axes, panel in zip(axes[1:], panels, strict=True):
+        draw_panel(panel_axes, *panel)
+    set_title(figure, title)
+    axes[-1].set(xlabel="time [s]", xlim=span_sec)
+    figure.align_ylabels(axes[1:])
+    _draw_legend(figure, set(bars["kind"]), "found" in gt, remark)
+    return figure
+
+
+def _draw_lanes(axes: Axes, lanes: Mapping[int, tuple[float, float]], label_names: Mapping[int, str]) -> None:
+    """Name the lanes and part them by thin lines; the y axis runs downwards, in rows."""
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    if not lanes:
+        axes.set_yticks([])
+        return
+    middles = [(top + bottom) / 2 for top, bottom in lanes.values()]
+    axes.set_yticks(middles, [class_name(label, label_names, longest=22) for label in lanes])
+    for (_, bottom), (next_top, _) in pairwise(lanes.values()):
+        axes.axhline((bottom + next_top) / 2, color="#d0d0d0", linewidth=0.8, zorder=0.5)
+    axes.set_ylim(max(bottom for _, bottom in lanes.values()) + LANE_GAP / 2, -LANE_GAP / 2)
+
+
+def _draw_bars(axes: Axes, bars: pd.DataFrame, row_pt: float) -> None:
+    """A rectangle per bar, and a symbol on each error whose row is high enough for one."""
+    for bar in bars.itertuples():
+        width_pt = 1.0 if bar.height * row_pt > 4 else 0.5
+        look: Look = {"linewidth": width_pt, "label": bar.kind, **BARS[bar.kind]}
+        axes.add_patch(Rectangle((bar.left_sec, bar.top), bar.width_sec, bar.height, **look))
+    for kind, symbol in SYMBOLS.items():
+        errors = bars[(bars["kind"] == kind) & (bars["row_height"] * row_pt >= SYMBOL_PT[0])]
+        for error in errors.itertuples():
+            middle = (error.left_sec + error.width_sec / 2, error.top + error.height / 2)
+            size_pt = min(0.9 * error.row_height * row_pt, SYMBOL_PT[1])
+            axes.plot(*middle, linestyle="", markersize=size_pt, clip_on=False, label=f"{kind} symbol", **symbol)
+
+
+def _draw_legend(figure: Figure, kinds: set[str], matched: bool, remark: str) -> None:
+    handles, texts = [], []
+    for kind in [kind for kind in LEGEND if kind in kinds]:
+        symbol = [Line2D([], [], linestyle="", markersize=SYMBOL_PT[1], **SYMBOLS[kind])] if kind in SYMBOLS else []
+        handles.append((Patch(**BARS[kind]), *symbol))
+        texts.append(LEGEND[kind] if matched else kind)
+    place: Look = {"loc": "outside lower center", "ncols": 2, "handlelength": 2.5, "handleheight": 1.1}
+    figure.legend(handles, texts, title=remark, **place)  # type: ignore[arg-type]  # a tuple of artists is a handle

@@ -1,0 +1,193 @@
+"""Predictions on disk: what is written comes back, foreign spellings are read, bad files are named."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from random_tables import random_predictions
+
+from afkit.evaluation.scores import evaluate
+from afkit.workbench.analysis.result_files import read_predictions, write_predictions
+
+NAMES = {3: "Jump", 7: "Läufer", 20: "20-metre run", 21: "Swim"}
+COLUMNS = ["video", "start_sec", "end_sec", "label", "score"]
+GOOD = {"label": "Jump", "score": 0.5, "segment": [0, 1]}
+
+
+@pytest.mark.parametrize("name", ["p.json", "p.json.gz"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_round_trip_is_exact(tmp_path, name, dtype):
+    predictions = random_predictions(0).astype({"start_sec": dtype, "end_sec": dtype, "score": dtype})
+    write_predictions(tmp_path / name, predictions, NAMES)
+    back = read_predictions(tmp_path / name, NAMES)
+    order = predictions["video"].drop_duplicates().tolist()
+    expected = pd.concat([predictions[predictions["video"] == video] for video in order], ignore_index=True)
+    for column in COLUMNS:
+        assert back[column].tolist() == expected[column].tolist()
+    assert back.columns.tolist() == COLUMNS
+    assert back.dtypes[["start_sec", "end_sec", "label", "score"]].tolist() == [
+        "float64",
+        "float64",
+        "int64",
+        "float64",
+    ]
+    assert pd.api.types.is_string_dtype(back["video"])
+
+
+def test_the_file_is_in_the_activitynet_format(tmp_path):
+    rows = [("b", 1.0, 2.5, 3, 0.5), ("a", 0.0, 1.0, 7, 0.25), ("b", 0.0, 1.0, 7, 0.75)]
+    write_predictions(tmp_path / "p.json", pd.DataFrame(rows, columns=COLUMNS), NAMES)
+    content = json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))
+    assert list(content) == ["version", "results", "external_data"]
+    assert content["external_data"] == {}
+    assert list(content["results"]) == ["b", "a"]
+    assert content["results"]["b"] == [
+        {"label": "Jump", "score": 0.5, "segment": [1.0, 2.5]},
+        {"label": "Läufer", "score": 0.75, "segment": [0.0, 1.0]},
+    ]
+
+
+@pytest.mark.parametrize("ending", ["json", "json.gz"])
+def test_same_table_same_bytes(tmp_path, ending):
+    for name in ("first", "second"):
+        write_predictions(tmp_path / f"{name}.{ending}", random_predictions(1), NAMES)
+    assert (tmp_path / f"first.{ending}").read_bytes() == (tmp_path / f"second.{ending}").read_bytes()
+
+
+def test_an_empty_table_comes_back_empty(tmp_path):
+    write_predictions(tmp_path / "p.json", random_predictions(0, 0), NAMES)
+    back = read_predictions(tmp_path / "p.json", NAMES)
+    assert len(back) == 0
+    assert back["label"].dtype == np.int64
+    assert back["score"].dtype == np.float64
+
+
+def write_results(path, *entries):
+    path.write_text(json.dumps({"results": {"v": list(entries)}}))
+    return path
+
+
+@pytest.mark.parametrize("label", ["Swim", 21, "21"])
+def test_labels_as_names_or_ids_and_numbers_as_text(tmp_path, label):
+    path = write_results(tmp_path / "p.json", {"label": label, "score": "0.5", "segment": ["1e1", 12]})
+    assert read_predictions(path, NAMES).to_dict("records") == [
+        {"video": "v", "start_sec": 10.0, "end_sec": 12.0, "label": 21, "score": 0.5}
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda videos: {"version": "0.1", "results": videos},
+        lambda videos: {"challenge": "ego4d_moment_queries", "detect_results": videos, "retrieve_results": {"u": []}},
+        lambda videos: videos,
+    ],
+    ids=["ActivityNet", "Ego4D", "bare"],
+)
+def test_videos_may_stand_in_several_places(tmp_path, wrap):
+    (tmp_path / "p.json").write_text(json.dumps(wrap({"v": [GOOD], "w": []})))
+    back = read_predictions(tmp_path / "p.json", NAMES)
+    assert back.to_dict("records") == [{"video": "v", "start_sec": 0.0, "end_sec": 1.0, "label": 3, "score": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("12.5", 12.5), ("2:03.5", 123.5), ("1:02:03.25", 3723.25), ("00:00:00", 0), ("100:00:00", 360_000), ("0:75", 75)],
+)
+def test_times_may_be_clock_times(tmp_path, text, seconds):
+    path = write_results(tmp_path / "p.json", {**GOOD, "segment": [text, 1e6]})
+    assert read_predictions(path, NAMES)["start_sec"].tolist() == [seconds]
+
+
+def test_ids_may_have_gone_through_a_table(tmp_path):
+    path = write_results(tmp_path / "p.json", {**GOOD, "label": 21.0})
+    assert read_predictions(path, NAMES)["label"].tolist() == [21]
+
+
+def test_true_is_no_id(tmp_path):
+    path = write_results(tmp_path / "p.json", {**GOOD, "label": True})
+    for unknown_labels in ("refuse", "keep"):
+        with pytest.raises(ValueError, match="label True is neither"):
+            read_predictions(path, {1: "Run"}, unknown_labels)
+
+
+def test_unknown_labels_may_be_kept_and_are_counted(tmp_path):
+    labels = ["Jump", "Jmup", 4, "4", "21", 10**30, "-7", "", 4.0]
+    path = write_results(tmp_path / "p.json", *({**GOOD, "label": label} for label in labels))
+    back = read_predictions(path, NAMES, unknown_labels="keep")
+    assert back["label"].tolist() == [3, -1, 4, 4, 21, -1, -1, -1, 4]
+    gt = pd.DataFrame([("v", 0.0, 1.0, 3)], columns=COLUMNS[:4])
+    assert evaluate(gt, back, [0.5]).counts["predictions_unknown_label"] == 8
+    with pytest.raises(ValueError, match="row 1: label 'Jmup' is neither"):
+        read_predictions(path, NAMES)
+    path = write_results(tmp_path / "p.json", {**GOOD, "label": ["Jump"]})
+    with pytest.raises(ValueError, match=r"row 0: label .* is neither"):
+        read_predictions(path, NAMES, unknown_labels="keep")
+    with pytest.raises(ValueError, match="unknown_labels is 'drop'; choose refuse or keep"):
+        read_predictions(path, NAMES, unknown_labels="drop")
+
+
+def test_a_name_that_looks_like_an_id_is_a_name(tmp_path):
+    names = {1: "2", 2: "1"}
+    path = write_results(tmp_path / "p.json", *({"label": x, "score": 1, "segment": [0, 1]} for x in ("1", 1)))
+    assert read_predictions(path, names)["label"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({**GOOD, "label": "Jmup"}, "label 'Jmup' is neither"),
+        ({**GOOD, "label": 4}, "label 4 is neither"),
+        ({**GOOD, "label": ["Jump"]}, "is neither"),
+        ({**GOOD, "label": 3.5}, "label 3.5 is neither"),
+        ({**GOOD, "segment": ["1:2:3:4", 9]}, "'1:2:3:4' is not a clock time"),
+        ({**GOOD, "segment": ["a:2", 9]}, "'a:2' is not a clock time"),
+        ({**GOOD, "segment": ["1:", 9]}, "'' is not a finite number"),
+        ({**GOOD, "score": "0:30"}, "'0:30' is not a finite number"),
+        ({**GOOD, "score": "high"}, "'high' is not a finite number"),
+        ({**GOOD, "score": None}, "None is not a finite number"),
+        ({**GOOD, "score": float("nan")}, "nan is not a finite number"),
+        ({**GOOD, "segment": [0]}, "is not .start, end."),
+        ({**GOOD, "segment": 3}, "is not .start, end."),
+        ({"label": "Jump", "segment": [0, 1]}, "expected a prediction with label, score and segment"),
+        ("Jump", "expected a prediction with label, score and segment"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, entry, message):
+    path = write_results(tmp_path / "p.json", GOOD, entry)
+    with pytest.raises(ValueError, match=rf"p\.json, video 'v', row 1: .*{message}"):
+        read_predictions(path, NAMES)
+
+
+def test_a_bad_file_is_named(tmp_path):
+    path = tmp_path / "p.json"
+    with pytest.raises(ValueError, match=r"p\.json does not exist"):
+        read_predictions(path, NAMES)
+    for text, message in [
+        ("{", "not a readable JSON file"),
+        ("[]", "holds no predictions"),
+        ("{}", "holds no predictions"),
+        ('{"version": "1"}', "holds no predictions"),
+        ('{"results": []}', "holds no predictions"),
+        ('{"detect_results": [], "v": []}', "holds no predictions"),
+        ('{"results": {"v": {}}}', "video 'v': expected a list"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf"p\.json.*{message}"):
+            read_predictions(path, NAMES)
+
+
+def test_bad_predictions_are_not_written(tmp_path):
+    predictions = random_predictions(0)
+    with pytest.raises(ValueError, match=r"must end in \.json or \.json\.gz"):
+        write_predictions(tmp_path / "p.csv", predictions, NAMES)
+    with pytest.raises(ValueError, match="no name for label 21"):
+        write_predictions(tmp_path / "p.json", predictions, {3: "a", 7: "b", 20: "c"})
+    with pytest.raises(ValueError, match="one name to two labels"):
+        write_predictions(tmp_path / "p.json", predictions, dict.fromkeys(NAMES, "same"))
+    with pytest.raises(ValueError, match="row 0 of predictions has score nan"):
+        write_predictions(tmp_path / "p.json", predictions.assign(score=np.nan), NAMES)
+    with pytest.raises(ValueError, match="lacks the columns score"):
+        write_predictions(tmp_path / "p.json", predictions.drop(columns="score"), NAMES)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,228 @@
+"""From a published archive or official files to a data set that the readers understand."""
+
+import gzip
+import hashlib
+import json
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from together import at_once
+
+import afkit
+from afkit.workbench.datasets import prepare as preparing
+from afkit.workbench.datasets.prepare import can_prepare, missing_parts, prepare
+from afkit.workbench.datasets.twin import MARKER, write_twin
+
+SMALL = {"data.input_dims": [4], "data.max_seq_len": 128, "model.embed_dim": 16}
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch) -> Path:
+    """A small thumos.tar.gz with the folders of the published one, whose sum counts as the published one."""
+    write_twin(afkit.recipe("thumos_i3d", SMALL), tmp_path / "made", videos_per_subset=2)
+    (tmp_path / "made" / "thumos" / MARKER).unlink()
+    path = tmp_path / "thumos.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(tmp_path / "made" / "thumos", arcname="thumos")
+    count_as_published(path, monkeypatch)
+    return path
+
+
+def count_as_published(path: Path, monkeypatch) -> None:
+    real = preparing.ARCHIVES["thumos_i3d"]
+    fitting = real._replace(md5=hashlib.md5(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(preparing.ARCHIVES, "thumos_i3d", fitting)
+
+
+def test_a_local_archive_becomes_a_data_set(archive, tmp_path):
+    recipe, root, said = afkit.recipe("thumos_i3d", SMALL), tmp_path / "data", []
+    assert not can_prepare(recipe, root)
+    assert can_prepare(recipe, root, source=str(archive))
+    prepare(recipe, root, str(archive), say=said.append)
+    assert said == ["checking thumos.tar.gz", "unpacking thumos.tar.gz"]
+    assert missing_parts(recipe.data, root) == []
+    assert len(afkit.Dataset(recipe.data, root, ["test"])) == 2
+    assert [path.name for path in root.iterdir()] == ["thumos"]
+    before = sorted(path for path in root.rglob("*"))
+    prepare(recipe, root, str(archive), say=said.append)
+    assert len(said) == 2, "what is there is not unpacked again"
+    assert sorted(path for path in root.rglob("*")) == before
+
+
+def test_an_archive_below_the_data_root_is_found(archive, tmp_path):
+    recipe, root = afkit.recipe("thumos_i3d", SMALL), tmp_path / "data"
+    root.mkdir()
+    archive.rename(root / archive.name)
+    assert can_prepare(recipe, root)
+    prepare(recipe, root, say=lambda line: None)
+    assert missing_parts(recipe.data, root) == []
+
+
+def test_a_recipe_file_finds_the_archive_of_the_recipe_it_starts_from(archive, tmp_path):
+    (tmp_path / "mine.yaml").write_text("base: thumos_i3d\n")
+    recipe, root = afkit.recipe(str(tmp_path / "mine.yaml")), tmp_path / "root"
+    with pytest.raises(ValueError, match=r"run: python -m afkit prepare thumos_i3d --download"):
+        prepare(recipe, root)
+    root.mkdir()
+    archive.rename(root / "thumos.tar.gz")
+    assert can_prepare(recipe, root)
+    prepare(recipe, root)
+    assert can_prepare(afkit.recipe("thumos_i3d"), root) and (root / "thumos" / "annotations").is_dir()
+
+
+def test_an_archive_with_another_sum_is_refused_and_nothing_is_written(archive, tmp_path):
+    whole = archive.read_bytes()
+    other = tmp_path / "other.tar.gz"
+    other.write_bytes(gzip.compress(gzip.decompress(whole), compresslevel=1))  # intact, with the same files
+    with pytest.raises(ValueError, match=hashlib.md5(other.read_bytes()).hexdigest()) as caught:
+        prepare(afkit.recipe("thumos_i3d", SMALL), tmp_path / "data", str(other), say=lambda line: None)
+    assert "other.tar.gz" in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_truncated_archive_whose_sum_fits_is_refused_and_nothing_is_written(archive, tmp_path, monkeypatch):
+    archive.write_bytes(archive.read_bytes()[:-10])
+    count_as_published(archive, monkeypatch)
+    with pytest.raises(ValueError, match=r"thumos\.tar\.gz"):
+        prepare(afkit.recipe("thumos_i3d", SMALL), tmp_path / "data", str(archive), say=lambda line: None)
+    assert not (tmp_path / "data").exists()
+
+
+def test_without_an_archive_the_message_says_where_to_get_it(tmp_path):
+    with pytest.raises(ValueError) as error:
+        prepare(afkit.recipe("anet_tsp"), tmp_path)
+    message = str(error.value)
+    assert "anet_1.3.tar.gz (md5 c415f50120b9425ee1ede9ac3ce11203)" in message
+    assert "python -m afkit prepare anet_tsp --download" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ego4d_is_converted_from_its_official_files(tmp_path):
+    """Two clips of one video, with all 110 labels between them."""
+    source = tmp_path / "official"
+    names = [f"label {number:03d}" for number in range(110)]
+
+    def moments(split: str, some: list[str]) -> dict:
+        labels = [
+            {"label": name, "primary": True, "video_start_time": 1.0 + i / 10, "video_end_time": 2.0 + i / 10}
+            for i, name in enumerate(some)
+        ]
+        span = {"video_start_sec": 0.0, "video_end_sec": 20.0, "video_start_frame": 0, "video_end_frame": 600}
+        clips = [{"clip_uid": f"clip {split}", **span, "annotations": [{"annotator_uid": "a", "labels": labels}]}]
+        return {"videos": [{"video_uid": "video", "split": split, "clips": clips}]}
+
+    (source / "egovlp").mkdir(parents=True)
+    torch.save(torch.randn(40, 256), source / "egovlp" / "video.pt")
+    for split, some in (("train", names[:60]), ("val", names[60:])):
+        (source / f"moments_{split}.json").write_text(json.dumps(moments(split, some)))
+    recipe, root, said = afkit.recipe("ego4d_e"), tmp_path / "data", []
+    with pytest.raises(ValueError, match="python -m afkit prepare ego4d_e FOLDER"):
+        prepare(recipe, root)
+    prepare(recipe, root, str(source), say=said.append)
+    assert said[-1].startswith("clips: 2, ") and "written: 2" in said[-1]
+    dataset = afkit.Dataset(recipe.data, root, ["training", "validation"])
+    assert [(item.video, item.features.shape[0]) for item in dataset] == [("clip train", 256), ("clip val", 256)]
+    assert sorted(dataset.label_names.values()) == names
+    prepare(recipe, root, str(source), say=said.append)
+    assert "written: 0, kept: 2" in said[-1], "a second call converts nothing again"
+
+
+# ---- several processes at once
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """{relative name: digest} of all files, hidden ones included."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {file.relative_to(folder).as_posix(): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
+
+
+def see_it_complete(recipe, root: Path, expected: dict[str, str]) -> str:
+    """Look at a data set until it is there, and at its first moment whether all of it is."""
+    while missing_parts(recipe.data, root):
+        time.sleep(0)
+    return "complete" if digests(root / Path(recipe.data.annotations).parts[0]) == expected else "in parts"
+
+
+def prepared_by_many(recipe, root: Path, expected: dict[str, str], number: int, prepare) -> list[list[str]]:
+    """What each of so many processes says that prepare a data set at once; one more watches it appear."""
+    folder = root / Path(recipe.data.annotations).parts[0]
+
+    def work(place: int):
+        if place == number:
+            return see_it_complete(recipe, root, expected)
+        said: list[str] = []
+        prepare(said.append)
+        assert digests(folder) == expected, "it is there when a process says so"
+        return said
+
+    *said, seen = at_once(number + 1, work)
+    assert seen == "complete"
+    assert all(isinstance(lines, list) for lines in said), said
+    assert digests(folder) == expected
+    assert not [path for path in root.iterdir() if path.name.startswith(".")], "something is left behind"
+    return said
+
+
+@pytest.mark.parametrize("number", [2, 8])
+def test_processes_that_prepare_recordings_at_once_all_find_them_complete(tmp_path, number):
+    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
+    recipe = afkit.recipe("watch")
+    prepare(recipe, tmp_path / "alone")
+    expected = digests(tmp_path / "alone" / "watch")
+    for repetition in range(2):
+        root = tmp_path / str(repetition)
+        said = prepared_by_many(recipe, root, expected, number, lambda say, root=root: prepare(recipe, root, say=say))
+        waited = [line for lines in said for line in lines]
+        assert all(line.startswith("waiting for ") and line.endswith(f"writes {root / 'watch'}") for line in waited)
+
+
+def test_of_processes_that_prepare_an_archive_at_once_one_unpacks_it(archive, tmp_path):
+    recipe, root = afkit.recipe("thumos_i3d", SMALL), tmp_path / "data"
+    prepare(recipe, tmp_path / "alone", str(archive), say=str)
+    expected = digests(tmp_path / "alone" / "thumos")
+    said = prepared_by_many(recipe, root, expected, 4, lambda say: prepare(recipe, root, str(archive), say=say))
+    assert sum("unpacking thumos.tar.gz" in lines for lines in said) == 1
+
+
+def test_twins_of_several_recipes_in_one_folder_come_at_once(tmp_path):
+    # ego4d_e would draw other videos if it came first
+    recipes = [afkit.recipe(f"ego4d_{kind}", SMALL | {"optim.batch_size": 1}) for kind in "so"]
+    for recipe in recipes:
+        write_twin(recipe, tmp_path / "alone", videos_per_subset=3)
+    expected, root = digests(tmp_path / "alone" / "ego4d"), tmp_path / "data"
+    of_first = {name: digest for name, digest in expected.items() if "features" in name and "slowfast" in name}
+
+    def work(place: int):
+        if place < len(recipes):
+            return write_twin(recipes[place], root, videos_per_subset=3, say=str).name
+        folder = root / "ego4d" / "slowfast_features"
+        while not folder.exists():
+            time.sleep(0)
+        return digests(folder) == {Path(name).name: digest for name, digest in of_first.items()}
+
+    assert at_once(3, work) == ["ego4d", "ego4d", True], "a feature folder appears with all its files"
+    assert digests(root / "ego4d") == expected and [path.name for path in root.iterdir()] == ["ego4d"]
+
+
+def test_what_killed_processes_left_goes_although_nothing_is_to_be_done(tmp_path):
+    recipe = afkit.recipe("watch")
+    prepare(recipe, tmp_path, say=str)
+    (tmp_path / ".watch.1.part").mkdir()
+    (tmp_path / ".watch.lock").write_text("process 1 on laptop")
+    prepare(recipe, tmp_path, say=str)
+    assert [path.name for path in tmp_path.iterdir()] == ["watch"]
+
+
+def test_a_data_set_that_is_there_needs_no_right_to_write(tmp_path, monkeypatch):
+    recipe = afkit.recipe("watch")
+    prepare(recipe, tmp_path, say=str)
+
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr("afkit.lock.open_to_write", refuse)
+    prepare(recipe, tmp_path, say=str)

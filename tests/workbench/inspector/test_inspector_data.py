@@ -1,0 +1,192 @@
+"""What each segment of a video is, which are shown, and how a run that is not finished is read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from run_folders import NAMES, write_run, write_scored_run, write_test_data
+
+from afkit.files import write_json
+from afkit.workbench.analysis.false_positives import false_positives
+from afkit.workbench.inspector import inspected as module
+from afkit.workbench.inspector.inspected import (
+    KINDS,
+    Inspected,
+    list_segments,
+    list_videos,
+    match_listed,
+    pack_facts,
+    pack_matching,
+    read_inspected,
+)
+
+GT = [(0, 10, 0), (20, 30, 1), (40, 50, 0)]
+PREDICTED = [
+    (0, 10, 0, 0.9),  # hit
+    (1, 10, 0, 0.8),  # the same again
+    (20, 30, 0, 0.7),  # another class
+    (44, 54, 0, 0.6),  # tIoU 6 / 14
+    (26, 36, 0, 0.5),  # tIoU 4 / 16, another class
+    (60, 70, 1, 0.4),  # nothing there
+]
+EXPECTED = ["hit", "double detection", "wrong label", "localisation", "confusion", "background"]
+
+
+def tables(gt=GT, predicted=PREDICTED, video="v"):
+    truth = pd.DataFrame(gt, columns=["start_sec", "end_sec", "label"]).astype({"label": int})
+    found = pd.DataFrame(predicted, columns=["start_sec", "end_sec", "label", "score"]).astype({"label": int})
+    floats = {"start_sec": float, "end_sec": float}
+    return truth.astype(floats).assign(video=video), found.astype(floats | {"score": float}).assign(video=video)
+
+
+def segments_of_small_case():
+    segments = list_segments(*tables())
+    return segments, match_listed(segments, 0.5)
+
+
+def test_segments_are_listed_by_onset_with_their_place():
+    segments, _ = segments_of_small_case()
+    assert segments["start_sec"].is_monotonic_increasing
+    truth, predictions = segments[segments["score"].isna()], segments[segments["score"].notna()]
+    assert truth["place"].tolist() == [0, 1, 2]
+    assert predictions.sort_values("place")["score"].tolist() == [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
+
+
+def test_each_kind_of_error_is_named_with_its_partner():
+    segments, matching = segments_of_small_case()
+    predictions = segments[segments["score"].notna()].sort_values("place").index
+    assert [KINDS[kind] for kind in matching["kind"][predictions]] == EXPECTED
+    partners = matching["partner"][predictions].tolist()
+    onsets = [segments["start_sec"][row] if row >= 0 else None for row in partners]
+    assert onsets == [0, 0, 20, 40, 20, None]
+    assert matching["tiou"][predictions].to_numpy() == pytest.approx([1, 0.9, 1, 6 / 14, 4 / 16, 0])
+    truth = segments[segments["score"].isna()].index
+    assert [KINDS[kind] for kind in matching["kind"][truth]] == ["ground truth", "miss", "miss"]
+    assert matching["partner"][truth[0]] == predictions[0] and matching["tiou"][truth[0]] == 1
+
+
+def test_many_pairs_are_judged_in_parts_as_at_once(monkeypatch):
+    segments, matching = segments_of_small_case()
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 4)  # one prediction at a time
+    pd.testing.assert_frame_equal(match_listed(segments, 0.5), matching)
+
+
+@pytest.mark.parametrize("pairs_at_once", [4, 1_000_000])
+def test_of_equal_neighbours_that_of_its_own_class_judges_then_the_last(pairs_at_once, monkeypatch):
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", pairs_at_once)
+    gt = [(4, 8, 0), (0, 4, 1), (0, 4, 0)]
+    segments = list_segments(*tables(gt, [(2, 6, 1, 0.9), (2, 6, 0, 0.8), (2, 6, 2, 0.7)]))
+    matching = match_listed(segments, 0.9)
+    found = segments[segments["score"].notna()]
+    judges = segments.loc[matching["partner"][found.index], "place"].tolist()
+    assert dict(zip(found["label"].tolist(), judges, strict=True)) == {1: 1, 0: 2, 2: 2}
+
+
+def test_a_lower_threshold_turns_a_localisation_error_into_a_hit():
+    segments = list_segments(*tables())
+    row = segments.index[segments["score"] == 0.6][0]
+    assert KINDS[match_listed(segments, 0.4)["kind"][row]] == "hit"
+    assert KINDS[match_listed(segments, 0.43)["kind"][row]] == "localisation"
+
+
+def test_equal_scores_are_matched_in_the_order_of_the_table():
+    predicted = [(3, 10, 0, 0.5), (0, 10, 0, 0.5)]  # the later one begins earlier and lies better
+    segments = list_segments(*tables([(0, 10, 0)], predicted))
+    kinds = match_listed(segments, 0.5)["kind"]
+    assert KINDS[kinds[segments.index[segments["start_sec"] == 3][0]]] == "hit"
+
+
+rows = st.tuples(st.integers(0, 20), st.integers(1, 8), st.integers(0, 2))
+
+
+@given(st.lists(rows, min_size=1, max_size=8), st.lists(rows, max_size=10), st.sampled_from([0.3, 0.5, 0.75]))
+def test_kinds_are_those_of_the_diagnosis_of_errors(gt, found, tiou):
+    gt = [(start, start + length, label) for start, length, label in gt]
+    found = [(start, start + length, label, 1 - i / 20) for i, (start, length, label) in enumerate(found)]
+    truth, predictions = tables(gt, found)
+    segments = list_segments(truth, predictions)
+    kinds = match_listed(segments, tiou)["kind"]
+    expected = false_positives(truth, predictions, tiou)["kind"].replace("true positive", "hit").tolist()
+    ours = [KINDS[kinds[row]] for row in segments[segments["score"].notna()].sort_values("place").index]
+    assert [kind for kind, theirs in zip(ours, expected, strict=True) if theirs != "outside"] == [
+        kind for kind in expected if kind != "outside"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gt", "predicted", "kinds"),
+    [([], [], []), (GT[:1], [], ["miss"]), ([], PREDICTED[:1], ["background"])],
+)
+def test_a_video_may_lack_either_side(gt, predicted, kinds):
+    segments = list_segments(*tables(gt, predicted))
+    assert [KINDS[kind] for kind in match_listed(segments, 0.5)["kind"]] == kinds
+
+
+def test_a_segment_of_no_length_is_an_error_and_stops_nothing():
+    segments = list_segments(*tables([(5, 5, 0)], [(5, 5, 0, 0.9), (3, 2, 0, 0.8)]))
+    kinds = [KINDS[kind] for kind in match_listed(segments, 0.5)["kind"]]
+    assert kinds.count("miss") == 1 and kinds.count("background") == 2
+
+
+def test_columns_are_packed_one_after_the_other():
+    segments, matching = segments_of_small_case()
+    facts = np.frombuffer(pack_facts(segments, np.array([0, 1])), "<f8").reshape(5, -1)
+    assert (facts[0] == segments["start_sec"]).all() and (facts[2] == segments["label"]).all()
+    assert (np.isnan(facts[3]) == segments["score"].isna()).all()
+    packed = np.frombuffer(pack_matching(matching), "<f4").reshape(3, -1)
+    assert (packed[0] == matching["kind"]).all() and (packed[1] == matching["partner"]).all()
+
+
+def test_labels_are_packed_as_positions():
+    segments = list_segments(*tables([(0, 1, 70)], []))
+    assert np.frombuffer(pack_facts(segments, np.array([3, 70])), "<f8")[2] == 1
+
+
+def test_videos_are_listed_with_ap_and_errors_those_without_segments_too():
+    gt, predictions = tables()
+    inspected = Inspected(gt, predictions, {0: "a"}, {"empty": 30.0, "v": None}, "run")
+    table = list_videos(inspected, 0.5, 0.5)
+    assert table.index.tolist() == ["empty", "v"]
+    assert table["duration_sec"].tolist() == [30, 70], "an unknown duration is the end of the last segment"
+    assert table["errors"].tolist() == [0, 2 + 4] and table["predictions"].tolist() == [0, 6]
+    assert np.isnan(table["ap"]["empty"]) and 0 < table["ap"]["v"] < 1
+    assert inspected.names() == ["a", "class 1"]
+
+
+def test_a_run_is_read_with_the_data_that_it_names(tmp_path):
+    gt = write_test_data(tmp_path / "data")
+    folder = write_scored_run(tmp_path / "results" / "tiny" / "seed1", gt, 2, "data")
+    inspected = read_inspected(folder)
+    assert inspected.title == "tiny/seed1" and inspected.remark == ""
+    assert len(inspected.gt) == 12 and len(inspected.predictions) == 4
+    assert inspected.label_names[0] == NAMES[0] and inspected.duration_sec("video5") == 60
+
+
+def test_a_run_without_predictions_is_shown_with_a_remark(tmp_path):
+    write_test_data(tmp_path / "data")
+    stages = {"03_eval": {"status": "running"}, "04_visualize": {"status": "done"}}
+    folder = write_run(tmp_path / "seed1", data_root=tmp_path / "data", stages=stages)
+    inspected = read_inspected(folder)
+    assert inspected.predictions.empty and len(inspected.gt) == 12
+    assert inspected.remark == "This run has no predictions yet: 03_eval is running."
+    assert list_videos(inspected, 0.5, 0.2)["errors"].tolist() == [2] * 6
+
+
+def test_what_is_no_run_or_lacks_its_data_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"run\.json does not exist"):
+        read_inspected(tmp_path)
+    folder = write_run(tmp_path / "seed1", data_root=tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"nowhere.* does not exist; give the folder of the run's data"):
+        read_inspected(folder)
+    (folder / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match="names no data"):
+        read_inspected(folder)
+
+
+@pytest.mark.parametrize("wrong", [{"test_subsets": [1]}, {"num_classes": "three"}, {"annotations": ["a.json"]}])
+def test_a_run_json_with_other_types_is_named(tmp_path, wrong):
+    data = {"annotations": "a.json", "test_subsets": ["test"], "num_classes": 3} | wrong
+    write_json(tmp_path / "run.json", {"recipe": {"data": data}, "data_root": str(tmp_path)})
+    with pytest.raises(ValueError, match=r"run\.json names no data"):
+        read_inspected(tmp_path)

@@ -1,0 +1,80 @@
+"""A corrected annotation file: new segments where asked for, everything else as it was."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from afkit.data.annotations import Video, read_annotations
+from afkit.workbench.own_data.corrected import video_facts, write_corrected
+
+JUMP = {"label": 'say "jump"', "segment": [1.5, 4], "label_id": 0, "by": "Ann"}
+THROW = {"label": "throw", "segment": [6.0, 9.0], "label_id": 1}
+CONTENT = {
+    "version": 3,
+    "database": {
+        "a": {"subset": "Test", "duration": 20.0, "url": None, "annotations": [THROW, JUMP]},
+        "b": {"subset": "Training", "annotations": [JUMP]},
+        "empty": {"subset": "Test", "annotations": None},
+    },
+}
+
+
+def segments(*rows):
+    return pd.DataFrame(rows, columns=["video", "start_sec", "end_sec", "label", "name"])
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps(CONTENT))
+    return tmp_path / "old.json"
+
+
+def test_only_the_segments_of_the_named_videos_change(source, tmp_path):
+    new = segments(("a", 1.5, 4.0, 0, "jump"), ("a", 5.0, 9.0, 1, "throw"), ("b", 0.0, 1.0, 1, "throw"))
+    write_corrected(tmp_path / "new.json", source, ["a"], new)
+    moved = {"label": "throw", "segment": [5.0, 9.0], "label_id": 1}
+    expected = json.loads(json.dumps(CONTENT))
+    expected["database"]["a"]["annotations"] = [JUMP, moved]
+    assert json.loads((tmp_path / "new.json").read_text()) == expected, "an annotation as it was keeps its other keys"
+    assert json.loads(source.read_text()) == CONTENT
+
+
+def test_a_video_may_lose_all_its_segments_and_an_empty_one_gain_some(source, tmp_path):
+    write_corrected(tmp_path / "new.json", source, ["a", "empty"], segments(("empty", 0.0, 2.0, 1, "throw")))
+    videos = read_annotations(tmp_path / "new.json").videos
+    assert videos["a"].segments_sec.shape == (0, 2)
+    assert videos["empty"].segments_sec.tolist() == [[0, 2]] and videos["empty"].labels.tolist() == [1]
+
+
+def test_equal_annotations_are_kept_as_often_as_they_are_asked_for(source, tmp_path):
+    twice = segments(*[("b", 1.5, 4.0, 0, "jump")] * 2)
+    write_corrected(tmp_path / "new.json", source, ["b"], twice)
+    entries = json.loads((tmp_path / "new.json").read_text())["database"]["b"]["annotations"]
+    assert entries == [JUMP, {"label": "jump", "segment": [1.5, 4.0], "label_id": 0}]
+
+
+def test_no_file_is_written_over(source, tmp_path):
+    (tmp_path / "there.json").write_text("mine")
+    for name in ("old.json", "there.json"):
+        with pytest.raises(ValueError, match="exists; give the name of a new file"):
+            write_corrected(tmp_path / name, source, ["a"], segments())
+    assert (tmp_path / "there.json").read_text() == "mine" and json.loads(source.read_text()) == CONTENT
+
+
+def test_wrong_input_writes_nothing(source, tmp_path):
+    with pytest.raises(ValueError, match=r"ends in \.json, not as in 'new\.txt'"):
+        write_corrected(tmp_path / "new.txt", source, ["a"], segments())
+    with pytest.raises(ValueError, match=r"old\.json has no video 'c'"):
+        write_corrected(tmp_path / "new.json", source, ["a", "c"], segments())
+    source.unlink()
+    with pytest.raises(ValueError, match=r"old\.json does not exist"):
+        write_corrected(tmp_path / "new.json", source, ["a"], segments())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_facts_of_a_video_leave_out_what_is_not_known():
+    nothing = np.zeros((0, 2)), np.zeros(0, np.int64)
+    assert video_facts(Video("a", "test", 20.0, 25.0, *nothing)) == {"subset": "test", "duration": 20.0, "fps": 25.0}
+    assert video_facts(Video("a", "test", None, None, *nothing)) == {"subset": "test"}

@@ -1,0 +1,107 @@
+"""What the project writes comes back by import: predictions in each format, and corrected annotations."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from imported import segments
+
+from afkit.data.annotations import read_annotations
+from afkit.workbench.analysis.exports import FORMATS, export_detections, write_recording
+from afkit.workbench.own_data.corrected import write_corrected
+from afkit.workbench.own_data.import_report import describe
+from afkit.workbench.own_data.importing import import_annotations
+
+NAMES = {0: "Jump", 3: "Läufer & <b>Co</b>", 7: "a, b; c", 8: "12", 20: 'say "hi" (twice)', 21: "0:01 --> 0:02"}
+ROWS = [
+    ("day 1", 0.0, 1.25, 0, 0.913),
+    ("day 1", 1.0, 2.5, 3, 0.5),
+    ("day 1", 1.5, 2.75, 3, 0.25),  # overlaps one of its class
+    ("day 1", 3599.5, 3601.001, 7, 1.0),
+    ("b", 2.0, 3.0, 8, 0.001),
+    ("b", 4.125, 5.0, 20, 0.0),
+    ("b", 6.0, 7.0, 21, 0.3),
+]
+COLUMNS = ["video", "start_sec", "end_sec", "label", "score"]
+ONE_FILE = {"csv": "detections.csv", "json": "detections.json"}
+
+
+@pytest.fixture
+def predictions():
+    return pd.DataFrame(ROWS, columns=COLUMNS)
+
+
+def expected():
+    return {
+        video: [(start, end, NAMES[label]) for v, start, end, label, _ in ROWS if v == video]
+        for video in ("b", "day 1")
+    }
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("told", [True, False], ids=["named", "by content"])
+def test_predictions_come_back_with_their_names_and_times(tmp_path, predictions, form, told):
+    export_detections(tmp_path / "out", predictions, NAMES, [form])
+    source = tmp_path / "out" / ONE_FILE.get(form, form)
+    report = import_annotations(source, tmp_path / "a.json", form=form if told else "", allow_overlaps=True)
+    file = read_annotations(tmp_path / "a.json")
+    assert dict(sorted(segments(file).items())) == expected()
+    text = describe(report)
+    assert "scores" in text and "left out" in text
+    if form == "csv":
+        assert file.label_names == NAMES
+    else:
+        assert sorted(file.label_names.values()) == sorted(NAMES.values()) and "ids of labels come from csv" in text
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_ids_of_a_run_can_be_given_again(tmp_path, predictions, form):
+    names = {label: name for label, name in NAMES.items() if "," not in name}
+    kept = predictions[predictions["label"] != 7]
+    for video, rows in kept.groupby("video"):
+        write_recording(tmp_path / "out", video, video, rows, names, form)
+    order = [names.get(label, f"label {label}") for label in range(22)]
+    sources = [tmp_path / "out"] if form != "json" else sorted((tmp_path / "out").iterdir())
+    for number, source in enumerate(sources):
+        if form == "json":  # a file for each recording, which makes no split
+            (tmp_path / "all.csv").write_text(f"video,subset\n{source.stem},training\n")
+        listed = tmp_path / "all.csv" if form == "json" else ""
+        target = tmp_path / f"{number}.json"
+        import_annotations(source, target, form=form, labels=order, recordings=listed, allow_overlaps=True)
+        assert read_annotations(target).label_names.items() <= names.items()
+
+
+def test_detections_corrected_in_elan_have_labels_with_and_without_scores(bring):
+    text = "walk\t\t00:00:01.000\t00:00:02.500\t{}\nwalk [2]\t\t00:00:02.000\t00:00:03.000\trun\n"
+    file = bring({"a.txt": text.format("walk (0.913)"), "b.txt": text.format("walk")}, "folder", form="elan")
+    assert segments(file)["a"] == segments(file)["b"] == [(1.0, 2.5, "walk"), (2.0, 3.0, "run")]
+
+
+def test_corrected_annotations_are_annotations_to_import(tmp_path):
+    entries = [{"label": "sit", "segment": [1.5, 4], "label_id": 2, "by": "Ann", "segment(frames)": [45, 120]}]
+    entries += [{"label": "run", "segment": [5, 6.5], "label_id": 5, "segment(frames)": [150, 195]}]
+    video = {"duration": 20.0, "fps": 30.0, "url": None, "annotations": entries}
+    content = {"version": 3, "database": {"a": video | {"subset": "Test"}, "b": video | {"subset": "Training"}}}
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    moved = pd.DataFrame([("a", 2.0, 4.5, 2, "sit")], columns=["video", "start_sec", "end_sec", "label", "name"])
+    write_corrected(tmp_path / "new.json", tmp_path / "old.json", ["a"], moved)
+    import_annotations(tmp_path / "new.json", tmp_path / "mine.json")
+    new, mine = read_annotations(tmp_path / "new.json"), read_annotations(tmp_path / "mine.json")
+    assert mine.label_names == new.label_names == {2: "sit", 5: "run"}
+    assert segments(mine) == segments(new)
+    assert {v.name: (v.duration_sec, v.fps, v.subset) for v in mine.videos.values()} == {
+        "a": (20.0, 30.0, "test"),
+        "b": (20.0, 30.0, "training"),
+    }
+    np.testing.assert_array_equal(mine.videos["a"].segments_sec, [[2.0, 4.5]])
+
+
+def test_what_import_wrote_can_be_imported(bring, tmp_path):
+    bring(
+        "video,start_frame,end_frame,label,fps\na,50,125,x\nb,25,50,y\n".replace("x\n", "x,25\n").replace(
+            "y\n", "y,25\n"
+        )
+    )
+    import_annotations(tmp_path / "out" / "mine.json", tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "out" / "mine.json").read_text()

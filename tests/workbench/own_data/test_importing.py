@@ -1,0 +1,469 @@
+"""Annotations of other tools: what is read from each format, ids and subsets, and what is wrong, named and repaired."""
+
+import json
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from imported import refused, segments, subsets
+
+from afkit.__main__ import main
+from afkit.config import make_recipe
+from afkit.data.annotations import read_annotations
+from afkit.data.items import Dataset
+from afkit.workbench.own_data.import_report import describe
+from afkit.workbench.own_data.importing import import_annotations
+from afkit.workbench.own_data.signals import Sensor, signal_features
+from afkit.workbench.survey.checks import inspect_data
+
+CSV = """video,start,end,label,subset
+b,1,2,walk,training
+a,0.5,3,sit,validation
+a,4,5.25,walk,validation
+"""
+
+
+THREE = {"a": [(0.5, 3.0, "sit"), (4.0, 5.25, "walk")], "b": [(1.0, 2.0, "walk")]}
+
+
+# ---- formats
+
+
+def test_a_table_becomes_an_annotation_file_with_stable_ids(bring):
+    file = bring(CSV)
+    assert segments(file) == THREE
+    assert file.label_names == {0: "sit", 1: "walk"}
+    assert subsets(file) == {"a": "validation", "b": "training"}
+    assert bring.report.recordings == {"validation": 1, "training": 1}
+    assert bring.report.segments == {"validation": 2, "training": 1}
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_columns_are_mapped_by_name_whatever_separates_them(bring, separator):
+    text = "clip,t0,t1,what,part\nb,1,2,walk,training\na,0.5,3,sit,validation\na,4,5.25,walk,validation\n"
+    columns = {"video": "clip", "start": "t0", "end": "t1", "label": "what", "subset": "part"}
+    assert segments(bring(text.replace(",", separator), columns=columns)) == THREE
+
+
+def test_frames_and_samples_become_seconds_and_the_rate_is_not_taken_for_that_of_the_features(bring):
+    file = bring("video,start,end,label\na,50,125,x\nb,0,25,y\n", unit="frames", rate=25)
+    assert segments(file) == {"a": [(2.0, 5.0, "x")], "b": [(0.0, 1.0, "y")]}
+    assert {video.fps for video in file.videos.values()} == {None}
+    assert any("times were in frames" in change.what for change in bring.report.changes)
+
+
+def test_times_with_colons_are_seconds(bring):
+    file = bring("video,start,end,label\na,0:01:02.5,1:00:00,x\nb,00:03,01:04,y\n")
+    assert segments(file) == {"a": [(62.5, 3600.0, "x")], "b": [(3.0, 64.0, "y")]}
+
+
+def test_the_rate_of_each_recording_counts_where_none_is_given(bring):
+    table = "video,fps,subset\na,25,training\nb,50,training\n"
+    file = bring("video,start,end,label\na,50,100,x\nb,50,100,x\n", unit="samples", recordings=table)
+    assert segments(file) == {"a": [(2.0, 4.0, "x")], "b": [(1.0, 2.0, "x")]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"database": {"a": {"annotations": [{"segment": ["1.5", "2"], "label": "x"}]}, "b": {"annotations": []}}},
+        {"a": {"segments": [{"timestamp": [1.5, 2], "class": "x"}]}, "b": {}},
+        {"a": {"actions": [{"start": 1.5, "end": 2.0, "action": "x"}]}, "b": {"actions": []}},
+        {"a": [[1.5, 2, "x"]], "b": []},
+        {"database": {"a": {"annotations": [{"segment": "[1.5, 2]", "label": "x"}]}, "b": {}}},
+    ],
+)
+def test_json_in_many_shapes(bring, content):
+    for name, entry in (content.get("database") or content).items():
+        if isinstance(entry, dict):
+            entry["split"] = {"a": "Training", "b": "Testing"}[name]
+    if isinstance(content.get("a"), list):
+        file = bring(content, "source.json", recordings="video,subset\na,training\nb,testing\n")
+    else:
+        file = bring(content, "source.json")
+    assert segments(file) == {"a": [(1.5, 2.0, "x")], "b": []}
+    assert subsets(file) == {"a": "training", "b": "testing"}
+
+
+def test_label_ids_of_the_source_are_kept(bring):
+    rows = [{"segment": [0, 1], "label": "zebra", "label_id": 2}, {"segment": [2, 3], "label": "ant", "label_id": 5}]
+    file = bring({"a": {"subset": "t", "annotations": rows}}, "source.json")
+    assert file.label_names == {2: "zebra", 5: "ant"}
+
+
+@pytest.mark.parametrize("label_ids", [(-1, 0), (3, 3)])
+def test_label_ids_that_cannot_be_used_are_given_anew(bring, label_ids):
+    rows = [{"segment": [0, 1], "label": "zebra"}, {"segment": [2, 3], "label": "ant"}]
+    rows = [row | {"label_id": label_id} for row, label_id in zip(rows, label_ids, strict=True)]
+    assert bring({"a": {"subset": "t", "annotations": rows}}, "source.json").label_names == {0: "ant", 1: "zebra"}
+
+
+@pytest.mark.parametrize("more", [[], [{"segment": [4, 5], "label": "ant", "label_id": 5}]], ids=["never", "once"])
+def test_a_missing_label_id_numbers_all_labels_anew(bring, more):
+    rows = [{"segment": [0, 1], "label": "zebra", "label_id": 2}, {"segment": [2, 3], "label": "ant"}, *more]
+    file = bring({"a": {"subset": "t", "annotations": rows}}, "source.json")
+    assert file.label_names == {0: "ant", 1: "zebra"}
+    assert "label ids are the sorted labels" in describe(bring.report)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Tier\tBegin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tEnd Time - hh:mm:ss.ms\tEnd Time - ss.msec\tAnnotation\n"
+        "act\t00:00:01.500\t1.5\t00:01:02.000\t62.0\twalk fast\n",
+        "act\t\t00:00:01.500\t00:01:02.000\twalk fast\n",
+        "act\t\t00:00:01.500\t1.500\t1500\t00:01:02.000\t62.000\t62000\t00:01:00.500\t60.500\t60500\twalk fast\n",
+        "act\t\t1500\t62000\t60500\twalk fast\n",
+        "Tier\tBegin Time - msec\tEnd Time - msec\tAnnotation\nact\t1500\t62000\twalk fast\n",
+    ],
+)
+def test_elan_exports(bring, lines):
+    file = bring({"a.txt": lines, "b.txt": lines}, "folder", form="elan")
+    assert segments(file) == {"a": [(1.5, 62.0, "walk fast")], "b": [(1.5, 62.0, "walk fast")]}
+
+
+def test_audacity_labels_with_and_without_frequencies(bring):
+    text = "1.000000\t2.500000\twalk fast\n\\\t100.0\t200.0\n3.0\t4.0\tsit\n"
+    file = bring({"a.txt": text, "b.txt": text}, "folder", form="audacity")
+    assert segments(file)["a"] == [(1.0, 2.5, "walk fast"), (3.0, 4.0, "sit")]
+
+
+def test_a_folder_of_text_files_has_a_recording_each(bring):
+    file = bring({"a.txt": "1 2 walk fast\n3,4,sit\n", "b.txt": "0\t1\tsit\n", ".hidden": "?", "x.md": "?"}, "folder")
+    assert segments(file) == {"a": [(1.0, 2.0, "walk fast"), (3.0, 4.0, "sit")], "b": [(0.0, 1.0, "sit")]}
+    assert [Path(change.where).name for change in bring.report.changes if "ending" in change.what] == ["x.md"]
+
+
+def test_a_label_per_step_becomes_runs(bring):
+    folder = {"a.txt": "none\nwalk\nwalk\nnone\nsit\n", "b.txt": "walk\n" * 4, "c.txt": "none\nnone\n"}
+    file = bring(folder, "folder", form="steps", rate=2, background=["None"])
+    assert segments(file) == {"a": [(0.5, 1.5, "walk"), (2.0, 2.5, "sit")], "b": [(0.0, 2.0, "walk")], "c": []}
+    assert {name: video.duration_sec for name, video in file.videos.items()} == {"a": 2.5, "b": 2.0, "c": 1.0}
+    assert sum("background" in change.what for change in bring.report.changes) == 3
+
+
+def test_a_known_duration_counts_more_than_the_last_step(bring):
+    table = "video,duration\na,4\nb,9\n"
+    file = bring({"a.txt": "x\nx\n", "b.txt": "x\n"}, "folder", form="steps", rate=1, recordings=table)
+    assert {name: video.duration_sec for name, video in file.videos.items()} == {"a": 4.0, "b": 9.0}
+
+
+def test_a_column_with_the_segments_durations_is_not_the_recordings(bring):
+    text = "video,start,end,duration,label\na,1,3,2,x\na,5,6,1,x\nb,0,1,1,x\n"
+    assert segments(bring(text))["a"] == [(1.0, 3.0, "x"), (5.0, 6.0, "x")]
+
+
+@given(labels=st.lists(st.sampled_from(["x", "y", "none"]), min_size=1, max_size=30))
+@settings(max_examples=25)
+def test_runs_give_every_step_its_label_back(labels, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("steps")
+    table = "video,label\n" + "".join(f"a,{label}\n" for label in labels) + "b,x\n"
+    (folder / "steps.csv").write_text(table)
+    import_annotations(folder / "steps.csv", folder / "out.json", form="steps", rate=10, background=["none"])
+    file = read_annotations(folder / "out.json")
+    steps = ["none"] * len(labels)
+    for start, end, label in segments(file)["a"]:
+        steps[round(start * 10) : round(end * 10)] = [label] * (round(end * 10) - round(start * 10))
+    assert steps == labels
+
+
+# ---- ids and subsets
+
+
+def test_a_given_order_of_labels(bring, tmp_path):
+    assert bring(CSV, labels=["walk", "run", "sit"]).label_names == {0: "walk", 2: "sit"}
+    (tmp_path / "out" / "mine.json").unlink()
+    (tmp_path / "out").rmdir()
+    message = refused(tmp_path, bring, CSV, labels=["walk"])
+    assert "row 3: the label 'sit' is not in the given order" in message
+
+
+def test_numbers_as_labels_are_sorted_as_numbers(bring):
+    assert bring("video,start,end,label\na,0,1,10\nb,0,1,9\n").label_names == {0: "9", 1: "10"}
+
+
+def test_no_group_is_in_both_subsets(bring):
+    rows = [f"r{i},0,1,x,p{i % 5}" for i in range(20)]
+    file = bring("video,start,end,label,person\n" + "\n".join(rows), columns={"group": "person"}, test_share=0.4)
+    people = {subset: {int(name[1:]) % 5 for name, s in subsets(file).items() if s == subset} for subset in
+              set(subsets(file).values())}  # fmt: skip
+    assert {subset: len(group) for subset, group in people.items()} == {"training": 3, "validation": 2}
+    assert not people["training"] & people["validation"]
+
+
+def test_a_drawn_split_depends_on_the_seed_alone(bring, tmp_path):
+    rows = [f"r{i:02d},0,1,x" for i in range(10)]
+    splits = []
+    for seed, order in ((1, 1), (1, -1), (2, 1)):
+        text = "video,start,end,label\n" + "\n".join(rows[::order])
+        splits.append(subsets(bring(text, f"{seed}{order}.csv", seed=seed)))
+        (tmp_path / "out" / "mine.json").unlink()
+    assert splits[0] == splits[1] != splits[2]
+    assert [list(split.values()).count("validation") for split in splits] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("test_share", [0.01, 0.99])
+def test_neither_subset_is_ever_empty(bring, test_share):
+    file = bring("video,start,end,label\na,0,1,x\nb,0,1,x\nc,0,1,x\n", test_share=test_share)
+    assert set(subsets(file).values()) == {"training", "validation"}
+
+
+def test_a_group_in_both_given_subsets_is_refused(bring, tmp_path):
+    text = (
+        CSV.replace("subset", "subset,who").replace("training", "training,ann").replace("validation", "validation,ann")
+    )
+    message = refused(tmp_path, bring, text, columns={"group": "who"}, fix=True)
+    assert "group 'ann' is in 'validation' and, with recording 'b', in 'training'" in message
+
+
+# ---- what is wrong
+
+
+@pytest.mark.parametrize(
+    ("rows", "message", "left"),
+    [
+        ("a,3,1,x", "row 3: segment 3 to 1 s is reversed", [(1.0, 3.0, "x")]),
+        ("a,1,1,x", "row 3: segment 1 to 1 s is shorter than 1 ms", []),
+        ("a,nan,1,x", "row 3: a time is not finite", []),
+        ("a,1,inf,x", "row 3: a time is not finite", []),
+        ("a,1,2, x", "row 3: the label ' x' has stray spaces", [(1.0, 2.0, "x")]),
+        ("a,1,2,X", "row 3: the label 'X' is elsewhere spelled 'x'", [(1.0, 2.0, "x")]),
+        ("a,1,2,", "row 3: the label is empty", []),
+        ("a,9,12,x", "row 3: segment 9 to 12 s is beyond the recording's 10 s", [(9.0, 10.0, "x")]),
+        ("a,9,10.2,x", "row 3: segment 9 to 10.2 s is beyond", [(9.0, 10.0, "x")]),
+        ("a,-1,2,x", "row 3: segment -1 to 2 s is beyond", [(0.0, 2.0, "x")]),
+        ("a,11,12,x", "row 3: segment 11 to 12 s is beyond", []),
+        ("a,-3,-2,x", "row 3: segment -3 to -2 s is beyond", []),
+        ("a,1,3,x\na,2,5,x", "row 4: segment 2 to 5 s overlaps another 'x'", [(1.0, 5.0, "x")]),
+        ("a,1,6,x\na,2,5,x\na,5.5,7,x", "row 5: segment 5.5 to 7 s overlaps another 'x'", [(1.0, 7.0, "x")]),
+        ("a,1,3,x\na,1.0005,3,x", "row 4: segment 1.0005 to 3 s repeats another 'x'", [(1.0, 3.0, "x")]),
+        ("c,1,3,x", "row 3: no recording 'c' is listed", []),
+        (",1,3,x", "row 3: no recording '' is listed", []),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_row_and_repaired_on_request(bring, tmp_path, rows, message, left):
+    text = f"video,start,end,label\nb,0,1,x\n{rows}\na,7.2,8,y\nb,5,6,x\n"
+    table = "video,duration,subset\na,10,test\nb,10,training\n"
+    assert message in (refused(tmp_path, bring, text, recordings=table))
+    file = bring(text, recordings=table, fix=True)
+    assert segments(file) == {"a": sorted([(7.2, 8.0, "y"), *left]), "b": [(0.0, 1.0, "x"), (5.0, 6.0, "x")]}
+    told = [f"{change.where}: {change.what}" for change in bring.report.changes]
+    assert sum(message in line for line in told) == 1
+
+
+def test_labels_that_touch_or_differ_may_stand_side_by_side(bring):
+    text = "video,start,end,label,subset\na,0,1,x,t\na,1,2,x,t\na,0,2,y,t\n"
+    assert len(segments(bring(text))["a"]) == 3
+    assert not [change for change in bring.report.changes if "overlap" in change.what]
+
+
+def test_overlaps_of_a_label_can_be_accepted(bring):
+    text = "video,start,end,label,subset\na,0,1,x,t\na,0,1,x,t\na,0.5,2,x,t\n"
+    assert len(segments(bring(text, allow_overlaps=True))["a"]) == 3
+
+
+def test_rounded_durations_are_no_fault(bring):
+    file = bring("video,start,end,label\na,0,10.04,x\nb,0,1,x\n", recordings="video,duration\na,10\nb,9\n")
+    assert segments(file)["a"] == [(0.0, 10.04, "x")]
+
+
+def test_frames_among_seconds_are_for_a_person_to_mend(bring, tmp_path):
+    text, table = "video,start,end,label\nb,0,1,x\na,90,180,x\n", "video,duration\na,10\nb,10\n"
+    message = refused(tmp_path, bring, text, recordings=table, rate=30, fix=True)
+    assert "row 3: mixed units? segment 90 to 180 s is beyond the recording's 10 s, but not in frames at 30" in message
+
+
+@pytest.mark.parametrize("row", ["a,1.5,2", "a,0:01,0:02"])
+def test_seconds_among_frames_are_for_a_person_to_mend(bring, tmp_path, row):
+    text = f"video,start,end,label\nb,0,25,x\n{row},x\n"
+    assert "row 3: mixed units" in refused(tmp_path, bring, text, unit="frames", rate=25, fix=True)
+
+
+def test_recordings_without_labels(bring, tmp_path):
+    table = "video,duration,subset\na,10,test\nb,10,training\nempty,10,training\n"
+    text = "video,start,end,label\na,0,1,x\nb,0,1,x\n"
+    message = refused(tmp_path, bring, text, recordings=table)
+    assert "recordings.csv, row 4: recording 'empty' has no annotation" in message
+    assert set(segments(bring(text, recordings=table, fix=True))) == {"a", "b"}
+    assert any("'empty' has no annotation: left out" in change.what for change in bring.report.changes)
+
+
+def test_a_subset_without_any_label_is_kept(bring):
+    table = "video,subset\na,training\nb,training\nsecret,testing\n"
+    file = bring("video,start,end,label\na,0,1,x\nb,0,1,x\n", recordings=table)
+    assert segments(file)["secret"] == []
+    assert "recordings in subsets without any label, kept: 1" in bring.report.notes
+
+
+def test_an_empty_file_in_a_folder_is_named(bring, tmp_path):
+    folder = {"a.txt": "0 1 x\n", "b.txt": "0 1 x\n", "empty.txt": ""}
+    assert "empty.txt: recording 'empty' has no annotation" in refused(tmp_path, bring, folder, "folder")
+
+
+def test_ids_that_contradict_each_other(bring, tmp_path):
+    rows = [{"segment": [0, 1], "label": "x", "label_id": 0}, {"segment": [2, 3], "label": "x", "label_id": 4}]
+    content = {"a": {"subset": "t", "annotations": rows}}
+    message = refused(tmp_path, bring, content, "source.json")
+    assert "annotation 1: 'x' has the label id 4 here and 0 elsewhere" in message
+    assert bring(content, "source.json", fix=True).label_names == {0: "x"}
+
+
+def test_what_is_allowed_but_worth_knowing_is_noted(bring):
+    bring("video,start,end,label,subset\na,0,1,x,training\nb,0,1,x,test\nb,1,2,y,test\n")
+    notes = "\n".join(bring.report.notes)
+    assert "source.csv, row 4: the class 'y' is absent from training; it cannot be learned" in notes
+    assert "there are 2 recordings in all" in notes
+    assert "some recordings have no duration" in notes
+
+
+def test_one_class_is_noted(bring):
+    bring("video,start,end,label\na,0,1,x\nb,0,1,x\nc,0,1,x\n")
+    assert bring.report.notes[0] == "there is one class only, 'x': set data.num_classes to 1"
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("", {}, "holds no annotation"),
+        ("video,start,end,label\n", {}, "holds no annotation"),
+        ("video,start,label\na,1,x\n", {}, "has no column for 'end'; its columns are video, start, label; name it"),
+        ("video,start,end,label\na,1,x\n", {}, "row 2: 3 cells under 4 columns"),
+        ("video,start,end,label\na,one,2,x\n", {}, "row 2: 'start' is no time: 'one'"),
+        ("video,start,end,label\na,1,0:02,x\n", {}, "row 2: mixed units"),
+        (CSV, {"columns": {"start": "onset"}}, "no file has a column 'onset' for 'start'; its columns are end, label"),
+        (CSV, {"columns": {"group": "person"}}, "no file has a column 'person' for 'group'"),
+        (CSV, {"columns": {"strat": "start"}}, "no field 'strat' to map a column to; did you mean 'start'?"),
+        (CSV, {"unit": "frames"}, "row 2: the times are in frames without a rate"),
+        (CSV, {"unit": "weeks"}, "the unit is 'weeks'; choose from: seconds, milliseconds"),
+        (CSV, {"form": "cvs"}, "there is no format 'cvs'; did you mean 'csv'?"),
+        (CSV, {"rate": 0}, "the rate is 0"),
+        (CSV, {"test_share": 1}, "the test share is 1"),
+        (CSV, {"labels": ["x", "x"]}, "a label is twice"),
+        (CSV, {"background": ["walk", "sit"]}, "no annotation left"),
+        (CSV.replace("a,4,5.25,walk,validation", "a,4,5,x,other"), {}, "row 4: recording 'a' has subset 'other' here"),
+        (CSV.replace("a,4,5.25,walk,validation", "c,4,5,x,"), {}, "row 4: recording 'c' has no subset"),
+        ("video,start,end,label\na,1,2,x\n", {}, "row 2: a split needs two recordings, there is only 1"),
+        ("video,start,end,label,fps\na,1,2,x,-3\n", {}, "row 2: 'fps' must be a number above 0"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused(bring, tmp_path, content, options, message):
+    assert message in refused(tmp_path, bring, content, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", [], "has no videos"),
+        ("a.json", {"a": {"annotations": 3}}, "video 'a': its annotations must be a list"),
+        ("a.json", {"a": [{"label": "x"}]}, "has no column for 'start'; its columns are label"),
+        ("a.json", {"a": [{"segment": [1], "label": "x"}]}, "video 'a', annotation 0: expected a segment"),
+        (
+            "a.json",
+            {"a": {"annotations": [{"segment": [1, 2], "label": None}]}},
+            "has nothing in its column for",
+        ),
+        ("a.json", {"a": [[10**400, 2, "x"]]}, "does not tell which column is what"),
+        ("a.json", {"a": [3]}, "video 'a', annotation 0: expected a segment"),
+        ("a.txt", "1 2\n", "row 1: expected start, end and label, found '1 2'"),
+        ("a.eaf", "<xml>", "its ending does not tell the format"),
+    ],
+)
+def test_files_that_are_no_annotations(bring, tmp_path, name, content, message):
+    assert message in refused(tmp_path, bring, content, name)
+
+
+def test_a_recording_needs_a_name(bring, tmp_path):
+    assert "row 2: the recording has no name" in refused(tmp_path, bring, "video,start,end,label\n,0,1,x\na,0,1,x\n")
+
+
+CELLS = st.sampled_from(
+    ["0", "1.5", "-2", "nan", "1e999", "9:61", "x", " X", "", "a", "b", '"', "{", "[1, 2]", "training"]
+)
+LINES = st.lists(st.lists(CELLS, max_size=6), max_size=8)
+
+
+@given(form=st.sampled_from(["csv", "elan", "audacity", "text", "steps", "json"]), lines=LINES, fix=st.booleans())
+@settings(max_examples=150)
+def test_whatever_a_file_holds_it_is_imported_or_refused(tmp_path_factory, form, lines, fix):
+    folder = tmp_path_factory.mktemp("any")
+    separator = "," if form == "csv" else "\t"
+    head = [["video", "start", "end", "label", "subset"]] if form == "csv" else []
+    text = json.dumps({"a": lines, "b": lines}) if form == "json" else ""
+    text = text or "\n".join(separator.join(line) for line in head + lines)
+    (folder / "source").mkdir()
+    for name in ("a.txt", "b.txt") if form != "json" else ("a.txt",):
+        (folder / "source" / name).write_text(text)
+    target = folder / "out" / "a.json"
+    try:
+        import_annotations(folder / "source", target, form=form, rate=10, fix=fix)
+    except ValueError:
+        assert not target.parent.exists()
+    else:
+        for video in read_annotations(target).videos.values():
+            assert (video.segments_sec[:, 0] < video.segments_sec[:, 1]).all()
+
+
+def test_an_existing_target_stays(bring, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.json").write_text("mine")
+    with pytest.raises(ValueError, match=r"mine\.json exists; remove it, or name another file"):
+        bring(CSV)
+    assert (tmp_path / "out" / "mine.json").read_text() == "mine"
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"video,start,end,label\n\xff,1,2,x\n")
+    with pytest.raises(ValueError, match=r"a\.csv is not a readable text file"):
+        import_annotations(tmp_path / "a.csv", tmp_path / "b.json")
+
+
+def test_many_problems_are_counted_and_the_first_are_shown(bring, tmp_path):
+    text = "video,start,end,label\nb,0,1,x\n" + "".join(f"a,{2 * i + 1},{2 * i},x\n" for i in range(30))
+    lines = refused(tmp_path, bring, text).splitlines()
+    assert "30 problems in" in lines[0] and "repair 30 with --fix" in lines[0]
+    assert len(lines) == 22 and lines[-1] == "... and 10 more"
+
+
+def test_imported_annotations_and_windows_of_signals_are_a_data_set(tmp_path):
+    root = tmp_path / "mine"
+    (root / "features").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        slow, fast = np.random.default_rng(0).normal(size=(400, 1)), np.random.default_rng(1).normal(size=(2000, 3))
+        made = signal_features([Sensor("slow", slow, 20), Sensor("fast", fast, 100)], window=100, stride=50)
+        np.save(root / "features" / f"{name}.npy", made.features)
+    (tmp_path / "all.csv").write_text("video,duration\na,20\nb,20\nc,20\n")
+    (tmp_path / "mine.csv").write_text("video,start,end,label\na,2.5,7.5,x\nb,1,4,y\nb,5,9,x\nc,1,2,y\n")
+    import_annotations(tmp_path / "mine.csv", root / "mine.json", recordings=tmp_path / "all.csv")
+    data = {"annotations": "mine.json", "features": ["features"], "num_classes": 2, "input_dims": [400]}
+    grid = {"stride_frames": made.stride_frames, "num_frames": made.num_frames, "fps": made.fps, "max_seq_len": 64}
+    config = make_recipe({"name": "mine", "data": data | grid}).data
+    assert inspect_data(config, root)[1] == []
+    dataset = Dataset(config, root, ["training", "validation"])
+    assert [tuple(item.features.shape) for item in dataset] == [(400, 39)] * 3
+    assert dataset[0].segments.tolist() == [[4.0, 14.0]]  # (2.5 s * 100 - 50) / 50 and (7.5 s * 100 - 50) / 50
+
+
+# ---- the command
+
+
+def test_the_command_imports_and_tells_what_it_changed(tmp_path, capsys):
+    source, target = tmp_path / "mine.csv", tmp_path / "mine.json"
+    source.write_text("video,t0,end,label,who\nb,0,25,x,p\na,75,50,x,q\nc,0,25,none,q\n")
+    command = ["import", str(source), str(target), "--column", "start=t0", "--column", "group=who", "--unit", "samples"]
+    command += ["--rate", "25", "--labels", "y, x", "--background", "none", "--seed", "3", "--test-share", "0.5"]
+    assert main(command) == 2
+    assert "row 3: segment 3 to 2 s is reversed" in capsys.readouterr().err
+    assert main([*command, "--fix"]) == 0
+    file, out = read_annotations(target), capsys.readouterr().out
+    assert segments(file) == {"a": [(2.0, 3.0, "x")], "b": [(0.0, 1.0, "x")], "c": []}
+    assert file.label_names == {1: "x"}
+    assert subsets(file)["a"] == subsets(file)["c"] != subsets(file)["b"]
+    assert f"changed: {source}, row 3: segment 3 to 2 s is reversed: turned" in out
+    assert out.splitlines()[-1] == str(target)
+
+
+def test_the_command_wants_pairs_of_columns(tmp_path, capsys):
+    assert main(["import", "a.csv", str(tmp_path / "b.json"), "--column", "start"]) == 2
+    assert "--column takes FIELD=NAME, not 'start'" in capsys.readouterr().err

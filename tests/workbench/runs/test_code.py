@@ -1,0 +1,107 @@
+"""Which code a stage consists of."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from afkit.files import read_json, write_json
+from afkit.workbench.runs import code
+from afkit.workbench.runs.code import changed_code, notebook_path, stage_code, values_in_kernel
+from afkit.workbench.runs.folder import STAGES
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of some of the package's files in `tmp_path`/afkit, and the notebooks as they are."""
+    for name in (
+        "config",
+        "segments",
+        "data/items",
+        "model/blocks",
+        "train/loop",
+        "detect/decode",
+        "workbench/view/style",
+    ):
+        path = tmp_path / "afkit" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}\n")
+    monkeypatch.setattr(code.afkit, "__file__", str(tmp_path / "afkit" / "__init__.py"))
+    code._room_digest.cache_clear()
+    yield tmp_path / "afkit"
+    code._room_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("segments.py", "1234"),
+        ("data/items.py", "1234"),
+        ("model/blocks.py", "23"),
+        ("train/loop.py", "2"),
+        ("detect/decode.py", "3"),
+        ("workbench/view/style.py", "4"),
+    ],
+)
+def test_a_change_is_named_for_the_stages_whose_numbers_come_from_it(package, file, stages):
+    before = {stage: stage_code(stage) for stage in STAGES}
+    assert all(changed_code(before[stage], stage) == [] for stage in STAGES)
+    (package / file).write_text("# changed\n")
+    code._room_digest.cache_clear()
+    named = f"afkit/{file.rpartition('/')[0] or file.removesuffix('.py')}"
+    expected = {stage: [named] if stage[1] in stages else [] for stage in STAGES}
+    assert {stage: changed_code(before[stage], stage) for stage in STAGES} == expected
+
+
+def test_a_module_that_is_renamed_added_or_removed_is_a_change(package):
+    digests = set()
+    for name in ("items", "other", "both"):
+        (package / "data" / "items.py").rename(package / "data" / "x.py")
+        (package / "data" / "x.py").rename(package / "data" / f"{name}.py")
+        (package / "data" / f"{name}.py").touch()
+        code._room_digest.cache_clear()
+        digests.add(stage_code("01_data")["data"])
+        (package / "data" / f"{name}.py").rename(package / "data" / "items.py")
+    (package / "data" / "empty.py").touch()
+    code._room_digest.cache_clear()
+    digests.add(stage_code("01_data")["data"])
+    assert len(digests) == 4
+
+
+def test_of_a_notebook_only_its_code_counts(tmp_path, monkeypatch):
+    content = read_json(notebook_path("01_data"))
+    path = tmp_path / "01_data.ipynb"
+    monkeypatch.setattr(code, "notebook_path", lambda stage: path)
+    write_json(path, content)
+    before = stage_code("01_data")
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "1"}]
+        else:
+            cell["source"] = "another text"
+    write_json(path, content | {"metadata": {}})
+    assert changed_code(before, "01_data") == []
+    content["cells"][-1]["source"] = ["1 + 1"]
+    write_json(path, content)
+    assert changed_code(before, "01_data") == ["the notebook"]
+
+
+def test_nothing_is_said_of_a_stage_that_noted_nothing():
+    assert changed_code({}, "02_train") == []
+    assert changed_code({"notebook": stage_code("02_train")["notebook"]}, "02_train") == [
+        "afkit/config",
+        "afkit/segments",
+        "afkit/data",
+        "afkit/model",
+        "afkit/train",
+    ]
+
+
+def test_parameters_are_noted_as_they_are_where_the_notebook_is_executed(monkeypatch):
+    assert values_in_kernel("03_eval") == {}
+    own = {"recipe": "watch", "weights": "raw", "devices": 2, "split": None, "scores": [1]}
+    shell = SimpleNamespace(user_ns=own)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert values_in_kernel("03_eval") == {"weights": "raw", "devices": 2}, "of its own parameters, with their types"
+    json.dumps(values_in_kernel("02_train"))

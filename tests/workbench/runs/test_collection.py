@@ -1,0 +1,164 @@
+"""Which runs are found, and what is said of those that are broken, unfinished or of another version."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from run_folders import change_json, write_run
+
+from afkit.files import write_json, write_text
+from afkit.workbench.runs.collection import (
+    choose_runs,
+    dictionary,
+    entry,
+    is_generated,
+    planned_epochs,
+    read_metrics,
+    read_runs,
+    subsets_of,
+)
+from afkit.workbench.runs.places import without_paths
+
+
+def states(results) -> dict[str, str]:
+    return {run.name: run.state for run in read_runs(choose_runs([], results), results)}
+
+
+def test_without_names_all_runs_are_found_in_order(tmp_path):
+    for name in ("watch/seed2", "watch/seed1", "tiny/mine"):
+        write_run(tmp_path / name)
+    (tmp_path / "gallery").mkdir()
+    assert choose_runs([], tmp_path) == [tmp_path / name for name in ("tiny/mine", "watch/seed1", "watch/seed2")]
+
+
+def test_runs_are_named_by_folder_or_below_results_or_together(tmp_path):
+    for name in ("watch/seed1", "watch/seed2", "tiny/mine"):
+        write_run(tmp_path / name)
+    assert choose_runs(["tiny/mine"], tmp_path) == [tmp_path / "tiny" / "mine"]
+    assert choose_runs([str(tmp_path / "tiny" / "mine")], "results") == [tmp_path / "tiny" / "mine"]
+    both = [tmp_path / "watch" / "seed2", tmp_path / "watch" / "seed1"]
+    assert choose_runs(["watch/seed2", "watch"], tmp_path) == both, "each once, the one that was named first"
+
+
+def test_an_unknown_run_is_named_with_the_nearest(tmp_path):
+    with pytest.raises(ValueError, match=r"^there is no run in 'watch/sed1'; nor is there any in "):
+        choose_runs(["watch/sed1"], tmp_path)
+    with pytest.raises(ValueError, match=r"^there is no run in .*; make one with: python -m afkit run watch$"):
+        choose_runs([], tmp_path)
+    write_run(tmp_path / "watch" / "seed1")
+    with pytest.raises(ValueError, match=r"^there is no run in 'watch/sed1'; did you mean 'watch/seed1'\?$"):
+        choose_runs(["watch/sed1"], tmp_path)
+
+
+def test_names_are_folders_below_results_and_each_is_given_once(tmp_path):
+    inside = write_run(tmp_path / "results" / "watch" / "seed1")
+    outside = [write_run(tmp_path / place / "watch" / "seed1") for place in ("a", "b")]
+    names = [run.name for run in read_runs([inside, *outside], tmp_path / "results")]
+    assert names == ["watch/seed1", "watch/seed1 (2)", "watch/seed1 (3)"]
+
+
+def test_a_finished_run_has_its_numbers(tmp_path):
+    (run,) = read_runs([write_run(tmp_path / "tiny" / "seed1", 0.5)], tmp_path)
+    assert (run.state, run.scores["average_map"], run.facts["seed"]) == ("done", 0.5, 1)
+
+
+def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
+    unfinished = {
+        "failed": {"02_train": {"status": "failed", "error": "ValueError: no\n  file"}},
+        "alone": {"01_data": {"status": "running"}, "02_train": {"status": "failed", "error": "why"}},
+        "running": {"03_eval": {"status": "running"}},
+        "trained": {"03_eval": {}},
+        "again": {"02_train": {"status": "done", "finished": "2026-01-01T13:00:00"}},
+    }
+    for name, stages in unfinished.items():
+        write_run(tmp_path / name, stages=stages)
+    assert states(tmp_path) == {
+        "failed": "02_train failed: ValueError: no file",
+        "alone": "02_train failed: why",
+        "running": "03_eval is running, or was interrupted",
+        "trained": "not evaluated yet",
+        "again": "the weights have changed since their evaluation; run 03_eval again",
+    }
+    assert all(run.scores == {} for run in read_runs(choose_runs([], tmp_path), tmp_path)), "the old ones do not count"
+
+
+def test_pictures_that_failed_leave_the_numbers(tmp_path):
+    write_run(tmp_path / "a", stages={"04_visualize": {"status": "failed", "error": "x" * 400}})
+    (run,) = read_runs([tmp_path / "a"], tmp_path)
+    assert run.state == "04_visualize failed: " + 300 * "x" + "…"
+    assert run.scores["average_map"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", '{"stages": ', "run.json is not a readable JSON file: "),
+        ("run.json", "[1]", "run.json holds no entries"),
+        ("eval.json", '{"average_map": 0.', "eval.json is not a readable JSON file: "),
+        ("eval.json", '{"average_map": null}', "eval.json holds no average_map; run 03_eval again"),
+        ("eval.json", None, "eval.json does not exist"),
+    ],
+)
+def test_a_broken_file_is_named_and_the_others_are_read(tmp_path, name, content, message):
+    write_run(tmp_path / "broken")
+    write_run(tmp_path / "whole")
+    if content is None:
+        (tmp_path / "broken" / name).unlink()
+    else:
+        write_text(tmp_path / "broken" / name, content)
+    broken, whole = read_runs(choose_runs([], tmp_path), tmp_path)
+    assert broken.state.startswith(message) and str(tmp_path) not in broken.state
+    assert broken.scores == {} and whole.scores
+
+
+def test_entries_of_other_versions_may_be_missing():
+    content = {"a": {"b": 1}, "c": [2]}
+    assert (entry(content, "a", "b"), entry(content, "a", "x", "y"), entry(content, "c", "b")) == (1, None, None)
+    assert (dictionary(content, "a"), dictionary(content, "c"), dictionary(content, "z")) == ({"b": 1}, {}, {})
+
+
+def test_generated_data_and_subsets_are_known_from_either_file(tmp_path):
+    old = write_run(tmp_path / "old", generated=None, subsets=None)
+    change_json(old / "run.json", data={"generated": True})
+    twin = write_run(tmp_path / "twin", generated=True, subsets=["val"])
+    runs = read_runs([old, twin, write_run(tmp_path / "real")], tmp_path)
+    assert [is_generated(run) for run in runs] == [True, True, False]
+    assert [subsets_of(run) for run in runs] == [["test"], ["val"], ["test"]]
+
+
+def test_epochs_are_planned_by_three_settings_of_which_older_files_lack_one():
+    optim = {"epochs": 30, "warmup_epochs": 5}
+    for changes, epochs in (
+        ({}, 35),
+        ({"extra_epochs": -23}, 12),
+        ({"epochs": "many"}, None),
+        ({"epochs": None}, None),
+    ):
+        assert planned_epochs({"recipe": {"optim": optim | changes}}) == epochs
+    assert planned_epochs({}) is None
+
+
+def test_metrics_that_cannot_be_read_are_empty(tmp_path):
+    folder = write_run(tmp_path / "a")
+    assert read_metrics(folder).to_dict("list") == {
+        "epoch": [0, 0, 1],
+        "loss_total": [2.5, 2.0, 1.5],
+        "seconds": [0.5, 0.25, 0.25],
+    }
+    for broken in ("", "step,epoch\n0,0\n", "epoch,loss_total,seconds\n0,1,x\n"):
+        write_text(folder / "metrics.csv", broken)
+        assert read_metrics(folder).empty and list(read_metrics(folder)) == ["epoch", "loss_total", "seconds"]
+    (folder / "metrics.csv").unlink()
+    assert read_metrics(folder).empty
+
+
+def test_absolute_paths_are_cut_down(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/somewhere/me")
+    said = "ValueError: '/data/big/a/b.json', /x/y/z.npy; mAP/recall, a/b, http://host/page/1, at /somewhere/me"
+    assert without_paths(said) == "ValueError: '…/b.json', …/z.npy; mAP/recall, a/b, http://host/page/1, at ~"
+    write_json(tmp_path / "a" / "run.json", {"stages": {"01_data": {"status": "failed", "error": "no /a/b/c.npy"}}})
+    assert states(tmp_path) == {"a": "01_data failed: no …/c.npy"}
+
+
+@given(st.lists(st.text("abcdef._-", min_size=1), min_size=2, max_size=5), st.sampled_from(["", " at ", "'", '"', "("]))
+def test_no_folder_of_an_absolute_path_is_left(parts, before):
+    assert without_paths(f"{before}/{'/'.join(parts)}") == f"{before}…/{parts[-1]}"

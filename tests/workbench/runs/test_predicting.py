@@ -1,0 +1,579 @@
+"""Predictions on new recordings: the same as in an evaluation, restartable, and what is wrong with a file is told."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_data import CHANNELS, FPS, NUM_FRAMES, STRIDE, change_video, tiny_recipe, write_tiny_data
+
+from afkit.__main__ import main
+from afkit.config import make_recipe
+from afkit.data.items import Dataset
+from afkit.detect import windows
+from afkit.detect.prediction import predict_dataset
+from afkit.files import read_json, write_json
+from afkit.lock import locked
+from afkit.model.actionformer import build_model
+from afkit.model.checkpoints import load_weights, save_weights
+from afkit.workbench.analysis.operating_point import apply_thresholds
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.datasets import hapt, watch
+from afkit.workbench.own_data.signal_files import write_windows
+from afkit.workbench.own_data.signals import raw_windows
+from afkit.workbench.runs import predicting
+from afkit.workbench.runs.predicting import LOG, predict_recordings
+from afkit.workbench.runs.recordings import find_recordings
+
+NAMES = {label: f"action {label}" for label in range(3)}
+LONG = 3  # seeds of the random networks: one for each kind of weights
+
+
+def write_trained(folder: Path, root: Path, recipe) -> Path:
+    """A run folder with random weights."""
+    for seed, weights in enumerate(("ema", "raw"), start=LONG):
+        torch.manual_seed(seed)
+        save_weights(build_model(recipe), folder / "checkpoints" / f"{weights}.safetensors", weights)
+    write_json(folder / "run.json", {"recipe": recipe.model_dump(mode="json"), "seed": 1, "data_root": str(root)})
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root with the tiny data set, of 1 + 5 videos."""
+    write_tiny_data(tmp_path / "data", training=1, test=5)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def recipe():
+    return tiny_recipe(model__class_prior=0.3)
+
+
+@pytest.fixture
+def run(tmp_path, root, recipe):
+    return write_trained(tmp_path / "run", root, recipe)
+
+
+@pytest.fixture
+def new(root):
+    """The folder of new recordings: those of the test subset."""
+    (root / "tiny" / "features" / "video0.npy").unlink()
+    return root / "tiny" / "features"
+
+
+@pytest.fixture
+def go(run):
+    """Predicts with the run and gives what was said."""
+
+    def go(*places, **options):
+        said = []
+        go.folder = predict_recordings(run, places, say=said.append, **options)
+        return said
+
+    return go
+
+
+def evaluated(run, root, recipe, weights="ema"):
+    """What 03_eval predicts for the test subset."""
+    model = build_model(recipe)
+    load_weights(model, run / "checkpoints" / f"{weights}.safetensors", weights)
+    return predict_dataset(model, recipe, Dataset(recipe.data, root, ["test"]))
+
+
+def read_tables(folder):
+    return pd.concat([pd.read_csv(path) for path in sorted(folder.glob("*.csv"))], ignore_index=True)
+
+
+def same(found, expected):
+    """Two tables of detections, up to rounding."""
+    columns = ["video", "label"]
+    assert len(found) == len(expected) > 0
+    assert found[columns].to_numpy().tolist() == expected[columns].to_numpy().tolist()
+    numbers = ["start_sec", "end_sec", "score"]
+    np.testing.assert_allclose(found[numbers].to_numpy(float), expected[numbers], rtol=1e-4, atol=1e-4)
+
+
+# ---- what is written
+
+
+@pytest.mark.parametrize("weights", ["ema", "raw"])
+def test_the_detections_are_those_of_an_evaluation(run, root, new, recipe, go, weights):
+    expected = apply_thresholds(evaluated(run, root, recipe, weights), 0.35)
+    said = go(new, min_score=0.35, weights=weights)
+    assert go.folder == run / "predicted"
+    found = read_tables(go.folder)
+    same(found, expected)
+    assert found["name"].tolist() == [NAMES[label] for label in found["label"]]
+    assert said == [
+        f"weights '{weights}', 10 frames per second, kept: scores from 0.35",
+        f"5 recordings predicted, {len(expected)} detections",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "beginning"), [("srt", "1\n00:"), ("vtt", "WEBVTT\n\n00:"), ("elan", "action "), ("json", "{")]
+)
+def test_every_format_has_a_file_for_every_recording(run, root, new, recipe, go, tmp_path, form, beginning):
+    go(new, form=form, out=tmp_path / "out", min_score=0.3)
+    ending = "txt" if form == "elan" else form
+    assert sorted(path.name for path in go.folder.iterdir()) == sorted(
+        [LOG, *(f"video{number}.{ending}" for number in range(1, 6))]
+    )
+    assert (go.folder / f"video3.{ending}").read_text().startswith(beginning)
+    if form == "json":
+        expected = apply_thresholds(evaluated(run, root, recipe), 0.3)
+        same(read_predictions(go.folder / "video3.json", NAMES), expected[expected["video"] == "video3"])
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "srt", "vtt", "elan"])
+def test_a_recording_without_detections_has_a_file_too(new, go, form):
+    go(new / "video1.npy", form=form, min_score=1)
+    path = next(go.folder.glob("video1.*"))
+    if form == "json":
+        assert read_json(path)["results"] == {"video1": []}
+    else:
+        assert path.read_text() in ("", "WEBVTT\n", "video,start_sec,end_sec,label,name,score\n")
+
+
+def test_thresholds_of_weights_that_were_there_before_are_not_used(run, new, go):
+    point = {"by_class": {}, "one_threshold": {"threshold": 0.3}}
+    digest = hashlib.sha256((run / "checkpoints" / "ema.safetensors").read_bytes()).hexdigest()
+    for noted, lowest in ((digest, "0.30"), ("0" * 64, "0.2")):
+        write_json(run / "eval.json", {"weights": "ema", "weights_sha256": noted, "operating_point": point})
+        assert f"kept: scores from {lowest}" in go(new)[0]
+
+
+def test_thresholds_are_those_that_the_evaluation_chose_for_these_weights(run, root, new, recipe, go):
+    point = {"by_class": {"action 0": {"threshold": 0.4}, "action 1": {"threshold": None}}}
+    write_json(run / "eval.json", {"weights": "ema", "operating_point": point | {"one_threshold": {"threshold": 0.3}}})
+    said = go(new)
+    assert said[0].endswith("kept: scores from 0.30 to 0.40, by class, as 03_eval chose")
+    same(read_tables(go.folder), apply_thresholds(evaluated(run, root, recipe), {0: 0.4, 1: np.inf, 2: 0.3}))
+    said = go(new, weights="raw")
+    assert "kept: scores from 0.2 (03_eval has chosen no thresholds for these weights)" in said[0]
+    same(read_tables(go.folder), apply_thresholds(evaluated(run, root, recipe, "raw"), 0.2))
+
+
+def test_detections_end_with_the_features(new, go, run):
+    path = run / "checkpoints" / "ema.safetensors"
+    state = load_file(path)
+    state["reg_head.offset_head.conv.bias"] += 9  # nearly every segment would reach beyond the recording
+    save_file(state, path, {"weights": "ema"})
+    steps = len(np.load(new / "video1.npy"))
+    go(new / "video1.npy", min_score=0)
+    found = read_tables(go.folder)
+    assert found["start_sec"].min() == 0
+    assert found["end_sec"].max() == pytest.approx(((steps - 1) * STRIDE + NUM_FRAMES) / FPS)
+
+
+def test_the_frame_rate_is_the_recipes_the_data_sets_or_the_given_one(new, go, root):
+    go(new / "video1.npy", min_score=0)
+    usual = read_tables(go.folder)
+    go(new / "video1.npy", min_score=0, fps=20)
+    np.testing.assert_allclose(read_tables(go.folder)["end_sec"], usual["end_sec"] / 2, rtol=1e-5)
+    change_video(root, "video2", fps=25.0)
+    with pytest.raises(ValueError, match=r"annotations\.json have several frame rates; give yours with --fps"):
+        go(new / "video1.npy")
+
+
+def test_segments_without_classes_are_called_action(tmp_path, root, new):
+    recipe = tiny_recipe(model__class_prior=0.3, data__num_classes=1)
+    run = write_trained(tmp_path / "run1", root, recipe)
+    predict_recordings(run, [new / "video1.npy"], min_score=0, say=lambda line: None)
+    assert set(pd.read_csv(run / "predicted" / "video1.csv")["name"]) == {"action"}
+
+
+def test_long_recordings_go_through_in_windows_with_the_same_result(monkeypatch, new, go, recipe):
+    features = np.random.default_rng(1).normal(size=(1000, CHANNELS)).astype(np.float32)
+    np.save(new / "long.npy", features)
+    go(new / "long.npy", min_score=0.2)
+    whole = read_tables(go.folder)
+    sizes = []
+    real = predicting.detect_in_windows
+    monkeypatch.setattr(predicting, "detect_in_windows", lambda *a: sizes.append(a[3]) or real(*a))
+    monkeypatch.setattr(windows, "WHOLE_STEPS", 100)
+    go(new / "long.npy", min_score=0.21)
+    go(new / "long.npy", min_score=0.2)
+    assert sizes == [100 if windows.receptive_field(recipe) <= 50 else sizes[0]] * 2 and sizes[0] < 1000
+    same(read_tables(go.folder), whole)
+
+
+# ---- again
+
+
+def test_a_second_start_leaves_what_is_done(new, go):
+    go(new)
+    before = {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")}
+    said = go(new)
+    assert {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")} == before
+    assert said[1:] == [
+        "5 of 5 recordings are there already: left as they are",
+        "0 recordings predicted, 0 detections",
+    ]
+
+
+def test_what_is_missing_or_has_changed_is_predicted_again(new, go):
+    go(new)
+    (go.folder / "video2.csv").unlink()
+    np.save(new / "video4.npy", np.load(new / "video4.npy")[:20])
+    np.save(new / "video9.npy", np.load(new / "video1.npy"))
+    before = {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")}
+    said = go(new)
+    written = {path.name for path in go.folder.glob("*.csv") if before.get(path) != path.stat().st_mtime_ns}
+    assert written == {"video2.csv", "video4.csv", "video9.csv"}
+    assert said[1].startswith("3 of 6 recordings are there already")
+    assert said[2] == "2 recordings were predicted from other files or with other settings: predicted again"
+    assert said[3].startswith("3 recordings predicted")
+
+
+@pytest.mark.parametrize("options", [{"min_score": 0.5}, {"fps": 20}, {"weights": "raw"}, {"form": "vtt"}])
+def test_other_settings_are_noticed(new, go, options):
+    go(new)
+    said = go(new, **options)
+    assert said[1] == "5 recordings were predicted from other files or with other settings: predicted again"
+
+
+def test_other_weights_in_the_same_file_are_noticed(new, go, run, recipe):
+    go(new)
+    save_weights(build_model(recipe), run / "checkpoints" / "ema.safetensors", "ema")
+    assert "predicted again" in go(new)[1]
+
+
+def test_an_interruption_leaves_whole_files_and_a_second_start_goes_on(monkeypatch, new, go, run):
+    real, seen = predicting.detect, []
+
+    def stop_at_the_third(trained, recording):
+        files = list((run / "predicted").glob("*.csv"))
+        assert len((run / "predicted" / LOG).read_text().splitlines()) == len(files), "what is done is noted at once"
+        seen.append(recording.name)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return real(trained, recording)
+
+    monkeypatch.setattr(predicting, "detect", stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        go(new)
+    folder = run / "predicted"
+    assert sorted(path.name for path in folder.iterdir()) == [LOG, "video1.csv", "video2.csv"]
+    with (folder / LOG).open("a") as lines:
+        lines.write('{"recording": "video3", "fi')  # as a power failure may leave it
+    said = go(new)
+    assert seen[3:] == ["video3", "video4", "video5"]
+    assert said[1].startswith("2 of 5 recordings are there already")
+    entries = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    assert [entry["recording"] for entry in entries] == [f"video{number}" for number in range(1, 6)]
+
+
+def test_many_recordings_are_told_in_few_lines(monkeypatch, new, go):
+    for number in range(60):
+        np.save(new / f"copy{number}.npy", np.zeros((3, CHANNELS), np.float32))
+    assert len(go(new)) == 2
+    clock = iter(range(0, 10000, 4))
+    seconds = SimpleNamespace(monotonic=lambda: next(clock))  # four for each recording
+    monkeypatch.setattr(predicting, "time", seconds)
+    said = go(new, min_score=0.9)
+    assert said[2] == "2/65 recordings, about 6 min left"
+    assert 20 < len(said) < 25
+
+
+# ---- what is wrong
+
+
+def write_bad_files(folder):
+    np.save(folder / "bad_width.npy", np.zeros((9, CHANNELS + 1)))
+    np.save(folder / "bad_nan.npy", np.where(np.arange(54).reshape(9, 6) == 30, np.nan, 0))
+    np.save(folder / "bad_empty.npy", np.zeros((0, CHANNELS)))
+    np.save(folder / "bad_object.npy", np.array([[None]]), allow_pickle=True)
+    (folder / "bad_text.csv").write_text("1,2,3,4,5,6\n1,2,3,nan,5,6\n")
+    (folder / "bad_file.h5").write_bytes(b"")
+
+
+MESSAGES = [
+    r"bad_empty: .*bad_empty\.npy: features must be \(T, C\)",
+    r"bad_file: .*bad_file\.h5 is not a readable",
+    r"bad_nan: .*bad_nan\.npy: NaN or infinite at step 5; extract",
+    r"bad_object: .*bad_object\.npy is not a readable",
+    r"bad_text: .*bad_text\.csv .*row 2: 'nan' is no finite number",
+    r"bad_width: .*bad_width\.npy has 7 numbers in a vector, recipe 'tiny' takes 6",
+]
+
+
+def test_bad_files_are_told_at_the_end_and_the_others_are_done(new, run, go):
+    write_bad_files(new)
+    with pytest.raises(ValueError) as caught:
+        go(new)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "6 of 11 recordings cannot be predicted; the others are done:"
+    for line, pattern in zip(lines[1:], MESSAGES, strict=True):
+        assert re.match(pattern, line)
+    assert sorted(path.stem for path in (run / "predicted").glob("*.csv")) == [f"video{i}" for i in range(1, 6)]
+    for path in new.glob("bad_*"):
+        path.unlink()
+    assert go(new)[1].startswith("5 of 5 recordings are there already")
+
+
+@pytest.mark.parametrize("pattern", MESSAGES)
+def test_a_single_bad_file_gives_one_sentence(new, run, go, pattern):
+    write_bad_files(new)
+    name = pattern.partition(":")[0]
+    with pytest.raises(ValueError, match=pattern) as caught:
+        go(next(new.glob(f"{name}.*")))
+    assert "\n" not in str(caught.value)
+
+
+def test_many_bad_files_are_counted(new, go):
+    for number in range(30):
+        np.save(new / f"bad{number}.npy", np.zeros((2, 2)))
+    with pytest.raises(ValueError, match=r"30 of 35 recordings") as caught:
+        go(new)
+    assert str(caught.value).splitlines()[-1] == "... and 10 more"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"form": "cvs"}, "there is no format 'cvs'; did you mean 'csv'?"),
+        ({"weights": "best"}, "weights must be 'ema' or 'raw', not 'best'"),
+        ({"min_score": 2}, "the lowest score is 2; give a number from 0 to 1"),
+        ({"min_score": float("nan")}, "the lowest score is nan"),
+        ({"fps": 0}, "the frame rate is 0; give a number above 0"),
+        ({"fps": float("inf")}, "the frame rate is inf"),
+        ({"signal": True}, r"signals\.json does not exist, so nothing says how the features of recipe 'tiny'"),
+        ({"data_root": "/nowhere"}, r"/nowhere/tiny/annotations\.json, with the names of the labels, does not exist"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_written(new, run, go, options, message):
+    with pytest.raises(ValueError, match=message):
+        go(new, **options)
+    assert not (run / "predicted").exists()
+
+
+def test_a_run_without_weights_and_a_folder_without_a_run(tmp_path, new, run, go):
+    (run / "checkpoints" / "raw.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"raw\.safetensors does not exist; train the run first"):
+        go(new, weights="raw")
+    (run / "checkpoints" / "ema.safetensors").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"ema\.safetensors is not a readable safetensors file"):
+        go(new)
+    with pytest.raises(ValueError, match=r"is no run folder: it has no run\.json with a recipe"):
+        predict_recordings(tmp_path, [new])
+
+
+def test_features_of_fixed_length_need_a_duration(tmp_path, root, new):
+    run = write_trained(tmp_path / "run2", root, tiny_recipe(data__stride_frames=-1))
+    with pytest.raises(ValueError, match=r"recipe 'tiny' has features of fixed length.* use afkit\.predict"):
+        predict_recordings(run, [new])
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, new, go, out):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match=r"file.* cannot be written to \(.*\); name another folder with --out"):
+        go(new, out=tmp_path / out)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_in_use_is_left_alone(new, go, run, monkeypatch):
+    monkeypatch.setattr(predicting, "locked", lambda path: locked(path, 0))
+    with locked(run / "predicted" / ".lock"), pytest.raises(ValueError, match="is in use by process"):
+        go(new)
+
+
+# ---- which recordings
+
+
+def names_of(*places, parts=1, prefix=""):
+    suffixes = (".npy", ".h5", ".csv")
+    return [(r.name, [path.name for path in r.paths]) for r in find_recordings(places, parts, suffixes, prefix)]
+
+
+def test_files_folders_and_repetitions(tmp_path):
+    for name in ("b/y.npy", "b/x.csv", "b/.z.npy", "b/notes.md", "a.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = names_of(tmp_path / "a.npy", tmp_path / "b", tmp_path / "b" / "x.csv")
+    assert found == [("a", ["a.npy"]), ("x", ["x.csv"]), ("y", ["y.npy"])]
+    (tmp_path / "y.csv").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"b/y\.npy and .*y\.csv are both of a recording 'y'; rename one"):
+        names_of(tmp_path / "b", tmp_path / "y.csv")
+
+
+def test_a_prefix_is_not_part_of_the_name(tmp_path):
+    (tmp_path / "v_x.npy").write_bytes(b"")
+    assert names_of(tmp_path, prefix="v_") == [("x", ["v_x.npy"])]
+
+
+@pytest.mark.parametrize("arrays", [["only"], ["feats", "times"], ["x", "y"]])
+def test_hdf5_files_of_one_and_of_many_recordings(tmp_path, new, go, run, arrays):
+    features = np.load(new / "video1.npy")
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for array in arrays:
+            file[array] = features if array != "times" else np.arange(3)
+    go(tmp_path / "all.h5", new / "video1.npy", min_score=0.3)
+    found = sorted(path.stem for path in go.folder.glob("*.csv"))
+    assert found == (["video1", "x", "y"] if arrays == ["x", "y"] else ["all", "video1"])
+    tables = [pd.read_csv(go.folder / f"{name}.csv").drop(columns="video") for name in found]
+    assert all(table.equals(tables[0]) for table in tables) and len(tables[0])
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("nothing", "nothing does not exist"),
+        ("empty", "holds, no file that ends in"),
+        ("a.eaf", r"a\.eaf is, or holds"),
+    ],
+)
+def test_places_without_recordings(tmp_path, place, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.eaf").write_bytes(b"")
+    with pytest.raises(ValueError, match=message):
+        names_of(tmp_path / place)
+
+
+def test_parts_of_a_recording_are_found_by_name_or_given_in_order(tmp_path):
+    for name in ("one/x.npy", "one/y.npy", "two/x.npy", "two/z.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    one, two = tmp_path / "one", tmp_path / "two"
+    found = find_recordings([one, two], 2, (".npy",))
+    assert [(r.name, r.paths) for r in found] == [
+        ("x", [one / "x.npy", two / "x.npy"]),
+        ("y", [one / "y.npy", two / "y.npy"]),  # which is not there: told when it is read
+    ]
+    assert names_of(one / "y.npy", two / "z.npy", parts=2) == [("y", ["y.npy", "z.npy"])]
+    with pytest.raises(ValueError, match="a recording has 2 parts, and 1 files or folders are given; give 2"):
+        names_of(one, parts=2)
+
+
+def test_a_recipe_of_two_feature_folders(tmp_path, root, new):
+    for part, columns in (("one", slice(0, 4)), ("two", slice(4, 6))):
+        (root / "tiny" / part).mkdir()
+        for path in new.glob("*.npy"):
+            np.save(root / "tiny" / part / path.name, np.load(path)[:, columns])
+    folders = ["tiny/one", "tiny/two"]
+    recipe = tiny_recipe(model__class_prior=0.3, data__features=folders, data__input_dims=[4, 2])
+    run = write_trained(tmp_path / "both", root, recipe)
+    predict_recordings(run, [root / folder for folder in folders], min_score=0.3, say=lambda line: None)
+    same(read_tables(run / "predicted"), apply_thresholds(evaluated(run, root, recipe), 0.3))
+    (root / "tiny" / "two" / "video2.npy").unlink()
+    with pytest.raises(ValueError, match=r"1 of 5 recordings.*\nvideo2: .*two/video2\.npy does not exist"):
+        predict_recordings(run, [root / folder for folder in folders], say=lambda line: None)
+
+
+# ---- samples of sensors
+
+
+def trained_on(tmp_path, annotations, features, width, stride=25, window=50, **data):
+    """A run of a recipe for sensors, with its annotation file."""
+    grid = {"stride_frames": stride, "num_frames": window, "max_seq_len": 64, "fps": 50}
+    data = {"annotations": annotations, "features": features, "input_dims": [width], "num_classes": 1} | grid | data
+    settings = tiny_recipe(model__class_prior=0.3).model_dump(mode="json")
+    recipe = make_recipe({"name": "sensors", "data": data, "model": settings["model"]})
+    labelled = {"segment": [0, 1], "label": "walk", "label_id": 0}
+    write_json(tmp_path / "data" / annotations, {"database": {"a": {"subset": "x", "annotations": [labelled]}}})
+    return write_trained(tmp_path / "run", tmp_path / "data", recipe)
+
+
+def predicted(run, *places, **options):
+    predict_recordings(run, places, min_score=0.2, say=lambda line: None, **options)
+    table = read_tables(run / "predicted")
+    assert len(table)
+    return table
+
+
+def test_samples_of_hapt_become_the_features_of_the_training(tmp_path):
+    run = trained_on(tmp_path, "hapt/annotations/hapt.json", ["hapt/acceleration"], 150)
+    signal = np.random.default_rng(0).normal(size=(400, 3)).round(6)
+    (tmp_path / "acc.txt").write_text("".join(" ".join(map(str, row)) + "\n" for row in signal.tolist()))
+    np.save(tmp_path / "made.npy", raw_windows(signal, hapt.WINDOW_SAMPLES, hapt.STEP_SAMPLES).astype(np.float32))
+    by_features = predicted(run, tmp_path / "made.npy").drop(columns="video")
+    (run / "predicted" / "made.csv").unlink()
+    assert predicted(run, tmp_path / "acc.txt", signal=True).drop(columns="video").equals(by_features)
+
+
+def test_samples_of_the_watch_need_the_side(tmp_path):
+    run = trained_on(tmp_path, watch.ANNOTATIONS, ["watch/features"], 30)
+    signal = np.random.default_rng(0).normal(size=(400, 6))
+    for side in ("side0", "side1"):
+        np.save(tmp_path / f"new_{side}.npy", signal)
+        (tmp_path / "features").mkdir(exist_ok=True)
+        np.save(tmp_path / "features" / f"new_{side}.npy", watch.timeline_features(signal, f"new_{side}"))
+    by_features = predicted(run, tmp_path / "features")
+    found = predicted(run, tmp_path / "new_side0.npy", tmp_path / "new_side1.npy", signal=True)
+    assert found.equals(by_features)
+    np.save(tmp_path / "new.npy", signal)
+    np.save(tmp_path / "five_side0.npy", signal[:, :5])
+    for name, message in (("new", "must end in side0 or side1"), ("five_side0", "rows of 6 finite numbers")):
+        with pytest.raises(ValueError, match=message):
+            predicted(run, tmp_path / f"{name}.npy", signal=True)
+
+
+def test_samples_of_own_sensors_are_treated_as_in_the_training(tmp_path):
+    draws, sensors = np.random.default_rng(0), [tmp_path / "raw" / "acc", tmp_path / "raw" / "gyro"]
+    for folder, samples in zip(sensors, (500, 200), strict=True):
+        folder.mkdir(parents=True)
+        np.savetxt(folder / "new.csv", draws.normal(size=(samples, 2)), delimiter=",", header="x,y", comments="")
+    features = tmp_path / "data" / "mine" / "features"
+    write_windows(sensors, [50, 20], features, 50, 25, normalise="recording", say=lambda line: None)
+    run = trained_on(tmp_path, "mine/mine.json", ["mine/features"], 200)
+    by_features = predicted(run, features / "new.npy")
+    assert predicted(run, *sensors, signal=True).equals(by_features)
+    assert predicted(run, *(folder / "new.csv" for folder in sensors), signal=True).equals(by_features)
+    (sensors[1] / "new.csv").write_text("1,2,3\n" * 200)
+    with pytest.raises(ValueError, match=r"gyro/new\.csv has 3 channels, that sensor has 2 elsewhere"):
+        predicted(run, *sensors, signal=True)
+    (sensors[1] / "new.csv").write_text("1,2\n1,\n" * 100)
+    with pytest.raises(ValueError, match=r"gyro/new\.csv', sample 1: NaN or infinite \(100 such samples\)"):
+        predicted(run, *sensors, signal=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stride": 10}, "a stride of 10 and a window of 50 samples, the recipe of others"),
+        ({"sensors": 3}, "does not say how features are made"),
+        ({"more": 3}, "does not say how features are made"),
+    ],
+)
+def test_a_record_that_does_not_fit_the_recipe_is_refused(tmp_path, change, message):
+    run = trained_on(tmp_path, "mine/mine.json", ["mine/features"], 50)
+    record = {"sensors": [{"name": "a", "rate_hz": 50.0, "channels": 1}], "window": 50, "stride": 25, "rate_hz": 50.0}
+    write_json(tmp_path / "data" / "mine" / "features" / "signals.json", record | change)
+    (tmp_path / "new.csv").write_text("1\n" * 99)
+    with pytest.raises(ValueError, match=message):
+        predicted(run, tmp_path / "new.csv", signal=True)
+
+
+# ---- the command
+
+
+def test_the_command_tells_where_the_files_are(new, run, tmp_path, capsys):
+    assert main(["predict", str(run), str(new), "--out", str(tmp_path / "out"), "--format", "vtt"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == str(tmp_path / "out") and shown.err == ""
+    assert len(list((tmp_path / "out").glob("*.vtt"))) == 5
+    write_bad_files(new)
+    assert main(["predict", str(run), str(new), "--out", str(tmp_path / "out"), "--format", "vtt"]) == 2
+    assert "afkit: 6 of 11 recordings cannot be predicted; the others are done:" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path), str(new)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_log_that_names_files_elsewhere_or_is_damaged_counts_for_nothing(new, go):
+    go(new / "video1.npy")
+    log = go.folder / LOG
+    entry = json.loads(log.read_text())
+    (go.folder.parent / entry["file"]).write_text("not what was predicted")
+    (go.folder / entry["file"]).unlink()
+    log.write_bytes(b"\xff\xfe\n" + json.dumps(entry | {"file": f"../{entry['file']}"}).encode() + b"\n")
+    go(new / "video1.npy")
+    assert (go.folder / entry["file"]).is_file()

@@ -1,0 +1,233 @@
+"""One row per run, one per setting, what it cost; blank cells where a run of another version lacks something."""
+
+import csv
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from run_folders import change_json, write_run
+
+from afkit.files import write_text
+from afkit.workbench.runs.collection import read_runs
+from afkit.workbench.runs.summary import for_readers, summarise_costs, summarise_runs, summarise_settings, write_summary
+
+
+def summary(results: Path, *folders: Path) -> pd.DataFrame:
+    return summarise_runs(read_runs(folders, results))
+
+
+def test_a_row_says_what_a_run_found_and_what_it_cost(tmp_path):
+    folder = write_run(tmp_path / "thumos_i3d" / "seed1", 0.6, name="thumos_i3d", overrides={"optim.epochs": 2})
+    row = summary(tmp_path, folder).iloc[0].to_dict()
+    expected = {
+        "run": "thumos_i3d/seed1",
+        "state": "done",
+        "recipe": "thumos_i3d",
+        "setting": "thumos_i3d",
+        "seed": 1,
+        "changed": "optim.epochs=2",
+        "generated": False,
+        "weights": "ema",
+        "label_remap": "fixed",
+        "subsets": "test",
+        "data": "ffffffff",
+        "average_map_percent": 60,
+        "low_percent": 55,
+        "high_percent": 64,
+        "map_0.30_percent": 70,
+        "map_0.50_percent": 50,
+        "recall_1x_percent": 70,
+        "baseline_percent": 10,
+        "published_percent": 66.83,
+        "difference_percent": -6.83,
+        "training_sec": 1.0,
+        "prediction_sec": 1.5,
+        "steps": 3,
+        "epochs": 3,
+        "device": "x86_64, 2 threads",
+        "afkit": "0.1.0",
+        "commit": "0123456789",
+    }
+    assert math.isnan(row.pop("peak_memory_mb")), "there are no event files"
+    assert row == pytest.approx(expected)
+
+
+def test_memory_is_the_most_that_the_event_files_have(tmp_path):
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    folder = write_run(tmp_path / "a")
+    for number, values in enumerate(([100.0, 300.0], [200.0])):  # of an interrupted training and of the rest
+        with tensorboard.SummaryWriter(folder / "tensorboard", filename_suffix=f".{number}") as writer:
+            for step, value in enumerate(values):
+                writer.add_scalar("train/memory_mb", value, 10 * number + step)
+                writer.add_scalar("train/final_loss", 1000.0, 10 * number + step)
+    (write_run(tmp_path / "b") / "tensorboard").mkdir()
+    table = summary(tmp_path, folder, tmp_path / "b")
+    assert table["peak_memory_mb"].tolist() == pytest.approx([300, math.nan], nan_ok=True)
+
+
+def test_steps_done_again_after_an_interruption_are_no_warning(tmp_path, caplog):
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    caplog.set_level("NOTSET", "tensorboard")
+    folder = write_run(tmp_path)
+    for first in (0, 10):
+        with tensorboard.SummaryWriter(folder / "tensorboard", filename_suffix=f".{first}", purge_step=first) as writer:
+            for step in range(first, 20):
+                writer.add_scalar("train/memory_mb", 100.0, step)
+    assert summary(tmp_path, folder)["peak_memory_mb"].tolist() == [100]
+    assert caplog.records == []
+
+
+def test_what_another_version_lacks_is_blank(tmp_path):
+    lacking = dict.fromkeys(("confidence", "recall", "baseline", "subsets", "weights", "label_remap", "generated"))
+    old = write_run(tmp_path / "old", 0.6, **lacking, predict_seconds=None)
+    change_json(old / "run.json", device=None, git={"commit": None}, execution=None, versions={}, data={})
+    (old / "metrics.csv").unlink()
+    table = summary(tmp_path, old, write_run(tmp_path / "new", 0.5))
+    row = table.iloc[0]
+    assert (row["run"], row["average_map_percent"], row["subsets"]) == ("old", pytest.approx(60), "test")
+    blank = ["low_percent", "high_percent", "recall_1x_percent", "baseline_percent", "training_sec", "prediction_sec"]
+    assert row[[*blank, "peak_memory_mb", "steps", "weights", "label_remap", "device", "afkit", "commit"]].isna().all()
+    assert len(summarise_settings(table)) == 2 and len(summarise_costs(table)) == 2
+
+
+def test_values_of_a_wrong_kind_are_blank_too(tmp_path):
+    folder = write_run(tmp_path / "a", 0.6, map=[1], recall=3, predict_seconds="soon", confidence={"average_map": 1})
+    change_json(folder / "run.json", seed="one", overrides=None, data=7, device="mine")
+    row = summary(tmp_path, folder).iloc[0]
+    assert row[["seed", "low_percent", "prediction_sec", "recall_1x_percent", "device"]].isna().all()
+    assert row["average_map_percent"] == pytest.approx(60) and row["changed"] == ""
+
+
+def test_rows_go_by_recipe_and_falling_map_and_those_without_numbers_come_last(tmp_path):
+    folders = [write_run(tmp_path / f"b{i}", value, name="b") for i, value in enumerate((0.4, 0.6))]
+    folders += [write_run(tmp_path / "a", 0.5, name="a"), write_run(tmp_path / "broken")]
+    folders.append(write_run(tmp_path / "b9", 0.9, name="b", stages={"02_train": {"status": "failed", "error": "x"}}))
+    write_text(tmp_path / "broken" / "run.json", "{")
+    table = summary(tmp_path, *folders)
+    assert table["run"].tolist() == ["a", "b1", "b0", "b9", "broken"]
+    assert table["average_map_percent"].tolist() == pytest.approx([50, 60, 40, math.nan, math.nan], nan_ok=True)
+    assert table["seed"].tolist() == [1, 1, 1, 1, pd.NA]
+
+
+def test_thresholds_of_different_recipes_stand_in_columns_of_their_own(tmp_path):
+    one = write_run(tmp_path / "a", map={"0.50": 0.5})
+    table = summary(tmp_path, one, write_run(tmp_path / "b", name="z", map={"0.10": 0.3}))
+    assert [name for name in table if name.startswith("map_")] == ["map_0.10_percent", "map_0.50_percent"]
+    assert table["map_0.50_percent"].tolist() == pytest.approx([50, math.nan], nan_ok=True)
+
+
+def test_a_setting_is_named_by_what_tells_it_from_the_others(tmp_path):
+    shared = {"optim.epochs": 2}
+    runs = {
+        "plain": {"overrides": shared},
+        "wide": {"overrides": shared | {"model.embed_dim": 64}},
+        "raw": {"overrides": shared, "weights": "raw"},
+        "file": {"overrides": shared, "weights": "/home/me/theirs.pth.tar"},
+        "other": {"overrides": shared, "name": "watch", "generated": True},
+    }
+    folders = [write_run(tmp_path / name, **changes) for name, changes in runs.items()]
+    found = summary(tmp_path, *folders).set_index("run")["setting"].to_dict()
+    assert found == {
+        "plain": "tiny, weights=ema",
+        "wide": "tiny, model.embed_dim=64, weights=ema",
+        "raw": "tiny, weights=raw",
+        "file": "tiny, weights=theirs.pth.tar",
+        "other": "twin: watch",
+    }
+
+
+def test_settings_have_mean_and_spread_over_their_seeds(tmp_path):
+    folders = [write_run(tmp_path / f"s{i}", value, i, name="thumos_i3d") for i, value in enumerate((0.6, 0.7, 0.8))]
+    folders.append(write_run(tmp_path / "wide", 0.5, name="thumos_i3d", overrides={"model.embed_dim": 64}))
+    folders.append(write_run(tmp_path / "lost", stages={"03_eval": {"status": "running"}}, name="thumos_i3d"))
+    table = summarise_settings(summary(tmp_path, *folders))
+    assert table["setting"].tolist() == ["thumos_i3d", "thumos_i3d, model.embed_dim=64"]
+    assert table["runs"].tolist() == [3, 1]
+    assert table["mean_percent"].tolist() == pytest.approx([70, 50])
+    assert table["standard_deviation"].tolist() == pytest.approx([10, math.nan], nan_ok=True)
+    assert table[["lowest_percent", "highest_percent"]].iloc[0].tolist() == pytest.approx([60, 80])
+    assert table["difference_percent"].tolist() == pytest.approx([70 - 66.83, 50 - 66.83])
+    assert table["values_percent"].iloc[0] == pytest.approx([80, 70, 60])
+
+
+def test_runs_on_other_data_are_another_setting(tmp_path):
+    folders = [write_run(tmp_path / digit, fingerprint=64 * digit) for digit in "ab"]
+    assert summarise_settings(summary(tmp_path, *folders))["setting"].tolist() == [
+        "tiny, data=aaaaaaaa",
+        "tiny, data=bbbbbbbb",
+    ]
+
+
+def test_costs_are_means_of_times_and_the_most_memory_by_device(tmp_path):
+    folders = [write_run(tmp_path / name, predict_seconds=sec) for name, sec in (("a", 1.0), ("b", 3.0), ("c", 9.0))]
+    change_json(folders[2] / "run.json", device={"gpu": "H1"}, execution={"devices": 2})
+    table = summary(tmp_path, *folders).assign(peak_memory_mb=[5.0, 7.0, 1.0])
+    costs = summarise_costs(table)
+    assert costs["device"].tolist() == ["x86_64, 2 threads", "2 x H1"]
+    assert costs["prediction_sec"].tolist() == [2, 9]
+    assert costs["peak_memory_mb"].tolist() == [7, 1]
+    assert costs["runs"].tolist() == [2, 1]
+
+
+def test_nothing_at_all_can_be_summarised(tmp_path):
+    folder = write_run(tmp_path / "a")
+    write_text(folder / "run.json", "{")
+    table = summary(tmp_path, folder)
+    assert len(table) == 1 and summarise_settings(table).empty and summarise_costs(table).empty
+
+
+def test_readers_get_headings_and_no_blank_columns(tmp_path):
+    table = summary(tmp_path, write_run(tmp_path / "a", 0.5))
+    shown = for_readers(table, ["run", "average_map_percent", "published_percent", "changed", "seed"])
+    assert list(shown) == ["run", "mAP [%]", "seed"]
+
+
+def test_the_file_has_all_rows_and_no_path_of_the_machine(tmp_path):
+    folders = [write_run(tmp_path / "a", weights=str(tmp_path / "w.pth"), overrides={"decode.score_file": "/x/y.json"})]
+    folders.append(write_run(tmp_path / "b", stages={"01_data": {"status": "failed", "error": f"no {tmp_path}/c"}}))
+    write_summary(tmp_path / "out" / "summary.csv", summary(tmp_path, *folders))
+    text = (tmp_path / "out" / "summary.csv").read_text()
+    again = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert again["run"].tolist() == ["a", "b"] and again["average_map_percent"].iloc[0] == 50
+    assert again["changed"].iloc[0] == "decode.score_file=…/y.json"
+    assert str(tmp_path) not in text and "/x/" not in text
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "a\r=", "\uff1d"])
+def test_a_spreadsheet_executes_nothing_that_a_run_folder_says(tmp_path, first):
+    """It would take a cell for a formula. Numbers stay numbers, below 0, too."""
+    error = f"{first}HYPERLINK(A1)"
+    folder = write_run(tmp_path / f"{first}a", weights=error, overrides={f"{first}cmd": 1}, name=f"{first.strip()}b")
+    change_json(folder / "run.json", git={"commit": error})
+    table = summary(tmp_path, folder).assign(difference_percent=-1.5)
+    write_summary(tmp_path / "s.csv", table)
+    with (tmp_path / "s.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    mark = "" if first.startswith("a") else "'"
+    assert row["run"] == f"{mark}{' '.join(first.split())}a" and row["changed"].startswith(f"{mark}{first.strip()[0]}")
+    formulas = {name for name, text in row.items() if re.match(r"\s*[=+@\uff1d-]", text)}
+    assert formulas == {"difference_percent"} and row["difference_percent"] == "-1.5"
+
+
+def test_settings_of_a_recipe_file_count_as_changes(tmp_path):
+    folders = [write_run(tmp_path / name, name="mine", overrides={"optim.epochs": 2}) for name in "ab"]
+    for folder, digest in zip(folders, ("11111111", "22222222"), strict=True):
+        change_json(folder / "run.json", recipe_file=digest)
+    table = summary(tmp_path, *folders)
+    assert sorted(table["changed"]) == [f"optim.epochs=2, recipe_file={digest}" for digest in ("11111111", "22222222")]
+    assert sorted(table["setting"]) == ["mine, recipe_file=11111111", "mine, recipe_file=22222222"]
+    assert len(summarise_settings(table)) == 2, "they are no two seeds of one setting"
+
+
+def test_a_fold_is_named_by_whom_it_tests(tmp_path):
+    people = [f"p{number}" for number in range(6)]
+    folders = []
+    for person in people[:2]:
+        split = {"data.train_subsets": [p for p in people if p != person], "data.test_subsets": [person]}
+        folders.append(write_run(tmp_path / person, overrides=split, subsets=[person]))
+    assert sorted(summary(tmp_path, *folders)["setting"]) == [
+        "tiny, test=p0",
+        "tiny, test=p1",
+    ]

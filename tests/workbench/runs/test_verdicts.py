@@ -1,0 +1,201 @@
+"""Which runs may be compared, which are chosen, and what is said of the difference."""
+
+import json
+
+import pytest
+from run_folders import NAMES, NUM_VIDEOS, change_json, write_run, write_scored_run, write_test_data
+from tiny_data import read_database, write_annotations
+
+from afkit.files import write_text
+from afkit.workbench.analysis.result_files import read_predictions, write_predictions
+from afkit.workbench.runs.collection import read_runs
+from afkit.workbench.runs.verdicts import choose_pairs, class_differences, compare_pair, verdict
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """Three runs: all videos right, half of them, half of them with other settings."""
+    gt = write_test_data(tmp_path / "data")
+    settings = {"all": (NUM_VIDEOS, {}), "half": (3, {}), "wide": (3, {"overrides": {"model.embed_dim": 8}})}
+    for name, (num_right, changes) in settings.items():
+        write_scored_run(tmp_path / name, gt, num_right, tmp_path / "data", **changes)
+    return read_runs([tmp_path / name for name in settings], tmp_path)
+
+
+def names(pairs) -> list[tuple[str, str]]:
+    return [(a.name, b.name) for a, b in pairs]
+
+
+def written(tmp_path, runs: dict[str, tuple[float, dict]]):
+    return read_runs([write_run(tmp_path / name, value, **more) for name, (value, more) in runs.items()], tmp_path)
+
+
+def test_the_best_is_tested_against_the_best_with_other_settings(tmp_path):
+    wide = {"overrides": {"model.embed_dim": 8}}
+    runs = written(tmp_path, {"a": (0.6, {}), "b": (0.8, {}), "c": (0.7, {}), "d": (0.4, wide), "e": (0.5, wide)})
+    assert names(choose_pairs(runs)) == [("b", "e")]
+    assert names(choose_pairs(runs[:3])) == [("b", "c")], "seeds alone, where nothing else differs"
+    assert choose_pairs(runs[:1]) == []
+
+
+def test_other_weights_are_other_settings(tmp_path):
+    runs = written(tmp_path, {"a": (0.8, {}), "b": (0.7, {}), "raw": (0.3, {"weights": "raw"})})
+    assert names(choose_pairs(runs)) == [("a", "raw")]
+
+
+def test_another_state_of_a_recipe_file_is_other_settings(tmp_path):
+    runs = {name: (value, {"name": "mine"}) for name, value in (("a", 0.8), ("b", 0.7), ("old", 0.3))}
+    written(tmp_path, runs)
+    change_json(tmp_path / "old" / "run.json", recipe_file="0" * 8)
+    assert names(choose_pairs(read_runs([tmp_path / name for name in runs], tmp_path))) == [("a", "old")]
+
+
+def test_each_recipe_and_test_has_a_pair_of_its_own(tmp_path):
+    alone = {"counts": {"ground_truths": 5}}, {"subsets": ["val"]}, {"label_remap": "official"}, {"generated": True}
+    runs = {f"alone{number}": (0.9, more) for number, more in enumerate(alone)}
+    runs |= {"x": (0.3, {}), "y": (0.4, {}), "z": (0.1, {"name": "z"}), "zz": (0.2, {"name": "z"})}
+    runs |= {"running": (0.95, {"stages": {"02_train": {"status": "running"}}})}
+    assert names(choose_pairs(written(tmp_path, runs))) == [("y", "x"), ("zz", "z")]
+
+
+def test_other_features_of_the_same_recordings_are_compared(tmp_path):
+    more = {"overrides": {"data.features": ["a", "b"]}, "fingerprint": "a" * 64}
+    runs = written(tmp_path, {"a": (0.6, {}), "b": (0.7, {}), "more": (0.8, more), "most": (0.9, more)})
+    assert names(choose_pairs(runs)) == [("most", "b")]
+
+
+def test_a_named_pair_keeps_its_order(tmp_path):
+    runs = written(tmp_path, {"a": (0.3, {}), "b": (0.4, {}), "c": (0.5, {})})
+    assert names(choose_pairs(runs, ["a", "b"])) == [("a", "b")]
+    assert names(choose_pairs(runs, [str(tmp_path / "b"), "a"])) == [("b", "a")]
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (["a"], r"pair is \['a'\]; name two different runs, or none for the best two"),
+        (["a", "a"], "name two different runs"),
+        (["a", "b", "c"], "name two different runs"),
+        (["alpha", "bata"], r"'bata' of pair is no run with scores; did you mean 'beta'\?"),
+        (["alpha", "running"], "'running' of pair is no run with scores"),
+        ([1, 2], "'1' of pair is no run with scores"),
+    ],
+)
+def test_a_wrong_pair_is_named(tmp_path, pair, message):
+    runs = written(
+        tmp_path,
+        {"alpha": (0.3, {}), "beta": (0.4, {}), "running": (0.5, {"stages": {"02_train": {"status": "running"}}})},
+    )
+    with pytest.raises(ValueError, match=message):
+        choose_pairs(runs, pair)
+
+
+def test_the_difference_is_that_of_the_two_scores(scored):
+    found = compare_pair(scored[0], scored[1], resamples=50)
+    assert found.average_map.value == pytest.approx(0.5)
+    assert found.sign_test[:3] == (3, 0, 3)
+    assert found.sign_test.p_value == pytest.approx(0.25)
+    assert found.counts["resamples"] == 50 and found.counts["videos"] == NUM_VIDEOS
+
+
+def test_the_verdict_names_the_better_run_whichever_comes_first(scored):
+    everything, half, wide = scored
+    there = verdict(everything, half, compare_pair(everything, half, resamples=200))
+    back = verdict(half, everything, compare_pair(half, everything, resamples=200))
+    assert there == back
+    assert there.startswith("all is ahead of half by 50.00 points of average mAP (95 % interval ")
+    assert ": significant. Video by video it is better in 3, worse in 0 and equal in 3 (sign test, p = 0.250)." in there
+    assert "generated" not in there
+    low, high = (float(text) for text in there.split("interval ")[1].split(", p")[0].split(" to "))
+    assert 0 < low < 50 < high
+    assert verdict(half, wide, compare_pair(half, wide, resamples=20)).startswith("half and wide score the same")
+
+
+def test_a_small_difference_is_not_significant_and_generated_data_is_said(tmp_path):
+    gt = write_test_data(tmp_path / "data")
+    folders = [
+        write_scored_run(tmp_path / name, gt, right, tmp_path / "data", generated=True)
+        for name, right in (("a", 4), ("b", 3))
+    ]
+    runs = read_runs(folders, tmp_path)
+    said = verdict(*runs, compare_pair(*runs, resamples=200))
+    assert "by 16.67 points" in said and "not significant, these recordings do not tell them apart." in said
+    assert said.endswith("The data is generated, so this says nothing about the method.")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subsets": ["val"]}, r"the test subset differs \(all: test, half: val\)"),
+        ({"label_remap": "official"}, r"label_remap differs \(all: fixed, half: official\)"),
+        ({"generated": True}, r"whether the data is generated differs \(all: False, half: True\)"),
+    ],
+)
+def test_runs_that_faced_another_test_are_not_compared(scored, tmp_path, change, message):
+    change_json(tmp_path / "half" / "eval.json", **change)
+    runs = read_runs([tmp_path / "all", tmp_path / "half"], tmp_path)
+    with pytest.raises(ValueError, match=f"all and half cannot be compared, since {message}"):
+        compare_pair(*runs)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [("annotations", "other/x.json", "the annotation file differs"), ("tious", [0.3], "the list of tIoU thresholds")],
+)
+def test_runs_on_another_annotation_file_or_thresholds_are_not_compared(scored, tmp_path, key, value, message):
+    recipe = json.loads((tmp_path / "half" / "run.json").read_text())["recipe"]
+    recipe["data"][key] = value
+    change_json(tmp_path / "half" / "run.json", recipe=recipe)
+    with pytest.raises(ValueError, match=message):
+        compare_pair(*read_runs([tmp_path / "all", tmp_path / "half"], tmp_path))
+
+
+def test_annotations_that_are_gone_or_have_changed_are_named(scored, tmp_path):
+    with pytest.raises(ValueError, match="does not exist"):
+        compare_pair(*scored[:2], data_root=str(tmp_path / "elsewhere"))
+    database = read_database(tmp_path / "data")
+    database["video0"]["annotations"].append({"segment": [40, 50], "label": "jump", "label_id": 0})
+    write_annotations(tmp_path / "data", database)
+    with pytest.raises(ValueError, match=r"^all has an average mAP of 100.00 %, but 92.86 % by .* --data-root, or run"):
+        compare_pair(*scored[:2])
+
+
+def test_the_data_root_may_have_moved(scored, tmp_path):
+    (tmp_path / "data").rename(tmp_path / "moved")
+    found = compare_pair(*scored[:2], data_root=str(tmp_path / "moved"), resamples=10)
+    assert found.average_map.value == pytest.approx(0.5)
+
+
+def test_the_official_numbering_of_labels_is_kept(scored, tmp_path):
+    """A predicted class that no ground truth has: "official" takes 'label 1' for the second class, "fixed" does not."""
+    database = read_database(tmp_path / "data")
+    for video in database.values():
+        for action in video["annotations"]:
+            action |= {"label_id": 2, "label": "throw"} if action["label_id"] == 1 else {}
+    write_annotations(tmp_path / "data", database)
+    for name, value in (("all", 1.0), ("half", 0.5)):
+        path = tmp_path / name / "predictions.json.gz"
+        write_predictions(path, read_predictions(path, NAMES), {0: "jump", 1: "label 1"})
+        change_json(tmp_path / name / "eval.json", label_remap="official", average_map=value)
+    found = compare_pair(*read_runs([tmp_path / "all", tmp_path / "half"], tmp_path), resamples=10)
+    assert found.average_map.value == pytest.approx(0.5)
+
+
+def test_settings_of_another_version_are_said(scored, tmp_path):
+    recipe = json.loads((tmp_path / "all" / "run.json").read_text())["recipe"]
+    recipe["model"]["no_such_setting"] = 1
+    change_json(tmp_path / "all" / "run.json", recipe=recipe)
+    with pytest.raises(ValueError, match=r"^the settings in run.json of all are of another version of afkit$"):
+        compare_pair(*read_runs([tmp_path / "all", tmp_path / "half"], tmp_path))
+
+
+def test_classes_are_compared_by_name_in_percentage_points(scored, tmp_path):
+    write_text(tmp_path / "half" / "per_class.csv", "label,name,ap_0.50,ap_average\n0,jump,0.2,0.25\n7,run,1,1\n")
+    differences = class_differences(*scored[:2])
+    assert differences.to_dict() == {"jump": 75.0}
+    write_text(tmp_path / "half" / "per_class.csv", "label\n")
+    with pytest.raises(ValueError, match=r"^half has no readable per_class.csv; run 03_eval again$"):
+        class_differences(*scored[:2])
+    (tmp_path / "all" / "per_class.csv").unlink()
+    with pytest.raises(ValueError, match="all has no readable"):
+        class_differences(*scored[:2])

@@ -1,0 +1,199 @@
+"""Sweep files: what they mean, and one sentence with the line for everything that is wrong."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import afkit
+from afkit.workbench.published import published
+from afkit.workbench.runs.names import run_folder
+
+pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
+from afkit.workbench.sweeps.sweep_file import line_of, read_sweep, resolved
+
+SWEEPS = Path(__file__).parents[3] / "sweeps"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_what_is_not_in_the_file_is_at_the_line_of_what_would_hold_it():
+    tree = yaml.compose("seeds: [1]\noverrides:\n\n  a: 1\nruns:\n- recipe: watch\n")
+    places = (["overrides", "a"], ["overrides", "b", "c"], ["runs", 0, "seed"], ["runs", 7], ["else"])
+    assert [line_of(tree, place) for place in places] == [4, 2, 6, 5, 1]
+
+
+def test_a_grid_is_every_combination_and_seeds_come_last(tmp_path):
+    text = "recipes: [watch, ego4d_s]\nseeds: [3, 4]\noverrides: {model.windows: [5, 7], optim.epochs: [1]}\n"
+    plan = read_sweep(write(tmp_path, text))
+    found = [(cell.recipe, cell.overrides["model.windows"], cell.seed) for cell in plan.cells]
+    assert found == [(r, w, s) for r in ("watch", "ego4d_s") for w in (5, 7) for s in (3, 4)]
+    assert plan.cells[0].folder == run_folder("watch", 3, {"model.windows": 5, "optim.epochs": 1}, "results/mine")
+    assert plan.cells[0].name == f"watch/{plan.cells[0].folder.name}" and plan.results == "results/mine"
+    assert resolved(plan.cells[2]).model.windows == 7
+
+
+def test_a_list_of_runs_has_seeds_and_overrides_of_its_own(tmp_path):
+    text = "seeds: [1]\nresults: there\nruns:\n- recipe: watch\n  overrides: &a {optim.epochs: 2}\n"
+    text += "- recipe: ego4d_s\n  seeds: [5, 6]\n  overrides: {<<: *a, model.windows: 7}\n"
+    plan = read_sweep(write(tmp_path, text))
+    second = {"optim.epochs": 2, "model.windows": 7}
+    assert [cell[2:5] for cell in plan.cells] == [
+        ("watch", 1, {"optim.epochs": 2}),
+        ("ego4d_s", 5, second),
+        ("ego4d_s", 6, second),
+    ]
+    assert [cell.line for cell in plan.cells] == [4, 6, 6] and plan.results == "there"
+
+
+def test_numbers_are_those_of_the_command_line(tmp_path):
+    text = "recipes: [watch]\nseeds: [2]\noverrides: {optim.learning_rate: [1e-3, 2E+1, .5, 1.5e3]}\n"
+    cells = read_sweep(write(tmp_path, text)).cells
+    assert [cell.overrides["optim.learning_rate"] for cell in cells] == [0.001, 20.0, 0.5, 1500.0]
+    assert cells[0].folder == run_folder("watch", 2, {"optim.learning_rate": 1e-3}, "results/mine")
+
+
+def test_the_parameter_epochs_becomes_an_override_as_in_a_single_run(tmp_path):
+    plan = read_sweep(write(tmp_path, "recipes: [watch]\nseeds: [2]\nparameters: {epochs: 3}\n"))
+    assert plan.cells[0].folder == run_folder("watch", 2, {"optim.epochs": 3}, "results/mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("recipes: [watch]\nseed: [1]", "line 2: a sweep has no 'seed'; did you mean 'seeds'?"),
+        (
+            "runs:\n- recipe: watch\n  override: {}",
+            "line 3: a sweep has no 'runs.0.override'; did you mean 'overrides'?",
+        ),
+        ("runs:\n- seeds: [1]", "line 2: 'runs.0.recipe' is missing"),
+        ("seeds: [1]\nrecipes:\n- watch\n- wach", "line 4: there is no recipe 'wach'; did you mean 'watch'?"),
+        (
+            "recipes: [watch]\noverrides:\n  model.heads: [4]\n  optim.epoch: [1]",
+            "line 4: no recipe has the parameter 'optim.epoch'; did you mean 'optim.epochs'?",
+        ),
+        (
+            "recipes: [watch]\noverrides:\n  optim.epochs: [few]",
+            "line 3: recipe 'watch', parameter 'optim.epochs' = 'few'",
+        ),
+        (
+            "runs:\n- recipe: watch\n  overrides:\n    model.branch_layers: 2",
+            "line 2: recipe 'watch': model.regression",
+        ),
+        ("recipes: [watch]\noverrides: {optim.epochs: 3}", "line 2: 'overrides.optim.epochs' = 3: input should be a"),
+        ("recipes: [watch]\n\nparameters:\n  weigths: raw", "line 4: no notebook of"),
+        ("recipes: [watch]\nparameters:\n  resume: 'no'", "line 3: parameter 'resume' takes bool, e.g. True, not 'no'"),
+        ("recipes: [watch]\nparameters: {seed: 3}", "line 2: 'seed' is not set as a notebook parameter"),
+        ("recipes: [watch]\nseeds: [1, 2, 1]", "line 1: the run 'watch/seed1' comes twice; remove one"),
+        ("runs:\n- {recipe: watch}\n- {recipe: watch}", "lines 2 and 3: the run 'watch/seed1234567891' comes twice"),
+        ("recipes: [watch]\nseeds: []", "line 2: 'seeds' = []: list should have at least 1 item"),
+        ("recipes: [watch]\noverrides:\n  model.windows: []", "line 1: there is no run in it"),
+        ("recipes: [watch]\nseeds: [one]", "line 2: 'seeds.0' = 'one': input should be a valid integer"),
+        ("seeds: [1]", "line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both"),
+        ("recipes: [watch]\nruns: [{recipe: watch}]", "line 1: give either 'recipes' (a grid) or 'runs'"),
+        ("runs:\n- recipe: watch\noverrides: {optim.epochs: [1]}", "line 3: 'overrides' belongs to a grid"),
+        ("recipes: [watch]\nseeds: [1]\nrecipes: [ego4d_s]", "line 3: 'recipes' is given twice"),
+        ("recipes: [watch]\n seeds: [1]", "line 2: not YAML: "),
+        ("- watch", "line 1: a sweep is a mapping"),
+        ("", "line 1: a sweep is a mapping"),
+        ("recipes: [watch]\ndata: fake", "line 2: 'data' = 'fake': input should be 'real' or 'twin'"),
+        ("recipes: &a [*a]", "line 1: an alias that holds itself"),
+        ("recipes: !!python/object/apply:os.getcwd []", "line 1: a value of the kind 'python/object/apply:os.getcwd'"),
+        ("recipes: [watch]\n? [seeds]\n: [1]", "line 2: not YAML: found unhashable key"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence_with_its_line(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError) as error:
+        read_sweep(path)
+    assert f"{path}, " in str(error.value) and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.yaml does not exist; the sweeps of the repository are in sweeps/"):
+        read_sweep(tmp_path / "none.yaml")
+
+
+@given(st.integers(0, 12), st.sampled_from(["optim.epoch: [1]", "sead: 3", "data: fake", "parameters: {x: 1}"]))
+def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, before, wrong):
+    text = "recipes: [watch]\n" + "# a remark\n" * before
+    text += f"overrides:\n  {wrong}\n" if wrong.startswith("optim") else f"{wrong}\n"
+    line = 2 + before + wrong.startswith("optim")
+    with pytest.raises(ValueError, match=rf"mine\.yaml, line {line}: "):
+        read_sweep(write(tmp_path_factory.mktemp("sweep"), text))
+
+
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [
+        ("published", 33),
+        ("ablation_window", 15),
+        ("ablation_levels", 18),
+        ("twins", 11),
+        ("watch", 6),
+        ("hapt_loso", 30),
+        ("hapt_folds3", 3),
+        ("hapt_choices", 18),
+        ("hapt_gyroscope", 6),
+    ],
+)
+def test_the_sweeps_of_the_repository_are_right(name, runs):
+    plan = read_sweep(SWEEPS / f"{name}.yaml")
+    assert len(plan.cells) == runs and plan.results == f"results/{name}"
+    assert {path.stem for path in SWEEPS.glob("*.yaml")} == {
+        "published",
+        "ablation_window",
+        "ablation_levels",
+        "twins",
+        "watch",
+        "hapt_loso",
+        "hapt_folds3",
+        "hapt_choices",
+        "hapt_gyroscope",
+    }
+
+
+def test_published_and_twins_are_all_experiments():
+    experiments = [name for name in afkit.recipe_names() if published(name)]
+    assert [cell.recipe for cell in read_sweep(SWEEPS / "twins.yaml").cells] == experiments
+    cells = read_sweep(SWEEPS / "published.yaml").cells
+    assert [cell.recipe for cell in cells[::3]] == experiments
+    assert all(cell.overrides == {} for cell in cells)
+
+
+def test_the_ablations_vary_what_they_say():
+    levels = [resolved(cell).model for cell in read_sweep(SWEEPS / "ablation_levels.yaml").cells[::3]]
+    assert [model.num_levels for model in levels] == [1, 3, 4, 5, 6, 7]
+    assert all(model.regression_ranges[-1][1] == 10000 for model in levels)
+    windows = [resolved(cell).model.windows for cell in read_sweep(SWEEPS / "ablation_window.yaml").cells[::3]]
+    assert windows == [9, 19, 25, 37, -1]
+
+
+def test_the_folds_of_hapt_leave_one_person_out_each():
+    people = [f"person{number:02d}" for number in range(1, 31)]
+    folds = [resolved(cell).data for cell in read_sweep(SWEEPS / "hapt_loso.yaml").cells]
+    assert [fold.test_subsets for fold in folds] == [[person] for person in people]
+    for fold in folds:
+        assert sorted([*fold.train_subsets, *fold.test_subsets]) == people
+        assert fold.annotations == "hapt/annotations/people.json"
+    three = read_sweep(SWEEPS / "hapt_folds3.yaml").cells
+    assert [resolved(cell).data for cell in three] == [folds[0], folds[10], folds[20]]
+
+
+def test_a_recipe_file_makes_runs_like_a_built_in_one(tmp_path):
+    (tmp_path / "own.yaml").write_text("base: watch\noptim: {epochs: 3}\n")
+    text = f"recipes: [{tmp_path}/own.yaml]\nseeds: [1]\noverrides: {{model.windows: [5, 7]}}\n"
+    cells = read_sweep(write(tmp_path, text)).cells
+    assert [resolved(cell).model.windows for cell in cells] == [5, 7]
+    assert {resolved(cell).optim.epochs for cell in cells} == {3}
+    assert [cell.name for cell in cells] == [f"own/{cell.folder.name}" for cell in cells]
+    (tmp_path / "own.yaml").write_text("base: watch\noptim: {epoch: 3}\n")
+    with pytest.raises(ValueError, match=r"mine\.yaml, line 1: .*own\.yaml: no recipe has the parameter 'optim.epoch'"):
+        read_sweep(write(tmp_path, text))
