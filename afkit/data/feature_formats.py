@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from afkit.files import MAX_RATIO, SMALL_BYTES
-from afkit.opening import check_plain
-from afkit.workbench.own_data.import_names import listed
-from afkit.workbench.own_data.number_tables import read_numbers
+from afkit.opening import check_plain, read_text
 from afkit.zips import zip_members
 
 HDF5 = (".hdf5", ".h5")
 SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
 REAL = "biuf"  # kinds of data types: truth values, integers, fractions
 FEATURES = "feats"  # the array's name in files that may hold several
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+LEAST_ROWS = 20  # from which a column of a table that rises in each row is a clock or a count rather than a channel
 
 
 def open_array(path: Path, name: str, video: str) -> Any:
@@ -178,6 +179,55 @@ def _read_safetensors(path: Path, name: str) -> np.ndarray:
     return tensor.numpy()
 
 
+def _read_csv(path: Path) -> np.ndarray:
+    """A table of channels, (T, C) float64: separated by comma, semicolon or tab, with or without a row of names.
+
+    A column that may be a clock or a count is refused: neither as a channel nor left out would it be right.
+    """
+    lines = [(i, line) for i, line in enumerate(read_text(path, "utf-8-sig").splitlines(), 1) if line.strip()]
+    separator = next((mark for mark in "\t;" if lines and mark in lines[0][1]), ",")
+    rows = [(i, [cell.strip() for cell in line.split(separator)]) for i, line in lines]
+    names = rows.pop(0)[1] if rows and _are_names(rows[0][1], [cells for _, cells in rows[1:]]) else []
+    if not rows:
+        raise ValueError("it holds no row of numbers")
+    if separator != "," and any("," in cell for _, cells in rows for cell in cells):
+        if any("." in cell for _, cells in rows for cell in cells):
+            raise ValueError("it has numbers with decimal commas and with decimal points; write them alike")
+        rows = [(i, [cell.replace(",", ".", 1) for cell in cells]) for i, cells in rows]
+    width = len(names or rows[0][1])
+    for i, cells in rows:
+        if len(cells) != width:
+            raise ValueError(f"row {i} has {len(cells)} cells, those before it {width}; correct it")
+        for cell in cells:
+            if not NUMBER.fullmatch(cell) or math.isinf(float(cell)):
+                raise ValueError(f"row {i}: {cell[:60]!r} is no finite number; correct it")
+    table = np.array([cells for _, cells in rows], np.float64)
+    rising = (np.diff(table, axis=0) > 0).all(axis=0) if len(table) >= LEAST_ROWS else np.zeros(width, bool)
+    if rising.any():
+        place = int(rising.argmax())
+        name = names[place] if names else f"{place + 1}"
+        remedy = "remove it, or, if it is a channel, save the table with numpy.save"
+        raise ValueError(f"the column {name!r} rises in each row, as a clock or a count does; {remedy}")
+    return table
+
+
+def _are_names(first: list[str], rest: list[list[str]]) -> bool:
+    """Whether the first row of a table names the columns."""
+    if not any(NUMBER.fullmatch(cell) for cell in first):
+        return True
+    if len(first) < 3 or first not in [[str(i + begin) for i in range(len(first))] for begin in (0, 1)]:
+        return False
+    if all(re.fullmatch(r"[+-]?\d+", cell) for cells in rest for cell in cells):
+        raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
+    return True
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Names for a message, in quotation marks where they hold blanks."""
+    shown = [repr(str(name)[:60]) if " " in str(name) or not str(name) else str(name)[:60] for name in names]
+    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
+
+
 def _only(names: list[str]) -> str:
     """The array to read: the only one, or the one called `feats`."""
     if len(names) == 1:
@@ -194,5 +244,5 @@ _OPEN = {
     ".hdf5": _open_hdf5,
     ".h5": _open_hdf5,
     ".safetensors": _read_safetensors,
-    ".csv": lambda path, name: read_numbers(path).values,
+    ".csv": lambda path, name: _read_csv(path),
 }

@@ -119,8 +119,8 @@ def test_tables_with_and_without_names_of_columns(tmp_path, separator, head):
 def test_a_table_of_one_column_or_one_row(tmp_path):
     (tmp_path / "v.csv").write_text("x\n1\n2\n")
     assert read(tmp_path / "v.csv").tolist() == [[1], [2]]
-    (tmp_path / "v.csv").write_text("x,y\n1,2\n")
-    assert read(tmp_path / "v.csv").tolist() == [[1, 2]]
+    (tmp_path / "v.csv").write_text("0,1,2\n1.5,2,3\n")
+    assert read(tmp_path / "v.csv").tolist() == [[1.5, 2, 3]], "the first row counts the columns"
 
 
 @given(table=st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2), min_size=1))
@@ -145,7 +145,12 @@ def test_a_table_gives_its_numbers_back(tmp_path_factory, table):
         ("1,2\n3,4 # note\n", "row 2: '4 # note' is no finite number"),
         ("", "it holds no row of numbers"),
         ("x,y\n\n", "it holds no row of numbers"),
-        ("1_0,2\n", "it is no table of numbers"),
+        ("1_0,2\n", "row 1: '1_0' is no finite number"),
+        (
+            "t,x\n" + "".join(f"{i},1\n" for i in range(20)),
+            "the column 't' rises in each row, as a clock or a count does",
+        ),
+        ("0,1,2\n1,2,2\n", "row 1 (0, 1, 2, ...) may be names or numbers; remove it, or write names"),
     ],
 )
 def test_a_bad_row_of_a_table_is_named(tmp_path, text, message):

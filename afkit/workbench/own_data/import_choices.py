@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_columns import ORDER, Columns, as_text
 from afkit.workbench.own_data.import_json import pair
-from afkit.workbench.own_data.import_names import UNITS, listed, plain
+from afkit.workbench.own_data.import_names import UNITS, plain
 from afkit.workbench.own_data.import_rows import CLOCK, Table, as_number, is_empty
 
 _ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from afkit.config import nearest
+from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_json import TIER
-from afkit.workbench.own_data.import_names import FIELDS, listed, plain, read_name, unit_of
+from afkit.workbench.own_data.import_names import FIELDS, plain, read_name, unit_of
 from afkit.workbench.own_data.import_rows import Table, as_number, base_name, is_empty, is_time
 
 FILE = "file"  # stands for the file's name where no column is called so

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from afkit.workbench.own_data.import_names import listed
+from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_time, read_text
 
 SCORE = re.compile(r"\s*\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from afkit.config import nearest
+from afkit.data.feature_formats import listed
 from afkit.opening import read_bytes
 from afkit.workbench.own_data.import_elan import SCORE, check_width, places, read_elan, scores_left, text_frame, way_of
 from afkit.workbench.own_data.import_json import pair, read_json_table
-from afkit.workbench.own_data.import_names import listed
 from afkit.workbench.own_data.import_rows import Change, Table, is_empty, is_time, read_text
 
 _OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",))  # the first that is there

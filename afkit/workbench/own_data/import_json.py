@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from afkit.data.annotations import check_name
+from afkit.data.feature_formats import listed
 from afkit.files import read_json
-from afkit.workbench.own_data.import_names import listed, read_name
+from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import Table, is_time
 
 _WRAPPERS = ("database", "results", "detect_results", "videos", "data", "annotations")

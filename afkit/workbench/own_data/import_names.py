@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -182,9 +181,3 @@ def unit_of(name: str) -> str:
     words = [_vocabulary()[word] for words in _words(name) for word in words]
     units = list(dict.fromkeys(meaning for kind, meaning in words if kind == "unit"))
     return units[0] if len(units) == 1 else ""
-
-
-def listed(names: Iterable[object], most: int = 20) -> str:
-    """Names for a message, in quotation marks where they hold blanks."""
-    shown = [repr(str(name)[:60]) if " " in str(name) or not str(name) else str(name)[:60] for name in names]
-    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_choices import Chosen
-from afkit.workbench.own_data.import_names import listed
 from afkit.workbench.own_data.import_problems import Problem
 from afkit.workbench.own_data.import_rows import Recording, Row
 

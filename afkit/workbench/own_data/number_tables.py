@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from afkit.data.feature_formats import listed
 from afkit.opening import read_text
-from afkit.workbench.own_data.import_names import PEOPLE, listed, plain, read_name
+from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
 
 LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel

@@ -12,11 +12,10 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from afkit.config import DataConfig, Recipe
-from afkit.data.feature_formats import SUFFIXES
+from afkit.data.feature_formats import SUFFIXES, listed
 from afkit.data.features import locate
 from afkit.files import read_json, write_array, write_json
 from afkit.workbench.datasets import hapt, watch
-from afkit.workbench.own_data.import_names import listed
 from afkit.workbench.own_data.sample_files import SensorKind, read_sensor, read_signal
 from afkit.workbench.own_data.signals import Sensor, signal_features
 from afkit.workbench.scratch import clear_scratch, scratch_folder
