@@ -27,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["import"]:  # argparse would take the word behind --fix for its KIND
+        given = ["--fix=" if word == "--fix" else word for word in given]
+    options = _parser().parse_args(given)
     try:
         with _stopped_as_by_ctrl_c():
             _give_home()

@@ -455,6 +455,9 @@ def test_the_command_imports_and_tells_what_it_changed(tmp_path, capsys):
     command += ["--rate", "25", "--labels", "y, x", "--background", "none", "--seed", "3", "--test-share", "0.5"]
     assert main(command) == 2
     assert "row 3: segment 3 to 2 s is reversed" in capsys.readouterr().err
+    assert main([command[0], "--fix", *command[1:]]) == 0, "the word behind --fix is the source, not a kind"
+    target.unlink()
+    capsys.readouterr()
     assert main([*command, "--fix"]) == 0
     file, out = read_annotations(target), capsys.readouterr().out
     assert segments(file) == {"a": [(2.0, 3.0, "x")], "b": [(0.0, 1.0, "x")], "c": []}
