@@ -23,7 +23,7 @@ _HOME = {
     "padded_length": "afkit.model.actionformer",
     "load_weights": "afkit.model.checkpoints",
     "Criterion": "afkit.model.losses",
-    "build_optimizer": "afkit.train.optimizer",
+    "build_optimizer": "afkit.train.state",
     "decode": "afkit.detect.decoding",
     "nms": "afkit.detect.suppression",
     "fuse_scores": "afkit.detect.fusion",

@@ -15,7 +15,7 @@ if __name__ == "__main__" and _INTERRUPT is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the following loads, Ctrl-C ends the process without a word
 
 from afkit.config import nearest  # noqa: E402
-from afkit.home import home_folder, private_folder  # noqa: E402
+from afkit.opening import home_folder, private_folder  # noqa: E402
 from afkit.workbench.commands import build, data, predict, runs, signals, view  # noqa: E402
 from afkit.workbench.commands.output import forgiving_output  # noqa: E402
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from afkit.file_names import plain_name
 from afkit.limits import MOST_EPOCHS, MOST_LAYERS, MOST_LEVELS, MOST_STEPS, MOST_WIDTH, misfits
+from afkit.opening import plain_name
 
 Width = Annotated[int, Field(ge=1, le=MOST_WIDTH)]
 Window = Annotated[int, Field(le=MOST_STEPS)]

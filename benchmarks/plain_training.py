@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.data.batches import Batch
-from afkit.train.optimizer import rate_factor
+from afkit.train.state import rate_factor
 from benchmarks.plain import Output, PlainActionFormer
 
 EPS = 1e-8

@@ -30,7 +30,7 @@ from afkit.data.batches import Batch, padded_batch_length
 from afkit.model.actionformer import build_model
 from afkit.model.losses import Criterion
 from afkit.recipes import recipe as published
-from afkit.train.optimizer import build_optimizer, update_average
+from afkit.train.state import build_optimizer, update_average
 from benchmarks import launches, limits, memory, synthetic, timing
 from benchmarks.plain_training import PlainTraining
 

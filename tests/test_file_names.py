@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afkit.file_names import inner_path, plain_name, safe_names
+from afkit.opening import inner_path, plain_name, safe_names
 
 LEADING_OUT = ["", ".", "..", "/", "/etc/x", "../x", "a/b", "a/../../x", "a\\b", "..\\x", "x\0", "a\nb", "\ud800"]
 

@@ -13,9 +13,9 @@ from together import at_once
 
 from afkit.__main__ import main
 from afkit.files import write_json
-from afkit.home import home_folder, private_folder, why_not
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
+from afkit.opening import home_folder, private_folder, why_not
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no users with numbers")
 OTHER, UNKNOWN = 65534, 23456  # users

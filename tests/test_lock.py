@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from afkit import lock
-from afkit.lock import LOCK, BusyError, holder, locked, try_lock
+from afkit import files as lock
+from afkit.files import LOCK, BusyError, holder, locked, try_lock
 
 ROOT = Path(__file__).parents[1]
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path
-from afkit.lock import locked
+from afkit.files import locked
 with locked(Path(sys.argv[1])) as file:
     child = subprocess.Popen([sys.executable, "-c", sys.argv[2]], pass_fds=[file]) if sys.argv[2:] else None
     print(child.pid if child else 0, flush=True)
@@ -29,7 +29,7 @@ with locked(Path(sys.argv[1])) as file:
 COUNT = """
 import sys
 from pathlib import Path
-from afkit.lock import locked
+from afkit.files import locked
 for _ in range(40):
     with locked(Path(sys.argv[1]) / ".lock", 60):
         count = Path(sys.argv[1]) / "count"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from afkit.files import write_json
-from afkit.lock import LOCK, locked
+from afkit.files import LOCK, locked, write_json
 from afkit.workbench.scratch import alone, clear_scratch, scratch_folder
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from afkit.data.feature_formats import open_array
-from afkit.zips import MAX_PARTS, TooManyError, check_stored, open_zip, zip_members
+from afkit.opening import MAX_PARTS, TooManyError, check_stored, open_zip, zip_members
 
 
 def write_zip(path, number, content=b""):

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from afkit.files import MAX_RATIO, SMALL_BYTES
-from afkit.opening import check_plain, read_text
-from afkit.zips import zip_members
+from afkit.opening import check_plain, read_text, zip_members
 
 HDF5 = (".hdf5", ".h5")
 SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")

@@ -9,7 +9,7 @@ import numpy as np
 
 from afkit.config import DataConfig
 from afkit.data.feature_formats import HDF5, holds_array, named, open_array
-from afkit.file_names import inner_path
+from afkit.opening import inner_path
 
 
 def locate(root: str | Path, relative: str) -> Path:

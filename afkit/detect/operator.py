@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from afkit.home import home_folder, private_folder, why_not
-from afkit.lock import LOCK, locked
+from afkit.files import LOCK, locked
+from afkit.opening import home_folder, private_folder, why_not
 
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE / "_shipped"  # put there by the wheel, see pyproject.toml

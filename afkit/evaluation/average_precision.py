@@ -1,4 +1,4 @@
-"""Greedy matching at all tIoU thresholds in one pass, and the interpolated average precision.
+"""Greedy matching at all tIoU thresholds in one pass, interpolated average precision, and Recall@kx.
 
 Thresholds are independent of each other, so that one integer per prediction and per ground truth holds the answer for
 all of them: bit s is set when it is matched at threshold s.
@@ -104,3 +104,30 @@ def average_precision(pairing: Pairing, bits: np.ndarray, num_thresholds: int) -
         envelope = np.maximum.accumulate(precision[::-1])[::-1]
         ap[k] = (envelope * hits).sum(axis=0) / num_gt[k]  # each hit raises the recall by 1 / num_gt
     return ap
+
+
+def recall_at_kx(pairing: Pairing, bits: np.ndarray, num_thresholds: int, ks: Sequence[int]) -> np.ndarray:
+    """Recall@kx of each class (Ego4D, Moment Queries).
+
+    In a video with n ground truths of a class, the k * n predictions of highest score count; a ground truth is found
+    when any of them reaches the threshold, even one that finds another, too.
+
+    Args:
+        pairing: the J pairs.
+        bits: (J,) int64, the thresholds that each pair reaches.
+        num_thresholds: S.
+        ks: the factors k.
+
+    Returns:
+        (K, S, len(ks)) float64 in [0, 1].
+    """
+    num_gt = np.bincount(pairing.gt_group)  # of each group
+    place = pairing.place[pairing.pair_prediction]  # (J,)
+    num_gt_of_pair = num_gt[pairing.gt_group[pairing.pair_gt]]
+    recall = np.zeros((len(pairing.classes), num_thresholds, len(ks)))
+    for i, k in enumerate(ks):
+        counted = place < k * num_gt_of_pair
+        found = np.zeros(len(pairing.gt_class), np.int64)
+        np.bitwise_or.at(found, pairing.pair_gt[counted], bits[counted])
+        np.add.at(recall[:, :, i], pairing.gt_class, unpack_bits(found, num_thresholds))
+    return recall / np.bincount(pairing.gt_class)[:, None, None]

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.average_precision import average_precision, check_tious, threshold_bits
-from afkit.evaluation.pairs import Pairing, collides, pair_up
-from afkit.evaluation.recall import recall_at_kx
-from afkit.evaluation.tables import (
+from afkit.evaluation.average_precision import average_precision, check_tious, recall_at_kx, threshold_bits
+from afkit.evaluation.pairs import (
     GT_COLUMNS,
     PREDICTION_COLUMNS,
+    Pairing,
     check_common_videos,
+    collides,
     labels_of,
+    pair_up,
     scores_of,
     segments_of,
 )

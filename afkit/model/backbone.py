@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.model.attention import ConvAttention
 from afkit.model.blocks import (
+    ConvAttention,
     LayerNorm,
     MaskedConv1d,
     activation,
@@ -16,8 +16,7 @@ from afkit.model.blocks import (
     normalise,
     sinusoid_positions,
 )
-from afkit.model.parts import in_parts
-from afkit.model.products import Preparation, convolve, lay_out
+from afkit.model.products import Preparation, convolve, in_parts, lay_out
 
 
 class TransformerBlock(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from afkit.files import atomic_open
-from afkit.zips import check_stored
+from afkit.opening import check_stored
 
 _ENTRY = {"ema": "state_dict_ema", "raw": "state_dict"}  # of the original's files
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.model.blocks import MaskedConv1d, Scale, activation, norm_or_nothing
-from afkit.model.parts import in_parts
-from afkit.model.products import Preparation, lay_out
+from afkit.model.products import Preparation, in_parts, lay_out
 
 EMPTY_CLASS_PRIOR = 1e-6  # probability given to classes that never occur in training
 

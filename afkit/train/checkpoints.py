@@ -12,11 +12,10 @@ import torch
 
 from afkit.config import Recipe
 from afkit.files import atomic_open
-from afkit.opening import open_to_read
+from afkit.opening import MAX_PARTS, check_stored, open_to_read, open_zip
 from afkit.train.distributed import check_same_everywhere, world
 from afkit.train.execution import Execution
 from afkit.train.state import TrainingState, gather_random_states, seed_rank, set_random_state
-from afkit.zips import MAX_PARTS, check_stored, open_zip
 
 PARTS = ("model", "average", "criterion", "optimizer", "schedule", "metrics")
 OTHERS = ("step", "validation", "recipe", "seed", "execution", "random")

@@ -1,8 +1,12 @@
 """The training loop: one flat pass over all batches of all epochs, from wherever a checkpoint left it."""
 
-from collections.abc import Callable
-from contextlib import closing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pandas as pd
 import torch
@@ -14,10 +18,8 @@ from afkit.data.items import Dataset
 from afkit.model.actionformer import padding_alignment
 from afkit.model.checkpoints import save_weights
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
-from afkit.train.deterministic import FILE, deterministic, note_operations
 from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
-from afkit.train.execution import DEFAULT_EXECUTION, Execution
-from afkit.train.interruption import interruptible
+from afkit.train.execution import DEFAULT_EXECUTION, FILE, Execution, deterministic, note_operations
 from afkit.train.record import Record
 from afkit.train.state import TrainingState, load_original, new_state, random_state, set_random_state
 from afkit.train.step import Note, train_step
@@ -50,7 +52,7 @@ def train(
         folder: the run folder; receives metrics.csv, validation.csv, tensorboard/ and checkpoints/: the last two
             states to resume from (step*.pt, see `Execution`; also before each evaluation), and at the end
             ema.safetensors (the weights to evaluate) and raw.safetensors; with `execution.deterministic`, also what
-            `afkit.train.deterministic.note_operations` writes.
+            `afkit.train.execution.note_operations` writes.
         seed: of the initial weights and of drop path.
         execution: how to carry it out.
         resume: go on from the newest checkpoint where there is one; else start anew.
@@ -220,3 +222,43 @@ def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
         return recipe
     empty = sorted(set(range(recipe.data.num_classes)) - dataset.label_names.keys())
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"empty_classes": empty})})
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """SIGINT and SIGTERM raise KeyboardInterrupt, but after the end of a block made by what is yielded.
+
+    A second signal within such a block raises at once. Outside the main thread, where Python can handle no signals,
+    nothing is changed.
+    """
+    owner, held, came = os.getpid(), [False], [0]
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a process that loads features; it ends as if there were no handler
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        came[0] += 1
+        if not held[0] or came[0] > 1:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def whole() -> Iterator[None]:
+        held[0] = True
+        try:
+            yield
+        finally:
+            held[0] = False
+        if came[0]:
+            raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, stop) for number in SIGNALS} if main else {}
+    try:
+        yield whole
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

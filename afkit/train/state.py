@@ -1,22 +1,97 @@
-"""Everything that the rest of a training depends on, made new or taken from a checkpoint of the original."""
+"""Everything that the rest of a training depends on: networks, optimiser, schedule, and the numbers of its steps."""
 
 import copy
+import math
+import os
 import random
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
-from afkit.config import Recipe
+from afkit.config import OptimConfig, Recipe
+from afkit.files import atomic_open
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.model.checkpoints import fit_weights, original_weights, read_original
 from afkit.model.losses import Criterion
 from afkit.train.distributed import data_parallel, gather_objects, sum_over_ranks, world
-from afkit.train.metrics import Metrics
-from afkit.train.optimizer import build_optimizer, rate_factor
+
+FINAL_RATE = 1e-8  # at the end of the cosine that follows a warm-up
+METRICS = ["step", "epoch", "learning_rate", "loss_cls", "loss_reg", "loss_total", "grad_norm", "seconds"]
+
+
+class Metrics:
+    """Rows of `METRICS`, in order of their steps; 64 bytes each, so that 100 000 steps take 6 MB."""
+
+    def __init__(self) -> None:
+        self._numbers = array("d")
+
+    def __len__(self) -> int:
+        return len(self._numbers) // len(METRICS)
+
+    def add(self, row: Sequence[float]) -> None:
+        """Append the numbers of one step."""
+        self._numbers.extend(row)
+
+    def rows(self, first: int = 0) -> np.ndarray:
+        """(N - first, 8) float64, a copy."""
+        numbers = np.array(self._numbers[first * len(METRICS) :], np.float64)
+        return numbers.reshape(-1, len(METRICS))
+
+    def table(self) -> pd.DataFrame:
+        """All rows as a DataFrame."""
+        return pd.DataFrame(self.rows(), columns=METRICS).astype({"step": int, "epoch": int})
+
+    def state_dict(self) -> Tensor:
+        """(N, 8) float64, for a checkpoint."""
+        return torch.from_numpy(self.rows())
+
+    def load_state_dict(self, rows: Tensor) -> None:
+        """Take the rows of a checkpoint instead of those held so far."""
+        self._numbers = array("d", rows.double().contiguous().numpy().tobytes())
+
+
+class MetricsFile:
+    """metrics.csv: written anew from what a training has so far, then appended to.
+
+    Args:
+        path: the file.
+        metrics: the rows; the file follows them at each `flush`.
+    """
+
+    def __init__(self, path: Path, metrics: Metrics):
+        self._metrics, self._written = metrics, len(metrics)
+        with atomic_open(path) as file:
+            file.write((",".join(METRICS) + "\n" + _as_text(metrics.rows())).encode())
+        self._file = path.open("ab", buffering=0)  # so that readers find whole lines
+
+    def flush(self) -> None:
+        """Append the rows that the file lacks."""
+        lines = _as_text(self._metrics.rows(self._written)).encode()
+        self._written = len(self._metrics)
+        while lines:  # one write, unless the disk is nearly full
+            lines = lines[self._file.write(lines) :]
+
+    def close(self) -> None:
+        """Append what is lacking, and make sure that it is on the disk."""
+        try:
+            self.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+
+def _as_text(rows: np.ndarray) -> str:
+    lines = (f"{step:.0f},{epoch:.0f},{','.join(f'{x:.9g}' for x in rest)}\n" for step, epoch, *rest in rows.tolist())
+    return "".join(lines)
 
 
 @dataclass
@@ -167,3 +242,86 @@ def _checked_moments(moments: dict[int, dict[str, Any]], state: TrainingState) -
             if isinstance(value, Tensor) and value.dim() and value.shape != parameters[number].shape:
                 raise ValueError(f"{name} of parameter {number} is {tuple(value.shape)}")
     return moments
+
+
+def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> tuple[Optimizer, LambdaLR]:
+    """Optimiser and schedule of a recipe; call `schedule.step()` after every iteration.
+
+    Weight decay is applied to convolution weights only: not to biases, norms, scales and relative positions. With a
+    warm-up the first iteration has rate 0.
+
+    Args:
+        model: the network.
+        recipe: its `optim` section.
+        steps_per_epoch: iterations per epoch, at least 1.
+
+    Returns:
+        the optimiser (two groups, parameters in the order of their sorted names) and the schedule.
+
+    Raises:
+        ValueError: no iteration per epoch.
+    """
+    if steps_per_epoch < 1:
+        raise ValueError("steps_per_epoch must be at least 1")
+    config = recipe.optim
+    parameters = dict(model.named_parameters())
+    convolutions = {name for name, module in model.named_modules() if isinstance(module, nn.Conv1d)}
+    decayed = sorted(name for name in parameters if name.removesuffix(".weight") in convolutions)
+    others = sorted(parameters.keys() - set(decayed))
+    groups = [
+        {"params": [parameters[name] for name in decayed], "weight_decay": config.weight_decay},
+        {"params": [parameters[name] for name in others], "weight_decay": 0.0},
+    ]
+    if config.optimizer == "sgd":
+        optimizer: Optimizer = SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
+    else:
+        optimizer = AdamW(groups, lr=config.learning_rate, fused=True)
+    return optimizer, LambdaLR(optimizer, lambda step: rate_factor(step, config, steps_per_epoch))
+
+
+def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
+    """The learning rate of an iteration, relative to the base rate.
+
+    Args:
+        step: iteration, from 0.
+        config: schedule.
+        steps_per_epoch: iterations per epoch.
+
+    Returns:
+        Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to 1e-8, or falling by `schedule_gamma`
+        at `schedule_epochs`; without a warm-up the cosine ends at 0. After its end (`extra_epochs`) it rises again, as
+        that of the original does.
+
+    Examples:
+        >>> config = OptimConfig(warmup_epochs=1, epochs=1)
+        >>> [round(rate_factor(step, config, steps_per_epoch=4), 3) for step in range(8)]
+        [0.0, 0.333, 0.667, 1.0, 1.0, 0.854, 0.5, 0.147]
+    """
+    warmup = config.warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return step / max(warmup - 1, 1)
+    if config.schedule == "multistep":
+        passed = sum(step - warmup >= epoch * steps_per_epoch for epoch in config.schedule_epochs)
+        return config.schedule_gamma**passed
+    floor = FINAL_RATE / config.learning_rate if warmup else 0.0
+    progress = (step - warmup) / (config.epochs * steps_per_epoch)
+    return floor + 0.5 * (1 - floor) * (1 + math.cos(math.pi * progress))
+
+
+@torch.no_grad()
+def update_average(averaged: list[Tensor], current: list[Tensor], step: int, config: OptimConfig) -> None:
+    """Move averaged weights one step towards the current ones (exponential moving average over all state entries).
+
+    With `ema_warmup` the decay is `min(ema_decay, (1 + step) / (10 + step))`: it starts low, so that a short
+    training does not keep its random start; without it, it is `ema_decay` from the first step, as published.
+
+    Args:
+        averaged: state entries of the average, updated in place.
+        current: those of the trained network, in the same order.
+        step: iterations done before this one.
+        config: the `optim` section.
+    """
+    decay = config.ema_decay
+    if config.ema_warmup:
+        decay = min(decay, (1 + step) / (10 + step))
+    torch._foreach_lerp_(averaged, current, 1 - decay)

@@ -13,8 +13,7 @@ from afkit.config import Recipe
 from afkit.data.batches import Batch
 from afkit.model.actionformer import Output
 from afkit.train.distributed import world
-from afkit.train.optimizer import update_average
-from afkit.train.state import TrainingState
+from afkit.train.state import TrainingState, update_average
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")  # in torch's messages
 

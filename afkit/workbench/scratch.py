@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from afkit.files import name_in
-from afkit.lock import LOCK, NO_LOCKS, locked
+from afkit.files import LOCK, NO_LOCKS, locked, name_in
 from afkit.opening import make_way
 
 

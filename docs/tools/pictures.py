@@ -18,7 +18,7 @@ from afkit.detect.suppression import nms  # noqa: E402
 from afkit.model.actionformer import Output, build_model  # noqa: E402
 from afkit.recipes import recipe  # noqa: E402
 from afkit.segments import grid_to_sec, sec_to_grid  # noqa: E402
-from afkit.workbench.analysis.level_targets import targets_by_level  # noqa: E402
+from afkit.workbench.analysis.steps import targets_by_level  # noqa: E402
 from afkit.workbench.view.levels import draw_targets, name_levels  # noqa: E402
 from afkit.workbench.view.style import BARS, COLORS, INK, MARKERS, make_figure, save_figure, use_style  # noqa: E402
 

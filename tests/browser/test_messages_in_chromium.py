@@ -8,7 +8,7 @@ import pytest
 from pages import CANVAS, WAIT_MS, many, settle, shown_rows
 
 from afkit.workbench.inspector.inspected import list_segments
-from afkit.workbench.inspector.script import read_script, read_style
+from afkit.workbench.inspector.page import read_script, read_style
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Tracks
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from pages import EVIL, PANEL, drag, few, many, press, settle, truths
 
-from afkit.workbench.inspector.script import read_script, read_style
+from afkit.workbench.inspector.page import read_script, read_style
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afkit.model.attention import ConvAttention, band_bias, local_attention
+from afkit.model.blocks import ConvAttention, band_bias, local_attention
 
 
 def dense_attention(query, key, value, mask, window, rel_pe=None):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import tiny_recipe
 
-from afkit.model import parts
+from afkit.model import products as parts
 from afkit.model.actionformer import build_model
-from afkit.model.parts import in_parts
+from afkit.model.products import in_parts
 
 
 @settings(max_examples=100)

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afkit.config import LossConfig
-from afkit.model.losses import Criterion
-from afkit.model.targets import assign_targets, pad_actions
+from afkit.model.losses import Criterion, assign_targets, pad_actions
 
 
 def test_targets_equal_the_original(config):

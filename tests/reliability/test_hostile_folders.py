@@ -10,8 +10,7 @@ from tiny_data import tiny_recipe, write_tiny_data
 
 from afkit.__main__ import main
 from afkit.data.features import open_features
-from afkit.files import read_json, write_json, write_text
-from afkit.lock import LOCK
+from afkit.files import LOCK, read_json, write_json, write_text
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, read_original, save_weights
 from afkit.train.checkpoints import Checkpoints

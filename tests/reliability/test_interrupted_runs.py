@@ -11,8 +11,7 @@ from faults import attempt, copied, listing
 from tiny_data import tiny_recipe, training_set, write_tiny_data
 
 import afkit
-from afkit.files import read_json, write_json
-from afkit.lock import LOCK, holder, locked
+from afkit.files import LOCK, holder, locked, read_json, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.train import record

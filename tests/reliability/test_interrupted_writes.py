@@ -10,7 +10,7 @@ pytest.importorskip("nbconvert", reason="notebooks become pages by nbconvert")
 from faults import attempt, check_whole, copied, listing, litter, prepared
 from written import KINDS
 
-from afkit.lock import LOCK
+from afkit.files import LOCK
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,8 +8,7 @@ import torch
 from trainings import LostMachineError, assert_same_training, start, stop_after
 
 from afkit.files import read_json
-from afkit.train.deterministic import CUBLAS, FILE, deterministic
-from afkit.train.execution import Execution
+from afkit.train.execution import CUBLAS, FILE, Execution, deterministic
 
 SAME_BITS = Execution(deterministic=True, checkpoint_minutes=0)
 

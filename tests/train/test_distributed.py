@@ -31,8 +31,7 @@ from afkit.train.distributed import (
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.train.state import random_state, set_random_state
-from afkit.workbench.runs.launch import LOOPBACK
-from afkit.workbench.runs.sharing import predict_shared
+from afkit.workbench.runs.launch import LOOPBACK, predict_shared
 from afkit.workbench.runs.validation import validation
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from trainings import assert_same_training, checkpoints_in, start
 
 from afkit.train import loop
 from afkit.train.execution import Execution
-from afkit.train.interruption import SIGNALS, interruptible
+from afkit.train.loop import SIGNALS, interruptible
 
 
 def handlers():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from trainings import LostMachineError, assert_same_training, start, stop_after
 
-from afkit.train import logs
+from afkit.train import record as logs
 from afkit.train.execution import Execution
 
 

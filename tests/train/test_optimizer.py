@@ -10,7 +10,7 @@ from tiny_data import tiny_recipe
 
 from afkit.config import OptimConfig
 from afkit.model.actionformer import build_model
-from afkit.train.optimizer import build_optimizer, rate_factor, update_average
+from afkit.train.state import build_optimizer, rate_factor, update_average
 
 
 def names_in_groups(model, optimizer):

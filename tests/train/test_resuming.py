@@ -28,8 +28,7 @@ from afkit import files
 from afkit.train import checkpoints, record
 from afkit.train.execution import Execution
 from afkit.train.loop import train
-from afkit.train.metrics import Metrics, MetricsFile
-from afkit.train.state import random_state, set_random_state
+from afkit.train.state import Metrics, MetricsFile, random_state, set_random_state
 
 
 def copied(finished, folder, name=LAST):

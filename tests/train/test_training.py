@@ -19,8 +19,7 @@ from afkit.model.losses import Criterion
 from afkit.train import state
 from afkit.train.execution import Execution
 from afkit.train.loop import train, with_empty_classes
-from afkit.train.metrics import METRICS
-from afkit.train.optimizer import rate_factor
+from afkit.train.state import METRICS, rate_factor
 
 
 def test_files_and_metrics(finished):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.tables import GT_COLUMNS, PREDICTION_COLUMNS, check_columns, labels_of, segments_of
+from afkit.evaluation.pairs import GT_COLUMNS, PREDICTION_COLUMNS, check_columns, labels_of, segments_of
 
 
 def prior_predictions(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.tables import check_common_videos, labels_of, scores_of
+from afkit.evaluation.pairs import check_common_videos, labels_of, scores_of
 from afkit.workbench.analysis.matching import match_segments
 
 

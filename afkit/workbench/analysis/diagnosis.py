@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.tables import segments_of
-from afkit.workbench.analysis.characteristics import NO_BIN, characteristics, name_bins
+from afkit.evaluation.pairs import segments_of
 from afkit.workbench.analysis.false_positives import false_positive_profile, find_kinds, gain_of_removal
 from afkit.workbench.analysis.normalised import Matches, match_all, normalised_map
-from afkit.workbench.analysis.sensitivity import false_negatives, sensitivity
+from afkit.workbench.analysis.sensitivity import NO_BIN, characteristics, false_negatives, name_bins, sensitivity
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.tables import (
+from afkit.evaluation.pairs import (
     GT_COLUMNS,
     PREDICTION_COLUMNS,
     check_columns,
@@ -17,8 +17,8 @@ from afkit.evaluation.tables import (
     segments_of,
     videos_of,
 )
-from afkit.file_names import safe_names
 from afkit.files import atomic_open, write_text
+from afkit.opening import safe_names
 from afkit.workbench.analysis.result_files import check_named, write_predictions
 
 FORMATS = ("csv", "json", "srt", "vtt", "elan")
@@ -89,7 +89,7 @@ def write_recording(
 
     Args:
         folder: where to write; made if missing.
-        name: of the file, without its ending; see `afkit.file_names.safe_names`.
+        name: of the file, without its ending; see `afkit.opening.safe_names`.
         video: id of the recording.
         predictions: its rows.
         label_names: name of each label id.

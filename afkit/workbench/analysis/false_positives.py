@@ -22,8 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.pairs import overlapping_pairs
-from afkit.evaluation.tables import segments_of, videos_of
+from afkit.evaluation.pairs import overlapping_pairs, segments_of, videos_of
 from afkit.workbench.analysis.normalised import Matches, match_all, normalised_ap, within_top
 
 KINDS = ("true positive", "double detection", "wrong label", "localisation", "confusion", "background")

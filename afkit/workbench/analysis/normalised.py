@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from afkit.evaluation.average_precision import check_tious, match_greedily, threshold_bits, unpack_bits
-from afkit.evaluation.pairs import Pairing, pair_up, position_in_group
-from afkit.evaluation.tables import check_common_videos
+from afkit.evaluation.pairs import Pairing, check_common_videos, pair_up, position_in_group
 
 
 class Matches(NamedTuple):

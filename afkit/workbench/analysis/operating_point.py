@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.tables import (
+from afkit.evaluation.pairs import (
     PREDICTION_COLUMNS,
     check_columns,
     check_common_videos,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from afkit.evaluation.tables import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
+from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
 from afkit.files import read_json, write_json, write_json_gz
 
 VERSION = "VERSION 1.3"  # of the format; tools of the benchmark expect it

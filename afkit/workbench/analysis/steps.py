@@ -1,11 +1,11 @@
-"""How the detections of one recording come about: scores of each level, candidates, what is kept."""
+"""How the detections of one recording come about: what each level learns, scores, candidates, what is kept."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.data.batches import collate
@@ -13,6 +13,8 @@ from afkit.data.items import Item
 from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import padded_steps, suppress, to_table
 from afkit.detect.suppression import Kept
+from afkit.model.actionformer import build_model, padded_length
+from afkit.model.losses import assign_targets, pad_actions
 from afkit.segments import grid_to_sec
 
 
@@ -48,3 +50,29 @@ def detection_steps(model: nn.Module, recipe: Recipe, item: Item) -> DetectionSt
         to_table(rows, [item]),
         to_table(suppress(found, recipe), [item]),
     )
+
+
+def targets_by_level(
+    recipe: Recipe, segments: Tensor | None, labels: Tensor | None, steps: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Which point of each level learns which action (ActionFormer, section 3.3).
+
+    Args:
+        recipe: levels, regression ranges, classes, centre sampling.
+        segments: (N, 2) float on the grid; None for a video without annotation.
+        labels: (N,) int64; None likewise.
+        steps: T, length of the video on the grid; points from there on are padding and left out.
+
+    Returns:
+        For each of the L levels: (P_l,) float32 positions on the grid; (P_l,) int64 class, -1 where a point learns
+        that there is nothing. Of several classes at one point the first.
+    """
+    length, device = padded_length(steps, recipe), torch.device("cpu")
+    lengths = [length // stride for stride in recipe.model.level_strides]
+    points = torch.cat(build_model(recipe).points(lengths, device))  # (P, 4)
+    actions = pad_actions([segments], [labels], device)
+    classes = assign_targets(points, *actions, recipe.data.num_classes, recipe.loss)[0][0]  # (P, K)
+    label = classes.argmax(dim=1).where(classes.any(dim=1), -1)
+    position = points[:, 0]
+    levels = zip(position.split(lengths), label.split(lengths), strict=True)
+    return [(own[own < steps].numpy(), ids[own < steps].numpy()) for own, ids in levels]

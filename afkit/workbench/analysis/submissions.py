@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.tables import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
+from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
 from afkit.files import write_json
 from afkit.segments import tiou
 from afkit.workbench.analysis.result_files import VERSION, check_named

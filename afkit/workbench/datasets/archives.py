@@ -1,11 +1,13 @@
-"""The published archives: where they lie, checking and downloading them, and bringing them into the layout."""
+"""The published archives: where they lie, downloading them, bringing them into the layout; what wrote a data set."""
 
 import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
 
+import afkit
 from afkit.config import DataConfig
+from afkit.files import read_json, write_json
 
 MARKER = "TWIN.md"  # stands in the folder of a data set that was generated (see `afkit.workbench.datasets.twin`)
 
@@ -147,3 +149,38 @@ def _move(source: Path, target: Path, last: Path, replace: bool) -> None:
     elif replace or not os.path.lexists(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
+
+
+VERSIONS = {"watch": 1, "hapt": 1, "twin": 1}  # to be raised when other files, or other numbers, are written
+STAMP = "prepared.json"  # in the data set's folder
+
+
+def write_stamp(folder: Path, writer: str) -> None:
+    """Note in a data set's folder what has written it: {"writer", "version", "afkit"}."""
+    write_json(folder / STAMP, {"writer": writer, "version": VERSIONS[writer], "afkit": afkit.__version__})
+
+
+def stale(folder: Path, recipe: str) -> str:
+    """How to renew a data set that an older version wrote, in a sentence; "" where it is up to date, or not ours.
+
+    Args:
+        folder: of the data set; a twin is told by its marker.
+        recipe: name of the built-in recipe whose data set it is.
+
+    Raises:
+        ValueError: prepared.json is damaged.
+    """
+    writer = "twin" if (folder / MARKER).is_file() else recipe
+    if writer not in VERSIONS or not folder.is_dir() or (writer == recipe and folder.name != recipe):
+        return ""
+    note = read_json(folder / STAMP) if (folder / STAMP).is_file() else {}
+    version = note.get("version", 0) if isinstance(note, dict) else 0
+    if version == VERSIONS[writer]:
+        return ""
+    command = {"watch": "prepare watch", "hapt": "prepare hapt ARCHIVE"}.get(writer, f"twin {recipe}")
+    which = f"version {version} of its format; now: {VERSIONS[writer]}" if version else "which left no note of itself"
+    other = "a newer" if isinstance(version, int) and version > VERSIONS[writer] else "an older"
+    return (
+        f"{folder} was written by {other} version of afkit ({which}); to renew it, delete it and run: python -m afkit "
+        f"{command} (a run that has used it is then another one)"
+    )

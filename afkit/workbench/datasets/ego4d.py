@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from afkit.files import read_json, write_array, write_json
+from afkit.opening import check_stored
 from afkit.workbench.datasets.archives import move_in
 from afkit.workbench.scratch import alone
-from afkit.zips import check_stored
 
 STRIDE_FRAMES, WINDOW_FRAMES = 16, 32
 FPS_RANGE = (10, 100)  # outside it a clip's seconds and frames do not belong together

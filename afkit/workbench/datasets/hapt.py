@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from afkit.files import read_json, write_array, write_json
-from afkit.workbench.datasets.archives import move_in
-from afkit.workbench.datasets.prepared import write_stamp
+from afkit.workbench.datasets.archives import move_in, write_stamp
 from afkit.workbench.datasets.unpacking import unpack
 from afkit.workbench.own_data.signals import raw_windows
 from afkit.workbench.scratch import scratch_folder

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from afkit.data.features import locate
-from afkit.file_names import inner_path
+from afkit.opening import inner_path
 from afkit.workbench.datasets import hapt, watch
 
 HAPT_PANELS = {"acceleration [g]": "acceleration", "angular velocity [rad/s]": "rotation"}  # axis label -> folder

@@ -16,8 +16,7 @@ import numpy as np
 
 from afkit.config import DataConfig, Recipe
 from afkit.files import read_json, write_json, write_text
-from afkit.workbench.datasets.archives import MARKER, move_in
-from afkit.workbench.datasets.prepared import write_stamp
+from afkit.workbench.datasets.archives import MARKER, move_in, write_stamp
 from afkit.workbench.datasets.twin_features import generator_of, write_features
 from afkit.workbench.datasets.twin_timelines import (
     EXTERNAL_CLASSES,

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from afkit.config import DataConfig
-from afkit.file_names import inner_path
 from afkit.files import write_array
-from afkit.opening import check_plain
+from afkit.opening import check_plain, inner_path
 from afkit.segments import sec_to_grid
 from afkit.workbench.datasets.twin_timelines import Timeline, inside, style_of
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from afkit.files import MAX_RATIO, SMALL_BYTES
-from afkit.opening import open_to_read
+from afkit.opening import BEGINNINGS, TooManyError, open_to_read, open_zip
 from afkit.workbench.scratch import clear_scratch, scratch_folder
-from afkit.zips import BEGINNINGS, TooManyError, open_zip
 
 # Limits of an archive, far above what the published ones need (ActivityNet: some 20 000 files, some 25 GB).
 MAX_MEMBERS = 100_000

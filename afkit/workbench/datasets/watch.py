@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from afkit.file_names import inner_path
 from afkit.files import write_array, write_json
-from afkit.workbench.datasets.archives import move_in
-from afkit.workbench.datasets.prepared import write_stamp
+from afkit.opening import inner_path
+from afkit.workbench.datasets.archives import move_in, write_stamp
 from afkit.workbench.own_data.signals import standardise, windows
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 

@@ -18,9 +18,8 @@ from afkit.workbench.inspector.inspected import (
     pack_facts,
     pack_matching,
 )
-from afkit.workbench.inspector.page import TIOUS
-from afkit.workbench.inspector.picture import picture_png
-from afkit.workbench.inspector.script import read_script, read_style
+from afkit.workbench.inspector.page import TIOUS, read_script, read_style
+from afkit.workbench.inspector.show import picture_png
 from afkit.workbench.inspector.tracks import Track, answer_questions, read_track
 
 

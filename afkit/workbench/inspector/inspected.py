@@ -10,13 +10,12 @@ import pandas as pd
 
 from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
-from afkit.evaluation.pairs import overlapping_pairs
-from afkit.evaluation.tables import PREDICTION_COLUMNS, check_columns
+from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, overlapping_pairs
 from afkit.files import read_json
+from afkit.workbench.analysis.bootstrap import average_precision_by_video
 from afkit.workbench.analysis.false_positives import MIN_TIOU
 from afkit.workbench.analysis.matching import match_segments
 from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
-from afkit.workbench.analysis.videos import average_precision_by_video
 from afkit.workbench.inspector.tracks import Tracks
 
 # A prediction's kinds are those of workbench.analysis.false_positives; the numbers are known to static/segments.js.

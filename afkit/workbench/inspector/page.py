@@ -18,7 +18,6 @@ from afkit.workbench.inspector.inspected import (
     pack_facts,
     pack_matching,
 )
-from afkit.workbench.inspector.script import read_script, read_style
 from afkit.workbench.inspector.tracks import check_media_folder, embed_tracks
 from afkit.workbench.own_data.corrected import video_facts
 
@@ -137,3 +136,21 @@ root.inspector = openPage(root, JSON.parse(document.getElementById("segments").t
 </body>
 </html>
 """
+
+
+STATIC = Path(__file__).with_name("static")
+PARTS = (
+    *("segments", "matching", "correcting", "looks", "drawing", "controls", "layout", "looking", "events", "panel"),
+    *("editing", "dragging", "saving"),
+    *("track_drawing", "tracks", "playback", "compare", "sources"),  # the last one exports
+)
+
+
+def read_script() -> str:
+    """The parts of the ES module as one text. Neither a build step nor a second file is needed to run it."""
+    return "\n".join((STATIC / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
+
+
+def read_style() -> str:
+    """CSS; all of it applies below the class afkit-inspector alone."""
+    return (STATIC / "inspector.css").read_text(encoding="utf-8")

@@ -10,17 +10,15 @@ import pandas as pd
 
 from afkit.data.feature_formats import listed
 from afkit.files import write_json
-from afkit.workbench.own_data.import_checks import check_recordings, check_rows
+from afkit.workbench.own_data.import_checks import KINDS, Problem, check_recordings, check_rows, raise_problems
 from afkit.workbench.own_data.import_choices import choose
 from afkit.workbench.own_data.import_columns import Columns, check_columns
 from afkit.workbench.own_data.import_formats import read_source
 from afkit.workbench.own_data.import_json import TIER
 from afkit.workbench.own_data.import_names import UNITS
-from afkit.workbench.own_data.import_problems import KINDS, Problem, raise_problems
 from afkit.workbench.own_data.import_recordings import lasting, merge, read_recordings, recordings_of
-from afkit.workbench.own_data.import_report import ImportReport, make_report
+from afkit.workbench.own_data.import_report import ImportReport, draw_split, label_ids, make_report
 from afkit.workbench.own_data.import_rows import Change, Recording, Row, Table
-from afkit.workbench.own_data.import_split import draw_split, label_ids
 from afkit.workbench.own_data.import_times import in_seconds
 
 

@@ -10,8 +10,7 @@ import pandas as pd
 from afkit.config import nearest
 from afkit.files import read_json
 from afkit.opening import open_to_read
-from afkit.workbench.runs.folder import STAGES, project_root
-from afkit.workbench.runs.inputs import up_to_date
+from afkit.workbench.runs.folder import STAGES, project_root, up_to_date
 from afkit.workbench.runs.places import without_paths
 
 METRICS = ["epoch", "loss_total", "seconds"]  # those of metrics.csv that are compared

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from afkit.files import atomic_open, read_json, write_text
 from afkit.workbench.inspector.page import write_inspector
-from afkit.workbench.runs.ending import temporary_folder
 from afkit.workbench.runs.inspecting import collect_inspected
+from afkit.workbench.runs.interrupts import temporary_folder
 
 # File, without its ending, of a run's folder `figures`, and what is to be seen in it; in this order.
 PICTURES = {

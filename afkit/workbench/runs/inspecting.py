@@ -13,8 +13,8 @@ from afkit.workbench.inspector.inspected import Inspected, find_data_root, read_
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Curves, Tracks
 from afkit.workbench.runs.collection import dictionary, entry
-from afkit.workbench.runs.inputs import up_to_date
-from afkit.workbench.survey.durations import durations_of
+from afkit.workbench.runs.folder import up_to_date
+from afkit.workbench.survey.facts import durations_of
 
 
 def inspect_run(

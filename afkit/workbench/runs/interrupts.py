@@ -1,10 +1,12 @@
-"""Ctrl-C where breaking off at any line would leave half-started workers, or a page of errors of their libraries."""
+"""Interrupts: Ctrl-C where breaking off at any line would leave half-started workers; folders that go with it."""
 
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 NOTICE = b"\nafkit: ending what runs; Ctrl-C once more ends it at once\n"
 INTERRUPTED = 130  # exit status
@@ -41,3 +43,24 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
     finally:
         signal.signal(signal.SIGINT, before)
         look()
+
+
+TOLD = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, by another process, by a terminal that closes
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """An empty folder that is removed when the block ends, also where a signal ends it.
+
+    Raises:
+        KeyboardInterrupt: such a signal came.
+    """
+    known = [getattr(signal, name) for name in TOLD if hasattr(signal, name)]  # not all on Windows
+    in_main = threading.current_thread() is threading.main_thread()  # others may not say what signals do
+    before = {number: signal.signal(number, signal.default_int_handler) for number in known if in_main}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,5 +1,6 @@
-"""Training and detection on several devices, as child processes of a notebook."""
+"""Training and detection on several devices, as child processes of a notebook, which share the videos."""
 
+import copy
 import os
 import shlex
 import signal
@@ -9,20 +10,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 import pandas as pd
 import torch
+from torch import nn
 
 import afkit
 from afkit.config import Recipe
+from afkit.data.items import Dataset
+from afkit.detect.prediction import COLUMNS, predict_dataset
 from afkit.files import read_json, write_json
 from afkit.opening import make_way
-from afkit.train.distributed import check_batch_divides
+from afkit.train.distributed import check_batch_divides, gather_bytes, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
-from afkit.workbench.runs.tables import read_table
+from afkit.workbench.runs.tables import read_table, write_table
 
 POLL_SEC = 0.2
 PROGRESS_SEC = 1.0  # between two calls of on_progress
@@ -288,3 +293,30 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
+
+
+def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **arguments: Any) -> pd.DataFrame:
+    """What `predict_dataset` gives, with its arguments; of R processes each takes every R-th video.
+
+    All must call it, and all receive the detections of all videos, in the data set's order. With one process, and for
+    batches of one video, they are exactly those of one process.
+
+    Args:
+        model, recipe, dataset: as of `predict_dataset`, the same in all processes.
+        arguments: its others.
+    """
+    rank, ranks = world()
+    if ranks == 1:
+        return predict_dataset(model, recipe, dataset, **arguments)
+    dataset.check_missing()
+    part = copy.copy(dataset)
+    part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
+    own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
+    write_table(packed := BytesIO(), own)
+    tables = [table for part in gather_bytes(packed.getvalue()) if len(table := read_table(BytesIO(part)))]
+    if not tables:
+        return own
+    place = {video.name: number for number, video in enumerate(dataset.videos)}
+    together = pd.concat(tables, ignore_index=True)
+    order = together["video"].map(place).argsort(kind="stable")
+    return together.iloc[order].reset_index(drop=True)

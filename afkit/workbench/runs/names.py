@@ -10,7 +10,7 @@ from typing import Any
 from afkit.config import Recipe
 from afkit.data.annotations import read_annotations
 from afkit.data.features import locate
-from afkit.file_names import plain_name, safe_names
+from afkit.opening import plain_name, safe_names
 from afkit.recipe_files import recipe_file
 from afkit.recipes import own_settings
 from afkit.workbench.trust import project_root

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import afkit
-from afkit.home import home_folder
+from afkit.opening import home_folder
 from afkit.workbench.trust import project_root
 
 

@@ -19,9 +19,8 @@ from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
 from afkit.detect.prediction import detect_in_windows, detect_items
 from afkit.detect.windows import needed_window_steps
-from afkit.file_names import safe_names
-from afkit.files import write_text
-from afkit.lock import LOCK, locked
+from afkit.files import LOCK, locked, write_text
+from afkit.opening import safe_names
 from afkit.workbench.analysis.exports import FORMATS, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES

@@ -8,16 +8,14 @@ from typing import Any
 
 from afkit.config import Recipe, changed_settings, make_recipe
 from afkit.data.features import locate
-from afkit.files import write_json
-from afkit.lock import LOCK, locked
+from afkit.files import LOCK, locked, write_json
 from afkit.recipe_files import write_recipe_file
 from afkit.recipes import recipe as make_named_recipe
 from afkit.recipes import recipe_names
 from afkit.workbench.runs.code import changed_code, notebook_parameters
 from afkit.workbench.runs.collection import dictionary, entry
 from afkit.workbench.runs.differences import Row, compare_results
-from afkit.workbench.runs.folder import completed, read_run
-from afkit.workbench.runs.inputs import file_digest
+from afkit.workbench.runs.folder import completed, file_digest, read_run
 from afkit.workbench.runs.pipeline import run
 from afkit.workbench.runs.places import relative_to_project
 from afkit.workbench.runs.provenance import commit_in_words, device, versions

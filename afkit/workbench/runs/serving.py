@@ -12,7 +12,7 @@ import nbformat
 
 import afkit
 from afkit.workbench.inspector.inspected import read_inspected
-from afkit.workbench.runs.ending import temporary_folder
+from afkit.workbench.runs.interrupts import temporary_folder
 from afkit.workbench.trust import project_root
 
 HOST = "127.0.0.1"

@@ -8,8 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from afkit.files import read_json
-from afkit.lock import holder
+from afkit.files import holder, read_json
 from afkit.opening import open_to_read, read_text
 from afkit.workbench.runs.code import changed_code
 from afkit.workbench.runs.collection import choose_runs, dictionary, entry, is_score, planned_epochs

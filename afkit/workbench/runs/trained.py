@@ -17,8 +17,7 @@ from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.workbench.own_data.signal_files import SignalReader, signal_reader
-from afkit.workbench.runs.folder import project_root, read_run
-from afkit.workbench.runs.inputs import file_digest
+from afkit.workbench.runs.folder import file_digest, project_root, read_run
 
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 

@@ -11,7 +11,7 @@ from afkit.data.features import locate
 from afkit.data.items import Dataset
 from afkit.detect.fusion import classify
 from afkit.evaluation.scores import evaluate
-from afkit.workbench.runs.sharing import predict_shared
+from afkit.workbench.runs.launch import predict_shared
 
 
 def validation(recipe: Recipe, data_root: str | Path) -> Callable[[nn.Module], float]:

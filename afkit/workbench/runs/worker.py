@@ -20,8 +20,7 @@ from afkit.model.checkpoints import load_weights
 from afkit.train.distributed import lost_a_peer, start, stop, world
 from afkit.train.execution import Execution
 from afkit.train.loop import train
-from afkit.workbench.runs.launch import ERRORS, error_file
-from afkit.workbench.runs.sharing import predict_shared
+from afkit.workbench.runs.launch import ERRORS, error_file, predict_shared
 from afkit.workbench.runs.tables import write_table
 from afkit.workbench.runs.validation import validation
 

@@ -12,9 +12,16 @@ from afkit.config import DataConfig
 from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
 from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
-from afkit.workbench.survey.alike import alike_labels, divided_people
-from afkit.workbench.survey.durations import covered_sec
-from afkit.workbench.survey.widespread import LIMIT, Segments, outside, segment_errors, video_errors
+from afkit.workbench.survey.facts import covered_sec
+from afkit.workbench.survey.widespread import (
+    LIMIT,
+    Segments,
+    alike_labels,
+    divided_people,
+    outside,
+    segment_errors,
+    video_errors,
+)
 
 ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong

@@ -1,15 +1,15 @@
-"""What a data set says about itself: lengths and durations on the feature grid, from which settings are suggested."""
+"""What a data set says about itself: lengths and durations on the feature grid, from labels or else from features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from afkit.config import DataConfig
-from afkit.data.annotations import AnnotationFile, Video
+from afkit.data.annotations import AnnotationFile, Video, frames_per_second
 from afkit.data.feature_formats import SUFFIXES, open_array
-from afkit.data.features import feature_files, has_features, locate
+from afkit.data.features import feature_files, has_features, locate, open_features
 from afkit.segments import MIN_LENGTH_SEC, tiou
 
 WHOLE = 0.02  # an estimated stride that is nearer than this share to a whole number is that number
@@ -262,3 +262,37 @@ def _nearest_same(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:
     overlaps = tiou(segments_sec[:, None], segments_sec)  # (N, N)
     overlaps[(labels[:, None] != labels) | (overlaps > 0.999)] = 0
     return overlaps.max(axis=1, initial=0)
+
+
+def covered_sec(config: DataConfig, steps: int, fps: float) -> float:
+    """Seconds from the first frame to the last that a number of feature vectors covers.
+
+    Args:
+        config: the time grid; its stride is above 0.
+        steps: T.
+        fps: frames per second.
+    """
+    return ((steps - 1) * config.stride_frames + config.num_frames) / fps
+
+
+def durations_of(config: DataConfig, root: str | Path, videos: Iterable[Video]) -> dict[str, float | None]:
+    """Seconds of each video.
+
+    Args:
+        config: the `data` section of a recipe.
+        root: data root.
+        videos: as read from the annotation file; only features of those that have no duration there are looked at.
+
+    Returns:
+        By video id, in the given order; None where neither the file nor features tell.
+
+    Raises:
+        ValueError: features that are needed cannot be read, or have no frame rate.
+    """
+    return {video.name: _duration_of(config, root, video) for video in videos}
+
+
+def _duration_of(config: DataConfig, root: str | Path, video: Video) -> float | None:
+    if video.duration_sec is not None or config.stride_frames <= 0 or not has_features(config, root, video.name):
+        return video.duration_sec
+    return covered_sec(config, len(open_features(config, root, video.name)), frames_per_second(config, video))

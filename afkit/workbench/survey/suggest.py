@@ -1,14 +1,224 @@
 """Settings for a data set of one's own, each by a plain rule from its facts, and with the reason in one sentence."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from afkit.config import Recipe
 from afkit.data.annotations import read_annotations
-from afkit.workbench.survey.facts import Grid, check_axes, choose_subsets, find_grid, measure, read_shapes
-from afkit.workbench.survey.rules import Choice, choose
+from afkit.workbench.survey.facts import Facts, Grid, check_axes, choose_subsets, find_grid, measure, read_shapes
+
+MOST_STEPS = 4608  # of a training sequence: twice that of the published experiments; memory grows with it
+STEPS_PER_BATCH = 4608  # feature vectors in a batch of the published experiments
+TRAINING_STEPS = 3500  # of the published experiment with the fewest
+FIRST_RANGE = 4  # farthest end of an action that the first level has to find, on the grid
+WARMUP_EPOCHS = 5
+
+
+class Choice(NamedTuple):
+    """A suggested setting."""
+
+    parameter: str  # dotted
+    value: Any  # of the parameter
+    why: str  # one sentence with the numbers it rests on
+
+
+def choose(facts: Facts, input_dims: Sequence[int] = ()) -> list[Choice]:
+    """The settings for a data set.
+
+    Args:
+        facts: of its training videos.
+        input_dims: channels of each feature folder; () leaves the network's width out.
+    """
+    levels = num_levels(facts)
+    ranges = regression_ranges(facts, levels)
+    length, why = _length(facts, 2 ** (levels - 1))
+    return [
+        Choice("data.num_classes", facts.num_classes, f"Label ids go from 0 to {facts.num_classes - 1}."),
+        Choice("data.max_seq_len", length, why),
+        *_pyramid(facts, levels, ranges),
+        *_width(input_dims),
+        *_training(facts, length, ranges),
+        *_decoding(facts),
+    ]
+
+
+def num_levels(facts: Facts) -> int:
+    """The fewest levels of which all but the last find 99 % of the actions.
+
+    From an action's middle the last but one level reaches 2 ** levels steps to the farther end. The last level has
+    at least eight points in the longest training sequence.
+    """
+    wanted = math.ceil(math.log2(max(_long(facts), 2) / 2))
+    most = int(math.log2(max(min(facts.lengths.max(), MOST_STEPS) / 8, 1))) + 1
+    return min(max(wanted, 1), most)
+
+
+def regression_ranges(facts: Facts, levels: int) -> list[list[int]]:
+    """[low, high] of each level, on the grid.
+
+    Args:
+        facts: of the training videos.
+        levels: L, as of `num_levels`.
+    """
+    ranges = [[2**level, FIRST_RANGE * 2**level] for level in range(levels)]
+    ranges[0][0] = 0
+    ranges[-1][1] = max(10000, math.ceil(facts.durations_grid.max()))
+    return ranges
+
+
+def _long(facts: Facts) -> float:
+    """What 99 % of the actions last at most, on the grid."""
+    return float(np.quantile(facts.durations_grid, 0.99))
+
+
+def _pyramid(facts: Facts, levels: int, ranges: list[list[int]]) -> list[Choice]:
+    """Levels, what each has to find, and how far attention sees."""
+    share = 100 * float((facts.durations_grid / 2 <= 2**levels).mean())
+    return [
+        Choice(
+            "model.branch_layers",
+            levels - 1,
+            f"{levels} levels: 99 % of the actions last up to {_long(facts):.0f} steps, and {share:.1f} % end within "
+            f"{2**levels} steps from their middle, which is how far the levels before the last reach.",
+        ),
+        Choice(
+            "model.regression_ranges",
+            ranges,
+            "Each level reaches twice as far as the one before and overlaps with it, so that an action at a border is "
+            f"learned by both; the last has no end (the longest action: {facts.durations_grid.max():.0f} steps).",
+        ),
+        Choice(
+            "model.windows",
+            2 * FIRST_RANGE + 1,
+            f"An action that ends {FIRST_RANGE} strides of its level from its middle is seen whole: {FIRST_RANGE} on "
+            "both sides, and the middle.",
+        ),
+    ]
+
+
+def _length(facts: Facts, stride: int) -> tuple[int, str]:
+    """M, a multiple of the last level's stride, and why."""
+    longest, most = int(facts.lengths.max()), float(np.quantile(facts.lengths, 0.9))
+    if longest <= 1.5 * most:
+        wanted, why = longest, f"The longest of {len(facts.lengths)} training videos has {longest} steps, so all fit"
+    else:
+        wanted = math.ceil(most)
+        why = f"90 % of {len(facts.lengths)} training videos have at most {most:.0f} steps; longer ones are cropped"
+    if wanted > MOST_STEPS:
+        wanted, why = MOST_STEPS, f"{why}, but more than {MOST_STEPS} steps cost too much memory"
+    length = -(-wanted // stride) * stride
+    return length, f"{why}; a multiple of {stride}, the last level's stride."
+
+
+def _width(input_dims: Sequence[int]) -> list[Choice]:
+    if not input_dims:
+        return []
+    channels = sum(input_dims)
+    width = min(max(2 ** math.ceil(math.log2(channels)), 128), 512)
+    why = f"As wide as the input of {channels} channels: the next power of two, 128 at least and 512 at most."
+    return [Choice("model.embed_dim", width, why)]
+
+
+def _training(facts: Facts, length: int, ranges: list[list[int]]) -> list[Choice]:
+    """Batch, epochs, learning rate, the average of the weights, and where the loss's normaliser starts."""
+    videos = len(facts.lengths)
+    batch = min(max(min(round(STEPS_PER_BATCH / length), videos // 8, 16), 2), videos)
+    per_epoch = videos // batch
+    total = min(max(round(TRAINING_STEPS / per_epoch), 15), 40)
+    steps = total * per_epoch
+    rate = float(f"{min(max(1e-4 * (TRAINING_STEPS / steps) ** (2 / 3), 1e-4), 1e-3):.0e}")
+    left = 0.999**steps
+    positives = max(10 * round(batch * _positives(facts, ranges) / 10), 10)
+    return [
+        Choice(
+            "optim.batch_size",
+            batch,
+            f"{STEPS_PER_BATCH} feature vectors make about {STEPS_PER_BATCH / length:.1f} sequences of {length}, and "
+            f"{videos} videos should give 8 batches or more; 2 at least, 16 at most.",
+        ),
+        Choice(
+            "optim.epochs",
+            total - WARMUP_EPOCHS,
+            f"{total} epochs of {per_epoch} batches with the warm-up are {steps} steps: {TRAINING_STEPS} are aimed at, "
+            "between 15 and 40 epochs.",
+        ),
+        Choice(
+            "optim.warmup_epochs",
+            WARMUP_EPOCHS,
+            f"The rate rises over {WARMUP_EPOCHS * per_epoch} of {steps} steps, {WARMUP_EPOCHS} epochs as published.",
+        ),
+        Choice(
+            "optim.learning_rate",
+            rate,
+            f"{steps} steps instead of {TRAINING_STEPS}: the published 1e-4, more where steps are few (by the ratio "
+            "to the power of 2/3), 1e-3 at most.",
+        ),
+        Choice(
+            "optim.ema_warmup",
+            left > 0.05,
+            f"After {steps} steps at decay 0.999 the average still holds {100 * left:.0f} % of the random start; more "
+            "than 5 % needs a decay that begins low.",
+        ),
+        Choice(
+            "loss.init_loss_norm",
+            positives,
+            f"About so many points of a batch learn an action: {facts.actions.mean():.1f} actions in a video, up to 3 "
+            "points each in every level whose range they are in.",
+        ),
+    ]
+
+
+def _positives(facts: Facts, ranges: list[list[int]]) -> float:
+    """Points that learn an action, of a mean video: centre sampling leaves up to 3 in each level that takes it."""
+    durations, points = facts.durations_grid, np.zeros(len(facts.durations_grid))
+    for level, (low, high) in enumerate(ranges):
+        takes = (durations / 2 >= low) & (durations / 2 <= high)
+        points += takes * np.minimum(3, durations / 2**level)
+    return points.sum() / len(facts.lengths)
+
+
+def _decoding(facts: Facts) -> list[Choice]:
+    """How many detections a video keeps, and how hard suppression is."""
+    crowded, overlap = float(np.quantile(facts.actions, 0.99)), float(np.quantile(facts.neighbours, 0.98))
+    segments = max(-(-round(2 * crowded) // 100) * 100, 200)
+    candidates = min(max(10 * segments, 2000), 5000)
+    sigma = round(min(max(overlap**2 / math.log(2), 0.4), 0.9), 2)
+    agnostic = facts.num_classes == 1
+    return [
+        Choice(
+            "decode.max_segments",
+            segments,
+            f"Twice the {crowded:.0f} actions that 99 % of the training videos have at most; 200 at least, which lose "
+            "nothing.",
+        ),
+        Choice("decode.pre_nms_topk", candidates, f"Ten candidates of a level for each of {segments}, 2000 to 5000."),
+        Choice(
+            "decode.sigma",
+            sigma,
+            f"98 % of the actions overlap with another of their class by a tIoU of {overlap:.2f} at most; such a "
+            "neighbour should keep half its score, and 0.4 is the least.",
+        ),
+        Choice("decode.min_score", 0.001, "As published: it cuts off what suppression has all but removed."),
+        Choice(
+            "decode.multiclass",
+            not agnostic,
+            "There is one class, and voting can refine its segments."
+            if agnostic
+            else f"Each of {facts.num_classes} classes is suppressed on its own, so that actions of two may overlap.",
+        ),
+        Choice(
+            "decode.voting_threshold",
+            0.7,
+            "Detections that overlap by a tIoU of 0.7 are averaged."
+            if agnostic
+            else "As published; without effect as long as each class is suppressed on its own.",
+        ),
+    ]
 
 
 def suggest(

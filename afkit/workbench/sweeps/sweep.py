@@ -12,15 +12,14 @@ from distributed import Client, Future, KilledWorker, wait
 from distributed import TimeoutError as TookLonger
 
 from afkit.config import Recipe
-from afkit.lock import LOCK, locked
+from afkit.files import LOCK, locked
 from afkit.workbench.runs.folder import STAGES, is_done, project_root
 from afkit.workbench.runs.interrupts import interrupts_wait
-from afkit.workbench.runs.parameters import parameters_by_stage
+from afkit.workbench.runs.pipeline import parameters_by_stage
 from afkit.workbench.runs.status import RunStatus, run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script, refusals
 from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client
-from afkit.workbench.sweeps.sweep_file import Cell, Sweep, read_sweep, resolved
-from afkit.workbench.sweeps.sweep_needs import missing_data, missing_space
+from afkit.workbench.sweeps.sweep_file import Cell, Sweep, missing_data, missing_space, read_sweep, resolved
 from afkit.workbench.sweeps.work import Outcome, data_folder, give_up, prepare_data, run_cell
 
 LOOK_SEC = 1.0  # between two looks for workers that have come or gone

@@ -1,6 +1,8 @@
-"""Sweep files: which runs to make, read from YAML and checked before the first of them starts."""
+"""Sweep files: which runs to make, read from YAML, and what they lack, checked before the first of them starts."""
 
 import itertools
+import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -9,11 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from afkit.config import Recipe, nearest
-from afkit.file_names import plain_name
+from afkit.opening import plain_name
 from afkit.recipes import recipe as make_named_recipe
-from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.datasets.prepare import can_prepare
+from afkit.workbench.runs.folder import STAGES, project_root
 from afkit.workbench.runs.names import run_folder
-from afkit.workbench.runs.parameters import DEFAULT_SEED, parameters_by_stage, with_epochs
+from afkit.workbench.runs.pipeline import DEFAULT_SEED, parameters_by_stage, with_epochs
 from afkit.yaml_files import read_yaml
 
 
@@ -205,3 +208,46 @@ def _check_distinct(path: Path, cells: Sequence[Cell]) -> None:
             )
             raise ValueError(f"{path}, {where}: the run '{cell.name}' comes twice; remove one")
         lines[cell.folder] = cell.line
+
+
+WEIGHT_BYTES = 4 * (2 + 2 * 4)  # of each weight on the disk: two files, and two states with averages and moments
+
+
+def missing_data(plan: Sweep, cells: Sequence[Cell]) -> str:
+    """What is said where runs have no data and nothing to prepare it from, with the line of the file; "" if they do."""
+    settings, given = plan.settings, plan.settings.parameters
+    for cell in cells if settings.data == "real" else ():
+        made, root = resolved(cell), project_root() / settings.data_root
+        if not can_prepare(made, root, given.get("source", ""), given.get("download", False)):
+            return (
+                f"{plan.path}, line {cell.line}: the data of '{cell.recipe}' is not at {root / made.data.annotations}; "
+                f"give its folder as 'data_root', or prepare it with: python -m afkit prepare {cell.recipe} SRC"
+            )
+    return ""
+
+
+def missing_space(plan: Sweep, cells: Sequence[Cell]) -> str:
+    """What is said where the weights and checkpoints of all runs do not fit on the disk; "" where they do."""
+    import torch  # takes seconds; a sweep that is done goes without
+
+    from afkit.model.actionformer import ActionFormer, count_parameters
+
+    networks = Counter(resolved(cell).model_copy(update={"name": "any"}).model_dump_json() for cell in cells)
+    needed = 0
+    for settings, number in networks.items():
+        with torch.device("meta"):  # shapes without numbers
+            network = ActionFormer(Recipe.model_validate_json(settings))
+        needed += number * WEIGHT_BYTES * count_parameters(network)["all"]
+    folder = _existing(project_root() / plan.results)
+    free = shutil.disk_usage(folder).free
+    if needed <= free:
+        return ""
+    return (
+        f"the {len(cells)} runs need about {needed / 1e9:.1f} GB for checkpoints, and {folder} has {free / 1e9:.1f} GB "
+        f"left; make room, or give another folder as 'results' in {plan.path}"
+    )
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())

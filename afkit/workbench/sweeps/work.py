@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from afkit.config import Recipe
-from afkit.lock import BusyError
+from afkit.files import BusyError
 from afkit.workbench.datasets.prepare import prepare
 from afkit.workbench.datasets.twin import write_twin
 from afkit.workbench.runs.folder import fail_stage, read_run

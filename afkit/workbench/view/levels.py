@@ -39,7 +39,7 @@ def draw_targets(
 
     Args:
         levels: for each of L levels (P_l,) positions on the grid and (P_l,) class ids, -1 for none, as of
-            `afkit.workbench.analysis.level_targets.targets_by_level`.
+            `afkit.workbench.analysis.steps.targets_by_level`.
         level_names: L names for the axis.
         segments: (N, 2) actions on the grid.
         labels: (N,) class ids.

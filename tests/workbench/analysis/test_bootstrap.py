@@ -13,9 +13,15 @@ from random_tables import crowded_tables, random_gt, random_predictions, table
 
 from afkit.evaluation.scores import evaluate
 from afkit.workbench.analysis import resampling
-from afkit.workbench.analysis.bootstrap import bootstrap_map, compare_runs, map_by_video, mean_and_spread, sign_test
+from afkit.workbench.analysis.bootstrap import (
+    average_precision_by_video,
+    bootstrap_map,
+    compare_runs,
+    map_by_video,
+    mean_and_spread,
+    sign_test,
+)
 from afkit.workbench.analysis.resampling import resample
-from afkit.workbench.analysis.videos import average_precision_by_video
 
 TIOUS = [0.3, 0.5, 0.7]
 

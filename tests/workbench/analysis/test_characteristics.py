@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_tables import random_gt, table
 
-from afkit.workbench.analysis.characteristics import characteristics, name_bins
+from afkit.workbench.analysis.sensitivity import characteristics, name_bins
 
 BINS = ["length_bin", "coverage_bin", "instances_bin"]
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tables import random_predictions
 
-from afkit.file_names import safe_names
+from afkit.opening import safe_names
 from afkit.workbench.analysis import exports
 from afkit.workbench.analysis.exports import FORMATS, export_detections
 from afkit.workbench.analysis.result_files import read_predictions

@@ -5,8 +5,8 @@ import torch
 from tiny_data import tiny_recipe
 
 from afkit.model.actionformer import build_model, padded_length
-from afkit.model.targets import assign_targets
-from afkit.workbench.analysis.level_targets import targets_by_level
+from afkit.model.losses import assign_targets
+from afkit.workbench.analysis.steps import targets_by_level
 
 
 def test_each_level_learns_the_actions_of_its_range():

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tables import random_gt, random_predictions, table
 
-from afkit.workbench.analysis.characteristics import characteristics
 from afkit.workbench.analysis.matching import match_segments
 from afkit.workbench.analysis.normalised import match_all, normalised_map
-from afkit.workbench.analysis.sensitivity import false_negatives, sensitivity
+from afkit.workbench.analysis.sensitivity import characteristics, false_negatives, sensitivity
 
 BINS = ("length", "coverage", "instances")
 DURATIONS = dict.fromkeys("abcd", 80.0)

@@ -224,5 +224,5 @@ def test_a_data_set_that_is_there_needs_no_right_to_write(tmp_path, monkeypatch)
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    monkeypatch.setattr("afkit.lock.open_to_write", refuse)
+    monkeypatch.setattr("afkit.files.open_to_write", refuse)
     prepare(recipe, tmp_path, say=str)

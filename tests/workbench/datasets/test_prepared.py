@@ -7,9 +7,8 @@ import pytest
 
 from afkit.files import write_json
 from afkit.recipes import recipe
-from afkit.workbench.datasets.archives import MARKER
+from afkit.workbench.datasets.archives import MARKER, STAMP, VERSIONS, stale, write_stamp
 from afkit.workbench.datasets.prepare import prepare
-from afkit.workbench.datasets.prepared import STAMP, VERSIONS, stale, write_stamp
 from afkit.workbench.datasets.twin import write_twin
 from afkit.workbench.datasets.watch import write_watch
 

@@ -13,7 +13,7 @@ from afkit.workbench.runs import comparing
 from afkit.workbench.runs.collection import read_runs
 from afkit.workbench.runs.comparing import NOTEBOOK, compare, short_table
 from afkit.workbench.runs.folder import project_root
-from afkit.workbench.runs.parameters import notebook_parameters
+from afkit.workbench.runs.pipeline import notebook_parameters
 from afkit.workbench.runs.summary import summarise_runs
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")

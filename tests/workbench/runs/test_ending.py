@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from afkit.workbench.runs.ending import temporary_folder
+from afkit.workbench.runs.interrupts import temporary_folder
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

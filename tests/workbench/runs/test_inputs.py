@@ -10,8 +10,17 @@ from stage_results import write_results, write_training
 
 from afkit.files import write_json
 from afkit.workbench.runs.collection import read_runs
-from afkit.workbench.runs.folder import STAGES, finish_stage, is_done, note_input, note_stage, read_run, start_stage
-from afkit.workbench.runs.inputs import told_by_time, up_to_date
+from afkit.workbench.runs.folder import (
+    STAGES,
+    finish_stage,
+    is_done,
+    note_input,
+    note_stage,
+    read_run,
+    start_stage,
+    told_by_time,
+    up_to_date,
+)
 from afkit.workbench.runs.pipeline import run as run_stages
 
 WEIGHTS = "checkpoints/ema.safetensors"

@@ -18,7 +18,7 @@ from afkit.model.checkpoints import save_weights
 from afkit.workbench.analysis.score_curves import score_curves
 from afkit.workbench.inspector.inspected import list_videos
 from afkit.workbench.runs import score_curves as runs_curves
-from afkit.workbench.runs.inputs import file_digest
+from afkit.workbench.runs.folder import file_digest
 from afkit.workbench.runs.inspecting import collect_inspected, compare_runs, inspect_run
 from afkit.workbench.runs.score_curves import curves_of_run
 

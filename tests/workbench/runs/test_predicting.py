@@ -19,8 +19,7 @@ from afkit.config import make_recipe
 from afkit.data.items import Dataset
 from afkit.detect import windows
 from afkit.detect.prediction import predict_dataset
-from afkit.files import read_json, write_json
-from afkit.lock import locked
+from afkit.files import locked, read_json, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, save_weights
 from afkit.workbench.analysis.operating_point import apply_thresholds

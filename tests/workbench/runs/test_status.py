@@ -8,8 +8,7 @@ import pytest
 from run_folders import change_json, write_run
 
 from afkit.__main__ import main
-from afkit.files import write_json, write_text
-from afkit.lock import LOCK, locked
+from afkit.files import LOCK, locked, write_json, write_text
 from afkit.workbench.runs.code import stage_code
 from afkit.workbench.runs.status import CLEAR, RunStatus, folders_of, run_status, short_time, show_status, status_table
 

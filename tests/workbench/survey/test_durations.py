@@ -5,7 +5,7 @@ from tiny_data import change_video, read_database, tiny_recipe
 
 from afkit.data.annotations import read_annotations
 from afkit.data.items import Dataset
-from afkit.workbench.survey.durations import durations_of
+from afkit.workbench.survey.facts import durations_of
 
 
 def found(root, **overrides):

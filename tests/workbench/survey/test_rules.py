@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from afkit.config import make_recipe
 from afkit.workbench.survey.facts import Facts
-from afkit.workbench.survey.rules import choose, num_levels, regression_ranges
+from afkit.workbench.survey.suggest import choose, num_levels, regression_ranges
 
 
 def facts(durations=(10,), lengths=(1000,), actions=(5,), neighbours=(0.0,), num_classes=3):

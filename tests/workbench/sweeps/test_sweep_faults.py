@@ -14,8 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from afkit.files import read_json
-from afkit.lock import LOCK
+from afkit.files import LOCK, read_json
 from afkit.workbench.runs.folder import STAGES
 from afkit.workbench.runs.names import run_folder
 

@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
 import afkit
-from afkit.workbench.sweeps.sweep_file import read_sweep
-from afkit.workbench.sweeps.sweep_needs import WEIGHT_BYTES, missing_data, missing_space
+from afkit.workbench.sweeps.sweep_file import WEIGHT_BYTES, missing_data, missing_space, read_sweep
 
 
 def write(folder, text):

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("distributed", reason="sweeps are made by dask")
 from distributed import LocalCluster, Security
 
-from afkit.workbench.sweeps.servers import credentials
+from afkit.workbench.sweeps.batch_jobs import credentials
 
 psutil = pytest.importorskip("psutil", reason="comes with dask")
 

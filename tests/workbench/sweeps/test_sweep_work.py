@@ -9,7 +9,7 @@ import pytest
 from afkit.files import read_json, write_json
 
 pytest.importorskip("papermill", reason="runs are made by papermill")
-from afkit.lock import LOCK, holder, locked
+from afkit.files import LOCK, holder, locked
 from afkit.workbench.runs import pipeline
 from afkit.workbench.runs.pipeline import StageError, execute, run
 from afkit.workbench.sweeps.sweep_file import read_sweep
