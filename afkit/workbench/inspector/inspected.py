@@ -17,6 +17,7 @@ from afkit.workbench.analysis.false_positives import MIN_TIOU
 from afkit.workbench.analysis.matching import match_segments
 from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
 from afkit.workbench.inspector.tracks import Tracks
+from afkit.workbench.runs.opened import data_root_of
 
 # A prediction's kinds are those of workbench.analysis.false_positives; the numbers are known to static/segments.js.
 KINDS = (
@@ -112,7 +113,7 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
     folder = Path(run_dir).absolute()
     facts = read_json(folder / "run.json")
     try:
-        config, root = facts["recipe"]["data"], Path(str(data_root or facts["data_root"]))
+        config = facts["recipe"]["data"]
         relative, subsets, num_classes = config["annotations"], config["test_subsets"], config["num_classes"]
         stages = facts.get("stages", {})
         named = isinstance(relative, str) and isinstance(num_classes, int) and all(isinstance(s, str) for s in subsets)
@@ -120,7 +121,7 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
         named = False
     if not named:
         raise ValueError(f"{folder / 'run.json'} names no data; is it of a run that was begun?")
-    annotations = read_annotations(locate(find_data_root(root, relative, folder), relative))
+    annotations = read_annotations(locate(data_root_of(facts, relative, folder, data_root), relative))
     videos = annotations.of_subsets(subsets)
     names = annotations.names_of(num_classes) | {UNKNOWN: "unknown label"}
     predictions, remark = pd.DataFrame(columns=PREDICTION_COLUMNS).astype({"label": int, "score": float}), ""
@@ -131,24 +132,6 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
     durations_sec = {video.name: video.duration_sec for video in videos}
     title = f"{folder.parent.name}/{folder.name}"
     return Inspected(to_frame(videos), predictions, names, durations_sec, title, remark, annotations=annotations)
-
-
-def find_data_root(root: Path, relative: str, folder: Path) -> Path:
-    """Where a run's data are: a relative data root begins at the working directory or at a folder above the run's.
-
-    Args:
-        root: as the run noted it, or as the user gave it.
-        relative: a file of the data set, below the root.
-        folder: of the run.
-
-    Raises:
-        ValueError: the file is in none of these places.
-    """
-    places = [base / root for base in (Path.cwd(), *folder.parents)]
-    found = next((place for place in places if locate(place, relative).is_file()), None)
-    if found is None:
-        raise ValueError(f"{locate(places[0], relative)} does not exist; give the folder of the run's data (data_root)")
-    return found
 
 
 def _how_far(stages: Any) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 from afkit.config import DataConfig
 from afkit.files import read_json
 from afkit.workbench.datasets.sensors import has_signal, sensor_arguments
-from afkit.workbench.inspector.inspected import Inspected, find_data_root, read_inspected
+from afkit.workbench.inspector.inspected import Inspected, read_inspected
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Curves, Tracks
 from afkit.workbench.runs.collection import dictionary, entry
 from afkit.workbench.runs.folder import up_to_date
+from afkit.workbench.runs.opened import data_root_of
 from afkit.workbench.survey.facts import durations_of
 
 
@@ -81,7 +82,7 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
     folder = Path(run_dir).absolute()
     facts = read_json(folder / "run.json")
     annotations = entry(facts, "recipe", "data", "annotations")
-    root = find_data_root(Path(str(data_root or facts["data_root"])), annotations, folder)
+    root = data_root_of(facts, annotations, folder, data_root)
     if videos and not Path(videos).is_dir():
         raise ValueError(f"the folder of videos '{videos}' does not exist")
     signal = functools.partial(sensor_arguments, annotations, root) if has_signal(annotations) else None

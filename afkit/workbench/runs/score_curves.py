@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from afkit.config import Recipe
@@ -19,6 +18,7 @@ from afkit.workbench.analysis.score_curves import score_curves
 from afkit.workbench.inspector.tracks import Curves
 from afkit.workbench.runs.collection import dictionary, entry
 from afkit.workbench.runs.folder import project_root
+from afkit.workbench.runs.opened import recipe_of
 from afkit.workbench.runs.places import without_paths
 
 
@@ -54,10 +54,7 @@ def curves_of_run(folder: Path, facts: dict[str, Any], data_root: Path) -> Curve
 
 
 def _open(folder: Path, facts: dict[str, Any], data_root: Path) -> tuple[nn.Module, Recipe, Dataset]:
-    try:
-        recipe = Recipe.model_validate(facts["recipe"])
-    except (ValidationError, KeyError, TypeError):
-        raise ValueError("run.json holds a recipe that this version does not know") from None
+    recipe = recipe_of(facts, folder)
     model = build_model(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
     load_weights(model, *_weights(folder, facts))
     return model, recipe, Dataset(recipe.data, data_root, recipe.data.test_subsets)

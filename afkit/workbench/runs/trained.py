@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from afkit.config import Recipe, make_recipe
+from afkit.config import Recipe
 from afkit.data.annotations import AnnotationFile, read_annotations
 from afkit.data.features import locate
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.workbench.own_data.signal_files import SignalReader, signal_reader
-from afkit.workbench.runs.folder import file_digest, project_root, read_run
+from afkit.workbench.runs.folder import file_digest, read_run
+from afkit.workbench.runs.opened import data_root_of, recipe_of
 
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 
@@ -51,23 +52,16 @@ def read_trained(
         ValueError: no run, no weights, or no annotation file; a frame rate or score that is missing or unusable.
     """
     facts, path = read_run(folder), folder / "checkpoints" / f"{weights}.safetensors"
-    if not isinstance(facts, dict) or not isinstance(facts.get("recipe"), dict):
-        raise ValueError(
-            f"{folder} is no run folder: it has no run.json with a recipe; name one, e.g. results/watch/..."
-        )
+    recipe = recipe_of(facts, folder)
     if not path.is_file():
         raise ValueError(f"{path} does not exist; train the run first, or choose the other --weights")
-    recipe = _recipe(folder, facts["recipe"])
     if recipe.data.stride_frames <= 0:
         raise ValueError(
             f"recipe '{recipe.name}' has features of fixed length, whose times follow from each recording's duration; "
             "use afkit.predict from Python, which takes it"
         )
-    root = project_root() / (data_root or str(facts.get("data_root", "data")))
-    annotations_path = locate(root, recipe.data.annotations)
-    if not annotations_path.is_file():
-        raise ValueError(f"{annotations_path}, with the names of the labels, does not exist; name its --data-root")
-    annotations = read_annotations(annotations_path)
+    root = data_root_of(facts, recipe.data.annotations, folder, data_root)
+    annotations = read_annotations(locate(root, recipe.data.annotations))
     label_names = _label_names(annotations, recipe)
     fps = _frame_rate(annotations, recipe, fps)
     digest = file_digest(path)
@@ -80,13 +74,6 @@ def read_trained(
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Trained(model, recipe, label_names, fps, thresholds, signals, settings), about
-
-
-def _recipe(folder: Path, settings: dict[str, Any]) -> Recipe:
-    try:
-        return make_recipe(settings)
-    except ValueError as error:
-        raise ValueError(f"{folder / 'run.json'}: {error}") from None
 
 
 def _label_names(annotations: AnnotationFile, recipe: Recipe) -> dict[int, str]:

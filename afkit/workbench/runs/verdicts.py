@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
-from afkit.config import Recipe, nearest
+from afkit.config import nearest
 from afkit.data.annotations import read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.detect.fusion import num_labels
@@ -16,6 +15,7 @@ from afkit.workbench.analysis.bootstrap import Comparison, compare_runs
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.collection import CollectedRun, changes_of, dictionary, entry, is_generated, subsets_of
 from afkit.workbench.runs.folder import project_root
+from afkit.workbench.runs.opened import data_root_of, recipe_of
 
 SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored again
 
@@ -66,14 +66,14 @@ def compare_pair(a: CollectedRun, b: CollectedRun, data_root: str = "", resample
         if ours != _test(b)[what]:
             there = ", ".join(f"{run.name}: {_test(run)[what]}" for run in (a, b))
             raise ValueError(f"{a.name} and {b.name} cannot be compared, since {what} differs ({there})")
-    root = project_root() / (data_root or entry(a.facts, "data_root") or "data")
-    recipe = _recipe(a)
+    recipe = recipe_of(a.facts, a.folder)
+    root = data_root_of(a.facts, recipe.data.annotations, a.folder, data_root)
     annotations = read_annotations(locate(root, recipe.data.annotations))
     gt = to_frame(annotations.of_subsets(subsets_of(a)))
     remap = entry(a.scores, "label_remap") or "fixed"
     tables = []
     for run in (a, b):
-        names = annotations.names_of(num_labels(_recipe(run), root))
+        names = annotations.names_of(num_labels(recipe_of(run.facts, run.folder), root))
         tables.append(read_predictions(run.folder / "predictions.json.gz", names))
         again = evaluate(gt, tables[-1], recipe.data.tious, remap).average_map
         if abs(again - run.scores["average_map"]) > SAME_SCORE:
@@ -148,10 +148,3 @@ def _named(runs: Sequence[CollectedRun], name: str) -> CollectedRun:
     if run is None:
         raise ValueError(f"'{name}' of pair is no run with scores; {nearest(name, list(scored))}")
     return run
-
-
-def _recipe(run: CollectedRun) -> Recipe:
-    try:
-        return Recipe.model_validate(entry(run.facts, "recipe"))
-    except ValidationError:
-        raise ValueError(f"the settings in run.json of {run.name} are of another version of afkit") from None

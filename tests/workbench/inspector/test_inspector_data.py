@@ -177,7 +177,7 @@ def test_what_is_no_run_or_lacks_its_data_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"run\.json does not exist"):
         read_inspected(tmp_path)
     folder = write_run(tmp_path / "seed1", data_root=tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"nowhere.* does not exist; give the folder of the run's data"):
+    with pytest.raises(ValueError, match=r"nowhere.* does not exist; name the folder of the run's data"):
         read_inspected(folder)
     (folder / "run.json").write_text("{}")
     with pytest.raises(ValueError, match="names no data"):

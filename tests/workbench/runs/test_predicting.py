@@ -346,7 +346,10 @@ def test_many_bad_files_are_counted(new, go):
         ({"fps": 0}, "the frame rate is 0; give a number above 0"),
         ({"fps": float("inf")}, "the frame rate is inf"),
         ({"signal": True}, r"signals\.json does not exist, so nothing says how the features of recipe 'tiny'"),
-        ({"data_root": "/nowhere"}, r"/nowhere/tiny/annotations\.json, with the names of the labels, does not exist"),
+        (
+            {"data_root": "/nowhere"},
+            r"/nowhere/tiny/annotations\.json does not exist; name the folder of the run's data",
+        ),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(new, run, go, options, message):
