@@ -48,7 +48,7 @@ gallery: demo
 
 # Two processes at a time, each test file in one of them, and one thread in each.
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 TALLY := results/reliability
 reliability: $(INSTALLED)

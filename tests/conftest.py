@@ -26,6 +26,12 @@ def pytest_ignore_collect(collection_path):
     return True if BARE and is_test and "gpu" not in collection_path.name else None
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that no process is left with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Torch on one thread: the networks are small, and tests may share the processors with others."""
