@@ -87,8 +87,6 @@ def name_in(error: BaseException, path: Path, *temporary: Path) -> None:
 
     Args:
         error: any; one that is not of the system, or names another file, stays as it is.
-        path: what was to be written.
-        temporary: files and folders that are named in its place.
     """
     if isinstance(error, OSError) and error.errno is not None:
         named = None if error.filename is None else Path(str(error.filename))
@@ -102,8 +100,6 @@ def write_text(path: str | Path, text: str, sync: bool = True) -> None:
 
     Args:
         path: of the file; missing folders are made.
-        text: its whole content.
-        sync: as of `atomic_open`.
 
     Raises:
         OSError: as of `atomic_open`.
@@ -132,7 +128,6 @@ def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
     Args:
         path: of the file; missing folders are made.
         array: of NumPy, any shape and dtype.
-        sync: as of `atomic_open`.
 
     Raises:
         OSError: as of `atomic_open`.
@@ -208,7 +203,6 @@ def locked(
 
     Args:
         path: the lock file; its folder is made.
-        patience_sec: how long to wait for another holder.
         on_wait: called once, where there is one to wait for, with its name, e.g. "process 123 on laptop".
 
     Raises:

@@ -94,11 +94,7 @@ def _strides(model: Any) -> list[int]:
 
 
 def numbers_learnt(data: Any, model: Any) -> dict[str, int]:
-    """About how many numbers a network has, by the setting that they follow from; within a tenth in all.
-
-    Args:
-        data, model: sections of a recipe.
-    """
+    """About how many numbers a network has, by the setting that they follow from; within a tenth in all."""
     wide, neck = model.embed_dim, model.neck_dim or model.embed_dim
     head, kernel = model.head_dim or wide, model.head_kernel
     block = 12 * wide**2  # of attention and two layers, or of two convolutions
@@ -122,9 +118,6 @@ def numbers_learnt(data: Any, model: Any) -> dict[str, int]:
 
 def check_memory(recipe: Any) -> None:
     """Refuse a network that does not fit into the memory of this machine.
-
-    Args:
-        recipe: of the network.
 
     Raises:
         ValueError: the message names the setting to lower.

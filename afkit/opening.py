@@ -52,10 +52,6 @@ def read_bytes(path: str | Path) -> bytes:
 def read_text(path: str | Path, encoding: str = "utf-8", errors: str = "strict") -> str:
     """The text of a plain file, each end of a line as one newline.
 
-    Args:
-        path: of the file.
-        encoding, errors: as of `open`.
-
     Raises:
         OSError: as of `open_to_read`.
         UnicodeDecodeError: it is no text in this encoding.
@@ -240,7 +236,6 @@ def plain_name(what: str, name: str) -> str:
 
     Args:
         what: is named, e.g. "the run", for the message.
-        name: as somebody gave it.
 
     Returns:
         the same name.
@@ -264,7 +259,6 @@ def inner_path(name: str, video: str) -> Path:
 
     Args:
         name: of a video's file, which may lie in a folder of that folder.
-        video: its id, for the message.
 
     Raises:
         ValueError: it leads out of it, or is too long for a file.

@@ -60,7 +60,6 @@ def read_recipe_file(path: Path, built_in: Mapping[str, Mapping[str, Any]]) -> d
 
     Args:
         path: YAML: the sections of a recipe, and perhaps `base`, the name of a built-in recipe to start from.
-        built_in: the settings of those.
 
     Returns:
         nested settings for `afkit.config.make_recipe`; the name is the file's, without its ending.
@@ -97,7 +96,6 @@ def write_recipe_file(path: str | Path, choices: Iterable[tuple[str, Any, str]],
     Args:
         path: ends in .yaml; relative to the working directory or absolute.
         choices: dotted parameter, value, reason; in any order.
-        remark: stands at the top.
 
     Raises:
         ValueError: another ending, or the file exists.

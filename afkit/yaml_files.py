@@ -52,7 +52,6 @@ def read_yaml(path: Path, tags: Collection[str] = ()) -> tuple[Any, Any]:
     """Read a YAML document of plain data.
 
     Args:
-        path: of the file.
         tags: of sequences, which are allowed beside the tags of plain data.
 
     Returns:
@@ -84,11 +83,7 @@ def read_yaml(path: Path, tags: Collection[str] = ()) -> tuple[Any, Any]:
 
 
 def yaml_text(value: Any) -> str:
-    """A value in one line, for `read_yaml` and for readers of YAML 1.1.
-
-    Args:
-        value: what JSON can hold.
-    """
+    """A value in one line, for `read_yaml` and for readers of YAML 1.1."""
     readable = json.dumps(value, ensure_ascii=False).isprintable()  # else letters become codes
     options: dict[str, Any] = {"default_flow_style": True, "width": math.inf, "sort_keys": False}
     line = yaml.dump([value], Dumper=_Dumper, allow_unicode=readable, **options)

@@ -150,7 +150,6 @@ def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:
     """Annotations of some videos as a table.
 
     Args:
-        videos: as read.
         clean: drop repetitions and segments under 1e-3 s (see `afkit.segments.keep_distinct`).
 
     Returns:

@@ -67,7 +67,6 @@ def padded_batch_length(longest: int, max_seq_len: int, align: int) -> int:
 
     Args:
         longest: steps of the longest item.
-        max_seq_len: M, of the recipe.
         align: the last level's stride (for kernels of width k > 3, `k // 2` times it), or a multiple of that; 0 to
             pad to M as the original does.
 
@@ -110,8 +109,6 @@ def training_batches(
 
     Args:
         dataset: with `training=True`. What fits its `cache_mb` is read into memory here, before workers are forked.
-        batch_size: B of all ranks together.
-        epochs: of the whole training.
         first_step: counted from the beginning of the training; earlier ones are not loaded.
         workers: processes that read ahead, over the borders of epochs; 0 reads in this one, on demand. They end with
             the stream: close it (`contextlib.closing`) where it is not read to its end.

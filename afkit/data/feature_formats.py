@@ -28,7 +28,6 @@ def open_array(path: Path, name: str, video: str) -> Any:
         path: the file; its ending tells the format. A .csv file may begin with a row of column names.
         name: of the array in an HDF5 file of many videos. A file of this name (or of another format) holds one video:
             its array is called `feats`, or is the only one.
-        video: id, for messages.
 
     Returns:
         (T, C), T >= 1, in the file's data type; an array, or what is sliced like one.

@@ -29,8 +29,6 @@ def feature_files(config: DataConfig, root: str | Path, video: str) -> list[Path
 
     Args:
         config: folders or HDF5 files, prefix and suffix of the names.
-        root: folder of all data sets.
-        video: its id.
 
     Returns:
         Paths in the order of `config.features`; they need not exist.
@@ -45,11 +43,7 @@ def _file_of(config: DataConfig, folder: Path, video: str) -> Path:
 
 
 def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
-    """Whether every feature folder has a file for the video, and every HDF5 file of all videos an array.
-
-    Args:
-        config, root, video: as of `feature_files`.
-    """
+    """Whether every feature folder has a file for the video, and every HDF5 file of all videos an array."""
     return all(
         path.is_file() and (Path(folder).suffix not in HDF5 or holds_array(path, config.prefix + video))
         for folder, path in zip(config.features, feature_files(config, root, video), strict=True)
@@ -63,10 +57,6 @@ def too_many_missing(
 
     Args:
         config: `max_missing`, and the feature folders.
-        root: data root.
-        subsets: whose videos they are.
-        missing: ids of the videos without features.
-        of: number of all videos of these subsets.
     """
     if len(missing) <= config.max_missing * of:
         return ""
@@ -84,8 +74,6 @@ class RawFeatures:
     Args:
         parts: a (T, C) array of each feature folder, or something that is sliced like one (a memory map, an HDF5
             array); where T differs, all are cut to the shortest.
-        paths: where each part comes from, for messages.
-        video: id, for messages.
     """
 
     def __init__(self, parts: Sequence[Any], paths: Sequence[str | Path], video: str):
@@ -126,11 +114,6 @@ class RawFeatures:
 def open_features(config: DataConfig, root: str | Path, video: str) -> RawFeatures:
     """The features of one video, to be read in part or whole, see `afkit.data.feature_formats.open_array`.
 
-    Args:
-        config: folders, prefix, suffix and widths.
-        root: data root.
-        video: id.
-
     Raises:
         ValueError: a file is missing, unreadable, empty or of another width; the message names it.
     """
@@ -144,19 +127,12 @@ def read_features(config: DataConfig, root: str | Path, video: str) -> np.ndarra
     """The features of one video as (T, C) float32, channels of all folders joined; else as `open_features`.
 
     Folders whose lengths differ are cut to the shortest.
-
-    Args:
-        config, root, video: as of `feature_files`.
     """
     return open_features(config, root, video).rows()
 
 
 def read_parts(config: DataConfig, root: str | Path, video: str) -> list[np.ndarray]:
-    """The (T, C) float32 array of each feature folder; their T may differ. Errors as of `open_features`.
-
-    Args:
-        config, root, video: as of `feature_files`.
-    """
+    """The (T, C) float32 array of each feature folder; their T may differ. Errors as of `open_features`."""
     paths = feature_files(config, root, video)
     parts = [open_array(path, config.prefix + video, video) for path in paths]
     return [RawFeatures([part], [path], video).rows() for part, path in zip(parts, paths, strict=True)]
@@ -166,10 +142,7 @@ def join_parts(config: DataConfig, parts: list[np.ndarray], video: str, path: Pa
     """Channels of all folders side by side, cut to the shortest.
 
     Args:
-        config: the width to expect.
         parts: an array (T_i, C_i) of each feature folder.
-        video: its id, for the message.
-        path: of a file of it, for the message.
 
     Returns:
         (T, C) of the dtype of the parts; of one part, the part itself.

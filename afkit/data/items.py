@@ -45,8 +45,6 @@ class GridFeatures:
     It stands in for a (C, T) tensor: `features[:, start:stop]` is that part as a float32 tensor.
 
     Args:
-        raw: as on disk.
-        config: time grid of the data set.
         fps: frames per second.
         duration_sec: of the video; needed for features of fixed length (`stride_frames <= 0`) only.
 
@@ -81,9 +79,6 @@ class GridFeatures:
 
 def covered_frames(raw: RawFeatures, config: DataConfig, fps: float, duration_sec: float | None) -> float:
     """Frames that the features of a video cover: by their stride, or, where their number is fixed, all of the video.
-
-    Args:
-        raw, config, fps, duration_sec: as of `GridFeatures`.
 
     Raises:
         ValueError: features of fixed length, and no duration.
@@ -126,7 +121,6 @@ class Dataset(torch.utils.data.Dataset):
     Args:
         config: the `data` section of a recipe.
         root: folder below which the recipe's paths lie (or the data set's own folder).
-        subsets: names of subsets, compared without case.
         training: crop at random, and clean up as the data set's training does.
         seed: of the crops. A crop depends on seed, epoch and index alone, not on who loads it when.
         cache_mb: budget in 10**6 bytes for feature arrays that `preload` keeps in memory; 0 for none.
@@ -261,9 +255,7 @@ def crop(item: Item, config: DataConfig, draws: Draws) -> Item:
     where it is too long.
 
     Args:
-        item: the whole video.
         config: the `data` section.
-        draws: source of random integers.
     """
     length = item.features.shape[1]
     width = config.max_seq_len

@@ -70,7 +70,6 @@ def decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, 
         offsets: (B, T, 2) float, to onset and end, in strides of the level.
         mask: (B, T) bool, true where there are features.
         points: (T, 4) position on the grid, regression range low and high, stride.
-        config: thresholds, and how many of the best go on.
 
     Returns:
         The n best of each video, n at most `pre_nms_topk`; those below a threshold are marked, not left out.

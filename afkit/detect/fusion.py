@@ -29,7 +29,6 @@ def fuse_scores(
         predictions: DataFrame video, start_sec, end_sec, score; not modified.
         score_file: file that `read_scores` reads, or what it returned. The key of a video may carry or lack the
             prefix `v_`.
-        top_k: classes for each video.
         max_predictions: detections of each video that are kept, by score, before they are repeated.
 
     Returns:
@@ -76,10 +75,7 @@ def classify(predictions: pd.DataFrame, recipe: Recipe, data_root: str | Path, n
     """Detections with their final labels: fused with the recipe's external scores where it names a score file.
 
     Args:
-        predictions: of a network built from the recipe.
         recipe: `decode.score_file`, below the data root.
-        data_root: folder of all data sets.
-        num_labels: different labels in the annotation file.
 
     Raises:
         ValueError: the recipe finds segments of one class while the data has several, and no scores say which.
@@ -99,7 +95,6 @@ def num_labels(recipe: Recipe, data_root: str | Path) -> int:
 
     Args:
         recipe: its `decode.score_file` or number of classes.
-        data_root: folder of all data sets.
     """
     if recipe.decode.score_file:
         return len(next(iter(read_scores(locate(data_root, recipe.decode.score_file)).values())))

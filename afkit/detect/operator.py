@@ -88,7 +88,6 @@ def load(backend: str, verbose: bool = False) -> Path | None:
 
     Args:
         backend: "cpp" or "cuda".
-        verbose: show what the compiler says.
 
     Returns:
         the library that was loaded; None where the operator was there already.

@@ -36,12 +36,10 @@ def predict(
 
     Args:
         model: a network built from the recipe; put into eval mode.
-        recipe: time grid, decoding and NMS.
         features: (T, C) as on disk; an array, or something that is sliced like one (a memory map, an HDF5 array), or a
             tensor. Real numbers of any type; truth values count as 0 and 1.
         fps: frames per second; None: the recipe's.
         duration: seconds, the end to which detections are clipped; None: not clipped there.
-        video: id for the result.
         window_steps: 0 for the whole recording at once; else it goes through the network in windows of so many steps
             and memory is bounded by them. From twice the recipe's `afkit.detect.windows.receptive_field` the result
             is that of the whole recording, up to rounding. Below that, and with absolute positions, it comes close.
@@ -96,9 +94,7 @@ def predict_dataset(
 
     Args:
         model: a network built from the recipe; put into eval mode.
-        recipe: decoding and NMS.
         dataset: with `training=False`.
-        on_video: called with the number of videos done.
         batch_size: videos that go through the network together, each padded to the longest of them.
         backend: of NMS, as of `afkit.nms`.
         window_steps: as of `predict`; each video then goes through alone, and is read window by window.
@@ -130,7 +126,6 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
 
     Args:
         model: a network built from the recipe; put into eval mode.
-        recipe: padding, decoding, suppression.
         items: B whole recordings, as of `Dataset`.
         backend: of the suppression, as of `afkit.nms`.
 
@@ -165,8 +160,6 @@ def detect_in_windows(
     """Detections of one item that goes through the network in windows; duplicates are suppressed once, over all.
 
     Args:
-        model, recipe, backend: as of `detect_items`.
-        item: the recording, however long.
         window_steps: steps of the grid that go through the network at once.
 
     Returns:
@@ -211,9 +204,7 @@ def suppress(candidates: Candidates, recipe: Recipe, backend: str = "auto") -> K
     """NMS with a recipe's settings, of all videos together.
 
     Args:
-        candidates: of B videos, on their grids.
         recipe: its `decode` section.
-        backend: as of `afkit.nms`.
 
     Returns:
         Kept, still on the grids; without NMS in the recipe all candidates, by falling score.

@@ -31,7 +31,6 @@ def suppress(
         segments: (N, 2) float32, onsets and ends.
         scores: (N,) float32.
         labels: (N,) int64.
-        method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold: as of `afkit.nms`.
 
     Returns:
         The kept segments (M, 2), scores (M,) and labels (M,), by falling score.
@@ -86,7 +85,6 @@ def vote(kept: Tensor, segments: Tensor, scores: Tensor, threshold: float) -> Te
         kept: (M, 2).
         segments: (N, 2) all candidates.
         scores: (N,) their original scores.
-        threshold: lowest IoU that has a vote.
 
     Returns:
         (M, 2).

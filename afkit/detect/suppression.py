@@ -55,10 +55,7 @@ def nms(
         labels: (N,) int64, 0 to 65535.
         method: "soft", "linear", "hard", or "none" (sort and cap only).
         multiclass: suppress within each class; else across classes, and then `voting_threshold` may be used.
-        iou_threshold: for hard and linear NMS.
-        sigma: for soft NMS.
         min_score: see above; 0 keeps all.
-        max_segments: at most so many are returned.
         voting_threshold: 0 for none; else each kept segment becomes the mean of the input segments that overlap it
             by at least this IoU, weighted by IoU times original score. Ignored when multi-class.
         backend: "cuda", "cpp" or "torch"; "auto" takes the first of them that works where the tensors are.
@@ -104,7 +101,6 @@ def nms_batch(
     Args:
         segments, scores, labels: candidates of all videos, one video after the other.
         offsets: (B + 1,) int64: those of video b are the rows `offsets[b]` to `offsets[b + 1] - 1`.
-        method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold, backend: as of `nms`.
 
     Returns:
         Kept, with M = `max_segments`.

@@ -77,7 +77,6 @@ def plan_windows(length: int, recipe: Recipe, window_steps: int) -> tuple[int, l
 
     Args:
         length: steps of the padded video, a multiple of the last level's stride.
-        recipe: strides and receptive field.
         window_steps: at most so many steps in a window.
 
     Returns:

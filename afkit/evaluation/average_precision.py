@@ -45,7 +45,6 @@ def unpack_bits(bits: np.ndarray, count: int) -> np.ndarray:
 
     Args:
         bits: (M,) int64.
-        count: S, how many of the bits.
     """
     return (bits[:, None] >> np.arange(count) & 1).astype(bool)
 
@@ -56,7 +55,6 @@ def match_greedily(pairing: Pairing, bits: np.ndarray) -> np.ndarray:
     What happens in one class and video leaves the others alone, so step i handles the i-th pair of all of them.
 
     Args:
-        pairing: the J pairs.
         bits: (J,) int64, the thresholds that each pair reaches.
 
     Returns:
@@ -86,9 +84,7 @@ def average_precision(pairing: Pairing, bits: np.ndarray, num_thresholds: int) -
     """Interpolated AP (the area below the falling envelope of precision over recall) of each class.
 
     Args:
-        pairing: the J pairs.
         bits: (J,) int64, the thresholds that each pair reaches.
-        num_thresholds: S.
 
     Returns:
         (K, S) float64 in [0, 1]; 0 for a class without predictions.
@@ -113,10 +109,7 @@ def recall_at_kx(pairing: Pairing, bits: np.ndarray, num_thresholds: int, ks: Se
     when any of them reaches the threshold, even one that finds another, too.
 
     Args:
-        pairing: the J pairs.
         bits: (J,) int64, the thresholds that each pair reaches.
-        num_thresholds: S.
-        ks: the factors k.
 
     Returns:
         (K, S, len(ks)) float64 in [0, 1].

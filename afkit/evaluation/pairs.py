@@ -36,8 +36,6 @@ def pair_up(gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Pa
     """Check both tables, rank the predictions, and find the pairs that overlap.
 
     Args:
-        gt: N rows with video, start_sec, end_sec, label.
-        predictions: P rows with score, too.
         label_remap: "fixed" or "official", see `afkit.evaluation.scores.evaluate`.
 
     Returns:
@@ -181,11 +179,6 @@ PREDICTION_COLUMNS = [*GT_COLUMNS, "score"]
 def check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
     """Refuse a table that lacks columns.
 
-    Args:
-        table: any table of a user.
-        name: what the message calls it.
-        columns: that it must have.
-
     Raises:
         ValueError: it lacks some.
     """
@@ -195,44 +188,24 @@ def check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
 
 
 def segments_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N, 2) float64 starts and ends in seconds; ValueError where one is not a finite number.
-
-    Args:
-        table: any table with N rows.
-        name: what the message calls it.
-    """
+    """(N, 2) float64 starts and ends in seconds; ValueError where one is not a finite number."""
     return np.stack([_numbers(table, name, column).astype(np.float64) for column in ("start_sec", "end_sec")], axis=1)
 
 
 def labels_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N,) int64 label ids; ValueError where one is not a whole number.
-
-    Args:
-        table: any table with N rows.
-        name: what the message calls it.
-    """
+    """(N,) int64 label ids; ValueError where one is not a whole number."""
     labels = _numbers(table, name, "label")
     _refuse(labels != np.rint(labels), table, name, "label", "a whole number")
     return labels.astype(np.int64)
 
 
 def scores_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N,) scores in the precision that they come in; ValueError where one is not a finite number.
-
-    Args:
-        table: any table with N rows.
-        name: what the message calls it.
-    """
+    """(N,) scores in the precision that they come in; ValueError where one is not a finite number."""
     return _numbers(table, name, "score")
 
 
 def videos_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(N,) video ids as Python objects; ValueError where one is missing.
-
-    Args:
-        table: any table with N rows.
-        name: what the message calls it.
-    """
+    """(N,) video ids as Python objects; ValueError where one is missing."""
     _refuse(table["video"].isna().to_numpy(), table, name, "video", "a video id")
     return table["video"].to_numpy(dtype=object)
 

@@ -40,7 +40,6 @@ class MaskedConv1d(nn.Module):
         Args:
             x: (B, T, C).
             mask: (B, T, 1) bool.
-            prepare, parameters, taps: as of `convolve`.
         """
         mask = mask[:, :: self.conv.stride[0]]
         return masked(convolve(self.conv, x, prepare, parameters, taps), mask), mask
@@ -166,7 +165,6 @@ def band_bias(mask: Tensor, reach: int) -> Tensor:
 
     Args:
         mask: (B, T) bool, true features.
-        reach: keys seen on either side of a query.
 
     Returns:
         (B, blocks, BLOCK, BLOCK + 2 * reach) float32: 0 for a key that the query sees, MASKED_KEY for a padded
@@ -238,10 +236,7 @@ class ConvAttention(nn.Module):
 
     Args:
         channels: C, divisible by `heads`; each head has a contiguous group of channels.
-        heads: H.
         window: steps seen by a query; <= 1 for the whole sequence.
-        stride: downsampling of the block.
-        dropout: on the output projection.
         relative_position: a learned score per head and distance (windowed attention only).
     """
 

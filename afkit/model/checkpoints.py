@@ -17,7 +17,6 @@ def save_weights(model: nn.Module, path: str | Path, weights: str) -> None:
     """Write a network's weights as safetensors, atomically.
 
     Args:
-        model: any network.
         path: ends in .safetensors.
         weights: what they are, "ema" or "raw"; noted inside.
 
@@ -59,7 +58,6 @@ def fit_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) ->
     Args:
         model: changed in place.
         state: name -> tensor, all of the model's and no others.
-        path: of their file, for the message.
 
     Raises:
         ValueError: the first name or shape that does not fit.
@@ -101,9 +99,7 @@ def original_weights(content: dict[str, Any], weights: str, path: str | Path) ->
     """The tensors of an original checkpoint by our names (without "module.").
 
     Args:
-        content: of the checkpoint.
         weights: "ema" or "raw".
-        path: of its file, for the message.
 
     Returns:
         name -> tensor

@@ -57,9 +57,6 @@ def diou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
 def giou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
     """Generalised IoU loss in one dimension (Rezatofighi 2019).
 
-    Args:
-        offsets, targets: as of `diou_loss`.
-
     Returns:
         As of `diou_loss`.
     """
@@ -155,7 +152,6 @@ def pad_actions(
     Args:
         segments: B tensors (N_b, 2) on the grid; None for a video without annotation.
         labels: B tensors (N_b,) int64.
-        device: of the result.
 
     Returns:
         segments (B, N, 2) float32 and labels (B, N) int64, N >= 1; rows that only fill have label -1.
@@ -184,8 +180,6 @@ def assign_targets(
         points: (P, 4) position on the grid, range low and high, stride.
         segments: (B, N, 2) grid, N >= 1.
         labels: (B, N) int64; -1 for a row that is none.
-        num_classes: K.
-        config: centre sampling.
 
     Returns:
         classes (B, P, K) float, 0 or 1; offsets (B, P, 2) float in strides, meaningful where any class is set.

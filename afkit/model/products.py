@@ -27,7 +27,6 @@ def convolve(
         conv: its weights, stride, padding and groups are read.
         x: (B, T, C).
         prepare: what is cheap to compute a second time, without random numbers; it gets x and parameters.
-        parameters: tensors that learn.
         taps: `lay_out(conv)` where it is at hand, as for several parts of a sequence.
 
     Returns:
@@ -154,7 +153,6 @@ def in_parts(function: Callable[..., Tensor], *inputs: Tensor, reach: int, strid
             nothing, as for a padded convolution.
         inputs: (B, T, ...) tensors.
         reach: steps to either side that a step of the output depends on.
-        stride: of the function.
 
     Returns:
         what the function gives on the whole of the inputs, but for rounding.

@@ -30,7 +30,6 @@ class Checkpoints:
     Args:
         folder: where they lie; made when the first is written. What killed processes left half-written is removed.
         recipe, seed: of the training; those of another are refused.
-        execution: noted in each.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, seed: int, execution: Execution):
@@ -148,9 +147,6 @@ def _read(path: Path) -> dict[str, Any]:
 @contextmanager
 def disk_errors_explained(folder: Path) -> Iterator[None]:
     """Name the folder where writing into it fails. `torch.save` hides the reason behind an error of its own.
-
-    Args:
-        folder: of the checkpoints.
 
     Raises:
         OSError: it cannot be written to or is full; names the folder and the reason. Other errors pass.

@@ -78,9 +78,6 @@ def check_peers(key: bytes) -> None:
     Gloo takes whoever connects first for its peer, and that may be another user of the machine. A connection is never
     made anew, so what is proven once holds to the end.
 
-    Args:
-        key: of these processes alone.
-
     Raises:
         ConnectionError: something else is at the other end of a connection.
     """
@@ -179,10 +176,6 @@ def check_batch_divides(batch_size: int, devices: int) -> None:
 
 def check_same_everywhere(step: int, tensors: list[Tensor]) -> None:
     """Compare step and weights of all processes; all must call it.
-
-    Args:
-        step: of the training.
-        tensors: the weights, on this process.
 
     Raises:
         RuntimeError: a process differs.

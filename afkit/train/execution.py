@@ -79,9 +79,6 @@ def deterministic(wanted: bool) -> Iterator[set[str]]:
     An operation that has no such implementation runs all the same, and is named. On a CPU torch's operations give
     the same bits for the same number of threads anyway; on a GPU, this is what makes them do so.
 
-    Args:
-        wanted: False changes nothing.
-
     Yields:
         the names of the operations without a deterministic implementation, as they are met.
     """
@@ -112,7 +109,6 @@ def note_operations(folder: Path, names: Iterable[str]) -> None:
     the first does.
 
     Args:
-        folder: of the run.
         names: of the operations that lack a deterministic implementation.
     """
     if world()[0] != 0:

@@ -47,14 +47,11 @@ def train(
     (drop path and dropout, drawn by seed and rank, anew where the number of processes changes).
 
     Args:
-        recipe: all settings.
         dataset: training videos, made with `training=True` and the same seed; takes over `execution.cache_mb`.
         folder: the run folder; receives metrics.csv, validation.csv, tensorboard/ and checkpoints/: the last two
             states to resume from (step*.pt, see `Execution`; also before each evaluation), and at the end
             ema.safetensors (the weights to evaluate) and raw.safetensors; with `execution.deterministic`, also what
             `afkit.train.execution.note_operations` writes.
-        seed: of the initial weights and of drop path.
-        execution: how to carry it out.
         resume: go on from the newest checkpoint where there is one; else start anew.
         start_from: a .pth.tar of the original to go on from, when there is no checkpoint of our own; "" for none.
         on_progress: called with the metrics so far, at most every second, and at the end.
@@ -150,8 +147,6 @@ def run_steps(
 
     Args:
         state: weights, optimiser and all else that changes; changed in place.
-        record: receives the numbers of each step.
-        recipe, dataset, execution, evaluate: as of `train`.
     """
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     every = execution.evaluate_every * steps_per_epoch  # steps
@@ -196,9 +191,7 @@ def evaluate_if_due(
     Saved before, so that an evaluation that fails costs no training; one that a kill cut short is then done again.
 
     Args:
-        state, record: as of `run_steps`.
         every: steps between two evaluations, whole epochs; 0 for none.
-        steps_per_epoch: to tell which epoch has ended.
         evaluate: network -> average mAP as a fraction; None for none.
     """
     if evaluate is None or not every or not state.step or state.step % every:

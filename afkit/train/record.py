@@ -29,11 +29,7 @@ class Record:
     what is decided and gathered.
 
     Args:
-        folder: the run folder.
         state: the training, new or resumed; files are made to agree with it.
-        recipe: for messages.
-        checkpoints: where to save.
-        execution: when to save.
         on_progress: called with the metrics so far, at most every second.
     """
 
@@ -189,7 +185,6 @@ class EventLog:
     train/steps_per_sec, train/memory_mb. A curve has a point for every tenth step.
 
     Args:
-        folder: receives the files.
         first_step: of what is logged now; what an interrupted training has logged from there on is hidden.
         first_epoch: the same for validation/mAP.
 
@@ -238,12 +233,7 @@ class EventLog:
 
 
 def open_event_log(folder: Path, first_step: int, first_epoch: int) -> EventLog | None:
-    """An EventLog, or None and a printed line where tensorboard is not installed.
-
-    Args:
-        folder: of the run.
-        first_step, first_epoch: where the training begins or goes on.
-    """
+    """An EventLog, or None and a printed line where tensorboard is not installed."""
     try:
         return EventLog(folder, first_step, first_epoch)
     except ImportError:

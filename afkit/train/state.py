@@ -63,7 +63,6 @@ class MetricsFile:
     """metrics.csv: written anew from what a training has so far, then appended to.
 
     Args:
-        path: the file.
         metrics: the rows; the file follows them at each `flush`.
     """
 
@@ -132,11 +131,8 @@ def new_state(recipe: Recipe, steps_per_epoch: int, seed: int, device: torch.dev
     """A training before its first step, with random weights from the seed.
 
     Args:
-        recipe: all settings.
-        steps_per_epoch: iterations per epoch, for the schedule.
         seed: also of everything random in the training itself, but for order and crops of the data; each of several
             processes draws its own random numbers after the weights, by seed and rank.
-        device: where to train.
     """
     seed_random(seed)
     model = build_model(recipe).to(device)
@@ -156,12 +152,7 @@ def seed_random(seed: int) -> None:
 
 
 def seed_rank(seed: int, step: int = 0) -> None:
-    """Random numbers of this process's own, so that it does not drop the same paths as the others.
-
-    Args:
-        seed: of the run.
-        step: at which the training begins or goes on.
-    """
+    """Random numbers of this process's own, so that it does not drop the same paths as the others."""
     mixed = np.random.SeedSequence([seed % 2**64, world()[0], step]).generate_state(1)
     seed_random(int(mixed[0]))
 
@@ -208,10 +199,7 @@ def load_original(path: str | Path, state: TrainingState, recipe: Recipe, steps_
     loss normaliser, which starts anew; learning rate and weight decay are the recipe's.
 
     Args:
-        path: a .pth.tar of the original.
         state: a new training, changed in place.
-        recipe: of the network and the schedule.
-        steps_per_epoch: iterations per epoch.
 
     Raises:
         ValueError: not such a checkpoint, or one of another architecture; the first unfit name is given.
@@ -251,7 +239,6 @@ def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> t
     warm-up the first iteration has rate 0.
 
     Args:
-        model: the network.
         recipe: its `optim` section.
         steps_per_epoch: iterations per epoch, at least 1.
 
@@ -284,8 +271,6 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
 
     Args:
         step: iteration, from 0.
-        config: schedule.
-        steps_per_epoch: iterations per epoch.
 
     Returns:
         Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to 1e-8, or falling by `schedule_gamma`
@@ -317,8 +302,6 @@ def update_average(averaged: list[Tensor], current: list[Tensor], step: int, con
 
     Args:
         averaged: state entries of the average, updated in place.
-        current: those of the trained network, in the same order.
-        step: iterations done before this one.
         config: the `optim` section.
     """
     decay = config.ema_decay

@@ -33,7 +33,6 @@ def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: st
     Args:
         state: changed in place.
         batch: on any device; pinned memory is copied without waiting.
-        recipe: loss limits, schedule, and names for messages.
         precision: "bf16" runs the network's forward pass under autocast: products in bfloat16, norms and softmax
             computed in float32. Losses, gradients of the weights, and the weights stay in float32.
 
@@ -73,9 +72,6 @@ def check_finite(numbers: Sequence[float], step: int, videos: Sequence[str], rec
 
     Args:
         numbers: losses and the gradient's norm.
-        step: of the training, for the message.
-        videos: of the batch, for the message.
-        recipe: whose learning rate the message names.
 
     Raises:
         ValueError: one of them is infinite or not a number.

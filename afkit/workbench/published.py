@@ -51,7 +51,6 @@ def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, 
     """Ours, published and the difference, in percent.
 
     Args:
-        recipe: name.
         average_map, by_tiou, recall_1x: of `afkit.evaluate` (fractions; Series over tIoU).
 
     Returns:

@@ -20,7 +20,6 @@ def scratch_folder(final: Path, say: Callable[[str], object] = print) -> Iterato
     wait, and look at the beginning of their block whether `final` is there now. What killed ones left is removed.
 
     Args:
-        final: the folder to be made, or to be completed.
         say: receives a line where another process is waited for.
 
     Raises:
@@ -62,7 +61,6 @@ def alone(final: Path, say: Callable[[str], object] = print) -> Iterator[None]:
     Where there are no locks, each has a scratch folder of its own at least.
 
     Args:
-        final: the folder.
         say: receives a line where another process is waited for.
 
     Raises:

@@ -30,10 +30,6 @@ def check_trusted(project: Path, *paths: Path) -> None:
     Trusted are the user's own files and root's, unless everybody may write to them; the checkout that this code runs
     from; and projects that `AFKIT_TRUST` names, each exactly.
 
-    Args:
-        project: its folder, absolute.
-        paths: files and folders to look at.
-
     Raises:
         ValueError: one of the paths can be changed by others; the message names it, and how to trust the project.
     """

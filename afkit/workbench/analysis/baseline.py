@@ -22,7 +22,6 @@ def prior_predictions(
             left out.
         durations_sec: seconds of each video to predict for; a longer segment is cut to the whole video.
         seed: the same seed gives the same table.
-        per_video: segments of each video.
 
     Returns:
         DataFrame with video, start_sec, end_sec, label (int64), score (in (0, 1]); videos in the given order.

@@ -106,8 +106,6 @@ def bootstrap_map(
 
     Args:
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        predictions: P rows with the same columns and score.
-        tious: S thresholds.
         resamples: number of draws, at least 2.
         seed: the same seed gives the same draws.
         level: of the intervals, e.g. 0.95 from the 2.5th to the 97.5th percentile.
@@ -145,7 +143,6 @@ def compare_runs(
 
     Args:
         gt, tious, resamples, seed, level, label_remap: see `bootstrap_map`.
-        predictions_a, predictions_b: of the two runs.
 
     Raises:
         ValueError: as in `bootstrap_map`, for either run.
@@ -172,9 +169,6 @@ def compare_runs(
 def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
     """Exact two-sided binomial test that positive and negative differences are equally likely; zeros are left out.
 
-    Args:
-        differences: of a less b, one for each video.
-
     Examples:
         >>> sign_test([0.1, 0.2, 0.3, 0.2, 0.1, 0.0])
         SignTest(a_better=5, b_better=0, equal=1, p_value=0.0625)
@@ -194,7 +188,6 @@ def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[fl
 
     Args:
         gt: rows with video, start_sec, end_sec (seconds), label.
-        predictions: the same and score.
         tious: (S,) thresholds, above 0 and at most 1.
     """
     tious = check_tious(tious)
@@ -253,11 +246,6 @@ def _without_rounding(differences: np.ndarray) -> np.ndarray:
 
 def average_precision_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> pd.Series:
     """mAP of each video that has ground truth, as if it were alone.
-
-    Args:
-        gt: rows with video, start_sec, end_sec, label.
-        predictions: the same and score.
-        tiou: threshold.
 
     Returns:
         Series over videos, fractions, best first; ties in the order of `gt`.

@@ -37,8 +37,6 @@ def diagnose(
 
     Args:
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        predictions: P rows with the same columns and score.
-        tious: S thresholds, over which everything is averaged.
         durations_sec: seconds of each video; None where unknown.
         data: which bins, see `characteristics`.
 

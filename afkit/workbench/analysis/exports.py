@@ -49,8 +49,6 @@ def export_detections(
     Args:
         folder: where to write; made if missing. Files of the same names are replaced, others stay.
         predictions: rows with video, start_sec, end_sec (seconds), label (integer id), score.
-        label_names: name of each label id.
-        formats: any of csv, json, srt, vtt, elan.
         videos: ids that get files even without detections, e.g. all of the split.
 
     Returns:
@@ -90,9 +88,6 @@ def write_recording(
     Args:
         folder: where to write; made if missing.
         name: of the file, without its ending; see `afkit.opening.safe_names`.
-        video: id of the recording.
-        predictions: its rows.
-        label_names: name of each label id.
         form: one of `FORMATS`.
 
     Returns:

@@ -64,7 +64,6 @@ def false_positives(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) ->
 
     Args:
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        predictions: P rows with the same columns and score.
         tiou: threshold above 0 and at most 1.
 
     Returns:
@@ -103,7 +102,6 @@ def gain_of_removal(matches: Matches, kinds: Kinds) -> pd.DataFrame:
     moves up. A kind is that at the threshold in question.
 
     Args:
-        matches: what matched.
         kinds: what each prediction within the bands is at each threshold.
 
     Returns:

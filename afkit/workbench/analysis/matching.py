@@ -12,7 +12,6 @@ def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> 
 
     Args:
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id); may be empty.
-        predictions: P rows with the same columns and score.
         tiou: threshold above 0 and at most 1; equal is a hit.
 
     Returns:

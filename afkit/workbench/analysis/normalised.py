@@ -68,12 +68,7 @@ def match_all(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float
 
 
 def within_top(matches: Matches, top: int) -> np.ndarray:
-    """(H,) bool: which true positives are among the top * G best predictions of their class, which has G instances.
-
-    Args:
-        matches: what matched.
-        top: predictions for each ground truth of a class.
-    """
+    """(H,) bool: which true positives are among the top * G best predictions of their class, which has G instances."""
     return matches.place[matches.rank] < top * matches.num_gt[matches.label]
 
 
@@ -83,7 +78,6 @@ def normalised_precision(
     """Normalised precision where a true positive raises the recall.
 
     Args:
-        matches: what matched.
         keep: (H,) bool, the true positives that count, H' of them.
         false_before: (H,) false positives of the class that rank before each and count.
         num_gt: (K,) ground truths of each class that count; above 0 for every class with a true positive that counts.
@@ -105,9 +99,6 @@ def normalised_ap(
 ) -> np.ndarray:
     """Normalised AP of each class at each threshold, interpolated as AP is.
 
-    Args:
-        matches, keep, false_before, num_gt: as of `normalised_precision`.
-
     Returns:
         (K, S) float64 in [0, 1]; 0 for a class without predictions, NaN for one without a ground truth that counts.
     """
@@ -126,7 +117,6 @@ def normalised_map(matches: Matches, top: int | None = None) -> pd.Series:
     """Mean normalised AP over the classes.
 
     Args:
-        matches: what matched.
         top: count only the top * G best predictions of each class, which has G ground truths; None for all.
 
     Returns:

@@ -61,7 +61,6 @@ def operating_points(
 
     Args:
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        predictions: P rows with the same columns and score.
         tiou: threshold of a hit, above 0 and at most 1.
         durations_sec: seconds of every video that was searched, for the false alarms per hour (None: not known, and
             then neither are these); the actions of other videos are missed.

@@ -40,7 +40,6 @@ def save_scores(
     """Write eval.json and per_class.csv of a run.
 
     Args:
-        folder: the run folder.
         scores: of the network's predictions.
         baseline: of predictions from class frequencies and durations alone.
         label_names: label id -> name.

@@ -49,7 +49,6 @@ def resample(
     Args:
         gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
         runs: tables of predictions, with the same columns and score.
-        tious: S thresholds.
         resamples: number of draws, at least 2.
         seed: the same seed gives the same draws.
         label_remap: see `afkit.evaluation.scores.evaluate`; classes are numbered once, for all resamples.
@@ -117,10 +116,8 @@ def _mean_ap(ranked: list[Ranked], weights: np.ndarray, num_gt: np.ndarray, num_
     """(C, S) mAP in each resample, over the classes that it has; NaN in one without ground truth.
 
     Args:
-        ranked: the K classes.
         weights: (V, C) how often each video counts.
         num_gt: (C, K) ground truths, so weighted.
-        num_thresholds: S.
     """
     ap = np.zeros((weights.shape[1], len(ranked), num_thresholds))
     for k, one in enumerate(ranked):

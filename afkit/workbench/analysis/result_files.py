@@ -28,7 +28,6 @@ def write_predictions(
         path: the file to write; it appears only when it is complete.
         predictions: rows with video, start_sec, end_sec (seconds), label (integer id), score. Videos are written in
             the order of their first row, their segments in that of the rows.
-        label_names: name of each label id.
         videos: ids that come first, and stand in the file even without predictions.
 
     Raises:
@@ -66,7 +65,6 @@ def read_predictions(path: str | Path, label_names: Mapping[int, str], unknown_l
     [start, end] in seconds; numbers may be text, times clock times, too ("1:02:03.5", "2:03.5").
 
     Args:
-        path: .json, or compressed with the ending .gz.
         label_names: name of each label id; the file may hold names or ids.
         unknown_labels: what becomes of a label that is neither. "refuse": an error. "keep": an id stays as it is, a
             name becomes label -1; `evaluate` counts both (predictions_unknown_label).

@@ -23,7 +23,6 @@ def score_curves(model: nn.Module, recipe: Recipe, item: Item, window_steps: int
 
     Args:
         model: a network built from the recipe; put into eval mode.
-        recipe: strides, classes and padding.
         item: the whole recording, as of `afkit.data.items.Dataset.unread`.
         window_steps: 0 for the whole recording at once, else windows as of `afkit.detect.prediction.predict`.
 

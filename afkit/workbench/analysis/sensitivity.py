@@ -25,7 +25,6 @@ def sensitivity(matches: Matches, traits: pd.DataFrame) -> pd.DataFrame:
     bin at one (which also removes the false positive that it is at a higher one); here each threshold is on its own.
 
     Args:
-        matches: what matched, all predictions.
         traits: `characteristics` of the same ground truth.
 
     Returns:
@@ -50,7 +49,6 @@ def false_negatives(matches: Matches, traits: pd.DataFrame, min_precision: float
     """How many ground truths of each bin are missed, as the mean over the thresholds.
 
     Args:
-        matches: what matched, all predictions.
         traits: `characteristics` of the same ground truth.
         min_precision: a ground truth is found when the normalised precision of its class is above this where its
             prediction ranks. DETAD takes 0.05; with 0, whatever any prediction found is found.

@@ -33,7 +33,6 @@ def detection_steps(model: nn.Module, recipe: Recipe, item: Item) -> DetectionSt
 
     Args:
         model: a network built from the recipe; put into eval mode.
-        recipe: strides, decoding, suppression.
         item: the whole recording; it goes through the network at once.
     """
     model.eval()

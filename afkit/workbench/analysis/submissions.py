@@ -31,7 +31,6 @@ def write_activitynet_submission(
             feature files have before the YouTube id goes.
         label_names: name of each label id, as in the official annotations.
         external_data: what was used beside the data set, e.g. pre-training; "" for nothing.
-        videos: ids that are listed even without detections.
 
     Raises:
         ValueError: missing columns, a number that is not finite, a label without a name.
@@ -99,7 +98,6 @@ def write_epic_submission(
         path: .json file; it appears only when it is complete.
         actions: rows of `combine_verbs_and_nouns`: video, start_sec, end_sec (seconds), verb, noun (class ids), score.
         pretraining_level, labels_level, data_level: the challenge's Supervision Levels Scale, 0 to 5 each.
-        videos: ids that are listed even without detections.
 
     Raises:
         ValueError: missing columns, a number that is not finite, a verb, noun or level that does not exist.

@@ -24,10 +24,6 @@ def data_folder(options: argparse.Namespace) -> Path:
 def assignments(texts: Sequence[str], option: str) -> dict[str, object]:
     """["a.b=1"] -> {"a.b": 1}; values are JSON, or text where they are not.
 
-    Args:
-        texts: as on the command line.
-        option: its name, for the message.
-
     Raises:
         ValueError: a text without `=` or without a name.
 

@@ -41,7 +41,6 @@ def check_md5(path: str | Path, expected: str) -> None:
     """Compare the MD5 sum of a file, reading it piece by piece.
 
     Args:
-        path: the file.
         expected: 32 hexadecimal digits.
 
     Raises:
@@ -64,7 +63,6 @@ def download(archive: Archive, path: str | Path) -> Path:
 
     Args:
         archive: an entry of `ARCHIVES`.
-        path: where the file goes, or already lies.
 
     Returns:
         the path; its MD5 sum is the published one.
@@ -97,7 +95,6 @@ def arrange(tree: str | Path, config: DataConfig, data_root: str | Path) -> Path
     Args:
         tree: the unpacked archive, on the same file system as the data root. The data set may lie at any depth.
         config: its first folder names the data set, e.g. `thumos` of `thumos/annotations/thumos14.json`.
-        data_root: folder of all data sets.
 
     Returns:
         the data set's folder, `<data_root>/thumos`.
@@ -131,8 +128,6 @@ def move_in(source: Path, target: Path, last: Path | None = None, replace: bool 
     """Move the content of a folder into a data set's, a folder that this lacks as a whole, so that it appears at once.
 
     Args:
-        source: on the same file system.
-        target: made if missing.
         last: of the files, relative to both: the annotation file, without which a data set counts as missing. It comes
             last, and an older one goes first. None: there is no such file.
         replace: the files of the source take the place of older ones; else these stay.

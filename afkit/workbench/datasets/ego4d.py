@@ -57,7 +57,6 @@ def convert_ego4d(
         source: the official download: moments_train.json, moments_val.json and perhaps moments_test_unannotated.json,
             there or in `annotations/`; a folder for each feature type, there or in `features/`, with <video>.pt,
             tensors (T, C) of whole videos, or <clip>.pt, of clips that are cut already (EgoVLP's).
-        data_root: folder of all data sets.
         features: folders to write; `omnivore_features` comes from `omnivore_video_swinl` or `omnivore`, and so on.
         num_classes: labels that the official files have; an id is the place in their alphabetical order.
         on_clip: called with the number of feature files done and the number of all.

@@ -39,8 +39,6 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
     Args:
         archive: the zip of the UCI repository, or a tar with the same files (RawData/, activity_labels.txt, and the
             people of both subsets in Train/ and Test/).
-        data_root: folder of all data sets.
-        say: receives a line per step.
 
     Returns:
         the folder, with annotations/hapt.json (the official split), annotations/people.json (the same with each person

@@ -24,10 +24,7 @@ def can_prepare(recipe: Recipe, data_root: str | Path, source: str = "", fetch: 
     """Whether `prepare` has what it needs, as far as can be told without reading it.
 
     Args:
-        recipe: of the data set.
-        data_root: folder of all data sets.
         source: archive or folder, as of `prepare`.
-        fetch: whether it may be downloaded.
     """
     archive = ARCHIVES.get(_data_set(recipe))
     found = archive is not None and (fetch or (Path(data_root) / archive.name).is_file())
@@ -47,12 +44,10 @@ def prepare(
 
     Args:
         recipe: by its name, or that of the built-in recipe whose data it uses, the data set.
-        data_root: folder of all data sets.
         source: the published archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to
             look for the archive in the data root. An Ego4D source is always read, so that an interrupted conversion
             goes on.
         fetch: download the archive where it is not found (tens of gigabytes).
-        say: receives a line per step.
 
     Raises:
         ValueError: nothing to prepare from, or an archive that is damaged, hostile or another one.

@@ -22,8 +22,6 @@ def sensor_arguments(annotations: str, data_root: str | Path, video: str) -> dic
 
     Args:
         annotations: the recipe's annotation file, which tells the data set.
-        data_root: folder of all data sets.
-        video: name of the recording.
 
     Returns:
         as of `afkit.workbench.datasets.watch.signal_arguments`; {} for any other data set, or without its files.

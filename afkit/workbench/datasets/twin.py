@@ -62,13 +62,10 @@ def write_twin(
 
     Args:
         recipe: its data section and its score file say what is written.
-        data_root: folder of all data sets.
         annotations: a real annotation file, for a twin of true size: in the format of the recipe's, or ActivityNet's
             `anet_anno_action.json` with `video_info_new.csv` beside it, or one of EPIC's `C2_BMN_*.csv` with the other
             and the tables of classes and videos beside it. None: a small generated data set.
-        seed: of everything random.
         videos_per_subset: at most; None: all of a real annotation file, otherwise 8 or two batches.
-        classes: at most so many labels in a generated data set.
         on_file: called with the number of feature files written, and of all.
         say: receives a line where another process writes into the folder, and is waited for.
 

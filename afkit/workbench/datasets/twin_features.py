@@ -30,11 +30,7 @@ def write_features(
     """Write into `part` the feature files that `folder` lacks, one at a time.
 
     Args:
-        config: widths, stride and names of the features.
         seed: with a video's name, of its random numbers.
-        timelines: the videos.
-        folder: of the finished files.
-        part: folder to write into.
         on_file: receives how many files are done, and of how many.
 
     Raises:

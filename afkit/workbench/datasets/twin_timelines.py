@@ -73,9 +73,6 @@ def generate_timelines(recipe: Recipe, seed: int, count: int, classes: int) -> I
     """Yield the timelines of a small data set: `count` videos per subset, some longer than max_seq_len.
 
     Args:
-        recipe: lengths on the grid, subsets.
-        seed: of the random numbers.
-        count: videos of each subset.
         classes: how many different actions there are, at most those of the recipe.
     """
     config, style = recipe.data, style_of(recipe.data)

@@ -52,11 +52,8 @@ def unpack(
     """Unpack a zip, tar, tar.gz or tar.xz (told apart by content) that may be hostile.
 
     Args:
-        archive: the file.
         destination: the folder to make; it must not exist. It appears when everything is unpacked.
         on_member: called with the name of each member and the share of the archive that was read.
-        max_members: files and folders.
-        max_bytes: unpacked.
         max_ratio: unpacked over packed size, from 64 MiB on.
 
     Returns:

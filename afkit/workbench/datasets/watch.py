@@ -42,7 +42,6 @@ def write_watch(data_root: str | Path, say: Callable[[str], None] = print) -> Pa
     """Write `<data_root>/watch/` in the format of the big data sets; a finished folder is left as it is.
 
     Args:
-        data_root: folder of all data sets.
         say: receives a line where another process writes it, and is waited for.
 
     Returns:
@@ -73,10 +72,6 @@ def write_watch(data_root: str | Path, say: Callable[[str], None] = print) -> Pa
 def signal_arguments(data_root: str | Path, video: str) -> dict[str, Any]:
     """What `afkit.workbench.view.timelines` needs to draw the sensor's signal of a timeline below it.
 
-    Args:
-        data_root: folder of all data sets.
-        video: name of the timeline.
-
     Returns:
         signal (samples, 6) float32 and how to draw it, as keyword arguments; {} without its file.
     """
@@ -99,7 +94,6 @@ def timeline_features(signal: np.ndarray, timeline: str) -> np.ndarray:
 
     Args:
         signal: (samples, 6).
-        timeline: its name, which tells the side.
 
     Returns:
         (T, 30) float32.

@@ -22,10 +22,6 @@ def write_comparison(
 ) -> None:
     """Write one page of several runs, whole or not at all.
 
-    Args:
-        path, tious, tiou, min_score: as of `afkit.workbench.inspector.page.write_inspector`.
-        runs: two or more with the same ground truth.
-
     Raises:
         ValueError: as of `write_inspector` and `make_comparable`.
     """
@@ -37,9 +33,6 @@ def make_comparable(runs: Sequence[Inspected]) -> list[Inspected]:
 
     Signal and video files are kept with the first run alone, as they are the same for all. Runs with equal titles
     are numbered.
-
-    Args:
-        runs: two or more.
 
     Returns:
         as many; where videos are left out, the first one's remark says how many.

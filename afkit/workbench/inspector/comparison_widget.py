@@ -29,8 +29,6 @@ class Comparison(anywidget.AnyWidget):
     Args:
         compared: as `afkit.workbench.inspector.comparison.make_comparable` gives them.
         video: id of the first video; "" for the one with the most errors of the first run.
-        tiou: overlap from which a prediction is a hit.
-        min_score: predictions with a lower score are hidden.
 
     Attributes:
         video, tiou, min_score, top_k: what the controls show, of all runs; can be set and observed. top_k 0 stands

@@ -20,7 +20,6 @@ def check_corrections(inspected: Inspected, corrections: dict[str, Any]) -> Corr
     """Corrections in one form: segments by onset, without the videos whose segments are as they were.
 
     Args:
-        inspected: what was corrected.
         corrections: video -> all its segments, each start_sec, end_sec, label id.
 
     Raises:
@@ -68,7 +67,6 @@ def apply_corrections(inspected: Inspected, corrections: Corrections) -> pd.Data
     """The ground truth with its corrections.
 
     Args:
-        inspected: what was corrected.
         corrections: as `check_corrections` gives them.
 
     Returns:
@@ -93,8 +91,6 @@ def save_corrected(path: str | Path, inspected: Inspected, corrections: Correcti
     """Write a new annotation file with the corrections; see `afkit.workbench.own_data.corrected.write_corrected`.
 
     Args:
-        path: the new file.
-        inspected: with the annotation file that is corrected.
         corrections: video -> all its segments as they should be.
 
     Raises:

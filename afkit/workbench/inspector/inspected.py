@@ -103,7 +103,6 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
     A run without predictions yet is no mistake: its ground truth is shown, and a remark says what is missing.
 
     Args:
-        run_dir: the run folder.
         data_root: folder of all data sets; "" for where the run found it, relative to here or to a folder above the
             run's.
 
@@ -146,10 +145,6 @@ def _how_far(stages: Any) -> str:
 
 def list_segments(gt: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     """All segments of one video in one table, by onset.
-
-    Args:
-        gt: start_sec, end_sec, label.
-        predictions: the same and score.
 
     Returns:
         DataFrame start_sec, end_sec, label, score (NaN: ground truth), place (of a ground truth in its table; of a
@@ -223,8 +218,6 @@ def list_videos(inspected: Inspected, tiou: float, min_score: float) -> pd.DataF
     """All videos with how well each was solved.
 
     Args:
-        inspected: the run.
-        tiou: threshold of AP and of the errors.
         min_score: false alarms below it are not counted, and find nothing.
 
     Returns:
@@ -263,9 +256,7 @@ def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: f
     """What the inspector knows of the whole run, ready for JSON.
 
     Args:
-        inspected: the run.
         tious: (S,) thresholds to choose from.
-        tiou, min_score: those to begin with.
     """
     table = list_videos(inspected, tiou, min_score).reset_index()
     videos = table.astype(object).where(table.notna(), None).to_dict("records")

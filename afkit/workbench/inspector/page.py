@@ -55,9 +55,7 @@ def write_page(
     """As `write_inspector`, of one run or of several that were made comparable; the first one's title is the page's.
 
     Args:
-        path: of the page.
         runs: one run, or several as of `make_comparable`.
-        tious, tiou, min_score: as of `write_inspector`.
 
     Raises:
         ValueError: as of `write_inspector`.

@@ -17,9 +17,7 @@ def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, m
     """The inspector of any tables of segments.
 
     Args:
-        inspected: ground truth and predictions.
         video: id of the first video; "" for the one with the most errors.
-        tiou: overlap from which a prediction is a hit.
         min_score: predictions with a lower score are hidden to begin with.
 
     Returns:
@@ -38,10 +36,6 @@ def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, m
 
 def compare_segments(runs: Sequence[Inspected], video: str = "", tiou: float = 0.5, min_score: float = 0.2) -> Any:
     """Several runs above each other: video, time, thresholds and classes are the same in all.
-
-    Args:
-        runs: two or more with the same ground truth.
-        video, tiou, min_score: as of `inspect_segments`.
 
     Returns:
         an `workbench.inspector.comparison_widget.Comparison`; where anywidget is not installed, a picture of the first
@@ -69,14 +63,7 @@ MOST_DRAWN = 300  # of either table; a picture with more says nothing, and takes
 
 
 def draw_stand_in(inspected: Inspected, video: str, tiou: float = 0.5, min_score: float = 0.2) -> Figure:
-    """The timeline of one video, with its best 300 predictions and its first 300 ground truths at most.
-
-    Args:
-        inspected: the run.
-        video: its id.
-        tiou: overlap from which a prediction is a hit.
-        min_score: predictions that score less are not drawn.
-    """
+    """The timeline of one video, with its best 300 predictions and its first 300 ground truths at most."""
     gt, predictions = inspected.of_video(video)
     predictions = predictions[predictions["score"] >= min_score]
     best = predictions.sort_values("score", ascending=False, kind="stable").head(MOST_DRAWN)
@@ -90,11 +77,7 @@ def draw_stand_in(inspected: Inspected, video: str, tiou: float = 0.5, min_score
 
 
 def picture_png(inspected: Inspected, video: str, tiou: float = 0.5, min_score: float = 0.2) -> bytes:
-    """`draw_stand_in` as PNG; a remark without a timeline where there is nothing to draw.
-
-    Args:
-        inspected, video, tiou, min_score: as of `draw_stand_in`.
-    """
+    """`draw_stand_in` as PNG; a remark without a timeline where there is nothing to draw."""
     buffer = io.BytesIO()
     draw_stand_in(inspected, video, tiou, min_score).savefig(buffer, format="png")
     return buffer.getvalue()

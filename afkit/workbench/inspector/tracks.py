@@ -50,8 +50,6 @@ def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, most_p
         tracks: of the run; the kind is among those offered.
         labels: (K,) label ids of the inspector's classes.
         kind: one of KINDS; "media" gives the file's bytes.
-        video: its id.
-        most_points: of a curve.
 
     Returns:
         curves: labels (positions in `labels`; -1: any class), begin_sec, step_sec, points, and one uint8 array
@@ -78,7 +76,6 @@ def pack_curves(times_sec: np.ndarray, scores: np.ndarray, labels: np.ndarray, m
         times_sec: (T,) seconds, evenly spaced.
         scores: (T, K) in [0, 1], a column for each label id; (T, 1) for any class.
         labels: label ids of the inspector's classes.
-        most_points: as of `thin_curves`.
     """
     begin_sec, step_sec, thin = thin_curves(times_sec, scores, most_points)
     known = np.flatnonzero((labels >= 0) & (labels < scores.shape[1]))  # positions
@@ -96,7 +93,6 @@ def thin_curves(times_sec: np.ndarray, scores: np.ndarray, most_points: int) -> 
     Args:
         times_sec: (T,) in equal steps.
         scores: (T, K).
-        most_points: of the result.
 
     Returns:
         seconds of the first point, seconds between two, and (P, K) scores, P <= most_points. A point lies in the
@@ -158,9 +154,7 @@ def link_media(folder: Path, video: str, page_dir: Path) -> Track:
     """As the kind "media" of `read_track`, with the file's address relative to a page (`url`) in place of its bytes.
 
     Args:
-        folder: of the media files.
         video: id; its file has this name.
-        page_dir: folder of the page.
     """
     try:
         path = find_media(folder, video)
@@ -174,10 +168,7 @@ def embed_tracks(tracks: Tracks, labels: np.ndarray, video: str, page_dir: Path)
     """All tracks of one video for a page: kind -> facts, with the numbers as base64 in `data`.
 
     Args:
-        tracks: of the run.
         labels: (K,) label ids of the inspector's classes.
-        video: its id.
-        page_dir: folder of the page.
     """
     found = {}
     for kind in (kind for kind, there in tracks.offered().items() if there):

@@ -39,10 +39,7 @@ class Inspector(anywidget.AnyWidget):
     What each segment is at a threshold is computed here, for the chosen video only, and kept.
 
     Args:
-        inspected: the run.
         video: id of the first video; "" for the one with the most errors.
-        tiou: overlap from which a prediction is a hit.
-        min_score: predictions with a lower score are hidden.
 
     Attributes:
         video, tiou, min_score, top_k: what the controls show; can be set and observed. top_k 0 stands for all.

@@ -18,7 +18,6 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
 
     Args:
         path: the new file, ends in .json.
-        source: the old file.
         videos: ids of the videos whose segments are replaced; one without a row in `segments` ends without any.
         segments: video, start_sec, end_sec, label (id), name; rows of other videos are not looked at.
 

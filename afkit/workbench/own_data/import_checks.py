@@ -47,11 +47,7 @@ def raise_problems(source: Path, problems: list[Problem], kinds: Collection[str]
     """Raise a ValueError that lists the problems which `fix` may not repair, or if no row is left.
 
     Args:
-        source: for the message.
-        problems: all that were found.
         kinds: to repair, "" for those that are few.
-        rows: after all repairs.
-        number: rows before them.
     """
     counts = Counter(problem.kind for problem in problems if problem.repair)
     most = max(MOST_REPAIRED * number, min(FEW_REPAIRED, number // 2))
@@ -120,12 +116,10 @@ def check_rows(
 
     Args:
         rows: times in seconds.
-        recordings: what is known of each.
         listed: the recordings that there are; empty where nobody said.
         rate: frames or samples per second, to recognise times that are not in seconds.
         allow_overlaps: leave repetitions and overlaps of the same label alone.
         labels: that are known to be some, such as "NA".
-        found: receives the problems.
 
     Returns:
         the rows after all repairs.
@@ -259,9 +253,6 @@ def check_recordings(
 
     Args:
         rows: after `check_rows`.
-        recordings: all of them.
-        quiet: recordings that may be without annotation.
-        found: receives the problems.
     """
     labelled = {row.video for row in rows} | set(quiet)
     subsets = {recordings[video].subset.lower() for video in labelled if video in recordings}

@@ -36,12 +36,6 @@ def places(number: int) -> list[str]:
 def check_width(where: str, cells: list[str], names: list[str], separator: str) -> None:
     """Refuse a row of another width, or with numbers whose comma may be of thousands.
 
-    Args:
-        where: file and row, for messages.
-        cells: of the row.
-        names: of the columns.
-        separator: between the cells.
-
     Raises:
         ValueError: it is such a row.
     """
@@ -136,7 +130,6 @@ def read_source(source: Path, form: str) -> list[Table]:
     """Read a file, or a folder with a file per recording.
 
     Args:
-        source: the file or folder.
         form: one of `FORMS`, or "" to tell by ending and content.
 
     Returns:

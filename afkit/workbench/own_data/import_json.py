@@ -26,9 +26,6 @@ def read_json_table(path: Path) -> Table:
     An entry holds lists of rows, or is one; a row is an object, or a list of three. Lists of equal length, such as
     `timestamps` and `sentences`, are rows, too.
 
-    Args:
-        path: of the file.
-
     Raises:
         ValueError: unreadable, or without videos; the message names what is there.
     """

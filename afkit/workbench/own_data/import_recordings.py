@@ -21,7 +21,6 @@ def read_recordings(path: str | Path, columns: Mapping[str, str]) -> tuple[dict[
     """The recordings that a table lists, and the fields that were mapped to columns of it; nothing for "".
 
     Args:
-        path: of the table, with a row for each recording.
         columns: {field: column}; what the table lacks is looked for by its usual names.
 
     Raises:
@@ -50,8 +49,6 @@ def recordings_of(
     """The rows with the recordings' names as feature files have them, what is said of each, and what was changed.
 
     Args:
-        tables: as read.
-        chosen: rows of each, or of several together.
         columns: {field: column}.
 
     Raises:
@@ -144,8 +141,6 @@ def remember(known: dict[str, Recording], video: str, where: str, values: Mappin
 
     Args:
         known: of the recordings so far; changed.
-        video: id of the recording.
-        where: file and row, for the message.
         values: field of `Recording` -> what the row says.
 
     Raises:
@@ -172,7 +167,6 @@ def merge(own: Mapping[str, Recording], listed: Mapping[str, Recording]) -> dict
     """What labels and table say about the recordings; the table wins.
 
     Args:
-        own: by the files of the labels.
         listed: by the table of recordings; {} where there is none.
     """
     merged = {video: recording for video, recording in own.items() if not listed or video in listed}
@@ -187,7 +181,6 @@ def lasting(rows: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Rec
 
     Args:
         rows: with start and end in seconds, and span: the number in that column, NaN where there is none.
-        known: so far.
     """
     use = rows[rows["span"].notna() & rows["end"].notna()]
     if not len(use) or (abs(use["end"] - use["start"] - use["span"]) < 0.02 * use["span"]).mean() > 0.5:

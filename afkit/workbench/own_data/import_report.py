@@ -37,14 +37,6 @@ def make_report(
 ) -> ImportReport:
     """Count what was written, and note what is allowed but worth knowing.
 
-    Args:
-        target: the annotation file.
-        rows: all segments.
-        split: the subset of each recording.
-        names: label ids by name.
-        changes: as collected.
-        known: what is known of each recording.
-
     Returns:
         Counts and notes, for people and as JSON.
     """
@@ -114,7 +106,6 @@ def label_ids(rows: list[Row], labels: Sequence[str], problems: list[Problem]) -
     """{label: id}, and a sentence where the ids are not the source's.
 
     Args:
-        rows: of all recordings.
         labels: as the user orders them; () for the source's ids, or sorted.
         problems: receives labels that are not in the order, or have several ids.
 
@@ -155,11 +146,7 @@ def draw_split(
     """{recording: subset}, and a sentence where it was drawn.
 
     Args:
-        source: for messages.
         chosen: the tables, whose columns are shown where none names the recording.
-        known: the recordings.
-        test_share: of the recordings or groups.
-        seed: of the draw.
         problems: receives recordings without a subset or group, and a split that cannot be drawn.
     """
     for field in ("subset", "group"):

@@ -155,7 +155,6 @@ def positive(cell: Any, where: str, field: str) -> float:
     """A number above 0.
 
     Args:
-        cell: of a table, or of JSON.
         where, field: file and row, and what the number is, for the message.
 
     Raises:

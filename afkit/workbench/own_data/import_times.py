@@ -24,9 +24,6 @@ def in_seconds(
     """The rows of all tables, with start and end in seconds.
 
     Args:
-        source: for messages.
-        chosen: of each table.
-        known: what is known of the recordings.
         unit: as the user says; "" where not.
         rate: frames or samples per second, as the user says.
 

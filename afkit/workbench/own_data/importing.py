@@ -53,11 +53,9 @@ def import_annotations(
         rate: frames or samples per second of the labels. It is not written as the frame rate of the features.
         tiers: of ELAN, or lists of JSON, to take; ("all",) for all of several.
         labels: all labels in the order of their ids; () for the source's ids, or sorted labels.
-        background: labels that mean that nothing happens.
         recordings: a table of all recordings: video, and perhaps duration (seconds), fps, subset, group.
         test_share: of the recordings for the test subset, where no subset is given; of the groups, where there are
             any, so that none is in both subsets.
-        seed: of that draw.
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
             `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
         allow_overlaps: accept overlaps and repetitions of the same label.

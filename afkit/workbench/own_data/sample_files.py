@@ -42,8 +42,6 @@ def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Number
     """The samples of a sensor, what was read, and what `fix` changed.
 
     Args:
-        path: of the file.
-        kind: whose channels are looked for by their names.
         fix: put samples onto regular times where the clock says that they are not.
 
     Raises:
@@ -83,7 +81,6 @@ def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
 
     Args:
         clock: (samples,), in seconds, or what its name or the rate tells.
-        name: of the column.
         rate_hz: samples per second, as given.
 
     Examples:
@@ -120,7 +117,6 @@ def on_clock(values: np.ndarray, clock: np.ndarray, rate_hz: float) -> np.ndarra
     Args:
         values: (samples, C).
         clock: (samples,), of each, in any unit near the rate.
-        rate_hz: wanted.
 
     Returns:
         (samples, C) float64, as many as the clock's time holds.

@@ -129,7 +129,6 @@ def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
 
     Args:
         recipe: its `data` section names the feature folders.
-        data_root: folder of all data sets.
 
     Raises:
         ValueError: nothing says how the features were made, or signals.json is damaged or contradicts the recipe.
@@ -169,10 +168,6 @@ def _read_settings(path: Path, config: DataConfig) -> Windowing:
 
 def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
     """Features of one recording, made as those of the training.
-
-    Args:
-        settings: how those of the training were made.
-        paths: the file of each sensor.
 
     Returns:
         (T, C) float32.

@@ -93,9 +93,6 @@ def windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
 def raw_windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
     """The samples of each window as a vector, first all of channel 0, then all of channel 1 ...
 
-    Args:
-        signal, window, stride: as of `windows`.
-
     Returns:
         (T, C * window).
 
@@ -127,8 +124,6 @@ def resample(sensor: Sensor, rate_hz: float, samples: int) -> np.ndarray:
 
     Args:
         sensor: signal (n, C).
-        rate_hz: wanted.
-        samples: wanted.
 
     Returns:
         (samples, C) float64; the very samples where rate and start fit already.

@@ -62,7 +62,6 @@ def read_runs(folders: Sequence[Path], results: str | Path = "results") -> list[
     """What run.json and eval.json of each folder say; a file that cannot be read becomes part of the run's state.
 
     Args:
-        folders: as of `choose_runs`.
         results: folder that the names of the runs are relative to; a run elsewhere is named by its last two folders.
     """
     bare = [_name(folder, project_root() / results) for folder in folders]

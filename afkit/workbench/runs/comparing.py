@@ -37,7 +37,6 @@ def compare(
         results: folder of all runs, relative to the project or absolute.
         out: folder for summary.csv, report.html and the executed notebook; "" for results.
         data_root: folder of all data sets; "" for where each run found its data.
-        parameters: of the notebook, beyond those above.
         say: receives the table, and what the notebook prints is printed after it.
 
     Returns:

@@ -27,9 +27,6 @@ class Row(NamedTuple):
 def compare_results(before: Path, now: Path) -> list[Row]:
     """Compare the results of two run folders; a file that is gone is compared by its digest in run.json.
 
-    Args:
-        before, now: run folders.
-
     Returns:
         a row each for the losses of all steps, both weights, the detections and the scores.
     """

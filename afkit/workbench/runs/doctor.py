@@ -40,9 +40,6 @@ class Check(NamedTuple):
 def examine(data_root: str | Path = "data", results: str | Path = "results") -> list[Check]:
     """Look at Python, packages, GPU, compiler, operator, kernel, folders and data.
 
-    Args:
-        data_root, results: folders, relative to the project or absolute.
-
     Returns:
         a row for each thing, in the order in which they depend on each other; a check that itself fails is a row, too.
     """

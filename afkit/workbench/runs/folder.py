@@ -62,9 +62,6 @@ def start_stage(
 
     Args:
         stage: one of `STAGES`.
-        recipe: name of a recipe.
-        seed: of everything random.
-        overrides: dotted recipe parameters.
         data_root: folder of all data sets; relative to the project.
         run_dir: the run folder; "" for the usual place in results/.
         split: for 03_eval, the subset to look at instead of the recipe's test subsets, see `split_suffix`.
@@ -106,10 +103,6 @@ def start_stage(
 def check_same_run(folder: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
     """The content of run.json of a folder that is used again.
 
-    Args:
-        folder: of the run.
-        recipe, seed: of the run that is about to use it.
-
     Raises:
         ValueError: it is of another recipe or seed; the message names the first difference.
     """
@@ -146,9 +139,6 @@ def check_data(folder: Path, recipe: Recipe, data_root: str | Path, split: str =
     Of another split than the recipe's own, whose labels may have come later, a line is printed instead.
 
     Args:
-        folder: of the run.
-        recipe: whose data is meant.
-        data_root: folder of all data sets.
         split: subset that is evaluated; "" for the recipe's.
 
     Raises:
@@ -217,7 +207,6 @@ def note_stage(folder: Path, stage: str, **changes: Any) -> None:
     """Change some entries of a stage in run.json; the seconds follow from its times.
 
     Args:
-        folder: of the run.
         stage: e.g. "02_train", with the suffix of its split, if any.
         changes: entry -> value.
     """
@@ -237,9 +226,7 @@ def fail_stage(folder: Path, stage: str, error: str) -> None:
     """Note in run.json that a stage failed, and why.
 
     Args:
-        folder: of the run.
         stage: e.g. "02_train".
-        error: one sentence.
     """
     note_stage(folder, stage, status="failed", finished=_now(), error=error)
 
@@ -260,9 +247,7 @@ def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str
     They are not where a file that the stage has read is another now, see `afkit.workbench.runs.folder.up_to_date`.
 
     Args:
-        folder: of the run.
         stage: e.g. "02_train".
-        parameters: of its notebook.
         suffix: of its split; "" for the recipe's.
     """
     stages = read_run(folder).get("stages", {})
@@ -307,8 +292,6 @@ def up_to_date(folder: Path, stages: Mapping[str, Any], stage: str) -> bool:
     digests; there the times decide: the stage must have begun after that one had ended.
 
     Args:
-        folder: of the run.
-        stages: its entries in run.json.
         stage: e.g. "03_eval", with the suffix of its split, if any.
     """
     own, before = (_entry(stages, name) for name in (stage, MADE_FROM.get(stage.partition("-")[0], "")))

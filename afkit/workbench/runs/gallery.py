@@ -35,7 +35,6 @@ def write_gallery(run_dir: str | Path, folder: str | Path, data_root: str | Path
     """Copy the pictures of a run, add one of its inspector, and write a page that shows them.
 
     Args:
-        run_dir: a finished run.
         folder: of the gallery; pictures of the same names are replaced.
         data_root: folder of all data sets; "" for where the run found it.
 

@@ -11,9 +11,6 @@ FETCHED = ("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_el
 def write_pages(folder: Path) -> list[Path]:
     """Write an .html file beside each notebook of a folder.
 
-    Args:
-        folder: of a run, or of a comparison.
-
     Returns:
         the pages.
 

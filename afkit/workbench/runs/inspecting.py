@@ -29,9 +29,7 @@ def inspect_run(
     """The inspector of a run, as the last value of a notebook's cell.
 
     Args:
-        run_dir: the run folder.
         data_root: folder of all data sets; "" for where the run found it.
-        video, tiou, min_score: as of `afkit.workbench.inspector.show.inspect_segments`.
         videos: folder of video files that are named like the videos; "" for none. The kernel sends them to the browser,
             up to 100 MB each.
 
@@ -55,10 +53,6 @@ def compare_runs(
 ) -> Any:
     """The inspector of several runs, one above the other, of the videos that all of them have.
 
-    Args:
-        run_dirs: two or more run folders.
-        data_root, video, tiou, min_score, videos: as of `inspect_run`.
-
     Returns:
         As `afkit.workbench.inspector.show.compare_segments`.
 
@@ -70,9 +64,6 @@ def compare_runs(
 
 def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: str | Path = "") -> Inspected:
     """A run with its tracks. Weights and features are read when a score curve is asked for, and may be missing.
-
-    Args:
-        run_dir, data_root, videos: as of `inspect_run`.
 
     Raises:
         ValueError: the folder holds no run, its annotation file or the folder of videos is not found, or a file is

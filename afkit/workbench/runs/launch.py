@@ -60,11 +60,9 @@ def train_on_devices(
     meet at the address of this machine in the environment variables MASTER_ADDR and MASTER_PORT.
 
     Args:
-        recipe: all settings.
         data_root: folder of all data sets; its training subsets are read.
         folder: the run folder; while the training runs, also train_job.json, for the processes, and train_job.log,
             their output, which stays when they fail.
-        seed, resume, start_from: as of `afkit.train.loop.train`.
         execution: how to carry it out; with `evaluate_every`, evaluated as by `workbench.runs.validation.validation`.
         on_progress: called with the metrics so far, at most every second, and at the end.
 
@@ -105,10 +103,7 @@ def predict_on_devices(
     """Detections of the recipe's test subsets, shared by several devices of this machine.
 
     Args:
-        recipe: all settings.
-        data_root: folder of all data sets.
         folder: the run folder, for files that go when it is done.
-        weights, which: as of `afkit.load_weights`.
         devices: GPUs, or processes where there is no GPU; each takes every so many-th video.
         arguments: `backend`, `batch_size` and `window_steps` as of `afkit.detect.prediction.predict_dataset`.
 
@@ -303,7 +298,6 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
 
     Args:
         model, recipe, dataset: as of `predict_dataset`, the same in all processes.
-        arguments: its others.
     """
     rank, ranks = world()
     if ranks == 1:

@@ -24,9 +24,6 @@ def run_folder(
     Changed are the overrides, and all settings of a recipe file, of which `recipe` is then the name without its ending.
 
     Args:
-        recipe: its name, or a recipe file.
-        seed, overrides: of the run.
-        results: folder of all runs.
         name: of the run folder; "" for one from seed and overrides.
 
     Raises:
@@ -53,7 +50,6 @@ def split_suffix(recipe: Recipe, data_root: str | Path, split: str) -> str:
     """What the files of a split are told by: "" for the recipe's test subsets, else "-" and the split's name.
 
     Args:
-        recipe: its annotation file and test subsets.
         data_root: folder of all data sets; while nothing is prepared there, any name is taken.
         split: name of a subset, compared without case; "" for the test subsets.
 

@@ -11,9 +11,6 @@ def skip_remaining_cells(reason: str) -> None:
     It works under papermill, where the notebook ends without an error, and by hand in JupyterLab. There, running the
     cell of the parameters (which sets `recipe`), or the one that calls `start_stage`, ends it: from that cell on, all
     do their work again.
-
-    Args:
-        reason: one sentence for the reader.
     """
     from IPython import get_ipython  # afkit itself needs no notebook library
 

@@ -72,9 +72,7 @@ def parameters_by_stage(
     """Which notebook takes which of the given parameters, checked against their defaults' types.
 
     Args:
-        stages: names of notebooks.
         parameters: name -> value.
-        common: parameters that are set by options of their own.
 
     Raises:
         ValueError: a parameter that no chosen notebook has (papermill itself would only warn), one that has an
@@ -134,14 +132,9 @@ def run(
     Everything a user can get wrong is checked before anything is written.
 
     Args:
-        recipe: name of a recipe.
-        seed: of everything random.
-        overrides: dotted recipe parameters.
         parameters: notebook parameters beyond the common ones, each passed to the notebooks that have it.
-        data_root, results: folders, relative to the project or absolute.
         stages: which notebooks, e.g. ("03_eval",) or ("03",).
         name: name of the run folder; "" for seed and digest of the overrides.
-        say: receives a line per stage.
         again: which of the stages to do although they are done; the training then begins anew.
         folder: the run folder, instead of `results` and `name`.
 

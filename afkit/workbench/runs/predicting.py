@@ -48,7 +48,6 @@ def predict_recordings(
     """Write the detections of new recordings, each as a file `<recording>.<ending>`.
 
     Args:
-        run_dir: folder of a trained run.
         places: files or folders, see `afkit.workbench.runs.recordings.find_recordings`.
         form: one of `afkit.workbench.analysis.exports.FORMATS`.
         out: folder to write; "" for `predicted` in the run folder.
@@ -57,7 +56,6 @@ def predict_recordings(
         min_score: lowest score that is kept; None for the thresholds that 03_eval chose for these weights, else 0.2.
         signal: the files hold raw samples of sensors, see `afkit.workbench.own_data.signal_files.signal_reader`.
         data_root: folder of all data sets; "" for that of the run.
-        say: receives a line now and then.
 
     Returns:
         the folder written.

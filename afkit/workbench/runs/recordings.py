@@ -25,7 +25,6 @@ def find_recordings(
         places: where `parts` is 1, any number of files, folders (of a file per recording) and HDF5 files of many
             recordings. Otherwise so many places, in the order of the recipe's feature folders or of the sensors: files
             are then one recording, folders hold files of the same names.
-        parts: files that belong to one recording.
         suffixes: endings of the files; others in a folder are left out.
         prefix: of the files' names, which is not part of the recording's.
 

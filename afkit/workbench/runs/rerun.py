@@ -43,7 +43,6 @@ def rerun(
         run_dir: a run folder; of its files only run.json is needed, the others are compared where they are there.
         out: the new folder; "" for that of the run with "-rerun" after its name.
         data_root: folder of all data sets; "" for the run's own.
-        dry_run: only say what has changed.
         say: receives a line per change and stage, and of the table.
 
     Returns:

@@ -25,11 +25,6 @@ from afkit.workbench.runs.places import without_paths
 def curves_of_run(folder: Path, facts: dict[str, Any], data_root: Path) -> Curves:
     """The score curves of a run's test videos, made with the weights that 03_eval used, or else the averaged ones.
 
-    Args:
-        folder: the run folder.
-        facts: its run.json.
-        data_root: folder of all data sets.
-
     Returns:
         a function of a video's id, which keeps the network; where it raises a ValueError, a weights or feature file
         is missing or unusable.

@@ -41,10 +41,7 @@ def serve_inspector(
     start.
 
     Args:
-        runs: run folders.
-        data_root, videos: as of `afkit.workbench.runs.inspecting.inspect_run`.
         port: to listen on; 0 for any that is free.
-        say: receives the address.
 
     Raises:
         ValueError: Voila is not installed, the port is taken, or a folder is no run or without its data.
@@ -92,11 +89,7 @@ def _free_port(port: int) -> int:
 def inspector_notebook(
     runs: Sequence[str | Path], data_root: str | Path = "", videos: str | Path = ""
 ) -> nbformat.NotebookNode:
-    """The notebook that is served: one cell, whose value is the inspector.
-
-    Args:
-        runs, data_root, videos: as of `serve_inspector`.
-    """
+    """The notebook that is served: one cell, whose value is the inspector."""
     folders = [str(Path(run).absolute()) for run in runs]
     several = len(folders) > 1
     source = _SOURCE.format(

@@ -41,7 +41,6 @@ def run_status(folder: Path, name: str) -> RunStatus:
 
     Args:
         folder: the run folder; it need not exist.
-        name: for the table.
 
     Returns:
         "waiting" where nothing has begun; "running" where a process holds the folder; "failed" where a stage has, also
@@ -90,11 +89,6 @@ def status_table(rows: Sequence[RunStatus]) -> str:
 
 def show_status(where: str | Path = "results", watch: bool = False, say: Callable[[str], None] = print) -> None:
     """Print the table of `folders_of` once; with `watch` again and again, until Ctrl-C.
-
-    Args:
-        where: sweep file, or folder of runs.
-        watch: whether to print it again and again.
-        say: receives the text.
 
     Raises:
         ValueError: as of `folders_of`.

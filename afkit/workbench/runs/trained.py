@@ -45,9 +45,6 @@ def read_trained(
 ) -> tuple[Trained, str]:
     """The network of a run with its weights, and in words how it predicts.
 
-    Args:
-        folder, weights, fps, min_score, signal, data_root: as of `predict_recordings`.
-
     Raises:
         ValueError: no run, no weights, or no annotation file; a frame rate or score that is missing or unusable.
     """

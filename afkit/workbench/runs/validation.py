@@ -19,10 +19,6 @@ def validation(recipe: Recipe, data_root: str | Path) -> Callable[[nn.Module], f
 
     It is what 03_eval finds for these weights.
 
-    Args:
-        recipe: data, decoding, NMS and tIoU thresholds.
-        data_root: folder of all data sets.
-
     Raises:
         ValueError: the test subsets are not there.
     """

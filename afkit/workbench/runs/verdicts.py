@@ -26,7 +26,6 @@ def choose_pairs(runs: Sequence[CollectedRun], pair: Sequence[str] = ()) -> list
     The second is the best with other settings than the first; where all have the same, the best with another seed.
 
     Args:
-        runs: as of `read_runs`.
         pair: names of two runs, or their folders relative to the project; () for the best two.
 
     Returns:
@@ -85,12 +84,7 @@ def compare_pair(a: CollectedRun, b: CollectedRun, data_root: str = "", resample
 
 
 def verdict(a: CollectedRun, b: CollectedRun, found: Comparison) -> str:
-    """What `compare_pair` found, in two sentences.
-
-    Args:
-        a, b: the runs.
-        found: as of `compare_pair`.
-    """
+    """What `compare_pair` found, in two sentences."""
     difference, low, high, _ = (100 * number for number in found.average_map)
     better, worse, signs = a, b, found.sign_test
     remark = " The data is generated, so this says nothing about the method." if is_generated(a) else ""

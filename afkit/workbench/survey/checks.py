@@ -43,7 +43,6 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
 
     Args:
         config: the `data` section of a recipe.
-        root: data root.
 
     Returns:
         a table with a row per video (video, subset, duration_sec (of the annotation file, else of the features, else

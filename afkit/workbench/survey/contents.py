@@ -21,7 +21,6 @@ def summarise(config: DataConfig, root: str | Path, table: pd.DataFrame, finding
 
     Args:
         config: the `data` section of a recipe.
-        root: data root.
         table, findings: as `afkit.workbench.survey.checks.inspect_data` gives them.
     """
     annotations = read_annotations(locate(root, config.annotations))

@@ -49,7 +49,6 @@ def choose_subsets(
     """The subsets for training and test: those given, or what their names say where there are two.
 
     Args:
-        annotations: the file, whose subsets are meant.
         train, test: names that the user gave; both empty to choose by name.
 
     Returns:
@@ -74,10 +73,8 @@ def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: 
     """Format, widths and lengths of the features of some videos; of most files only the beginning is read.
 
     Args:
-        root: data root.
         features: folders (or HDF5 files) below it.
         prefix: of a file's name, before the video id.
-        videos: those without features are left out.
 
     Raises:
         ValueError: none has features, a file cannot be read, or widths differ; the message names it.
@@ -134,7 +131,6 @@ def check_axes(found: Features, videos: Sequence[Video], grid: Grid, fps: float 
     Args:
         found: of `read_shapes`.
         videos: with durations, or with segments, which end within the features.
-        grid: of the features.
         fps: frames per second; None: the annotation file's.
 
     Raises:
@@ -170,7 +166,6 @@ def find_grid(
     """The time grid as given, or the stride that fits lengths and durations best.
 
     Args:
-        videos: those that are looked at.
         fps: frames per second; None: the annotation file's.
         stride_frames, num_frames: as given; None: the stride that fits, and vectors that cover one stride each.
         lengths: steps of each video, if known.
@@ -225,9 +220,6 @@ def measure(
     """The facts of the training videos.
 
     Args:
-        annotations: the file.
-        train: its training subsets.
-        grid: of the features.
         fps: frames per second; None: the file's.
         lengths: steps of each video, those without features left out or 0; None: told from the durations.
 
@@ -269,7 +261,6 @@ def covered_sec(config: DataConfig, steps: int, fps: float) -> float:
 
     Args:
         config: the time grid; its stride is above 0.
-        steps: T.
         fps: frames per second.
     """
     return ((steps - 1) * config.stride_frames + config.num_frames) / fps
@@ -280,7 +271,6 @@ def durations_of(config: DataConfig, root: str | Path, videos: Iterable[Video]) 
 
     Args:
         config: the `data` section of a recipe.
-        root: data root.
         videos: as read from the annotation file; only features of those that have no duration there are looked at.
 
     Returns:

@@ -31,7 +31,6 @@ def choose(facts: Facts, input_dims: Sequence[int] = ()) -> list[Choice]:
     """The settings for a data set.
 
     Args:
-        facts: of its training videos.
         input_dims: channels of each feature folder; () leaves the network's width out.
     """
     levels = num_levels(facts)
@@ -62,7 +61,6 @@ def regression_ranges(facts: Facts, levels: int) -> list[list[int]]:
     """[low, high] of each level, on the grid.
 
     Args:
-        facts: of the training videos.
         levels: L, as of `num_levels`.
     """
     ranges = [[2**level, FIRST_RANGE * 2**level] for level in range(levels)]
@@ -238,7 +236,6 @@ def suggest(
     """Settings for a data set, from its training videos alone; a beginning, not an optimum.
 
     Args:
-        annotations: annotation file.
         features: feature folders (or HDF5 files); () for settings that do not say where the data lies.
         data_root: folder of all data sets; annotations and features lie below it, where features are given.
         lengths: without features: steps of each video; None to tell them from the durations.
@@ -279,7 +276,6 @@ def beside(recipe: Recipe, suggestion: pd.DataFrame) -> pd.DataFrame:
     """A suggestion next to the settings of a recipe.
 
     Args:
-        recipe: any.
         suggestion: of `suggest`.
 
     Returns:

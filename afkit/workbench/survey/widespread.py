@@ -43,12 +43,7 @@ def outside(times_sec: np.ndarray, duration_sec: float | np.ndarray) -> np.ndarr
 
 
 def segment_errors(segments: Segments, stride_frames: float) -> Iterator[tuple[str, str]]:
-    """(check, message) for each subset and note that more than a third of the segments have.
-
-    Args:
-        segments: of all videos.
-        stride_frames: of the features.
-    """
+    """(check, message) for each subset and note that more than a third of the segments have."""
     for subset in pd.unique(segments.subset):
         own = Segments(*(column[segments.subset == subset] for column in segments))
         for check, number in Counter(own.check[own.check != ""].tolist()).items():
@@ -82,10 +77,6 @@ def video_errors(checks: Counter[str], num_videos: int) -> Iterator[tuple[str, s
     """(check, message) for each note that more than a third of the videos have.
 
     Videos without annotation are no error, however many: they may be meant as background.
-
-    Args:
-        checks: how many videos have each note.
-        num_videos: of all subsets.
     """
     remedies = {
         "folders of unequal length": "have feature folders of unequal length; all must have the same stride",
@@ -153,9 +144,6 @@ def person_of(video: str) -> str:
 
 def divided_people(subsets: Mapping[str, str]) -> dict[str, list[str]]:
     """{person: recordings} of those whose recordings are in several subsets.
-
-    Args:
-        subsets: of each recording.
 
     Examples:
         >>> divided_people({"s01_01": "training", "s01_02": "test", "s02_01": "test"})

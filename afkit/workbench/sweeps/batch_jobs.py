@@ -59,10 +59,6 @@ def job_script(cluster: str | Path, settings: SweepFile) -> str:
     """The script that would be submitted for each worker of a cluster file; ValueErrors as of `read_cluster`.
 
     Nothing is started for it, so it works where the scheduler of the jobs could not run.
-
-    Args:
-        cluster: the file.
-        settings: what a run needs.
     """
     description, library = read_cluster(cluster), _library()  # here: it cannot be imported first in another thread
     on_paper = Security(tls_ca_file="CERTIFICATE", tls_worker_cert="CERTIFICATE", tls_worker_key="KEY")
@@ -83,7 +79,6 @@ def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Pa
 
     Args:
         cluster: a file, see `read_cluster`.
-        settings: what a run needs.
         workers: jobs at once; 0 for those of the file.
         folder: which all machines see; while the block runs, it holds the key of this sweep, readable by its user.
 

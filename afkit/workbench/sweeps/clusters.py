@@ -38,12 +38,9 @@ def open_client(
     """A client of the cluster that makes the runs; workers that were started for it end with the block.
 
     Args:
-        settings: what a run needs.
         workers: processes on this machine; 0 for as many as fit. Jobs, with `cluster`.
         scheduler: address of a running cluster, whose workers see the same folders.
         cluster: file that describes a batch system, see `afkit.workbench.sweeps.batch_jobs.read_cluster`.
-        folder: of the runs, which the workers see.
-        say: receives a warning.
 
     Raises:
         ValueError: no scheduler answers, no worker has what a run needs, a wrong cluster file, or nothing here submits
@@ -75,7 +72,6 @@ def needs(client: Client, settings: SweepFile) -> dict[str, float]:
     """The resources that a run asks for: of those that it needs, what the workers declare.
 
     Args:
-        client: of the dask cluster.
         settings: of the sweep, with `gpus` and `memory_gb` of a run.
 
     Returns:
@@ -99,10 +95,6 @@ def local_workers(cores: int, available_gb: float, gpus: int, settings: SweepFil
     """How many runs this machine makes at once: two cores and `memory_gb` for each, or its GPUs; at least one.
 
     Args:
-        cores: of this process.
-        available_gb: memory that is free.
-        gpus: that are visible.
-        settings: what a run needs.
         wanted: take so many where memory and GPUs allow it; 0 for what fits.
 
     Raises:

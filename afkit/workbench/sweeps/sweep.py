@@ -46,8 +46,6 @@ def sweep(
         path: the sweep file, see `afkit.workbench.sweeps.sweep_file`.
         only_failed: leave out what has not been started or was interrupted.
         workers, scheduler, cluster: where, see `afkit.workbench.sweeps.clusters.open_client`.
-        html: also write the executed notebooks as pages.
-        say: receives a line per run.
 
     Returns:
         by name of the run, how it ended; only of those that were not done, or with `html` of all.
@@ -147,10 +145,6 @@ def prepare_all(
     """Prepare the data of some runs, each data set once.
 
     Args:
-        client: of the dask cluster.
-        plan: the sweep.
-        cells: the runs that are to be made.
-        say: receives a line for each data set.
         look: called now and then; what it raises ends the waiting.
 
     Returns:
@@ -191,10 +185,7 @@ def execute_all(
     No more: the scheduler counts the death of a worker against every run that waits at it.
 
     Args:
-        client: its workers have one thread each.
         cells: in this order; those that are busy come again after the others.
-        submit: starts a run.
-        say: receives a line when a run has ended.
         look: called now and then; what it raises ends the waiting.
 
     Returns:

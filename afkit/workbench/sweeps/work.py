@@ -27,11 +27,6 @@ class Outcome(NamedTuple):
 def prepare_data(project: str, settings: SweepFile, recipes: Sequence[Recipe]) -> Outcome:
     """Prepare or generate the data of recipes that share a folder; another process that does so is waited for.
 
-    Args:
-        project: the working directory of the sweep.
-        settings: of the sweep.
-        recipes: each adds what it lacks.
-
     Returns:
         As of `run_cell`.
     """
@@ -53,12 +48,6 @@ def prepare_data(project: str, settings: SweepFile, recipes: Sequence[Recipe]) -
 
 def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: bool) -> Outcome:
     """Make one run, or go on with it. Its own errors are an outcome, so that nobody tries it again.
-
-    Args:
-        project: the working directory of the sweep.
-        settings, results: of the sweep.
-        cell: the run.
-        html: also write its notebooks as pages.
 
     Returns:
         State "done", "failed" or "busy", with the reason and the seconds.

@@ -34,7 +34,6 @@ def draw_durations(gt_by_subset: Mapping[str, pd.DataFrame], title: str = "") ->
 
     Args:
         gt_by_subset: name of the subset -> ground truth with start_sec, end_sec. The legend gives number and median.
-        title: above the picture.
     """
     figure, (axes,) = make_figure(3.6)
     set_title(figure, title)
@@ -71,8 +70,6 @@ def draw_coverage(covered: pd.Series, limits: tuple[float, float], title: str = 
 
     Args:
         covered: share of the duration, one per video; NaN where unknown.
-        limits: what counts as fitting, drawn as lines.
-        title: above the picture.
     """
     figure, (axes,) = make_figure(2.8)
     set_title(figure, title)
@@ -96,7 +93,6 @@ def draw_class_counts(
     Args:
         gt_by_subset: name of the subset -> ground truth with label.
         label_names: label id -> name.
-        title: above the picture.
     """
     counts = pd.DataFrame({name: gt["label"].value_counts() for name, gt in gt_by_subset.items()}).fillna(0)
     counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
@@ -128,7 +124,6 @@ def draw_class_ap(ap: pd.DataFrame, label_names: Mapping[int, str], num_each: in
         ap: fractions, class id x tIoU. Classes with NaN only are left out.
         label_names: label id -> name.
         num_each: how many of the best and of the worst; all classes, if they are no more than both together.
-        title: above the picture.
 
     Raises:
         ValueError: num_each is below 1.
@@ -162,7 +157,6 @@ def draw_tiou_against_score(predictions: pd.DataFrame, tiou: float | None = None
     Args:
         predictions: score, tiou, `outcome` ("hit" | "false alarm"), of any number of videos.
         tiou: the threshold of the matching, drawn as a line; false alarms above it repeat a hit.
-        title: above the picture.
     """
     figure, (axes,) = make_figure(4.2)
     set_title(figure, title)
@@ -190,7 +184,6 @@ def draw_recall_by_duration(gt: pd.DataFrame, num_bins: int = 5, title: str = ""
     Args:
         gt: start_sec, end_sec and `found` (bool), of any number of videos.
         num_bins: number of bars; fewer where many actions last equally long.
-        title: above the picture.
 
     Raises:
         ValueError: num_bins is below 1.

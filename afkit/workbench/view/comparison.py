@@ -31,7 +31,6 @@ def draw_against_published(table: pd.DataFrame, title: str = "") -> Figure:
     Args:
         table: name, average_map_percent, low_percent, high_percent, published_percent; blank where unknown. The first
             40 rows are drawn.
-        title: above the picture.
     """
     figure, axes, shown = _rows_of(table, "average mAP [%], 95 % interval", title)
     for y, row in enumerate(shown.itertuples()):
@@ -50,7 +49,6 @@ def draw_seeds(table: pd.DataFrame, title: str = "") -> Figure:
     Args:
         table: name, values_percent (a list, one for each run), published_percent; blank where unknown. The first 40
             rows are drawn.
-        title: above the picture.
     """
     figure, axes, shown = _rows_of(table, "average mAP [%]", title)
     for y, row in enumerate(shown.itertuples()):
@@ -68,9 +66,7 @@ def draw_class_differences(differences: pd.Series, a: str, b: str, num_each: int
 
     Args:
         differences: AP of a less that of b in percentage points, by name of the class.
-        a, b: names of the runs.
         num_each: how many of the largest gains and of the largest losses; all, if they are no more than both.
-        title: above the picture.
     """
     falling = differences.dropna().sort_values(ascending=False, kind="stable")
     left_out = max(len(falling) - 2 * num_each, 0)
@@ -104,7 +100,6 @@ def draw_training_losses(trainings: Mapping[str, pd.DataFrame], title: str = "")
     Args:
         trainings: name -> metrics with epoch and loss_total, a row per step. The first 7 are drawn, the others named
             as left out.
-        title: above the picture.
     """
     figure, (axes,) = make_figure(4.2)
     set_title(figure, title)
@@ -137,7 +132,6 @@ def draw_costs(table: pd.DataFrame, title: str = "") -> Figure:
     Args:
         table: name, training_sec, prediction_sec, peak_memory_mb; blank where unknown. The first 40 rows are drawn,
             and of the three those that any row has.
-        title: above the picture.
     """
     costs = {
         "training": _in_readable_unit(table["training_sec"]),

@@ -20,7 +20,6 @@ def draw_reliability(calibrated: Calibration, title: str = "") -> Figure:
 
     Args:
         calibrated: of `afkit.workbench.analysis.calibration.calibration`.
-        title: above the picture.
     """
     figure, (shares, counts) = make_figure(5.2, 2, sharex=True, height_ratios=[2.6, 1])
     set_title(figure, title)
@@ -51,7 +50,6 @@ def draw_operating_curve(curve: pd.DataFrame, best: pd.Series | None = None, tit
         curve: `overall` of `afkit.workbench.analysis.operating_point.operating_points`, or the rows of one class of
             `by_class`.
         best: the row to mark, such as `best`; one without a threshold is not marked.
-        title: above the picture.
     """
     rows = np.linspace(len(curve) - 1, 0, min(len(curve), MAX_POINTS)).round().astype(int)
     shown = curve.iloc[rows]  # thresholds rising
@@ -87,8 +85,6 @@ def draw_intervals(
     Args:
         results: name -> interval of `bootstrap_map` or `compare_runs`, or a number, such as a published one;
             fractions. Where some lie below 0 and some above, a line marks 0.
-        label: of the axis.
-        title: above the picture.
     """
     figure, (axes,) = make_figure(1.1 + ROW_IN * max(len(results), 3))
     set_title(figure, title)

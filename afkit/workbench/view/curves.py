@@ -20,7 +20,6 @@ def draw_learning_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
     Args:
         metrics: one row per logged step: step, epoch, learning_rate, loss_cls, loss_reg, loss_total. May be empty
             or hold NaN.
-        title: above the picture.
 
     Raises:
         ValueError: a column is missing.
@@ -47,11 +46,6 @@ def draw_learning_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
 def draw_schedule(learning_rates: Sequence[float], steps_per_epoch: int, title: str = "") -> Figure:
     """The learning rate of every step of a training that is planned.
 
-    Args:
-        learning_rates: one per step, in order.
-        steps_per_epoch: for the time axis, which counts epochs.
-        title: above the picture.
-
     Raises:
         ValueError: steps_per_epoch is below 1.
     """
@@ -71,7 +65,6 @@ def draw_map_against_tiou(maps: Mapping[str, pd.Series], title: str = "") -> Fig
     Args:
         maps: name, such as "ours" or "published" -> Series of fractions, indexed by tIoU. The legend gives each one's
             mean where all have the same thresholds.
-        title: above the picture.
     """
     figure, (axes,) = make_figure(3.9)
     set_title(figure, title)

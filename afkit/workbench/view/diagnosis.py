@@ -39,7 +39,6 @@ def draw_false_positive_profile(profile: pd.DataFrame, title: str = "") -> Figur
 
     Args:
         profile: bands by kinds, numbers of predictions (`workbench.analysis.false_positives.false_positive_profile`).
-        title: above the picture.
     """
     figure, (axes,) = make_figure(4.6)
     set_title(figure, title)
@@ -67,7 +66,6 @@ def draw_removal_gains(gains: pd.DataFrame, title: str = "") -> Figure:
     Args:
         gains: kinds by tIoU, fractions (`workbench.analysis.false_positives.gain_of_removal`). Bars are the means over
             tIoU, lines the range.
-        title: above the picture.
     """
     figure, (axes,) = make_figure(1.3 + 1.4 * ROW_IN * len(gains))
     set_title(figure, title)
@@ -97,7 +95,6 @@ def draw_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
     Args:
         table: characteristic and bin by low, high, ground_truths, normalised_map (of
             `afkit.workbench.analysis.sensitivity.sensitivity`).
-        title: above the picture.
     """
     figure, values = _draw_bins(table, "normalised_map", "normalised mAP [%], mean over classes and tIoU", title)
     for axes, percent in values.items():
@@ -113,7 +110,6 @@ def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
     Args:
         table: characteristic and bin by low, high, ground_truths, share (of
             `afkit.workbench.analysis.sensitivity.false_negatives`).
-        title: above the picture.
     """
     figure, values = _draw_bins(table, "share", "missed actions [%], mean over tIoU", title)
     look: Look = {"facecolor": "#efd3e2", "edgecolor": BARS["miss"]["edgecolor"], "hatch": BARS["miss"]["hatch"]}

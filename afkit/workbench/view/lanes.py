@@ -19,7 +19,6 @@ def arrange_lanes(
 
     Args:
         gt: start_sec, end_sec, label, and `found` (bool) once matched.
-        predictions: start_sec, end_sec, label, score, outcome.
         min_width_sec: shorter segments become bars of this width, about their middle.
 
     Returns:

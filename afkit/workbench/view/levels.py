@@ -40,11 +40,8 @@ def draw_targets(
     Args:
         levels: for each of L levels (P_l,) positions on the grid and (P_l,) class ids, -1 for none, as of
             `afkit.workbench.analysis.steps.targets_by_level`.
-        level_names: L names for the axis.
         segments: (N, 2) actions on the grid.
         labels: (N,) class ids.
-        label_names: name of each class id.
-        title: above the picture.
     """
     ids = _most_frequent(labels)
     heights = [0.5 + 0.3 * max(len(ids), 1), 0.8 + LEVEL_IN * len(levels)]
@@ -88,10 +85,7 @@ def draw_detection_steps(
         times_sec: for each of L levels (P_l,) seconds of its points.
         scores: for each level (P_l, K) probabilities of the classes.
         candidates: start_sec, end_sec, label, score before suppression; the best are drawn.
-        kept: the same after suppression.
         gt: the annotated actions of the recording: start_sec, end_sec, label.
-        label: class id that is drawn.
-        title: above the picture.
     """
     figure, (above, middle, below) = make_figure(
         1.4 + LEVEL_IN * len(scores) + 3.4, rows=3, sharex=True, height_ratios=[0.5 + LEVEL_IN * len(scores), 1.7, 1.7]

@@ -23,8 +23,6 @@ def live_progress(
     those lines about ten times in all (a notebook that runs without a browser shows these only).
 
     Args:
-        total_steps: of the whole training.
-        steps_per_epoch: for the number of epochs.
         memory_mb: gives the memory taken, in MB; None: not shown.
     """
     handle = display("training starts", display_id=True)
@@ -55,8 +53,6 @@ def describe_progress(
 
     Args:
         metrics: a row per step, at least one; columns step, learning_rate, loss_cls, loss_reg, loss_total, seconds.
-        total_steps: of the whole training.
-        steps_per_epoch: for the number of epochs.
         memory_mb: gives the memory taken, in MB; None: not shown.
 
     Returns:

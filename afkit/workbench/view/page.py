@@ -36,8 +36,6 @@ def write_page(path: str | Path, title: str, sections: Sequence[Section]) -> Non
 
     Args:
         path: ends in .html.
-        title: of the page.
-        sections: in their order.
 
     Raises:
         ValueError: another ending.

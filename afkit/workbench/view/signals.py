@@ -21,7 +21,6 @@ def signal_panels(
     Args:
         signal: (T, channels), or None.
         rate_hz: samples per second.
-        names: one per channel, or none at all.
         groups: axis label -> indices of channels; None: all in one panel.
 
     Returns:
@@ -67,11 +66,8 @@ def draw_panel(axes: Axes, label: str, times_sec: np.ndarray, values: np.ndarray
     """Draw an entry of `signal_panels`; a legend names its channels where they are two to six.
 
     Args:
-        axes: to draw into.
-        label: of the vertical axis, with the unit.
         times_sec: (T,) seconds.
         values: (T, C) of the channels.
-        names: C names.
     """
     for i, name in enumerate(names):
         axes.plot(times_sec, values[:, i], linewidth=0.8, alpha=0.85, label=plain(name, 20))

@@ -78,8 +78,6 @@ def make_figure(height_in: float, rows: int = 1, **settings: Any) -> tuple[Figur
     instead of twice, and a loop over videos keeps no figures in memory.
 
     Args:
-        height_in: height in inches.
-        rows: number of axes.
         settings: passed on to `plt.subplots`, e.g. `sharex`, `height_ratios`.
 
     Returns:
@@ -117,8 +115,6 @@ def class_name(label: int, label_names: Mapping[int, str], longest: int = 60) ->
     """The name of a class as matplotlib draws it literally, or 'class 7' where 7 has no name.
 
     Args:
-        label: class id.
-        label_names: name of each id.
         longest: letters, as of `plain`.
     """
     return plain(label_names.get(label, f"class {label}"), longest)
@@ -134,7 +130,6 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a picture atomically; the same picture gives the same bytes (no time stamp, no random names inside).
 
     Args:
-        figure: a matplotlib figure.
         path: ends in .png, .svg or .pdf, which decides the format; without an ending both .png (for a look) and .svg
             (for print, at any size) are written. Missing folders are made.
 

@@ -48,13 +48,10 @@ def draw_timeline(
         gt: start_sec, end_sec, label and `found` (bool), all of one video.
         predictions: start_sec, end_sec, label, score and `outcome` ("hit" | "false alarm"), all of one video.
         label_names: label id -> name.
-        title: above the picture.
         duration_sec: length of the video; None: up to the last segment or the signal's end.
         signal: (T, channels) sensor signal, drawn below on the same time axis.
         signal_rate_hz: its samples per second.
-        signal_names: a name per channel, for the legends.
         signal_groups: axis label with unit -> indices of channels, a panel each; None: one panel with all channels.
-        min_score: predictions that score less are not drawn.
 
     Raises:
         ValueError: a column is missing, there are several videos, a time is not finite, or the signal's shape, rate,
@@ -86,8 +83,6 @@ def draw_ground_truth(
 
     Args:
         gt: start_sec, end_sec (seconds), label of one video.
-        label_names, duration_sec, title: as of `draw_timeline`.
-        signal, signal_rate_hz, signal_names, signal_groups: as of `draw_timeline`.
 
     Raises:
         ValueError: as of `draw_timeline`.
