@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 OVERRIDES = {cell.recipe: cell.overrides for cell in read_sweep(Path(__file__).parents[1] / "sweeps/twins.yaml").cells}
 
 
-@pytest.mark.parametrize("name", OVERRIDES)
+# The other pairs of Ego4D's features differ from these in widths alone.
+@pytest.mark.parametrize("name", [name for name in OVERRIDES if name not in ("ego4d_o", "ego4d_o_e", "ego4d_s_e")])
 def test_an_experiment_runs_on_its_twin(name, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     overrides = OVERRIDES[name]

@@ -178,12 +178,12 @@ def _read_safetensors(path: Path, name: str) -> np.ndarray:
 
 
 def _read_csv(path: Path) -> np.ndarray:
-    """A table of channels, (T, C) float64: separated by comma, semicolon or tab, with or without a row of names.
+    """A table of channels, (T, C) float64: separated by comma, semicolon, tab or blanks, with or without names.
 
     A column that may be a clock or a count is refused: neither as a channel nor left out would it be right.
     """
     lines = [(i, line) for i, line in enumerate(read_text(path, "utf-8-sig").splitlines(), 1) if line.strip()]
-    separator = next((mark for mark in "\t;" if lines and mark in lines[0][1]), ",")
+    separator = next((mark for mark in "\t;," if lines and mark in lines[0][1]), None)  # None: blanks
     rows = [(i, [cell.strip() for cell in line.split(separator)]) for i, line in lines]
     names = rows.pop(0)[1] if rows and _are_names(rows[0][1], [cells for _, cells in rows[1:]]) else []
     if not rows:

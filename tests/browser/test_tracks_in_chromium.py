@@ -274,6 +274,7 @@ def test_a_broken_film_is_named_and_one_that_is_missing_too(with_film):
     assert "'video1.mp4' cannot be played" in with_film.inner_text("[data-role=film-said]")
     assert with_film.locator("video").is_hidden() and counted(with_film) > 10
     with_film.select_option("[data-role=video]", "video2")
+    settle(with_film)
     assert "has no file of the video 'video2'" in with_film.inner_text("[data-role=film-said]")
     with_film.select_option("[data-role=video]", "video0")
     wait_for_film(with_film)
@@ -349,6 +350,7 @@ def test_controls_of_one_run_act_on_both(compared):
     )
     assert all(1 not in kinds for kinds in states(compared, "p.scene.lanes.map((lane) => lane.label)"))
     compared.select_option("[data-role=track-class] >> nth=0", "0")
+    settle(compared)
     assert states(compared, "p.tracks.drawn.name") == [EVIL] * 2
 
 

@@ -108,7 +108,7 @@ def test_safetensors_of_any_number_type(tmp_path, kind):
     assert read(tmp_path / "v.safetensors").astype(np.float32).tolist() == [[0, 1], [1, 0]]
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
 @pytest.mark.parametrize("head", ["", "x,y,z\n", "\ufeffx,y,z\n", "\ufeff"])
 def test_tables_with_and_without_names_of_columns(tmp_path, separator, head):
     text = head + "1.5,-2,3e0\n\n 4 , 5.25,6\n"

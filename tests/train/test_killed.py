@@ -99,20 +99,20 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     Child(tmp_path, whole).finish()
     draws, reached, halves = random.Random(5), [], 0
-    for _ in range(6):
+    for _ in range(4):
         child = Child(tmp_path, folder)
         child.wait_for(child.steps + draws.randrange(30))
         time.sleep(draws.uniform(0, 0.03))  # less or more than a step
         assert child.kill(), "killed too late to show anything"
         reached.append(newest_in(folder))
-    while halves < 3 and len(reached) < 16:
+    while halves < 2 and len(reached) < 12:
         child = Child(tmp_path, folder)
         child.wait_for(child.steps + draws.randrange(20))
         halves += child.kill_while_writing(folder)
         reached.append(newest_in(folder))
-    assert halves == 3, "no checkpoint was caught half written"
+    assert halves == 2, "no checkpoint was caught half written"
     assert reached == sorted(reached) and 0 < reached[-1] < STEPS
-    assert len(set(reached)) >= 4, "several stretches of the training were done"
+    assert len(set(reached)) >= 3, "several stretches of the training were done"
     Child(tmp_path, folder).finish()
     expected = pd.read_csv(whole / "metrics.csv")
     assert len(expected) == STEPS
