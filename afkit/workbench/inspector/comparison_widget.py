@@ -19,7 +19,7 @@ from afkit.workbench.inspector.inspected import (
     pack_matching,
 )
 from afkit.workbench.inspector.page import TIOUS, read_script, read_style
-from afkit.workbench.inspector.show import picture_png
+from afkit.workbench.inspector.picture import picture_png
 from afkit.workbench.inspector.tracks import Track, answer_questions, read_track
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from afkit.workbench.runs.collection import choose_runs, read_runs
 from afkit.workbench.runs.folder import project_root
-from afkit.workbench.runs.pipeline import execute, parameters_by_stage
+from afkit.workbench.runs.parameters import parameters_by_stage
+from afkit.workbench.runs.pipeline import execute
 from afkit.workbench.runs.places import portable, relative_to_project
 from afkit.workbench.runs.summary import for_readers, summarise_runs
 from afkit.workbench.runs.verdicts import choose_pairs

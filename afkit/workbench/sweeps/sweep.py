@@ -15,7 +15,7 @@ from afkit.config import Recipe
 from afkit.files import LOCK, locked
 from afkit.workbench.runs.folder import STAGES, is_done, project_root
 from afkit.workbench.runs.interrupts import interrupts_wait
-from afkit.workbench.runs.pipeline import parameters_by_stage
+from afkit.workbench.runs.parameters import parameters_by_stage
 from afkit.workbench.runs.status import RunStatus, run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script, refusals
 from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client

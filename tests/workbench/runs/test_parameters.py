@@ -4,8 +4,9 @@ import pytest
 
 from afkit.files import write_json
 from afkit.workbench.runs import code
+from afkit.workbench.runs.code import COMMON, notebook_parameters
 from afkit.workbench.runs.folder import STAGES
-from afkit.workbench.runs.pipeline import COMMON, choose_stages, notebook_parameters, parameters_by_stage
+from afkit.workbench.runs.parameters import choose_stages, parameters_by_stage
 
 SOURCE = ["rate: float = 0.5  # a comment\n", 'names = ["a"]\n', "count: int = -1"]
 
