@@ -44,15 +44,30 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-_MOVED = {  # room of the workbench: what of afkit lies there now
-    "": "view inspector runs commands",
-    "datasets": "data.watch data.hapt data.ego4d data.archives data.prepare data.prepared data.twin data.sensors",
-    "own_data": "data.importing data.signals data.signal_files data.corrected",
-    "survey": "data.facts data.checks data.suggest data.durations data.rules",
-    "analysis": "evaluation.baseline evaluation.bootstrap evaluation.calibration evaluation.characteristics "
+_MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own name
+    "afkit.workbench.*": "view inspector runs commands published trust shipped scratch",
+    "afkit.workbench.datasets.*": "data.watch data.hapt data.ego4d data.archives data.prepare data.twin data.sensors",
+    "afkit.workbench.own_data.*": "data.importing data.signals data.signal_files data.corrected",
+    "afkit.workbench.survey.*": "data.facts data.checks data.suggest",
+    "afkit.workbench.survey.contents": "data.report",
+    "afkit.workbench.analysis.*": "evaluation.baseline evaluation.bootstrap evaluation.calibration "
     "evaluation.diagnosis evaluation.exports evaluation.false_positives evaluation.matching evaluation.normalised "
     "evaluation.operating_point evaluation.report evaluation.resampling evaluation.result_files "
-    "evaluation.sensitivity evaluation.submissions evaluation.videos",
+    "evaluation.sensitivity evaluation.submissions detect.steps detect.score_curves",
+    "afkit.workbench.analysis.bootstrap": "evaluation.videos",
+    "afkit.workbench.analysis.sensitivity": "evaluation.characteristics",
+    "afkit.workbench.sweeps": "workbench.runs.sweep workbench.runs.sweep_file workbench.runs.sweep_cluster",
+    "afkit.evaluation.average_precision": "evaluation.recall",
+    "afkit.evaluation.pairs": "evaluation.tables",
+    "afkit.files": "lock",
+    "afkit.model.blocks": "model.attention",
+    "afkit.model.losses": "model.targets",
+    "afkit.model.products": "model.parts",
+    "afkit.opening": "zips home file_names",
+    "afkit.train.execution": "train.deterministic",
+    "afkit.train.loop": "train.interruption",
+    "afkit.train.record": "train.logs",
+    "afkit.train.state": "train.optimizer train.metrics",
 }
 
 
@@ -60,9 +75,9 @@ class _Moved(MetaPathFinder):
     """Tells code that was written for another order of the package where a module is now."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        for room, names in _MOVED.items() if fullname.startswith("afkit.") else ():
-            if (old := fullname.removeprefix("afkit.")) in names.split():
-                new = ".".join(filter(None, ("afkit.workbench", room, old.rpartition(".")[2])))
+        for new, names in _MOVED.items() if fullname.startswith("afkit.") else ():
+            if fullname.removeprefix("afkit.") in names.split():
+                new = new.replace("*", fullname.rpartition(".")[2])
                 raise ImportError(f"{fullname} has moved; import {new}", name=fullname)
 
 
