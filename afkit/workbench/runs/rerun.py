@@ -16,6 +16,7 @@ from afkit.workbench.runs.code import changed_code, notebook_parameters
 from afkit.workbench.runs.collection import dictionary, entry
 from afkit.workbench.runs.differences import Row, compare_results
 from afkit.workbench.runs.folder import completed, file_digest, read_run
+from afkit.workbench.runs.opened import data_root_of
 from afkit.workbench.runs.pipeline import run
 from afkit.workbench.runs.places import relative_to_project
 from afkit.workbench.runs.provenance import commit_in_words, device, versions
@@ -99,15 +100,15 @@ def _read(folder: Path) -> tuple[dict[str, Any], Recipe]:
 def _data_root(folder: Path, facts: Mapping[str, Any], recipe: Recipe) -> str:
     """The data root of the run. Outside the project the data must be there, since nothing is to be written there."""
     named = facts.get("data_root", "data")
-    path = project_root() / named if isinstance(named, str) else None
-    if path is None or not (
-        path.resolve().is_relative_to(project_root()) or locate(path, recipe.data.annotations).is_file()
-    ):
+    if isinstance(named, str) and (project_root() / named).resolve().is_relative_to(project_root()):
+        return named
+    try:
+        return relative_to_project(data_root_of(facts, recipe.data.annotations, folder))
+    except ValueError:
         raise ValueError(
             f"the data of '{recipe.name}' is not at {named}, which {folder / 'run.json'} names; name the folder of all "
             "data sets with --data-root"
-        )
-    return named
+        ) from None
 
 
 def _check_target(folder: Path, target: Path) -> None:
