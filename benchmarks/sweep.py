@@ -20,8 +20,8 @@ from typing import Any
 
 import nbformat
 
-from afkit.workbench.runs.collection import choose_runs, read_runs
-from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.notebooks import STAGES
+from afkit.workbench.runs.opened import choose_runs, read_runs
 from afkit.workbench.runs.status import folders_of, run_status
 from afkit.workbench.runs.summary import summarise_runs
 from benchmarks import timing

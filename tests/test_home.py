@@ -96,7 +96,7 @@ def test_a_private_folder_that_somebody_could_have_filled_is_refused(tmp_path, m
 
 
 def test_texts_are_hidden_without_a_home_too(unknown_user, tmp_path, monkeypatch):
-    from afkit.workbench.runs.places import hide_places, without_paths
+    from afkit.workbench.runs.paths import hide_places, without_paths
 
     for home in (None, "/"):
         if home:

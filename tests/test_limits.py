@@ -19,7 +19,7 @@ from afkit.model.actionformer import ActionFormer, build_model
 from afkit.original import recipe_from_original
 from afkit.recipes import recipe, recipe_names
 from afkit.workbench.runs.pipeline import run
-from afkit.workbench.runs.trained import read_trained
+from afkit.workbench.runs.predicting import open_predictor
 
 HUGE = [
     ("data.num_classes", 10**9),
@@ -168,5 +168,5 @@ def test_the_run_of_a_stranger_takes_no_memory(tmp_path, parameter, value, capsy
     facts["recipe"]["model"][parameter], facts["recipe"]["data"]["fps"] = value, 10.0
     write_json(folder / "run.json", facts)
     with pytest.raises(ValueError, match=f"model.{parameter}"):
-        read_trained(folder, "ema")
+        open_predictor(folder, "ema")
     assert main(["predict", str(folder), str(folder)]) == 2 and f"model.{parameter}" in capsys.readouterr().err

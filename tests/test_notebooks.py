@@ -17,8 +17,9 @@ import pytest
 import afkit
 from afkit.files import read_json, write_json
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.runs.code import COMMON, notebook_parameters
-from afkit.workbench.runs.folder import STAGE_FILES, STAGES, file_digest
+from afkit.workbench.runs.folder import STAGE_FILES
+from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters
+from afkit.workbench.runs.opened import file_digest
 from afkit.workbench.runs.pipeline import StageError, run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")

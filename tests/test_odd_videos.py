@@ -14,7 +14,7 @@ from afkit.data.annotations import load_annotations
 from afkit.evaluation.scores import evaluate
 from afkit.files import read_json
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.notebooks import STAGES
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytest.importorskip("distributed", reason="sweeps are made by dask")

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from other_users import as_nobody, give_away, needs_root
 
-from afkit.workbench.runs.code import notebook_path
+from afkit.workbench.runs.notebooks import notebook_path
 from afkit.workbench.shipped import NOTEBOOKS, shipped
 from afkit.workbench.trust import check_trusted, project_root
 

@@ -9,7 +9,7 @@ import pytest
 import afkit
 from afkit.files import read_json
 from afkit.workbench.datasets.twin import write_twin
-from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.notebooks import STAGES
 from afkit.workbench.runs.pipeline import run
 from afkit.workbench.sweeps.sweep_file import read_sweep
 

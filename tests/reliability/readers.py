@@ -39,7 +39,7 @@ from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.datasets.unpacking import unpack
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
-from afkit.workbench.runs import collection, status, tables, trained, verdicts
+from afkit.workbench.runs import opened, paired_test, predicting, status, tables
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
@@ -272,16 +272,16 @@ def _annotations(path: Path) -> None:
 
 def _run(path: Path) -> None:
     """All that looks at the files of a run; what is wrong with them is its state."""
-    runs = collection.read_runs([HOME / "run", path.parent])
+    runs = opened.read_runs([HOME / "run", path.parent])
     for run in runs:
-        collection.is_generated(run), collection.subsets_of(run), collection.changes_of(run)
+        run.generated, run.subsets, run.changes, run.facts.planned_epochs  # noqa: B018
     row = status.run_status(path.parent, "run")
     assert status.status_table([row]).replace("\n", " ").isprintable()
-    collection.read_metrics(path.parent)
-    for pair in verdicts.choose_pairs(runs):
+    opened.read_metrics(path.parent)
+    for pair in paired_test.choose_pairs(runs):
         try:
-            verdicts.class_differences(*pair)
-            verdicts.compare_pair(*pair, str(HOME))
+            paired_test.class_differences(*pair)
+            paired_test.compare_pair(*pair, str(HOME))
         except ValueError as error:
             assert type(error) is ValueError
 
@@ -310,7 +310,7 @@ def _trained(name: str):
         (folder / "checkpoints" / "ema.safetensors").write_bytes(b"")
         (folder / name).write_bytes(path.read_bytes())
         try:
-            trained.read_trained(folder, "ema", data_root=str(HOME))
+            predicting.open_predictor(folder, "ema", data_root=str(HOME))
         except ValueError as error:
             if "ema.safetensors is not a readable" not in str(error):  # the end of what is tried here
                 raise type(error)(f"{path.name}: {error}") from None  # it may name another file that the run names

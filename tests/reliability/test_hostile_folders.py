@@ -15,10 +15,10 @@ from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, read_original, save_weights
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import Execution
-from afkit.workbench.runs.collection import read_metrics
 from afkit.workbench.runs.differences import compare_results
-from afkit.workbench.runs.html import write_pages
 from afkit.workbench.runs.launch import train_on_devices
+from afkit.workbench.runs.notebooks import write_pages
+from afkit.workbench.runs.opened import read_metrics
 from afkit.workbench.runs.pipeline import StageError, execute
 from afkit.workbench.runs.predicting import LOG
 

@@ -12,11 +12,11 @@ from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
 from afkit.workbench.analysis.report import headline
-from afkit.workbench.runs.collection import read_metrics, read_runs, subsets_of
 from afkit.workbench.runs.launch import _error, error_file
+from afkit.workbench.runs.opened import read_metrics, read_runs
+from afkit.workbench.runs.paired_test import choose_pairs, class_differences
+from afkit.workbench.runs.predicting import open_predictor
 from afkit.workbench.runs.status import run_status, status_table
-from afkit.workbench.runs.trained import read_trained
-from afkit.workbench.runs.verdicts import choose_pairs, class_differences
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
@@ -175,11 +175,11 @@ def test_a_hostile_run_json(run, data, tally):
     (run / "run.json").write_bytes(data)
     runs = read_runs([run, good])
     assert runs[0].state != "done" and not runs[0].scores and runs[1].state == "done"
-    assert subsets_of(runs[0]) == [] and choose_pairs(runs) == []
+    assert runs[0].subsets == [] and choose_pairs(runs) == []
     table = status_table([run_status(run, "tiny/\x1b[31mseed1")])
     assert table.replace("\n", "").isprintable()
     with pytest.raises(ValueError, match=r"run\.json|is no run folder|does not exist"):
-        read_trained(run, "ema")
+        open_predictor(run, "ema")
     tally(SECTION, "run folders", cases=1, refused=1, code_run=0, other_exceptions=0)
 
 
@@ -265,7 +265,7 @@ def test_hostile_thresholds(run, tmp_path, point, tally):
     (run / "checkpoints" / "ema.safetensors").write_bytes(b"")
     change_json(run / "eval.json", operating_point=json.loads(point), weights="ema")
     with pytest.raises(ValueError, match=r"eval\.json holds no thresholds"):
-        read_trained(run, "ema", data_root=str(tmp_path))
+        open_predictor(run, "ema", data_root=str(tmp_path))
     tally(SECTION, "run folders", cases=1, refused=1, code_run=0, other_exceptions=0)
     shutil.rmtree(run)
 

@@ -20,8 +20,8 @@ from afkit.train.loop import train
 from afkit.workbench.datasets.prepare import missing_parts
 from afkit.workbench.runs import folder as folders
 from afkit.workbench.runs import predicting
-from afkit.workbench.runs.collection import read_metrics
-from afkit.workbench.runs.folder import finish_stage, is_done, note_stage, read_run, start_stage
+from afkit.workbench.runs.folder import finish_stage, is_done, note_stage, start_stage
+from afkit.workbench.runs.opened import read_metrics, read_run
 from afkit.workbench.runs.predicting import LOG, predict_recordings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")

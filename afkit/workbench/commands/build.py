@@ -29,9 +29,9 @@ def run_doctor(options: argparse.Namespace) -> int:
     """Do what `doctor` is for; the exit status, 1 where something is broken that everybody needs."""
     from afkit.workbench.runs.doctor import BAD, examine, table
 
-    checks = examine(options.data_root, options.results)
-    print(table(checks))
-    return int(any(check.state == BAD for check in checks))
+    found = examine(options.data_root, options.results)
+    print(table(found))
+    return int(any(check.state == BAD for check in found.values()))
 
 
 def notebooks_arguments(command: argparse.ArgumentParser) -> None:

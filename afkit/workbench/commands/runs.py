@@ -40,12 +40,12 @@ def run_notebooks(options: argparse.Namespace) -> int:
         again=[stage.strip() for stage in options.again.split(",") if stage.strip()],
     )
     if options.html:
-        from afkit.workbench.runs.html import write_pages
+        from afkit.workbench.runs.notebooks import write_pages
 
         write_pages(folder)
     from afkit.workbench.analysis.report import headline
     from afkit.workbench.runs.folder import project_root
-    from afkit.workbench.runs.names import split_suffix
+    from afkit.workbench.runs.paths import split_suffix
 
     data_root = project_root() / options.data_root
     suffix = split_suffix(recipe(options.recipe, overrides), data_root, str(parameters.get("split", "")))

@@ -42,7 +42,7 @@ def run_view(options: argparse.Namespace) -> int:
         return 0
     from afkit.workbench.inspector.comparison import write_comparison
     from afkit.workbench.inspector.page import write_inspector
-    from afkit.workbench.runs.inspecting import collect_inspected
+    from afkit.workbench.runs.run_inspector import collect_inspected
 
     several = len(options.runs) > 1
     path = Path(options.html or Path(options.runs[0]) / ("comparison.html" if several else "inspector.html"))

@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from afkit.workbench.runs.collection import choose_runs, read_runs
-from afkit.workbench.runs.folder import project_root
-from afkit.workbench.runs.parameters import parameters_by_stage
+from afkit.workbench.runs.notebooks import parameters_by_stage
+from afkit.workbench.runs.opened import choose_runs, read_runs
+from afkit.workbench.runs.paired_test import choose_pairs
+from afkit.workbench.runs.paths import portable, relative_to_project
 from afkit.workbench.runs.pipeline import execute
-from afkit.workbench.runs.places import portable, relative_to_project
 from afkit.workbench.runs.summary import for_readers, summarise_runs
-from afkit.workbench.runs.verdicts import choose_pairs
 from afkit.workbench.scratch import alone
+from afkit.workbench.trust import project_root
 
 NOTEBOOK = "05_compare"
 COMMON = ("runs", "results", "out_dir", "data_root")  # set by the arguments of `compare`
@@ -28,10 +28,9 @@ def compare(
     parameters: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Execute 05_compare over some runs.
+    """Execute 05_compare over some runs, once everything that a user can get wrong is checked; the folder `out`.
 
-    Everything a user can get wrong is checked before anything is written. Another process that compares into the same
-    folder is waited for.
+    Another process that compares into the same folder is waited for.
 
     Args:
         runs: run folders, or folders of runs, relative to the project or to results; () for all in results.
@@ -39,9 +38,6 @@ def compare(
         out: folder for summary.csv, report.html and the executed notebook; "" for results.
         data_root: folder of all data sets; "" for where each run found its data.
         say: receives the table, and what the notebook prints is printed after it.
-
-    Returns:
-        the folder `out`.
 
     Raises:
         ValueError: no run, or an unknown one; an unknown parameter, or one of a wrong type or value.

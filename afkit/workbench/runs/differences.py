@@ -10,9 +10,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from afkit.files import read_json
-from afkit.workbench.runs.folder import file_digest, read_run
+from afkit.workbench.runs.opened import file_digest, open_run
 
-WEIGHTS = ("checkpoints/ema.safetensors", "checkpoints/raw.safetensors")
 LOSSES = ["loss_cls", "loss_reg", "loss_total", "grad_norm"]  # of metrics.csv
 
 
@@ -25,16 +24,17 @@ class Row(NamedTuple):
 
 
 def compare_results(before: Path, now: Path) -> list[Row]:
-    """Compare the results of two run folders; a file that is gone is compared by its digest in run.json.
+    """Losses of all steps, both weights, detections and scores of two run folders, a row each.
 
-    Returns:
-        a row each for the losses of all steps, both weights, the detections and the scores.
+    A file that is gone is compared by its digest in run.json.
     """
-    rows = [_row("losses", "metrics.csv", before, now, _losses)]
-    for name in WEIGHTS:
-        rows.append(_row(f"weights ({Path(name).stem})", name, before, now, _weights))
-    rows.append(_row("detections", "predictions.json.gz", before, now, _detections))
-    return [*rows, _row("scores", "eval.json", before, now, _scores)]
+    return [
+        _row("losses", "metrics.csv", before, now, _losses),
+        _row("weights (ema)", "checkpoints/ema.safetensors", before, now, _weights),
+        _row("weights (raw)", "checkpoints/raw.safetensors", before, now, _weights),
+        _row("detections", "predictions.json.gz", before, now, _detections),
+        _row("scores", "eval.json", before, now, _scores),
+    ]
 
 
 def _row(what: str, name: str, before: Path, now: Path, differ: Callable[[Path, Path], tuple[bool, str]]) -> Row:
@@ -46,8 +46,8 @@ def _row(what: str, name: str, before: Path, now: Path, differ: Callable[[Path, 
             return Row(what, *differ(before / name, now / name))
         except (ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
             return Row(what, None, f"{name} cannot be read ({' '.join(str(error).split())})")
-    stages = read_run(before).get("stages", {})
-    digests = [stage["sha256"][name] for stage in stages.values() if name in stage.get("sha256", {})]
+    stages = open_run(before).facts.stages.values()
+    digests = [stage.sha256[name] for stage in stages if name in stage.sha256]
     if not digests:
         return Row(what, None, f"the run has no {name} any more")
     return Row(what, digests[0] == file_digest(now / name), f"by the digest in run.json, since {name} is gone")

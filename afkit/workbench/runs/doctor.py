@@ -28,163 +28,151 @@ LEAST_GB = 5.0  # free, for checkpoints and features
 OK, NOTE, BAD = "ok", "note", "BAD"
 
 
-class Check(NamedTuple):
-    """What was found about one thing."""
+class Found(NamedTuple):
+    """What a check has found about one thing."""
 
-    what: str  # was looked at
     state: str  # "ok"; "note": something does not work that not everybody needs; "BAD": nothing works without it
-    found: str  # e.g. a version, or what is wrong
+    text: str  # e.g. a version, or what is wrong
     remedy: str = ""  # what to do, unless it is ok
 
 
-def examine(data_root: str | Path = "data", results: str | Path = "results") -> list[Check]:
-    """Look at Python, packages, GPU, compiler, operator, kernel, folders and data.
+def examine(data_root: str | Path = "data", results: str | Path = "results") -> dict[str, Found]:
+    """Look at Python, packages, GPU, compiler, operator, kernel, folders and data, in that order.
 
-    Returns:
-        a row for each thing, in the order in which they depend on each other; a check that itself fails is a row, too.
+    What each is -> what was found; a check that itself fails is found, too.
     """
     root = project_root()
-    checks: list[tuple[str, Callable[[], Check]]] = [
-        ("Python", _python),
-        ("torch", _torch),
-        ("GPU", _gpu),
-        ("C++ compiler", _compiler),
-        ("compiled NMS", _operator),
-        *((name, lambda name=name: _packages(name)) for name in EXTRAS),
-        ("kernel python3", _kernel),
-        ("results", lambda: _folder("results", root / results)),
-        ("data", lambda: _folder("data", root / data_root)),
-        ("cache", _cache),
-        ("data sets", lambda: _data_sets(root / data_root)),
-    ]
-    return [_guarded(what, look) for what, look in checks]
+    checks: dict[str, Callable[[], Found]] = {
+        "Python": _python,
+        "torch": _torch,
+        "GPU": _gpu,
+        "C++ compiler": _compiler,
+        "compiled NMS": _operator,
+        **{name: lambda name=name: _packages(*EXTRAS[name]) for name in EXTRAS},  # type: ignore[misc]
+        "kernel python3": _kernel,
+        "results": lambda: _folder(root / results),
+        "data": lambda: _folder(root / data_root),
+        "cache": _cache,
+        "data sets": lambda: _data_sets(root / data_root),
+    }
+    return {what: _guarded(look) for what, look in checks.items()}
 
 
-def _guarded(what: str, look: Callable[[], Check]) -> Check:
-    try:
-        return look()
-    except Exception as error:  # whatever is broken, the other rows are wanted
-        return Check(what, BAD, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", "install afkit anew")
-
-
-def table(checks: list[Check]) -> str:
+def table(found: dict[str, Found]) -> str:
     """The checks as text: a line each, and below those that are not ok what to do."""
-    width = max(len(check.what) for check in checks)
+    width = max(map(len, found))
     lines = []
-    for check in checks:
-        lines.append(f"{check.state:<4}  {check.what:<{width}}  {check.found}")
-        if check.remedy and check.state != OK:
-            lines.append(f"{'':<4}  {'':<{width}}  -> {check.remedy}")
+    for what, (state, text, remedy) in found.items():
+        lines.append(f"{state:<4}  {what:<{width}}  {text}")
+        if remedy and state != OK:
+            lines.append(f"{'':<4}  {'':<{width}}  -> {remedy}")
     return "\n".join(lines)
 
 
-def _python() -> Check:
-    good = sys.version_info[:2] >= OLDEST_PYTHON
+def _guarded(look: Callable[[], Found]) -> Found:
+    try:
+        return look()
+    except Exception as error:  # whatever is broken, the other rows are wanted
+        return Found(BAD, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", "install afkit anew")
+
+
+def _python() -> Found:
     oldest = ".".join(map(str, OLDEST_PYTHON))
-    return Check("Python", OK if good else BAD, platform.python_version(), f"install Python {oldest} or newer")
+    state = OK if sys.version_info[:2] >= OLDEST_PYTHON else BAD
+    return Found(state, platform.python_version(), f"install Python {oldest} or newer")
 
 
-def _torch() -> Check:
+def _torch() -> Found:
     try:
         import torch
     except Exception as error:  # a broken installation raises all kinds
-        return Check("torch", BAD, f"cannot be imported: {error}", "make install, or pip install torch")
+        return Found(BAD, f"cannot be imported: {error}", "make install, or pip install torch")
     version = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in torch.__version__.split(".")[:2])
-    oldest = ".".join(map(str, OLDEST_TORCH))
+    oldest, threads = ".".join(map(str, OLDEST_TORCH)), torch.get_num_threads()
     state = OK if version >= OLDEST_TORCH else BAD
-    return Check(
-        "torch", state, f"{torch.__version__}, {torch.get_num_threads()} threads", f"install torch {oldest} or newer"
-    )
+    return Found(state, f"{torch.__version__}, {threads} threads", f"install torch {oldest} or newer")
 
 
-def _gpu() -> Check:
+def _gpu() -> Found:
     import torch
 
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        return Check("GPU", OK, f"{', '.join(names)}; CUDA {torch.version.cuda}")
+        return Found(OK, f"{', '.join(names)}; CUDA {torch.version.cuda}")
     if shutil.which("nvidia-smi"):
         remedy = "install a torch that is built for the driver's CUDA (see pytorch.org)"
-        return Check("GPU", NOTE, f"the driver is there, but this torch ({torch.__version__}) cannot use it", remedy)
-    return Check("GPU", NOTE, "none: everything computes on the processor", "nothing, unless there should be one")
+        return Found(NOTE, f"the driver is there, but this torch ({torch.__version__}) cannot use it", remedy)
+    return Found(NOTE, "none: everything computes on the processor", "nothing, unless there should be one")
 
 
-def _compiler() -> Check:
+def _compiler() -> Found:
     found = shutil.which(os.environ.get("CXX", "c++"))
     if found is None:
-        return Check("C++ compiler", NOTE, "none: NMS computes with torch, slower", "install g++ (or set CXX)")
+        return Found(NOTE, "none: NMS computes with torch, slower", "install g++ (or set CXX)")
     version = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=20).stdout.partition("\n")[0]
-    return Check("C++ compiler", OK, version or Path(found).name)
+    return Found(OK, version or Path(found).name)
 
 
-def _operator() -> Check:
+def _operator() -> Found:
     import torch
 
     from afkit.detect.operator import unavailable
 
     backends = ["cpp", "cuda"] if torch.cuda.is_available() else ["cpp"]
-    missing = {backend: reason for backend in backends if (reason := unavailable(backend))}
+    missing = [f"{backend}: {reason}" for backend in backends if (reason := unavailable(backend))]
     if missing:
-        said = "; ".join(f"{backend}: {reason}" for backend, reason in missing.items())
-        return Check("compiled NMS", NOTE, said, "python -m afkit build-ext shows what the compiler says")
-    return Check("compiled NMS", OK, " and ".join(backends))
+        return Found(NOTE, "; ".join(missing), "python -m afkit build-ext shows what the compiler says")
+    return Found(OK, " and ".join(backends))
 
 
-def _packages(name: str) -> Check:
-    packages, extra = EXTRAS[name]
+def _packages(packages: tuple[str, ...], extra: str) -> Found:
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
-        return Check(name, NOTE, f"without {', '.join(missing)}", f"pip install 'afkit[{extra}]'")
-    names = {"yaml": "pyyaml"}
-    return Check(
-        name, OK, ", ".join(f"{package} {metadata.version(names.get(package, package))}" for package in packages)
-    )
+        return Found(NOTE, f"without {', '.join(missing)}", f"pip install 'afkit[{extra}]'")
+    versions = [f"{package} {metadata.version({'yaml': 'pyyaml'}.get(package, package))}" for package in packages]
+    return Found(OK, ", ".join(versions))
 
 
-def _kernel() -> Check:
+def _kernel() -> Found:
     remedy = "python -m ipykernel install --sys-prefix --name python3"
     if importlib.util.find_spec("jupyter_client") is None:
-        return Check("kernel python3", NOTE, "no Jupyter: notebooks cannot be run", "pip install 'afkit[notebooks]'")
+        return Found(NOTE, "no Jupyter: notebooks cannot be run", "pip install 'afkit[notebooks]'")
     kernelspec = importlib.import_module("jupyter_client.kernelspec")
     try:
-        command = kernelspec.KernelSpecManager().get_kernel_spec("python3").argv[0]
+        command = shutil.which(kernelspec.KernelSpecManager().get_kernel_spec("python3").argv[0])
     except kernelspec.NoSuchKernel:
-        return Check("kernel python3", BAD, "not there", remedy)
-    if shutil.which(command) is None or not Path(shutil.which(command)).samefile(sys.executable):
-        return Check("kernel python3", BAD, "starts another Python than this one, perhaps without afkit", remedy)
-    return Check("kernel python3", OK, "starts this Python")
+        return Found(BAD, "not there", remedy)
+    if command is None or not Path(command).samefile(sys.executable):
+        return Found(BAD, "starts another Python than this one, perhaps without afkit", remedy)
+    return Found(OK, "starts this Python")
 
 
-def _folder(what: str, folder: Path) -> Check:
+def _folder(folder: Path) -> Found:
     """Whether files can be written there, or where the folder would be made."""
     there = next(path for path in (folder, *folder.parents) if path.is_dir())
     try:
         with tempfile.NamedTemporaryFile(dir=there):
             pass
     except OSError as error:
-        return Check(
-            what, BAD, f"{folder} cannot be written to ({error.strerror})", "change its rights, or name another"
-        )
+        return Found(BAD, f"{folder} cannot be written to ({error.strerror})", "change its rights, or name another")
     free_gb = shutil.disk_usage(there).free / 1e9
     state = OK if free_gb >= LEAST_GB else NOTE
-    return Check(what, state, f"{folder}, {free_gb:.0f} GB free", "make room: checkpoints and features need gigabytes")
+    return Found(state, f"{folder}, {free_gb:.0f} GB free", "make room: checkpoints and features need gigabytes")
 
 
-def _cache() -> Check:
+def _cache() -> Found:
     from afkit.detect.operator import BuildError, cache_folder
 
     try:
-        return _folder("cache", cache_folder())
+        return _folder(cache_folder())
     except BuildError as error:
-        return Check("cache", BAD, str(error), "set AFKIT_CACHE to a folder of your own")
+        return Found(BAD, str(error), "set AFKIT_CACHE to a folder of your own")
 
 
-def _data_sets(root: Path) -> Check:
+def _data_sets(root: Path) -> Found:
     from afkit.recipes import recipe, recipe_names
 
     there = [name for name in recipe_names() if (root / recipe(name).data.annotations).is_file()]
     if there:
-        return Check("data sets", OK, ", ".join(there))
-    return Check(
-        "data sets", NOTE, f"none in {root}", "make demo prepares one; others: python -m afkit prepare RECIPE SRC"
-    )
+        return Found(OK, ", ".join(there))
+    return Found(NOTE, f"none in {root}", "make demo prepares one; others: python -m afkit prepare RECIPE SRC")

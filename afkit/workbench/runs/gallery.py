@@ -5,8 +5,8 @@ from pathlib import Path
 
 from afkit.files import atomic_open, read_json, write_text
 from afkit.workbench.inspector.page import write_inspector
-from afkit.workbench.runs.inspecting import collect_inspected
 from afkit.workbench.runs.interrupts import temporary_folder
+from afkit.workbench.runs.run_inspector import collect_inspected
 
 # File, without its ending, of a run's folder `figures`, and what is to be seen in it; in this order.
 PICTURES = {
@@ -32,14 +32,7 @@ SIZE_PX = (1000, 640)
 
 
 def write_gallery(run_dir: str | Path, folder: str | Path, data_root: str | Path = "") -> list[Path]:
-    """Copy the pictures of a run, add one of its inspector, and write a page that shows them.
-
-    Args:
-        folder: of the gallery; pictures of the same names are replaced.
-        data_root: folder of all data sets; "" for where the run found it.
-
-    Returns:
-        the pictures.
+    """Copy the pictures of a run, add one of its inspector, and write a page that shows them; the pictures.
 
     Raises:
         ValueError: the run is not finished, or there is no browser to draw the inspector.
@@ -52,28 +45,27 @@ def write_gallery(run_dir: str | Path, folder: str | Path, data_root: str | Path
     renamed = {"timeline_best": drawn[0], "timeline_worst": drawn[-1]}
     sources = {name: figures / f"{renamed.get(name, name)}.png" for name in PICTURES}
     found = {name: path for name, path in sources.items() if path.is_file()}
-    shot = photograph(run, data_root)
-    for name, path in found.items():
+    content = {"inspector": photograph(run, data_root)} | {name: path.read_bytes() for name, path in found.items()}
+    for name, picture in content.items():
         with atomic_open(folder / f"{name}.png") as file:
-            file.write(path.read_bytes())
-    with atomic_open(folder / "inspector.png") as file:
-        file.write(shot)
-    captions = {"inspector": INSPECTOR, **{name: PICTURES[name] for name in found}}
-    write_text(folder / "README.md", _page(captions, run))
-    return [folder / f"{name}.png" for name in captions]
+            file.write(picture)
+    parts = [f"# Gallery\n\nPictures of the run `{run.parent.name}/{run.name}`, made by `make gallery`.\n"]
+    captions = {name: PICTURES.get(name, INSPECTOR) for name in content}
+    parts += [f"{caption}\n\n![{caption}]({name}.png)\n" for name, caption in captions.items()]
+    write_text(folder / "README.md", "\n".join(parts))
+    return [folder / f"{name}.png" for name in content]
 
 
 def photograph(run: Path, data_root: str | Path = "") -> bytes:
     """The inspector's page in a browser at the first error, as PNG.
 
     Raises:
-        ValueError: playwright or chromium is not there, or as `afkit.workbench.runs.inspecting.collect_inspected`.
+        ValueError: playwright or chromium is not there, or as `collect_inspected`.
     """
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise ValueError("a picture of the inspector needs playwright; pip install 'afkit[dev]' brings it") from None
-    width, height = SIZE_PX
     with temporary_folder() as temporary, sync_playwright() as playwright:
         page_path = temporary / "inspector.html"
         write_inspector(page_path, collect_inspected(run, data_root))
@@ -81,7 +73,7 @@ def photograph(run: Path, data_root: str | Path = "") -> bytes:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         except Error as error:
             raise ValueError(f"chromium does not start ({error.message.splitlines()[0]}); install it") from None
-        page = browser.new_page(viewport={"width": width, "height": height})
+        page = browser.new_page(viewport={"width": SIZE_PX[0], "height": SIZE_PX[1]})
         page.goto(page_path.as_uri())
         page.click("[data-role=next]")
         page.click("[data-role=all]")
@@ -89,9 +81,3 @@ def photograph(run: Path, data_root: str | Path = "") -> bytes:
         picture = page.locator(".afkit-inspector").screenshot()
         browser.close()
     return picture
-
-
-def _page(captions: dict[str, str], run: Path) -> str:
-    parts = [f"# Gallery\n\nPictures of the run `{run.parent.name}/{run.name}`, made by `make gallery`.\n"]
-    parts += [f"{caption}\n\n![{caption}]({name}.png)\n" for name, caption in captions.items()]
-    return "\n".join(parts)

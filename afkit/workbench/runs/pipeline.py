@@ -13,30 +13,31 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from afkit.config import Recipe
 from afkit.files import LOCK, locked, write_text
 from afkit.limits import check_memory
 from afkit.opening import make_way
 from afkit.recipes import recipe as make_named_recipe
 from afkit.workbench.datasets.prepare import can_prepare
-from afkit.workbench.runs.code import notebook_path
 from afkit.workbench.runs.folder import (
-    MADE_FROM,
-    STAGES,
     changed_since,
     check_data,
-    check_same_run,
     fail_stage,
     is_done,
     note_stage,
+    prepare_stage,
     project_root,
-    read_run,
-    told_by_time,
 )
-from afkit.workbench.runs.names import run_folder, split_suffix
-from afkit.workbench.runs.parameters import DEFAULT_SEED, choose_stages, parameters_by_stage, with_epochs
-from afkit.workbench.runs.places import hide_places, portable, relative_to_project
-from afkit.workbench.runs.threads import SPIN_COUNT
+from afkit.workbench.runs.notebooks import (
+    DEFAULT_SEED,
+    STAGES,
+    choose_stages,
+    notebook_path,
+    parameters_by_stage,
+    with_epochs,
+)
+from afkit.workbench.runs.opened import MADE_FROM, open_run
+from afkit.workbench.runs.paths import hide_places, portable, relative_to_project, run_folder
+from afkit.workbench.runs.provenance import SPIN_COUNT
 from afkit.workbench.shipped import NOTEBOOKS
 
 SAVING_SEC = 60.0  # that an interrupted training has to end its step and to save
@@ -66,11 +67,8 @@ def run(
     """Execute the notebooks of a recipe; finished stages are skipped, an interrupted one is resumed.
 
     A finished stage is skipped although its notebook or the package has changed since, which may be a comment; it
-    says so then.
-
-    With the parameter `split`, 03_eval looks at that split beside the recipe's own, whose files stay as they are.
-
-    Everything a user can get wrong is checked before anything is written.
+    says so then. With the parameter `split`, 03_eval looks at that split beside the recipe's own, whose files stay as
+    they are. Everything a user can get wrong is checked before anything is written.
 
     Args:
         parameters: notebook parameters beyond the common ones, each passed to the notebooks that have it.
@@ -92,30 +90,23 @@ def run(
     chosen, repeated = choose_stages(stages), choose_stages(again)
     if not set(repeated) <= set(chosen):
         raise ValueError(f"stage {repeated[0]} is to be done again, but is not among those to run; add it to --stages")
-    resolved = make_named_recipe(recipe, overrides)
-    check_memory(resolved)
+    check_memory(make_named_recipe(recipe, overrides))
     of_stage = parameters_by_stage(chosen, parameters)
-    suffix = split_suffix(resolved, project_root() / data_root, parameters.get("split", ""))
-    if "01_data" in chosen:
-        _check_can_prepare(recipe, resolved, project_root() / data_root, parameters)
-    folder = project_root() / folder if folder else run_folder(recipe, seed, overrides, results, name)
-    check_same_run(folder, resolved, seed)
-    if not suffix:  # else 03_eval has something to say about it
-        check_data(folder, resolved, project_root() / data_root)
-    common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": portable(data_root)}
-    common["run_dir"] = relative_to_project(folder)
-    with locked(folder / LOCK) as lock:
-        _run_stages(folder, common, of_stage, suffix, repeated, say, lock)
-    return folder
-
-
-def _check_can_prepare(name: str, recipe: Recipe, data_root: Path, parameters: Mapping[str, Any]) -> None:
-    """Raise a ValueError where the data of a recipe is not there and 01_data could not bring it there."""
-    if not can_prepare(recipe, data_root, parameters.get("source", ""), parameters.get("download", False)):
+    folder = folder or run_folder(recipe, seed, overrides, results, name)
+    run = prepare_stage("", recipe, seed, overrides, data_root, folder, parameters.get("split", ""))
+    source, download = parameters.get("source", ""), parameters.get("download", False)
+    if "01_data" in chosen and not can_prepare(run.recipe, run.data_root, source, download):
         raise ValueError(
-            f"the data of '{name}' is not at {data_root / recipe.data.annotations}; name its folder with --data-root, "
-            f"or prepare it with: python -m afkit prepare {name} SRC"
+            f"the data of '{recipe}' is not at {run.data_root / run.recipe.data.annotations}; name its folder with "
+            f"--data-root, or prepare it with: python -m afkit prepare {recipe} SRC"
         )
+    if not run.suffix:  # else 03_eval has something to say about it
+        check_data(run)
+    common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": portable(data_root)}
+    common["run_dir"] = relative_to_project(run.folder)
+    with locked(run.folder / LOCK) as lock:
+        _run_stages(run.folder, common, of_stage, run.suffix, repeated, say, lock)
+    return run.folder
 
 
 def _run_stages(
@@ -136,12 +127,7 @@ def _run_stages(
             say(f"{shown} left out: it draws the scores (eval.json) of the recipe's own test subsets")
             continue
         if not stale and stage not in again and is_done(folder, stage, parameters, own):
-            how = changed_since(folder, stage + own)
-            old = stage in MADE_FROM and told_by_time(read_run(folder).get("stages", {}), stage + own)
-            say(
-                f"{shown} already done{f', {how}; --again {stage[:2]} repeats it' if how else ''}"
-                f"{', by its time alone: an older version has noted no digest of what it read' if old else ''}"
-            )
+            say(f"{shown} already done{_remarks(folder, stage, own)}")
             continue
         stale = True
         if stage == "02_train" and stage in again:
@@ -150,6 +136,15 @@ def _run_stages(
         say(f"{shown} running")
         seconds = _run_stage(folder, stage, common, parameters, own, lock)
         say(f"{shown} done in {seconds:.0f} s")
+
+
+def _remarks(folder: Path, stage: str, suffix: str) -> str:
+    """What may be to be said of a stage that is done."""
+    how = changed_since(folder, stage + suffix)
+    remarks = f", {how}; --again {stage[:2]} repeats it" if how else ""
+    if stage in MADE_FROM and open_run(folder).told_by_time(stage + suffix):
+        remarks += ", by its time alone: an older version has noted no digest of what it read"
+    return remarks
 
 
 def _run_stage(
@@ -175,17 +170,13 @@ def _from_step(folder: Path) -> str:
 
 
 def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherited: Sequence[int] = ()) -> float:
-    """Execute a notebook by papermill, in the project's folder.
+    """Execute a notebook, e.g. "03_eval", by papermill in the project's folder; the seconds it took.
 
     Args:
-        notebook: its name, e.g. "03_eval".
         output: the executed notebook; its folder is made. It is saved after each cell.
         parameters: checked, see `parameters_by_stage`.
         inherited: open files that the kernel holds, too: the lock of a run whose process was killed lasts until its
             kernel has gone.
-
-    Returns:
-        the seconds it took.
 
     Raises:
         StageError: it failed; the executed part is kept.
@@ -212,8 +203,8 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
     except PapermillExecutionError as error:
         _hide_places_in_notebook(output)
         reason = f"{error.ename}: {error.evalue}"
-        where = f"{output.stem} failed in cell {error.cell_index}"
-        raise StageError(f"{where}: {reason}; the notebook is {output}", reason) from None
+        message = f"{output.stem} failed in cell {error.cell_index}: {reason}; the notebook is {output}"
+        raise StageError(message, reason) from None
     except (DeadKernelError, CellTimeoutError) as error:
         message = f"{output.stem} stopped, its kernel died: {error}; the notebook is {output}"
         raise StageError(message, str(error)) from None

@@ -6,30 +6,49 @@ Each recording becomes a file of its own as soon as it is done. What was done, w
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pandas as pd
+import torch
+from torch import nn
 
-from afkit.config import nearest
+from afkit.config import Recipe, nearest
+from afkit.data.annotations import AnnotationFile
 from afkit.data.feature_formats import SUFFIXES, open_array
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
 from afkit.detect.prediction import detect_in_windows, detect_items
 from afkit.detect.windows import needed_window_steps
-from afkit.files import LOCK, locked, write_text
+from afkit.files import LOCK, locked, read_json, write_text
+from afkit.model.actionformer import build_model
+from afkit.model.checkpoints import load_weights
 from afkit.opening import safe_names
 from afkit.workbench.analysis.exports import FORMATS, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
-from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES
+from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, SignalReader, signal_reader
+from afkit.workbench.runs.opened import file_digest, open_run
 from afkit.workbench.runs.recordings import Recording, find_recordings
-from afkit.workbench.runs.trained import Trained, read_trained
 
 LOG = "predicted.jsonl"
 PROGRESS_SEC = 10.0
 MOST_SHOWN = 20
+MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
+
+
+class Predictor(NamedTuple):
+    """What is needed of a run, and of its data set, to predict."""
+
+    model: nn.Module  # with its weights, in eval mode
+    recipe: Recipe  # of the run
+    label_names: dict[int, str]  # of each class id
+    fps: float  # frames, or samples, per second of new recordings
+    thresholds: float | dict[int, float]  # lowest score that is kept, of each label or of all
+    signals: SignalReader | None  # None: recordings are given as features
+    settings: str  # a digest of all that changes the result
 
 
 def predict_recordings(
@@ -45,7 +64,7 @@ def predict_recordings(
     data_root: str | Path = "",
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Write the detections of new recordings, each as a file `<recording>.<ending>`.
+    """Write the detections of new recordings, each as a file `<recording>.<ending>`; the folder written.
 
     Args:
         places: files or folders, see `afkit.workbench.runs.recordings.find_recordings`.
@@ -57,9 +76,6 @@ def predict_recordings(
         signal: the files hold raw samples of sensors, see `afkit.workbench.own_data.signal_files.signal_reader`.
         data_root: folder of all data sets; "" for that of the run.
 
-    Returns:
-        the folder written.
-
     Raises:
         ValueError: a wrong argument or run; nothing is written then. Or, after all others were done, the list of the
             recordings that could not be.
@@ -69,24 +85,119 @@ def predict_recordings(
         raise ValueError(f"there is no format '{form}'; {nearest(form, list(FORMATS))}")
     if weights not in ("ema", "raw"):
         raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
-    trained, about = read_trained(folder, weights, fps, min_score, signal, data_root)
-    parts = trained.signals.sensors if trained.signals else len(trained.recipe.data.features)
+    predictor, about = open_predictor(folder, weights, fps, min_score, signal, data_root)
+    parts = predictor.signals.sensors if predictor.signals else len(predictor.recipe.data.features)
     suffixes = SIGNAL_SUFFIXES if signal else SUFFIXES
-    recordings = find_recordings(places, parts, suffixes, trained.recipe.data.prefix)
+    recordings = find_recordings(places, parts, suffixes, predictor.recipe.data.prefix)
     say(about)
     target = Path(out) if str(out) else folder / "predicted"
     try:
         with locked(target / LOCK):
-            _predict_all(trained, recordings, target, form, say)
+            _predict_all(predictor, recordings, target, form, say)
     except OSError as error:
         reason = error.strerror or error
         raise ValueError(f"{target} cannot be written to ({reason}); name another folder with --out") from None
     return target
 
 
-def _predict_all(trained: Trained, recordings: list[Recording], target: Path, form: str, say: Callable) -> None:
+def open_predictor(
+    folder: Path,
+    weights: str,
+    fps: float | None = None,
+    min_score: float | None = None,
+    signal: bool = False,
+    data_root: str | Path = "",
+) -> tuple[Predictor, str]:
+    """The network of a run with its weights, and in words how it predicts.
+
+    Raises:
+        ValueError: no run, no weights, or no annotation file; a frame rate or score that is missing or unusable.
+    """
+    run, path = open_run(folder), folder / "checkpoints" / f"{weights}.safetensors"
+    recipe = run.recipe
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; train the run first, or choose the other --weights")
+    if recipe.data.stride_frames <= 0:
+        raise ValueError(
+            f"recipe '{recipe.name}' has features of fixed length, whose times follow from each recording's duration; "
+            "use afkit.predict from Python, which takes it"
+        )
+    annotations = run.annotations(data_root)
+    label_names = _label_names(annotations, recipe)
+    fps = _frame_rate(annotations, recipe, fps)
+    digest = file_digest(path)
+    thresholds, chosen = _thresholds(folder, weights, digest, min_score, label_names)
+    signals = signal_reader(recipe, run.data_root(data_root)) if signal else None
+    model = build_model(recipe)
+    load_weights(model, path, weights)
+    says = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, signals and signals.settings]
+    settings = hashlib.sha256(json.dumps(says, default=list).encode()).hexdigest()
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
+    return Predictor(model, recipe, label_names, fps, thresholds, signals, settings), about
+
+
+def _label_names(annotations: AnnotationFile, recipe: Recipe) -> dict[int, str]:
+    """Of a recipe that finds segments without a class, there is one name for all."""
+    if recipe.data.num_classes == 1 and len(annotations.label_names) > 1:
+        return {0: "action"}
+    return annotations.names_of(recipe.data.num_classes)
+
+
+def _frame_rate(annotations: AnnotationFile, recipe: Recipe, fps: float | None) -> float:
+    if fps is None:
+        fps = recipe.data.fps
+    if fps is None:
+        subsets = [*recipe.data.train_subsets, *recipe.data.test_subsets]
+        rates = {video.fps for video in annotations.of_subsets(subsets)}
+        fps = rates.pop() if len(rates) == 1 else None
+        if fps is None:
+            raise ValueError(f"the videos of {annotations.path} have several frame rates; give yours with --fps")
+    if not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"the frame rate is {fps}; give a number above 0 with --fps")
+    return fps
+
+
+def _thresholds(
+    folder: Path, weights: str, digest: str, min_score: float | None, label_names: Mapping[int, str]
+) -> tuple[float | dict[int, float], str]:
+    """The lowest score kept, of each label or of all, and the same in words; `digest` is that of the weights' file.
+
+    Older versions of eval.json tell weights by their name alone.
+    """
+    if min_score is not None:
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"the lowest score is {min_score}; give a number from 0 to 1 with --min-score")
+        return min_score, f"scores from {min_score:g}"
+    path = folder / "eval.json"
+    content = read_json(path) if path.exists() else {}
+    try:
+        evaluated = content.get("weights") == weights and content.get("weights_sha256", digest) == digest
+        point = content.get("operating_point") if evaluated else None
+        if not point:
+            return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has chosen no thresholds for these weights)"
+        found = {name: _threshold(row) for name, row in point["by_class"].items()}
+        other = _threshold(point["one_threshold"])
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+        raise ValueError(f"{path} holds no thresholds that can be read; run 03_eval again") from None
+    of_labels = {label: found.get(name, other) for label, name in label_names.items()}
+    thresholds = {label: math.inf if score is None else score for label, score in of_labels.items()}
+    kept = [score for score in thresholds.values() if score < math.inf]
+    if not kept:
+        return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has found no useful thresholds)"
+    low, high = f"{min(kept):.2f}", f"{max(kept):.2f}"
+    return thresholds, f"scores from {low}{f' to {high}' if high > low else ''}, by class, as 03_eval chose"
+
+
+def _threshold(row: Mapping[str, Any]) -> float | None:
+    """The lowest score of a class; None where 03_eval found none."""
+    score = row["threshold"]
+    return None if score is None else float(score)
+
+
+def _predict_all(predictor: Predictor, recordings: list[Recording], target: Path, form: str, say: Callable) -> None:
     """Those recordings that are not done yet; a ValueError at the end lists those that cannot be."""
-    keys = {recording.name: _key(trained, recording, form) for recording in recordings}
+    keys = {recording.name: _key(predictor, recording, form) for recording in recordings}
     log = _read_log(target / LOG)
     done = {name for name, key in keys.items() if _is_done(target, log.get(name), key)}
     changed = sum(name in log and name not in done for name in keys)
@@ -98,14 +209,14 @@ def _predict_all(trained: Trained, recordings: list[Recording], target: Path, fo
     with (target / LOG).open("a", encoding="utf-8") as lines:
         for recording in _with_progress([r for r in recordings if r.name not in done], say):
             try:
-                detections = detect(trained, recording)
+                detections = detect(predictor, recording)
             except ValueError as error:
                 failed.append(f"{recording.name}: {error}")
                 continue
             if recording.name in log:  # until the new entry is there, nobody knows what the file holds
                 _note(lines, log[recording.name] | {"key": ""})
-            row = recording.name, detections, trained.label_names, form
-            path = write_recording(target, names[recording.name], *row)
+            name = names[recording.name]
+            path = write_recording(target, name, recording.name, detections, predictor.label_names, form)
             _note(lines, {"recording": recording.name, "file": path.name, "key": keys[recording.name]})
             found += len(detections)
     say(f"{len(keys) - len(done) - len(failed)} recordings predicted, {found} detections")
@@ -113,7 +224,7 @@ def _predict_all(trained: Trained, recordings: list[Recording], target: Path, fo
         raise ValueError(_complaint(failed, len(keys)))
 
 
-def detect(trained: Trained, recording: Recording) -> pd.DataFrame:
+def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
     """Detections of one recording that reach their thresholds: video, start_sec, end_sec, label (id), score.
 
     Segments end with the last feature vector at the latest: how long the recording lasts beyond it is not known. More
@@ -122,8 +233,8 @@ def detect(trained: Trained, recording: Recording) -> pd.DataFrame:
     Raises:
         ValueError: features that cannot be read, of another width, or not finite; the message names the file.
     """
-    recipe, fps = trained.recipe, trained.fps
-    raw = _read(trained, recording)
+    recipe, fps = predictor.recipe, predictor.fps
+    raw = _read(predictor, recording)
     width = sum(recipe.data.input_dims)
     if raw.width != width:
         raise ValueError(f"{raw.paths[0]} has {raw.width} numbers in a vector, recipe '{recipe.name}' takes {width}")
@@ -132,23 +243,23 @@ def detect(trained: Trained, recording: Recording) -> pd.DataFrame:
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
     window_steps = needed_window_steps(grid.shape[1], recipe)
     if window_steps:
-        found = detect_in_windows(trained.model, recipe, item, window_steps)
+        found = detect_in_windows(predictor.model, recipe, item, window_steps)
     else:
-        found = detect_items(trained.model, recipe, [item])
-    return apply_thresholds(found, trained.thresholds)
+        found = detect_items(predictor.model, recipe, [item])
+    return apply_thresholds(found, predictor.thresholds)
 
 
-def _read(trained: Trained, recording: Recording) -> RawFeatures:
-    if trained.signals is not None:
-        return RawFeatures([trained.signals.read(recording.paths)], recording.paths[:1], recording.name)
+def _read(predictor: Predictor, recording: Recording) -> RawFeatures:
+    if predictor.signals is not None:
+        return RawFeatures([predictor.signals.read(recording.paths)], recording.paths[:1], recording.name)
     files = zip(recording.paths, recording.arrays, strict=True)
     arrays = [open_array(path, array, recording.name) for path, array in files]
     return RawFeatures(arrays, recording.paths, recording.name)
 
 
-def _key(trained: Trained, recording: Recording, form: str) -> str:
+def _key(predictor: Predictor, recording: Recording, form: str) -> str:
     """A digest of the settings, and of name, size and time of the files."""
-    files: list[Any] = [trained.settings, form]
+    files: list[Any] = [predictor.settings, form]
     for path, array in zip(recording.paths, recording.arrays, strict=True):
         if path.is_file():
             files.append([path.name, array, path.stat().st_size, path.stat().st_mtime_ns])

@@ -19,7 +19,7 @@ class Recording(NamedTuple):
 def find_recordings(
     places: Sequence[str | Path], parts: int, suffixes: Sequence[str], prefix: str = ""
 ) -> list[Recording]:
-    """The recordings in some files and folders.
+    """The recordings in some files and folders, in the order of the places and by name in each.
 
     Args:
         places: where `parts` is 1, any number of files, folders (of a file per recording) and HDF5 files of many
@@ -27,9 +27,6 @@ def find_recordings(
             are then one recording, folders hold files of the same names.
         suffixes: endings of the files; others in a folder are left out.
         prefix: of the files' names, which is not part of the recording's.
-
-    Returns:
-        the recordings, in the order of the places and by name in each.
 
     Raises:
         ValueError: a place does not exist, has no such file, or not as many places as parts; two recordings of a name.

@@ -12,14 +12,13 @@ from afkit.files import LOCK, locked, write_json
 from afkit.recipe_files import write_recipe_file
 from afkit.recipes import recipe as make_named_recipe
 from afkit.recipes import recipe_names
-from afkit.workbench.runs.code import changed_code, notebook_parameters
-from afkit.workbench.runs.collection import dictionary, entry
 from afkit.workbench.runs.differences import Row, compare_results
-from afkit.workbench.runs.folder import completed, file_digest, read_run
-from afkit.workbench.runs.opened import data_root_of
-from afkit.workbench.runs.pipeline import run
-from afkit.workbench.runs.places import relative_to_project
-from afkit.workbench.runs.provenance import commit_in_words, device, versions
+from afkit.workbench.runs.folder import completed
+from afkit.workbench.runs.notebooks import notebook_parameters
+from afkit.workbench.runs.opened import OpenedRun, StageEntry, file_digest, open_run, read_run
+from afkit.workbench.runs.paths import relative_to_project
+from afkit.workbench.runs.pipeline import run as run_stages
+from afkit.workbench.runs.provenance import changed_code, commit_in_words, device, versions
 from afkit.workbench.survey.contents import fingerprint
 from afkit.workbench.trust import project_root
 
@@ -55,14 +54,14 @@ def rerun(
         StageError: a notebook failed.
     """
     folder = project_root() / run_dir
-    facts, recipe = _read(folder)
+    old, recipe = _open(folder)
     target = project_root() / out if out else folder.with_name(f"{folder.name}-rerun")
     _check_target(folder, target)
-    stages = {stage: dictionary(facts, "stages", stage) for stage in REPEATED}
-    stages = {stage: own for stage, own in stages.items() if own.get("status") == "done" or stage == "01_data"}
+    stages = {stage: old.stage(stage) for stage in REPEATED}
+    stages = {stage: own for stage, own in stages.items() if own.status == "done" or stage == "01_data"}
     parameters = {stage: _parameters(stage, own) for stage, own in stages.items()}
-    root = data_root or _data_root(folder, facts, recipe)
-    changes = _changes(folder, facts, recipe, root, stages)
+    root = data_root or _data_root(old)
+    changes = _changes(old, recipe, root, stages)
     for line in changes or ["nothing has changed since the run: data, recipe, code, versions, device"]:
         say(line)
     if dry_run:
@@ -70,44 +69,45 @@ def rerun(
     with locked(target / LOCK):
         if not read_run(target):
             write_json(target / "run.json", {"rerun_of": relative_to_project(folder)})
-    name, overrides = _named_settings(facts, recipe, target)
+    name, overrides = _named_settings(old, recipe, target)
     with _threads_of(stages):
-        for stage in stages:
-            stale = [stage] if _is_of_other_code(target, stage) else []
-            own = parameters[stage]
-            run(name, facts["seed"], overrides, own, root, stages=[stage], say=say, again=stale, folder=target)
-    rows = [*_circumstances(facts, read_run(target)), *compare_results(folder, target)]
+        for stage, own in parameters.items():
+            again = [stage] if _is_of_other_code(target, stage) else []
+            seed = int(old.facts.seed or 0)
+            run_stages(name, seed, overrides, own, root, stages=[stage], say=say, again=again, folder=target)
+    rows = [*_circumstances(old, open_run(target)), *compare_results(folder, target)]
     return _report(target, rows, changes, say)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], Recipe]:
-    """run.json of a run with something to repeat, and its recipe."""
+def _open(folder: Path) -> tuple[OpenedRun, Recipe]:
+    """A run with something to repeat, and its recipe."""
     facts, path = read_run(folder), folder / "run.json"
-    if not isinstance(facts, dict) or not facts:
+    if not facts:
         raise ValueError(f"{folder} holds no run.json; name the folder of a run, e.g. results/watch/seed1234567891")
     needed = {"recipe": dict, "seed": int, "stages": dict}
     lacking = next((key for key, kind in needed.items() if not isinstance(facts.get(key), kind)), None)
     if lacking:
         raise ValueError(f"{path} holds no usable '{lacking}', so that the run cannot be repeated; begin a new one")
-    if not any(entry(facts, "stages", stage, "status") == "done" for stage in REPEATED):
+    run = open_run(folder)
+    if not any(run.stage(stage).status == "done" for stage in REPEATED):
         raise ValueError(f"{folder} has no finished stage to repeat; finish the run first")
     try:
-        return facts, make_recipe(facts["recipe"])
+        return run, make_recipe(run.facts.recipe)
     except ValueError as error:
         raise ValueError(f"{path} is of another version of afkit: {error}") from None
 
 
-def _data_root(folder: Path, facts: Mapping[str, Any], recipe: Recipe) -> str:
+def _data_root(run: OpenedRun) -> str:
     """The data root of the run. Outside the project the data must be there, since nothing is to be written there."""
-    named = facts.get("data_root", "data")
+    named = "data" if run.facts.data_root is None else run.facts.data_root
     if isinstance(named, str) and (project_root() / named).resolve().is_relative_to(project_root()):
         return named
     try:
-        return relative_to_project(data_root_of(facts, recipe.data.annotations, folder))
+        return relative_to_project(run.data_root())
     except ValueError:
         raise ValueError(
-            f"the data of '{recipe.name}' is not at {named}, which {folder / 'run.json'} names; name the folder of all "
-            "data sets with --data-root"
+            f"the data of '{run.recipe_name}' is not at {named}, which {run.folder / 'run.json'} names; name the "
+            "folder of all data sets with --data-root"
         ) from None
 
 
@@ -119,7 +119,7 @@ def _check_target(folder: Path, target: Path) -> None:
         raise ValueError(f"{target} holds something else than a rerun of {folder}; give another folder with --out")
 
 
-def _parameters(stage: str, own: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(stage: str, own: StageEntry) -> dict[str, Any]:
     """The notebook parameters of a stage that are not the present defaults; a ValueError where a file is gone.
 
     A parameter that the notebook does not have any more is left out, see `_changes`.
@@ -132,18 +132,18 @@ def _parameters(stage: str, own: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in defaults and value != defaults[name]}
 
 
-def _values(own: Mapping[str, Any]) -> dict[str, Any]:
+def _values(own: StageEntry) -> dict[str, Any]:
     """What the notebook parameters of a stage were; of older versions, those that were given."""
-    return dict(own.get("values") or own.get("parameters") or {})
+    return own.values or own.parameters
 
 
-def _named_settings(facts: Mapping[str, Any], recipe: Recipe, target: Path) -> tuple[str, dict[str, Any]]:
+def _named_settings(run: OpenedRun, recipe: Recipe, target: Path) -> tuple[str, dict[str, Any]]:
     """A recipe's name (or file) and overrides that lead to the run's settings, now that the recipe may say otherwise.
 
     For a recipe that is not built in, a file with all settings is written into the new folder.
     """
-    overrides = dict(facts.get("overrides", {}))
-    if recipe.name in recipe_names() and "recipe_file" not in facts:
+    overrides = run.facts.overrides
+    if recipe.name in recipe_names() and not run.facts.recipe_file:
         return recipe.name, _dotted_differences(make_named_recipe(recipe.name, overrides), recipe) | overrides
     path = target / f"{recipe.name}.yaml"
     if not path.exists():
@@ -164,54 +164,46 @@ def _dotted_differences(now: Recipe, wanted: Recipe) -> dict[str, Any]:
     return {f"{s}.{name}": v for s in sections for name, v in new[s].items() if old[s].get(name) != v}
 
 
-def _changes(
-    folder: Path, facts: Mapping[str, Any], recipe: Recipe, data_root: str, stages: Mapping[str, dict[str, Any]]
-) -> list[str]:
+def _changes(run: OpenedRun, recipe: Recipe, data_root: str, stages: Mapping[str, StageEntry]) -> list[str]:
     """A line for each thing that is not as it was when the run was made."""
-    lines = [*_changed_data(facts, recipe, data_root), *_changed_recipe(facts, recipe)]
+    lines = [*_changed_data(run, recipe, project_root() / data_root), *_changed_recipe(run, recipe)]
     for stage, own in stages.items():
-        if changed := changed_code(own.get("code", {}), stage):
-            lines.append(f"code of {stage}: {', '.join(changed)}{commit_in_words(own.get('git'))}")
+        if changed := changed_code(own.code, stage):
+            lines.append(f"code of {stage}: {', '.join(changed)}{commit_in_words(own.git)}")
         gone = [name for name in _values(own) if name not in (*notebook_parameters(stage), *NOT_REPEATED)]
         lines += [f"code of {stage}: the notebook has no parameter '{name}' any more" for name in gone]
-        for name, digest in own.get("sha256", {}).items():
-            if (folder / name).is_file() and file_digest(folder / name) != digest:
+        for name, digest in own.sha256.items():
+            if (run.folder / name).is_file() and file_digest(run.folder / name) != digest:
                 lines.append(f"results: {name} is no longer what the run wrote")
-    then = next((own for own in stages.values() if own.get("device")), facts)
-    here = device()
-    lines += _unlike("version", then.get("versions", {}), versions())
-    lines += _unlike("device", {k: v for k, v in then.get("device", {}).items() if k != "threads"}, here)
-    threads = os.environ.get("OMP_NUM_THREADS")
-    if threads and str(then.get("device", {}).get("threads", threads)) != threads:
-        lines.append(f"threads: {then['device']['threads']}, now {threads} (OMP_NUM_THREADS)")
-    if here["gpu"] and not facts.get("execution", {}).get("deterministic"):
+    then = next((own for own in stages.values() if own.device), run.facts)
+    here, threads = device(), os.environ.get("OMP_NUM_THREADS")
+    lines += _unlike("version", then.versions, versions())
+    lines += _unlike("device", {k: v for k, v in then.device.items() if k != "threads"}, here)
+    if threads and str(then.device.get("threads", threads)) != threads:
+        lines.append(f"threads: {then.device['threads']}, now {threads} (OMP_NUM_THREADS)")
+    if here["gpu"] and not run.facts.execution.get("deterministic"):
         lines.append("not deterministic: on a GPU, a training without deterministic=True gives other bits each time")
     return lines
 
 
-def _changed_data(facts: Mapping[str, Any], recipe: Recipe, data_root: str) -> list[str]:
-    began = facts.get("data", {}).get("fingerprint")
-    if not locate(project_root() / data_root, recipe.data.annotations).is_file():
+def _changed_data(run: OpenedRun, recipe: Recipe, data_root: Path) -> list[str]:
+    if not locate(data_root, recipe.data.annotations).is_file():
         return []  # the first stage says what to do
-    now = fingerprint(recipe.data, project_root() / data_root)
+    began, now = run.fingerprint, fingerprint(recipe.data, data_root)
     if not began:
         return ["data: the run has noted no fingerprint of it"]
     return [f"data: other than in the run (fingerprint {began[:8]}, now {now[:8]})"] if began != now else []
 
 
-def _changed_recipe(facts: Mapping[str, Any], recipe: Recipe) -> list[str]:
+def _changed_recipe(run: OpenedRun, recipe: Recipe) -> list[str]:
     """Where the recipe of that name now leads to other settings."""
     used = "the settings in run.json are used"
     try:
-        now = make_named_recipe(recipe.name, facts.get("overrides", {}))
+        now = make_named_recipe(recipe.name, run.facts.overrides)
     except ValueError:
         return [f"recipe: there is no '{recipe.name}' with these overrides any more; {used}"]
-    before = recipe.model_dump(mode="json")
-    lines = []
-    for dotted, value in _dotted_differences(recipe, now).items():
-        section, _, name = dotted.partition(".")
-        lines.append(f"recipe: {dotted} was {before[section][name]}, now {value} in '{recipe.name}'; {used}")
-    return lines
+    before, after = _dotted_differences(now, recipe), _dotted_differences(recipe, now)
+    return [f"recipe: {name} was {before[name]}, now {after[name]} in '{recipe.name}'; {used}" for name in after]
 
 
 def _unlike(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -219,9 +211,9 @@ def _unlike(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
 
 
 @contextmanager
-def _threads_of(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+def _threads_of(stages: Mapping[str, StageEntry]) -> Iterator[None]:
     """As many threads for the kernels as the run had, unless the user has set another number."""
-    threads = next((own["device"].get("threads") for own in stages.values() if own.get("device")), None)
+    threads = next((own.device.get("threads") for own in stages.values() if own.device), None)
     if "OMP_NUM_THREADS" in os.environ or not threads:
         yield
         return
@@ -234,16 +226,16 @@ def _threads_of(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
 
 def _is_of_other_code(target: Path, stage: str) -> bool:
     """Whether an earlier rerun did this stage with other code than there is now, so that it must be done anew."""
-    own = read_run(target).get("stages", {}).get(stage, {})
-    same = own.get("versions") == versions() and not changed_code(own.get("code", {}), stage)
-    return own.get("status") == "done" and not same
+    own = open_run(target).stage(stage)
+    return own.status == "done" and (own.versions != versions() or bool(changed_code(own.code, stage)))
 
 
-def _circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
+def _circumstances(before: OpenedRun, now: OpenedRun) -> list[Row]:
     """Whether recipe and data were the same in the two runs."""
-    rows = [Row("recipe", completed(before["recipe"]) == now["recipe"], "")]
-    prints = [facts.get("data", {}).get("fingerprint") for facts in (before, now)]
-    return [*rows, Row("data", prints[0] == prints[1] if all(prints) else None, f"fingerprint {str(prints[1])[:8]}")]
+    rows = [Row("recipe", completed(before.facts.recipe) == now.facts.recipe, "")]
+    both = before.fingerprint and now.fingerprint
+    same = before.fingerprint == now.fingerprint if both else None
+    return [*rows, Row("data", same, f"fingerprint {str(now.fingerprint)[:8]}")]
 
 
 def _report(target: Path, rows: list[Row], changes: list[str], say: Callable[[str], None]) -> bool:

@@ -23,7 +23,7 @@ import sys
 
 sys.path[:] = [*filter(None, sys.path), {package!r}]
 os.chdir({project!r})
-from afkit.workbench.runs.inspecting import {function}
+from afkit.workbench.runs.run_inspector import {function}
 
 {function}({runs!r}, {data_root!r}, videos={videos!r})"""
 
@@ -37,11 +37,8 @@ def serve_inspector(
 ) -> None:
     """Serve the inspector of one run, or of several one above the other, until Ctrl-C.
 
-    Nobody else gets in: it listens on 127.0.0.1 alone, and the address that is printed holds a token made for this
-    start.
-
-    Args:
-        port: to listen on; 0 for any that is free.
+    Nobody else gets in: it listens on 127.0.0.1 alone, at `port` or any that is free, and the address that is printed
+    holds a token made for this start.
 
     Raises:
         ValueError: Voila is not installed, the port is taken, or a folder is no run or without its data.
@@ -95,7 +92,7 @@ def inspector_notebook(
     source = _SOURCE.format(
         package=str(Path(afkit.__file__).parents[1]),
         project=str(project_root()),
-        function="compare_runs" if several else "inspect_run",
+        function="inspect_runs" if several else "inspect_run",
         runs=folders if several else folders[0],
         data_root=str(data_root and Path(data_root).absolute()),
         videos=str(videos and Path(videos).absolute()),

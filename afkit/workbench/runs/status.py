@@ -4,16 +4,18 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from afkit.files import holder, read_json
 from afkit.opening import open_to_read, read_text
-from afkit.workbench.runs.code import changed_code
-from afkit.workbench.runs.collection import choose_runs, dictionary, entry, is_score, planned_epochs
-from afkit.workbench.runs.folder import STAGES, project_root, read_run
-from afkit.workbench.runs.places import without_paths
+from afkit.workbench.runs.notebooks import STAGES
+from afkit.workbench.runs.opened import OpenedRun, choose_runs, is_score, open_run
+from afkit.workbench.runs.paths import without_paths
+from afkit.workbench.runs.provenance import changed_code
+from afkit.workbench.trust import project_root
 
 TAIL_BYTES = 4096  # of metrics.csv: some forty steps
 REDRAW_SEC = 2.0
@@ -37,34 +39,27 @@ class RunStatus(NamedTuple):
 
 
 def run_status(folder: Path, name: str) -> RunStatus:
-    """How far one run is.
+    """How far the run in a folder, which need not exist, is.
 
-    Args:
-        folder: the run folder; it need not exist.
-
-    Returns:
-        "waiting" where nothing has begun; "running" where a process holds the folder; "failed" where a stage has, also
-        one of another split; "unfinished" where one is missing.
+    "waiting" where nothing has begun; "running" where a process holds the folder; "failed" where a stage has, also one
+    of another split; "unfinished" where one is missing.
     """
     try:
-        facts = read_run(folder)
+        run = open_run(folder)
     except ValueError:
         return RunStatus(name, "failed", reason="run.json cannot be read; delete the run")
-    stages = facts.get("stages", {})
-    state, stage, reason = _state(stages, bool(holder(folder)))
-    if not facts and state == "unfinished":
+    begun = bool(run.facts.model_fields_set)
+    state, stage, reason = _state(run, bool(holder(folder)))
+    if not begun and state == "unfinished":
         return RunStatus(name, "waiting")
     last = None if state == "done" else _last_steps(folder / "metrics.csv") if stage == "02_train" else []
-    seconds = _left_sec(facts, last) if state == "running" and last else None
-    return RunStatus(name, state, stage if facts else "", *_epochs(facts, last), left_sec=seconds,
-                     map_percent=_last_map(folder, stages), reason=without_paths(reason))  # fmt: skip
+    seconds = _left_sec(run.facts.planned_epochs, last) if state == "running" and last else None
+    return RunStatus(name, state, stage if begun else "", *_epochs(run, last), left_sec=seconds,
+                     map_percent=_last_map(run), reason=without_paths(reason))  # fmt: skip
 
 
 def folders_of(where: str | Path = "results") -> dict[str, Path]:
-    """The run folders of a sweep file (also those that do not exist yet), or those below a folder, by name.
-
-    Args:
-        where: a sweep file (.yaml), or a folder relative to the project or absolute.
+    """The run folders of a sweep file (.yaml; also those that do not exist yet), or those below a folder, by name.
 
     Raises:
         ValueError: a sweep file that is wrong, or a folder without runs.
@@ -80,7 +75,7 @@ def folders_of(where: str | Path = "results") -> dict[str, Path]:
 def status_table(rows: Sequence[RunStatus]) -> str:
     """A line per run, those that need attention first, and a line of counts."""
     rows = sorted(rows, key=lambda row: ORDER.index(row.state))
-    cells = [HEADINGS, *(_texts(row) for row in rows)]
+    cells = [HEADINGS, *map(_texts, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     counts = {state: sum(row.state == state for row in rows) for state in ORDER}
@@ -88,11 +83,7 @@ def status_table(rows: Sequence[RunStatus]) -> str:
 
 
 def show_status(where: str | Path = "results", watch: bool = False, say: Callable[[str], None] = print) -> None:
-    """Print the table of `folders_of` once; with `watch` again and again, until Ctrl-C.
-
-    Raises:
-        ValueError: as of `folders_of`.
-    """
+    """Print the table of `folders_of` once; with `watch` again and again, until Ctrl-C."""
     folders = folders_of(where)
     while True:
         table = status_table([run_status(folder, name) for name, folder in folders.items()])
@@ -114,26 +105,24 @@ def short_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _state(stages: dict[str, Any], held: bool) -> tuple[str, str, str]:
+def _state(run: OpenedRun, held: bool) -> tuple[str, str, str]:
     """State, stage and reason of a run, whichever of its stages it was begun with; `held`: a process is at work."""
-    splits = [stage for stage in stages if stage.partition("-")[0] in STAGES]
-    status = {stage: entry(stages, stage, "status") for stage in sorted({*STAGES, *splits})}
-    left, failed, running = (
-        [stage for stage, found in status.items() if fits(found)]
-        for fits in (lambda found: found != "done", lambda found: found == "failed", lambda found: found == "running")
-    )
+    splits = [stage for stage in run.facts.stages if stage.partition("-")[0] in STAGES]
+    status = {stage: run.stage(stage).status for stage in sorted({*STAGES, *splits})}
+    left = [stage for stage, found in status.items() if found != "done"]
+    failed = [stage for stage, found in status.items() if found == "failed"]
+    running = [stage for stage, found in status.items() if found == "running"]
     if held and left:  # of those that are noted as running, earlier ones were interrupted
-        return "running", max(running or left[:1], key=lambda stage: str(entry(stages, stage, "started"))), ""
+        return "running", max(running or left[:1], key=lambda stage: str(run.stage(stage).started)), ""
     if failed:
-        return "failed", failed[0], " ".join(str(entry(stages, failed[0], "error")).split())
-    return ("unfinished", left[0], "") if left else ("done", "", _other_code(stages))
+        return "failed", failed[0], run.stage(failed[0]).reason
+    return ("unfinished", left[0], "") if left else ("done", "", _other_code(run))
 
 
-def _other_code(stages: dict[str, Any]) -> str:
+def _other_code(run: OpenedRun) -> str:
     """The first stage that was done with other code, and what has changed; "" where none was."""
     for stage in STAGES:
-        changed = changed_code(dictionary(stages, stage, "code"), stage)
-        if changed:
+        if changed := changed_code(run.stage(stage).code, stage):
             return f"{stage} was done with other code: {', '.join(changed)}"
     return ""
 
@@ -147,12 +136,12 @@ def _texts(row: RunStatus) -> tuple[str, ...]:
     return name, row.state, row.stage, epoch, left, score, reason
 
 
-def _epochs(facts: dict[str, Any], last: list[list[float]] | None) -> tuple[int | None, int | None]:
+def _epochs(run: OpenedRun, last: list[list[float]] | None) -> tuple[int | None, int | None]:
     """Epochs begun (all of them where `last` is None: the training is done) and epochs of the training."""
-    epochs = planned_epochs(facts)
+    epochs = run.facts.planned_epochs
     if epochs is None:
         return None, None
-    trained = last is None or entry(facts, "stages", "02_train", "status") == "done"
+    trained = last is None or run.stage("02_train").status == "done"
     return epochs if trained else int(last[-1][1]) + 1 if last else 0, epochs
 
 
@@ -169,26 +158,23 @@ def _last_steps(path: Path) -> list[list[float]]:
         return []
 
 
-def _left_sec(facts: dict[str, Any], last: list[list[float]]) -> float | None:
+def _left_sec(epochs: int | None, last: list[list[float]]) -> float | None:
     """Seconds until the end of the training, by the median step; None before the second epoch."""
-    changes = [row for before, row in pairwise(last) if row[1] > before[1]]
-    _, epochs = _epochs(facts, last)
-    if epochs is None or not last or last[-1][1] < 1:
+    if epochs is None or last[-1][1] < 1:
         return None
+    changes = [row for before, row in pairwise(last) if row[1] > before[1]]
     step, epoch = changes[-1][:2] if changes else (last[-1][0], last[-1][1] + 0.5)
     steps = step / epoch * epochs
     return max(steps - last[-1][0] - 1, 0) * statistics.median(row[-1] for row in last)
 
 
-def _last_map(folder: Path, stages: dict[str, Any]) -> float | None:
+def _last_map(run: OpenedRun) -> float | None:
     """Average mAP in percent: of eval.json, or of the last line of validation.csv; None where there is none."""
-    trained, evaluated = (entry(stages, stage, "status") for stage in ("02_train", "03_eval"))
-    try:
-        if evaluated == "done" and trained in ("done", None):  # else that of an older training
-            score = read_json(folder / "eval.json")["average_map"]
+    trained, evaluated = (run.stage(stage).status for stage in ("02_train", "03_eval"))
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        if evaluated == "done" and trained in ("done", ""):  # else that of an older training
+            score = read_json(run.folder / "eval.json")["average_map"]
             return 100 * score if is_score(score) else None
-        if (folder / "validation.csv").exists():
-            return 100 * float(read_text(folder / "validation.csv").strip().rpartition(",")[2])
-    except (OSError, ValueError, LookupError, TypeError):
-        pass
+        if (run.folder / "validation.csv").exists():
+            return 100 * float(read_text(run.folder / "validation.csv").strip().rpartition(",")[2])
     return None

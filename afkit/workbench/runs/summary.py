@@ -1,4 +1,4 @@
-"""Many runs in one table: what each found and what it cost, and how far seeds move it."""
+"""Many runs in one table: what each found and what it cost, and how far seeds and folds move it."""
 
 import json
 import logging
@@ -12,30 +12,14 @@ import pandas as pd
 from afkit.files import atomic_open
 from afkit.workbench.analysis.bootstrap import mean_and_spread
 from afkit.workbench.published import published
-from afkit.workbench.runs.collection import (
-    SPLIT,
-    CollectedRun,
-    changes_of,
-    dictionary,
-    entry,
-    is_generated,
-    planned_epochs,
-    read_metrics,
-    subsets_of,
-)
-from afkit.workbench.runs.places import without_paths
+from afkit.workbench.runs.opened import OpenedRun, dictionary, entry, read_metrics
+from afkit.workbench.runs.paths import without_paths
 
+SPLIT = ("data.train_subsets", "data.test_subsets")  # the settings in which the folds of an experiment differ
 SETTING = ["recipe", "setting", "changed", "generated", "weights", "label_remap", "subsets", "data"]
-SPREAD = [
-    "runs",
-    "mean_percent",
-    "standard_deviation",
-    "lowest_percent",
-    "highest_percent",
-    "published_percent",
-    "difference_percent",
-    "values_percent",
-]
+RANGE = ["mean_percent", "standard_deviation", "lowest_percent", "highest_percent"]
+SPREAD = ["runs", *RANGE, "published_percent", "difference_percent", "values_percent"]
+FOLD_COLUMNS = ["setting", "folds", "of_subsets", "runs", *RANGE, "tested"]
 WHOLE_NUMBERS = ["seed", "steps", "epochs"]
 HEADINGS = {
     "name": "run",
@@ -61,16 +45,14 @@ MOST_NAMES = 4  # of subsets in the name of a setting
 MEMORY = "train/memory_mb"  # tag in the event files
 
 
-def summarise_runs(runs: Sequence[CollectedRun]) -> pd.DataFrame:
+def summarise_runs(runs: Sequence[OpenedRun]) -> pd.DataFrame:
     """One row per run, by recipe and falling mAP; what a run does not have is blank. No path of the machine is in it.
 
-    Returns:
-        DataFrame with run, state, recipe, setting (recipe, and what tells it from other runs of the recipe), seed,
-        changed (the overrides), generated, weights, label_remap, subsets, data (8 digits of the fingerprint),
-        average_map_percent, low_percent and high_percent (its 95 % interval), map_0.30_percent and so on for each
-        tIoU of any run, recall_1x_percent (mean over tIoU), baseline_percent, published_percent, difference_percent
-        (ours minus published), training_sec (the steps alone), prediction_sec, peak_memory_mb, steps, epochs, device,
-        afkit, commit.
+    Columns: run, state, recipe, setting (recipe, and what tells it from other runs of the recipe), seed, changed (the
+    overrides), generated, weights, label_remap, subsets, data (8 digits of the fingerprint), average_map_percent,
+    low_percent and high_percent (its 95 % interval), map_0.30_percent and so on for each tIoU of any run,
+    recall_1x_percent (mean over tIoU), baseline_percent, published_percent, difference_percent (ours minus published),
+    training_sec (the steps alone), prediction_sec, peak_memory_mb, steps, epochs, device, afkit, commit.
     """
     tious = sorted({tiou for run in runs for tiou in dictionary(run.scores, "map")})
     table = pd.DataFrame([_row(run, tious) for run in runs])
@@ -84,13 +66,9 @@ def summarise_runs(runs: Sequence[CollectedRun]) -> pd.DataFrame:
 def summarise_settings(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread of average mAP over the runs that differ in their seed alone; one row per setting.
 
-    Args:
-        table: of `summarise_runs`; runs without scores are left out.
-
-    Returns:
-        DataFrame with the columns of `SETTING`, runs (number), mean_percent, standard_deviation (blank for one run),
-        lowest_percent, highest_percent, published_percent, difference_percent (mean minus published), values_percent
-        (a list, one for each run).
+    Of the table of `summarise_runs`, without those that have no scores. Columns: those of `SETTING`, runs (number),
+    mean_percent, standard_deviation (blank for one run), lowest_percent, highest_percent, published_percent,
+    difference_percent (mean minus published), values_percent (a list, one for each run).
     """
     rows = []
     scored = table[table["average_map_percent"].notna()]
@@ -106,17 +84,52 @@ def summarise_settings(table: pd.DataFrame) -> pd.DataFrame:
 def summarise_costs(table: pd.DataFrame) -> pd.DataFrame:
     """Time (mean over the runs) and memory (the most of any run), one row per setting and device.
 
-    Args:
-        table: of `summarise_runs`; runs without scores are left out.
-
-    Returns:
-        DataFrame with setting, generated, device, runs (number), epochs, training_sec, prediction_sec, peak_memory_mb.
+    Of the table of `summarise_runs`, without those that have no scores. Columns: setting, generated, device, runs
+    (number), epochs, training_sec, prediction_sec, peak_memory_mb.
     """
     scored = table[table["average_map_percent"].notna()]
     costs = {"training_sec": "mean", "prediction_sec": "mean", "peak_memory_mb": "max"}
     groups = scored.groupby([*SETTING, "device", "epochs"], sort=False, dropna=False)
     found = groups.agg(costs).assign(runs=groups.size()).reset_index()
     return found[["setting", "generated", "device", "runs", "epochs", *costs]]
+
+
+def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
+    """Mean and spread of average mAP over folds; one row per experiment, empty where there are no folds.
+
+    The folds of an experiment are runs of the same recipe, changes and data whose test subsets have nothing in common;
+    those without scores are left out. Columns: setting, folds (number), of_subsets (number of subsets in the data: each
+    a fold, if all are left out once), runs (number, over all seeds), mean_percent, standard_deviation, lowest_percent,
+    highest_percent (over the folds; of a fold with several seeds the mean counts), tested (the test subsets).
+    """
+    experiments: dict[str, list[OpenedRun]] = {}
+    for run in runs:
+        shared = [run.recipe_name, _changes_but_split(run), run.generated, run.fingerprint]
+        shared += [run.scores.get("weights"), run.scores.get("label_remap")]
+        if run.scores:
+            experiments.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
+    rows = [_fold_row(own) for own in experiments.values() if _are_folds(own)]
+    return pd.DataFrame(rows, columns=FOLD_COLUMNS)
+
+
+def _changes_but_split(run: OpenedRun) -> dict[str, Any]:
+    return {name: value for name, value in run.changes.items() if name not in SPLIT}
+
+
+def _are_folds(runs: Sequence[OpenedRun]) -> bool:
+    tests = {tuple(sorted(run.subsets)) for run in runs}
+    tested = [subset for subsets in tests for subset in subsets]
+    return len(tests) > 1 and len(tested) == len(set(tested))
+
+
+def _fold_row(runs: Sequence[OpenedRun]) -> list[object]:
+    by_fold: dict[str, list[float]] = {}
+    for run in runs:
+        by_fold.setdefault(", ".join(sorted(run.subsets)), []).append(100 * run.scores["average_map"])
+    spread = mean_and_spread([sum(own) / len(own) for own in by_fold.values()])
+    changed = [f"{name}={value}" for name, value in _changes_but_split(runs[0]).items()]
+    subsets = len(dictionary(runs[0].facts.data, "subsets"))
+    return [_setting(runs[0], changed), spread.number, subsets, len(runs), *spread[1:], "; ".join(sorted(by_fold))]
 
 
 def for_readers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -145,24 +158,22 @@ def _as_text(cell: Any) -> Any:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:
-    facts, scores = run.facts, run.scores
-    recipe, ours = entry(facts, "recipe", "name"), _percent(scores, "average_map")
-    known = published(recipe) if scores else None
+def _row(run: OpenedRun, tious: Sequence[str]) -> dict[str, Any]:
+    scores, ours = run.scores, _percent(run.scores, "average_map")
+    known = published(run.recipe_name) if scores else None
     theirs = known.average_map if known else None
-    difference = None if ours is None or theirs is None else ours - theirs
     recall = [_percent(scores, "recall", "1", tiou) for tiou in dictionary(scores, "recall", "1")]
     row = {
         "run": run.name,
         "state": run.state,
-        "recipe": recipe,
-        "seed": _number(facts, "seed"),
-        "changed": ", ".join(f"{name}={_short(value)}" for name, value in changes_of(run).items()),
-        "generated": is_generated(run),
+        "recipe": run.recipe_name,
+        "seed": run.facts.seed,
+        "changed": ", ".join(f"{name}={_short(value)}" for name, value in run.changes.items()),
+        "generated": run.generated,
         "weights": _weights(run),
-        "label_remap": entry(scores, "label_remap"),
-        "subsets": ", ".join(subsets_of(run)) or None,
-        "data": (entry(facts, "data", "fingerprint") or "")[:8],
+        "label_remap": scores.get("label_remap"),
+        "subsets": ", ".join(run.subsets) or None,
+        "data": (run.fingerprint or "")[:8],
         "average_map_percent": ours,
         "low_percent": _percent(scores, "confidence", "average_map", "low"),
         "high_percent": _percent(scores, "confidence", "average_map", "high"),
@@ -172,12 +183,12 @@ def _row(run: CollectedRun, tious: Sequence[str]) -> dict[str, Any]:
         "recall_1x_percent": pd.Series(recall, dtype=float).mean(),
         "baseline_percent": _percent(scores, "baseline", "average_map"),
         "published_percent": theirs,
-        "difference_percent": difference,
+        "difference_percent": None if ours is None or theirs is None else ours - theirs,
     }
-    return row | _cost(run) | _provenance(facts)
+    return row | _cost(run) | _provenance(run)
 
 
-def _cost(run: CollectedRun) -> dict[str, Any]:
+def _cost(run: OpenedRun) -> dict[str, Any]:
     """Times, memory and length of the training; blank for what the files do not say."""
     seconds = read_metrics(run.folder)["seconds"]
     return {
@@ -185,7 +196,7 @@ def _cost(run: CollectedRun) -> dict[str, Any]:
         "prediction_sec": _number(run.scores, "predict_seconds"),
         "peak_memory_mb": _peak_memory_mb(run.folder / "tensorboard"),
         "steps": len(seconds) or None,
-        "epochs": planned_epochs(run.facts),
+        "epochs": run.facts.planned_epochs,
     }
 
 
@@ -203,41 +214,42 @@ def _peak_memory_mb(folder: Path) -> float | None:
     return None
 
 
-def _provenance(facts: dict[str, Any]) -> dict[str, Any]:
-    gpu, machine, threads = (entry(facts, "device", key) for key in ("gpu", "machine", "threads"))
-    devices = _number(facts, "execution", "devices") or 1
+def _provenance(run: OpenedRun) -> dict[str, Any]:
+    gpu, machine, threads = (run.facts.device.get(key) for key in ("gpu", "machine", "threads"))
+    devices = _number(run.facts.execution, "devices") or 1
     name = gpu or (f"{machine}, {threads} thread{'s' if threads != 1 else ''}" if machine else None)
-    commit = entry(facts, "git", "commit")
+    commit = run.facts.git.get("commit")
     return {
         "device": f"{devices} x {name}" if name and devices > 1 else name,
-        "afkit": entry(facts, "versions", "afkit"),
-        "commit": commit and commit[:10] + ("+changes" if entry(facts, "git", "dirty") else ""),
+        "afkit": run.facts.versions.get("afkit"),
+        "commit": commit and commit[:10] + ("+changes" if run.facts.git.get("dirty") else ""),
     }
 
 
-def _settings(runs: Sequence[CollectedRun]) -> list[str | None]:
+def _settings(runs: Sequence[OpenedRun]) -> list[str | None]:
     """A short name of each run's setting: the recipe, and those changes that not all runs of the recipe share."""
     changes = []
     for run in runs:
         extras = {
             "weights": _weights(run),
-            "label_remap": entry(run.scores, "label_remap"),
-            "test": ", ".join(subsets_of(run)) or None,
+            "label_remap": run.scores.get("label_remap"),
+            "test": ", ".join(run.subsets),
+            "data": (run.fingerprint or "")[:8] if run.scores else "",
         }
-        extras |= {"data": entry(run.facts, "data", "fingerprint")} if run.scores else {}
-        known = {key: value[:8] if key == "data" else value for key, value in extras.items() if value}
-        changed = {key: _names(value) if key in SPLIT else value for key, value in changes_of(run).items()}
+        changed = {key: _names(value) if key in SPLIT else value for key, value in run.changes.items()}
         changed.pop("data.test_subsets", None)  # said as `test`
-        changes.append({key: _short(value) for key, value in (changed | known).items()})
-    recipes = [entry(run.facts, "recipe", "name") for run in runs]
+        changed |= {key: value for key, value in extras.items() if value}
+        changes.append({key: _short(value) for key, value in changed.items()})
     names = []
-    for run, recipe, own in zip(runs, recipes, changes, strict=True):
-        others = [changes[i] for i in range(len(runs)) if recipes[i] == recipe and runs[i].scores]
+    for run, own in zip(runs, changes, strict=True):
+        others = [changes[i] for i, other in enumerate(runs) if other.recipe_name == run.recipe_name and other.scores]
         telling = [f"{key}={value}" for key, value in own.items() if any(other.get(key) != value for other in others)]
-        name = ", ".join([str(recipe), *telling])
-        name = f"twin: {name}" if is_generated(run) else name
-        names.append(name if recipe else None)
+        names.append(_setting(run, telling) if run.recipe_name else None)
     return names
+
+
+def _setting(run: OpenedRun, changes: Sequence[str]) -> str:
+    return ("twin: " if run.generated else "") + ", ".join([str(run.recipe_name), *changes])
 
 
 def _names(subsets: Any) -> Any:
@@ -245,9 +257,9 @@ def _names(subsets: Any) -> Any:
     return f"{len(subsets)} subsets" if isinstance(subsets, list) and len(subsets) > MOST_NAMES else subsets
 
 
-def _weights(run: CollectedRun) -> str | None:
+def _weights(run: OpenedRun) -> str | None:
     """Which of the run's own, or the name of another file."""
-    weights = entry(run.scores, "weights")
+    weights = run.scores.get("weights")
     return weights and Path(str(weights)).name
 
 

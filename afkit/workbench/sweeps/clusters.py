@@ -17,7 +17,7 @@ import psutil
 from distributed import Client, Security, SpecCluster, rpc
 from distributed.comm import get_address_host, parse_address, resolve_address
 
-from afkit.workbench.runs.threads import thread_limits
+from afkit.workbench.runs.provenance import thread_limits
 from afkit.workbench.sweeps.batch_jobs import GPU, MEMORY, OwnNanny, OwnScheduler, credentials, in_thread, open_jobs
 from afkit.workbench.sweeps.sweep_file import SweepFile
 

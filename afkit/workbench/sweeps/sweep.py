@@ -13,9 +13,9 @@ from distributed import TimeoutError as TookLonger
 
 from afkit.config import Recipe
 from afkit.files import LOCK, locked
-from afkit.workbench.runs.folder import STAGES, is_done, project_root
+from afkit.workbench.runs.folder import is_done, project_root
 from afkit.workbench.runs.interrupts import interrupts_wait
-from afkit.workbench.runs.parameters import parameters_by_stage
+from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage
 from afkit.workbench.runs.status import RunStatus, run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script, refusals
 from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client
@@ -265,7 +265,7 @@ def _planned(status: RunStatus, left: bool) -> RunStatus:
 def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:
     """05_compare over the runs that have begun. Papermill is imported by then, not before the first run starts."""
     from afkit.workbench.runs.comparing import compare
-    from afkit.workbench.runs.html import write_pages
+    from afkit.workbench.runs.notebooks import write_pages
 
     begun = [cell for cell in plan.cells if (cell.folder / "run.json").is_file()]
     if not begun:

@@ -14,9 +14,9 @@ from afkit.config import Recipe, nearest
 from afkit.opening import plain_name
 from afkit.recipes import recipe as make_named_recipe
 from afkit.workbench.datasets.prepare import can_prepare
-from afkit.workbench.runs.folder import STAGES, project_root
-from afkit.workbench.runs.names import run_folder
-from afkit.workbench.runs.parameters import DEFAULT_SEED, parameters_by_stage, with_epochs
+from afkit.workbench.runs.folder import project_root
+from afkit.workbench.runs.notebooks import DEFAULT_SEED, STAGES, parameters_by_stage, with_epochs
+from afkit.workbench.runs.paths import run_folder
 from afkit.yaml_files import read_yaml
 
 

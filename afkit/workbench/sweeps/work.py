@@ -11,8 +11,9 @@ from afkit.config import Recipe
 from afkit.files import BusyError
 from afkit.workbench.datasets.prepare import prepare
 from afkit.workbench.datasets.twin import write_twin
-from afkit.workbench.runs.folder import fail_stage, read_run
-from afkit.workbench.runs.names import run_folder
+from afkit.workbench.runs.folder import fail_stage
+from afkit.workbench.runs.opened import read_run
+from afkit.workbench.runs.paths import run_folder
 from afkit.workbench.sweeps.sweep_file import Cell, SweepFile
 
 
@@ -52,7 +53,7 @@ def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: 
     Returns:
         State "done", "failed" or "busy", with the reason and the seconds.
     """
-    from afkit.workbench.runs.html import (
+    from afkit.workbench.runs.notebooks import (
         write_pages,  # these import papermill, which the sweep's own process has no use for
     )
     from afkit.workbench.runs.pipeline import run

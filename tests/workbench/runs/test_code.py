@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from afkit.files import read_json, write_json
-from afkit.workbench.runs import code
-from afkit.workbench.runs.code import changed_code, notebook_path, stage_code, values_in_kernel
-from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs import provenance
+from afkit.workbench.runs.notebooks import STAGES, notebook_path, values_in_kernel
+from afkit.workbench.runs.provenance import changed_code, stage_code
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def package(tmp_path, monkeypatch):
         path = tmp_path / "afkit" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\n")
-    monkeypatch.setattr(code.afkit, "__file__", str(tmp_path / "afkit" / "__init__.py"))
-    code._room_digest.cache_clear()
+    monkeypatch.setattr(provenance.afkit, "__file__", str(tmp_path / "afkit" / "__init__.py"))
+    provenance._room_digest.cache_clear()
     yield tmp_path / "afkit"
-    code._room_digest.cache_clear()
+    provenance._room_digest.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_change_is_named_for_the_stages_whose_numbers_come_from_it(package, fi
     before = {stage: stage_code(stage) for stage in STAGES}
     assert all(changed_code(before[stage], stage) == [] for stage in STAGES)
     (package / file).write_text("# changed\n")
-    code._room_digest.cache_clear()
+    provenance._room_digest.cache_clear()
     named = f"afkit/{file.rpartition('/')[0] or file.removesuffix('.py')}"
     expected = {stage: [named] if stage[1] in stages else [] for stage in STAGES}
     assert {stage: changed_code(before[stage], stage) for stage in STAGES} == expected
@@ -60,11 +60,11 @@ def test_a_module_that_is_renamed_added_or_removed_is_a_change(package):
         (package / "data" / "items.py").rename(package / "data" / "x.py")
         (package / "data" / "x.py").rename(package / "data" / f"{name}.py")
         (package / "data" / f"{name}.py").touch()
-        code._room_digest.cache_clear()
+        provenance._room_digest.cache_clear()
         digests.add(stage_code("01_data")["data"])
         (package / "data" / f"{name}.py").rename(package / "data" / "items.py")
     (package / "data" / "empty.py").touch()
-    code._room_digest.cache_clear()
+    provenance._room_digest.cache_clear()
     digests.add(stage_code("01_data")["data"])
     assert len(digests) == 4
 
@@ -72,7 +72,7 @@ def test_a_module_that_is_renamed_added_or_removed_is_a_change(package):
 def test_of_a_notebook_only_its_code_counts(tmp_path, monkeypatch):
     content = read_json(notebook_path("01_data"))
     path = tmp_path / "01_data.ipynb"
-    monkeypatch.setattr(code, "notebook_path", lambda stage: path)
+    monkeypatch.setattr(provenance, "notebook_path", lambda stage: path)
     write_json(path, content)
     before = stage_code("01_data")
     for cell in content["cells"]:

@@ -6,17 +6,15 @@ from hypothesis import strategies as st
 from run_folders import change_json, write_run
 
 from afkit.files import write_json, write_text
-from afkit.workbench.runs.collection import (
+from afkit.workbench.runs.opened import (
+    RunFile,
     choose_runs,
     dictionary,
     entry,
-    is_generated,
-    planned_epochs,
     read_metrics,
     read_runs,
-    subsets_of,
 )
-from afkit.workbench.runs.places import without_paths
+from afkit.workbench.runs.paths import without_paths
 
 
 def states(results) -> dict[str, str]:
@@ -58,7 +56,7 @@ def test_names_are_folders_below_results_and_each_is_given_once(tmp_path):
 
 def test_a_finished_run_has_its_numbers(tmp_path):
     (run,) = read_runs([write_run(tmp_path / "tiny" / "seed1", 0.5)], tmp_path)
-    assert (run.state, run.scores["average_map"], run.facts["seed"]) == ("done", 0.5, 1)
+    assert (run.state, run.scores["average_map"], run.facts.seed) == ("done", 0.5, 1)
 
 
 def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
@@ -121,8 +119,8 @@ def test_generated_data_and_subsets_are_known_from_either_file(tmp_path):
     change_json(old / "run.json", data={"generated": True})
     twin = write_run(tmp_path / "twin", generated=True, subsets=["val"])
     runs = read_runs([old, twin, write_run(tmp_path / "real")], tmp_path)
-    assert [is_generated(run) for run in runs] == [True, True, False]
-    assert [subsets_of(run) for run in runs] == [["test"], ["val"], ["test"]]
+    assert [run.generated for run in runs] == [True, True, False]
+    assert [run.subsets for run in runs] == [["test"], ["val"], ["test"]]
 
 
 def test_epochs_are_planned_by_three_settings_of_which_older_files_lack_one():
@@ -133,8 +131,8 @@ def test_epochs_are_planned_by_three_settings_of_which_older_files_lack_one():
         ({"epochs": "many"}, None),
         ({"epochs": None}, None),
     ):
-        assert planned_epochs({"recipe": {"optim": optim | changes}}) == epochs
-    assert planned_epochs({}) is None
+        assert RunFile.model_validate({"recipe": {"optim": optim | changes}}).planned_epochs == epochs
+    assert RunFile().planned_epochs is None
 
 
 def test_metrics_that_cannot_be_read_are_empty(tmp_path):

@@ -10,10 +10,10 @@ from run_folders import change_json, write_run, write_scored_run, write_test_dat
 from afkit.__main__ import main
 from afkit.files import write_text
 from afkit.workbench.runs import comparing
-from afkit.workbench.runs.code import notebook_parameters
-from afkit.workbench.runs.collection import read_runs
 from afkit.workbench.runs.comparing import NOTEBOOK, compare, short_table
 from afkit.workbench.runs.folder import project_root
+from afkit.workbench.runs.notebooks import notebook_parameters
+from afkit.workbench.runs.opened import read_runs
 from afkit.workbench.runs.summary import summarise_runs
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")

@@ -10,7 +10,8 @@ from stage_results import write_results
 
 from afkit.files import write_json, write_json_gz, write_text
 from afkit.workbench.runs.differences import compare_results
-from afkit.workbench.runs.folder import file_digest, note_stage
+from afkit.workbench.runs.folder import note_stage
+from afkit.workbench.runs.opened import file_digest
 
 RESULTS = ["losses", "weights (ema)", "weights (raw)", "detections", "scores"]
 

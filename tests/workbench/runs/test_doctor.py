@@ -11,7 +11,7 @@ from afkit.workbench.runs.doctor import BAD, NOTE, OK, examine, table
 
 
 def states(tmp_path) -> dict[str, str]:
-    return {check.what: check.state for check in examine(tmp_path / "data", tmp_path / "results")}
+    return {what: check.state for what, check in examine(tmp_path / "data", tmp_path / "results").items()}
 
 
 def test_a_whole_installation_is_said_to_be_whole(tmp_path, capsys):
@@ -39,10 +39,10 @@ def test_missing_compilers_and_packages_are_notes(tmp_path, monkeypatch):
     find = doctor.importlib.util.find_spec
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == "voila" else find(name))
     monkeypatch.setenv("PATH", str(tmp_path))
-    checks = {check.what: check for check in examine(tmp_path, tmp_path)}
+    checks = examine(tmp_path, tmp_path)
     assert checks["C++ compiler"].state == checks["the inspector"].state == NOTE
-    assert checks["the inspector"].found == "without voila"
-    assert "-> pip install 'afkit[inspect]'" in table(list(checks.values()))
+    assert checks["the inspector"].text == "without voila"
+    assert "-> pip install 'afkit[inspect]'" in table(checks)
 
 
 def test_a_kernel_of_another_python_is_bad(tmp_path, monkeypatch):
@@ -52,8 +52,8 @@ def test_a_kernel_of_another_python_is_bad(tmp_path, monkeypatch):
     for argv, words in (([str(tmp_path / "python")], "another Python"), (["/nowhere/python"], "another Python")):
         spec = kernelspec.KernelSpec(argv=argv)
         monkeypatch.setattr(kernelspec.KernelSpecManager, "get_kernel_spec", lambda self, name, spec=spec: spec)
-        (check,) = (check for check in examine(tmp_path, tmp_path) if check.what == "kernel python3")
-        assert check.state == BAD and words in check.found and "ipykernel install" in check.remedy
+        check = examine(tmp_path, tmp_path)["kernel python3"]
+        assert check.state == BAD and words in check.text and "ipykernel install" in check.remedy
 
     def none(self, name):
         raise kernelspec.NoSuchKernel(name)
@@ -70,6 +70,6 @@ def test_folders_that_cannot_be_written_to_or_are_full_are_named(tmp_path, monke
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
-    checks = {check.what: check for check in examine(tmp_path / "data", tmp_path / "results")}
+    checks = examine(tmp_path / "data", tmp_path / "results")
     assert checks["data"].state == checks["results"].state == BAD
-    assert checks["data"].found == f"{tmp_path / 'data'} cannot be written to (Read-only file system)"
+    assert checks["data"].text == f"{tmp_path / 'data'} cannot be written to (Read-only file system)"

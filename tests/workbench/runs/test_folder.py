@@ -7,11 +7,11 @@ import pytest
 
 from afkit.files import read_json, write_json, write_text
 from afkit.recipes import recipe as named_recipe
-from afkit.workbench.runs import code, provenance
 from afkit.workbench.runs import folder as runs
+from afkit.workbench.runs import provenance
 from afkit.workbench.runs.folder import (
     STAGE_FILES,
-    STAGES,
+    Run,
     changed_since,
     check_data,
     check_same_data,
@@ -21,10 +21,11 @@ from afkit.workbench.runs.folder import (
     is_done,
     note_stage,
     project_root,
-    read_run,
     start_stage,
 )
-from afkit.workbench.runs.names import run_folder, split_suffix
+from afkit.workbench.runs.notebooks import STAGES
+from afkit.workbench.runs.opened import read_run
+from afkit.workbench.runs.paths import run_folder, split_suffix
 from afkit.workbench.survey.contents import fingerprint
 
 
@@ -256,13 +257,13 @@ def trained(split_data, tmp_path):
 
 def change_code(monkeypatch, *rooms):
     """Let the given rooms have other digests."""
-    real = code._room_digest
-    monkeypatch.setattr(code, "_room_digest", lambda room: "changed" if room in rooms else real(room))
+    real = provenance._room_digest
+    monkeypatch.setattr(provenance, "_room_digest", lambda room: "changed" if room in rooms else real(room))
 
 
 def test_each_stage_notes_its_code_versions_and_the_digests_of_its_files(trained):
     entry = read_run(trained.folder)["stages"]["02_train"]
-    assert entry["code"] == code.stage_code("02_train") and entry["git"] == provenance.git_state()
+    assert entry["code"] == provenance.stage_code("02_train") and entry["git"] == provenance.git_state()
     assert entry["versions"]["torch"] and entry["device"]["threads"] >= 1
     assert list(entry["sha256"]) == ["checkpoints/ema.safetensors", "checkpoints/raw.safetensors"]
     assert set(entry["sha256"].values()) == {hashlib.sha256(b"weights").hexdigest()}
@@ -312,9 +313,9 @@ def test_another_split_may_have_got_labels_since(trained, split_data, capsys):
 
 def test_data_that_is_gone_or_was_never_noted_is_somebody_elses_message(trained, split_data, tmp_path):
     recipe = named_recipe("watch")
-    check_data(tmp_path / "none", recipe, split_data)
+    check_data(Run(tmp_path / "none", "02_train", recipe, 1, split_data))
     (split_data / "watch" / "annotations" / "watch.json").unlink()
-    check_data(trained.folder, recipe, split_data)
+    check_data(trained)
 
 
 @pytest.mark.parametrize("content", [[], 3, "run", {"stages": []}, {"stages": {"01_data": "done"}}])

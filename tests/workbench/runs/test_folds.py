@@ -3,8 +3,8 @@
 import pytest
 from run_folders import change_json, write_run
 
-from afkit.workbench.runs.collection import read_runs
-from afkit.workbench.runs.folds import COLUMNS, summarise_folds
+from afkit.workbench.runs.opened import read_runs
+from afkit.workbench.runs.summary import FOLD_COLUMNS, summarise_folds
 
 PEOPLE = ["p1", "p2", "p3", "p4"]
 
@@ -27,7 +27,7 @@ def summary(tmp_path, *folders):
 def test_folds_have_mean_and_spread(tmp_path):
     folders = [fold(tmp_path / person, person, value) for person, value in zip(PEOPLE, (0.6, 0.7, 0.8), strict=False)]
     table = summary(tmp_path, *folders)
-    assert list(table) == COLUMNS and len(table) == 1
+    assert list(table) == FOLD_COLUMNS and len(table) == 1
     row = table.iloc[0]
     assert (row["setting"], row["folds"], row["of_subsets"], row["runs"]) == ("tiny", 3, 4, 3)
     assert row["mean_percent"] == pytest.approx(70) and row["standard_deviation"] == pytest.approx(10)
@@ -69,7 +69,7 @@ def test_runs_with_the_same_test_or_a_shared_one_are_no_folds(tmp_path):
     assert summary(tmp_path, *same).empty
     shared = [write_run(tmp_path / "one", subsets=["p1"]), write_run(tmp_path / "two", subsets=["p1", "p2"])]
     assert summary(tmp_path, *shared).empty
-    assert list(summary(tmp_path, *shared)) == COLUMNS
+    assert list(summary(tmp_path, *shared)) == FOLD_COLUMNS
     apart = [write_run(tmp_path / "x", subsets=["p1", "p3"]), write_run(tmp_path / "y", subsets=["p2"])]
     assert summary(tmp_path, *apart)["tested"].tolist() == ["p1, p3; p2"]
 

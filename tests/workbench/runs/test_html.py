@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 pytest.importorskip("nbconvert", reason="pages are made by nbconvert")
-from afkit.workbench.runs.html import write_pages
+from afkit.workbench.runs.notebooks import write_pages
 
 
 def test_each_notebook_becomes_a_page_with_its_outputs(tmp_path):

@@ -9,18 +9,9 @@ from run_folders import change_json, write_run
 from stage_results import write_results, write_training
 
 from afkit.files import write_json
-from afkit.workbench.runs.collection import read_runs
-from afkit.workbench.runs.folder import (
-    STAGES,
-    finish_stage,
-    is_done,
-    note_input,
-    note_stage,
-    read_run,
-    start_stage,
-    told_by_time,
-    up_to_date,
-)
+from afkit.workbench.runs.folder import finish_stage, is_done, note_input, note_stage, start_stage
+from afkit.workbench.runs.notebooks import STAGES
+from afkit.workbench.runs.opened import open_run, read_run, read_runs
 from afkit.workbench.runs.pipeline import run as run_stages
 
 WEIGHTS = "checkpoints/ema.safetensors"
@@ -97,12 +88,11 @@ def test_pictures_are_of_the_detections_that_are_there(folder, capsys):
 
 def test_weights_that_were_deleted_are_those_that_the_training_noted(folder):
     (folder / WEIGHTS).unlink()
-    stages = read_run(folder)["stages"]
-    assert up_to_date(folder, stages, "03_eval")
+    assert open_run(folder).up_to_date("03_eval")
     note_stage(folder, "02_train", sha256={WEIGHTS: "0" * 64})
-    assert not up_to_date(folder, read_run(folder)["stages"], "03_eval")
+    assert not open_run(folder).up_to_date("03_eval")
     note_stage(folder, "02_train", sha256={})
-    assert up_to_date(folder, read_run(folder)["stages"], "03_eval"), "nothing says that they are others"
+    assert open_run(folder).up_to_date("03_eval"), "nothing says that they are others"
 
 
 def test_a_checkpoint_from_elsewhere_is_what_counts_where_it_was_evaluated(folder, tmp_path):
@@ -136,7 +126,7 @@ def test_a_run_of_an_older_version_is_told_by_its_times_and_that_is_said(tmp_pat
     write_json(folder / "run.json", facts)
     set_times(folder, s2_train=9 if later else 1, s3_eval=2, s4_visualize=3)
     assert done(folder) == [stage for stage in STAGES if not (later and stage == "03_eval")]
-    assert told_by_time(read_run(folder)["stages"], "03_eval")
+    assert open_run(folder).told_by_time("03_eval")
     (found,) = read_runs([folder])
     assert (found.state == "done") is not later
     if not later:

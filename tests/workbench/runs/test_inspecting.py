@@ -15,12 +15,11 @@ from afkit.detect import windows
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
+from afkit.workbench.analysis import score_curves as curves_module
 from afkit.workbench.analysis.score_curves import score_curves
 from afkit.workbench.inspector.inspected import list_videos
-from afkit.workbench.runs import score_curves as runs_curves
-from afkit.workbench.runs.folder import file_digest
-from afkit.workbench.runs.inspecting import collect_inspected, compare_runs, inspect_run
-from afkit.workbench.runs.score_curves import curves_of_run
+from afkit.workbench.runs.opened import OpenedRun, RunFile, file_digest
+from afkit.workbench.runs.run_inspector import collect_inspected, inspect_run, inspect_runs, score_curves_of
 
 VIDEO = "video6"  # the first of the test subset
 
@@ -75,8 +74,8 @@ def test_curves_are_those_of_the_other_file_that_was_evaluated(folder, tmp_path)
 
 def test_the_curve_of_a_long_recording_is_made_in_windows(monkeypatch, folder):
     asked = []
-    real = runs_curves.score_curves
-    monkeypatch.setattr(runs_curves, "score_curves", lambda *a: asked.append(a[3]) or real(*a))
+    real = curves_module.score_curves
+    monkeypatch.setattr(curves_module, "score_curves", lambda *a: asked.append(a[3]) or real(*a))
     assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 0))
     monkeypatch.setattr(windows, "WHOLE_STEPS", 10)
     scores = collect_inspected(folder).tracks.curves(VIDEO)[1]
@@ -151,7 +150,7 @@ def test_widgets_of_one_run_and_of_two(folder):
     pytest.importorskip("anywidget", reason="the widget is an extra")
     widget = inspect_run(folder, video=VIDEO, tiou=0.4)
     assert widget.video == VIDEO and widget.info["tracks"]["curves"]
-    both = compare_runs([folder, folder], video="video7", min_score=0.3)
+    both = inspect_runs([folder, folder], video="video7", min_score=0.3)
     assert [run["title"] for run in both.runs] == ["tiny/seed1 (1)", "tiny/seed1 (2)"]
     assert (both.video, both.min_score) == ("video7", 0.3)
 
@@ -201,5 +200,5 @@ def test_a_recipe_that_nobody_knows_leaves_no_curve(folder, recipe):
     with pytest.raises(
         ValueError, match=r"^no score curve: .*(run\.json with a recipe|holds a recipe that this version does not know)"
     ):
-        curves_of_run(folder, facts | {"recipe": recipe}, folder)(VIDEO)
+        score_curves_of(OpenedRun(folder, RunFile.model_validate(facts | {"recipe": recipe})), folder)(VIDEO)
     assert len(curves(VIDEO)[0])

@@ -20,7 +20,7 @@ for cell in json.loads(sys.argv[1]):
     assert shell.run_cell(cell, store_history=True).success
 """
 PARAMETERS = 'recipe: str = "watch"\nprint("parameters")'
-SKIP = 'from afkit.workbench.runs.notebook import skip_remaining_cells as skip\nskip("no labels")\nprint("end")'
+SKIP = 'from afkit.workbench.runs.notebooks import skip_remaining_cells as skip\nskip("no labels")\nprint("end")'
 LATER = ["1 / 0", 'print("scores")', "not Python at all (", "%%bash\necho magic", "recipes = 1 / 0", ""]
 
 

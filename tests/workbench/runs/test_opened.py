@@ -3,7 +3,7 @@
 import pytest
 from tiny_data import tiny_recipe, write_tiny_data
 
-from afkit.workbench.runs.opened import data_root_of, recipe_of
+from afkit.workbench.runs.opened import OpenedRun, RunFile, data_root_of
 
 FILE = "tiny/annotations.json"
 
@@ -29,11 +29,14 @@ def test_what_the_user_gives_begins_where_the_user_is(tmp_path, monkeypatch):
 
 
 def test_a_recipe_gets_the_defaults_of_settings_that_its_version_did_not_have(tmp_path):
+    def opened(recipe):
+        return OpenedRun(tmp_path, RunFile.model_validate({"recipe": recipe})).recipe
+
     recipe = tiny_recipe()
     older = recipe.model_dump(mode="json")
     del older["optim"]["extra_epochs"], older["data"]["max_missing"]
-    assert recipe_of({"recipe": older}, tmp_path) == recipe
+    assert opened(older) == recipe
     with pytest.raises(ValueError, match=r"run\.json holds a recipe that this version does not know: .*nonsense"):
-        recipe_of({"recipe": older | {"nonsense": {}}}, tmp_path)
+        opened(older | {"nonsense": {}})
     with pytest.raises(ValueError, match="is no run folder"):
-        recipe_of({}, tmp_path)
+        opened({})

@@ -3,10 +3,8 @@
 import pytest
 
 from afkit.files import write_json
-from afkit.workbench.runs import code
-from afkit.workbench.runs.code import COMMON, notebook_parameters
-from afkit.workbench.runs.folder import STAGES
-from afkit.workbench.runs.parameters import choose_stages, parameters_by_stage
+from afkit.workbench.runs import notebooks
+from afkit.workbench.runs.notebooks import COMMON, STAGES, choose_stages, notebook_parameters, parameters_by_stage
 
 SOURCE = ["rate: float = 0.5  # a comment\n", 'names = ["a"]\n', "count: int = -1"]
 
@@ -48,5 +46,5 @@ def test_a_wrong_parameter_is_named(given, message):
 def test_parameters_are_read_with_and_without_types(tmp_path, monkeypatch):
     cells = [{"metadata": {}, "source": ["x = 1"]}, {"metadata": {"tags": ["parameters"]}, "source": SOURCE}]
     write_json(tmp_path / "01_data.ipynb", {"cells": cells})
-    monkeypatch.setattr(code, "notebook_path", lambda stage: tmp_path / f"{stage}.ipynb")
+    monkeypatch.setattr(notebooks, "notebook_path", lambda stage: tmp_path / f"{stage}.ipynb")
     assert notebook_parameters("01_data") == {"rate": 0.5, "names": ["a"], "count": -1}

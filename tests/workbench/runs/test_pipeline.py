@@ -5,8 +5,8 @@ import pytest
 from stage_results import do_stage, write_data
 
 from afkit.files import write_json
-from afkit.workbench.runs import code, pipeline
-from afkit.workbench.runs.folder import read_run
+from afkit.workbench.runs import notebooks, pipeline, provenance
+from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.pipeline import run
 
 
@@ -47,7 +47,7 @@ def executed(tmp_path, monkeypatch):
     done = []
 
     def execute(stage, output, parameters, inherited):
-        common = {name: parameters.pop(name) for name in code.COMMON}
+        common = {name: parameters.pop(name) for name in notebooks.COMMON}
         if stage == "02_train":
             done.append(sorted(path.name for path in (tmp_path / "run" / "checkpoints").glob("*")))
         done.append(stage)
@@ -68,8 +68,8 @@ def start(root, **arguments):
 
 
 def change_code(monkeypatch, room):
-    real = code._room_digest
-    monkeypatch.setattr(code, "_room_digest", lambda name: "changed" if name == room else real(name))
+    real = provenance._room_digest
+    monkeypatch.setattr(provenance, "_room_digest", lambda name: "changed" if name == room else real(name))
 
 
 def test_a_finished_stage_of_other_code_is_kept_and_named(tmp_path, executed, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import afkit
-from afkit.workbench.runs.places import hide_places, relative_to_project
+from afkit.workbench.runs.paths import hide_places, relative_to_project
 
 
 @pytest.fixture(autouse=True)

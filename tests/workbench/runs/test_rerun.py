@@ -11,9 +11,10 @@ from stage_results import do_stage, write_data
 from afkit.__main__ import main
 from afkit.files import read_json, write_json
 from afkit.recipes import recipe as named_recipe
-from afkit.workbench.runs import code, pipeline, provenance
+from afkit.workbench.runs import notebooks, pipeline, provenance
 from afkit.workbench.runs import rerun as module
-from afkit.workbench.runs.folder import note_stage, read_run
+from afkit.workbench.runs.folder import note_stage
+from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.rerun import rerun
 from afkit.workbench.trust import project_root
 
@@ -27,7 +28,7 @@ def executed(monkeypatch):
     done = []
 
     def execute(stage, output, parameters, inherited):
-        common = {name: parameters.pop(name) for name in code.COMMON}
+        common = {name: parameters.pop(name) for name in notebooks.COMMON}
         done.append((stage, parameters, os.environ.get("OMP_NUM_THREADS")))
         do_stage(stage, **common, values=parameters)
         return 1.0
@@ -53,8 +54,8 @@ def make(root, recipe="watch", **arguments):
 
 
 def change_code(monkeypatch, room):
-    real = code._room_digest
-    monkeypatch.setattr(code, "_room_digest", lambda name: "changed" if name == room else real(name))
+    real = provenance._room_digest
+    monkeypatch.setattr(provenance, "_room_digest", lambda name: "changed" if name == room else real(name))
 
 
 def test_it_is_made_as_run_json_says_and_compared(root, executed):

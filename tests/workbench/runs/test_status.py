@@ -9,7 +9,7 @@ from run_folders import change_json, write_run
 
 from afkit.__main__ import main
 from afkit.files import LOCK, locked, write_json, write_text
-from afkit.workbench.runs.code import stage_code
+from afkit.workbench.runs.provenance import stage_code
 from afkit.workbench.runs.status import CLEAR, RunStatus, folders_of, run_status, short_time, show_status, status_table
 
 HEADING = "step,epoch,learning_rate,loss_cls,loss_reg,loss_total,grad_norm,seconds\n"

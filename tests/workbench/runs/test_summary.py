@@ -10,7 +10,7 @@ import pytest
 from run_folders import change_json, write_run
 
 from afkit.files import write_text
-from afkit.workbench.runs.collection import read_runs
+from afkit.workbench.runs.opened import read_runs
 from afkit.workbench.runs.summary import for_readers, summarise_costs, summarise_runs, summarise_settings, write_summary
 
 

@@ -1,6 +1,6 @@
 """Threads of the processes of a run."""
 
-from afkit.workbench.runs.threads import THREADS, thread_limits
+from afkit.workbench.runs.provenance import THREADS, thread_limits
 
 
 def test_threads_that_the_user_has_set_stay(monkeypatch):

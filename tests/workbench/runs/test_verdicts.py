@@ -8,8 +8,8 @@ from tiny_data import read_database, write_annotations
 
 from afkit.files import write_text
 from afkit.workbench.analysis.result_files import read_predictions, write_predictions
-from afkit.workbench.runs.collection import read_runs
-from afkit.workbench.runs.verdicts import choose_pairs, class_differences, compare_pair, verdict
+from afkit.workbench.runs.opened import read_runs
+from afkit.workbench.runs.paired_test import choose_pairs, class_differences, compare_pair, verdict
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from afkit.files import read_json, write_json
-from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.notebooks import STAGES
 
 pytest.importorskip("distributed", reason="sweeps are made by dask")
 pytest.importorskip("papermill", reason="runs are made by papermill")
@@ -19,7 +19,7 @@ from distributed.utils import get_ip
 
 from afkit.__main__ import main
 from afkit.workbench.datasets.archives import MARKER
-from afkit.workbench.runs.threads import THREADS
+from afkit.workbench.runs.provenance import THREADS
 from afkit.workbench.sweeps import clusters as sweep_cluster
 from afkit.workbench.sweeps import sweep as engine
 from afkit.workbench.sweeps.clusters import local_workers, needs, open_client, visible_gpus

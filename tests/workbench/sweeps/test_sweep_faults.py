@@ -15,8 +15,8 @@ import nbformat
 import pytest
 
 from afkit.files import LOCK, read_json
-from afkit.workbench.runs.folder import STAGES
-from afkit.workbench.runs.names import run_folder
+from afkit.workbench.runs.notebooks import STAGES
+from afkit.workbench.runs.paths import run_folder
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytest.importorskip("distributed", reason="sweeps are made by dask")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import afkit
 from afkit.workbench.published import published
-from afkit.workbench.runs.names import run_folder
+from afkit.workbench.runs.paths import run_folder
 
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
 from afkit.workbench.sweeps.sweep_file import line_of, read_sweep, resolved

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 from IPython.core.formatters import HTMLFormatter
 
-from afkit.workbench.runs.code import notebook_path
-from afkit.workbench.runs.folder import STAGES
+from afkit.workbench.runs.notebooks import STAGES, notebook_path
 from afkit.workbench.view.style import use_style
 from afkit.workbench.view.tables import literal_table
 

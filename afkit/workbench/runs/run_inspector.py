@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from afkit.config import DataConfig
-from afkit.files import read_json
 from afkit.workbench.datasets.sensors import has_signal, sensor_arguments
 from afkit.workbench.inspector.inspected import Inspected, read_inspected
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Curves, Tracks
-from afkit.workbench.runs.collection import dictionary, entry
-from afkit.workbench.runs.folder import up_to_date
-from afkit.workbench.runs.opened import data_root_of
+from afkit.workbench.runs.opened import OpenedRun, data_root_of, entry, open_run
+from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.survey.facts import durations_of
 
 
@@ -26,15 +26,12 @@ def inspect_run(
     min_score: float = 0.2,
     videos: str | Path = "",
 ) -> Any:
-    """The inspector of a run, as the last value of a notebook's cell.
+    """The inspector of a run, as the last value of a notebook's cell; it is that of `inspect_segments`.
 
     Args:
         data_root: folder of all data sets; "" for where the run found it.
         videos: folder of video files that are named like the videos; "" for none. The kernel sends them to the browser,
             up to 100 MB each.
-
-    Returns:
-        As `inspect_segments`.
 
     Raises:
         ValueError: the folder holds no run, its annotation file or the folder of videos is not found, or as
@@ -43,7 +40,7 @@ def inspect_run(
     return inspect_segments(collect_inspected(run_dir, data_root, videos), video, tiou, min_score)
 
 
-def compare_runs(
+def inspect_runs(
     run_dirs: Sequence[str | Path],
     data_root: str | Path = "",
     video: str = "",
@@ -52,9 +49,6 @@ def compare_runs(
     videos: str | Path = "",
 ) -> Any:
     """The inspector of several runs, one above the other, of the videos that all of them have.
-
-    Returns:
-        As `afkit.workbench.inspector.show.compare_segments`.
 
     Raises:
         ValueError: as `inspect_run` and `afkit.workbench.inspector.comparison.make_comparable`.
@@ -70,36 +64,76 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
             malformed.
     """
     inspected = read_inspected(run_dir, data_root)
-    folder = Path(run_dir).absolute()
-    facts = read_json(folder / "run.json")
-    annotations = entry(facts, "recipe", "data", "annotations")
-    root = data_root_of(facts, annotations, folder, data_root)
+    run = open_run(Path(run_dir).absolute())
+    annotations = entry(run.facts.recipe, "data", "annotations")
+    root = data_root_of({"data_root": run.facts.data_root}, annotations, run.folder, data_root)
     if videos and not Path(videos).is_dir():
         raise ValueError(f"the folder of videos '{videos}' does not exist")
     signal = functools.partial(sensor_arguments, annotations, root) if has_signal(annotations) else None
-    opened = functools.cache(functools.partial(_open_curves, folder, facts, root))
-    inspected = replace(inspected, durations_sec=_durations(inspected, facts, root))
-    tracks = Tracks(lambda name: opened()(name), signal, Path(videos) if videos else None)
-    stages = dictionary(facts, "stages")
-    if entry(stages, "03_eval", "status") == "done" and not up_to_date(folder, stages, "03_eval"):
-        remark = "The weights have changed since these predictions were made: run 03_eval again."
-        inspected = replace(inspected, remark=f"{inspected.remark} {remark}".strip())
-    return replace(inspected, tracks=tracks)
+    remark = inspected.remark
+    if run.stage("03_eval").status == "done" and not run.up_to_date("03_eval"):
+        remark += " The weights have changed since these predictions were made: run 03_eval again."
+    return replace(
+        inspected,
+        durations_sec=_durations(inspected, run, root),
+        remark=remark.strip(),
+        tracks=Tracks(score_curves_of(run, root), signal, Path(videos) if videos else None),
+    )
 
 
-def _durations(inspected: Inspected, facts: dict[str, Any], root: Path) -> dict[str, float | None]:
+def _durations(inspected: Inspected, run: OpenedRun, root: Path) -> dict[str, float | None]:
     """Those of the annotation file and, where it has none and features can be read, what these cover."""
     durations, annotations = inspected.durations_sec, inspected.annotations
     if annotations is None or None not in durations.values():
         return durations
     try:
-        config = DataConfig.model_validate(entry(facts, "recipe", "data"))
+        config = DataConfig.model_validate(run.facts.recipe["data"])
         return durations_of(config, root, [annotations.videos[video] for video in durations])
     except ValueError:  # settings of another version, or features that cannot be read, which need not be there to look
         return durations
 
 
-def _open_curves(folder: Path, facts: dict[str, Any], data_root: Path) -> Curves:
-    from afkit.workbench.runs.score_curves import curves_of_run  # with torch, which takes seconds to load
+def score_curves_of(run: OpenedRun, data_root: Path) -> Curves:
+    """The score curves of a run's test videos, made with the weights that 03_eval used, or else the averaged ones.
 
-    return curves_of_run(folder, facts, data_root)
+    Returns:
+        a function of a video's id, which keeps the network; where it raises a ValueError, a weights or feature file
+        is missing or unusable.
+    """
+    opened = functools.cache(functools.partial(_open_curves, run, data_root))
+
+    @functools.lru_cache(maxsize=8)
+    def curves(video: str) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return opened()(video)
+        except ValueError as error:
+            raise ValueError(f"no score curve: {without_paths(error)}") from None
+
+    return curves
+
+
+def _open_curves(run: OpenedRun, data_root: Path) -> Curves:
+    import torch  # it takes seconds to load, as do those that need it
+
+    from afkit.data.items import Dataset
+    from afkit.detect.windows import needed_window_steps
+    from afkit.model.actionformer import build_model
+    from afkit.model.checkpoints import load_weights
+    from afkit.workbench.analysis.score_curves import score_curves
+
+    recipe = run.recipe
+    model = build_model(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
+    load_weights(model, *run.weights())
+    dataset = Dataset(recipe.data, data_root, recipe.data.test_subsets)
+
+    def curves(video: str) -> tuple[np.ndarray, np.ndarray]:
+        place = [known.name for known in dataset.videos].index(video) if video not in dataset.missing else -1
+        if place < 0:
+            raise ValueError(f"a feature file of the video '{video}' is missing")
+        item = dataset.unread(place)
+        try:
+            return score_curves(model, recipe, item, needed_window_steps(item.features.shape[1], recipe))
+        except torch.OutOfMemoryError:
+            raise ValueError("the video does not fit into the memory of the GPU") from None
+
+    return curves

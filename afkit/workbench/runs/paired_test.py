@@ -6,30 +6,25 @@ from typing import Any
 import pandas as pd
 
 from afkit.config import nearest
-from afkit.data.annotations import read_annotations, to_frame
-from afkit.data.features import locate
+from afkit.data.annotations import to_frame
 from afkit.detect.fusion import num_labels
 from afkit.evaluation.scores import evaluate
 from afkit.opening import open_to_read
 from afkit.workbench.analysis.bootstrap import Comparison, compare_runs
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.runs.collection import CollectedRun, changes_of, dictionary, entry, is_generated, subsets_of
-from afkit.workbench.runs.folder import project_root
-from afkit.workbench.runs.opened import data_root_of, recipe_of
+from afkit.workbench.runs.opened import OpenedRun, dictionary, entry
+from afkit.workbench.trust import project_root
 
 SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored again
 
 
-def choose_pairs(runs: Sequence[CollectedRun], pair: Sequence[str] = ()) -> list[tuple[CollectedRun, CollectedRun]]:
+def choose_pairs(runs: Sequence[OpenedRun], pair: Sequence[str] = ()) -> list[tuple[OpenedRun, OpenedRun]]:
     """The two runs to test against each other: those named, or the best two of each recipe and test.
 
     The second is the best with other settings than the first; where all have the same, the best with another seed.
 
     Args:
-        pair: names of two runs, or their folders relative to the project; () for the best two.
-
-    Returns:
-        pairs, the better run first unless they are named; empty where no two runs faced the same test.
+        pair: names of two runs, or their folders relative to the project; () for the best two, the better one first.
 
     Raises:
         ValueError: not two different names, or one that is of no run with scores.
@@ -38,24 +33,24 @@ def choose_pairs(runs: Sequence[CollectedRun], pair: Sequence[str] = ()) -> list
         if len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"pair is {list(pair)}; name two different runs, or none for the best two")
         return [(_named(runs, str(pair[0])), _named(runs, str(pair[1])))]
-    same_test: dict[str, list[CollectedRun]] = {}
+    same_test: dict[str, list[OpenedRun]] = {}
     for run in sorted((run for run in runs if run.scores), key=lambda run: -run.scores["average_map"]):
         faced = [entry(run.scores, "counts", name) for name in ("ground_truths", "classes")]
-        same_test.setdefault(f"{entry(run.facts, 'recipe', 'name')} {faced} {_test(run)}", []).append(run)
+        same_test.setdefault(f"{run.recipe_name} {faced} {_test(run)}", []).append(run)
     pairs = []
     for _, (best, *others) in sorted(same_test.items()):
-        changed = [run for run in others if _changes(run) != _changes(best)]
+        changed = [run for run in others if _settings(run) != _settings(best)]
         pairs += [(best, run) for run in (changed or others)[:1]]
     return pairs
 
 
-def compare_pair(a: CollectedRun, b: CollectedRun, data_root: str = "", resamples: int = 1000) -> Comparison:
+def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int = 1000) -> Comparison:
     """Paired bootstrap and sign test of the difference a - b on the recordings that both were evaluated on.
 
     Args:
         a, b: of `read_runs`, with scores.
         data_root: folder of all data sets, relative to the project; "" for where run a found its data.
-        resamples: see `compare_runs`.
+        resamples: see `afkit.workbench.analysis.bootstrap.compare_runs`.
 
     Raises:
         ValueError: the runs faced different tests; the annotations are not there, or not those that a run was
@@ -65,29 +60,27 @@ def compare_pair(a: CollectedRun, b: CollectedRun, data_root: str = "", resample
         if ours != _test(b)[what]:
             there = ", ".join(f"{run.name}: {_test(run)[what]}" for run in (a, b))
             raise ValueError(f"{a.name} and {b.name} cannot be compared, since {what} differs ({there})")
-    recipe = recipe_of(a.facts, a.folder)
-    root = data_root_of(a.facts, recipe.data.annotations, a.folder, data_root)
-    annotations = read_annotations(locate(root, recipe.data.annotations))
-    gt = to_frame(annotations.of_subsets(subsets_of(a)))
+    root, annotations, tious = a.data_root(data_root), a.annotations(data_root), a.recipe.data.tious
+    gt = to_frame(annotations.of_subsets(a.subsets))
     remap = entry(a.scores, "label_remap") or "fixed"
     tables = []
     for run in (a, b):
-        names = annotations.names_of(num_labels(recipe_of(run.facts, run.folder), root))
+        names = annotations.names_of(num_labels(run.recipe, root))
         tables.append(read_predictions(run.folder / "predictions.json.gz", names))
-        again = evaluate(gt, tables[-1], recipe.data.tious, remap).average_map
+        again = evaluate(gt, tables[-1], tious, remap).average_map
         if abs(again - run.scores["average_map"]) > SAME_SCORE:
             raise ValueError(
                 f"{run.name} has an average mAP of {100 * run.scores['average_map']:.2f} %, but {100 * again:.2f} % by "
                 f"{annotations.path} as it is now; name the folder of its data with --data-root, or run 03_eval again"
             )
-    return compare_runs(gt, tables[0], tables[1], recipe.data.tious, resamples, label_remap=remap)
+    return compare_runs(gt, tables[0], tables[1], tious, resamples, label_remap=remap)
 
 
-def verdict(a: CollectedRun, b: CollectedRun, found: Comparison) -> str:
+def verdict(a: OpenedRun, b: OpenedRun, found: Comparison) -> str:
     """What `compare_pair` found, in two sentences."""
     difference, low, high, _ = (100 * number for number in found.average_map)
     better, worse, signs = a, b, found.sign_test
-    remark = " The data is generated, so this says nothing about the method." if is_generated(a) else ""
+    remark = " The data is generated, so this says nothing about the method." if a.generated else ""
     if difference < 0:
         better, worse, difference, low, high = b, a, -difference, -high, -low
         signs = signs._replace(a_better=signs.b_better, b_better=signs.a_better)
@@ -100,7 +93,7 @@ def verdict(a: CollectedRun, b: CollectedRun, found: Comparison) -> str:
     return f"{sentence} {videos} (sign test, p = {signs.p_value:.3f}).{remark}"
 
 
-def class_differences(a: CollectedRun, b: CollectedRun) -> pd.Series:
+def class_differences(a: OpenedRun, b: OpenedRun) -> pd.Series:
     """AP of a less that of b in percentage points, mean over tIoU, by name of the class; of classes that both have.
 
     Raises:
@@ -119,23 +112,23 @@ def class_differences(a: CollectedRun, b: CollectedRun) -> pd.Series:
     return (100 * (columns[0] - columns[1])).dropna().droplevel("label").rename("difference")
 
 
-def _test(run: CollectedRun) -> dict[str, Any]:
+def _test(run: OpenedRun) -> dict[str, Any]:
     """What two runs must share to be compared; their features may differ."""
-    data = dictionary(run.facts, "recipe", "data")
+    data = dictionary(run.facts.recipe, "data")
     return {
         "the annotation file": data.get("annotations"),
-        "the test subset": ", ".join(subsets_of(run)),
+        "the test subset": ", ".join(run.subsets),
         "the list of tIoU thresholds": data.get("tious"),
         "label_remap": entry(run.scores, "label_remap"),
-        "whether the data is generated": is_generated(run),
+        "whether the data is generated": run.generated,
     }
 
 
-def _changes(run: CollectedRun) -> tuple[Any, Any]:
-    return changes_of(run), entry(run.scores, "weights")
+def _settings(run: OpenedRun) -> tuple[Any, Any]:
+    return run.changes, run.scores.get("weights")
 
 
-def _named(runs: Sequence[CollectedRun], name: str) -> CollectedRun:
+def _named(runs: Sequence[OpenedRun], name: str) -> OpenedRun:
     scored = {run.name: run for run in runs if run.scores}
     by_folder = {run.folder: run for run in scored.values()}
     run = scored.get(name) or by_folder.get(project_root() / name)

@@ -1,0 +1,140 @@
+"""The notebooks of a run: where they lie, which parameters each takes, and what may be done about them elsewhere."""
+
+import ast
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from afkit.config import nearest
+from afkit.files import read_json, write_text
+from afkit.opening import check_plain
+from afkit.workbench.shipped import NOTEBOOKS, shipped
+from afkit.workbench.trust import check_trusted, project_root
+
+STAGES = ("01_data", "02_train", "03_eval", "04_visualize")
+COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `pipeline.run`
+DEFAULT_SEED = 1234567891
+FETCHED = ("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url")  # of pages: none is needed
+_BEGINS = re.compile(r"^recipe\b.*=|\bstart_stage\(", re.MULTILINE)
+
+
+def notebook_path(stage: str) -> Path:
+    """Where a stage's notebook lies: in the project, where it may have been changed, else as it was installed.
+
+    Raises:
+        ValueError: it is not there, or another user can change it, see `afkit.workbench.trust.check_trusted`.
+    """
+    project, name = project_root(), f"{stage}.ipynb"
+    own = project / NOTEBOOKS / name
+    if own.is_file():
+        check_trusted(project, project, own.parent, own)
+        return own
+    path = shipped(NOTEBOOKS) / name
+    if not path.is_file():
+        raise ValueError(f"{own} does not exist; install afkit again")
+    return path
+
+
+def notebook_parameters(stage: str) -> dict[str, Any]:
+    """Names and defaults of a notebook's parameters, from its cell tagged 'parameters'."""
+    cells = read_json(notebook_path(stage))["cells"]
+    (cell,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))
+    body = ast.parse("".join(cell["source"])).body
+    declared = [(node.target, node.value) for node in body if isinstance(node, ast.AnnAssign)]  # name: type = default
+    assigned = [(node.targets[0], node.value) for node in body if isinstance(node, ast.Assign)]
+    return {
+        target.id: ast.literal_eval(value)
+        for target, value in (*declared, *assigned)
+        if isinstance(target, ast.Name) and value is not None
+    }
+
+
+def values_in_kernel(stage: str) -> dict[str, Any]:
+    """What a stage's own parameters are where its notebook is being executed, by hand or not; {} elsewhere."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    names = shell.user_ns if shell else {}
+    defaults = {name: value for name, value in notebook_parameters(stage).items() if name not in COMMON}
+    return {name: names[name] for name, value in defaults.items() if type(names.get(name)) is type(value)}
+
+
+def with_epochs(overrides: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides of a run: all stages must agree on the recipe, so the parameter `epochs` becomes one.
+
+    Examples:
+        >>> with_epochs({"model.heads": 2}, {"epochs": 5, "tiou": 0.5})
+        {'model.heads': 2, 'optim.epochs': 5}
+    """
+    return dict(overrides) | ({"optim.epochs": parameters["epochs"]} if parameters.get("epochs") else {})
+
+
+def choose_stages(stages: Sequence[str]) -> list[str]:
+    """Full names of stages given in full or by number ('03'), in their order; a ValueError names an unknown one."""
+    for wanted in stages:
+        if not any(wanted in (stage, stage[:2]) for stage in STAGES):
+            raise ValueError(f"there is no stage '{wanted}'; {nearest(wanted, list(STAGES))}")
+    return [stage for stage in STAGES if stage in stages or stage[:2] in stages]
+
+
+def parameters_by_stage(
+    stages: Sequence[str], parameters: Mapping[str, Any], common: Sequence[str] = COMMON
+) -> dict[str, dict[str, Any]]:
+    """Which notebook takes which of the given parameters, checked against their defaults' types.
+
+    Raises:
+        ValueError: a parameter that no chosen notebook has (papermill itself would only warn), one that has an
+            option of its own, or a value of another type.
+    """
+    declared = {stage: notebook_parameters(stage) for stage in stages}
+    known = sorted({name for names in declared.values() for name in names} - set(common))
+    for name, value in parameters.items():
+        if name in common:
+            raise ValueError(f"'{name}' is not set as a notebook parameter; use the option or argument of that name")
+        if name not in known:
+            raise ValueError(f"no notebook of {', '.join(stages)} has the parameter '{name}'; {nearest(name, known)}")
+        for default in (names[name] for names in declared.values() if name in names):
+            wanted, given = type(default), type(value)
+            if given is not wanted and (wanted, given) != (float, int):
+                raise ValueError(f"parameter '{name}' takes {wanted.__name__}, e.g. {default!r}, not {value!r}")
+    return {stage: {k: v for k, v in parameters.items() if k in names} for stage, names in declared.items()}
+
+
+def skip_remaining_cells(reason: str) -> None:
+    """Print why the rest of a notebook has nothing to do, and let the cells after this one do nothing.
+
+    It works under papermill, where the notebook ends without an error, and by hand in JupyterLab. There, running the
+    cell of the parameters (which sets `recipe`), or the one that calls `start_stage`, ends it: from that cell on, all
+    do their work again.
+    """
+    from IPython import get_ipython  # afkit itself needs no notebook library
+
+    shell = get_ipython()
+    print(reason)
+
+    def nothing(lines: list[str]) -> list[str]:
+        if not _BEGINS.search("".join(lines)):
+            return []
+        others = [transform for transform in shell.input_transformers_post if transform is not nothing]
+        shell.input_transformers_post = others
+        return lines
+
+    shell.input_transformers_post.append(nothing)
+
+
+def write_pages(folder: Path) -> list[Path]:
+    """Write an .html page, which needs no kernel, beside each notebook of a folder; a ValueError names a broken one."""
+    from nbconvert import HTMLExporter  # takes a second
+
+    # templates run code, and nbconvert would look for them in the working directory first
+    exporter = HTMLExporter(embed_images=True, extra_template_basedirs=[], **dict.fromkeys(FETCHED, ""))
+    pages = []
+    for notebook in sorted(folder.glob("*.ipynb")):
+        try:
+            check_plain(notebook)
+            text, _ = exporter.from_filename(str(notebook))
+        except Exception as error:  # nbformat, nbconvert and jinja have errors of their own
+            raise ValueError(f"{notebook} cannot be made a page: {error}") from None
+        pages.append(notebook.with_suffix(".html"))
+        write_text(pages[-1], text)
+    return pages
