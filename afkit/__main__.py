@@ -16,7 +16,7 @@ if __name__ == "__main__" and _INTERRUPT is signal.default_int_handler:
 
 from afkit.config import nearest  # noqa: E402
 from afkit.opening import home_folder, private_folder  # noqa: E402
-from afkit.workbench.commands import build, data, predict, runs, signals, view  # noqa: E402
+from afkit.workbench.commands import build, data, results, runs  # noqa: E402
 from afkit.workbench.commands.output import forgiving_output  # noqa: E402
 
 
@@ -101,39 +101,14 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m afkit", description="Temporal action localisation with ActionFormer.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for name, (function, arguments, help_text) in _COMMANDS.items():
-        command = commands.add_parser(name, help=help_text, description=help_text)
-        command.set_defaults(command=function)
-        arguments(command)
+    for name, command in _COMMANDS.items():
+        parser_of_command = commands.add_parser(name, help=command.help, description=command.help)
+        parser_of_command.set_defaults(command=command.do)
+        command.add_arguments(parser_of_command)
     return parser
 
 
-_COMMANDS = {  # name: what it does, its arguments, and what its help says
-    "run": (runs.run_notebooks, runs.run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
-    "rerun": (runs.run_rerun, runs.rerun_arguments, "make a run again from its run.json, and compare the results"),
-    "compare": (runs.run_compare, runs.compare_arguments, "runs side by side: a table, a page, and which is better"),
-    "sweep": (
-        runs.run_sweep,
-        runs.sweep_arguments,
-        "make the runs of a file: recipes x seeds x settings, several at once",
-    ),
-    "status": (runs.run_status, runs.status_arguments, "how far runs are: stage, epoch, time left, mAP, failures"),
-    "view": (view.run_view, view.view_arguments, "a run, or several, on a timeline to move through, in a browser"),
-    "predict": (predict.run_predict, predict.predict_arguments, "detections of a trained run on new recordings"),
-    "gallery": (view.run_gallery, view.gallery_arguments, "write the pictures of a run into a folder that shows them"),
-    "prepare": (data.run_prepare, data.prepare_arguments, "bring a data set into its layout below the data root"),
-    "import": (data.run_import, data.import_arguments, "turn annotations of other tools into an annotation file"),
-    "signals": (signals.run_signals, signals.signals_arguments, "turn raw samples of sensors into features"),
-    "suggest": (data.run_suggest, data.suggest_arguments, "propose settings for a data set, each with its reason"),
-    "twin": (data.run_twin, data.twin_arguments, "write generated data in exactly the format of an experiment"),
-    "doctor": (
-        build.run_doctor,
-        build.doctor_arguments,
-        "what works on this machine, and what to do about the rest",
-    ),
-    "notebooks": (build.run_copy_notebooks, build.notebooks_arguments, "copy the notebooks, to read and change them"),
-    "build-ext": (build.run_build_ext, build.build_ext_arguments, "compile the NMS operator ahead of its first use"),
-}
+_COMMANDS = {**runs.COMMANDS, **results.COMMANDS, **data.COMMANDS, **build.COMMANDS}  # in the order of the help
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is said is seen at once, also in a pipe

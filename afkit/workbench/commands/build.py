@@ -1,15 +1,15 @@
-"""Commands about the installation itself: build-ext, doctor, notebooks."""
+"""Commands about the installation itself: doctor, notebooks, build-ext."""
 
 import argparse
 
+from afkit.workbench.commands.options import Command
 
-def build_ext_arguments(command: argparse.ArgumentParser) -> None:
-    """What `build-ext` is told."""
+
+def _build_ext_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="without the compiler's output")
 
 
-def run_build_ext(options: argparse.Namespace) -> int:
-    """Do what `build-ext` is for; the exit status."""
+def _build_ext(options: argparse.Namespace) -> int:
     import torch
 
     from afkit.detect.operator import load
@@ -19,14 +19,12 @@ def run_build_ext(options: argparse.Namespace) -> int:
     return 0
 
 
-def doctor_arguments(command: argparse.ArgumentParser) -> None:
-    """What `doctor` is told."""
+def _doctor_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
     command.add_argument("--results", default="results", help="folder of all runs (default: results)")
 
 
-def run_doctor(options: argparse.Namespace) -> int:
-    """Do what `doctor` is for; the exit status, 1 where something is broken that everybody needs."""
+def _doctor(options: argparse.Namespace) -> int:
     from afkit.workbench.runs.doctor import BAD, examine, table
 
     found = examine(options.data_root, options.results)
@@ -34,15 +32,19 @@ def run_doctor(options: argparse.Namespace) -> int:
     return int(any(check.state == BAD for check in found.values()))
 
 
-def notebooks_arguments(command: argparse.ArgumentParser) -> None:
-    """What `notebooks` is told."""
+def _notebooks_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="FOLDER", help="where the copies go, e.g. notebooks")
 
 
-def run_copy_notebooks(options: argparse.Namespace) -> int:
-    """Do what `notebooks` is for; the exit status."""
+def _notebooks(options: argparse.Namespace) -> int:
     from afkit.workbench.shipped import copy_notebooks
 
-    for path in copy_notebooks(options.folder):
-        print(path)
+    print(*copy_notebooks(options.folder), sep="\n")
     return 0
+
+
+COMMANDS = {
+    "doctor": Command(_doctor, _doctor_arguments, "what works on this machine, and what to do about the rest"),
+    "notebooks": Command(_notebooks, _notebooks_arguments, "copy the notebooks, to read and change them"),
+    "build-ext": Command(_build_ext, _build_ext_arguments, "compile the NMS operator ahead of its first use"),
+}

@@ -1,45 +1,36 @@
-"""Commands that bring data into their layout and look at it: prepare, import, twin, suggest."""
+"""Commands that bring data into their layout and look at it: prepare, import, signals, suggest, twin."""
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from afkit.config import make_recipe
 from afkit.recipe_files import write_recipe_file
 from afkit.recipes import recipe, recipe_names
-from afkit.workbench.commands.options import add_data_arguments, data_folder
+from afkit.workbench.commands.options import Command, add_data_arguments, data_folder
 
 
-def prepare_arguments(command: argparse.ArgumentParser) -> None:
-    """What `prepare` is told."""
+def _prepare_arguments(command: argparse.ArgumentParser) -> None:
     add_data_arguments(command)
-    command.add_argument(
-        "source", metavar="SRC", nargs="?", default="", help="the published archive, or a folder of official files"
-    )
+    sources = "the published archive, or a folder of official files"
+    command.add_argument("source", metavar="SRC", nargs="?", default="", help=sources)
     command.add_argument("--download", action="store_true", help="fetch the archive where it is not found")
 
 
-def run_prepare(options: argparse.Namespace) -> int:
-    """Do what `prepare` is for; the exit status."""
+def _prepare(options: argparse.Namespace) -> int:
     from afkit.workbench.datasets.prepare import prepare
 
-    resolved = recipe(options.recipe)
-    prepare(resolved, options.data_root, options.source, options.download)
+    prepare(recipe(options.recipe), options.data_root, options.source, options.download)
     print(data_folder(options))
     return 0
 
 
-def import_arguments(command: argparse.ArgumentParser) -> None:
-    """What `import` is told."""
+def _import_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("source", metavar="SOURCE", help="file, or folder with a file per recording")
     add("target", metavar="TARGET", help="annotation file to write (.json)")
-    add(
-        "--format",
-        dest="form",
-        default="",
-        help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)",
-    )
+    add("--format", dest="form", default="", help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)")
     add(
         "--column",
         dest="columns",
@@ -73,8 +64,7 @@ def import_arguments(command: argparse.ArgumentParser) -> None:
     add("--allow-overlaps", action="store_true", help="accept overlaps of the same label")
 
 
-def run_import(options: argparse.Namespace) -> int:
-    """Do what `import` is for; the exit status."""
+def _import(options: argparse.Namespace) -> int:
     from afkit.workbench.own_data.import_report import describe
     from afkit.workbench.own_data.importing import import_annotations
 
@@ -83,21 +73,18 @@ def run_import(options: argparse.Namespace) -> int:
             raise ValueError(f"--column takes FIELD=NAME, not '{text}'")
     columns = dict(text.split("=", 1) for text in options.columns)
     labels = [label.strip() for label in options.labels.split(",") if label.strip()]
-    arguments = vars(options) | {"columns": columns, "labels": labels}
-    del arguments["command"]
-    print(describe(import_annotations(**arguments)))
+    arguments = {name: value for name, value in vars(options).items() if name != "command"}
+    print(describe(import_annotations(**arguments | {"columns": columns, "labels": labels})))
     return 0
 
 
-def twin_arguments(command: argparse.ArgumentParser) -> None:
-    """What `twin` is told."""
+def _twin_arguments(command: argparse.ArgumentParser) -> None:
     add_data_arguments(command)
     command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
     command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
 
 
-def run_twin(options: argparse.Namespace) -> int:
-    """Do what `twin` is for; the exit status."""
+def _twin(options: argparse.Namespace) -> int:
     from afkit.workbench.datasets.twin import write_twin
 
     write_twin(recipe(options.recipe), options.data_root, options.annotations, options.seed)
@@ -105,8 +92,7 @@ def run_twin(options: argparse.Namespace) -> int:
     return 0
 
 
-def suggest_arguments(command: argparse.ArgumentParser) -> None:
-    """What `suggest` is told."""
+def _suggest_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("annotations", metavar="ANNOTATIONS", help="annotation file")
     add("--features", nargs="+", default=[], metavar="DIR", help="feature folders; channels are joined in this order")
@@ -120,8 +106,7 @@ def suggest_arguments(command: argparse.ArgumentParser) -> None:
     add("--write", default="", metavar="FILE", help="recipe file to write, e.g. recipes/mine.yaml")
 
 
-def run_suggest(options: argparse.Namespace) -> int:
-    """Do what `suggest` is for; the exit status."""
+def _suggest(options: argparse.Namespace) -> int:
     from afkit.workbench.survey.suggest import suggest
 
     name = Path(options.write).stem
@@ -148,3 +133,56 @@ def run_suggest(options: argparse.Namespace) -> int:
         write_recipe_file(options.write, rows, "Made by python -m afkit suggest: a beginning, to be changed.")
         print(options.write)
     return 0
+
+
+def _signals_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("sensors", metavar="FOLDER@HZ", nargs="+", help="a sensor: files of samples, one per recording, and its rate")
+    add("--out", required=True, metavar="DIR", help="folder of features to write")
+    add("--window", type=int, required=True, help="samples in a feature vector")
+    add("--stride", type=int, required=True, help="samples between two feature vectors")
+    add("--rate", type=float, help="samples per second of the common clock (default: of the fastest sensor)")
+    add("--normalise", default="none", choices=("none", "recording"), help="recording: mean 0, deviation 1 per channel")
+    channels = "channels of tables, once for all sensors or once for each (default: all but clock and row number)"
+    add("--columns", action="append", default=[], metavar="A,B,...", help=channels)
+    add("--fix", action="store_true", help="bridge gaps and cut sensors to one length, and list it")
+
+
+def _signals(options: argparse.Namespace) -> int:
+    from afkit.workbench.own_data.signal_files import write_windows
+
+    folders, rates = [], []
+    for text in options.sensors:
+        folder, _, rate = text.rpartition("@")
+        with suppress(ValueError):
+            rates.append(float(rate))
+        folders.append(folder)
+        if not folder or len(rates) < len(folders) or not 0 < rates[-1] < float("inf"):
+            raise ValueError(f"a sensor is FOLDER@HZ, its folder and samples per second, not '{text}'")
+    columns = [[name.strip() for name in text.split(",")] for text in options.columns]
+    made = write_windows(
+        folders,
+        rates,
+        options.out,
+        options.window,
+        options.stride,
+        options.rate,
+        options.normalise,
+        options.fix,
+        columns,
+    )
+    print(f"data.input_dims: [{made.width}]")
+    print(f"data.stride_frames: {made.stride}")
+    print(f"data.num_frames: {made.window}")
+    print(f"data.fps: {made.rate_hz:g}")
+    print(options.out)
+    return 0
+
+
+COMMANDS = {
+    "prepare": Command(_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
+    "import": Command(_import, _import_arguments, "turn annotations of other tools into an annotation file"),
+    "signals": Command(_signals, _signals_arguments, "turn raw samples of sensors into features"),
+    "suggest": Command(_suggest, _suggest_arguments, "propose settings for a data set, each with its reason"),
+    "twin": Command(_twin, _twin_arguments, "write generated data in exactly the format of an experiment"),
+}

@@ -1,18 +1,26 @@
-"""Arguments that several commands take."""
+"""Arguments that several commands take, and what a command consists of."""
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from afkit.recipes import recipe, recipe_names
 
 
+class Command(NamedTuple):
+    """A command of the command line."""
+
+    do: Callable[[argparse.Namespace], int]  # gives the exit status
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    help: str  # one line
+
+
 def add_data_arguments(command: argparse.ArgumentParser) -> None:
     """RECIPE and --data-root."""
-    command.add_argument(
-        "recipe", metavar="RECIPE", help=f"a file of your own (.yaml), or one of: {', '.join(recipe_names())}"
-    )
+    names = ", ".join(recipe_names())
+    command.add_argument("recipe", metavar="RECIPE", help=f"a file of your own (.yaml), or one of: {names}")
     command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
 
 
@@ -31,17 +39,13 @@ def assignments(texts: Sequence[str], option: str) -> dict[str, object]:
         >>> assignments(["optim.epochs=2", "model.heads=[1, 2]", "name=x"], "--set")
         {'optim.epochs': 2, 'model.heads': [1, 2], 'name': 'x'}
     """
-    pairs = {}
+    pairs: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"{option} takes NAME=VALUE, not '{text}'")
-        pairs[name.strip()] = _value(value)
+        try:
+            pairs[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            pairs[name.strip()] = value
     return pairs
-
-
-def _value(text: str) -> object:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text

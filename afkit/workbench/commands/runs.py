@@ -3,29 +3,29 @@
 import argparse
 
 from afkit.recipes import recipe
-from afkit.workbench.commands.options import add_data_arguments, assignments
+from afkit.workbench.commands.options import Command, add_data_arguments, assignments
 
 
-def run_arguments(command: argparse.ArgumentParser) -> None:
-    """What `run` is told."""
+def _run_arguments(command: argparse.ArgumentParser) -> None:
     add_data_arguments(command)
-    command.add_argument("--seed", type=int, default=1234567891, help="of all random numbers (default: 1234567891)")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="PARAMETER=VALUE", help="recipe parameter, e.g. optim.epochs=2"
-    )
-    command.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
-    command.add_argument("--results", default="results", help="folder of all runs (default: results)")
-    command.add_argument("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
-    command.add_argument(
-        "--again", default="", metavar="STAGES", help="of these, those to do anew (once interrupted, go on without it)"
-    )
-    command.add_argument("--name", default="", help="name of the run folder instead of seed and digest")
-    command.add_argument("--html", action="store_true", help="also write the executed notebooks as pages")
+    add = command.add_argument
+    add("--seed", type=int, default=1234567891, help="of all random numbers (default: 1234567891)")
+    add("--set", action="append", default=[], metavar="PARAMETER=VALUE", help="recipe parameter, e.g. optim.epochs=2")
+    add("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
+    add("--results", default="results", help="folder of all runs (default: results)")
+    add("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
+    anew = "of these, those to do anew (once interrupted, go on without it)"
+    add("--again", default="", metavar="STAGES", help=anew)
+    add("--name", default="", help="name of the run folder instead of seed and digest")
+    add("--html", action="store_true", help="also write the executed notebooks as pages")
 
 
-def run_notebooks(options: argparse.Namespace) -> int:
-    """Do what `run` is for; the exit status."""
+def _run(options: argparse.Namespace) -> int:
+    from afkit.workbench.analysis.report import headline
+    from afkit.workbench.runs.notebooks import write_pages
+    from afkit.workbench.runs.paths import split_suffix
     from afkit.workbench.runs.pipeline import run
+    from afkit.workbench.trust import project_root
 
     overrides, parameters = assignments(options.set, "--set"), assignments(options.p, "-p")
     folder = run(
@@ -40,13 +40,7 @@ def run_notebooks(options: argparse.Namespace) -> int:
         again=[stage.strip() for stage in options.again.split(",") if stage.strip()],
     )
     if options.html:
-        from afkit.workbench.runs.notebooks import write_pages
-
         write_pages(folder)
-    from afkit.workbench.analysis.report import headline
-    from afkit.workbench.runs.folder import project_root
-    from afkit.workbench.runs.paths import split_suffix
-
     data_root = project_root() / options.data_root
     suffix = split_suffix(recipe(options.recipe, overrides), data_root, str(parameters.get("split", "")))
     if (folder / f"eval{suffix}.json").is_file():
@@ -57,61 +51,53 @@ def run_notebooks(options: argparse.Namespace) -> int:
     return 0
 
 
-def rerun_arguments(command: argparse.ArgumentParser) -> None:
-    """What `rerun` is told."""
-    command.add_argument("run", metavar="RUN", help="run folder; of its files, run.json is enough")
-    command.add_argument("--out", default="", help="folder of the new run (default: that of RUN with -rerun)")
-    command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
-    command.add_argument("--dry-run", action="store_true", help="only say what has changed since the run")
+def _rerun_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("run", metavar="RUN", help="run folder; of its files, run.json is enough")
+    add("--out", default="", help="folder of the new run (default: that of RUN with -rerun)")
+    add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+    add("--dry-run", action="store_true", help="only say what has changed since the run")
 
 
-def run_rerun(options: argparse.Namespace) -> int:
-    """Do what `rerun` is for; 1 where a result differs."""
+def _rerun(options: argparse.Namespace) -> int:
+    """1 where a result differs."""
     from afkit.workbench.runs.rerun import rerun
 
     return int(not rerun(options.run, options.out, options.data_root, options.dry_run))
 
 
-def compare_arguments(command: argparse.ArgumentParser) -> None:
-    """What `compare` is told."""
-    command.add_argument(
-        "runs", metavar="RUN", nargs="*", help="run folder, or folder of runs (default: all in results)"
-    )
-    command.add_argument("--results", default="results", help="folder of all runs (default: results)")
-    command.add_argument(
-        "--out", default="", help="folder for report.html and summary.csv (default: that of --results)"
-    )
-    command.add_argument("--data-root", default="", help="folder of all data sets (default: where each run found it)")
-    command.add_argument("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
+def _compare_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("runs", metavar="RUN", nargs="*", help="run folder, or folder of runs (default: all in results)")
+    add("--results", default="results", help="folder of all runs (default: results)")
+    add("--out", default="", help="folder for report.html and summary.csv (default: that of --results)")
+    add("--data-root", default="", help="folder of all data sets (default: where each run found it)")
+    add("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
 
 
-def run_compare(options: argparse.Namespace) -> int:
-    """Do what `compare` is for; the exit status."""
+def _compare(options: argparse.Namespace) -> int:
     from afkit.workbench.runs.comparing import compare
 
     folder = compare(options.runs, options.results, options.out, options.data_root, assignments(options.p, "-p"))
-    print(folder / "summary.csv")
-    print(folder / "report.html")
+    print(folder / "summary.csv", folder / "report.html", sep="\n")
     return 0
 
 
-def sweep_arguments(command: argparse.ArgumentParser) -> None:
-    """What `sweep` is told."""
-    command.add_argument("file", metavar="FILE", help="e.g. sweeps/twins.yaml; what may stand in it: sweeps/README.md")
-    command.add_argument("--dry-run", action="store_true", help="list the runs and what is done; start nothing")
-    command.add_argument("--resume", action="store_true", help="go on, which a second start does anyway")
-    command.add_argument("--only-failed", action="store_true", help="only runs that have failed")
-    command.add_argument("--workers", type=int, default=0, help="runs at once (default: what fits, or the file's jobs)")
+def _sweep_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("file", metavar="FILE", help="e.g. sweeps/twins.yaml; what may stand in it: sweeps/README.md")
+    add("--dry-run", action="store_true", help="list the runs and what is done; start nothing")
+    add("--resume", action="store_true", help="go on, which a second start does anyway")
+    add("--only-failed", action="store_true", help="only runs that have failed")
+    add("--workers", type=int, default=0, help="runs at once (default: what fits, or the file's jobs)")
     where = command.add_mutually_exclusive_group()
     where.add_argument("--scheduler", metavar="ADDRESS", default="", help="a running dask cluster")
-    where.add_argument(
-        "--cluster", metavar="FILE", default="", help="a batch system: kind (slurm, pbs, lsf), jobs, ..."
-    )
-    command.add_argument("--html", action="store_true", help="also write the executed notebooks as pages")
+    batch_system = "a batch system: kind (slurm, pbs, lsf), jobs, ..."
+    where.add_argument("--cluster", metavar="FILE", default="", help=batch_system)
+    add("--html", action="store_true", help="also write the executed notebooks as pages")
 
 
-def run_sweep(options: argparse.Namespace) -> int:
-    """Do what `sweep` is for; the exit status."""
+def _sweep(options: argparse.Namespace) -> int:
     if options.workers < 0:
         raise ValueError(f"--workers is {options.workers}; give the number of runs at once, or 0 for what fits")
     try:
@@ -121,26 +107,27 @@ def run_sweep(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(dry_run(options.file, options.cluster))
         return 0
-    where = (options.workers, options.scheduler, options.cluster)
-    outcomes = sweep(options.file, options.only_failed, *where, options.html)
-    return int(any(outcome.state != "done" for outcome in outcomes.values()))
+    given = {name: getattr(options, name) for name in ("only_failed", "workers", "scheduler", "cluster", "html")}
+    return int(any(outcome.state != "done" for outcome in sweep(options.file, **given).values()))
 
 
-def status_arguments(command: argparse.ArgumentParser) -> None:
-    """What `status` is told."""
-    command.add_argument(
-        "where",
-        metavar="FILE_OR_RESULTS",
-        nargs="?",
-        default="results",
-        help="sweep file, or folder (default: results)",
-    )
+def _status_arguments(command: argparse.ArgumentParser) -> None:
+    where = "sweep file, or folder (default: results)"
+    command.add_argument("where", metavar="FILE_OR_RESULTS", nargs="?", default="results", help=where)
     command.add_argument("--watch", action="store_true", help="again and again, until Ctrl-C")
 
 
-def run_status(options: argparse.Namespace) -> int:
-    """Do what `status` is for; the exit status."""
+def _status(options: argparse.Namespace) -> int:
     from afkit.workbench.runs.status import show_status
 
     show_status(options.where, options.watch)
     return 0
+
+
+COMMANDS = {
+    "run": Command(_run, _run_arguments, "execute the notebooks 01 to 04 of a recipe into a run folder"),
+    "rerun": Command(_rerun, _rerun_arguments, "make a run again from its run.json, and compare the results"),
+    "compare": Command(_compare, _compare_arguments, "runs side by side: a table, a page, and which is better"),
+    "sweep": Command(_sweep, _sweep_arguments, "make the runs of a file: recipes x seeds x settings, several at once"),
+    "status": Command(_status, _status_arguments, "how far runs are: stage, epoch, time left, mAP, failures"),
+}

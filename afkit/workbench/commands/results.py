@@ -1,0 +1,97 @@
+"""Commands about what a run has found: view, predict, gallery."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from afkit.workbench.commands.options import Command
+
+
+def _view_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("runs", metavar="RUN", nargs="+", help="run folder, e.g. results/watch/seed1234567891; several to compare them")
+    add(
+        "--html",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="write one page that needs no server (default: inspector.html, or comparison.html, in RUN)",
+    )
+    add("--port", type=int, default=0, help="of the server on this machine (default: any free one)")
+    add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+    add(
+        "--curves",
+        action="store_true",
+        help="the page also has the network's score over time, at most 500 points of each class and video",
+    )
+    add(
+        "--videos",
+        metavar="DIR",
+        default="",
+        help="folder of video files named like the videos; for a page in the page's folder or below it, as the page "
+        "refers to them relative to itself, so that they move together",
+    )
+
+
+def _view(options: argparse.Namespace) -> int:
+    if options.html is None:
+        from afkit.workbench.runs.serving import serve_inspector
+
+        serve_inspector(options.runs, options.data_root, options.videos, options.port)
+        return 0
+    from afkit.workbench.inspector.comparison import write_comparison
+    from afkit.workbench.inspector.page import write_inspector
+    from afkit.workbench.runs.run_inspector import collect_inspected
+
+    several = len(options.runs) > 1
+    path = Path(options.html or Path(options.runs[0]) / ("comparison.html" if several else "inspector.html"))
+    runs = [collect_inspected(run, options.data_root, options.videos) for run in options.runs]
+    if not options.curves:
+        runs = [replace(run, tracks=replace(run.tracks, curves=None)) for run in runs]
+    if several:
+        write_comparison(path, runs)
+    else:
+        write_inspector(path, runs[0])
+    print(f"open {path} in a browser; it needs no server and no network")
+    return 0
+
+
+def _predict_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("run", metavar="RUN", help="folder of a trained run, e.g. results/watch/seed1234567891")
+    add("features", metavar="FEATURES", nargs="+", help="files of features, or folders with a file per recording")
+    add("--format", dest="form", default="csv", help="csv, json, srt, vtt or elan (default: csv)")
+    add("--out", default="", metavar="DIR", help="folder to write (default: RUN/predicted)")
+    add("--fps", type=float, help="frames or samples per second (default: the data set's)")
+    add("--weights", default="ema", choices=("ema", "raw"), help="running average, or last state (default: ema)")
+    add("--min-score", type=float, help="lowest score to keep (default: by class, as 03_eval chose; else 0.2)")
+    add("--signal", action="store_true", help="FEATURES hold raw samples of sensors: make features as for training")
+    add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from afkit.workbench.runs.predicting import predict_recordings
+
+    arguments = {name: value for name, value in vars(options).items() if name not in ("command", "run", "features")}
+    print(predict_recordings(options.run, options.features, **arguments))
+    return 0
+
+
+def _gallery_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="a finished run folder")
+    command.add_argument("--out", default="results/gallery", help="folder to write (default: results/gallery)")
+    command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from afkit.workbench.runs.gallery import write_gallery
+
+    print(*write_gallery(options.run, options.out, options.data_root), sep="\n")
+    return 0
+
+
+COMMANDS = {
+    "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
+    "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
+    "gallery": Command(_gallery, _gallery_arguments, "write the pictures of a run into a folder that shows them"),
+}
