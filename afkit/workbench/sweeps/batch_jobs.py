@@ -21,6 +21,7 @@ from afkit.config import nearest
 from afkit.workbench.sweeps.sweep_file import SweepFile
 from afkit.yaml_files import read_yaml
 
+GPU, MEMORY = "GPU", "MEMORY_GB"  # names of resources that workers declare
 KINDS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 OWN_KEYS = {  # set here: one run in each job, whose worker is reached by the sweep alone
     "cores", "processes", "worker_extra_args", "n_workers", "job_cls", "asynchronous",
@@ -31,9 +32,8 @@ OWN_KEYS = {  # set here: one run in each job, whose worker is reached by the sw
 def read_cluster(path: str | Path) -> dict[str, Any]:
     """The description of a batch system.
 
-    Args:
-        path: YAML with `kind` (slurm, pbs or lsf), `jobs` (how many at once) and the arguments of dask-jobqueue's
-            cluster of that kind, e.g. queue, walltime, memory, job_cpu, job_extra_directives.
+    It is YAML with `kind` (slurm, pbs or lsf), `jobs` (how many at once) and the arguments of dask-jobqueue's
+    cluster of that kind, e.g. queue, walltime, memory, job_cpu, job_extra_directives.
 
     Raises:
         ValueError: not readable, an unknown kind, no number of jobs, or an argument that is set here.
@@ -42,8 +42,8 @@ def read_cluster(path: str | Path) -> dict[str, Any]:
         _, content = read_yaml(Path(path))
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist; what such a file holds is in docs/how-to/sweeps.md") from None
-    if not isinstance(content, dict) or str(content.get("kind")) not in KINDS:
-        kind = content.get("kind") if isinstance(content, dict) else None
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if str(kind) not in KINDS:
         raise ValueError(f"{path}: there is no kind '{kind}' of cluster; {nearest(str(kind), list(KINDS))}")
     if type(content.get("jobs")) is not int or content["jobs"] < 1:
         raise ValueError(f"{path}: 'jobs' is the number of runs at once, 1 or more, not {content.get('jobs')!r}")
@@ -83,8 +83,8 @@ def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Pa
         folder: which all machines see; while the block runs, it holds the key of this sweep, readable by its user.
 
     Raises:
-        ValueError: as of `read_cluster`, there are no commands here that submit jobs and cancel them, or a folder that
-            dask-jobqueue cannot name.
+        ValueError: a wrong file, no commands here that submit jobs and cancel them, or a folder that dask-jobqueue
+            cannot name.
     """
     description, library = read_cluster(cluster), _library()
     _check_commands(getattr(library, KINDS[description["kind"]]).job_cls)
@@ -101,11 +101,7 @@ def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Pa
 
 
 def refusals(cluster: SpecCluster | None) -> list[str]:
-    """Why the jobs of a cluster could not be submitted: an entry for each, "" for those that could.
-
-    Args:
-        cluster: that of `open_jobs`, or another, which has no jobs.
-    """
+    """Why each job of a cluster could not be submitted, "" where it could; [] for a cluster without jobs."""
     return [job.refusal for job in list(getattr(cluster, "workers", {}).values()) if hasattr(job, "refusal")]
 
 
@@ -150,14 +146,13 @@ def _cluster(
     kind = getattr(library, KINDS[description["kind"]])
     own = {name: value for name, value in description.items() if name not in ("kind", "jobs")}
     own.setdefault("memory", f"{settings.memory_gb} GB")
-    elsewhere = f"jobqueue.{description['kind']}.local-directory"  # of dask's configuration
+    configured = dask.config.get(f"jobqueue.{description['kind']}.local-directory")
+    own_folder = not (own.get("local_directory") or configured)
     try:
         return kind(
             cores=1,
             processes=1,
-            worker_extra_args=_worker_arguments(
-                settings, not (own.get("local_directory") or dask.config.get(elsewhere))
-            ),
+            worker_extra_args=_worker_arguments(settings, own_folder),
             job_cls=_noting_refusals(kind.job_cls),
             scheduler_cls=OwnScheduler,
             security=security,
@@ -202,15 +197,8 @@ def _in_short(command: str, error: Exception) -> str:
     return f"{shlex.split(command)[0]}: {' '.join(said.split())}"
 
 
-GPU, MEMORY = "GPU", "MEMORY_GB"  # names of resources that workers declare
-
-
 def credentials() -> Security:
-    """A key and a certificate of this sweep alone: who does not have them reaches none of its servers.
-
-    Raises:
-        ValueError: the library that makes them is missing.
-    """
+    """A key and a certificate of this sweep alone: who does not have them reaches none of its servers."""
     try:
         return Security.temporary()
     except ImportError:

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import dask
 import psutil
@@ -47,8 +46,10 @@ def open_client(
             jobs.
     """
     scratch = tempfile.TemporaryDirectory(prefix="afkit-sweep-", ignore_cleanup_errors=True)
-    options: dict[str, Any] = {"distributed.scheduler.allowed-failures": RETRIES}
-    options["temporary-directory"] = scratch.name  # dask imports from there, and its own lies where others may write
+    options = {
+        "distributed.scheduler.allowed-failures": RETRIES,
+        "temporary-directory": scratch.name,  # dask imports from there, and its own lies where others may write
+    }
     with scratch, dask.config.set(options), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a worker that is ended while it works is reported as a run
         if scheduler:
@@ -69,13 +70,7 @@ def open_client(
 
 
 def needs(client: Client, settings: SweepFile) -> dict[str, float]:
-    """The resources that a run asks for: of those that it needs, what the workers declare.
-
-    Args:
-        settings: of the sweep, with `gpus` and `memory_gb` of a run.
-
-    Returns:
-        name of a resource -> how much of it.
+    """Of the resources that a run of a sweep needs, what the workers declare: name -> how much of it.
 
     Raises:
         ValueError: the sweep names GPUs and there are workers, none of which declares any.
@@ -94,11 +89,7 @@ def needs(client: Client, settings: SweepFile) -> dict[str, float]:
 def local_workers(cores: int, available_gb: float, gpus: int, settings: SweepFile, wanted: int = 0) -> int:
     """How many runs this machine makes at once: two cores and `memory_gb` for each, or its GPUs; at least one.
 
-    Args:
-        wanted: take so many where memory and GPUs allow it; 0 for what fits.
-
-    Raises:
-        ValueError: a run needs more GPUs than there are.
+    With `wanted`, so many where memory and GPUs allow it. A ValueError says that a run needs more GPUs than there are.
     """
     each = settings.gpus if settings.gpus is not None else min(gpus, 1)
     if each > gpus:

@@ -6,6 +6,8 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, wait
@@ -15,7 +17,7 @@ from afkit.config import Recipe
 from afkit.files import LOCK, locked
 from afkit.workbench.runs.folder import is_done, project_root
 from afkit.workbench.runs.interrupts import interrupts_wait
-from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage
+from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage, write_pages
 from afkit.workbench.runs.status import RunStatus, run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script, refusals
 from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client
@@ -60,12 +62,13 @@ def sweep(
     if only_failed:
         left = [cell for cell in left if run_status(cell.folder, cell.name).state == "failed"]
     say(f"{len(plan.cells)} runs in {plan.results}, {len(left)} to do")
-    outcomes = {}
+    outcomes: dict[str, Outcome] = {}
     if missing := missing_data(plan, left):
         raise ValueError(missing)
     if left:
         with interrupts_wait() as look:  # breaking off dask at any line leaves its tasks and workers to complain
-            outcomes = _make(plan, left, (workers, scheduler, cluster), html, say, look)
+            clients = partial(open_client, plan.settings, workers, scheduler, cluster)
+            outcomes = _make(plan, left, clients, html, say, look)
     _compare(plan, html, say)
     return outcomes
 
@@ -86,24 +89,20 @@ def cells_left(plan: Sweep) -> list[Cell]:
     of_stage = parameters_by_stage(STAGES, plan.settings.parameters)
     if plan.settings.parameters.get("split"):  # which files it leaves depends on the data; the run itself looks
         return list(plan.cells)
-    return [
-        cell
-        for cell in plan.cells
-        if not all(is_done(cell.folder, stage, parameters) for stage, parameters in of_stage.items())
-    ]
+    return [cell for cell in plan.cells if not all(is_done(cell.folder, *stage) for stage in of_stage.items())]
 
 
 def _make(
     plan: Sweep,
     cells: list[Cell],
-    where: tuple[int, str, str],
+    clients: Callable[..., AbstractContextManager[Client]],
     html: bool,
     say: Callable[[str], None],
     interrupted: Callable[[], None],
 ) -> dict[str, Outcome]:
-    """Make runs on workers, `where` as of `open_client`; how each ended."""
+    """Make runs on workers; how each ended. `clients(folder, say)` opens the cluster."""
     checking = ThreadPoolExecutor(1).submit(missing_space, plan, cells)  # it takes as long as the workers' start
-    with open_client(plan.settings, *where, project_root() / plan.results, say) as client:
+    with clients(project_root() / plan.results, say) as client:
         if missing := checking.result():
             raise ValueError(missing)
         if not _asked(client.nthreads):
@@ -116,9 +115,10 @@ def _make(
 
         def submit(cell: Cell) -> Future:
             resources = needs(client, plan.settings)
-            arguments = (str(project_root()), plan.settings, plan.results, cell, html)
-            key = f"{cell.name}-{uuid.uuid4().hex}"
-            return client.submit(run_cell, *arguments, key=key, pure=False, resources=resources)
+            key, project = f"{cell.name}-{uuid.uuid4().hex}", str(project_root())
+            return client.submit(
+                run_cell, project, plan.settings, plan.results, cell, html, key=key, pure=False, resources=resources
+            )
 
         left, failed = prepare_all(client, plan, cells, say, look)
         return failed | execute_all(client, left, submit, say, look)
@@ -142,13 +142,9 @@ def prepare_all(
     say: Callable[[str], None],
     look: Callable[[], None] = lambda: None,
 ) -> tuple[list[Cell], dict[str, Outcome]]:
-    """Prepare the data of some runs, each data set once.
+    """Prepare the data of some runs, each data set once; the runs whose data is there, and how the others have failed.
 
-    Args:
-        look: called now and then; what it raises ends the waiting.
-
-    Returns:
-        the runs whose data is there, and how the others have failed.
+    `look` is called now and then; what it raises ends the waiting.
     """
     recipes: dict[str, list[Recipe]] = {}
     for made in map(resolved, cells):
@@ -180,16 +176,10 @@ def execute_all(
     say: Callable[[str], None],
     look: Callable[[], None] = lambda: None,
 ) -> dict[str, Outcome]:
-    """Keep as many runs submitted as there are workers, until all have ended.
+    """Keep as many runs submitted as there are workers, until all have ended: cell's name -> how it ended.
 
-    No more: the scheduler counts the death of a worker against every run that waits at it.
-
-    Args:
-        cells: in this order; those that are busy come again after the others.
-        look: called now and then; what it raises ends the waiting.
-
-    Returns:
-        cell's name -> how it ended, of all cells.
+    No more: the scheduler counts the death of a worker against every run that waits at it. Those that are busy come
+    again after the others. `look` is called now and then; what it raises ends the waiting.
     """
     waiting, told = deque(cells), set[str]()
     running: dict[Future, Cell] = {}
@@ -265,7 +255,6 @@ def _planned(status: RunStatus, left: bool) -> RunStatus:
 def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:
     """05_compare over the runs that have begun. Papermill is imported by then, not before the first run starts."""
     from afkit.workbench.runs.comparing import compare
-    from afkit.workbench.runs.notebooks import write_pages
 
     begun = [cell for cell in plan.cells if (cell.folder / "run.json").is_file()]
     if not begun:

@@ -19,6 +19,8 @@ from afkit.workbench.runs.notebooks import DEFAULT_SEED, STAGES, parameters_by_s
 from afkit.workbench.runs.paths import run_folder
 from afkit.yaml_files import read_yaml
 
+WEIGHT_BYTES = 4 * (2 + 2 * 4)  # of each weight on the disk: two files, and two states with averages and moments
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -69,13 +71,7 @@ class Sweep(NamedTuple):
 
 
 def read_sweep(path: str | Path) -> Sweep:
-    """Read a sweep file and check all of it.
-
-    Args:
-        path: YAML with the keys of `SweepFile`; results and data_root are relative to the project.
-
-    Returns:
-        The content, and its runs in the order in which they are made.
+    """Read a sweep file, YAML with the keys of `SweepFile`, and check all of it; its runs in the order of their making.
 
     Raises:
         ValueError: not readable, an unknown key, recipe, override or parameter, a wrong type or value, or two runs of
@@ -105,12 +101,7 @@ def resolved(cell: Cell) -> Recipe:
 
 
 def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
-    """The line of a key or list entry; that of what holds it where there is none.
-
-    Args:
-        tree: the document, as `yaml.compose` gives it.
-        place: keys and positions from the top, e.g. ("runs", 0, "recipe").
-    """
+    """The line of a key or list entry, e.g. of ("runs", 0, "recipe"); that of what holds it where there is none."""
     line = tree.start_mark.line + 1
     for part in place:
         if isinstance(tree, yaml.MappingNode):
@@ -201,16 +192,10 @@ def _check_distinct(path: Path, cells: Sequence[Cell]) -> None:
     lines: dict[Path, int] = {}
     for cell in cells:
         if cell.folder in lines:
-            where = (
-                f"line {cell.line}"
-                if cell.line == lines[cell.folder]
-                else f"lines {lines[cell.folder]} and {cell.line}"
-            )
+            first = lines[cell.folder]
+            where = f"line {cell.line}" if cell.line == first else f"lines {first} and {cell.line}"
             raise ValueError(f"{path}, {where}: the run '{cell.name}' comes twice; remove one")
         lines[cell.folder] = cell.line
-
-
-WEIGHT_BYTES = 4 * (2 + 2 * 4)  # of each weight on the disk: two files, and two states with averages and moments
 
 
 def missing_data(plan: Sweep, cells: Sequence[Cell]) -> str:
@@ -238,7 +223,8 @@ def missing_space(plan: Sweep, cells: Sequence[Cell]) -> str:
         with torch.device("meta"):  # shapes without numbers
             network = ActionFormer(Recipe.model_validate_json(settings))
         needed += number * WEIGHT_BYTES * count_parameters(network)["all"]
-    folder = _existing(project_root() / plan.results)
+    results = project_root() / plan.results
+    folder = next(path for path in (results, *results.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     if needed <= free:
         return ""
@@ -246,8 +232,3 @@ def missing_space(plan: Sweep, cells: Sequence[Cell]) -> str:
         f"the {len(cells)} runs need about {needed / 1e9:.1f} GB for checkpoints, and {folder} has {free / 1e9:.1f} GB "
         f"left; make room, or give another folder as 'results' in {plan.path}"
     )
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.is_dir())

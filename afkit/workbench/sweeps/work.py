@@ -12,7 +12,8 @@ from afkit.files import BusyError
 from afkit.workbench.datasets.prepare import prepare
 from afkit.workbench.datasets.twin import write_twin
 from afkit.workbench.runs.folder import fail_stage
-from afkit.workbench.runs.opened import read_run
+from afkit.workbench.runs.notebooks import write_pages
+from afkit.workbench.runs.opened import open_run
 from afkit.workbench.runs.paths import run_folder
 from afkit.workbench.sweeps.sweep_file import Cell, SweepFile
 
@@ -26,11 +27,7 @@ class Outcome(NamedTuple):
 
 
 def prepare_data(project: str, settings: SweepFile, recipes: Sequence[Recipe]) -> Outcome:
-    """Prepare or generate the data of recipes that share a folder; another process that does so is waited for.
-
-    Returns:
-        As of `run_cell`.
-    """
+    """Prepare or generate the data of recipes that share a folder; another process that does so is waited for."""
     began = time.perf_counter()
     try:
         os.chdir(project)
@@ -48,15 +45,8 @@ def prepare_data(project: str, settings: SweepFile, recipes: Sequence[Recipe]) -
 
 
 def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: bool) -> Outcome:
-    """Make one run, or go on with it. Its own errors are an outcome, so that nobody tries it again.
-
-    Returns:
-        State "done", "failed" or "busy", with the reason and the seconds.
-    """
-    from afkit.workbench.runs.notebooks import (
-        write_pages,  # these import papermill, which the sweep's own process has no use for
-    )
-    from afkit.workbench.runs.pipeline import run
+    """Make one run, or go on with it. Its own errors are an outcome, so that nobody tries it again."""
+    from afkit.workbench.runs.pipeline import run  # imports papermill, which the sweep's own process has no use for
 
     began = time.perf_counter()
     try:
@@ -83,8 +73,8 @@ def data_folder(recipe: Recipe) -> str:
 def give_up(folder: Path, reason: str) -> None:
     """Note in run.json that the stage which is noted as running has failed, where there is one."""
     with suppress(ValueError, OSError):
-        for stage, entry in read_run(folder).get("stages", {}).items():
-            if entry.get("status") == "running":
+        for stage, entry in open_run(folder).facts.stages.items():
+            if entry.status == "running":
                 fail_stage(folder, stage, reason)
 
 

@@ -1,4 +1,4 @@
-"""Which code a stage consists of."""
+"""Which code a stage consists of, and how many threads it gets."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import pytest
 from afkit.files import read_json, write_json
 from afkit.workbench.runs import provenance
 from afkit.workbench.runs.notebooks import STAGES, notebook_path, values_in_kernel
-from afkit.workbench.runs.provenance import changed_code, stage_code
+from afkit.workbench.runs.provenance import THREADS, changed_code, stage_code, thread_limits
 
 
 @pytest.fixture
@@ -105,3 +105,12 @@ def test_parameters_are_noted_as_they_are_where_the_notebook_is_executed(monkeyp
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert values_in_kernel("03_eval") == {"weights": "raw", "devices": 2}, "of its own parameters, with their types"
     json.dumps(values_in_kernel("02_train"))
+
+
+def test_threads_that_the_user_has_set_stay(monkeypatch):
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    assert {thread_limits(2)[name] for name in THREADS} == {"2"}
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    assert [thread_limits(2)[name] for name in THREADS] == ["7", "3", "7"]

@@ -1,14 +1,17 @@
-"""Which runs are found, and what is said of those that are broken, unfinished or of another version."""
+"""Runs on disk: which are found, where their data are, and what is said of broken, unfinished or old ones."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from run_folders import change_json, write_run
+from tiny_data import tiny_recipe, write_tiny_data
 
 from afkit.files import write_json, write_text
 from afkit.workbench.runs.opened import (
+    OpenedRun,
     RunFile,
     choose_runs,
+    data_root_of,
     dictionary,
     entry,
     read_metrics,
@@ -160,3 +163,40 @@ def test_absolute_paths_are_cut_down(monkeypatch, tmp_path):
 @given(st.lists(st.text("abcdef._-", min_size=1), min_size=2, max_size=5), st.sampled_from(["", " at ", "'", '"', "("]))
 def test_no_folder_of_an_absolute_path_is_left(parts, before):
     assert without_paths(f"{before}/{'/'.join(parts)}") == f"{before}…/{parts[-1]}"
+
+
+FILE = "tiny/annotations.json"
+
+
+def test_a_run_that_was_passed_on_with_its_data_is_found_wherever_it_lies(tmp_path, monkeypatch):
+    write_tiny_data(tmp_path / "away" / "data")
+    folder = tmp_path / "away" / "results" / "tiny" / "seed1"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert data_root_of({"data_root": "data"}, FILE, folder) == tmp_path / "away" / "data"
+    assert data_root_of({}, FILE, folder) == tmp_path / "away" / "data", "run.json of an older version"
+
+
+def test_what_the_user_gives_begins_where_the_user_is(tmp_path, monkeypatch):
+    write_tiny_data(tmp_path / "mine")
+    write_tiny_data(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    facts, folder = {"data_root": "data"}, tmp_path / "results" / "run"
+    assert data_root_of(facts, FILE, folder, "mine") == tmp_path / "mine"
+    assert data_root_of(facts, FILE, folder, str(tmp_path / "mine")) == tmp_path / "mine"
+    with pytest.raises(ValueError, match=r"nowhere/tiny/annotations\.json does not exist; name the folder"):
+        data_root_of(facts, FILE, folder, "nowhere")
+
+
+def test_a_recipe_gets_the_defaults_of_settings_that_its_version_did_not_have(tmp_path):
+    def opened(recipe):
+        return OpenedRun(tmp_path, RunFile.model_validate({"recipe": recipe})).recipe
+
+    recipe = tiny_recipe()
+    older = recipe.model_dump(mode="json")
+    del older["optim"]["extra_epochs"], older["data"]["max_missing"]
+    assert opened(older) == recipe
+    with pytest.raises(ValueError, match=r"run\.json holds a recipe that this version does not know: .*nonsense"):
+        opened(older | {"nonsense": {}})
+    with pytest.raises(ValueError, match="is no run folder"):
+        opened({})

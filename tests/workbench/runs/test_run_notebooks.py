@@ -1,0 +1,142 @@
+"""The notebooks of a run: stages and parameters by name, cells that do nothing, pages without a kernel."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from afkit.files import write_json
+from afkit.workbench.runs import notebooks
+from afkit.workbench.runs.folder import project_root
+from afkit.workbench.runs.notebooks import (
+    COMMON,
+    STAGES,
+    choose_stages,
+    notebook_parameters,
+    parameters_by_stage,
+    write_pages,
+)
+
+SOURCE = ["rate: float = 0.5  # a comment\n", 'names = ["a"]\n', "count: int = -1"]
+
+
+def test_stages_are_named_in_full_or_by_number_and_keep_their_order():
+    assert choose_stages(["04", "02_train"]) == ["02_train", "04_visualize"]
+    assert choose_stages(STAGES) == list(STAGES)
+    with pytest.raises(ValueError, match=r"there is no stage '03_evil'; did you mean '03_eval'\?"):
+        choose_stages(["03_evil"])
+
+
+def test_all_notebooks_share_the_common_parameters_with_the_same_defaults():
+    common = [{name: notebook_parameters(stage)[name] for name in COMMON} for stage in STAGES]
+    assert common == [common[0]] * len(STAGES)
+    assert common[0]["recipe"] == "watch" and common[0]["seed"] == 1234567891
+
+
+def test_parameters_reach_the_notebooks_that_have_them():
+    chosen = parameters_by_stage(STAGES, {"tiou": 0.7, "weights": "raw"})
+    assert chosen == {"01_data": {}, "02_train": {}, "03_eval": {"weights": "raw"}, "04_visualize": {"tiou": 0.7}}
+    assert parameters_by_stage(["04_visualize"], {"tiou": 1})["04_visualize"] == {"tiou": 1}, "an int may be a float"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"wieghts": "raw"}, "has the parameter 'wieghts'; did you mean 'weights'?"),
+        ({"resume": "yes"}, "parameter 'resume' takes bool, e.g. True, not 'yes'"),
+        ({"epochs": True}, "parameter 'epochs' takes int, e.g. 0, not True"),
+        ({"seed": 3}, "'seed' is not set as a notebook parameter"),
+    ],
+)
+def test_a_wrong_parameter_is_named(given, message):
+    with pytest.raises(ValueError) as error:
+        parameters_by_stage(STAGES, given)
+    assert message in str(error.value)
+
+
+def test_parameters_are_read_with_and_without_types(tmp_path, monkeypatch):
+    cells = [{"metadata": {}, "source": ["x = 1"]}, {"metadata": {"tags": ["parameters"]}, "source": SOURCE}]
+    write_json(tmp_path / "01_data.ipynb", {"cells": cells})
+    monkeypatch.setattr(notebooks, "notebook_path", lambda stage: tmp_path / f"{stage}.ipynb")
+    assert notebook_parameters("01_data") == {"rate": 0.5, "names": ["a"], "count": -1}
+
+
+pytest.importorskip("nbconvert", reason="pages are made by nbconvert")
+
+
+def test_each_notebook_becomes_a_page_with_its_outputs(tmp_path):
+    text = nbformat.v4.new_output("display_data", {"text/html": "<b>a table</b>", "image/png": "aGVsbG8="})
+    cells = [
+        nbformat.v4.new_markdown_cell("# A heading"),
+        nbformat.v4.new_code_cell("print(1)", outputs=[nbformat.v4.new_output("stream", text="said"), text]),
+    ]
+    for name in ("01_data", "02_train"):
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+    assert [path.name for path in write_pages(tmp_path)] == ["01_data.html", "02_train.html"]
+    page = (tmp_path / "02_train.html").read_text()
+    assert "A heading" in page and "said" in page and "<b>a table</b>" in page
+    assert re.findall(r"<(?:script|link)[^>]*https?://[^>]*>", page) == []
+    assert "https://cdn" not in page
+
+
+def test_templates_in_the_working_directory_are_not_used(tmp_path, monkeypatch):
+    """They can run any code, and a working directory may be anybody's."""
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")]), tmp_path / "01_data.ipynb")
+    (tmp_path / "here" / "lab").mkdir(parents=True)
+    (tmp_path / "here" / "lab" / "index.html.j2").write_text("{{ cycler.__init__.__globals__.os.getcwd() }}")
+    monkeypatch.chdir(tmp_path / "here")
+    (page,) = write_pages(tmp_path)
+    assert "<html" in page.read_text()
+
+
+def test_a_broken_notebook_is_named(tmp_path):
+    (tmp_path / "01_data.ipynb").write_text("{")
+    with pytest.raises(ValueError, match=r"01_data\.ipynb cannot be made a page: ") as error:
+        write_pages(tmp_path)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "01_data.html").exists()
+
+
+pytest.importorskip("IPython", reason="cells are run by IPython")
+
+PROGRAM = """
+import json, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in json.loads(sys.argv[1]):
+    print("---")
+    assert shell.run_cell(cell, store_history=True).success
+"""
+PARAMETERS = 'recipe: str = "watch"\nprint("parameters")'
+SKIP = 'from afkit.workbench.runs.notebooks import skip_remaining_cells as skip\nskip("no labels")\nprint("end")'
+LATER = ["1 / 0", 'print("scores")', "not Python at all (", "%%bash\necho magic", "recipes = 1 / 0", ""]
+
+
+def said(tmp_path, *cells):
+    """What each cell prints, in a shell of its own."""
+    settings = os.environ | {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": str(project_root())}
+    command = [sys.executable, "-c", PROGRAM, json.dumps(cells)]
+    done = subprocess.run(command, capture_output=True, text=True, env=settings, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [text.strip() for text in done.stdout.split("---\n")[1:]]
+
+
+def test_cells_after_it_do_nothing_and_the_reason_is_given_once(tmp_path):
+    assert said(tmp_path, PARAMETERS, SKIP, *LATER) == ["parameters", "no labels\nend", *[""] * len(LATER)]
+
+
+@pytest.mark.parametrize("begin", [PARAMETERS, 'start_stage = print\nrun = start_stage("parameters")'])
+def test_the_notebook_is_usable_from_its_first_cells_on(tmp_path, begin):
+    again = [begin, 'print("scores")', "%%capture\n1 / 1", SKIP, 'print("scores")']
+    expected = ["no labels\nend", "", "parameters", "scores", "", "no labels\nend", ""]
+    assert said(tmp_path, SKIP, 'print("scores")', *again) == expected
+
+
+def test_other_changes_to_cells_stay(tmp_path):
+    """Also in the cell that begins again."""
+    louder = "get_ipython().input_transformers_post.append(lambda lines: [line.replace('w', 'ud') for line in lines])"
+    assert said(tmp_path, f"{SKIP}\n{louder}", 'print("low")', 'recipe = print("low")')[1:] == ["", "loud"]
