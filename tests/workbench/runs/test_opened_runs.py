@@ -1,8 +1,6 @@
 """Runs on disk: which are found, where their data are, and what is said of broken, unfinished or old ones."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from run_folders import change_json, write_run
 from tiny_data import tiny_recipe, write_tiny_data
 
@@ -13,31 +11,24 @@ from afkit.workbench.runs.opened import (
     choose_runs,
     data_root_of,
     dictionary,
-    entry,
+    open_run,
     read_metrics,
     read_runs,
 )
-from afkit.workbench.runs.paths import without_paths
+
+FILE = "tiny/annotations.json"
 
 
 def states(results) -> dict[str, str]:
     return {run.name: run.state for run in read_runs(choose_runs([], results), results)}
 
 
-def test_without_names_all_runs_are_found_in_order(tmp_path):
-    for name in ("watch/seed2", "watch/seed1", "tiny/mine"):
-        write_run(tmp_path / name)
+def test_runs_are_found_below_results_by_folder_or_together(tmp_path):
+    one, two, mine = (write_run(tmp_path / name) for name in ("watch/seed1", "watch/seed2", "tiny/mine"))
     (tmp_path / "gallery").mkdir()
-    assert choose_runs([], tmp_path) == [tmp_path / name for name in ("tiny/mine", "watch/seed1", "watch/seed2")]
-
-
-def test_runs_are_named_by_folder_or_below_results_or_together(tmp_path):
-    for name in ("watch/seed1", "watch/seed2", "tiny/mine"):
-        write_run(tmp_path / name)
-    assert choose_runs(["tiny/mine"], tmp_path) == [tmp_path / "tiny" / "mine"]
-    assert choose_runs([str(tmp_path / "tiny" / "mine")], "results") == [tmp_path / "tiny" / "mine"]
-    both = [tmp_path / "watch" / "seed2", tmp_path / "watch" / "seed1"]
-    assert choose_runs(["watch/seed2", "watch"], tmp_path) == both, "each once, the one that was named first"
+    assert choose_runs([], tmp_path) == [mine, one, two]
+    assert choose_runs(["tiny/mine"], tmp_path) == choose_runs([str(mine)], "results") == [mine]
+    assert choose_runs(["watch/seed2", "watch"], tmp_path) == [two, one], "each once, the one that was named first"
 
 
 def test_an_unknown_run_is_named_with_the_nearest(tmp_path):
@@ -50,21 +41,17 @@ def test_an_unknown_run_is_named_with_the_nearest(tmp_path):
         choose_runs(["watch/sed1"], tmp_path)
 
 
-def test_names_are_folders_below_results_and_each_is_given_once(tmp_path):
-    inside = write_run(tmp_path / "results" / "watch" / "seed1")
+def test_a_finished_run_has_its_numbers_and_a_name_of_its_own(tmp_path):
+    inside = write_run(tmp_path / "results" / "watch" / "seed1", 0.5)
     outside = [write_run(tmp_path / place / "watch" / "seed1") for place in ("a", "b")]
-    names = [run.name for run in read_runs([inside, *outside], tmp_path / "results")]
-    assert names == ["watch/seed1", "watch/seed1 (2)", "watch/seed1 (3)"]
-
-
-def test_a_finished_run_has_its_numbers(tmp_path):
-    (run,) = read_runs([write_run(tmp_path / "tiny" / "seed1", 0.5)], tmp_path)
-    assert (run.state, run.scores["average_map"], run.facts.seed) == ("done", 0.5, 1)
+    runs = read_runs([inside, *outside], tmp_path / "results")
+    assert [run.name for run in runs] == ["watch/seed1", "watch/seed1 (2)", "watch/seed1 (3)"]
+    assert (runs[0].state, runs[0].scores["average_map"], runs[0].facts.seed) == ("done", 0.5, 1)
 
 
 def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
     unfinished = {
-        "failed": {"02_train": {"status": "failed", "error": "ValueError: no\n  file"}},
+        "failed": {"02_train": {"status": "failed", "error": f"ValueError: no\n  {tmp_path}/file"}},
         "alone": {"01_data": {"status": "running"}, "02_train": {"status": "failed", "error": "why"}},
         "running": {"03_eval": {"status": "running"}},
         "trained": {"03_eval": {}},
@@ -73,7 +60,7 @@ def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
     for name, stages in unfinished.items():
         write_run(tmp_path / name, stages=stages)
     assert states(tmp_path) == {
-        "failed": "02_train failed: ValueError: no file",
+        "failed": "02_train failed: ValueError: no …/file",
         "alone": "02_train failed: why",
         "running": "03_eval is running, or was interrupted",
         "trained": "not evaluated yet",
@@ -85,8 +72,7 @@ def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
 def test_pictures_that_failed_leave_the_numbers(tmp_path):
     write_run(tmp_path / "a", stages={"04_visualize": {"status": "failed", "error": "x" * 400}})
     (run,) = read_runs([tmp_path / "a"], tmp_path)
-    assert run.state == "04_visualize failed: " + 300 * "x" + "…"
-    assert run.scores["average_map"] == 0.5
+    assert run.state == "04_visualize failed: " + 300 * "x" + "…" and run.scores["average_map"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -111,10 +97,19 @@ def test_a_broken_file_is_named_and_the_others_are_read(tmp_path, name, content,
     assert broken.scores == {} and whole.scores
 
 
-def test_entries_of_other_versions_may_be_missing():
-    content = {"a": {"b": 1}, "c": [2]}
-    assert (entry(content, "a", "b"), entry(content, "a", "x", "y"), entry(content, "c", "b")) == (1, None, None)
-    assert (dictionary(content, "a"), dictionary(content, "c"), dictionary(content, "z")) == ({"b": 1}, {}, {})
+@pytest.mark.parametrize("content", [[], 3, "run", {"stages": []}, {"stages": {"01_data": "done"}}])
+def test_a_run_json_of_something_else_is_named(tmp_path, content):
+    write_json(tmp_path / "run.json", content)
+    with pytest.raises(ValueError, match=r"run\.json is not what a run writes; put the right file there, or delete"):
+        open_run(tmp_path)
+
+
+def test_what_is_missing_or_of_a_wrong_kind_has_its_default():
+    wrong = {"seed": "one", "overrides": [1], "stages": {"02_train": 3, "03_eval": {"status": 1, "code": "x"}}}
+    facts = RunFile.model_validate(wrong | {"device": None, "data": 7, "of_a_later_version": 1})
+    assert facts.stages.keys() == {"02_train", "03_eval"} and not facts.stages["03_eval"].code
+    assert (facts.seed, facts.overrides, facts.device, facts.data) == (None, {}, {}, {})
+    assert dictionary({"a": {"b": 1}}, "a") == {"b": 1} and dictionary({"c": [2]}, "c") == dictionary({}, "z") == {}
 
 
 def test_generated_data_and_subsets_are_known_from_either_file(tmp_path):
@@ -126,46 +121,25 @@ def test_generated_data_and_subsets_are_known_from_either_file(tmp_path):
     assert [run.subsets for run in runs] == [["test"], ["val"], ["test"]]
 
 
-def test_epochs_are_planned_by_three_settings_of_which_older_files_lack_one():
+@pytest.mark.parametrize(
+    ("changes", "epochs"),
+    [({}, 35), ({"extra_epochs": -23}, 12), ({"epochs": "many"}, None), ({"epochs": None}, None)],
+)
+def test_epochs_are_planned_by_three_settings_of_which_older_files_lack_one(changes, epochs):
     optim = {"epochs": 30, "warmup_epochs": 5}
-    for changes, epochs in (
-        ({}, 35),
-        ({"extra_epochs": -23}, 12),
-        ({"epochs": "many"}, None),
-        ({"epochs": None}, None),
-    ):
-        assert RunFile.model_validate({"recipe": {"optim": optim | changes}}).planned_epochs == epochs
+    assert RunFile.model_validate({"recipe": {"optim": optim | changes}}).planned_epochs == epochs
     assert RunFile().planned_epochs is None
 
 
 def test_metrics_that_cannot_be_read_are_empty(tmp_path):
     folder = write_run(tmp_path / "a")
-    assert read_metrics(folder).to_dict("list") == {
-        "epoch": [0, 0, 1],
-        "loss_total": [2.5, 2.0, 1.5],
-        "seconds": [0.5, 0.25, 0.25],
-    }
+    expected = {"epoch": [0, 0, 1], "loss_total": [2.5, 2.0, 1.5], "seconds": [0.5, 0.25, 0.25]}
+    assert read_metrics(folder).to_dict("list") == expected
     for broken in ("", "step,epoch\n0,0\n", "epoch,loss_total,seconds\n0,1,x\n"):
         write_text(folder / "metrics.csv", broken)
-        assert read_metrics(folder).empty and list(read_metrics(folder)) == ["epoch", "loss_total", "seconds"]
+        assert read_metrics(folder).empty and list(read_metrics(folder)) == list(expected)
     (folder / "metrics.csv").unlink()
     assert read_metrics(folder).empty
-
-
-def test_absolute_paths_are_cut_down(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", "/somewhere/me")
-    said = "ValueError: '/data/big/a/b.json', /x/y/z.npy; mAP/recall, a/b, http://host/page/1, at /somewhere/me"
-    assert without_paths(said) == "ValueError: '…/b.json', …/z.npy; mAP/recall, a/b, http://host/page/1, at ~"
-    write_json(tmp_path / "a" / "run.json", {"stages": {"01_data": {"status": "failed", "error": "no /a/b/c.npy"}}})
-    assert states(tmp_path) == {"a": "01_data failed: no …/c.npy"}
-
-
-@given(st.lists(st.text("abcdef._-", min_size=1), min_size=2, max_size=5), st.sampled_from(["", " at ", "'", '"', "("]))
-def test_no_folder_of_an_absolute_path_is_left(parts, before):
-    assert without_paths(f"{before}/{'/'.join(parts)}") == f"{before}…/{parts[-1]}"
-
-
-FILE = "tiny/annotations.json"
 
 
 def test_a_run_that_was_passed_on_with_its_data_is_found_wherever_it_lies(tmp_path, monkeypatch):

@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import afkit
-from afkit.workbench.runs.paths import hide_places, relative_to_project
+from afkit.workbench.runs.paths import hide_places, relative_to_project, without_paths
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project in the home folder, as the working directory."""
     project = tmp_path / "anna" / "project"
@@ -40,25 +42,27 @@ def test_python_and_afkit_are_named():
     assert hide_places(f"{sys.prefix}/lib/site.py").startswith("<python>/")
 
 
-def test_other_texts_stay():
+def test_other_texts_stay(project):
     text = "3/4 of data/watch, https://archive.ics.uci.edu/dataset/341 </td>"
     assert hide_places(text) == text
     assert hide_places(ValueError("no label")) == "no label"
 
 
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [("data", "data"), ("./data/", "data"), ("../recordings", "../recordings"), ("", ".")],
-)
-def test_a_relative_folder_leads_from_the_project(given, named):
-    assert relative_to_project(given) == named
-
-
-def test_an_absolute_folder_leads_from_the_project(project):
+def test_a_folder_leads_from_the_project(project, monkeypatch):
+    for folder, named in (("data", "data"), ("./data/", "data"), ("../recordings", "../recordings"), ("", ".")):
+        assert relative_to_project(folder) == named
     assert relative_to_project(project / "results" / "x") == "results/x"
     assert relative_to_project(project.parent / "recordings") == "../recordings"
-
-
-def test_the_project_is_the_same_from_its_notebooks(project, monkeypatch):
     monkeypatch.chdir(project / "notebooks")
     assert relative_to_project("data") == "data" and hide_places(f"{project}/data") == "data"
+
+
+def test_absolute_paths_are_cut_down(monkeypatch):
+    monkeypatch.setenv("HOME", "/somewhere/me")
+    said = "ValueError: '/data/big/a/b.json', /x/y/z.npy; mAP/recall, a/b, http://host/page/1, at /somewhere/me"
+    assert without_paths(said) == "ValueError: '…/b.json', …/z.npy; mAP/recall, a/b, http://host/page/1, at ~"
+
+
+@given(st.lists(st.text("abcdef._-", min_size=1), min_size=2, max_size=5), st.sampled_from(["", " at ", "'", '"', "("]))
+def test_no_folder_of_an_absolute_path_is_left(parts, before):
+    assert without_paths(f"{before}/{'/'.join(parts)}") == f"{before}…/{parts[-1]}"

@@ -10,7 +10,7 @@ from run_folders import change_json, write_run
 from afkit.__main__ import main
 from afkit.files import LOCK, locked, write_json, write_text
 from afkit.workbench.runs.provenance import stage_code
-from afkit.workbench.runs.status import CLEAR, RunStatus, folders_of, run_status, short_time, show_status, status_table
+from afkit.workbench.runs.status import CLEAR, RunStatus, folders_of, run_status, show_status, status_table
 
 HEADING = "step,epoch,learning_rate,loss_cls,loss_reg,loss_total,grad_norm,seconds\n"
 
@@ -29,10 +29,7 @@ def write_training(folder, steps, seconds=0.5, per_epoch=10, **stage):
 def test_a_finished_run_has_its_map(tmp_path):
     folder = write_run(tmp_path / "a", 0.25)
     assert run_status(folder, "a") == RunStatus("a", "done", "", 3, 3, None, 25.0, "")
-
-
-def test_nothing_has_begun_where_there_is_no_folder(tmp_path):
-    assert run_status(tmp_path / "a", "a") == RunStatus("a", "waiting")
+    assert run_status(tmp_path / "none", "a") == RunStatus("a", "waiting")
 
 
 def test_a_training_tells_its_epoch_and_the_time_that_is_left(tmp_path):
@@ -41,6 +38,12 @@ def test_a_training_tells_its_epoch_and_the_time_that_is_left(tmp_path):
         found = run_status(folder, "a")
     assert found[:5] == ("a", "running", "02_train", 3, 4)
     assert found.left_sec == pytest.approx((40 - 25) * 0.5)
+    write_text(folder / "validation.csv", "epoch,average_map\n0,0.125\n1,0.5\n")
+    found = run_status(folder, "a")
+    assert (found.state, found.stage, found.left_sec, found.map_percent) == ("unfinished", "02_train", None, 50)
+    change_json(folder / "run.json", recipe={"optim": {}})
+    with locked(folder / LOCK):
+        assert run_status(folder, "a")[:6] == ("a", "running", "02_train", None, None, None)
 
 
 def test_the_end_of_a_long_metrics_file_is_enough(tmp_path):
@@ -58,19 +61,6 @@ def test_in_the_first_epoch_nobody_knows_how_long_it_takes(tmp_path):
         assert run_status(folder, "a")[3:6] == (1, 4, None)
     write_text(folder / "metrics.csv", HEADING)
     assert run_status(folder, "a")[3:6] == (0, 4, None)
-
-
-def test_a_training_whose_run_json_names_no_epochs_has_no_time_left(tmp_path):
-    folder = write_training(tmp_path / "a", 25)
-    change_json(folder / "run.json", recipe={"optim": {}})
-    with locked(folder / LOCK):
-        assert run_status(folder, "a")[:6] == ("a", "running", "02_train", None, None, None)
-
-
-def test_a_run_whose_process_has_gone_is_unfinished_and_has_no_time_left(tmp_path):
-    folder = write_training(tmp_path / "a", 25)
-    found = run_status(folder, "a")
-    assert (found.state, found.stage, found.left_sec) == ("unfinished", "02_train", None)
 
 
 def test_a_failure_has_its_reason_without_paths_until_it_runs_again(tmp_path):
@@ -122,12 +112,6 @@ def test_the_map_is_that_of_the_evaluation_where_no_training_came_after_it(tmp_p
         assert run_status(write_run(tmp_path / "b", 0.25, stages={"02_train": training}), "b").map_percent is None
 
 
-def test_the_last_evaluation_during_training_is_shown(tmp_path):
-    folder = write_training(tmp_path / "a", 25)
-    write_text(folder / "validation.csv", "epoch,average_map\n0,0.125\n1,0.5\n")
-    assert run_status(folder, "a").map_percent == 50
-
-
 @pytest.mark.parametrize("content", ["{", "[]", '{"stages": 3}'])
 def test_a_broken_run_is_named_and_stops_nobody(tmp_path, content):
     write_text(tmp_path / "a" / "run.json", content)
@@ -149,16 +133,6 @@ def test_the_table_begins_with_what_needs_attention():
     assert lines[3].split() == ["four", "waiting"]
     assert lines[4].split() == ["one", "done", "4", "of", "4", "66.83"]
     assert lines[5] == "1 running, 1 failed, 1 waiting, 1 done"
-
-
-def test_times_are_short():
-    assert [short_time(seconds) for seconds in (0.4, 99, 100, 5999, 6000)] == [
-        "0 s",
-        "99 s",
-        "2 min",
-        "100 min",
-        "1.7 h",
-    ]
 
 
 def test_the_command_takes_a_sweep_file_or_a_folder(tmp_path, capsys):

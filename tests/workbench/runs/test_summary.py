@@ -62,29 +62,18 @@ def test_a_row_says_what_a_run_found_and_what_it_cost(tmp_path):
     assert row == pytest.approx(expected)
 
 
-def test_memory_is_the_most_that_the_event_files_have(tmp_path):
+def test_memory_is_the_most_that_the_event_files_have_and_steps_done_again_are_no_warning(tmp_path, caplog):
     tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    caplog.set_level("NOTSET", "tensorboard")
     folder = write_run(tmp_path / "a")
     for number, values in enumerate(([100.0, 300.0], [200.0])):  # of an interrupted training and of the rest
         with tensorboard.SummaryWriter(folder / "tensorboard", filename_suffix=f".{number}") as writer:
             for step, value in enumerate(values):
-                writer.add_scalar("train/memory_mb", value, 10 * number + step)
-                writer.add_scalar("train/final_loss", 1000.0, 10 * number + step)
+                writer.add_scalar("train/memory_mb", value, number + step)
+                writer.add_scalar("train/final_loss", 1000.0, number + step)
     (write_run(tmp_path / "b") / "tensorboard").mkdir()
     table = summary(tmp_path, folder, tmp_path / "b")
-    assert table["peak_memory_mb"].tolist() == pytest.approx([300, math.nan], nan_ok=True)
-
-
-def test_steps_done_again_after_an_interruption_are_no_warning(tmp_path, caplog):
-    tensorboard = pytest.importorskip("torch.utils.tensorboard")
-    caplog.set_level("NOTSET", "tensorboard")
-    folder = write_run(tmp_path)
-    for first in (0, 10):
-        with tensorboard.SummaryWriter(folder / "tensorboard", filename_suffix=f".{first}", purge_step=first) as writer:
-            for step in range(first, 20):
-                writer.add_scalar("train/memory_mb", 100.0, step)
-    assert summary(tmp_path, folder)["peak_memory_mb"].tolist() == [100]
-    assert caplog.records == []
+    assert table["peak_memory_mb"].tolist() == pytest.approx([300, math.nan], nan_ok=True) and caplog.records == []
 
 
 def test_what_another_version_lacks_is_blank(tmp_path):
@@ -114,16 +103,10 @@ def test_rows_go_by_recipe_and_falling_map_and_those_without_numbers_come_last(t
     folders.append(write_run(tmp_path / "b9", 0.9, name="b", stages={"02_train": {"status": "failed", "error": "x"}}))
     write_text(tmp_path / "broken" / "run.json", "{")
     table = summary(tmp_path, *folders)
+    assert len(summarise_settings(table)) == 2 and summarise_costs(table.tail(2)).empty
     assert table["run"].tolist() == ["a", "b1", "b0", "b9", "broken"]
     assert table["average_map_percent"].tolist() == pytest.approx([50, 60, 40, math.nan, math.nan], nan_ok=True)
     assert table["seed"].tolist() == [1, 1, 1, 1, pd.NA]
-
-
-def test_thresholds_of_different_recipes_stand_in_columns_of_their_own(tmp_path):
-    one = write_run(tmp_path / "a", map={"0.50": 0.5})
-    table = summary(tmp_path, one, write_run(tmp_path / "b", name="z", map={"0.10": 0.3}))
-    assert [name for name in table if name.startswith("map_")] == ["map_0.10_percent", "map_0.50_percent"]
-    assert table["map_0.50_percent"].tolist() == pytest.approx([50, math.nan], nan_ok=True)
 
 
 def test_a_setting_is_named_by_what_tells_it_from_the_others(tmp_path):
@@ -134,15 +117,26 @@ def test_a_setting_is_named_by_what_tells_it_from_the_others(tmp_path):
         "raw": {"overrides": shared, "weights": "raw"},
         "file": {"overrides": shared, "weights": "/home/me/theirs.pth.tar"},
         "other": {"overrides": shared, "name": "watch", "generated": True},
+        "a": {"name": "z", "fingerprint": 64 * "a", "map": {"0.10": 0.3}},
+        "b": {"name": "z", "fingerprint": 64 * "b"},
+        "p0": {"name": "f", "overrides": {"data.test_subsets": ["p0"]}, "subsets": ["p0"]},
+        "p1": {"name": "f", "overrides": {"data.test_subsets": ["p1"]}, "subsets": ["p1"]},
     }
     folders = [write_run(tmp_path / name, **changes) for name, changes in runs.items()]
-    found = summary(tmp_path, *folders).set_index("run")["setting"].to_dict()
-    assert found == {
+    table = summary(tmp_path, *folders).set_index("run")
+    columns = [name for name in table if name.startswith("map_")]
+    assert columns == ["map_0.10_percent", "map_0.30_percent", "map_0.50_percent"]
+    assert table.loc["a", columns].isna().tolist() == [False, True, True]
+    assert table["setting"].to_dict() == {
         "plain": "tiny, weights=ema",
         "wide": "tiny, model.embed_dim=64, weights=ema",
         "raw": "tiny, weights=raw",
         "file": "tiny, weights=theirs.pth.tar",
         "other": "twin: watch",
+        "a": "z, data=aaaaaaaa",
+        "b": "z, data=bbbbbbbb",
+        "p0": "f, test=p0",
+        "p1": "f, test=p1",
     }
 
 
@@ -160,14 +154,6 @@ def test_settings_have_mean_and_spread_over_their_seeds(tmp_path):
     assert table["values_percent"].iloc[0] == pytest.approx([80, 70, 60])
 
 
-def test_runs_on_other_data_are_another_setting(tmp_path):
-    folders = [write_run(tmp_path / digit, fingerprint=64 * digit) for digit in "ab"]
-    assert summarise_settings(summary(tmp_path, *folders))["setting"].tolist() == [
-        "tiny, data=aaaaaaaa",
-        "tiny, data=bbbbbbbb",
-    ]
-
-
 def test_costs_are_means_of_times_and_the_most_memory_by_device(tmp_path):
     folders = [write_run(tmp_path / name, predict_seconds=sec) for name, sec in (("a", 1.0), ("b", 3.0), ("c", 9.0))]
     change_json(folders[2] / "run.json", device={"gpu": "H1"}, execution={"devices": 2})
@@ -179,25 +165,13 @@ def test_costs_are_means_of_times_and_the_most_memory_by_device(tmp_path):
     assert costs["runs"].tolist() == [2, 1]
 
 
-def test_nothing_at_all_can_be_summarised(tmp_path):
-    folder = write_run(tmp_path / "a")
-    write_text(folder / "run.json", "{")
-    table = summary(tmp_path, folder)
-    assert len(table) == 1 and summarise_settings(table).empty and summarise_costs(table).empty
-
-
-def test_readers_get_headings_and_no_blank_columns(tmp_path):
-    table = summary(tmp_path, write_run(tmp_path / "a", 0.5))
-    shown = for_readers(table, ["run", "average_map_percent", "published_percent", "changed", "seed"])
-    assert list(shown) == ["run", "mAP [%]", "seed"]
-
-
 def test_the_file_has_all_rows_and_no_path_of_the_machine(tmp_path):
     folders = [write_run(tmp_path / "a", weights=str(tmp_path / "w.pth"), overrides={"decode.score_file": "/x/y.json"})]
     folders.append(write_run(tmp_path / "b", stages={"01_data": {"status": "failed", "error": f"no {tmp_path}/c"}}))
     write_summary(tmp_path / "out" / "summary.csv", summary(tmp_path, *folders))
     text = (tmp_path / "out" / "summary.csv").read_text()
     again = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert list(for_readers(again, ["run", "average_map_percent", "published_percent"])) == ["run", "mAP [%]"]
     assert again["run"].tolist() == ["a", "b"] and again["average_map_percent"].iloc[0] == 50
     assert again["changed"].iloc[0] == "decode.score_file=…/y.json"
     assert str(tmp_path) not in text and "/x/" not in text
@@ -229,18 +203,6 @@ def test_settings_of_a_recipe_file_count_as_changes(tmp_path):
     assert len(summarise_settings(table)) == 2, "they are no two seeds of one setting"
 
 
-def test_a_fold_is_named_by_whom_it_tests(tmp_path):
-    people = [f"p{number}" for number in range(6)]
-    folders = []
-    for person in people[:2]:
-        split = {"data.train_subsets": [p for p in people if p != person], "data.test_subsets": [person]}
-        folders.append(write_run(tmp_path / person, overrides=split, subsets=[person]))
-    assert sorted(summary(tmp_path, *folders)["setting"]) == [
-        "tiny, test=p0",
-        "tiny, test=p1",
-    ]
-
-
 PEOPLE = ["p1", "p2", "p3", "p4"]
 
 
@@ -260,7 +222,9 @@ def folds_of(tmp_path, *folders):
 
 
 def test_folds_have_mean_and_spread(tmp_path):
-    folders = [fold(tmp_path / person, person, value) for person, value in zip(PEOPLE, (0.6, 0.7, 0.8), strict=False)]
+    scores = zip(PEOPLE, (0.6, 0.7, 0.8, 0.9), strict=True)
+    folders = [fold(tmp_path / person, person, value) for person, value in scores]
+    (folders[3] / "eval.json").unlink()  # it is left out
     table = folds_of(tmp_path, *folders)
     assert list(table) == FOLD_COLUMNS and len(table) == 1
     row = table.iloc[0]
@@ -307,9 +271,3 @@ def test_runs_with_the_same_test_or_a_shared_one_are_no_folds(tmp_path):
     assert list(folds_of(tmp_path, *shared)) == FOLD_COLUMNS
     apart = [write_run(tmp_path / "x", subsets=["p1", "p3"]), write_run(tmp_path / "y", subsets=["p2"])]
     assert folds_of(tmp_path, *apart)["tested"].tolist() == ["p1, p3; p2"]
-
-
-def test_runs_without_scores_are_left_out(tmp_path):
-    folders = [fold(tmp_path / person, person, 0.5) for person in ("p1", "p2", "p3")]
-    (folders[2] / "eval.json").unlink()
-    assert folds_of(tmp_path, *folders)["folds"].tolist() == [2]
