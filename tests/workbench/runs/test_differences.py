@@ -73,16 +73,6 @@ def test_other_tensors_steps_detections_and_thresholds_are_differences(folders):
     assert found["scores"] == (False, "at tIoU 0.50, 0.70, average, now 0.50, average")
 
 
-def test_a_score_that_differs_alone_and_one_that_moved(folders):
-    for label, segment, score, said in [
-        ("jump", [1.0, 5.0], 0.25, "; by 0 s and 0.25 of the score at most"),
-        ("throw", [1.0, 5.0], 0.5, ""),
-    ]:
-        rows = [{"label": label, "segment": segment, "score": score}]
-        write_json_gz(folders[1] / "predictions.json.gz", {"results": {"v0": rows, "v1": []}})
-        assert compared(folders)["detections"] == (False, f"in 1 of 2 videos, 1, now 1{said}")
-
-
 def test_files_that_are_gone_are_compared_by_their_digests(folders):
     before, _ = folders
     names = ["checkpoints/ema.safetensors", "predictions.json.gz"]

@@ -4,7 +4,6 @@ import nbformat
 import pytest
 from stage_results import do_stage, write_data
 
-from afkit.files import write_json
 from afkit.workbench.runs import notebooks, pipeline, provenance
 from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.pipeline import run
@@ -18,6 +17,11 @@ from afkit.workbench.runs.pipeline import run
         ({"recipe": "watch", "overrides": {"optim.epochs": "x"}}, "'optim.epochs' = 'x'"),
         ({"recipe": "watch", "parameters": {"color": 1}}, "has the parameter 'color'"),
         ({"recipe": "watch", "stages": ["05"]}, "there is no stage '05'"),
+        ({"recipe": "watch", "again": ["05"]}, "there is no stage '05'"),
+        (
+            {"recipe": "watch", "stages": ["03"], "again": ["02"]},
+            "stage 02_train is to be done again, but is not among those to run; add it",
+        ),
         (
             {"recipe": "thumos_i3d"},
             "thumos14.json; name its folder with --data-root, or prepare it with: python -m afkit prepare",
@@ -29,16 +33,6 @@ def test_wrong_input_is_refused_before_anything_is_written(tmp_path, arguments, 
         run(**arguments, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
     assert message in str(error.value)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_holds_another_run_is_refused_and_left_alone(tmp_path):
-    folder = tmp_path / "results" / "watch" / "mine"
-    write_json(folder / "run.json", {"seed": 1, "stages": {}})
-    before = (folder / "run.json").read_bytes()
-    with pytest.raises(ValueError, match=r"holds a run with another seed \(there 1, here 2\)"):
-        run("watch", 2, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"), name="mine")
-    assert (folder / "run.json").read_bytes() == before
-    assert [path.name for path in folder.iterdir()] == ["run.json"]
 
 
 @pytest.fixture
@@ -98,22 +92,18 @@ def test_again_trains_from_the_beginning_and_makes_the_later_stages_new(tmp_path
     assert executed == ["03_eval"] and (tmp_path / "run" / "checkpoints" / "step000000009.pt").exists()
 
 
-def test_again_is_refused_for_a_stage_that_is_not_to_be_run(tmp_path, executed):
-    with pytest.raises(ValueError, match="stage 02_train is to be done again, but is not among those to run; add it"):
-        start(tmp_path, stages=["03"], again=["02"])
-    with pytest.raises(ValueError, match="there is no stage '05'"):
-        start(tmp_path, again=["05"])
-    assert executed == [] and not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("stages", [["01", "02", "03"], ["02"], ["03"]])
-def test_data_that_has_changed_is_named_although_all_is_done(tmp_path, executed, stages):
+def test_data_that_has_changed_and_another_run_are_refused_although_all_is_done(tmp_path, executed):
     start(tmp_path)
     write_data(tmp_path / "data", videos=3)
     executed.clear()
     before = read_run(tmp_path / "run")
-    with pytest.raises(ValueError, match=r"the data has changed since the run in .*; give the new run another name"):
-        start(tmp_path, stages=stages)
+    for stages in (["01", "02", "03"], ["02"], ["03"]):
+        with pytest.raises(
+            ValueError, match=r"the data has changed since the run in .*; give the new run another"
+        ):
+            start(tmp_path, stages=stages)
+    with pytest.raises(ValueError, match=r"holds a run with another recipe\.optim\.epochs"):
+        start(tmp_path, overrides={"optim.epochs": 3})
     assert executed == [] and read_run(tmp_path / "run") == before
 
 

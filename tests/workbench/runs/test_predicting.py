@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from run_folders import change_json
 from safetensors.torch import load_file, save_file
 from tiny_data import CHANNELS, FPS, NUM_FRAMES, STRIDE, change_video, tiny_recipe, write_tiny_data
 
@@ -19,7 +20,7 @@ from afkit.config import make_recipe
 from afkit.data.items import Dataset
 from afkit.detect import windows
 from afkit.detect.prediction import predict_dataset
-from afkit.files import locked, read_json, write_json
+from afkit.files import locked, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, save_weights
 from afkit.workbench.analysis.operating_point import apply_thresholds
@@ -130,24 +131,9 @@ def test_every_format_has_a_file_for_every_recording(run, root, new, recipe, go,
     if form == "json":
         expected = apply_thresholds(evaluated(run, root, recipe), 0.3)
         same(read_predictions(go.folder / "video3.json", NAMES), expected[expected["video"] == "video3"])
-
-
-@pytest.mark.parametrize("form", ["csv", "json", "srt", "vtt", "elan"])
-def test_a_recording_without_detections_has_a_file_too(new, go, form):
-    go(new / "video1.npy", form=form, min_score=1)
-    path = next(go.folder.glob("video1.*"))
-    if form == "json":
-        assert read_json(path)["results"] == {"video1": []}
-    else:
-        assert path.read_text() in ("", "WEBVTT\n", "video,start_sec,end_sec,label,name,score\n")
-
-
-def test_thresholds_of_weights_that_were_there_before_are_not_used(run, new, go):
-    point = {"by_class": {}, "one_threshold": {"threshold": 0.3}}
-    digest = hashlib.sha256((run / "checkpoints" / "ema.safetensors").read_bytes()).hexdigest()
-    for noted, lowest in ((digest, "0.30"), ("0" * 64, "0.2")):
-        write_json(run / "eval.json", {"weights": "ema", "weights_sha256": noted, "operating_point": point})
-        assert f"kept: scores from {lowest}" in go(new)[0]
+    go(new / "video1.npy", form=form, out=go.folder, min_score=1)
+    text = (go.folder / f"video1.{ending}").read_text()
+    assert text in ("", "WEBVTT\n") or json.loads(text)["results"] == {"video1": []}, "nothing is found, and said so"
 
 
 def test_thresholds_are_those_that_the_evaluation_chose_for_these_weights(run, root, new, recipe, go):
@@ -156,6 +142,11 @@ def test_thresholds_are_those_that_the_evaluation_chose_for_these_weights(run, r
     said = go(new)
     assert said[0].endswith("kept: scores from 0.30 to 0.40, by class, as 03_eval chose")
     same(read_tables(go.folder), apply_thresholds(evaluated(run, root, recipe), {0: 0.4, 1: np.inf, 2: 0.3}))
+    change_json(run / "eval.json", weights_sha256="0" * 64)
+    assert "kept: scores from 0.2 (03_eval has chosen no thresholds" in go(new)[0], "of weights that were there before"
+    digest = hashlib.sha256((run / "checkpoints" / "ema.safetensors").read_bytes()).hexdigest()
+    change_json(run / "eval.json", weights_sha256=digest)
+    assert "kept: scores from 0.30 to 0.40" in go(new)[0]
     said = go(new, weights="raw")
     assert "kept: scores from 0.2 (03_eval has chosen no thresholds for these weights)" in said[0]
     same(read_tables(go.folder), apply_thresholds(evaluated(run, root, recipe, "raw"), 0.2))
@@ -183,13 +174,6 @@ def test_the_frame_rate_is_the_recipes_the_data_sets_or_the_given_one(new, go, r
         go(new / "video1.npy")
 
 
-def test_segments_without_classes_are_called_action(tmp_path, root, new):
-    recipe = tiny_recipe(model__class_prior=0.3, data__num_classes=1)
-    run = write_trained(tmp_path / "run1", root, recipe)
-    predict_recordings(run, [new / "video1.npy"], min_score=0, say=lambda line: None)
-    assert set(pd.read_csv(run / "predicted" / "video1.csv")["name"]) == {"action"}
-
-
 def test_long_recordings_go_through_in_windows_with_the_same_result(monkeypatch, new, go, recipe):
     features = np.random.default_rng(1).normal(size=(1000, CHANNELS)).astype(np.float32)
     np.save(new / "long.npy", features)
@@ -208,23 +192,15 @@ def test_long_recordings_go_through_in_windows_with_the_same_result(monkeypatch,
 # ---- again
 
 
-def test_a_second_start_leaves_what_is_done(new, go):
-    go(new)
-    before = {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")}
-    said = go(new)
-    assert {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")} == before
-    assert said[1:] == [
-        "5 of 5 recordings are there already: left as they are",
-        "0 recordings predicted, 0 detections",
-    ]
-
-
 def test_what_is_missing_or_has_changed_is_predicted_again(new, go):
     go(new)
+    before = {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")}
+    left = "5 of 5 recordings are there already: left as they are"
+    assert go(new)[1:] == [left, "0 recordings predicted, 0 detections"]
+    assert {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")} == before
     (go.folder / "video2.csv").unlink()
     np.save(new / "video4.npy", np.load(new / "video4.npy")[:20])
     np.save(new / "video9.npy", np.load(new / "video1.npy"))
-    before = {path: path.stat().st_mtime_ns for path in go.folder.glob("*.csv")}
     said = go(new)
     written = {path.name for path in go.folder.glob("*.csv") if before.get(path) != path.stat().st_mtime_ns}
     assert written == {"video2.csv", "video4.csv", "video9.csv"}
@@ -233,17 +209,13 @@ def test_what_is_missing_or_has_changed_is_predicted_again(new, go):
     assert said[3].startswith("3 recordings predicted")
 
 
-@pytest.mark.parametrize("options", [{"min_score": 0.5}, {"fps": 20}, {"weights": "raw"}, {"form": "vtt"}])
-def test_other_settings_are_noticed(new, go, options):
-    go(new)
-    said = go(new, **options)
-    assert said[1] == "5 recordings were predicted from other files or with other settings: predicted again"
-
-
-def test_other_weights_in_the_same_file_are_noticed(new, go, run, recipe):
-    go(new)
-    save_weights(build_model(recipe), run / "checkpoints" / "ema.safetensors", "ema")
-    assert "predicted again" in go(new)[1]
+def test_other_settings_and_other_weights_in_the_same_file_are_noticed(new, go, run, recipe):
+    go(new / "video1.npy")
+    again = "1 recordings were predicted from other files or with other settings: predicted again"
+    for options in ({"min_score": 0.5}, {"fps": 20}, {"weights": "raw"}, {"form": "vtt"}):
+        assert go(new / "video1.npy", **options)[1] == again
+    save_weights(build_model(recipe), run / "checkpoints" / "raw.safetensors", "raw")
+    assert go(new / "video1.npy", weights="raw")[1] == again
 
 
 def test_an_interruption_leaves_whole_files_and_a_second_start_goes_on(monkeypatch, new, go, run):
@@ -314,21 +286,11 @@ def test_bad_files_are_told_at_the_end_and_the_others_are_done(new, run, go):
     for line, pattern in zip(lines[1:], MESSAGES, strict=True):
         assert re.match(pattern, line)
     assert sorted(path.stem for path in (run / "predicted").glob("*.csv")) == [f"video{i}" for i in range(1, 6)]
+    with pytest.raises(ValueError, match=f"^{MESSAGES[-1]}$"):  # alone, it gives one sentence
+        go(new / "bad_width.npy")
     for path in new.glob("bad_*"):
         path.unlink()
     assert go(new)[1].startswith("5 of 5 recordings are there already")
-
-
-@pytest.mark.parametrize("pattern", MESSAGES)
-def test_a_single_bad_file_gives_one_sentence(new, run, go, pattern):
-    write_bad_files(new)
-    name = pattern.partition(":")[0]
-    with pytest.raises(ValueError, match=pattern) as caught:
-        go(next(new.glob(f"{name}.*")))
-    assert "\n" not in str(caught.value)
-
-
-def test_many_bad_files_are_counted(new, go):
     for number in range(30):
         np.save(new / f"bad{number}.npy", np.zeros((2, 2)))
     with pytest.raises(ValueError, match=r"30 of 35 recordings") as caught:
@@ -375,6 +337,12 @@ def test_features_of_fixed_length_need_a_duration(tmp_path, root, new):
         predict_recordings(run, [new])
 
 
+def test_segments_without_classes_are_called_action(tmp_path, root, new):
+    run = write_trained(tmp_path / "run1", root, tiny_recipe(model__class_prior=0.3, data__num_classes=1))
+    predict_recordings(run, [new / "video1.npy"], min_score=0, say=lambda line: None)
+    assert set(pd.read_csv(run / "predicted" / "video1.csv")["name"]) == {"action"}
+
+
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, new, go, out):
     (tmp_path / "file").write_text("mine")
@@ -403,14 +371,19 @@ def test_files_folders_and_repetitions(tmp_path):
         (tmp_path / name).write_bytes(b"")
     found = names_of(tmp_path / "a.npy", tmp_path / "b", tmp_path / "b" / "x.csv")
     assert found == [("a", ["a.npy"]), ("x", ["x.csv"]), ("y", ["y.npy"])]
+    (tmp_path / "v_x.npy").write_bytes(b"")
+    assert names_of(tmp_path / "v_x.npy", prefix="v_") == [("x", ["v_x.npy"])]
+    (tmp_path / "empty").mkdir()
+    for place, message in (
+        ("nothing", "nothing does not exist"),
+        ("empty", "holds, no file"),
+        ("b/notes.md", "is, or"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            names_of(tmp_path / place)
     (tmp_path / "y.csv").write_bytes(b"")
     with pytest.raises(ValueError, match=r"b/y\.npy and .*y\.csv are both of a recording 'y'; rename one"):
         names_of(tmp_path / "b", tmp_path / "y.csv")
-
-
-def test_a_prefix_is_not_part_of_the_name(tmp_path):
-    (tmp_path / "v_x.npy").write_bytes(b"")
-    assert names_of(tmp_path, prefix="v_") == [("x", ["v_x.npy"])]
 
 
 @pytest.mark.parametrize("arrays", [["only"], ["feats", "times"], ["x", "y"]])
@@ -424,21 +397,6 @@ def test_hdf5_files_of_one_and_of_many_recordings(tmp_path, new, go, run, arrays
     assert found == (["video1", "x", "y"] if arrays == ["x", "y"] else ["all", "video1"])
     tables = [pd.read_csv(go.folder / f"{name}.csv").drop(columns="video") for name in found]
     assert all(table.equals(tables[0]) for table in tables) and len(tables[0])
-
-
-@pytest.mark.parametrize(
-    ("place", "message"),
-    [
-        ("nothing", "nothing does not exist"),
-        ("empty", "holds, no file that ends in"),
-        ("a.eaf", r"a\.eaf is, or holds"),
-    ],
-)
-def test_places_without_recordings(tmp_path, place, message):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "a.eaf").write_bytes(b"")
-    with pytest.raises(ValueError, match=message):
-        names_of(tmp_path / place)
 
 
 def test_parts_of_a_recording_are_found_by_name_or_given_in_order(tmp_path):

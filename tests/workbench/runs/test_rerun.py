@@ -92,10 +92,12 @@ def test_run_json_alone_is_enough(root, executed):
     assert set(same.values()) == {True} and len(same) == 5
 
 
-def test_other_results_are_told_and_give_status_1(root, monkeypatch, capsys):
+def test_other_results_are_told_and_give_status_1(root, executed, monkeypatch, capsys):
     real, change = pipeline.execute, {"precision": "fp32"}
     monkeypatch.setattr(pipeline, "execute", lambda *given: real(*given[:2], given[2] | change, given[3]))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert main(["rerun", str(root / "run"), "--out", str(root / "other")]) == 1
+    assert {threads for _, _, threads in executed} == {"3"} and os.environ["OMP_NUM_THREADS"] == "3"
     shown = capsys.readouterr().out
     assert "weights (ema)  DIFFERS      1 of 2 tensors, by 1 at most, e.g. b" in shown
     assert read_json(root / "other" / "rerun.json")["identical"] is False
@@ -181,12 +183,6 @@ def test_another_device_is_named_and_so_is_a_gpu_that_adds_up_in_any_order(root,
     change_json(root / "run" / "run.json", execution={"deterministic": True})
     rerun(root / "run", dry_run=True, say=said.append)
     assert len(said) == 3
-
-
-def test_the_users_number_of_threads_stays(root, executed, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    rerun(root / "run", say=lambda line: None)
-    assert {threads for _, _, threads in executed} == {"3"} and os.environ["OMP_NUM_THREADS"] == "3"
 
 
 def test_an_interrupted_rerun_goes_on_and_one_of_other_code_is_done_anew(root, executed, monkeypatch):

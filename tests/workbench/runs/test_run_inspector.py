@@ -57,19 +57,16 @@ def test_curves_are_those_of_the_averaged_weights(folder):
     assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 0))
 
 
-def test_curves_are_those_of_the_weights_that_were_evaluated(folder):
+def test_curves_are_those_of_the_weights_that_were_evaluated(folder, tmp_path):
     change_json(folder / "eval.json", weights="raw")
     scores = collect_inspected(folder).tracks.curves(VIDEO)[1]
     assert scores == pytest.approx(expected(folder, 1)) and np.abs(scores - expected(folder, 0)).max() > 0.1
-
-
-def test_curves_are_those_of_the_other_file_that_was_evaluated(folder, tmp_path):
     shutil.move(folder / "checkpoints" / "raw.safetensors", tmp_path / "other.safetensors")
     change_json(folder / "eval.json", weights=str(tmp_path / "other.safetensors"))
     stages = read_json(folder / "run.json")["stages"]
     stages["03_eval"]["parameters"] = {"weights": "raw"}
     change_json(folder / "run.json", stages=stages)
-    assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 1))
+    assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 1)), "of another file"
 
 
 def test_the_curve_of_a_long_recording_is_made_in_windows(monkeypatch, folder):
@@ -127,6 +124,8 @@ def test_a_run_that_is_not_finished_is_shown_without_what_it_lacks(folder, tmp_p
     assert inspected.remark.startswith("This run has no predictions yet")
     assert inspected.tracks.offered() == {"curves": True, "signal": False, "media": True}
     assert len(list_videos(inspected, 0.5, 0.2)) == 2
+    with pytest.raises(ValueError, match="the folder of videos 'nowhere' does not exist"):
+        collect_inspected(folder, videos="nowhere")
 
 
 def test_the_signal_is_offered_where_the_data_set_has_one(folder, tmp_path):
@@ -139,11 +138,6 @@ def test_the_signal_is_offered_where_the_data_set_has_one(folder, tmp_path):
     (tmp_path / "data" / "watch" / "annotations" / "watch.json").write_text(text)
     np.save(tmp_path / "data" / "watch" / "signals" / f"{VIDEO}.npy", np.ones((9, 6)))
     assert collect_inspected(folder).tracks.signal(VIDEO)["signal"].shape == (9, 6)
-
-
-def test_a_folder_of_videos_that_is_not_there_is_named(folder):
-    with pytest.raises(ValueError, match="the folder of videos 'nowhere' does not exist"):
-        collect_inspected(folder, videos="nowhere")
 
 
 def test_widgets_of_one_run_and_of_two(folder):

@@ -172,6 +172,10 @@ def test_a_running_cluster_is_used_where_it_has_what_a_run_needs(running, tmp_pa
         refused = pytest.raises(ValueError, match=message)
         with LocalCluster(processes=False, protocol="tcp", host="127.0.0.1", **own) as cluster, refused:
             open_client(SETTINGS, scheduler=cluster.scheduler_address).__enter__()
+    with Client(running) as client:
+        worker = next(iter(client.nthreads()))
+    with pytest.raises(ValueError, match=f"'{worker}' is the address of a dask Worker, not of the scheduler"):
+        open_client(SETTINGS, scheduler=worker).__enter__()
     wanting = SETTINGS.model_copy(update={"gpus": 1})
     with pytest.raises(
         ValueError, match=r"needs 1 GPU\(s\), and no worker of tcp.* declares any; start workers with --resources"
@@ -243,39 +247,6 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(monkeypatch, s
     assert "connecting" not in {entry.status for entry in gc.get_objects() if type(entry) is Client}
 
 
-def test_the_address_of_a_worker_is_not_taken_for_that_of_the_scheduler(running):
-    with Client(running) as client:
-        worker = next(iter(client.nthreads()))
-    with pytest.raises(ValueError, match=f"'{worker}' is the address of a dask Worker, not of the scheduler"):
-        open_client(SETTINGS, scheduler=worker).__enter__()
-
-
-@pytest.mark.parametrize(
-    ("cores", "gb", "gpus", "wanted", "expected"),
-    [
-        (2, 64, 0, 0, 1),
-        (16, 64, 0, 0, 8),
-        (16, 10, 0, 0, 3),  # 3 GB each
-        (16, 1, 0, 0, 1),
-        (1, 64, 0, 0, 1),
-        (2, 64, 0, 2, 2),
-        (16, 7, 0, 8, 2),
-        (16, 64, 4, 0, 4),
-        (16, 64, 4, 8, 4),
-        (16, 7, 4, 0, 2),
-    ],
-)
-def test_a_machine_makes_as_many_runs_at_once_as_fit(cores, gb, gpus, wanted, expected):
-    assert local_workers(cores, gb, gpus, SweepFile(memory_gb=3), wanted) == expected
-
-
-def test_runs_of_several_gpus_share_those_of_the_machine():
-    assert local_workers(16, 64, 4, SweepFile(gpus=2)) == 2
-    assert local_workers(16, 64, 4, SweepFile(gpus=0)) == 8
-    with pytest.raises(ValueError, match=r"a run needs 2 GPU\(s\) \(gpus\), and this machine has 1"):
-        local_workers(16, 64, 1, SweepFile(gpus=2))
-
-
 def test_gpus_are_those_that_the_user_allows_or_the_driver_lists(tmp_path, monkeypatch):
     (tmp_path / "nvidia-smi").write_text('#!/bin/sh\necho "GPU 0: A (UUID: x)"\necho "GPU 1: A (UUID: y)"\n')
     (tmp_path / "nvidia-smi").chmod(0o755)
@@ -318,19 +289,6 @@ def test_a_run_is_left_until_it_is_done_with_the_parameters_of_the_file(tmp_path
     assert dry_run(tmp_path / "mine.yaml").splitlines()[-1] == "1 unfinished, 1 waiting"
 
 
-def test_only_failed_takes_a_run_that_was_begun_with_a_later_stage(tmp_path, monkeypatch):
-    (tmp_path / "mine.yaml").write_text(f"recipes: [watch]\nseeds: [1, 2, 3]\nresults: {tmp_path}\n")
-    write_done(tmp_path / "watch" / "seed1")
-    write_json(
-        tmp_path / "watch" / "seed2" / "run.json", {"stages": {"02_train": {"status": "failed", "error": "why"}}}
-    )
-    said = []
-    monkeypatch.setattr(engine, "missing_data", lambda plan, cells: f"seeds {[cell.seed for cell in cells]}")
-    with pytest.raises(ValueError, match=r"seeds \[2\]"):
-        engine.sweep(tmp_path / "mine.yaml", only_failed=True, say=said.append)
-    assert said == [f"3 runs in {tmp_path}, 1 to do"]
-
-
 def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text(
         f"recipes: [thumos_i3d]\nseeds: [1, 2]\nresults: {tmp_path}/r\ndata_root: {tmp_path}/d\n"
@@ -341,10 +299,37 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, capsys):
     assert "line 1: the data of 'thumos_i3d' is not at" in lines[-1]
     assert main(["sweep", str(tmp_path / "mine.yaml")]) == 2
     assert "line 1: the data of 'thumos_i3d' is not at" in capsys.readouterr().err
+    assert main(["sweep", "sweeps/watch.yaml", "--workers", "-1"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
 
 
-def test_wrong_options_give_one_line(tmp_path, capsys):
-    assert main(["sweep", str(tmp_path / "none.yaml")]) == 2
-    assert main(["sweep", "sweeps/watch.yaml", "--workers", "-1"]) == 2
-    assert capsys.readouterr().err.count("\n") == 2
+def test_a_machine_makes_as_many_runs_at_once_as_fit():
+    for cores, gb, gpus, wanted, expected in (
+        (2, 64, 0, 0, 1),
+        (16, 64, 0, 0, 8),
+        (16, 10, 0, 0, 3),  # 3 GB each
+        (16, 1, 0, 0, 1),
+        (1, 64, 0, 0, 1),
+        (2, 64, 0, 2, 2),
+        (16, 7, 0, 8, 2),
+        (16, 64, 4, 0, 4),
+        (16, 64, 4, 8, 4),
+        (16, 7, 4, 0, 2),
+    ):
+        assert local_workers(cores, gb, gpus, SweepFile(memory_gb=3), wanted) == expected
+    assert [local_workers(16, 64, 4, SweepFile(gpus=each)) for each in (2, 0)] == [2, 8]
+    with pytest.raises(ValueError, match=r"a run needs 2 GPU\(s\) \(gpus\), and this machine has 1"):
+        local_workers(16, 64, 1, SweepFile(gpus=2))
+
+
+def test_only_failed_takes_a_run_that_was_begun_with_a_later_stage(tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text(f"recipes: [watch]\nseeds: [1, 2, 3]\nresults: {tmp_path}\n")
+    write_done(tmp_path / "watch" / "seed1")
+    failed = {"stages": {"02_train": {"status": "failed", "error": "why"}}}
+    write_json(tmp_path / "watch" / "seed2" / "run.json", failed)
+    said = []
+    monkeypatch.setattr(engine, "missing_data", lambda plan, cells: f"seeds {[cell.seed for cell in cells]}")
+    with pytest.raises(ValueError, match=r"seeds \[2\]"):
+        engine.sweep(tmp_path / "mine.yaml", only_failed=True, say=said.append)
+    assert said == [f"3 runs in {tmp_path}, 1 to do"]

@@ -1,5 +1,7 @@
 """Sweep files: what they mean, and one sentence with the line for everything that is wrong."""
 
+import shutil
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from afkit.workbench.published import published
 from afkit.workbench.runs.paths import run_folder
 
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
-from afkit.workbench.sweeps.sweep_file import line_of, read_sweep, resolved
+from afkit.workbench.sweeps.sweep_file import WEIGHT_BYTES, line_of, missing_data, missing_space, read_sweep, resolved
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -116,11 +118,6 @@ def test_what_is_wrong_is_said_in_one_sentence_with_its_line(tmp_path, text, mes
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.yaml does not exist; the sweeps of the repository are in sweeps/"):
-        read_sweep(tmp_path / "none.yaml")
-
-
 @given(st.integers(0, 12), st.sampled_from(["optim.epoch: [1]", "sead: 3", "data: fake", "parameters: {x: 1}"]))
 def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, before, wrong):
     text = "recipes: [watch]\n" + "# a remark\n" * before
@@ -128,36 +125,6 @@ def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, be
     line = 2 + before + wrong.startswith("optim")
     with pytest.raises(ValueError, match=rf"mine\.yaml, line {line}: "):
         read_sweep(write(tmp_path_factory.mktemp("sweep"), text))
-
-
-@pytest.mark.parametrize(
-    ("name", "runs"),
-    [
-        ("published", 33),
-        ("ablation_window", 15),
-        ("ablation_levels", 18),
-        ("twins", 11),
-        ("watch", 6),
-        ("hapt_loso", 30),
-        ("hapt_folds3", 3),
-        ("hapt_choices", 18),
-        ("hapt_gyroscope", 6),
-    ],
-)
-def test_the_sweeps_of_the_repository_are_right(name, runs):
-    plan = read_sweep(SWEEPS / f"{name}.yaml")
-    assert len(plan.cells) == runs and plan.results == f"results/{name}"
-    assert {path.stem for path in SWEEPS.glob("*.yaml")} == {
-        "published",
-        "ablation_window",
-        "ablation_levels",
-        "twins",
-        "watch",
-        "hapt_loso",
-        "hapt_folds3",
-        "hapt_choices",
-        "hapt_gyroscope",
-    }
 
 
 def test_published_and_twins_are_all_experiments():
@@ -197,3 +164,52 @@ def test_a_recipe_file_makes_runs_like_a_built_in_one(tmp_path):
     (tmp_path / "own.yaml").write_text("base: watch\noptim: {epoch: 3}\n")
     with pytest.raises(ValueError, match=r"mine\.yaml, line 1: .*own\.yaml: no recipe has the parameter 'optim.epoch'"):
         read_sweep(write(tmp_path, text))
+
+
+RUNS = {  # of each sweep of the repository
+    "published": 33,
+    "ablation_window": 15,
+    "ablation_levels": 18,
+    "twins": 11,
+    "watch": 6,
+    "hapt_loso": 30,
+    "hapt_folds3": 3,
+    "hapt_choices": 18,
+    "hapt_gyroscope": 6,
+}
+
+
+def test_the_sweeps_of_the_repository_are_right():
+    plans = {path.stem: read_sweep(path) for path in SWEEPS.glob("*.yaml")}
+    assert {name: len(plan.cells) for name, plan in plans.items()} == RUNS
+    assert all(plan.results == f"results/{name}" for name, plan in plans.items())
+    with pytest.raises(ValueError, match=r"none\.yaml does not exist; the sweeps of the repository are in sweeps/"):
+        read_sweep(SWEEPS / "none.yaml")
+
+
+def test_missing_data_is_said_with_the_line_unless_it_is_generated(tmp_path):
+    text = f"data_root: {tmp_path}\nrecipes:\n- watch\n- epic_verb\n"
+    plan = read_sweep(write(tmp_path, text))
+    message = missing_data(plan, plan.cells)
+    assert message.startswith(f"{plan.path}, line 4: the data of 'epic_verb' is not at {tmp_path}")
+    assert missing_data(plan, plan.cells[:1]) == ""
+    twins = read_sweep(write(tmp_path, text + "data: twin\n"))
+    assert missing_data(twins, twins.cells) == ""
+
+
+def test_a_disk_that_is_too_small_for_all_checkpoints_is_said_with_both_numbers(tmp_path, monkeypatch):
+    text = f"results: {tmp_path}/not/there\nseeds: [1, 2]\nruns:\n- recipe: watch\n"
+    plan = read_sweep(write(tmp_path, text + "- {recipe: watch, overrides: {model.embed_dim: 64}}\n"))
+    recipes = [afkit.recipe("watch"), afkit.recipe("watch", {"model.embed_dim": 64})]
+    weights = [sum(part.numel() for part in afkit.build_model(recipe).parameters()) for recipe in recipes]
+    needed = WEIGHT_BYTES * 2 * sum(weights)
+    usage, asked = namedtuple("Usage", "total used free"), []
+
+    def with_free(free):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: asked.append(folder) or usage(0, 0, free))
+        return missing_space(plan, plan.cells)
+
+    assert with_free(needed) == ""
+    message = with_free(needed - 1)
+    assert message.startswith(f"the 4 runs need about {needed / 1e9:.1f} GB for checkpoints, and {tmp_path} has ")
+    assert set(asked) == {tmp_path}

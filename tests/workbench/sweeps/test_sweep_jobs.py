@@ -80,13 +80,10 @@ def test_without_the_commands_of_the_batch_system_nothing_begins(tmp_path, comma
         with pytest.raises(ValueError, match=f"there is no command '{missing}' here, .*; start the sweep on a machine"):
             open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=shared).__enter__()
         (tmp_path / "bin" / next(iter(scripts))).unlink()
-    assert not shared.exists()
-
-
-def test_a_folder_that_jobs_cannot_be_told_of_is_refused(tmp_path, commands):
     commands(sbatch=SBATCH, scancel=SCANCEL)
     with pytest.raises(ValueError, match=r"jobs cannot be told of the folder '.*my results'; give 'results'"):
         open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=tmp_path / "my results").__enter__()
+    assert not shared.exists()
 
 
 def sweep_file(folder: Path) -> Path:
@@ -119,24 +116,11 @@ def test_jobs_that_are_refused_beside_others_are_told_of_once(tmp_path, commands
             sweep._look_at_jobs(client, told, said.append)
     assert [line.partition(" (")[0] for line in said] == ["1 of 2 jobs could not be submitted"]
     assert said[0].endswith("Invalid account); the others go on")
-
-
-def test_a_submission_that_tells_no_number_is_a_refusal(tmp_path, commands):
-    commands(sbatch="echo welcome", scancel=SCANCEL)
+    commands(sbatch="echo welcome")
     with open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=tmp_path) as client:
         while not refusals(client.cluster):
             sweep.time.sleep(0.05)
         assert refusals(client.cluster)[0].startswith("sbatch: Could not parse job id from submission command output")
-
-
-@pytest.mark.parametrize(
-    ("kind", "limit"),
-    [("slurm", "#SBATCH -t 24:00:00"), ("pbs", "#PBS -l walltime=24:00:00"), ("lsf", "#BSUB -W 24:00:00")],
-)
-def test_the_script_has_the_time_as_it_stands_in_the_file_and_encrypts(tmp_path, kind, limit):
-    script = job_script(write_cluster(tmp_path, SLURM.replace("slurm", kind)), SETTINGS)
-    assert f"{limit}\n" in script
-    assert "--protocol tls:// --tls-ca-file CERTIFICATE --tls-cert CERTIFICATE --tls-key KEY" in script
 
 
 def test_the_job_of_a_batch_system_makes_one_run_with_what_it_needs(tmp_path):
@@ -146,6 +130,11 @@ def test_the_job_of_a_batch_system_makes_one_run_with_what_it_needs(tmp_path):
     assert "#SBATCH -p gpu\n" in script and "#SBATCH --gres=gpu:1\n" in script and "#SBATCH -t 10:00:00\n" in script
     assert "#SBATCH --mem=19G\n" in script, "20 GB, as Slurm counts"
     assert "--nthreads 1 " in script and '--resources "MEMORY_GB=20 GPU=1"' in script
+    limits = {"slurm": "#SBATCH -t 24:00:00", "pbs": "#PBS -l walltime=24:00:00", "lsf": "#BSUB -W 24:00:00"}
+    for kind, limit in limits.items():  # as it stands in the file
+        script = job_script(write_cluster(tmp_path, SLURM.replace("slurm", kind)), SETTINGS)
+        assert f"{limit}\n" in script
+        assert "--protocol tls:// --tls-ca-file CERTIFICATE --tls-cert CERTIFICATE --tls-key KEY" in script
 
 
 def test_the_job_is_told_of_where_its_scheduler_could_not_run(tmp_path, commands):
