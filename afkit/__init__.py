@@ -60,7 +60,7 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "afkit.workbench.runs.opened": "workbench.runs.collection",
     "afkit.workbench.runs.paired_test": "workbench.runs.verdicts",
     "afkit.workbench.runs.paths": "workbench.runs.places workbench.runs.names",
-    "afkit.workbench.runs.predicting": "workbench.runs.trained",
+    "afkit.workbench.runs.predicting": "workbench.runs.trained workbench.runs.recordings",
     "afkit.workbench.runs.provenance": "workbench.runs.code workbench.runs.threads",
     "afkit.workbench.runs.run_inspector": "workbench.runs.inspecting workbench.runs.score_curves",
     "afkit.workbench.runs.summary": "workbench.runs.folds",

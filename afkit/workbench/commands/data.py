@@ -31,20 +31,13 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add("source", metavar="SOURCE", help="file, or folder with a file per recording")
     add("target", metavar="TARGET", help="annotation file to write (.json)")
     add("--format", dest="form", default="", help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)")
-    add(
-        "--column",
-        dest="columns",
-        action="append",
-        default=[],
-        metavar="FIELD=NAME",
-        help="video, start, end, segment, label, label_id, subset, group, duration or fps, e.g. start=onset",
+    column = "video, start, end, segment, label, label_id, subset, group, duration or fps, e.g. start=onset"
+    add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help=column)
+    unit = (
+        "of the times: seconds, milliseconds, microseconds, minutes, frames or samples (default: as names of "
+        "columns, or else durations, tell)"
     )
-    add(
-        "--unit",
-        default="",
-        help="of the times: seconds, milliseconds, microseconds, minutes, frames or samples (default: as names of "
-        "columns, or else durations, tell)",
-    )
+    add("--unit", default="", help=unit)
     add("--rate", type=float, help="frames or samples per second of the times; not the frame rate of the features")
     add("--tier", dest="tiers", action="append", default=[], metavar="NAME", help="of several, to take; or all")
     add("--labels", default="", metavar="A,B,...", help="order of the label ids")
@@ -52,15 +45,8 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add("--recordings", default="", metavar="FILE", help="table: video, duration, fps, subset, group")
     add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
     add("--seed", type=int, default=0, help="of the split")
-    add(
-        "--fix",
-        action="append",
-        nargs="?",
-        const="",
-        default=[],
-        metavar="KIND",
-        help="repair what can be repaired, if it is not more than 5 %% of the rows; of this kind, however much it is",
-    )
+    fix = "repair what can be repaired, if it is not more than 5 %% of the rows; of this kind, however much it is"
+    add("--fix", action="append", nargs="?", const="", default=[], metavar="KIND", help=fix)
     add("--allow-overlaps", action="store_true", help="accept overlaps of the same label")
 
 

@@ -10,27 +10,17 @@ from afkit.workbench.commands.options import Command
 def _view_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("runs", metavar="RUN", nargs="+", help="run folder, e.g. results/watch/seed1234567891; several to compare them")
-    add(
-        "--html",
-        metavar="FILE",
-        nargs="?",
-        const="",
-        help="write one page that needs no server (default: inspector.html, or comparison.html, in RUN)",
-    )
+    html = "write one page that needs no server (default: inspector.html, or comparison.html, in RUN)"
+    add("--html", metavar="FILE", nargs="?", const="", help=html)
     add("--port", type=int, default=0, help="of the server on this machine (default: any free one)")
     add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
-    add(
-        "--curves",
-        action="store_true",
-        help="the page also has the network's score over time, at most 500 points of each class and video",
+    curves = "the page also has the network's score over time, at most 500 points of each class and video"
+    add("--curves", action="store_true", help=curves)
+    videos = (
+        "folder of video files named like the videos; for a page in the page's folder or below it, as the page "
+        "refers to them relative to itself, so that they move together"
     )
-    add(
-        "--videos",
-        metavar="DIR",
-        default="",
-        help="folder of video files named like the videos; for a page in the page's folder or below it, as the page "
-        "refers to them relative to itself, so that they move together",
-    )
+    add("--videos", metavar="DIR", default="", help=videos)
 
 
 def _view(options: argparse.Namespace) -> int:

@@ -98,9 +98,7 @@ def test_data_that_has_changed_and_another_run_are_refused_although_all_is_done(
     executed.clear()
     before = read_run(tmp_path / "run")
     for stages in (["01", "02", "03"], ["02"], ["03"]):
-        with pytest.raises(
-            ValueError, match=r"the data has changed since the run in .*; give the new run another"
-        ):
+        with pytest.raises(ValueError, match=r"the data has changed since the run in .*; give the new run another"):
             start(tmp_path, stages=stages)
     with pytest.raises(ValueError, match=r"holds a run with another recipe\.optim\.epochs"):
         start(tmp_path, overrides={"optim.epochs": 3})

@@ -29,8 +29,7 @@ from afkit.workbench.datasets import hapt, watch
 from afkit.workbench.own_data.signal_files import write_windows
 from afkit.workbench.own_data.signals import raw_windows
 from afkit.workbench.runs import predicting
-from afkit.workbench.runs.predicting import LOG, predict_recordings
-from afkit.workbench.runs.recordings import find_recordings
+from afkit.workbench.runs.predicting import LOG, find_recordings, predict_recordings
 
 NAMES = {label: f"action {label}" for label in range(3)}
 LONG = 3  # seeds of the random networks: one for each kind of weights
