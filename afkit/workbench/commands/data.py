@@ -75,8 +75,7 @@ def import_arguments(command: argparse.ArgumentParser) -> None:
 
 def run_import(options: argparse.Namespace) -> int:
     """Do what `import` is for; the exit status."""
-    from afkit.workbench.own_data.import_report import describe
-    from afkit.workbench.own_data.importing import import_annotations
+    from afkit.workbench.own_data.importing import describe, import_annotations
 
     for text in options.columns:
         if not all(text.partition("=")):

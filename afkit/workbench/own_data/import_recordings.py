@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from afkit.data.annotations import check_name
-from afkit.workbench.own_data.import_choices import Chosen
-from afkit.workbench.own_data.import_columns import ORDER, Columns
+from afkit.workbench.own_data.import_columns import ORDER, Chosen, Columns
 from afkit.workbench.own_data.import_formats import read_csv_table
 from afkit.workbench.own_data.import_names import UNITS, read_name, unit_of
 from afkit.workbench.own_data.import_rows import CLOCK, MEDIA, Change, Recording, Table, base_name, is_empty, positive

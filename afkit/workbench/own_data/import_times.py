@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from afkit.workbench.own_data.import_choices import Chosen, Way
+from afkit.workbench.own_data.import_columns import Chosen, Way
 from afkit.workbench.own_data.import_names import UNITS
 from afkit.workbench.own_data.import_rows import Recording, to_time
 

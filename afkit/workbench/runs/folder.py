@@ -21,7 +21,7 @@ from afkit.recipes import recipe as make_named_recipe
 from afkit.workbench.runs.code import changed_code, stage_code, values_in_kernel
 from afkit.workbench.runs.names import run_folder, split_suffix
 from afkit.workbench.runs.provenance import commit_in_words, provenance
-from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.survey.facts import fingerprint
 from afkit.workbench.trust import project_root
 
 STAGES = ("01_data", "02_train", "03_eval", "04_visualize")

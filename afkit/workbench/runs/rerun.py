@@ -20,7 +20,7 @@ from afkit.workbench.runs.opened import data_root_of
 from afkit.workbench.runs.pipeline import run
 from afkit.workbench.runs.places import relative_to_project
 from afkit.workbench.runs.provenance import commit_in_words, device, versions
-from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.survey.facts import fingerprint
 from afkit.workbench.trust import project_root
 
 REPEATED = ("01_data", "02_train", "03_eval")  # 04_visualize draws, and changes no number

@@ -13,8 +13,7 @@ from afkit.__main__ import main
 from afkit.config import make_recipe
 from afkit.data.annotations import read_annotations
 from afkit.data.items import Dataset
-from afkit.workbench.own_data.import_report import describe
-from afkit.workbench.own_data.importing import import_annotations
+from afkit.workbench.own_data.importing import describe, import_annotations
 from afkit.workbench.own_data.signals import Sensor, signal_features
 from afkit.workbench.survey.checks import inspect_data
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from afkit.__main__ import main
-from afkit.workbench.own_data.number_tables import read_numbers
-from afkit.workbench.own_data.sample_files import clock_problem, on_clock
+from afkit.workbench.own_data.sample_files import clock_problem, on_clock, read_numbers
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2)).round(3)
 

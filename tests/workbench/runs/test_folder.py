@@ -25,7 +25,7 @@ from afkit.workbench.runs.folder import (
     start_stage,
 )
 from afkit.workbench.runs.names import run_folder, split_suffix
-from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.survey.facts import fingerprint
 
 
 @pytest.fixture
