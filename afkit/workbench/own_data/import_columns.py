@@ -330,7 +330,7 @@ def _of_tiers(chooser: Columns, rows: pd.DataFrame, tier: pd.Series | None, tier
         if unknown is not None:
             raise chooser.ask(f"has no tier '{unknown}'", f"there are {listed(there)}")
         return names.isin(wanted)
-    own = {re.sub(r" \[\d+\]$", "", name) for name in there} <= set(rows["label"])  # a tier for each label
+    own = {re.sub(r" \[\d+\]$", "", name) for name in there} <= set(map(str, rows["label"]))  # a tier for each label
     if len(there) > 1 and not tiers and not own:
         what = "lists of annotations" if chooser.table.form == "json" else "tiers"
         raise chooser.ask(f"has several {what}: {listed(there)}", "choose with --tier NAME, or take --tier all")

@@ -41,10 +41,8 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
     Semicolons and tabs allow decimal commas. A column with the time, or that counts the rows, is left out if its name
     says so and it rises; other columns that may be no channels are refused, unless `columns` chooses.
 
-    Args:
-        path: UTF-8 text.
-        gaps: accept empty cells, which become NaN, and numbers that are not finite.
-        columns: names of the channels, or their places from 1 on where the file has no names; () for all.
+    `gaps` accepts empty cells, which become NaN, and numbers that are not finite. `columns` are names of the channels,
+    or their places from 1 on where the file has no names; () for all.
 
     Raises:
         ValueError: no row, one that is no row of (finite) numbers or is longer or shorter, or a column that may be no
@@ -64,9 +62,10 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
         )
     chosen, clock, left_out = _channels(names, lines, columns)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
-    time = _parse_column(lines, clock) if clock is not None else None
-    of_clock = names[clock] if clock is not None else ""
-    return Numbers(table, [names[i] for i in chosen] if names else [], time, of_clock, left_out)
+    channels = [names[i] for i in chosen] if names else []
+    if clock is None:
+        return Numbers(table, channels, None, "", left_out)
+    return Numbers(table, channels, np.array([float(cells[clock]) for _, cells in lines]), names[clock], left_out)
 
 
 def _lines(text: str) -> tuple[Lines, str | None]:
@@ -117,21 +116,15 @@ def _split_names(lines: Lines) -> tuple[list[str], Lines]:
     first, rest = lines[0][1], lines[1:]
     numbers = [cell for cell in first if _is_number(cell)]
     whole = all(re.fullmatch(r"\d+", cell) for cell in numbers)
-    counted = whole and [int(cell) for cell in numbers] in (
-        list(range(len(numbers))),
-        list(range(1, len(numbers) + 1)),
-    )
-    if not numbers or (counted and 1 < len(numbers) < len(first) and rest and _has_numbers(rest[0][1])):
+    counted = whole and list(map(int, numbers)) in [list(range(begin, begin + len(numbers))) for begin in (0, 1)]
+    has_numbers = bool(rest) and all(_is_number(cell) or is_empty(cell) for cell in rest[0][1])
+    if not numbers or (counted and 1 < len(numbers) < len(first) and has_numbers):
         return first, rest
     if counted and len(numbers) > 2 and rest and all(cells != first for _, cells in rest):
         if all(re.fullmatch(r"[+-]?\d+", cell) for _, cells in rest for cell in cells):
             raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
         return first, rest
     return [], lines
-
-
-def _has_numbers(cells: list[str]) -> bool:
-    return all(_is_number(cell) or is_empty(cell) for cell in cells)
 
 
 def _check_widths(lines: Lines, names: list[str], separator: str | None) -> None:
@@ -175,21 +168,20 @@ def _channels(names: list[str], lines: Lines, columns: Sequence[str]) -> tuple[l
     return [place for place in range(width) if place not in out], clock, [shown[place] for place in out]
 
 
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", plain(name)))
+
+
 def _is_clock(name: str) -> bool:
-    words = set(re.findall(r"[a-z]+", plain(name)))
     meaning = read_name(name)
-    known = (
-        meaning is not None and meaning.field in ("", "segment") and meaning.unit not in ("frames", "samples", "index")
-    )
-    return known or bool(
-        words & {"timestamp", "timestamps", "clock", "datetime", "date", "uhrzeit", "horodatage", "epoch"}
-    )
+    if meaning is not None and meaning.field in ("", "segment") and meaning.unit not in ("frames", "samples", "index"):
+        return True
+    return bool(_words(name) & _CLOCKS)
 
 
 def _counts(name: str, lines: Lines, place: int) -> bool:
     """Whether a column counts the rows, by its name and its numbers."""
-    words = set(re.findall(r"[a-z]+", plain(name)))
-    return (not name.strip() or (bool(words) and words <= _COUNTERS)) and _rises(lines, place)
+    return (not name.strip() or set() < _words(name) <= _COUNTERS) and _rises(lines, place)
 
 
 def _doubt(name: str, lines: Lines, place: int) -> str:
@@ -198,10 +190,10 @@ def _doubt(name: str, lines: Lines, place: int) -> str:
     if cells and not any(map(_is_number, cells)):
         return f"holds texts ({cells[0][:40]!r})"
     meaning = read_name(name)
-    words = set(re.findall(r"[a-z]+", plain(name)))
+    words = _words(name)
     if meaning is not None and meaning.field not in ("", "segment", "duration", "span"):
         return f"is called like a {meaning.field.replace('_', ' ')}"
-    if words & set(PEOPLE.split()) or (words and words <= _COUNTERS) or not name.strip():
+    if words & set(PEOPLE.split()) or set() < words <= _COUNTERS or not name.strip():
         return "is called like the number of something" if name.strip() else "has no name"
     return "is called like a clock, but does not rise" if _is_clock(name) else ""
 
@@ -233,10 +225,6 @@ def _parse(lines: Lines, gaps: bool) -> np.ndarray:
     raise ValueError("it is no table of numbers")
 
 
-def _parse_column(lines: Lines, place: int) -> np.ndarray:
-    return np.array([float(cells[place]) for _, cells in lines])
-
-
 def _is_number(cell: str) -> bool:
     try:
         float(cell)
@@ -255,11 +243,7 @@ class SensorKind(NamedTuple):
 
 
 def read_signal(path: Path) -> np.ndarray:
-    """Raw samples (samples, C) of a file; NaN where a table has gaps.
-
-    Raises:
-        ValueError: unreadable, or no table of numbers; the message names file and row.
-    """
+    """Raw samples (samples, C) of a file, NaN where a table has gaps; a ValueError names file and row."""
     return _read_samples(path, ()).values
 
 
@@ -272,15 +256,12 @@ def _read_samples(path: Path, columns: Sequence[str]) -> Numbers:
 
 
 def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Numbers, list[str]]:
-    """The samples of a sensor, what was read, and what `fix` changed.
-
-    Args:
-        fix: put samples onto regular times where the clock says that they are not.
+    """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
     Raises:
         ValueError: unreadable, other channels, or a clock that contradicts the rate; the message names the file.
     """
-    numbers = _read_samples(path, ()) if not kind.columns else _read_named(path, kind.columns)
+    numbers = _read_named(path, kind.columns) if kind.columns else _read_samples(path, ())
     sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
     if numbers.clock is not None:
         problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
@@ -312,9 +293,7 @@ RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at anoth
 def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
     """What a column with the time says against the rate of a sensor; "" where they agree.
 
-    Args:
-        clock: (samples,), in seconds, or what its name or the rate tells.
-        rate_hz: samples per second, as given.
+    `clock` is (samples,), in seconds, or what its name or the rate tells.
 
     Examples:
         >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
@@ -345,14 +324,9 @@ def _steps_sec(clock: np.ndarray, name: str, rate_hz: float) -> tuple[np.ndarray
 
 
 def on_clock(values: np.ndarray, clock: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Samples at regular times, by straight lines between those that there are.
+    """Samples (samples, C) at regular times, by straight lines between those that there are at the times of `clock`.
 
-    Args:
-        values: (samples, C).
-        clock: (samples,), of each, in any unit near the rate.
-
-    Returns:
-        (samples, C) float64, as many as the clock's time holds.
+    `clock` is (samples,), in any unit near the rate; as many samples come back as its time holds, float64.
     """
     steps, _ = _steps_sec(clock, "", rate_hz)
     times = np.concatenate([[0.0], np.cumsum(steps)])

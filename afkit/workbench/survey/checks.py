@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from afkit.config import DataConfig
-from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations, to_frame
+from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
 from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
 from afkit.workbench.own_data.import_names import alike_labels, divided_people
-from afkit.workbench.survey.facts import covered_sec, fingerprint, is_twin
+from afkit.workbench.survey.facts import covered_sec
 
 ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong
@@ -41,9 +41,6 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
     """Read every feature file of the recipe's subsets and compare it with the annotations; nothing is changed.
 
     What is a note for a few becomes an error where it holds for more than a third.
-
-    Args:
-        config: the `data` section of a recipe.
 
     Returns:
         a table with a row per video (video, subset, duration_sec (of the annotation file, else of the features, else
@@ -342,37 +339,3 @@ def video_errors(checks: Counter[str], num_videos: int) -> Iterator[tuple[str, s
     for check, remedy in remedies.items():
         if checks[check] > LIMIT * num_videos:
             yield check, f"{checks[check]} of {num_videos} videos {remedy}"
-
-
-def summarise(config: DataConfig, root: str | Path, table: pd.DataFrame, findings: list[Finding]) -> dict[str, Any]:
-    """What data_report.json holds: counts per subset, how often each check found something, and the fingerprint.
-
-    Args:
-        config: the `data` section of a recipe.
-        table, findings: as `afkit.workbench.survey.checks.inspect_data` gives them.
-    """
-    annotations = read_annotations(locate(root, config.annotations))
-    subsets = {}
-    for subset, rows in table.groupby("subset", sort=False):
-        cleaned = to_frame(annotations.of_subsets([str(subset)]))
-        subsets[str(subset)] = {
-            "videos": len(rows),
-            "videos_without_features": int((rows["steps"] == 0).sum()),
-            "videos_without_duration": int(rows["duration_sec"].isna().sum()),
-            "hours": _hours(rows["duration_sec"]),
-            "actions": int(rows["actions"].sum()),
-            "actions_after_cleaning": len(cleaned),
-            "classes": int(cleaned["label"].nunique()),
-        }
-    notes = {row.check: int(row.number) for row in count_findings(findings).itertuples(index=False)}
-    return {
-        "subsets": subsets,
-        "findings": notes,
-        "generated": is_twin(config, root),
-        "fingerprint": fingerprint(config, root),
-    }
-
-
-def _hours(durations_sec: pd.Series) -> float | None:
-    """Of all videos of which it is known; None where it is of none."""
-    return round(float(durations_sec.sum()) / 3600, 3) if durations_sec.notna().any() else None
