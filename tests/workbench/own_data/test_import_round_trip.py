@@ -104,3 +104,4 @@ def test_what_import_wrote_can_be_imported(bring, tmp_path):
     )
     import_annotations(tmp_path / "out" / "mine.json", tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == (tmp_path / "out" / "mine.json").read_text()
+    assert "null" not in (tmp_path / "again.json").read_text(), "what is not known is left out"
