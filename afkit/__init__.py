@@ -49,7 +49,7 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "afkit.workbench.datasets.*": "data.watch data.hapt data.ego4d data.archives data.prepare data.twin data.sensors",
     "afkit.workbench.own_data.*": "data.importing data.signals data.signal_files data.corrected",
     "afkit.workbench.survey.*": "data.facts data.checks data.suggest",
-    "afkit.workbench.survey.contents": "data.report",
+    "afkit.workbench.survey.facts": "data.report",
     "afkit.workbench.analysis.*": "evaluation.baseline evaluation.bootstrap evaluation.calibration "
     "evaluation.diagnosis evaluation.exports evaluation.false_positives evaluation.matching evaluation.normalised "
     "evaluation.operating_point evaluation.report evaluation.resampling evaluation.result_files "

@@ -51,8 +51,7 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from afkit.workbench.own_data.import_report import describe
-    from afkit.workbench.own_data.importing import import_annotations
+    from afkit.workbench.own_data.importing import describe, import_annotations
 
     for text in options.columns:
         if not all(text.partition("=")):

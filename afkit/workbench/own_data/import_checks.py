@@ -46,8 +46,7 @@ class Problem(NamedTuple):
 def raise_problems(source: Path, problems: list[Problem], kinds: Collection[str], rows: list[Row], number: int) -> None:
     """Raise a ValueError that lists the problems which `fix` may not repair, or if no row is left.
 
-    Args:
-        kinds: to repair, "" for those that are few.
+    `kinds` are those to repair, "" those that are few of the `number` of rows.
     """
     counts = Counter(problem.kind for problem in problems if problem.repair)
     most = max(MOST_REPAIRED * number, min(FEW_REPAIRED, number // 2))
@@ -77,7 +76,7 @@ def _spread(problems: list[Problem]) -> list[Problem]:
     for place, problem in enumerate(problems):
         rank[problem.kind] += 1
         ranked.append((rank[problem.kind], place))
-    return [problems[place] for place in sorted(place for _, place in sorted(ranked)[:MOST_SHOWN])]
+    return [problems[place] for _, place in sorted(sorted(ranked)[:MOST_SHOWN], key=lambda pair: pair[1])]
 
 
 def _remedy(counts: Mapping[str, int], many: Sequence[str], number: int, asked: bool) -> str:
@@ -114,15 +113,8 @@ def check_rows(
 ) -> list[Row]:
     """All checks of the rows, in the order in which one repair may lead to another.
 
-    Args:
-        rows: times in seconds.
-        listed: the recordings that there are; empty where nobody said.
-        rate: frames or samples per second, to recognise times that are not in seconds.
-        allow_overlaps: leave repetitions and overlaps of the same label alone.
-        labels: that are known to be some, such as "NA".
-
-    Returns:
-        the rows after all repairs.
+    `listed` are the recordings that there are, empty where nobody said; `rate` frames or samples per second, to
+    recognise times that are not in seconds; `labels` known to be some, such as "NA". What is met goes to `found`.
 
     Examples:
         >>> rows = [Row(video="a", start=0, end=2, label="Hand wave", where="row 2")]
@@ -210,8 +202,8 @@ def _turned(row: Row, found: list[Problem]) -> Row:
 
 def _inside(row: Row, recording: Recording | None, rate: float | None, found: list[Problem]) -> Row | None:
     """The row within its recording; None where it lies outside."""
-    duration = recording.duration if recording is not None and recording.duration else math.inf
-    rate = rate or (recording.fps if recording is not None else None)
+    duration = (recording and recording.duration) or math.inf
+    rate = rate or (recording.fps if recording else None)
     if row.start >= OTHER_UNIT * duration and row.whole and rate and row.end / rate <= duration:
         what = f"mixed units? {_shown(row)} is beyond the recording's {duration:g} s, but not in frames at {rate:g}"
         found.append(Problem(row.where, what, ""))
@@ -249,11 +241,7 @@ def _distinct(rows: list[Row], found: list[Problem]) -> list[Row]:
 def check_recordings(
     rows: list[Row], recordings: Mapping[str, Recording], quiet: Collection[str], found: list[Problem]
 ) -> dict[str, Recording]:
-    """The recordings to keep: all with annotations, and those of a given subset in which nothing is labelled.
-
-    Args:
-        rows: after `check_rows`.
-    """
+    """The recordings to keep: all with checked rows or `quiet`, and those of a subset in which nothing is labelled."""
     labelled = {row.video for row in rows} | set(quiet)
     subsets = {recordings[video].subset.lower() for video in labelled if video in recordings}
     kept = {}

@@ -1,31 +1,43 @@
 """The one place that decides which column is what: by its name or by --column, else by asking."""
 
-import math
-from collections.abc import Mapping
-from typing import Any
+import re
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from afkit.config import nearest
 from afkit.data.feature_formats import listed
-from afkit.workbench.own_data.import_json import TIER
-from afkit.workbench.own_data.import_names import FIELDS, plain, read_name, unit_of
-from afkit.workbench.own_data.import_rows import Table, as_number, base_name, is_empty, is_time
+from afkit.workbench.own_data.import_json import TIER, pair
+from afkit.workbench.own_data.import_names import FIELDS, UNITS, plain, read_name, unit_of
+from afkit.workbench.own_data.import_rows import ABOUT, Table, as_number, base_name, clock_sec, is_empty, is_time
 
 FILE = "file"  # stands for the file's name where no column is called so
-_ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
-ORDER = [  # which unit is taken first where times are told in several
-    "clock",
-    "seconds",
-    "milliseconds",
-    "microseconds",
-    "nanoseconds",
-    "minutes",
-    "",
-    "index",
-    "samples",
-    "frames",
-]
+ORDER = ["clock", *(unit for unit in UNITS if UNITS[unit]), "", "index", "samples", "frames"]  # of units, best first
+
+
+class Way(NamedTuple):
+    """Start and end of the rows, in one of the ways in which a file tells them."""
+
+    names: str  # of the columns
+    start: pd.Series  # cells
+    end: pd.Series | None  # cells; None where `span` tells it
+    start_unit: str  # of `UNITS`, "clock", "index" or ""
+    end_unit: str  # likewise
+    span: tuple[pd.Series, str] | None = None  # cells of the segments' lengths, and their unit
+
+
+class Chosen(NamedTuple):
+    """The rows of files with equal columns."""
+
+    rows: pd.DataFrame  # where, video, label, label_id, subset, group, duration, fps; None where there is none
+    way: Way | None  # times, None for labels per step
+    others: list[Way]  # further ways, to tell the unit by
+    used: set[str]  # fields that were found
+    told: list[str]  # which columns were taken, where their names alone do not say so
+    columns: list[str]  # all that there are
+    form: str  # of the files
 
 
 def check_columns(columns: Mapping[str, str], form: str) -> None:
@@ -38,29 +50,65 @@ def check_columns(columns: Mapping[str, str], form: str) -> None:
             raise ValueError(f"there is no field '{field}' to map a column to; {nearest(field, list(FIELDS))}")
 
 
+def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[str]) -> Chosen:
+    """Decide what the columns of a table are.
+
+    Args:
+        table: of one file, or of several with the same columns.
+        columns: {field: column}, as the user says.
+        unit: of the times, as the user says; "" where not.
+        tiers: to keep; ("all",) for all, () for the only one.
+
+    Raises:
+        ValueError: a question: what cannot be decided, with the columns that there are and the option to give.
+    """
+    chooser = Columns(table, columns)
+    times = {"segment"} if "segment" in chooser.mapped else {"start", "end"}
+    if not table.named and len(table.cells) and not chooser.mapped.keys() >= {"label", *times}:
+        chooser.by_content()
+    label, label_id, tier = chooser.label()
+    rows = pd.DataFrame({"where": chooser.table.where, "video": chooser.video(), "label": label, "label_id": label_id})
+    for field in ABOUT:
+        rows[field] = chooser.cells(field)
+    way, others = (None, []) if table.form == "steps" else _way(chooser, unit)
+    names = list(map(str, chooser.table.cells))
+    score = next((name for name in names if plain(name) in ("score", "scores", "confidence", "probability")), None)
+    if score is not None:
+        ids = "" if label_id is not None else "; ids of labels come from csv only, or from --labels"
+        chooser.told.append(f"the scores in '{score}' are left out{ids}")
+    kept = _of_tiers(chooser, rows, tier, tiers)
+    if chooser.taken is not None:
+        kept &= ~chooser.taken.map(is_empty)
+    empty = rows["label"].map(is_empty)  # a recording without annotation has neither label nor times
+    for cells in (way.start, way.end) if way else ():
+        empty &= cells.map(is_empty) if cells is not None else True
+    columns_there = [name for name in names if name != TIER]
+    rows = rows.assign(kept=kept, empty=empty if way else False)
+    return Chosen(rows, way, others, chooser.used, chooser.told, columns_there, table.form)
+
+
 class Columns:
     """The columns of one table and what is known of them."""
 
     def __init__(self, table: Table, columns: Mapping[str, str]) -> None:
-        self.table, self.columns = table, dict(columns)
-        self.used: set[str] = set()
-        self.there = self.names()  # as the file has them, for questions
+        self.table = table
+        self.there = [str(name) for name in table.cells if name != TIER]  # as the file has them
         self.told: list[str] = []
         self.taken: pd.Series | None = None  # cells of the one tier that is a column
         self.mapped = {field: name for field in columns if (name := self._find(columns[field])) is not None}
         self.asked = set(self.mapped)  # what the user said and is there
-        self.used |= self.asked
+        self.used = set(self.asked)
         self.named: dict[str, list[tuple[str, str]]] = {}  # field: columns and units
-        for name in map(str, table.cells):
-            meaning = read_name(name) if table.named else None
+        for name in map(str, table.cells) if table.named else ():
+            meaning = read_name(name)
             if meaning is not None and name not in self.mapped.values():
                 self.named.setdefault(meaning.field, []).append((name, meaning.unit))
 
     def _find(self, wanted: str) -> str | None:
         for same in (str.strip, str.casefold, plain):
-            found = [name for name in map(str, self.table.cells) if same(name).strip() == same(wanted).strip()]
-            if found:
-                return found[0]
+            for name in map(str, self.table.cells):
+                if same(name).strip() == same(wanted).strip():
+                    return name
         return FILE if plain(wanted) == FILE else None
 
     def of(self, name: str) -> pd.Series:
@@ -68,6 +116,23 @@ class Columns:
         if name == FILE and name not in self.table.cells:
             return pd.Series(self.table.videos, dtype=object)
         return self.table.cells[name]
+
+    def texts(self, name: str) -> pd.Series:
+        """The cells of a column as names."""
+        return self.of(name).map(as_text)
+
+    def full(self, name: str) -> bool:
+        """Whether any cell of a column holds something."""
+        return not self.of(name).map(is_empty).all()
+
+    def found(self, field: str) -> list[tuple[str, str]]:
+        """The columns of a field, with the units that their names tell."""
+        if field in self.mapped:
+            return [(self.mapped[field], unit_of(self.mapped[field]))]
+        return [(name, unit) for name, unit in self.named.get(field, []) if self.full(name)]
+
+    def _named_full(self, field: str) -> list[str]:
+        return [name for name, _ in self.named.get(field, []) if self.full(name)]
 
     def cells(self, field: str) -> pd.Series | None:
         """The cells of a field that is mapped, or has one name."""
@@ -81,146 +146,115 @@ class Columns:
 
     def ask(self, what: str, option: str) -> ValueError:
         """The question."""
-        columns = self.there
-        first = self.table.cells.iloc[0] if len(self.table.cells) else {}
-        shown = listed(columns)
+        shown = listed(self.there)
         if not self.table.named and len(self.table.cells):
-            shown = "without names: " + ", ".join(f"{name}: {str(first[name])[:40]!r}" for name in columns)
+            first = self.table.cells.iloc[0]
+            shown = "without names: " + ", ".join(f"{name}: {str(first[name])[:40]!r}" for name in self.there)
         return ValueError(f"{self.table.path} {what}; its columns are {shown}; {option}")
-
-    def names(self) -> list[str]:
-        """All columns of the file."""
-        return [str(name) for name in self.table.cells if name != TIER]
 
     def missing(self, field: str) -> ValueError:
         """The question for a field that no column has."""
-        empty = [name for name, _ in self.named.get(field, []) if not self.full(name)]
+        empty = any(not self.full(name) for name, _ in self.named.get(field, []))
         what = f"has nothing in its column for '{field}'" if empty else f"has no column for '{field}'"
         return self.ask(what, f"name it, e.g. --column {field}=NAME")
 
     def by_content(self) -> None:
         """Find start, end and label among three columns without names, where only one order is possible."""
-        names = self.names()
-        cells = {name: [cell for cell in self.table.cells[name] if not is_empty(cell)] for name in names}
-        texts = [name for name in names if not all(map(is_time, cells[name]))]
+        cells = {name: [cell for cell in self.table.cells[name] if not is_empty(cell)] for name in self.there}
+        texts = [name for name in self.there if not all(map(is_time, cells[name]))]
         orders = {"1": ("2", "3"), "2": ("1", "3"), "3": ("1", "2")}  # label: start, end
-        question = self.ask(
-            "does not tell which column is what", "say it, e.g. --column label=1 --column start=2 --column end=3"
-        )
-        if len(names) != 3 or any(field in self.mapped for field in ("start", "end", "label")):
-            missing = [field for field in ("start", "end", "label") if field not in self.mapped]
+        example = "--column label=1 --column start=2 --column end=3"
+        question = self.ask("does not tell which column is what", f"say it, e.g. {example}")
+        missing = [field for field in ("start", "end", "label") if field not in self.mapped]
+        if len(self.there) != 3 or len(missing) < 3:
             raise question if len(missing) == 3 else self.missing(missing[0])
-        possible = texts or [name for name in ("1", "3") if self._possible(cells, name, orders[name])]
+        possible = texts or [name for name in ("1", "3") if _may_be_labels(cells, name, orders[name])]
         if texts == ["1"] and self.table.form != "json" and "video" not in self.mapped:
-            option = "--column label=1 --column start=2 --column end=3, or --column video=1 ... --column label=file"
-            raise self.ask("has a text before two times, a label or a recording", f"say which: {option}")
+            option = f"say which: {example}, or --column video=1 ... --column label=file"
+            raise self.ask("has a text before two times, a label or a recording", option)
         if len(possible) != 1:
             raise question
         label = possible[0]
         self.mapped |= {"label": label, "start": orders[label][0], "end": orders[label][1]}
         if label != "3":
-            self.told.append(f"columns are {', '.join(field for field, _ in sorted(self.mapped.items(), key=_place))}")
-
-    @staticmethod
-    def _possible(cells: Mapping[str, list], label: str, times: tuple[str, str]) -> bool:
-        """Whether a column of numbers can be labels: whole ones, and the other two do not run backwards."""
-        numbers = {name: [as_number(cell) for cell in cells[name]] for name in (label, *times)}
-        if any(number is None or number % 1 for number in numbers[label]):
-            return False
-        pairs = zip(numbers[times[0]], numbers[times[1]], strict=False)
-        backwards = sum(start is not None and end is not None and end < start for start, end in pairs)
-        return backwards <= 0.05 * len(cells[label])
+            self.told.append(f"columns are {', '.join(sorted(self.mapped, key=self.mapped.__getitem__))}")
 
     def video(self) -> pd.Series:
         """The recording of each row."""
-        default = pd.Series(self.table.videos, dtype=object)
-        nested = self.table.form == "json" and set(self.table.recordings) != {self.table.path.stem}
         if "video" in self.mapped:
-            return self.of(self.mapped["video"]).map(as_text)
-        found = [] if nested else [name for name, _ in self.named.get("video", []) if self.full(name)]
+            return self.texts(self.mapped["video"])
+        nested = self.table.form == "json" and set(self.table.recordings) != {self.table.path.stem}
+        found = [] if nested else self._named_full("video")
         if not found:
-            return default
-        values = [self.of(name).map(as_text) for name in found]
-        if any(list(map(base_name, values[0])) != list(map(base_name, other)) for other in values[1:]):
+            return pd.Series(self.table.videos, dtype=object)
+        first, *others = map(self.texts, found)
+        if any(list(map(base_name, first)) != list(map(base_name, other)) for other in others):
             option = f"choose, e.g. --column video={found[0]!r}"
             raise self.ask(f"has several columns for the recording ({listed(found)})", option)
         self.used.add("video")
-        return values[0]
-
-    def full(self, name: str) -> bool:
-        """Whether any cell of a column holds something."""
-        return not self.of(name).map(is_empty).all()
+        return first
 
     def label(self) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
         """Names of labels, their ids or None, and the tiers or None."""
-        tier = self._tiers()
+        tier = self.table.cells[TIER] if TIER in self.table.cells else self.cells("tier")
         ids = self.cells("label_id")
         if "label" in self.mapped:
             name = self.mapped["label"]
-            label = self.of(name).map(as_text)
-            if self.table.form == "elan" and name not in [known for known, _ in self.named.get("tier", [])]:
+            label = self.texts(name)
+            if self.table.form == "elan" and name not in dict(self.named.get("tier", [])):
                 self.taken = label
             return label, ids, None if tier is None or tier.equals(self.of(name)) else tier
-        found = [name for name, _ in self.named.get("label", []) if self.full(name)]
+        found = self._named_full("label")
         if not found and self.table.form == "elan":
             return self._melted(tier)
         if not found and len(self.table.cells):
             raise self.missing("label")
         if not found:
             return pd.Series([], dtype=object), None, None
-        names = [name for name, _ in self.named.get("name", []) if self.full(name)]
         numeric = [name for name in found if _whole(self.of(name))]
-        texts = [name for name in [*found, *(names if numeric else [])] if name not in numeric]
+        texts = [name for name in found + (self._named_full("name") if numeric else []) if name not in numeric]
         if len(numeric) == 1 and len(texts) == 1:
-            pairs = pd.DataFrame({"id": self.of(numeric[0]).map(as_text), "name": self.of(texts[0])})
-            pairs = pairs.drop_duplicates()
+            pairs = pd.DataFrame({"id": self.texts(numeric[0]), "name": self.of(texts[0])}).drop_duplicates()
             if pairs["id"].is_unique and pairs["name"].is_unique:
                 self.told.append(f"labels are named by '{texts[0]}', and have the ids of '{numeric[0]}'")
-                return self.of(texts[0]).map(as_text), self.of(numeric[0]), tier
-        same = all(self.of(name).map(as_text).equals(self.of(found[0]).map(as_text)) for name in found)
-        if not same or (numeric and texts):
+                return self.texts(texts[0]), self.of(numeric[0]), tier
+        if (numeric and texts) or not all(self.texts(name).equals(self.texts(found[0])) for name in found):
             every = list(dict.fromkeys([*found, *texts]))
             raise self.ask(f"has several columns for the label ({listed(every)})", f"choose: --column label={every[0]}")
         self.used.add("label")
-        return self.of(found[0]).map(as_text), ids, tier
-
-    def _tiers(self) -> pd.Series | None:
-        if TIER in self.table.cells:
-            return self.table.cells[TIER]
-        return self.cells("tier")
+        return self.texts(found[0]), ids, tier
 
     def _melted(self, tier: pd.Series | None) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
         """A row for each tier where ELAN wrote a column for each."""
-        known = {name for names in self.named.values() for name, _ in names} | set(self.mapped.values())
-        unknown = [n for n in map(str, self.table.cells) if n not in known and n != "Participant" and self.full(n)]
+        table = self.table
+        known = {name for names in self.named.values() for name, _ in names} | {*self.mapped.values(), "Participant"}
+        unknown = [name for name in map(str, table.cells) if name not in known and self.full(name)]
         if unknown and all(name.isdecimal() for name in unknown):
             raise self.missing("label")
         if not unknown:
             tiers = listed(sorted(set(tier))) if tier is not None else ""
             option = f"to take the names of the tiers ({tiers}), give --column label=Tier" if tiers else "name it"
             raise self.ask("has no text in any annotation", option)
-        kept = [column for column in self.table.cells if column not in unknown]
-        table = self.table
-        cells = pd.concat([table.cells[kept].assign(Tier=name, Annotation=table.cells[name]) for name in unknown])
+        kept = table.cells.drop(columns=unknown)
+        cells = pd.concat([kept.assign(Tier=name, Annotation=table.cells[name]) for name in unknown], ignore_index=True)
         where, videos = table.where * len(unknown), table.videos * len(unknown)
-        self.table = table._replace(cells=cells.reset_index(drop=True), where=where, videos=videos)
-        self.taken = self.table.cells["Annotation"]
-        return self.taken.map(as_text), None, self.table.cells["Tier"]
-
-    def found(self, field: str) -> list[tuple[str, str]]:
-        """The columns of a field, with the units that their names tell."""
-        if field in self.mapped:
-            return [(self.mapped[field], unit_of(self.mapped[field]))]
-        return [(name, unit) for name, unit in self.named.get(field, []) if self.full(name)]
+        self.table = table._replace(cells=cells, where=where, videos=videos)
+        self.taken = cells["Annotation"]
+        return self.taken.map(as_text), None, cells["Tier"]
 
 
-def _place(mapped: tuple[str, str]) -> str:
-    return mapped[1]
+def _may_be_labels(cells: Mapping[str, list], label: str, times: tuple[str, str]) -> bool:
+    """Whether a column of numbers can be labels: whole ones, and the other two do not run backwards."""
+    labels, starts, ends = ([as_number(cell) for cell in cells[name]] for name in (label, *times))
+    if any(number is None or number % 1 for number in labels):
+        return False
+    pairs = zip(starts, ends, strict=False)
+    return sum(None not in (start, end) and end < start for start, end in pairs) <= 0.05 * len(labels)  # type: ignore
 
 
 def as_text(cell: Any) -> Any:
     """A cell as the text of a name; whole numbers without a point."""
-    if isinstance(cell, float) and cell == int(cell) if isinstance(cell, float) and math.isfinite(cell) else False:
+    if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return "" if cell is None or cell != cell else str(cell) if isinstance(cell, str | int) else cell
 
@@ -229,3 +263,95 @@ def _whole(cells: pd.Series) -> bool:
     """Whether all cells are whole numbers."""
     numbers = [as_number(cell) for cell in cells if not is_empty(cell)]
     return bool(numbers) and all(number is not None and number % 1 == 0 for number in numbers)
+
+
+def _way(chooser: Columns, unit: str) -> tuple[Way | None, list[Way]]:
+    """Start and end, and the other ways of telling them."""
+    if not len(chooser.table.cells):
+        return None, []
+    ways = _ways(chooser)
+    if not ways:
+        raise chooser.missing("start" if not chooser.found("start") else "end")
+    fitting = [way for way in ways if not unit or {way.start_unit, way.end_unit} <= {unit, "", "clock", "index"}]
+    if not fitting:
+        way = ways[0]
+        raise chooser.ask(
+            f"has times in {way.start_unit} by the name of {way.names}, but --unit says {unit}",
+            "leave --unit out, or choose other columns with --column start=NAME --column end=NAME",
+        )
+    exact = [way for way in fitting if unit and way.start_unit == unit]
+    fitting = exact or sorted(fitting, key=lambda way: ORDER.index(way.start_unit))
+    best = fitting[0]
+    for other in fitting[1:]:
+        if not _agree(best, other):
+            both = f"{best.names} and {other.names}"
+            raise chooser.ask(f"tells the times twice, in {both}, and they differ", "choose with --column start=NAME")
+    chooser.used |= {"start", "end"}
+    return best, [way for way in ways if way is not best]
+
+
+def _ways(chooser: Columns) -> list[Way]:
+    """All ways in which the columns tell times."""
+    starts, ends, spans = (chooser.found(field) for field in ("start", "end", "span"))
+    span = (chooser.of(spans[0][0]), spans[0][1]) if spans else None
+    ways = []
+    segments = chooser.found("segment") + ([] if "segment" in chooser.mapped else chooser.named.get("", []))
+    for name, unit in segments:
+        pairs = chooser.of(name).map(pair)
+        bad = pairs.isna() & ~chooser.of(name).map(is_empty)
+        of_unit = name in dict(chooser.named.get("", []))
+        if bad.any() and not starts and not of_unit and (pairs.notna().any() or chooser.table.form == "json"):
+            place, cell = chooser.table.where[int(bad.argmax())], chooser.of(name)[int(bad.argmax())]
+            raise ValueError(f"{place}: expected a segment [start, end], found {reprlib.repr(cell)}; correct it")
+        if pairs.notna().any() and not bad.any():
+            first, second = (pairs.map(lambda p, i=i: None if p is None else p[i]) for i in (0, 1))
+            ways.append(Way(f"'{name}'", first, second, unit, unit, span))
+    for name, unit in starts:
+        end = next(((n, u) for n, u in ends if u == unit), ends[0] if len(starts) == len(ends) == 1 else None)
+        if end is not None:
+            ways.append(Way(f"'{name}' and '{end[0]}'", chooser.of(name), chooser.of(end[0]), unit, end[1], span))
+    if starts and not ends and span is not None:
+        ways = [Way(f"'{n}' and '{spans[0][0]}'", chooser.of(n), None, u, u, span) for n, u in starts]
+    return ways
+
+
+def _of_tiers(chooser: Columns, rows: pd.DataFrame, tier: pd.Series | None, tiers: Sequence[str]) -> pd.Series:
+    """Which rows are of the tiers that are asked for."""
+    wanted = [] if tuple(tiers) == ("all",) else list(tiers)
+    if tier is None and wanted:
+        raise chooser.ask("has no tiers or lists to choose from", "leave --tier out")
+    if tier is None:
+        return pd.Series([True] * len(rows))
+    names = tier.map(as_text)
+    used = names[~rows["label"].map(is_empty)] if chooser.taken is not None else names
+    there = sorted(set(used))
+    if wanted:
+        unknown = next((name for name in wanted if name not in there), None)
+        if unknown is not None:
+            raise chooser.ask(f"has no tier '{unknown}'", f"there are {listed(there)}")
+        return names.isin(wanted)
+    own = {re.sub(r" \[\d+\]$", "", name) for name in there} <= set(map(str, rows["label"]))  # a tier for each label
+    if len(there) > 1 and not tiers and not own:
+        what = "lists of annotations" if chooser.table.form == "json" else "tiers"
+        raise chooser.ask(f"has several {what}: {listed(there)}", "choose with --tier NAME, or take --tier all")
+    return pd.Series([True] * len(rows))
+
+
+def _agree(one: Way, other: Way) -> bool:
+    """Whether two ways tell the same times; frames are left alone, since only a rate compares them."""
+    units = {one.start_unit, other.start_unit}
+    if units & {"frames", "samples", "index"} or ("" in units and len(units) > 1):
+        return True
+    for first, second in ((one.start, other.start), (one.end, other.end)):
+        if first is None or second is None:
+            continue
+        for a, b in zip(first.head(1000), second.head(1000), strict=True):
+            x, y = _seconds(a, one.start_unit), _seconds(b, other.start_unit)
+            if x is not None and y is not None and abs(x - y) > 0.011 + 1e-6 * abs(x):
+                return False
+    return True
+
+
+def _seconds(cell: Any, unit: str) -> float | None:
+    seconds, number = clock_sec(cell), as_number(cell)
+    return number * (UNITS.get(unit) or 1.0) if seconds is None and number is not None else seconds

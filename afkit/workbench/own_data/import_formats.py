@@ -19,13 +19,27 @@ from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number
 SCORE = re.compile(r"\s*\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label
 
 
-def text_frame(rows: list[list[str]], names: list[str]) -> pd.DataFrame:
-    """A table of texts, whose names are made different."""
+def _numbered(path: Path) -> list[tuple[str, str]]:
+    """(file and row, line) of each line that holds something."""
+    return [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+
+
+def _table(
+    path: Path, form: str, rows: list[list[str]], names: list[str], where: list[str], named: bool = True
+) -> Table:
+    """What a file holds, of one recording where no column says more; names of columns are made different."""
     different: list[str] = []
     for place, name in enumerate(names, start=1):
         name = name.strip() or f"column {place}"
         different.append(f"{name} ({place})" if name in different else name)
-    return pd.DataFrame(rows, columns=different, dtype=object)
+    frame = pd.DataFrame(rows, columns=different, dtype=object)
+    return Table(path, form, frame, where, [path.stem] * len(rows), named)
+
+
+def _without_scores(table: Table) -> Table:
+    """A table whose labels lost their scores, which says so."""
+    what = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
+    return table._replace(changes=(Change(str(table.path), what),))
 
 
 def places(number: int) -> list[str]:
@@ -34,11 +48,7 @@ def places(number: int) -> list[str]:
 
 
 def check_width(where: str, cells: list[str], names: list[str], separator: str) -> None:
-    """Refuse a row of another width, or with numbers whose comma may be of thousands.
-
-    Raises:
-        ValueError: it is such a row.
-    """
+    """Raise a ValueError for a row of another width, or with numbers whose comma may be of thousands."""
     if len(cells) != len(names):
         shown = f"{len(cells)} cells under {len(names)} columns ({listed(names)})"
         hint = ", perhaps a decimal comma; separate cells by semicolons" if separator == "," else ""
@@ -48,15 +58,9 @@ def check_width(where: str, cells: list[str], names: list[str], separator: str) 
         raise ValueError(f"{where}: {grouped[0]!r} may be a thousand or a decimal comma; write it without the comma")
 
 
-def scores_left(path: Path, number: int) -> tuple[Change, ...]:
-    """What is told where labels lost their scores."""
-    what = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
-    return (Change(str(path), what),) if number else ()
-
-
 def read_elan(path: Path) -> Table:
     """Tab-delimited text as ELAN exports it, with or without a row of names, in whatever language."""
-    lines = [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+    lines = _numbered(path)
     rows, where = [line.split("\t") for _, line in lines], [place for place, _ in lines]
     if rows and not any(is_time(cell) for cell in rows[0]):
         names, rows, where = rows[0], rows[1:], where[1:]
@@ -65,14 +69,12 @@ def read_elan(path: Path) -> Table:
     for place, cells in zip(where, rows, strict=True):
         cells += [""] * (len(names) - len(cells))
         check_width(place, cells, names, "\t")
-    frame = text_frame(rows, names)
-    label = next((name for name in frame if name.strip().lower() == "annotation"), None)
-    scored = 0
-    if label is not None:
-        scored = int(frame[label].str.contains(SCORE).sum())
-        frame[label] = frame[label].str.replace(SCORE, "", regex=True)
-    table = Table(path, "elan", frame, where, [path.stem] * len(rows))
-    return table._replace(changes=scores_left(path, scored))
+    table = _table(path, "elan", rows, names, where)
+    label = next((name for name in table.cells if name.strip().lower() == "annotation"), None)
+    if label is None or not table.cells[label].str.contains(SCORE).any():
+        return table
+    table.cells[label] = table.cells[label].str.replace(SCORE, "", regex=True)
+    return _without_scores(table)
 
 
 def _elan_names(rows: list[list[str]], where: list[str]) -> list[str]:
@@ -127,13 +129,7 @@ _ELSEWHERE = (  # endings, what the content begins with, what it is, and the ste
 
 
 def read_source(source: Path, form: str) -> list[Table]:
-    """Read a file, or a folder with a file per recording.
-
-    Args:
-        form: one of `FORMS`, or "" to tell by ending and content.
-
-    Returns:
-        What stands in each file.
+    """What stands in a file, or in each file of a folder with one per recording; form "": tell by ending and content.
 
     Raises:
         ValueError: a missing or unreadable file, an unknown format, or a row that is none; the message names file, row
@@ -193,10 +189,7 @@ def _form_of_lines(lines: list[str]) -> str:
 
 
 def read_csv_table(path: Path) -> Table:
-    """A table; its first row names the columns, in whatever language, unless a time stands in it.
-
-    Args:
-        path: CSV, TSV or the like; separated by comma, semicolon, tab, or blanks.
+    """A table, separated by comma, semicolon, tab, or blanks; its first row names the columns, unless it has a time.
 
     Raises:
         ValueError: unreadable, or a row that is none; the message names file and row.
@@ -227,8 +220,7 @@ def read_csv_table(path: Path) -> Table:
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
         check_width(place, cells, names, separator)
-    table = Table(path, "csv", text_frame(rows, names), where, [path.stem] * len(rows), named)
-    return _unpacked(table)
+    return _unpacked(_table(path, "csv", rows, names, where, named))
 
 
 def _unpacked(table: Table) -> Table:
@@ -253,22 +245,20 @@ def _unpacked(table: Table) -> Table:
 
 def _read_lines(path: Path) -> Table:
     """Lines "start end label" or "label start end", one recording per file; or a class per file, as THUMOS14 has it."""
-    lines = [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
-    lines = [(where, line) for where, line in lines if not line.startswith("\\")]  # Audacity's frequencies
+    lines = [(place, line) for place, line in _numbered(path) if not line.startswith("\\")]  # Audacity's frequencies
+    where = [place for place, _ in lines]
     thumos = [_THUMOS.fullmatch(line.strip()) for _, line in lines]
     if lines and all(thumos):
         label = re.sub(r"_(val|validation|test)$", "", path.stem)
         rows = [[m[1], m[3], m[4], label, m[2]] for m in thumos if m]
-        names = ["video", "start", "end", "label", "subset"]
-        return Table(path, "text", text_frame(rows, names), [w for w, _ in lines], [path.stem] * len(rows))
+        return _table(path, "text", rows, ["video", "start", "end", "label", "subset"], where)
     rows = []
-    for where, line in lines:
+    for place, line in lines:
         cells = _line_cells(line)
         if not cells or (rows and len(cells) != len(rows[0])):
-            raise ValueError(f"{where}: expected start, end and label, found {line[:80]!r}; correct it")
+            raise ValueError(f"{place}: expected start, end and label, found {line[:80]!r}; correct it")
         rows.append(cells)
-    frame = text_frame(rows, places(len(rows[0]) if rows else 0))
-    return Table(path, "text", frame, [where for where, _ in lines], [path.stem] * len(rows), named=False)
+    return _table(path, "text", rows, places(len(rows[0]) if rows else 0), where, named=False)
 
 
 def _line_cells(line: str) -> list[str]:
@@ -288,25 +278,23 @@ def _line_cells(line: str) -> list[str]:
 
 
 def _read_audacity(path: Path) -> Table:
-    lines = [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
-    lines = [(where, line) for where, line in lines if not line.startswith("\\")]  # its frequencies
+    lines = [(place, line) for place, line in _numbered(path) if not line.startswith("\\")]  # its frequencies
     rows = [[*line.split("\t", 2), ""][:3] for _, line in lines]
-    for (where, line), cells in zip(lines, rows, strict=True):
+    for (place, line), cells in zip(lines, rows, strict=True):
         if not (is_time(cells[0]) and is_time(cells[1])):
-            raise ValueError(f"{where}: expected start, end and label with tabs, found {line[:80]!r}; correct it")
-    frame = text_frame(rows, ["start", "end", "label"])
-    return Table(path, "audacity", frame, [where for where, _ in lines], [path.stem] * len(rows))
+            raise ValueError(f"{place}: expected start, end and label with tabs, found {line[:80]!r}; correct it")
+    return _table(path, "audacity", rows, ["start", "end", "label"], [place for place, _ in lines])
 
 
 def _read_subtitles(path: Path) -> Table:
     """SubRip and WebVTT: a row for each cue, whose text is the label."""
     lines = [line.strip() for line in read_text(path).splitlines()]
     is_vtt = bool(lines) and lines[0].startswith("WEBVTT")
-    rows, where, scored = [], [], 0
+    rows, where, scored = [], [], False
     for place, (cue, text) in _cues(lines).items():
         label = " ".join(re.sub(r"</?(?:[ibuvc]|font)\b[^>]*>", "", text).split())
-        scored += SCORE.search(label) is not None
         name = SCORE.sub("", label)
+        scored |= name != label
         if is_vtt:
             name = html.unescape(name)
         elif name != label:
@@ -315,10 +303,8 @@ def _read_subtitles(path: Path) -> Table:
         where.append(f"{path}, row {place + 1}")
     if not rows and any(lines) and not is_vtt:
         raise ValueError(f"{path} has no line with '-->', which begins a subtitle; name the format with --format")
-    table = Table(
-        path, "vtt" if is_vtt else "srt", text_frame(rows, ["start", "end", "label"]), where, [path.stem] * len(rows)
-    )
-    return table._replace(changes=scores_left(path, scored))
+    table = _table(path, "vtt" if is_vtt else "srt", rows, ["start", "end", "label"], where)
+    return _without_scores(table) if scored else table
 
 
 def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:
@@ -346,7 +332,7 @@ def _read_steps(path: Path) -> Table:
     if len(lines) > 2 and all(counted) and len({match[1] for match in counted if match}) == len(lines):
         raise ValueError(f"{path}: its lines hold a number and a label ({lines[0][:40]!r}); save it as .csv with names")
     where = [f"{path}, row {number}" for number in range(1, len(lines) + 1)]
-    return Table(path, "steps", text_frame([[line] for line in lines], ["label"]), where, [path.stem] * len(lines))
+    return _table(path, "steps", [[line] for line in lines], ["label"], where)
 
 
 FORMS: dict[str, Callable[[Path], Table]] = {

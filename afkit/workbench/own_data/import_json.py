@@ -60,7 +60,7 @@ def _entries(path: Path, content: Any) -> Iterator[tuple[str, Any]]:
         if key is None:
             break
         inner = inner[key]
-    if isinstance(inner, dict) and _row_lists(inner) and not _all_lists(inner):
+    if isinstance(inner, dict) and _row_lists(inner):
         name = next((inner[key] for key in _IDS if isinstance(inner.get(key), str)), path.stem)
         yield name, inner
         return
@@ -86,11 +86,6 @@ def _entries(path: Path, content: Any) -> Iterator[tuple[str, Any]]:
         keys = f"the keys {listed(content)}" if isinstance(content, dict) and content else reprlib.repr(content)
         raise ValueError(f"{path} has no videos, but {keys}; expected {{video: {{'annotations': [...]}}}}")
     yield from videos.items()
-
-
-def _all_lists(entry: dict) -> bool:
-    """Whether all of a file's keys may be videos: {"a": [rows], "b": [rows]}."""
-    return not any(key in _LISTS for key in entry)
 
 
 def _lists_in(entry: dict) -> dict[str, list]:

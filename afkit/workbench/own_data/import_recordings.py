@@ -8,20 +8,24 @@ from typing import Any
 import pandas as pd
 
 from afkit.data.annotations import check_name
-from afkit.workbench.own_data.import_choices import Chosen
-from afkit.workbench.own_data.import_columns import ORDER, Columns
+from afkit.workbench.own_data.import_columns import ORDER, Chosen, Columns
 from afkit.workbench.own_data.import_formats import read_csv_table
 from afkit.workbench.own_data.import_names import UNITS, read_name, unit_of
-from afkit.workbench.own_data.import_rows import CLOCK, MEDIA, Change, Recording, Table, base_name, is_empty, positive
-
-ABOUT = ("subset", "group", "duration", "fps")
+from afkit.workbench.own_data.import_rows import (
+    ABOUT,
+    MEDIA,
+    Change,
+    Recording,
+    Table,
+    base_name,
+    clock_sec,
+    is_empty,
+    positive,
+)
 
 
 def read_recordings(path: str | Path, columns: Mapping[str, str]) -> tuple[dict[str, Recording], set[str]]:
     """The recordings that a table lists, and the fields that were mapped to columns of it; nothing for "".
-
-    Args:
-        columns: {field: column}; what the table lacks is looked for by its usual names.
 
     Raises:
         ValueError: no column for the recording, or a row that contradicts another.
@@ -47,9 +51,6 @@ def recordings_of(
     tables: Iterable[Table], chosen: list[Chosen], columns: Mapping[str, str]
 ) -> tuple[list[Chosen], dict[str, Recording], list[Change]]:
     """The rows with the recordings' names as feature files have them, what is said of each, and what was changed.
-
-    Args:
-        columns: {field: column}.
 
     Raises:
         ValueError: a name that cannot be one, or two rows that contradict each other.
@@ -124,11 +125,7 @@ def _facts(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, A
 
 def _duration(value: Any, unit: str, fps: Any) -> Any:
     """Seconds where they can be told; otherwise the value, or None for frames without a rate."""
-    if (
-        isinstance(value, list | dict)
-        or (isinstance(value, str) and CLOCK.fullmatch(value))
-        or UNITS.get(unit, 1.0) == 1
-    ):
+    if isinstance(value, list | dict) or clock_sec(value) is not None or UNITS.get(unit, 1.0) == 1:
         return value
     where = f"a duration in {unit}"
     if UNITS[unit]:
@@ -137,15 +134,7 @@ def _duration(value: Any, unit: str, fps: Any) -> Any:
 
 
 def remember(known: dict[str, Recording], video: str, where: str, values: Mapping[str, Any]) -> None:
-    """Add what a row says about its recording; two rows must not contradict each other.
-
-    Args:
-        known: of the recordings so far; changed.
-        values: field of `Recording` -> what the row says.
-
-    Raises:
-        ValueError: two rows contradict each other.
-    """
+    """Add what a row says, {field of `Recording`: value}, to what is known; a ValueError where two rows contradict."""
     before = known.get(video, Recording(where=where))
     new: dict[str, Any] = {}
     for field, value in values.items():
@@ -164,11 +153,7 @@ def remember(known: dict[str, Recording], video: str, where: str, values: Mappin
 
 
 def merge(own: Mapping[str, Recording], listed: Mapping[str, Recording]) -> dict[str, Recording]:
-    """What labels and table say about the recordings; the table wins.
-
-    Args:
-        listed: by the table of recordings; {} where there is none.
-    """
+    """What labels and table say about the recordings; the table, {} where there is none, wins."""
     merged = {video: recording for video, recording in own.items() if not listed or video in listed}
     for video, recording in listed.items():
         kept = {field: value for field, value in recording.model_dump().items() if value not in ("", None)}
@@ -177,11 +162,7 @@ def merge(own: Mapping[str, Recording], listed: Mapping[str, Recording]) -> dict
 
 
 def lasting(rows: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Recording]:
-    """The recordings with the durations that a column `length` beside the labels tells, where it is not the segments'.
-
-    Args:
-        rows: with start and end in seconds, and span: the number in that column, NaN where there is none.
-    """
+    """The recordings with durations that a column `length` (`span`) beside the labels tells, if not the segments'."""
     use = rows[rows["span"].notna() & rows["end"].notna()]
     if not len(use) or (abs(use["end"] - use["start"] - use["span"]) < 0.02 * use["span"]).mean() > 0.5:
         return dict(known)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from afkit import opening
 
+ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
 EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case
@@ -78,11 +79,7 @@ class Table(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """The whole of a UTF-8 file.
-
-    Raises:
-        ValueError: it cannot be read, or is not UTF-8.
-    """
+    """The whole of a UTF-8 file; a ValueError where it is none."""
     try:
         return opening.read_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -119,47 +116,37 @@ def as_number(cell: Any) -> float | None:
         return None
 
 
+def clock_sec(cell: Any) -> float | None:
+    """The seconds of a text like 1:02:03.5; None where it is none."""
+    clock = CLOCK.fullmatch(cell) if isinstance(cell, str) else None
+    return clock and 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3].replace(",", "."))
+
+
 def is_time(cell: Any) -> bool:
     """Whether a cell holds a number or a clock time."""
     number = as_number(cell)
-    return (number is not None and number == number) or (isinstance(cell, str) and CLOCK.fullmatch(cell) is not None)
+    return (number is not None and number == number) or clock_sec(cell) is not None
 
 
 def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
-    """A number in the file's unit; or the seconds of 1:02:03.5, and True.
-
-    Args:
-        cell: of a table, or a number of JSON. An empty one is NaN.
-        where, field: file and row, and what the number is, for the message.
-
-    Returns:
-        The time, which may not be finite, and whether it is in seconds whatever the file's unit.
+    """A number in the file's unit, NaN for an empty cell; or the seconds of 1:02:03.5, and True.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither; the message names file, row (`where`) and what it should be (`field`).
 
     Examples:
         >>> to_time("61,5", "labels.csv, row 2", "start"), to_time("1:01.5", "labels.csv, row 3", "start")
         ((61.5, False), (61.5, True))
     """
-    clock = CLOCK.fullmatch(cell) if isinstance(cell, str) else None
-    if clock:
-        return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3].replace(",", ".")), True
+    seconds = clock_sec(cell)
     number = math.nan if is_empty(cell) else as_number(cell)
-    if number is None:
+    if seconds is None and number is None:
         raise ValueError(f"{where}: '{field}' is no time: {reprlib.repr(cell)}; correct it, or name another column")
-    return number, False
+    return (number, False) if seconds is None else (seconds, True)  # type: ignore
 
 
 def positive(cell: Any, where: str, field: str) -> float:
-    """A number above 0.
-
-    Args:
-        where, field: file and row, and what the number is, for the message.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """A number above 0; else a ValueError that names file, row (`where`) and what it should be (`field`)."""
     number, _ = to_time(cell, where, field)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{where}: '{field}' must be a number above 0, not '{cell}'; correct it")

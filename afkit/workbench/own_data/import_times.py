@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from afkit.workbench.own_data.import_choices import Chosen, Way
+from afkit.workbench.own_data.import_columns import Chosen, Way
 from afkit.workbench.own_data.import_names import UNITS
 from afkit.workbench.own_data.import_rows import Recording, to_time
 
@@ -21,16 +21,11 @@ _SAME = 0.02  # relative difference of times that are the same
 def in_seconds(
     source: Path, chosen: list[Chosen], known: Mapping[str, Recording], unit: str, rate: float | None
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of all tables, with start and end in seconds.
+    """The rows of all tables that hold an annotation, with start and end in seconds, and what was decided.
 
-    Args:
-        unit: as the user says; "" where not.
-        rate: frames or samples per second, as the user says.
-
-    Returns:
-        rows as of `Chosen` that hold an annotation, with start, end, span (length of the segment by a column of its
-        own), whole (both were whole numbers in the file) and mixed (written otherwise than the unit says), and what was
-        decided.
+    Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
+    whole numbers in the file) and mixed (written otherwise than the unit says). Without a rate as the user says it
+    (frames or samples per second), that of the files counts.
 
     Raises:
         ValueError: a time that is none, a unit that cannot be told, or frames without a rate.
@@ -39,9 +34,9 @@ def in_seconds(
     for one in chosen:
         if not len(one.rows):
             continue
-        rows, way = one.rows.reset_index(drop=True), one.way
+        rows, way = _with_facts(one.rows.reset_index(drop=True), known, rate), one.way
         if way is None:
-            tables.append(_runs(rows, known, rate))
+            tables.append(_runs(rows))
             continue
         start, start_clock = _numbers(way.start, rows, "start")
         end, end_clock = _numbers(way.end, rows, "end") if way.end is not None else (start, start_clock)
@@ -50,25 +45,23 @@ def in_seconds(
             raise ValueError(f"{place}: mixed units, start and end are not written alike; correct one")
         units, reason = _named_units(way), ""
         if not units and not start_clock.all():
-            decided, why = (unit, "") if unit else _unit(source, one, rows, start, end, known, rate)
+            decided, why = (unit, "") if unit else _unit(source, one, rows, start, end, known)
             units, reason = (decided, decided), why
         units = units or ("seconds", "seconds")
         if {*units} != {"seconds"} or reason:
             per_sec = ": divided by the rate, which is not taken for the features' frame rate"
-            of_rate = per_sec if {*units} & {"frames", "samples"} else ""
+            of_rate = "" if {*units}.isdisjoint(("frames", "samples")) else per_sec
             told.append(f"times were in {' and '.join(dict.fromkeys(units))}{of_rate}{reason}")
-        factors = [_factors(name, rows, known, rate) for name in units]
+        factors = [_factors(name, rows) for name in units]
         begin = np.where(start_clock, start, start * factors[0])
-        if way.end is None:
-            finish = begin + _spans(way, rows, units[1], known, rate)
-        else:
-            finish = np.where(end_clock, end, end * factors[1])
-        counted = np.array([bool({*units} & {"frames", "samples"})] * len(rows))
+        ends = np.where(end_clock, end, end * factors[1])
+        finish = begin + _spans(way, rows, units[1]) if way.end is None else ends
+        counted = not {*units}.isdisjoint(("frames", "samples"))
         whole = (np.floor(start) == start) & (np.floor(end) == end) & ~start_clock
-        odd = counted & np.isfinite(start + end) & ~whole
-        if counted.any() and rate is None:
-            _check_rate(source, rows, finish, known)
-        span = _spans(way, rows, "seconds", known, rate) if way.span and way.span[1] not in COUNTED else np.nan
+        odd = np.isfinite(start + end) & ~whole & counted
+        if counted and rate is None:
+            _check_rate(source, rows, finish)
+        span = _spans(way, rows, "seconds") if way.span and way.span[1] not in COUNTED else np.nan
         made = rows.assign(start=begin, end=finish, whole=whole, mixed=odd, span=span)
         tables.append(made[made["kept"] & ~made["empty"]])
     if not tables:
@@ -76,10 +69,25 @@ def in_seconds(
     return pd.concat(tables, ignore_index=True), list(dict.fromkeys(told))
 
 
-def _check_rate(source: Path, rows: pd.DataFrame, end: np.ndarray, known: Mapping[str, Recording]) -> None:
+def _with_facts(rows: pd.DataFrame, known: Mapping[str, Recording], rate: float | None) -> pd.DataFrame:
+    """The rows with per_sec, frames or samples a second, and lasts, seconds of the recording; NaN where unknown."""
+    about = [known.get(video) or Recording(where="") for video in rows["video"]]
+    rates = [
+        rate or (fps if isinstance(fps, int | float) and fps == fps else one.fps)
+        for fps, one in zip(rows["fps"], about, strict=True)
+    ]
+    return rows.assign(per_sec=np.array(rates, float), lasts=np.array([one.duration for one in about], float))
+
+
+def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:
+    """After which share of a recording its last action ends, of recordings of which both are known."""
+    shares = pd.Series(end, rows.index) / rows["lasts"]
+    return shares[np.isfinite(shares)].groupby(rows["video"]).max()
+
+
+def _check_rate(source: Path, rows: pd.DataFrame, end: np.ndarray) -> None:
     """Ask where a frame rate in the file lets the last actions of most recordings end long before the recordings."""
-    durations = rows["video"].map(lambda video: known[video].duration if video in known else None).astype(float)
-    shares = (pd.Series(end) / durations.to_numpy()).groupby(rows["video"].to_numpy()).max().dropna()
+    shares = _shares(rows, end)
     if len(shares) >= _LEAST_RECORDINGS and shares.median() < _USED_BY_RATE:
         raise ValueError(
             f"{source}: by the frame rate that the files tell, the last actions end after {100 * shares.median():.0f} "
@@ -87,7 +95,7 @@ def _check_rate(source: Path, rows: pd.DataFrame, end: np.ndarray, known: Mappin
         )
 
 
-def _runs(rows: pd.DataFrame, known: Mapping[str, Recording], rate: float | None) -> pd.DataFrame:
+def _runs(rows: pd.DataFrame) -> pd.DataFrame:
     """Each run of steps with the same label as one row."""
     step = rows.groupby("video").cumcount()  # of its recording
     runs = rows.assign(step=step, label=rows["label"].fillna(""))
@@ -95,7 +103,7 @@ def _runs(rows: pd.DataFrame, known: Mapping[str, Recording], rate: float | None
     runs["run"] = changed.groupby(runs["video"]).cumsum()
     grouped = runs.groupby(["video", "run"], sort=False)
     made = grouped.first().reset_index()
-    factors = _factors("samples", made, known, rate)
+    factors = _factors("samples", made)
     start, end = made["step"] * factors, (grouped["step"].max().to_numpy() + 1) * factors
     return made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan).drop(columns="run")
 
@@ -119,30 +127,25 @@ def _named_units(way: Way) -> tuple[str, str] | None:
     return start, end
 
 
-def _factors(unit: str, rows: pd.DataFrame, known: Mapping[str, Recording], rate: float | None) -> np.ndarray:
+def _factors(unit: str, rows: pd.DataFrame) -> np.ndarray:
     """Seconds of one of a unit, for each row."""
     if UNITS[unit]:
         return np.full(len(rows), UNITS[unit])
-    rates = [rate or _rate(fps, known.get(video)) for fps, video in zip(rows["fps"], rows["video"], strict=True)]
-    for place, per_sec in zip(rows["where"], rates, strict=True):
-        if per_sec is None:
-            raise ValueError(
-                f"{place}: the times are in {unit} without a rate; give the {unit} per second with --rate, or a column "
-                "'fps'"
-            )
-    return 1 / np.array(rates, float)
+    missing = rows["per_sec"].isna().to_numpy()
+    if missing.any():
+        raise ValueError(
+            f"{rows['where'].iloc[missing.argmax()]}: the times are in {unit} without a rate; give the {unit} per "
+            "second with --rate, or a column 'fps'"
+        )
+    return 1 / rows["per_sec"].to_numpy()
 
 
-def _rate(fps: object, recording: Recording | None) -> float | None:
-    return float(fps) if isinstance(fps, int | float) and fps == fps else recording.fps if recording else None
-
-
-def _spans(way: Way, rows: pd.DataFrame, unit: str, known: Mapping[str, Recording], rate: float | None) -> np.ndarray:
+def _spans(way: Way, rows: pd.DataFrame, unit: str) -> np.ndarray:
     """Lengths of the segments in seconds."""
     assert way.span is not None
     cells, named = way.span
     values, clock = _numbers(cells, rows, "duration")
-    return np.where(clock, values, values * _factors(named if named in UNITS else unit, rows, known, rate))
+    return np.where(clock, values, values * _factors(named if named in UNITS else unit, rows))
 
 
 def _unit(
@@ -152,27 +155,25 @@ def _unit(
     start: np.ndarray,
     end: np.ndarray,
     known: Mapping[str, Recording],
-    rate: float | None,
 ) -> tuple[str, str]:
     """The unit that no name tells, and a reason; by frames, segments' lengths and recordings' durations in the file."""
     way = one.way
     assert way is not None
     index = "index" in (way.start_unit, way.end_unit)
     if way.end is not None and way.span is not None and UNITS.get(way.span[1]) and not index:
-        lengths = _spans(way, rows, "seconds", known, rate)
+        lengths = _spans(way, rows, "seconds")
         found = _matching((end - start), lengths)
         if found:
             return found, ", as the lengths in the column of durations tell"
     for other in one.others:
         if other.start_unit in ("frames", "samples") and not index:
-            found = _matching_frames(other, rows, start, known, rate)
+            found = _matching_frames(other, rows, start)
             if found:
                 return found, f", as {other.names} and the frame rate tell"
     finite = np.isfinite(end)
     latest = pd.Series(end[finite]).groupby(rows["video"][finite].to_numpy()).max()
-    lasting = {video: known[video].duration for video in latest.index if video in known and known[video].duration}
-    if lasting and not index:
-        return _by_duration(source, rows, end, latest, lasting, known, rate)
+    if rows["lasts"][finite].notna().any() and not index:
+        return _by_duration(source, rows, end, latest)
     if ((start[finite] % 1 != 0) | (end[finite] % 1 != 0)).any() and not index:
         return "seconds", ""
     if way.names == "'segment'" and way.start.map(type).eq(float).any() and not index:
@@ -197,47 +198,34 @@ def _matching(values: np.ndarray, seconds: np.ndarray) -> str:
     return next((name for name, size in UNITS.items() if size and abs(factor / size - 1) < _SAME), "")
 
 
-def _matching_frames(
-    other: Way, rows: pd.DataFrame, start: np.ndarray, known: Mapping[str, Recording], rate: float | None
-) -> str:
+def _matching_frames(other: Way, rows: pd.DataFrame, start: np.ndarray) -> str:
     """The unit in which times are those of frame numbers beside them; "" where no rate is known, or none fits."""
-    try:
-        factors = _factors("frames", rows, known, rate)
-    except ValueError:
+    if rows["per_sec"].isna().any():
         return ""
     frames, _ = _numbers(other.start, rows, "start")
     late = frames > 10  # rounding matters less
-    return _matching(np.where(late, start, np.nan), frames * factors)
+    return _matching(np.where(late, start, np.nan), frames * _factors("frames", rows))
 
 
-def _by_duration(
-    source: Path,
-    rows: pd.DataFrame,
-    end: np.ndarray,
-    latest: pd.Series,
-    lasting: Mapping[str, float | None],
-    known: Mapping[str, Recording],
-    rate: float | None,
-) -> tuple[str, str]:
+def _by_duration(source: Path, rows: pd.DataFrame, end: np.ndarray, latest: pd.Series) -> tuple[str, str]:
     """The unit in which the last actions end within their recordings, and not just at their beginnings."""
-    durations = rows["video"].map(lambda video: lasting.get(video)).astype(float).to_numpy()
-    told = np.isfinite(end) & np.isfinite(durations)
-    if not told.any() or np.mean(end[told] <= _USED[1] * durations[told]) >= 0.5:
+    lasts = rows["lasts"].to_numpy()
+    told = np.isfinite(end) & np.isfinite(lasts)
+    if np.mean(end[told] <= _USED[1] * lasts[told]) >= 0.5:
         return "seconds", ""
     fitting = []
     for unit in UNITS:
-        try:
-            factors = _factors(unit, rows, known, rate)
-        except ValueError:
+        if unit == "samples" or (not UNITS[unit] and rows["per_sec"].isna().any()):
             continue
-        shares = pd.Series((end * factors / durations)[told]).groupby(rows["video"][told].to_numpy()).max()
+        shares = _shares(rows, end * _factors(unit, rows))
         least = _USED[0] if UNITS[unit] else _USED_BY_RATE
-        if unit != "samples" and least < shares.median() and (shares <= _USED[1]).mean() >= 0.95:
+        if least < shares.median() and (shares <= _USED[1]).mean() >= 0.95:
             fitting.append(unit)
     if len(fitting) != 1:
-        video = max(lasting, key=lambda video: latest[video])
+        known = rows[told].groupby("video")["lasts"].first()
+        video = latest[known.index].idxmax()
         raise ValueError(
-            f"{source}: the times reach {latest[video]:g} in recording '{video}', which lasts {lasting[video]:g} s, so "
+            f"{source}: the times reach {latest[video]:g} in recording '{video}', which lasts {known[video]:g} s, so "
             "they are not in seconds; say in what, e.g. --unit milliseconds, or --unit frames --rate 25"
         )
     return fitting[0], ", as the recordings' durations tell"

@@ -1,15 +1,236 @@
-"""One file of raw samples: its channels, by their names where it has any, and its clock."""
+"""One file of raw samples: its numbers, which columns are channels, and whether its clock fits the rate."""
 
+import csv
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from afkit.data.feature_formats import named, open_array
-from afkit.workbench.own_data.import_names import UNITS, unit_of
-from afkit.workbench.own_data.number_tables import Numbers, read_numbers
+from afkit.data.feature_formats import listed, named, open_array
+from afkit.opening import read_text
+from afkit.workbench.own_data.import_names import PEOPLE, UNITS, plain, read_name, unit_of
+from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.signals import Sensor
+
+LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
+_COUNTERS = set(
+    "index idx row id no nr number sample samples frame frames counter count step n line unnamed".split()  # noqa: SIM905
+)
+_CLOCKS = {"timestamp", "timestamps", "clock", "datetime", "date", "uhrzeit", "horodatage", "epoch"}
+_PAIR = re.compile(r"[+-]?\d+,\d+")
+
+Lines = list[tuple[int, list[str]]]  # number of the line, its cells
+
+
+class Numbers(NamedTuple):
+    """A table of numbers."""
+
+    values: np.ndarray  # (T, C) float64, the channels
+    names: list[str]  # of the channels; [] where the file has none
+    clock: np.ndarray | None  # (T,), the column with the time, which is no channel
+    clock_name: str  # of that column
+    left_out: list[str]  # names of the columns that are no channels
+
+
+def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) -> Numbers:
+    """A table of numbers, with or without a row of column names, separated by comma, semicolon, tab or blanks.
+
+    Semicolons and tabs allow decimal commas. A column with the time, or that counts the rows, is left out if its name
+    says so and it rises; other columns that may be no channels are refused, unless `columns` chooses.
+
+    `gaps` accepts empty cells, which become NaN, and numbers that are not finite. `columns` are names of the channels,
+    or their places from 1 on where the file has no names; () for all.
+
+    Raises:
+        ValueError: no row, one that is no row of (finite) numbers or is longer or shorter, or a column that may be no
+            channel; the message names the line or the columns, not the file.
+    """
+    lines, separator = _lines(read_text(path, "utf-8-sig"))
+    names, lines = _split_names(lines)
+    if not lines:
+        raise ValueError("it holds no row of numbers" + (f", only the names {listed(names)}" if names else ""))
+    if names and len(lines[0][1]) == len(names) + 1:  # R leaves out the name of its row names
+        names = ["", *names]
+    _check_widths(lines, names, separator)
+    if not names and separator == "," and all(len(c) == 2 and _PAIR.fullmatch(",".join(c)) for _, c in lines):
+        raise ValueError(
+            f"'{','.join(lines[0][1])}' may be two columns or one number with a decimal comma; give the columns a row "
+            "of names, or write decimal points"
+        )
+    chosen, clock, left_out = _channels(names, lines, columns)
+    table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
+    channels = [names[i] for i in chosen] if names else []
+    if clock is None:
+        return Numbers(table, channels, None, "", left_out)
+    return Numbers(table, channels, np.array([float(cells[clock]) for _, cells in lines]), names[clock], left_out)
+
+
+def _lines(text: str) -> tuple[Lines, str | None]:
+    """The cells of all lines that hold something, with decimal points, and what separates them (None: blanks)."""
+    numbered = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    separator: str | None = None
+    if numbered and re.fullmatch(r"sep=.\s*", numbered[0][1]):  # Excel writes it
+        separator = numbered.pop(0)[1].strip("\n")[4]
+    elif numbered:
+        separator = _separator([line for _, line in numbered[:20]])
+    if numbered and numbered[0][1].startswith("#") and not _is_number(numbered[0][1].lstrip("# ").split(separator)[0]):
+        numbered[0] = (numbered[0][0], numbered[0][1].lstrip("# "))
+    cells = []
+    for i, line in numbered:
+        parts = next(csv.reader([line], delimiter=separator or " ")) if '"' in line else line.split(separator)
+        cells.append((i, [part.strip() for part in parts]))
+    if separator != ",":
+        with_comma = any(_PAIR.fullmatch(re.sub("[eE].*", "", cell)) for _, row in cells for cell in row)
+        with_point = any(re.fullmatch(r"[+-]?\d*\.\d+", cell) for _, row in cells for cell in row)
+        if with_comma and with_point:
+            raise ValueError("it has numbers with decimal commas and with decimal points; write them alike")
+        if with_comma:
+            cells = [(i, [cell.replace(",", ".", 1) if _is_comma(cell) else cell for cell in row]) for i, row in cells]
+    return cells, separator
+
+
+def _is_comma(cell: str) -> bool:
+    return re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", cell) is not None
+
+
+def _separator(lines: list[str]) -> str | None:
+    first = lines[0]
+    for separator in ("\t", ";"):
+        if separator in first:
+            return separator
+    blanks = [part for line in lines[-1:] for part in line.split()]
+    if len(blanks) > 1 and all(_is_number(part) or _is_comma(part) for part in blanks) and "," not in first.strip(","):
+        return None
+    if len(blanks) > 1 and all(_is_comma(part) for part in blanks):
+        return None  # 0,5 1,5
+    return "," if "," in first else None
+
+
+def _split_names(lines: Lines) -> tuple[list[str], Lines]:
+    """The names of the columns, [] where there are none, and the other lines."""
+    if not lines:
+        return [], lines
+    first, rest = lines[0][1], lines[1:]
+    numbers = [cell for cell in first if _is_number(cell)]
+    whole = all(re.fullmatch(r"\d+", cell) for cell in numbers)
+    counted = whole and list(map(int, numbers)) in [list(range(begin, begin + len(numbers))) for begin in (0, 1)]
+    has_numbers = bool(rest) and all(_is_number(cell) or is_empty(cell) for cell in rest[0][1])
+    if not numbers or (counted and 1 < len(numbers) < len(first) and has_numbers):
+        return first, rest
+    if counted and len(numbers) > 2 and rest and all(cells != first for _, cells in rest):
+        if all(re.fullmatch(r"[+-]?\d+", cell) for _, cells in rest for cell in cells):
+            raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
+        return first, rest
+    return [], lines
+
+
+def _check_widths(lines: Lines, names: list[str], separator: str | None) -> None:
+    width = len(names) or len(lines[0][1])
+    for place, (i, cells) in enumerate(lines):
+        if len(cells) != width:
+            before = f"under {width} columns ({listed(names)})" if names and not place else f"those before it {width}"
+            comma = separator == "," and len(cells) == 2 * width
+            hint = "; with decimal commas, separate the cells by semicolons" if comma else ""
+            raise ValueError(f"row {i} has {len(cells)} cells, {before}; correct it{hint}")
+
+
+def _channels(names: list[str], lines: Lines, columns: Sequence[str]) -> tuple[list[int], int | None, list[str]]:
+    """(places of the channels, place of the clock, names of what is left out)."""
+    width = len(lines[0][1])
+    shown = names or [str(place) for place in range(1, width + 1)]
+    clocks = [place for place in range(width) if names and _is_clock(names[place]) and _rises(lines, place)]
+    clock = clocks[0] if clocks else None
+    if columns:
+        places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(shown)))}
+        missing = [name for name in columns if name.strip().casefold() not in places]
+        if missing:
+            raise ValueError(f"it has no column '{missing[0]}', but {listed(shown)}; correct --columns")
+        chosen = [places[name.strip().casefold()] for name in columns]
+        return chosen, clock if clock not in chosen else None, [n for i, n in enumerate(shown) if i not in chosen]
+    out = [place for place in range(width) if place in clocks or (names and _counts(names[place], lines, place))]
+    if len(out) == width:
+        out, clock = [], None
+    rising = [place for place in range(width) if len(lines) >= LEAST_ROWS and _rises(lines, place, strictly=True)]
+    doubts = {}
+    for place in range(width):
+        doubt = _doubt(names[place], lines, place) if names else ""
+        if not doubt and place in rising and len(rising) < width:
+            doubt = "rises in every row, like a clock or a number of the row"
+        if doubt and place not in out:
+            doubts[place] = f"the column {shown[place]!r} {doubt}"
+    if doubts:
+        rest = ",".join(shown[place] for place in range(width) if place not in doubts and place not in out)
+        option = f"choose the channels with --columns, e.g. --columns {rest}" if rest else "keep channels only"
+        raise ValueError(f"{'; '.join(doubts.values())}; its columns are {listed(shown)}; {option}")
+    return [place for place in range(width) if place not in out], clock, [shown[place] for place in out]
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", plain(name)))
+
+
+def _is_clock(name: str) -> bool:
+    meaning = read_name(name)
+    if meaning is not None and meaning.field in ("", "segment") and meaning.unit not in ("frames", "samples", "index"):
+        return True
+    return bool(_words(name) & _CLOCKS)
+
+
+def _counts(name: str, lines: Lines, place: int) -> bool:
+    """Whether a column counts the rows, by its name and its numbers."""
+    return (not name.strip() or set() < _words(name) <= _COUNTERS) and _rises(lines, place)
+
+
+def _doubt(name: str, lines: Lines, place: int) -> str:
+    """Why a named column may be no channel; "" where it looks like one."""
+    cells = [cells[place] for _, cells in lines if not is_empty(cells[place])]
+    if cells and not any(map(_is_number, cells)):
+        return f"holds texts ({cells[0][:40]!r})"
+    meaning = read_name(name)
+    words = _words(name)
+    if meaning is not None and meaning.field not in ("", "segment", "duration", "span"):
+        return f"is called like a {meaning.field.replace('_', ' ')}"
+    if words & set(PEOPLE.split()) or set() < words <= _COUNTERS or not name.strip():
+        return "is called like the number of something" if name.strip() else "has no name"
+    return "is called like a clock, but does not rise" if _is_clock(name) else ""
+
+
+def _rises(lines: Lines, place: int, strictly: bool = False) -> bool:
+    """Whether the numbers of a column never fall, and do rise."""
+    values = [float(cells[place]) for _, cells in lines if _is_number(cells[place])]
+    if len(values) < len(lines) or len(values) < 2:
+        return False
+    steps = np.diff(values)
+    return bool((steps > 0).all() if strictly else (steps >= 0).all() and values[-1] > values[0])
+
+
+def _parse(lines: Lines, gaps: bool) -> np.ndarray:
+    """The numbers; the first cell that is none is named."""
+    if gaps:
+        lines = [(i, ["nan" if is_empty(cell) else cell for cell in cells]) for i, cells in lines]
+    text = io.StringIO("\n".join("\t".join(cells) for _, cells in lines))
+    try:
+        table = np.loadtxt(text, delimiter="\t", ndmin=2, comments=None)
+    except ValueError:
+        table = None
+    if table is not None and (gaps or np.isfinite(table).all()):
+        return table
+    for i, cells in lines:
+        for cell in cells:
+            if not _is_number(cell) or not (gaps or np.isfinite(float(cell))):
+                raise ValueError(f"row {i}: {cell[:40]!r} is no {'' if gaps else 'finite '}number; correct it")
+    raise ValueError("it is no table of numbers")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 class SensorKind(NamedTuple):
@@ -22,11 +243,7 @@ class SensorKind(NamedTuple):
 
 
 def read_signal(path: Path) -> np.ndarray:
-    """Raw samples (samples, C) of a file; NaN where a table has gaps.
-
-    Raises:
-        ValueError: unreadable, or no table of numbers; the message names file and row.
-    """
+    """Raw samples (samples, C) of a file, NaN where a table has gaps; a ValueError names file and row."""
     return _read_samples(path, ()).values
 
 
@@ -39,15 +256,12 @@ def _read_samples(path: Path, columns: Sequence[str]) -> Numbers:
 
 
 def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Numbers, list[str]]:
-    """The samples of a sensor, what was read, and what `fix` changed.
-
-    Args:
-        fix: put samples onto regular times where the clock says that they are not.
+    """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
     Raises:
         ValueError: unreadable, other channels, or a clock that contradicts the rate; the message names the file.
     """
-    numbers = _read_samples(path, ()) if not kind.columns else _read_named(path, kind.columns)
+    numbers = _read_named(path, kind.columns) if kind.columns else _read_samples(path, ())
     sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
     if numbers.clock is not None:
         problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
@@ -79,9 +293,7 @@ RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at anoth
 def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
     """What a column with the time says against the rate of a sensor; "" where they agree.
 
-    Args:
-        clock: (samples,), in seconds, or what its name or the rate tells.
-        rate_hz: samples per second, as given.
+    `clock` is (samples,), in seconds, or what its name or the rate tells.
 
     Examples:
         >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
@@ -112,14 +324,9 @@ def _steps_sec(clock: np.ndarray, name: str, rate_hz: float) -> tuple[np.ndarray
 
 
 def on_clock(values: np.ndarray, clock: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Samples at regular times, by straight lines between those that there are.
+    """Samples (samples, C) at regular times, by straight lines between those that there are at the times of `clock`.
 
-    Args:
-        values: (samples, C).
-        clock: (samples,), of each, in any unit near the rate.
-
-    Returns:
-        (samples, C) float64, as many as the clock's time holds.
+    `clock` is (samples,), in any unit near the rate; as many samples come back as its time holds, float64.
     """
     steps, _ = _steps_sec(clock, "", rate_hz)
     times = np.concatenate([[0.0], np.cumsum(steps)])

@@ -57,15 +57,11 @@ def write_windows(
     Args:
         folders: of each sensor; the files of the first one are the recordings.
         rates_hz: samples per second of each.
-        target: the folder to write; it must not exist.
         window, stride, rate_hz, normalise, fix: as of `signals.signal_features`; repairs are said. With
             `fix`, samples whose clock jumps or runs at another rate are put onto the regular times of that rate.
         columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
-        say: receives a line per repair (at most 20), which columns were left out, and the number of recordings; and
-            one where another process makes the folder, and is waited for.
-
-    Returns:
-        What signals.json says.
+        say: receives a line per repair (at most 20), which columns were left out, the number of recordings, and where
+            another process makes the folder, that it is waited for.
 
     Raises:
         ValueError: the target exists, a folder without recordings, or the list of the files that cannot be used;
@@ -127,9 +123,6 @@ class SignalReader(NamedTuple):
 def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
     """How to make features of new recordings for a recipe: for `watch`, `hapt`, and own data with a `signals.json`.
 
-    Args:
-        recipe: its `data` section names the feature folders.
-
     Raises:
         ValueError: nothing says how the features were made, or signals.json is damaged or contradicts the recipe.
     """
@@ -167,10 +160,7 @@ def _read_settings(path: Path, config: DataConfig) -> Windowing:
 
 
 def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
-    """Features of one recording, made as those of the training.
-
-    Returns:
-        (T, C) float32.
+    """Features (T, C) float32 of one recording, made as those of the training.
 
     Raises:
         ValueError: a file cannot be read, has another number of channels, or samples that are not finite, or the

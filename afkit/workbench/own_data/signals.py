@@ -41,17 +41,14 @@ def signal_features(
     """Windows of the raw samples of one recording, all sensors side by side.
 
     Args:
-        sensors: at least one; rates, starts and numbers of channels may differ.
-        window: samples of a feature vector, at `rate_hz`.
-        stride: samples between the beginnings of two vectors.
+        window, stride: samples at `rate_hz` of a feature vector, and between the beginnings of two.
         rate_hz: of the common clock; None for that of the fastest sensor.
         normalise: "recording" gives each channel mean 0 and standard deviation 1 over this recording.
         fix: repair what can be repaired: gaps of non-finite samples are bridged by straight lines, a sensor that
             starts late repeats its first sample, and all end with the first that ends.
 
     Returns:
-        features (T, window * all channels) float32, T = (samples - window) // stride + 1, channel by channel; with the
-        settings of the time grid, and the repairs.
+        features (T, window * all channels) float32, T = (samples - window) // stride + 1, channel by channel.
 
     Raises:
         ValueError: no sensor, samples that are no table of numbers or not finite, sensors whose ends or starts lie
@@ -77,24 +74,12 @@ def signal_features(
 
 
 def windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
-    """Windows of `window` samples, every `stride` samples; an incomplete last one is left out.
-
-    Args:
-        signal: (samples, C).
-        window: samples in a window.
-        stride: samples from one window to the next.
-
-    Returns:
-        (T, C, window), a view; T = (samples - window) // stride + 1.
-    """
+    """(samples, C) -> view (T, C, window), every `stride` samples, without an incomplete last one."""
     return np.lib.stride_tricks.sliding_window_view(signal, window, axis=0)[::stride]
 
 
 def raw_windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
-    """The samples of each window as a vector, first all of channel 0, then all of channel 1 ...
-
-    Returns:
-        (T, C * window).
+    """The samples of each window as a vector (T, C * window), first all of channel 0, then all of channel 1 ...
 
     Examples:
         >>> raw_windows(np.array([[1, 10], [2, 20], [3, 30], [4, 40]]), window=2, stride=2)
@@ -106,11 +91,7 @@ def raw_windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
 
 
 def standardise(values: np.ndarray) -> np.ndarray:
-    """Each column with mean 0 and standard deviation 1; a constant one becomes 0.
-
-    Args:
-        values: (rows, columns).
-    """
+    """Each column of (rows, columns) with mean 0 and standard deviation 1; a constant one becomes 0."""
     deviation = values.std(axis=0)
     return (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
 
@@ -120,13 +101,7 @@ def resample(sensor: Sensor, rate_hz: float, samples: int) -> np.ndarray:
 
     A faster clock gets straight lines between the samples' centres; a slower one gets the mean over each of its
     samples, so that fast vibrations do not appear as slow ones. Outside the sensor's time its first and last sample
-    are repeated.
-
-    Args:
-        sensor: signal (n, C).
-
-    Returns:
-        (samples, C) float64; the very samples where rate and start fit already.
+    are repeated. (n, C) -> (samples, C) float64, the very samples where rate and start fit already.
     """
     signal = np.asarray(sensor.signal, np.float64)
     if sensor.rate_hz == rate_hz and sensor.start_sec == 0 and len(signal) >= samples:

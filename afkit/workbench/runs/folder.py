@@ -20,7 +20,7 @@ from afkit.workbench.runs.notebooks import values_in_kernel
 from afkit.workbench.runs.opened import MADE_FROM, file_digest, open_run, read_run
 from afkit.workbench.runs.paths import run_folder, split_suffix
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, provenance, stage_code
-from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.survey.facts import fingerprint
 from afkit.workbench.trust import project_root
 
 COMPUTING = ("02_train", "03_eval")  # stages that use the network

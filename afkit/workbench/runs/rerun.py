@@ -19,7 +19,7 @@ from afkit.workbench.runs.opened import OpenedRun, StageEntry, file_digest, open
 from afkit.workbench.runs.paths import relative_to_project
 from afkit.workbench.runs.pipeline import run as run_stages
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, device, versions
-from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.survey.facts import fingerprint
 from afkit.workbench.trust import project_root
 
 REPEATED = ("01_data", "02_train", "03_eval")  # 04_visualize draws, and changes no number

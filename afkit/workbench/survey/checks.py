@@ -1,7 +1,7 @@
 """Where features and annotations disagree: the checks of 01_data, each with a message that says what to do."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,20 +12,21 @@ from afkit.config import DataConfig
 from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
 from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
+from afkit.workbench.own_data.import_names import alike_labels, divided_people
 from afkit.workbench.survey.facts import covered_sec
-from afkit.workbench.survey.widespread import (
-    LIMIT,
-    Segments,
-    alike_labels,
-    divided_people,
-    outside,
-    segment_errors,
-    video_errors,
-)
 
 ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong
 MISSING = "missing features"  # a check
+LIMIT = 1 / 3  # of the segments of a subset, or of all videos
+FITS = 0.95  # share of the segments that a factor must bring into their videos
+OTHER_RATE = 0.4  # a factor from here on is that of another frame rate (24 to 60) rather than of another unit
+PLAUSIBLE = 0.2  # of the greatest factor that fits: a smaller one would leave most of the video empty
+OUTSIDE_SEC = 1.0  # by which real annotations may exceed a video
+REMEDIES = {  # of notes on segments; those outside their videos have `_units`
+    "segments without length": "end before they start or at once; are the two columns swapped, or is one a duration?",
+    "duplicates": "repeat an earlier one; was the same file read twice?",
+}
 
 
 class Finding(NamedTuple):
@@ -39,10 +40,7 @@ class Finding(NamedTuple):
 def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, list[Finding]]:
     """Read every feature file of the recipe's subsets and compare it with the annotations; nothing is changed.
 
-    What is a note for a few becomes an error where it holds for more than a third, see `workbench.survey.widespread`.
-
-    Args:
-        config: the `data` section of a recipe.
+    What is a note for a few becomes an error where it holds for more than a third.
 
     Returns:
         a table with a row per video (video, subset, duration_sec (of the annotation file, else of the features, else
@@ -277,3 +275,67 @@ def _check_subsets(config: DataConfig, table: pd.DataFrame) -> Iterator[Finding]
             f"no video of {', '.join(names)} has both features and an annotation; add what is missing, or correct "
             f"data.{'train' if purpose == 'training' else purpose}_subsets",
         )
+
+
+class Segments(NamedTuple):
+    """The N segments of some videos, each with what is known of its video."""
+
+    subset: np.ndarray  # (N,) str
+    times_sec: np.ndarray  # (N, 2) start and end
+    duration_sec: np.ndarray  # (N,) NaN where unknown
+    fps: np.ndarray  # (N,) NaN where unknown
+    check: np.ndarray  # (N,) of the note on it, "" for none
+
+    @staticmethod
+    def join(parts: Sequence["Segments"]) -> "Segments":
+        """Those of several videos, one after the other."""
+        return Segments(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def outside(times_sec: np.ndarray, duration_sec: float | np.ndarray) -> np.ndarray:
+    """(N,) bool: segments (N, 2) that reach out of their videos; never where it is not known how long these last."""
+    return (times_sec[:, 0] < -OUTSIDE_SEC) | (times_sec[:, 1] > duration_sec + OUTSIDE_SEC)
+
+
+def segment_errors(segments: Segments, stride_frames: float) -> Iterator[tuple[str, str]]:
+    """(check, message) for each subset and note that more than a third of the segments have."""
+    for subset in pd.unique(segments.subset):
+        own = Segments(*(column[segments.subset == subset] for column in segments))
+        for check, number in Counter(own.check[own.check != ""].tolist()).items():
+            if number > LIMIT * len(own.check):
+                what = REMEDIES.get(check) or f"lie outside their videos; {_units(own, stride_frames)}"
+                yield check, f"{number} of {len(own.check)} segments of the subset '{subset}' {what}"
+
+
+def _units(segments: Segments, stride_frames: float) -> str:
+    """In which unit the times may be, by the factor that brings them into their videos."""
+    known = ~np.isnan(segments.duration_sec) & (segments.times_sec[:, 1] > MIN_LENGTH_SEC)
+    times_sec, duration_sec, fps = segments.times_sec[known], segments.duration_sec[known], segments.fps[known]
+    if not known.any() or (segments.times_sec[:, 0] < -OUTSIDE_SEC).mean() > LIMIT:
+        return "many begin before 0: do their times count from another moment than the recording?"
+    needed = np.quantile(duration_sec / times_sec[:, 1], 1 - FITS)  # as a factor of the times
+    units = {
+        "feature vectors": max(stride_frames, 0) / fps,
+        "frames": 1 / fps,
+        "milliseconds": np.full(len(fps), 1e-3),
+        "microseconds": np.full(len(fps), 1e-6),
+    }
+    for unit, factors in units.items() if needed < OTHER_RATE else ():
+        factor = np.median(factors)
+        if (~outside(times_sec * factors[:, None], duration_sec)).mean() >= FITS and factor >= PLAUSIBLE * needed:
+            return f"divided by {1 / factor:g} they fit: their times are probably {unit}, convert them to seconds"
+    rate = f"data.fps {np.median(fps) * needed:.4g} instead of {np.median(fps):g}"
+    return f"times {needed:.3g} they fit: correct the times, or the durations; if features tell these, perhaps {rate}"
+
+
+def video_errors(checks: Counter[str], num_videos: int) -> Iterator[tuple[str, str]]:
+    """(check, message) for each note that more than a third of the videos have.
+
+    Videos without annotation are no error, however many: they may be meant as background.
+    """
+    remedies = {
+        "folders of unequal length": "have feature folders of unequal length; all must have the same stride",
+    }
+    for check, remedy in remedies.items():
+        if checks[check] > LIMIT * num_videos:
+            yield check, f"{checks[check]} of {num_videos} videos {remedy}"

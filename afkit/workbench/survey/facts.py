@@ -1,19 +1,25 @@
 """What a data set says about itself: lengths and durations on the feature grid, from labels or else from features."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from afkit.config import DataConfig
-from afkit.data.annotations import AnnotationFile, Video, frames_per_second
+from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations, to_frame
 from afkit.data.feature_formats import SUFFIXES, open_array
 from afkit.data.features import feature_files, has_features, locate, open_features
+from afkit.opening import read_bytes
 from afkit.segments import MIN_LENGTH_SEC, tiou
+from afkit.workbench.datasets.archives import MARKER
 
 WHOLE = 0.02  # an estimated stride that is nearer than this share to a whole number is that number
 AXIS_TOLERANCE = 0.1  # by which features may be shorter or longer than a video
+SAMPLE_BYTES = 65536  # of the beginning and the end of a feature file go into the fingerprint
 MOST_TIMES = 3  # features are at most so many times as long as what is labelled, where no duration is known
 
 
@@ -48,12 +54,6 @@ def choose_subsets(
 ) -> tuple[list[str], list[str]]:
     """The subsets for training and test: those given, or what their names say where there are two.
 
-    Args:
-        train, test: names that the user gave; both empty to choose by name.
-
-    Returns:
-        Names for training, names for test.
-
     Raises:
         ValueError: the file lacks a given subset, or its names leave open what is for training.
     """
@@ -71,10 +71,6 @@ def choose_subsets(
 
 def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: Sequence[Video]) -> Features:
     """Format, widths and lengths of the features of some videos; of most files only the beginning is read.
-
-    Args:
-        features: folders (or HDF5 files) below it.
-        prefix: of a file's name, before the video id.
 
     Raises:
         ValueError: none has features, a file cannot be read, or widths differ; the message names it.
@@ -128,11 +124,6 @@ def _seen(folder: Path) -> str:
 def check_axes(found: Features, videos: Sequence[Video], grid: Grid, fps: float | None) -> None:
     """Refuse features that fit the videos better with their axes exchanged.
 
-    Args:
-        found: of `read_shapes`.
-        videos: with durations, or with segments, which end within the features.
-        fps: frames per second; None: the annotation file's.
-
     Raises:
         ValueError: the number of channels is that of the steps, and the other way round.
     """
@@ -165,10 +156,7 @@ def find_grid(
 ) -> Grid:
     """The time grid as given, or the stride that fits lengths and durations best.
 
-    Args:
-        fps: frames per second; None: the annotation file's.
-        stride_frames, num_frames: as given; None: the stride that fits, and vectors that cover one stride each.
-        lengths: steps of each video, if known.
+    `lengths` are steps of each video, if known; vectors cover one stride where `num_frames` is None.
 
     Raises:
         ValueError: a number that is not above 0, or nothing to estimate the stride from.
@@ -199,11 +187,7 @@ def _plain(number: float) -> float:
 
 
 def rate(video: Video, fps: float | None) -> float:
-    """Frames per second: as given, or the annotation file's.
-
-    Raises:
-        ValueError: neither is known.
-    """
+    """Frames per second: as given, or the annotation file's; a ValueError where neither is known."""
     known = video.fps if fps is None else fps
     if known is None:
         raise ValueError(f"video '{video.name}' has no 'fps' in the annotation file; add it, or give fps")
@@ -219,9 +203,7 @@ def measure(
 ) -> Facts:
     """The facts of the training videos.
 
-    Args:
-        fps: frames per second; None: the file's.
-        lengths: steps of each video, those without features left out or 0; None: told from the durations.
+    `lengths` are steps of each video, those without features left out or 0; None: told from the durations.
 
     Raises:
         ValueError: no training video has features, or none of them has an action.
@@ -257,24 +239,12 @@ def _nearest_same(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def covered_sec(config: DataConfig, steps: int, fps: float) -> float:
-    """Seconds from the first frame to the last that a number of feature vectors covers.
-
-    Args:
-        config: the time grid; its stride is above 0.
-        fps: frames per second.
-    """
+    """Seconds from the first frame to the last that a number of feature vectors covers, for a stride above 0."""
     return ((steps - 1) * config.stride_frames + config.num_frames) / fps
 
 
 def durations_of(config: DataConfig, root: str | Path, videos: Iterable[Video]) -> dict[str, float | None]:
-    """Seconds of each video.
-
-    Args:
-        config: the `data` section of a recipe.
-        videos: as read from the annotation file; only features of those that have no duration there are looked at.
-
-    Returns:
-        By video id, in the given order; None where neither the file nor features tell.
+    """{video id: seconds}, of features where the annotation file has none; None where neither tells.
 
     Raises:
         ValueError: features that are needed cannot be read, or have no frame rate.
@@ -286,3 +256,61 @@ def _duration_of(config: DataConfig, root: str | Path, video: Video) -> float | 
     if video.duration_sec is not None or config.stride_frames <= 0 or not has_features(config, root, video.name):
         return video.duration_sec
     return covered_sec(config, len(open_features(config, root, video.name)), frames_per_second(config, video))
+
+
+def is_twin(config: DataConfig, root: str | Path) -> bool:
+    """Whether the data set was generated by `afkit.workbench.datasets.twin`, so that its numbers mean nothing."""
+    return any((folder / MARKER).is_file() for folder in locate(root, config.annotations).parents[:2])
+
+
+def fingerprint(config: DataConfig, root: str | Path) -> str:
+    """A hash of the annotation file and of every feature file's name, size, beginning and end (64 KiB each).
+
+    Whole feature files are not hashed: the big data sets have tens of gigabytes of them.
+    """
+    digest = hashlib.sha256()
+    path = locate(root, config.annotations)
+    digest.update(read_bytes(path))
+    videos = read_annotations(path).of_subsets([*config.train_subsets, *config.test_subsets])
+    files = {file for video in videos for file in feature_files(config, root, video.name)}
+    for file in sorted(file for file in files if file.is_file()):
+        size = file.stat().st_size
+        with file.open("rb") as handle:
+            digest.update(f"{file.parent.name}/{file.name} {size}".encode() + handle.read(SAMPLE_BYTES))
+            handle.seek(max(size - SAMPLE_BYTES, 0))
+            digest.update(handle.read())
+    return digest.hexdigest()
+
+
+def summarise(
+    config: DataConfig, root: str | Path, table: pd.DataFrame, findings: Iterable[tuple[str, str, str]]
+) -> dict[str, Any]:
+    """What data_report.json holds: counts per subset, how often each check found something, and the fingerprint.
+
+    `table` and `findings` are those of `afkit.workbench.survey.checks.inspect_data`.
+    """
+    annotations = read_annotations(locate(root, config.annotations))
+    subsets = {}
+    for subset, rows in table.groupby("subset", sort=False):
+        cleaned = to_frame(annotations.of_subsets([str(subset)]))
+        subsets[str(subset)] = {
+            "videos": len(rows),
+            "videos_without_features": int((rows["steps"] == 0).sum()),
+            "videos_without_duration": int(rows["duration_sec"].isna().sum()),
+            "hours": _hours(rows["duration_sec"]),
+            "actions": int(rows["actions"].sum()),
+            "actions_after_cleaning": len(cleaned),
+            "classes": int(cleaned["label"].nunique()),
+        }
+    counts = Counter((level, check) for level, check, _ in findings)
+    return {
+        "subsets": subsets,
+        "findings": {check: number for (_, check), number in sorted(counts.items())},
+        "generated": is_twin(config, root),
+        "fingerprint": fingerprint(config, root),
+    }
+
+
+def _hours(durations_sec: pd.Series) -> float | None:
+    """Of all videos of which it is known; None where it is of none."""
+    return round(float(durations_sec.sum()) / 3600, 3) if durations_sec.notna().any() else None

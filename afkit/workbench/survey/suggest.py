@@ -28,11 +28,7 @@ class Choice(NamedTuple):
 
 
 def choose(facts: Facts, input_dims: Sequence[int] = ()) -> list[Choice]:
-    """The settings for a data set.
-
-    Args:
-        input_dims: channels of each feature folder; () leaves the network's width out.
-    """
+    """The settings for a data set; without `input_dims`, channels of each feature folder, no width of the network."""
     levels = num_levels(facts)
     ranges = regression_ranges(facts, levels)
     length, why = _length(facts, 2 ** (levels - 1))
@@ -58,11 +54,7 @@ def num_levels(facts: Facts) -> int:
 
 
 def regression_ranges(facts: Facts, levels: int) -> list[list[int]]:
-    """[low, high] of each level, on the grid.
-
-    Args:
-        levels: L, as of `num_levels`.
-    """
+    """[low, high] of each level, on the grid."""
     ranges = [[2**level, FIRST_RANGE * 2**level] for level in range(levels)]
     ranges[0][0] = 0
     ranges[-1][1] = max(10000, math.ceil(facts.durations_grid.max()))
@@ -273,25 +265,14 @@ def suggest(
 
 
 def beside(recipe: Recipe, suggestion: pd.DataFrame) -> pd.DataFrame:
-    """A suggestion next to the settings of a recipe.
-
-    Args:
-        suggestion: of `suggest`.
-
-    Returns:
-        DataFrame with the index parameter and the columns recipe, suggested, why.
-    """
+    """What `suggest` gave next to the settings of a recipe: index parameter, columns recipe, suggested, why."""
     own = [getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in suggestion.index]
     columns = {"recipe": pd.Series(own, suggestion.index, object), "suggested": suggestion["value"]}
     return pd.DataFrame(columns).assign(why=suggestion["why"])
 
 
 def below(data_root: str | Path, path: str | Path) -> str:
-    """A path relative to the data root.
-
-    Raises:
-        ValueError: it lies elsewhere.
-    """
+    """A path relative to the data root; a ValueError where it lies elsewhere."""
     root, absolute = Path(data_root).resolve(), Path(path).resolve()
     if not absolute.is_relative_to(root):
         raise ValueError(f"{path} does not lie below the data root {data_root}; move or link it there, or name another")

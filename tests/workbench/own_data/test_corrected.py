@@ -55,23 +55,21 @@ def test_equal_annotations_are_kept_as_often_as_they_are_asked_for(source, tmp_p
     assert entries == [JUMP, {"label": "jump", "segment": [1.5, 4.0], "label_id": 0}]
 
 
-def test_no_file_is_written_over(source, tmp_path):
-    (tmp_path / "there.json").write_text("mine")
-    for name in ("old.json", "there.json"):
-        with pytest.raises(ValueError, match="exists; give the name of a new file"):
-            write_corrected(tmp_path / name, source, ["a"], segments())
-    assert (tmp_path / "there.json").read_text() == "mine" and json.loads(source.read_text()) == CONTENT
-
-
 def test_wrong_input_writes_nothing(source, tmp_path):
-    with pytest.raises(ValueError, match=r"ends in \.json, not as in 'new\.txt'"):
-        write_corrected(tmp_path / "new.txt", source, ["a"], segments())
-    with pytest.raises(ValueError, match=r"old\.json has no video 'c'"):
-        write_corrected(tmp_path / "new.json", source, ["a", "c"], segments())
+    (tmp_path / "there.json").write_text("mine")
+    for name, videos, message in (
+        ("old.json", "a", "exists; give the name of a new file"),
+        ("there.json", "a", "exists; give the name of a new file"),
+        ("new.txt", "a", r"ends in \.json, not as in 'new\.txt'"),
+        ("new.json", "ac", r"old\.json has no video 'c'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write_corrected(tmp_path / name, source, videos, segments())
+    assert (tmp_path / "there.json").read_text() == "mine" and json.loads(source.read_text()) == CONTENT
     source.unlink()
     with pytest.raises(ValueError, match=r"old\.json does not exist"):
         write_corrected(tmp_path / "new.json", source, ["a"], segments())
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["there.json"]
 
 
 def test_facts_of_a_video_leave_out_what_is_not_known():

@@ -10,7 +10,7 @@ from imported import refused, segments
 from afkit.__main__ import main
 from afkit.data.feature_formats import open_array
 from afkit.workbench.own_data.import_checks import KINDS
-from afkit.workbench.own_data.import_report import describe
+from afkit.workbench.own_data.importing import describe
 from afkit.workbench.survey.suggest import suggest
 
 RAVEN = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tSpecies\n1\tw\t1.5\t2.5\t100\tcrow\n"

@@ -10,8 +10,7 @@ from imported import segments
 from afkit.data.annotations import read_annotations
 from afkit.workbench.analysis.exports import FORMATS, export_detections, write_recording
 from afkit.workbench.own_data.corrected import write_corrected
-from afkit.workbench.own_data.import_report import describe
-from afkit.workbench.own_data.importing import import_annotations
+from afkit.workbench.own_data.importing import describe, import_annotations
 
 NAMES = {0: "Jump", 3: "Läufer & <b>Co</b>", 7: "a, b; c", 8: "12", 20: 'say "hi" (twice)', 21: "0:01 --> 0:02"}
 ROWS = [
@@ -105,3 +104,4 @@ def test_what_import_wrote_can_be_imported(bring, tmp_path):
     )
     import_annotations(tmp_path / "out" / "mine.json", tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == (tmp_path / "out" / "mine.json").read_text()
+    assert "null" not in (tmp_path / "again.json").read_text(), "what is not known is left out"

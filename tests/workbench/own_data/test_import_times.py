@@ -35,6 +35,7 @@ def table(head, *rows):
             {},
         ),
         (table("video,start,end,start_frame,end_frame,label", "a,2,4.5,60,135,x", "b,0.5,1,15,30,y"), {}),
+        (table("video,start,end,label", "a,0:00:02,0:04.5,x", "b,00:00.5,00:01,y"), {}),
         (table("video,start_ms,end_s,label", "a,2000,4.5,x", "b,500,1,y"), {}),
         (table("video,start,end,label", "a,2000,4500,x", "b,500,1000,y"), {"unit": "milliseconds"}),
         (table("video,start,end,label", "a,50,112,x", "b,13,25,y"), {"unit": "frames", "rate": 25}),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from afkit.__main__ import main
-from afkit.workbench.own_data.number_tables import read_numbers
-from afkit.workbench.own_data.sample_files import clock_problem, on_clock
+from afkit.workbench.own_data.sample_files import SensorKind, clock_problem, on_clock, read_numbers
+from afkit.workbench.own_data.signal_files import Windowing, features_of
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2)).round(3)
 
@@ -177,8 +177,9 @@ def test_a_label_beside_the_channels_is_left_out_on_request_and_in_new_recording
     command, out = folder("x,y,label", cells)
     assert main(command) == 2
     assert "choose the channels with --columns, e.g. --columns x,y" in capsys.readouterr().err
+    assert main([*command, "--columns", "x", "--columns", "y"]) == 2
+    assert "2 lists of columns for 1 sensors; give one for all, or one for each" in capsys.readouterr().err
     assert main([*command, "--columns", "y,x"]) == 0
-    from afkit.workbench.own_data.signal_files import SensorKind, Windowing, features_of
 
     new = tmp_path / "new.csv"
     new.write_text("\n".join(["x,label,y", *(f"{i % 7},,{i % 3}" for i in range(100))]) + "\n")
@@ -187,9 +188,3 @@ def test_a_label_beside_the_channels_is_left_out_on_request_and_in_new_recording
     new.write_text("\n".join(["x,z", *(f"{i % 7},{i % 3}" for i in range(100))]) + "\n")
     with pytest.raises(ValueError, match="it has no column 'y', but x, z"):
         features_of(settings, [new])
-
-
-def test_columns_are_given_for_all_sensors_or_for_each(folder, capsys):
-    command, _ = folder("x,y", ["1,2", "2,1"] * 50)
-    assert main([*command, "--columns", "x", "--columns", "y"]) == 2
-    assert "2 lists of columns for 1 sensors; give one for all, or one for each" in capsys.readouterr().err

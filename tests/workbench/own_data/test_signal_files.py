@@ -73,6 +73,7 @@ def test_features_of_all_recordings_and_how_they_were_made(sensors, tmp_path):
         ("acc/a.csv", "1,2\n" * 5 + "inf,2\n" + "1,2\n" * 74, "acc/a.csv', sample 5: NaN or infinite", True),
         ("acc/a.csv", "x,y\n" + "1,2\n" * 60, "gyro/a.csv' ends 2 s after sensor", True),
         ("acc/a.csv", "", "acc/a.csv is not a readable feature file for video 'a': it holds no row of numbers", False),
+        ("acc/a.csv", "x,y\n", "it holds no row of numbers, only the names x, y", False),
         ("acc/a.csv", "1,2\n3\n", "row 2 has 1 cells, those before it 2", False),
         ("acc/a.csv", "1,2\n3,x\n", "row 2: 'x' is no number", False),
         ("acc/a.csv", "1,nan\n" * 80, "NaN or infinite (80 such samples)", False),

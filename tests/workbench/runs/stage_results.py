@@ -5,7 +5,7 @@ from safetensors.numpy import load_file, save_file
 
 from afkit.files import write_json, write_json_gz, write_text
 from afkit.workbench.runs.folder import finish_stage, note_input, start_stage
-from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.survey.facts import fingerprint
 
 
 def write_data(root, videos=2) -> None:

@@ -23,7 +23,7 @@ from afkit.workbench.runs.folder import (
 )
 from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.paths import run_folder, split_suffix
-from afkit.workbench.survey.contents import fingerprint
+from afkit.workbench.survey.facts import fingerprint
 
 
 @pytest.fixture

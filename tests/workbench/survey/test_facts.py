@@ -3,10 +3,11 @@
 import h5py
 import numpy as np
 import pytest
-from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, read_database, write_annotations
+from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, read_database, tiny_recipe, write_annotations
 
 from afkit.data.annotations import read_annotations
-from afkit.workbench.survey.facts import Grid, choose_subsets, find_grid, measure, read_shapes
+from afkit.data.items import Dataset
+from afkit.workbench.survey.facts import Grid, choose_subsets, durations_of, find_grid, measure, read_shapes
 
 GRID = Grid(4, 8, False)
 
@@ -48,11 +49,7 @@ def test_videos_without_features_are_left_out(hand_made):
     file = hand_made(**{name: entry("training", [[0, 4]]) for name in "abc"})
     facts = measure(file, ["training"], GRID, lengths={"a": 50, "b": 0})
     assert (facts.lengths.tolist(), facts.actions.tolist(), len(facts.durations_grid)) == ([50], [1], 1)
-
-
-def test_a_given_frame_rate_goes_before_that_of_the_file(hand_made):
-    file = hand_made(a=entry("training", [[0, 4]]))
-    assert measure(file, ["training"], GRID, fps=20).durations_grid.tolist() == [20]
+    assert measure(file, ["training"], GRID, fps=20).durations_grid.tolist() == [20] * 3, "before the file's rate"
 
 
 @pytest.mark.parametrize(
@@ -99,15 +96,11 @@ def test_subsets_that_must_be_given(hand_made, there, given, message):
         choose_subsets(file, *given)
 
 
-def test_the_grid_is_the_given_one(hand_made):
-    videos = hand_made(a=entry("training", [])).of_subsets(["training"])
-    assert find_grid(videos, None, 4.0, 8.0, None) == Grid(4, 8, False)
-    assert find_grid(videos, None, 4.5, None, None) == Grid(4.5, 4.5, False), "vectors side by side"
-
-
 def test_the_stride_is_found_from_lengths_and_durations(hand_made):
     file = hand_made(**{name: entry("training", []) for name in "abc"})  # 400 frames each
     videos = file.of_subsets(["training"])
+    assert find_grid(videos, None, 4.0, 8.0, None) == Grid(4, 8, False)
+    assert find_grid(videos, None, 4.5, None, None) == Grid(4.5, 4.5, False), "vectors side by side"
     assert find_grid(videos, None, None, 8, {"a": 99, "b": 99, "c": 50}) == Grid(4, 8, True)  # 392 / 98; median
     assert find_grid(videos, None, None, 100, dict.fromkeys("abc", 76)) == Grid(4, 100, True)  # 300 / 75
     assert find_grid(videos, None, None, None, dict.fromkeys("abc", 99)) == Grid(4, 4, True)  # 400 / 99 = 4.04
@@ -140,28 +133,20 @@ def test_shapes_are_those_of_the_files(root):
     assert found.lengths == {name: length for name, length in lengths.items() if name != "video3"}
 
 
-def test_folders_of_unequal_length_count_as_their_shortest(root):
-    videos = read_annotations(root / "tiny" / "annotations.json").of_subsets(["test"])
-    (root / "short").mkdir()
-    np.save(root / "short" / "video6.npy", np.zeros((7, 2), np.float32))
-    for features in (["tiny/features", "short"], ["short", "tiny/features"]):
-        assert read_shapes(root, features, "", videos).lengths == {"video6": 7}
-
-
-def test_the_format_is_that_of_most_videos(root):
-    videos = read_annotations(root / "tiny" / "annotations.json").of_subsets(["training"])
+def test_the_format_is_that_of_most_videos_and_one_file_can_hold_all(root):
+    videos = read_annotations(root / "tiny" / "annotations.json").of_subsets(["training", "test"])
     for number in range(4):
         path = root / "tiny" / "features" / f"video{number}.npy"
         np.savez(path.with_name(f"v_video{number}.npz"), feats=np.load(path)[:5, :3])
     found = read_shapes(root, ["tiny/features"], "v_", videos)
     assert found == (".npz", [3], {f"video{number}": 5 for number in range(4)})
-
-
-def test_one_file_can_hold_all_videos(root):
-    videos = read_annotations(root / "tiny" / "annotations.json").of_subsets(["test"])
     with h5py.File(root / "all.h5", "w") as file:
         file["video6"] = np.zeros((7, 2), np.float32)
     assert read_shapes(root, ["all.h5"], "", videos)[1:] == ([2], {"video6": 7})
+    (root / "short").mkdir()
+    np.save(root / "short" / "video6.npy", np.zeros((7, 2), np.float32))
+    for features in (["tiny/features", "short"], ["short", "tiny/features"]):
+        assert read_shapes(root, features, "", videos).lengths["video6"] == 7, "the shortest folder counts"
 
 
 def test_features_that_do_not_fit_are_named(root):
@@ -180,3 +165,33 @@ def test_durations_that_are_unknown_are_no_estimate(root):
     assert find_grid(videos, None, None, NUM_FRAMES, lengths) == Grid(STRIDE, NUM_FRAMES, True)
     with pytest.raises(ValueError, match="the stride cannot be told"):
         find_grid(videos[:1], None, None, NUM_FRAMES, lengths)
+
+
+# ---- durations
+
+
+def found(root, **overrides):
+    return durations_of(
+        tiny_recipe(**overrides).data, root, read_annotations(root / "tiny/annotations.json").of_subsets(["test"])
+    )
+
+
+def test_the_file_goes_before_the_features_and_where_neither_tells_there_is_none(root):
+    database = read_database(root)
+    change_video(root, "video6", duration=7.5)
+    change_video(root, "video7", duration=None)
+    assert found(root) == {"video6": 7.5, "video7": pytest.approx(database["video7"]["duration"])}
+    assert found(root, data__fps=20)["video7"] == pytest.approx(database["video7"]["duration"] / 2)
+    assert found(root, data__stride_frames=-1)["video7"] is None  # of features of fixed length, it is not known
+    (root / "tiny/features/video7.npy").unlink()
+    assert found(root) == {"video6": 7.5, "video7": None}
+
+
+def test_features_of_fixed_length_need_a_duration(root):
+    change_video(root, "video6", duration=None)
+    dataset = Dataset(tiny_recipe(data__stride_frames=-1).data, root, ["test"])
+    assert dataset[1].stride > 0
+    with pytest.raises(
+        ValueError, match="video 'video6' has no 'duration' in the annotation file, and features of fix"
+    ):
+        dataset[0]

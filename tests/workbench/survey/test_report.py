@@ -6,7 +6,7 @@ import numpy as np
 from tiny_data import change_video, read_database, tiny_recipe
 
 from afkit.workbench.survey.checks import inspect_data
-from afkit.workbench.survey.contents import SAMPLE_BYTES, fingerprint, is_twin, summarise
+from afkit.workbench.survey.facts import SAMPLE_BYTES, fingerprint, is_twin, summarise
 
 
 def test_counts_per_subset(root):

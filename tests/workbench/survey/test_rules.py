@@ -71,9 +71,6 @@ def test_a_sequence_holds_all_videos_or_most(lengths, length):
 )
 def test_the_network_is_as_wide_as_its_input(channels, width):
     assert value(facts(), "model.embed_dim", channels) == width
-
-
-def test_without_channels_the_width_is_left_out():
     assert "model.embed_dim" not in {choice.parameter for choice in choose(facts())}
 
 
