@@ -44,18 +44,13 @@ def use_put(*_):
     return 0.5
 
 
-def test_it_is_on_inside_and_as_before_outside(otherwise):
-    with deterministic(True):
+def test_it_is_on_inside_and_as_before_outside_also_after_an_error(otherwise):
+    with pytest.raises(LostMachineError), deterministic(True):
         inside = state()
+        raise LostMachineError
     assert inside["deterministic"] and inside["warns"] and inside["warns always"]
     assert inside["cudnn"] == (True, False) and not inside["fused attention"]
     assert inside["cublas"] == ":4096:8"
-    assert state() == otherwise
-
-
-def test_it_is_as_before_after_an_error(otherwise):
-    with pytest.raises(LostMachineError), deterministic(True):
-        raise LostMachineError
     assert state() == otherwise
 
 

@@ -19,8 +19,9 @@ from trainings import (
 from afkit.data.batches import training_batches
 from afkit.model.actionformer import ActionFormer
 from afkit.train import loop
+from afkit.train.loop import train_step
+from afkit.train.record import Arrivals, Note
 from afkit.train.state import new_state
-from afkit.train.step import Arrivals, Note, train_step
 
 CPU = torch.device("cpu")
 
