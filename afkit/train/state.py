@@ -153,11 +153,10 @@ def seed_rank(seed: int, step: int = 0) -> None:
 
 def random_state() -> dict[str, Any]:
     """Where the random numbers of torch, the GPU, NumPy and Python stand, in values that `torch.load` reads safely."""
-    drawn = np.random.get_state(legacy=False)  # noqa: NPY002
-    keys, position = drawn["state"]["key"], drawn["state"]["pos"]
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002
     state = {
         "torch": torch.get_rng_state(),
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, drawn["has_gauss"], drawn["gauss"]],
+        "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],
         "python": random.getstate(),
     }
     if torch.cuda.is_available():
