@@ -214,7 +214,7 @@ def test_processors_are_shared(monkeypatch):
 # ---- what they end with
 
 
-def test_killed_and_started_again_it_ends_with_the_same_bits(root):
+def test_killed_and_started_again_it_ends_with_the_same_bits(root, capsys):
     seen, recipe = [], tiny_recipe(optim__epochs=30)
     expected = train_on_devices(recipe, root, root / "whole", 1, TWO, on_progress=lambda table: seen.append(len(table)))
     assert len(expected) == 93 and seen[-1] == 93 and seen == sorted(set(seen))
@@ -228,6 +228,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(root):
     assert_all_ended(folder)
     assert 5 <= checkpoints_in(folder)[-1] < 93, "killed in the middle"
     table = train_on_devices(recipe, root, folder, 1, TWO)
+    assert "afkit: training goes on after step" in capsys.readouterr().out, "what the processes say is passed on"
     assert_same_training(folder, table, (root / "whole", expected))
     one, other = (torch.load(place / "checkpoints" / "step000000093.pt") for place in (root / "whole", folder))
     assert [state["python"] for state in one["random"]] == [state["python"] for state in other["random"]]
