@@ -4,10 +4,7 @@ import argparse
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import NoReturn
 
 _INTERRUPT = signal.getsignal(signal.SIGINT)
@@ -18,6 +15,7 @@ from afkit.config import nearest  # noqa: E402
 from afkit.opening import home_folder, private_folder  # noqa: E402
 from afkit.workbench.commands import build, data, results, runs  # noqa: E402
 from afkit.workbench.commands.output import forgiving_output  # noqa: E402
+from afkit.workbench.runs.interrupts import signals_call  # noqa: E402
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +30,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         given = ["--fix=" if word == "--fix" else word for word in given]
     options = _parser().parse_args(given)
     try:
-        with _stopped_as_by_ctrl_c():
+        with signals_call(signal.default_int_handler, "SIGTERM"):  # by which batch systems end a job
             _give_home()
             return options.command(options)
     except ValueError as error:
@@ -47,23 +45,6 @@ def _main(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt as interruption:
         print(f"afkit: interrupted; the same command goes on {str(interruption) or 'from here'}", file=sys.stderr)
         return 130
-
-
-@contextmanager
-def _stopped_as_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM, by which batch systems end a job, interrupts as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _give_home() -> None:

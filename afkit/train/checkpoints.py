@@ -23,13 +23,10 @@ KEPT = 2
 
 
 class Checkpoints:
-    """The checkpoints of one training, named by the steps done, e.g. step000000123.pt.
+    """The checkpoints of one training, named by the steps done, e.g. step000000123.pt; those of another are refused.
 
-    Of several processes the first writes them, with the random states of all.
-
-    Args:
-        folder: where they lie; made when the first is written. What killed processes left half-written is removed.
-        recipe, seed: of the training; those of another are refused.
+    Of several processes the first writes them, with the random states of all. The folder is made when the first is
+    written; what killed processes left half-written is removed.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, seed: int, execution: Execution):

@@ -34,9 +34,8 @@ def start(meet: str | tuple[str, str]) -> None:
     RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE in the environment say which of them this is. Tensors of a GPU go
     through NCCL, those of the host through gloo.
 
-    Args:
-        meet: where they tell each other their addresses: a file, for one machine, in a folder that only its owner may
-            enter; for several an address and a port of the first process's machine.
+    They meet, to tell each other their addresses, at a file, for one machine, in a folder that only its owner may
+    enter; for several at an address and a port of the first process's machine.
 
     Raises:
         ValueError: more processes than GPUs on this machine, or not its address.
@@ -140,8 +139,7 @@ def gather_numbers(numbers: list[float]) -> list[list[float]]:
 def gather_objects(value: Any) -> list[Any]:
     """What each process has, by rank; all must call it.
 
-    Args:
-        value: of plain types. It travels as JSON, which executes nothing: tuples and tensors arrive as lists.
+    It travels as JSON, which executes nothing: plain types alone; tuples and tensors arrive as lists.
     """
     if world()[1] == 1:
         return [value]
@@ -175,11 +173,7 @@ def check_batch_divides(batch_size: int, devices: int) -> None:
 
 
 def check_same_everywhere(step: int, tensors: list[Tensor]) -> None:
-    """Compare step and weights of all processes; all must call it.
-
-    Raises:
-        RuntimeError: a process differs.
-    """
+    """Raise a RuntimeError where step or weights of a process differ from those of the others; all must call it."""
     if world()[1] == 1:
         return
     sums = torch.stack([tensor.detach().double().abs().sum() for tensor in tensors]).tolist()

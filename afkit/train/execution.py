@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,26 +44,22 @@ class Execution:
     deterministic: bool = False  # the same bits each time on a GPU, too; slower there, without effect on a CPU
 
     def __post_init__(self) -> None:
-        for name in ("workers", "cache_mb", "checkpoint_steps", "evaluate_every"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 0:
-                raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
-        for name in ("devices", "num_nodes"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be a whole number, 1 or more, not {value!r}")
-        minutes = self.checkpoint_minutes
-        if type(minutes) not in (int, float) or not (math.isfinite(minutes) and minutes >= 0):
-            raise ValueError(f"checkpoint_minutes must be a number, 0 or more, not {minutes!r}")
-        for name in ("pad_to_batch", "deterministic"):
-            if type(getattr(self, name)) is not bool:
-                raise ValueError(f"{name} must be True or False, not {getattr(self, name)!r}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+        for setting in fields(self):
+            name, value, kind = setting.name, getattr(self, setting.name), type(setting.default)
+            if kind is int:
+                least = int(name in ("devices", "num_nodes"))
+                fits, wanted = type(value) is int and value >= least, f"a whole number, {least} or more"
+            elif kind is float:
+                fits, wanted = type(value) in (int, float) and 0 <= value < math.inf, "a number, 0 or more"
+            elif kind is bool:
+                fits, wanted = type(value) is bool, "True or False"
+            else:
+                fits, wanted = value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"
+            if not fits:
+                raise ValueError(f"{name} must be {wanted}, not {value!r}")
 
 
 DEFAULT_EXECUTION = Execution()
-
 
 FILE = "deterministic.json"  # in the run folder
 CUBLAS = "CUBLAS_WORKSPACE_CONFIG"  # read by CUDA's matrix products; without it their sums may be grouped anew
@@ -76,50 +72,29 @@ _LACKS = re.compile(r"(.+?) (does not have a deterministic implementation|defaul
 def deterministic(wanted: bool) -> Iterator[set[str]]:
     """Let torch choose deterministic operations until the block ends, however it ends.
 
-    An operation that has no such implementation runs all the same, and is named. On a CPU torch's operations give
-    the same bits for the same number of threads anyway; on a GPU, this is what makes them do so.
+    On a CPU torch's operations give the same bits for the same number of threads anyway; on a GPU, this makes them.
 
     Yields:
-        the names of the operations without a deterministic implementation, as they are met.
+        the names of the operations without a deterministic implementation, as they are met; they run all the same.
     """
     names: set[str] = set()
     if not wanted:
         yield names
         return
-    before = _state(), os.environ.get(CUBLAS)
+    before, cublas = _switches(), os.environ.get(CUBLAS)
     os.environ.setdefault(CUBLAS, CUBLAS_VALUE)
     # fused attention is not deterministic where torch only warns, so that its plain form is taken; and without the
     # last True torch would tell of some operations in the first training of a process only
-    _set_state(True, True, True, False, False, True)
+    _switch(on=True, warn=True, cudnn=True, benchmark=False, fused=False, always=True)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", message=f".*({_LACKS.pattern}|CuBLAS)")
             _collect(names)
             yield names
     finally:
-        _set_state(*before[0])
-        if before[1] is None:
+        _switch(**before)
+        if cublas is None:
             del os.environ[CUBLAS]
-
-
-def note_operations(folder: Path, names: Iterable[str]) -> None:
-    """Say, and write into the run folder, with how many threads a deterministic training was done and what lacked.
-
-    Writes deterministic.json: {"threads": of each process, "not_deterministic": [name, ...]}. Of several processes
-    the first does.
-
-    Args:
-        names: of the operations that lack a deterministic implementation.
-    """
-    if world()[0] != 0:
-        return
-    threads, names = torch.get_num_threads(), sorted(names)
-    write_json(folder / FILE, {"threads": threads, "not_deterministic": names})
-    if names:
-        said = f"torch has no deterministic implementation of {', '.join(names)}, so that bits may differ"
-    else:
-        said = f"the same training gives the same bits on this machine with as many threads ({threads})"
-    print(f"afkit: deterministic=True: {said}", flush=True)
 
 
 def _collect(names: set[str]) -> None:
@@ -127,8 +102,7 @@ def _collect(names: set[str]) -> None:
     show = warnings.showwarning
 
     def collect(message: Warning | str, *where: Any) -> None:
-        found = _LACKS.match(str(message))
-        if found:
+        if found := _LACKS.match(str(message)):
             names.add(found[1])
         elif "uses CuBLAS" in str(message):
             names.add(f"matrix products ({CUBLAS} is {os.environ.get(CUBLAS)})")
@@ -138,21 +112,39 @@ def _collect(names: set[str]) -> None:
     warnings.showwarning = collect  # type: ignore[assignment]  # its further arguments are passed on as they come
 
 
-def _state() -> tuple[bool, ...]:
-    """Arguments for `_set_state` that change nothing."""
-    cudnn = torch.backends.cudnn
-    return (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-        cudnn.deterministic,
-        cudnn.benchmark,
-        torch.backends.cuda.mem_efficient_sdp_enabled(),
-        torch.is_warn_always_enabled(),
-    )
+def _switches() -> dict[str, bool]:
+    """Arguments for `_switch` that change nothing."""
+    return {
+        "on": torch.are_deterministic_algorithms_enabled(),
+        "warn": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "cudnn": torch.backends.cudnn.deterministic,
+        "benchmark": torch.backends.cudnn.benchmark,
+        "fused": torch.backends.cuda.mem_efficient_sdp_enabled(),
+        "always": torch.is_warn_always_enabled(),
+    }
 
 
-def _set_state(on: bool, warn: bool, cudnn: bool, benchmark: bool, fused: bool, always: bool) -> None:
+def _switch(on: bool, warn: bool, cudnn: bool, benchmark: bool, fused: bool, always: bool) -> None:
     torch.use_deterministic_algorithms(on, warn_only=warn)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn, benchmark
     torch.backends.cuda.enable_mem_efficient_sdp(fused)
     torch.set_warn_always(always)
+
+
+def note_operations(folder: Path, wanted: bool, names: Iterable[str]) -> None:
+    """Say, and write into the run folder, with how many threads a deterministic training was done and what lacked.
+
+    The first process writes deterministic.json: {"threads": of each process, "not_deterministic": [name, ...]}, or
+    removes that of an earlier training where determinism was not wanted.
+    """
+    if world()[0] != 0:
+        return
+    if not wanted:
+        (folder / FILE).unlink(missing_ok=True)
+        return
+    threads, names = torch.get_num_threads(), sorted(names)
+    write_json(folder / FILE, {"threads": threads, "not_deterministic": names})
+    said = f"the same training gives the same bits on this machine with as many threads ({threads})"
+    if names:
+        said = f"torch has no deterministic implementation of {', '.join(names)}, so that bits may differ"
+    print(f"afkit: deterministic=True: {said}", flush=True)

@@ -1,5 +1,6 @@
 """The training loop: one flat pass over all batches of all epochs, from wherever a checkpoint left it."""
 
+import math
 import os
 import signal
 import threading
@@ -10,19 +11,21 @@ from types import FrameType
 
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.data.batches import check_batch_size, training_batches
+from afkit.data.batches import Batch, check_batch_size, training_batches
 from afkit.data.items import Dataset
-from afkit.model.actionformer import padding_alignment
+from afkit.model.actionformer import Output, padding_alignment
 from afkit.model.checkpoints import save_weights
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
-from afkit.train.execution import DEFAULT_EXECUTION, FILE, Execution, deterministic, note_operations
-from afkit.train.record import Record
-from afkit.train.state import TrainingState, load_original, new_state, random_state, set_random_state
-from afkit.train.step import Note, train_step
+from afkit.train.execution import DEFAULT_EXECUTION, Execution, deterministic, note_operations
+from afkit.train.record import Note, Record, check_finite
+from afkit.train.state import TrainingState, load_original, new_state, random_state, set_random_state, update_average
+
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")  # in torch's messages
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def train(
@@ -82,7 +85,8 @@ def train(
             record.finish()
             _write_weights(state, folder)
     if state.step > began:
-        _note_operations(folder, execution, operations)
+        with disk_errors_explained(folder):
+            note_operations(folder, execution.deterministic, operations)
     return state.metrics.table()
 
 
@@ -100,14 +104,6 @@ def _begin(
     check_same_everywhere(state.step, [*state.current, *state.averaged])
     state.share_gradients()
     return state
-
-
-def _note_operations(folder: Path, execution: Execution, operations: set[str]) -> None:
-    with disk_errors_explained(folder):
-        if execution.deterministic:
-            note_operations(folder, operations)
-        elif world()[0] == 0:
-            (folder / FILE).unlink(missing_ok=True)  # of an earlier training
 
 
 def _write_weights(state: TrainingState, folder: Path) -> None:
@@ -143,11 +139,7 @@ def run_steps(
     execution: Execution,
     evaluate: Callable[[nn.Module], float] | None,
 ) -> None:
-    """All steps that are left of a training.
-
-    Args:
-        state: weights, optimiser and all else that changes; changed in place.
-    """
+    """All steps that are left of a training, whose state is changed in place."""
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     every = execution.evaluate_every * steps_per_epoch  # steps
     rank, ranks = world()
@@ -182,19 +174,15 @@ def run_steps(
 def evaluate_if_due(
     state: TrainingState,
     record: Record,
-    every: int,
+    every_steps: int,
     steps_per_epoch: int,
     evaluate: Callable[[nn.Module], float] | None,
 ) -> None:
-    """After every so many steps: save, evaluate the averaged weights, and write the result down.
+    """After every so many steps (whole epochs; 0: never): save, evaluate the averaged weights, write the result down.
 
     Saved before, so that an evaluation that fails costs no training; one that a kill cut short is then done again.
-
-    Args:
-        every: steps between two evaluations, whole epochs; 0 for none.
-        evaluate: network -> average mAP as a fraction; None for none.
     """
-    if evaluate is None or not every or not state.step or state.step % every:
+    if evaluate is None or not every_steps or not state.step or state.step % every_steps:
         return
     epoch = state.step // steps_per_epoch - 1
     if any(epoch == done for done, _ in state.validation):
@@ -204,6 +192,61 @@ def evaluate_if_due(
     average_map = float(evaluate(state.average))
     set_random_state(before)
     record.add_validation(epoch, average_map)
+
+
+def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: str = "fp32") -> Tensor:
+    """One update of the weights and of their average, in place. On a GPU nothing here waits for it.
+
+    Args:
+        batch: on any device; pinned memory is copied without waiting.
+        precision: "bf16" runs the network's forward pass under autocast: products in bfloat16, norms and softmax
+            computed in float32. Losses, gradients of the weights, and the weights stay in float32.
+
+    Returns:
+        (4,) on the device: class loss, offset loss, total loss, norm of the gradient before clipping. Of several
+        processes each has its own part of the losses; their sum is that of the batch.
+
+    Raises:
+        ValueError: loss or gradient is not finite; the weights are then as before. Where the numbers are read late
+            (`state.late`), the caller checks them with `check_finite`.
+        RuntimeError: out of memory; the message says what to lower.
+    """
+    device, videos = state.device, [item.video for item in batch.items]
+    with _out_of_memory_explained(state.step, batch.features, recipe, precision):
+        features, mask = (tensor.to(device, non_blocking=True) for tensor in (batch.features, batch.mask))
+        state.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            out = state.network(features, mask)
+        if precision != "fp32":
+            logits, offsets = ([x.float() for x in levels] for levels in (out.logits, out.offsets))
+            out = Output(logits, offsets, out.masks, out.points)
+        losses = state.criterion(out, batch.segments, batch.labels)
+        (losses["total"] * world()[1]).backward()  # of several processes, the mean of the gradients is taken
+        limit = recipe.optim.clip_norm if recipe.optim.clip_norm > 0 else math.inf
+        norm = nn.utils.clip_grad_norm_(state.parameters, limit)
+        if not state.late:
+            check_finite([losses["total"].item(), norm.item()], state.step, videos, recipe)
+        state.optimizer.step()
+        state.schedule.step()
+        update_average(state.averaged, state.current, state.step, recipe.optim)
+    state.step += 1
+    return torch.stack([losses["cls"], losses["reg"], losses["total"], norm]).detach()
+
+
+@contextmanager
+def _out_of_memory_explained(step: int, features: Tensor, recipe: Recipe, precision: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in NO_MEMORY):
+            raise
+        shape = " x ".join(map(str, features.shape))
+        instead = " or set precision to 'bf16'" if precision == "fp32" else ""
+        raise RuntimeError(
+            f"out of memory at step {step} of recipe '{recipe.name}', a batch of {shape} features (videos x channels x "
+            f"steps) in {precision}; lower optim.batch_size or data.max_seq_len{',' if instead else ''}{instead} "
+            f"(the last checkpoint is kept)"
+        ) from error
 
 
 def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
@@ -217,9 +260,6 @@ def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"empty_classes": empty})})
 
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
 @contextmanager
 def interruptible() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """SIGINT and SIGTERM raise KeyboardInterrupt, but after the end of a block made by what is yielded.
@@ -227,25 +267,27 @@ def interruptible() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     A second signal within such a block raises at once. Outside the main thread, where Python can handle no signals,
     nothing is changed.
     """
-    owner, held, came = os.getpid(), [False], [0]
+    owner, held, came = os.getpid(), False, False
 
     def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal came
         if os.getpid() != owner:  # a process that loads features; it ends as if there were no handler
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        came[0] += 1
-        if not held[0] or came[0] > 1:
+        waits, came = held and not came, True
+        if not waits:
             raise KeyboardInterrupt
 
     @contextmanager
     def whole() -> Iterator[None]:
-        held[0] = True
+        nonlocal held
+        held = True
         try:
             yield
         finally:
-            held[0] = False
-        if came[0]:
+            held = False
+        if came:
             raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()

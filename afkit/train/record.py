@@ -3,9 +3,11 @@
 import math
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -17,20 +19,65 @@ from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.distributed import first_says, gather_numbers, gather_objects, world
 from afkit.train.execution import Execution
 from afkit.train.state import MetricsFile, TrainingState
-from afkit.train.step import Arrivals, Note, check_finite
 
 PROGRESS_SEC = 1.0  # between two calls of on_progress
+LOG_STEPS = 10  # between two points of a curve, as in the original
+
+
+class Note(NamedTuple):
+    """What is known of a step before it is done."""
+
+    step: int  # of the whole training, from 0
+    epoch: int  # from 0
+    learning_rate: float  # of this step
+    videos: list[str]  # of the batch
+
+
+class Arrivals:
+    """The numbers of steps on their way to the host.
+
+    Those of a GPU are copied to pinned memory without waiting, and read when the next step has been queued behind
+    them: the GPU then always has work, and the host is at most one step ahead. `late` leaves the newest on their way.
+    """
+
+    def __init__(self, late: bool):
+        self._late = late
+        self._waiting: deque[tuple[Note, Tensor, torch.cuda.Event | None]] = deque()
+
+    def put(self, note: Note, numbers: Tensor) -> None:
+        """Send the (4,) numbers of a step on their way."""
+        arrived = None
+        if numbers.is_cuda:
+            host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+            numbers = host.copy_(numbers, non_blocking=True)
+            arrived = torch.cuda.Event()
+            arrived.record()
+        self._waiting.append((note, numbers, arrived))
+
+    def take(self, everything: bool = False) -> Iterator[tuple[Note, list[float]]]:
+        """The steps that have arrived, oldest first; `everything` waits for the newest, too."""
+        while len(self._waiting) > int(self._late and not everything):
+            note, numbers, arrived = self._waiting.popleft()
+            if arrived is not None:
+                arrived.synchronize()
+            yield note, numbers.tolist()
+
+
+def check_finite(numbers: Sequence[float], step: int, videos: Sequence[str], recipe: Recipe) -> None:
+    """Raise a ValueError where a loss or the gradient's norm is infinite or not a number."""
+    wrong = [number for number in numbers if not math.isfinite(number)]
+    if wrong:
+        raise ValueError(
+            f"the loss of recipe '{recipe.name}', or its gradient, is {wrong[0]} at step {step} on the videos "
+            f"{', '.join(videos)}; check their features, or lower optim.learning_rate (the last checkpoint is kept)"
+        )
 
 
 class Record:
     """The written record of one training; used with `with`, which brings all of it to the disk at the end.
 
     Each of several processes has one, with the losses of all; the first writes and tells, the others take part in
-    what is decided and gathered.
-
-    Args:
-        state: the training, new or resumed; files are made to agree with it.
-        on_progress: called with the metrics so far, at most every second.
+    what is decided and gathered. Files are made to agree with the training's state, new or resumed.
     """
 
     def __init__(
@@ -45,6 +92,7 @@ class Record:
         self._folder, self._state, self._recipe, self._checkpoints = folder, state, recipe, checkpoints
         self._execution, self._on_progress = execution, on_progress
         self._writes = world()[0] == 0
+        self._open = ExitStack()
         self._file: MetricsFile | None = None
         self._log: EventLog | None = None
         self._arrivals = Arrivals(state.late)
@@ -53,28 +101,22 @@ class Record:
 
     def __enter__(self) -> "Record":
         if self._writes:
-            self._open()
+            for name in ("metrics.csv", "validation.csv"):
+                for leftover in self._folder.glob(f".{name}.*.tmp"):  # of killed processes
+                    leftover.unlink()
+            with disk_errors_explained(self._folder):
+                self._file = MetricsFile(self._folder / "metrics.csv", self._state.metrics)
+                self._write_validation()
+                self._log = open_event_log(self._folder / "tensorboard", self._state)
+            for part in (self._log, self._file):  # the last is closed first
+                if part is not None:
+                    self._open.callback(part.close)
         self._restart_clock()
         return self
 
-    def _open(self) -> None:
-        for name in ("metrics.csv", "validation.csv"):
-            for leftover in self._folder.glob(f".{name}.*.tmp"):  # of killed processes
-                leftover.unlink()
-        epoch = max((int(epoch) + 1 for epoch, _ in self._state.validation), default=0)
-        with disk_errors_explained(self._folder):
-            self._file = MetricsFile(self._folder / "metrics.csv", self._state.metrics)
-            self._write_validation()
-            self._log = open_event_log(self._folder / "tensorboard", self._state.step, epoch)
-
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         with suppress(OSError) if error else disk_errors_explained(self._folder):
-            try:
-                if self._file is not None:
-                    self._file.close()
-            finally:
-                if self._log is not None:
-                    self._log.close()
+            self._open.close()
 
     def add(self, note: Note, numbers: Tensor) -> None:
         """Take the numbers of a step; they are written when they have arrived.
@@ -113,10 +155,9 @@ class Record:
         """
         self._receive(everything=True)
         with disk_errors_explained(self._folder):
-            if self._file is not None:
-                self._file.flush()
-            if self._log is not None:
-                self._log.flush()
+            for part in (self._file, self._log):
+                if part is not None:
+                    part.flush()
         self._checkpoints.save(self._state)
         self._saved_at = time.monotonic()
         self._restart_clock()
@@ -141,9 +182,9 @@ class Record:
         """The losses of the whole batch, checked, from those of this process's part."""
         parts = gather_numbers(numbers)
         numbers = [*(sum(losses) for losses in zip(*(part[:3] for part in parts), strict=True)), numbers[3]]
-        if not all(math.isfinite(number) for number in numbers):
+        if not all(map(math.isfinite, numbers)):
             videos = gather_objects(note.videos)
-            at_fault = [not all(math.isfinite(loss) for loss in part[:3]) for part in parts]
+            at_fault = [not all(map(math.isfinite, part[:3])) for part in parts]
             if any(at_fault):  # else the gradients overflow, and nobody knows whose
                 videos = [own for own, fault in zip(videos, at_fault, strict=True) if fault]
             check_finite(numbers, note.step, [video for own in videos for video in own], self._recipe)
@@ -174,38 +215,31 @@ class Record:
         self._clock = time.monotonic()
 
 
-LOG_STEPS = 10  # between two points of a curve, as in the original
-
-
 class EventLog:
-    """Event files of a training.
+    """Event files of a training; what an interrupted one has logged from its state on is hidden.
 
     As in the original: train/learning_rate, train/final_loss, train/all_losses (the curves cls_loss and reg_loss,
     each in a folder of its own), all by step, and validation/mAP by epoch. Beyond it: train/grad_norm,
     train/steps_per_sec, train/memory_mb. A curve has a point for every tenth step.
 
-    Args:
-        first_step: of what is logged now; what an interrupted training has logged from there on is hidden.
-        first_epoch: the same for validation/mAP.
-
     Raises:
         ImportError: tensorboard is not installed.
     """
 
-    def __init__(self, folder: Path, first_step: int, first_epoch: int):
+    def __init__(self, folder: Path, state: TrainingState):
         from torch.utils.tensorboard import SummaryWriter  # an extra
 
-        self._main = SummaryWriter(folder, purge_step=first_step)
-        self._losses = {
-            name: SummaryWriter(folder / f"train_all_losses_{name}", purge_step=first_step)
-            for name in ("cls_loss", "reg_loss")
+        first_epoch = max((int(epoch) + 1 for epoch, _ in state.validation), default=0)
+        first = dict.fromkeys(("", "train_all_losses_cls_loss", "train_all_losses_reg_loss"), state.step)
+        self._writers = {
+            name: SummaryWriter(folder / name, purge_step=start)
+            for name, start in (first | {"validation": first_epoch}).items()
         }
-        self._validation = SummaryWriter(folder / "validation", purge_step=first_epoch)
         self._seconds: list[float] = []
 
     def add(self, row: list[float]) -> None:
         """Log a row of metrics.csv."""
-        step, _, rate, cls, reg, total, norm, seconds = row
+        step, _, rate, class_loss, offset_loss, total, norm, seconds = row
         self._seconds.append(seconds)
         if step % LOG_STEPS:
             return
@@ -213,29 +247,29 @@ class EventLog:
         self._seconds.clear()
         scalars = {"learning_rate": rate, "final_loss": total, "grad_norm": norm, "steps_per_sec": speed}
         for name, value in (scalars | {"memory_mb": peak_memory_mb()}).items():
-            self._main.add_scalar(f"train/{name}", value, step)
-        for name, value in (("cls_loss", cls), ("reg_loss", reg)):
-            self._losses[name].add_scalar("train/all_losses", value, step)
+            self._writers[""].add_scalar(f"train/{name}", value, step)
+        for name, value in (("cls_loss", class_loss), ("reg_loss", offset_loss)):
+            self._writers[f"train_all_losses_{name}"].add_scalar("train/all_losses", value, step)
 
     def add_validation(self, epoch: int, average_map: float) -> None:
         """Log the mAP after an epoch."""
-        self._validation.add_scalar("validation/mAP", average_map, epoch)
+        self._writers["validation"].add_scalar("validation/mAP", average_map, epoch)
 
     def flush(self) -> None:
         """Bring everything to the disk."""
-        for writer in (self._main, *self._losses.values(), self._validation):
+        for writer in self._writers.values():
             writer.flush()
 
     def close(self) -> None:
         """Bring everything to the disk and end."""
-        for writer in (self._main, *self._losses.values(), self._validation):
+        for writer in self._writers.values():
             writer.close()
 
 
-def open_event_log(folder: Path, first_step: int, first_epoch: int) -> EventLog | None:
+def open_event_log(folder: Path, state: TrainingState) -> EventLog | None:
     """An EventLog, or None and a printed line where tensorboard is not installed."""
     try:
-        return EventLog(folder, first_step, first_epoch)
+        return EventLog(folder, state)
     except ImportError:
         print("afkit: no TensorBoard logs, since the package tensorboard is not installed", flush=True)
         return None

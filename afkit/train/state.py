@@ -43,8 +43,7 @@ class Metrics:
 
     def rows(self, first: int = 0) -> np.ndarray:
         """(N - first, 8) float64, a copy."""
-        numbers = np.array(self._numbers[first * len(METRICS) :], np.float64)
-        return numbers.reshape(-1, len(METRICS))
+        return np.array(self._numbers[first * len(METRICS) :], np.float64).reshape(-1, len(METRICS))
 
     def table(self) -> pd.DataFrame:
         """All rows as a DataFrame."""
@@ -60,11 +59,7 @@ class Metrics:
 
 
 class MetricsFile:
-    """metrics.csv: written anew from what a training has so far, then appended to.
-
-    Args:
-        metrics: the rows; the file follows them at each `flush`.
-    """
+    """metrics.csv: written anew from what a training has so far; it follows the metrics at each `flush`."""
 
     def __init__(self, path: Path, metrics: Metrics):
         self._metrics, self._written = metrics, len(metrics)
@@ -130,9 +125,8 @@ class TrainingState:
 def new_state(recipe: Recipe, steps_per_epoch: int, seed: int, device: torch.device) -> TrainingState:
     """A training before its first step, with random weights from the seed.
 
-    Args:
-        seed: also of everything random in the training itself, but for order and crops of the data; each of several
-            processes draws its own random numbers after the weights, by seed and rank.
+    The seed is also that of everything random in the training itself, but for order and crops of the data; each of
+    several processes draws its own random numbers after the weights, by seed and rank.
     """
     seed_random(seed)
     model = build_model(recipe).to(device)
@@ -159,11 +153,10 @@ def seed_rank(seed: int, step: int = 0) -> None:
 
 def random_state() -> dict[str, Any]:
     """Where the random numbers of torch, the GPU, NumPy and Python stand, in values that `torch.load` reads safely."""
-    drawn = np.random.get_state(legacy=False)  # noqa: NPY002
-    keys, position = drawn["state"]["key"], drawn["state"]["pos"]
+    _, keys, *rest = np.random.get_state()  # noqa: NPY002
     state = {
         "torch": torch.get_rng_state(),
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, drawn["has_gauss"], drawn["gauss"]],
+        "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],
         "python": random.getstate(),
     }
     if torch.cuda.is_available():
@@ -198,9 +191,6 @@ def load_original(path: str | Path, state: TrainingState, recipe: Recipe, steps_
     The original numbers the optimiser's parameters by their sorted names, as we do. Its checkpoints do not hold the
     loss normaliser, which starts anew; learning rate and weight decay are the recipe's.
 
-    Args:
-        state: a new training, changed in place.
-
     Raises:
         ValueError: not such a checkpoint, or one of another architecture; the first unfit name is given.
     """
@@ -223,7 +213,7 @@ def load_original(path: str | Path, state: TrainingState, recipe: Recipe, steps_
 
 
 def _checked_moments(moments: dict[int, dict[str, Any]], state: TrainingState) -> dict[int, dict[str, Any]]:
-    """The optimiser's entries by parameter number; each tensor must have its parameter's shape."""
+    """The optimiser's entries by parameter number; a ValueError where a tensor has not its parameter's shape."""
     parameters = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
     for number, entry in moments.items():
         for name, value in entry.items():
@@ -235,15 +225,8 @@ def _checked_moments(moments: dict[int, dict[str, Any]], state: TrainingState) -
 def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> tuple[Optimizer, LambdaLR]:
     """Optimiser and schedule of a recipe; call `schedule.step()` after every iteration.
 
-    Weight decay is applied to convolution weights only: not to biases, norms, scales and relative positions. With a
-    warm-up the first iteration has rate 0.
-
-    Args:
-        recipe: its `optim` section.
-        steps_per_epoch: iterations per epoch, at least 1.
-
-    Returns:
-        the optimiser (two groups, parameters in the order of their sorted names) and the schedule.
+    The optimiser has two groups, parameters in the order of their sorted names: weight decay is applied to convolution
+    weights only, not to biases, norms, scales and relative positions. With a warm-up the first iteration has rate 0.
 
     Raises:
         ValueError: no iteration per epoch.
@@ -251,14 +234,13 @@ def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> t
     if steps_per_epoch < 1:
         raise ValueError("steps_per_epoch must be at least 1")
     config = recipe.optim
-    parameters = dict(model.named_parameters())
-    convolutions = {name for name, module in model.named_modules() if isinstance(module, nn.Conv1d)}
-    decayed = sorted(name for name in parameters if name.removesuffix(".weight") in convolutions)
-    others = sorted(parameters.keys() - set(decayed))
-    groups = [
-        {"params": [parameters[name] for name in decayed], "weight_decay": config.weight_decay},
-        {"params": [parameters[name] for name in others], "weight_decay": 0.0},
+    convolutions = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Conv1d)}
+    groups: list[dict[str, Any]] = [
+        {"params": [], "weight_decay": config.weight_decay},
+        {"params": [], "weight_decay": 0.0},
     ]
+    for name, parameter in sorted(model.named_parameters()):
+        groups[name not in convolutions]["params"].append(parameter)
     if config.optimizer == "sgd":
         optimizer: Optimizer = SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
     else:
@@ -267,15 +249,11 @@ def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> t
 
 
 def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
-    """The learning rate of an iteration, relative to the base rate.
+    """The learning rate of an iteration, from 0, relative to the base rate.
 
-    Args:
-        step: iteration, from 0.
-
-    Returns:
-        Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to 1e-8, or falling by `schedule_gamma`
-        at `schedule_epochs`; without a warm-up the cosine ends at 0. After its end (`extra_epochs`) it rises again, as
-        that of the original does.
+    Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to 1e-8, or falling by `schedule_gamma` at
+    `schedule_epochs`; without a warm-up the cosine ends at 0. After its end (`extra_epochs`) it rises again, as that
+    of the original does.
 
     Examples:
         >>> config = OptimConfig(warmup_epochs=1, epochs=1)
@@ -295,14 +273,10 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
 
 @torch.no_grad()
 def update_average(averaged: list[Tensor], current: list[Tensor], step: int, config: OptimConfig) -> None:
-    """Move averaged weights one step towards the current ones (exponential moving average over all state entries).
+    """Move averaged weights, in place, one step towards the current ones (moving average over all state entries).
 
-    With `ema_warmup` the decay is `min(ema_decay, (1 + step) / (10 + step))`: it starts low, so that a short
-    training does not keep its random start; without it, it is `ema_decay` from the first step, as published.
-
-    Args:
-        averaged: state entries of the average, updated in place.
-        config: the `optim` section.
+    With `ema_warmup` the decay starts low, so that a short training does not keep its random start; without it, it is
+    `ema_decay` from the first step, as published.
     """
     decay = config.ema_decay
     if config.ema_warmup:

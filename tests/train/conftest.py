@@ -22,11 +22,13 @@ def finished(data, tmp_path_factory):
     return folder, start(data, folder)
 
 
-@pytest.fixture
-def on_the_processor(monkeypatch):
+@pytest.fixture(scope="module")
+def on_the_processor():
     """Children compute without a GPU, with one thread each."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture

@@ -1,9 +1,29 @@
-"""The processes of a job of `afkit.workbench.runs.launch`, looked up in /proc."""
+"""The processes of a job of `afkit.workbench.runs.launch`, looked up in /proc, and others that tests start."""
 
 import ipaddress
+import os
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
+
+import afkit
+from afkit.workbench.runs.launch import LOOPBACK
+
+TESTS = Path(__file__).parents[1]
+
+
+def python(program, *arguments):
+    """The command that runs a program with what the tests import."""
+    paths = [str(path) for path in (Path(afkit.__file__).parents[1], TESTS, TESTS / "train")]
+    return [sys.executable, "-c", f"import sys\nsys.path[:0] = {paths}\n{program}", *map(str, arguments)]
+
+
+def start_rank(rank, program, *arguments, **options):
+    """Start one of two processes that work together."""
+    ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    return subprocess.Popen(python(program, *arguments), env=os.environ | LOOPBACK | ranks, **options)
 
 
 def processes(folder):

@@ -1,13 +1,14 @@
 """The same bits from each training: what is switched on for it, that it is switched off again, and what lacks."""
 
 import os
+import shutil
 import warnings
 
 import pytest
 import torch
 from trainings import LostMachineError, assert_same_training, start, stop_after
 
-from afkit.files import read_json
+from afkit.files import read_json, write_json
 from afkit.train.execution import CUBLAS, FILE, Execution, deterministic
 
 SAME_BITS = Execution(deterministic=True, checkpoint_minutes=0)
@@ -44,18 +45,13 @@ def use_put(*_):
     return 0.5
 
 
-def test_it_is_on_inside_and_as_before_outside(otherwise):
-    with deterministic(True):
+def test_it_is_on_inside_and_as_before_outside_also_after_an_error(otherwise):
+    with pytest.raises(LostMachineError), deterministic(True):
         inside = state()
+        raise LostMachineError
     assert inside["deterministic"] and inside["warns"] and inside["warns always"]
     assert inside["cudnn"] == (True, False) and not inside["fused attention"]
     assert inside["cublas"] == ":4096:8"
-    assert state() == otherwise
-
-
-def test_it_is_as_before_after_an_error(otherwise):
-    with pytest.raises(LostMachineError), deterministic(True):
-        raise LostMachineError
     assert state() == otherwise
 
 
@@ -136,13 +132,13 @@ def test_a_training_that_fails_leaves_torch_as_it_was_and_no_claim(data, tmp_pat
     assert not (tmp_path / FILE).exists()
 
 
-def test_the_record_is_that_of_the_training_whose_weights_are_there(data, tmp_path, capsys):
-    start(data, tmp_path)
-    start(data, tmp_path, execution=SAME_BITS)  # complete: no step is done
-    assert not (tmp_path / FILE).exists()
+def test_the_record_is_that_of_the_training_whose_weights_are_there(data, finished, tmp_path, capsys):
+    run = shutil.copytree(finished[0], tmp_path / "run")
+    start(data, run, execution=SAME_BITS)  # complete: no step is done
+    assert not (run / FILE).exists()
     assert "deterministic was False up to step 12 and is True from here on" in capsys.readouterr().out
-    start(data, tmp_path, execution=SAME_BITS, resume=False)
-    start(data, tmp_path)
-    assert (tmp_path / FILE).exists()
-    start(data, tmp_path, resume=False)
-    assert not (tmp_path / FILE).exists()
+    write_json(run / FILE, {})
+    start(data, run)
+    assert (run / FILE).exists()
+    start(data, run, resume=False)
+    assert not (run / FILE).exists()

@@ -1,25 +1,21 @@
 """Two processes (gloo) that train and detect together: the same numbers as one process with the same batches."""
 
-import os
 import subprocess
-import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from job_processes import start_rank
 from tiny_data import tiny_recipe, training_set, write_tiny_data
 from trainings import LostMachineError, stop_after
 
-import afkit
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.model.actionformer import build_model
 from afkit.train import distributed
 from afkit.train.distributed import (
-    check_batch_divides,
     check_peers,
     check_same_everywhere,
     gather_bytes,
@@ -31,12 +27,11 @@ from afkit.train.distributed import (
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.train.state import random_state, set_random_state
-from afkit.workbench.runs.launch import LOOPBACK, predict_shared
+from afkit.workbench.runs.launch import predict_shared
 from afkit.workbench.runs.validation import validation
 
 pytestmark = pytest.mark.slow
 
-TESTS = Path(__file__).parents[1]
 SGD = {"optim__optimizer": "sgd", "optim__learning_rate": 0.1}
 RECIPES = {
     name: tiny_recipe(optim__epochs=3, **({"model__drop_path": 0.0} | settings))
@@ -51,9 +46,7 @@ RECIPES = {
 }
 EVALUATED = "four rows"  # on the way, too
 PROGRAM = """
-import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
 import torch
 from test_distributed import RECIPES, EVALUATED, no_pickles, prove_in_vain, share_numbers, start_training, detect
 from afkit.train.distributed import start, stop
@@ -131,7 +124,7 @@ def detect(root, folder):
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory):
+def together(tmp_path_factory, on_the_processor):
     """The folder in which two processes have done everything; one training goes on from where one process stopped."""
     root = tmp_path_factory.mktemp("together")
     write_tiny_data(root, training=8, test=5)
@@ -140,14 +133,7 @@ def together(tmp_path_factory):
         recipe, execution = RECIPES["continued"], Execution(checkpoint_steps=5)
         dataset = training_set(root, recipe, seed=1)
         train(recipe, dataset, root / "continued", 1, execution, on_progress=stop_after(7))
-    environment = os.environ | LOOPBACK | {"OMP_NUM_THREADS": "1"}
-    environment |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "CUDA_VISIBLE_DEVICES": ""}
-    package = str(Path(afkit.__file__).parents[1])
-    command = [sys.executable, "-c", PROGRAM, str(root), package, str(TESTS), str(TESTS / "train")]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment | {"RANK": r, "LOCAL_RANK": r})
-        for r in "01"
-    ]
+    processes = [start_rank(rank, PROGRAM, root, stdout=subprocess.PIPE, text=True) for rank in range(2)]
     try:
         said = [process.communicate(timeout=600)[0] for process in processes]
     finally:
@@ -159,8 +145,8 @@ def together(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def on_the_processor():
-    """One process, too, computes without a GPU."""
+def here_too():
+    """This process, too, computes without a GPU."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: False)
         yield
@@ -182,7 +168,8 @@ def test_two_processes_give_what_one_gives(together, tmp_path, name):
     columns = ["step", "epoch", "learning_rate", "loss_cls", "loss_reg", "loss_total", "grad_norm"]
     other = pd.read_csv(together / name / "metrics.csv")
     pd.testing.assert_frame_equal(other[columns], table[columns], rtol=2e-6, atol=0)
-    start = build_weights(RECIPES[name])
+    torch.manual_seed(1)
+    start = build_model(RECIPES[name]).state_dict()
     for part in ("model", "average"):
         for key, value in one[part].items():
             if name == "plain" and key.endswith(("key.bias", "key_norm.bias")):
@@ -193,12 +180,6 @@ def test_two_processes_give_what_one_gives(together, tmp_path, name):
     if name == EVALUATED:
         assert [epoch for epoch, _ in two["validation"]] == [1, 3]
         assert dict(two["validation"]) == pytest.approx(dict(one["validation"]))
-
-
-def build_weights(recipe):
-    """The weights that a training with seed 1 starts with."""
-    torch.manual_seed(1)
-    return build_model(recipe).state_dict()
 
 
 def test_each_process_drops_its_own_paths(together):
@@ -269,19 +250,11 @@ def test_random_states_keep_their_types(together):
         set_random_state(before)
 
 
-def test_one_process_talks_to_itself():
-    numbers = torch.ones(2)
-    assert world() == (0, 1)
-    assert sum_over_ranks(numbers) is numbers
-    assert gather_numbers([1.0, 2.0]) == [[1.0, 2.0]]
-    assert gather_objects("x") == ["x"]
-
-
 def test_shared_detections_are_those_of_one_process(together, tmp_path):
     detect(together, tmp_path)
-    for name in ("all", "one"):
+    for name, videos in (("all", 5), ("one", 1)):
         expected = pd.read_pickle(tmp_path / f"{name}0.pkl")
-        assert expected["video"].nunique() == (5 if name == "all" else 1)
+        assert expected["video"].nunique() == videos
         for rank in range(2):
             shared = pd.read_pickle(together / f"{name}{rank}.pkl")
             pd.testing.assert_frame_equal(shared, expected, check_exact=True)
@@ -298,14 +271,11 @@ def test_only_the_first_process_writes(together):
         assert not list((together / name).rglob("*.tmp"))
 
 
-def test_a_batch_that_does_not_divide():
-    check_batch_divides(6, 3)
-    with pytest.raises(ValueError, match=r"optim.batch_size 2 does not divide by 3 devices; use fewer") as caught:
-        check_batch_divides(2, 3)
-    advice = "raise optim.batch_size to 3 and, by the linear rule, optim.learning_rate by the same factor (1.5)"
-    assert advice in str(caught.value)
-
-
-def test_devices_without_processes(together, tmp_path):
+def test_one_process_talks_to_itself_and_is_not_two(together, tmp_path):
+    numbers = torch.ones(2)
+    assert world() == (0, 1)
+    assert sum_over_ranks(numbers) is numbers
+    assert gather_numbers([1.0, 2.0]) == [[1.0, 2.0]]
+    assert gather_objects("x") == ["x"]
     with pytest.raises(ValueError, match=r"2 devices on 1 machines .* this is one of 1; .*train_on_devices"):
         start_training("plain", together, tmp_path, devices=2)

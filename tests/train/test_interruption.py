@@ -32,30 +32,23 @@ def sends(number, function, at):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(("within", "at", "saved"), [("train_step", 5, 5), ("Note", 3, 2)])
 def test_a_step_is_ended_and_saved_and_the_training_goes_on_from_it(
-    data, finished, tmp_path, monkeypatch, capsys, number
+    data, finished, tmp_path, monkeypatch, capsys, number, within, at, saved
 ):
+    """Between two steps, too."""
     before = handlers()
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "train_step", sends(number, loop.train_step, at=5))
+        patch.setattr(loop, within, sends(number, getattr(loop, within), at))
         with pytest.raises(KeyboardInterrupt):
             start(data, tmp_path)
-    assert checkpoints_in(tmp_path) == [5]
+    assert checkpoints_in(tmp_path) == [saved]
     assert handlers() == before
     assert "goes on" not in capsys.readouterr().out
     assert_same_training(tmp_path, start(data, tmp_path), finished)
-    assert "afkit: training goes on after step 5\n" in capsys.readouterr().out
+    assert f"afkit: training goes on after step {saved}\n" in capsys.readouterr().out
     start(data, tmp_path)
     assert "goes on" not in capsys.readouterr().out, "it is complete"
-
-
-def test_between_two_steps_all_is_saved_at_once(data, finished, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "Note", sends(signal.SIGTERM, loop.Note, at=3))
-        with pytest.raises(KeyboardInterrupt):
-            start(data, tmp_path)
-    assert checkpoints_in(tmp_path) == [2]
-    assert_same_training(tmp_path, start(data, tmp_path), finished)
 
 
 def test_an_evaluation_ends_at_once_and_is_done_again(data, finished, tmp_path):

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from job_processes import python
 from tiny_data import write_tiny_data
 from trainings import assert_same_training, checkpoints_in, files_below
 
@@ -18,11 +18,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
 ]
 
-TESTS = Path(__file__).parents[1]
 STEPS = 450
 PROGRAM = """
-import sys
-sys.path[:0] = sys.argv[3:]
 import torch
 from tiny_data import tiny_recipe, training_set
 from afkit.train import record
@@ -50,8 +47,8 @@ class Child:
     """A process that trains, and says how many steps are done."""
 
     def __init__(self, data, folder):
-        command = [sys.executable, "-c", PROGRAM, str(data), str(folder), str(TESTS.parent), str(TESTS)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        command = python(PROGRAM, data, folder)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         self.steps = self._steps_said()
 

@@ -14,16 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from job_processes import listening, processes
+from job_processes import listening, processes, start_rank
 from tiny_data import tiny_recipe, write_tiny_data
 
-import afkit
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.train import distributed
 from afkit.train.execution import Execution
-from afkit.workbench.runs.launch import LOOPBACK, predict_on_devices, train_on_devices
+from afkit.workbench.runs.launch import predict_on_devices, train_on_devices
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,8 +33,6 @@ RECIPE = tiny_recipe(optim__epochs=5000)
 NOBODY = 65534
 JOINING = """
 import os
-import sys
-sys.path[:0] = sys.argv[2:]
 from datetime import timedelta
 from afkit.train import distributed
 
@@ -132,15 +129,6 @@ def as_nobody(work):
 
 
 @pytest.fixture(scope="module")
-def on_the_processor():
-    """Children compute without a GPU, with one thread each."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
-@pytest.fixture(scope="module")
 def looked(tmp_path_factory, on_the_processor):
     """What has been seen of a training."""
     root = tmp_path_factory.mktemp("looked")
@@ -204,9 +192,7 @@ def test_a_stranger_who_comes_before_a_process_is_told_apart(tmp_path, on_the_pr
 @contextmanager
 def join(folder, rank):
     """A process that joins another in a folder, and is impatient."""
-    command = [sys.executable, "-c", JOINING, str(folder), str(Path(afkit.__file__).parents[1])]
-    environment = os.environ | LOOPBACK | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with start_rank(rank, JOINING, folder, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

@@ -12,15 +12,15 @@ from trainings import (
     WEIGHTS,
     assert_same_training,
     checkpoints_in,
-    files_below,
     start,
 )
 
 from afkit.data.batches import training_batches
 from afkit.model.actionformer import ActionFormer
 from afkit.train import loop
+from afkit.train.loop import train_step
+from afkit.train.record import Arrivals, Note
 from afkit.train.state import new_state
-from afkit.train.step import Arrivals, Note, train_step
 
 CPU = torch.device("cpu")
 
@@ -101,20 +101,16 @@ def test_a_loss_that_is_not_finite_names_the_videos_and_keeps_the_last_checkpoin
     assert_same_training(folder, start(tmp_path, folder), finished)
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_read_late_it_stops_one_step_later_before_anything_is_saved(data, tmp_path, monkeypatch, late, number):
-    spoil_step(monkeypatch, 5, number)
-    with pytest.raises(ValueError, match=r"is (nan|inf) at step 5 on the videos"):
+@pytest.mark.parametrize(("step", "number", "kept"), [(5, "nan", [3]), (5, "inf", [3]), (11, "nan", [6, 9])])
+def test_read_late_it_stops_one_step_later_before_anything_is_saved(
+    data, tmp_path, monkeypatch, late, step, number, kept
+):
+    """Also at the last step; the checkpoint that was due after the bad step is not written."""
+    spoil_step(monkeypatch, step, float(number))
+    with pytest.raises(ValueError, match=rf"is (nan|inf) at step {step} on the videos"):
         start(data, tmp_path, steps=3)
-    assert checkpoints_in(tmp_path) == [3], "not the one that was due after the bad step"
-    assert pd.read_csv(tmp_path / "metrics.csv")["step"].tolist() == [0, 1, 2, 3, 4]
-
-
-def test_read_late_a_bad_last_step_is_found(data, tmp_path, monkeypatch, late):
-    spoil_step(monkeypatch, 11)
-    with pytest.raises(ValueError, match="is nan at step 11 on the videos"):
-        start(data, tmp_path)
-    assert files_below(tmp_path) == ["metrics.csv"]
+    assert checkpoints_in(tmp_path) == kept and not (tmp_path / WEIGHTS[0]).exists()
+    assert pd.read_csv(tmp_path / "metrics.csv")["step"].tolist() == list(range(step))
 
 
 def test_numbers_read_late_are_the_same(data, finished, tmp_path, late):

@@ -18,8 +18,8 @@ from afkit.data.items import Dataset
 from afkit.detect.prediction import predict, predict_dataset
 from afkit.model.actionformer import build_model
 from afkit.train.execution import Execution
+from afkit.train.loop import train_step
 from afkit.train.state import new_state
-from afkit.train.step import train_step
 from benchmarks import synthetic
 from benchmarks.infer import make_talkative
 

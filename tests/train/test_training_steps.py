@@ -9,8 +9,8 @@ from golden_files import GRADIENT_NORMS, LOSSES, UPDATES, Config, content, golde
 from afkit.data.batches import Batch
 from afkit.model.checkpoints import load_weights
 from afkit.model.losses import Criterion
+from afkit.train.loop import train_step
 from afkit.train.state import load_original, new_state
-from afkit.train.step import train_step
 
 CPU = torch.device("cpu")
 ROUNDINGS = 4e-7  # relative: three float32 roundings, by which two ways to write an average may differ

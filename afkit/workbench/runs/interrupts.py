@@ -7,9 +7,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 NOTICE = b"\nafkit: ending what runs; Ctrl-C once more ends it at once\n"
 INTERRUPTED = 130  # exit status
+
+
+@contextmanager
+def signals_call(handler: Callable[[int, Any], Any], *names: str) -> Iterator[None]:
+    """Within the block these signals call the handler, but for those that the system (Windows) has not.
+
+    In a thread other than the main one, which may not say what signals do, nothing is changed.
+    """
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, handler) for number in known if in_main}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 @contextmanager
@@ -34,18 +51,11 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
         if came:
             raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
-        yield look
-        return
-    before = signal.signal(signal.SIGINT, note)
     try:
-        yield look
+        with signals_call(note, "SIGINT"):
+            yield look
     finally:
-        signal.signal(signal.SIGINT, before)
         look()
-
-
-TOLD = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, by another process, by a terminal that closes
 
 
 @contextmanager
@@ -53,14 +63,10 @@ def temporary_folder() -> Iterator[Path]:
     """An empty folder that is removed when the block ends, also where a signal ends it.
 
     Raises:
-        KeyboardInterrupt: such a signal came.
+        KeyboardInterrupt: Ctrl-C, another process (SIGTERM) or a terminal that closes (SIGHUP) has ended it.
     """
-    known = [getattr(signal, name) for name in TOLD if hasattr(signal, name)]  # not all on Windows
-    in_main = threading.current_thread() is threading.main_thread()  # others may not say what signals do
-    before = {number: signal.signal(number, signal.default_int_handler) for number in known if in_main}
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with (
+        signals_call(signal.default_int_handler, "SIGINT", "SIGTERM", "SIGHUP"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield Path(folder)

@@ -59,15 +59,9 @@ def train_on_devices(
     starts the processes of this one, prints a command to be started on each of the others, and waits for them; they
     meet at the address of this machine in the environment variables MASTER_ADDR and MASTER_PORT.
 
-    Args:
-        data_root: folder of all data sets; its training subsets are read.
-        folder: the run folder; while the training runs, also train_job.json, for the processes, and train_job.log,
-            their output, which stays when they fail.
-        execution: how to carry it out; with `evaluate_every`, evaluated as by `workbench.runs.validation.validation`.
-        on_progress: called with the metrics so far, at most every second, and at the end.
-
-    Returns:
-        the metrics, as in metrics.csv.
+    The run folder then has also train_job.json, for the processes, and train_job.log, their output, which stays when
+    they fail. With `evaluate_every` it is evaluated as by `workbench.runs.validation.validation`; on_progress is called
+    with the metrics so far, at most every second, and at the end. The metrics returned are those of metrics.csv.
 
     Raises:
         ValueError, OSError, RuntimeError: as of `train`, from the process that met it first; all others are ended.
@@ -76,17 +70,10 @@ def train_on_devices(
     """
     folder = Path(folder)
     check_batch_divides(recipe.optim.batch_size, execution.devices * execution.num_nodes)
-    job = {
-        "task": "train",
-        "recipe": recipe.model_dump(mode="json"),
-        "data_root": str(Path(data_root).resolve()),
-        "folder": str(folder.resolve()),
-        "seed": seed,
-        "execution": asdict(execution),
-        "resume": resume,
-        "start_from": str(Path(start_from).resolve()) if start_from else "",
-    }
-    follow = _followed(folder / "metrics.csv", on_progress)
+    job = _job("train", recipe, data_root=data_root, folder=folder)
+    job |= {"seed": seed, "execution": asdict(execution), "resume": resume}
+    job["start_from"] = str(Path(start_from).resolve()) if start_from else ""
+    follow = on_progress and _followed(folder / "metrics.csv", on_progress)
     _run(job, folder / "train_job.json", execution.devices, execution.num_nodes, follow)
     return pd.read_csv(folder / "metrics.csv")
 
@@ -100,35 +87,50 @@ def predict_on_devices(
     devices: int = 1,
     **arguments: Any,
 ) -> pd.DataFrame:
-    """Detections of the recipe's test subsets, shared by several devices of this machine.
-
-    Args:
-        folder: the run folder, for files that go when it is done.
-        devices: GPUs, or processes where there is no GPU; each takes every so many-th video.
-        arguments: `backend`, `batch_size` and `window_steps` as of `afkit.detect.prediction.predict_dataset`.
-
-    Returns:
-        what `predict_dataset` gives in one process; for batches of one video exactly.
+    """Detections of the recipe's test subsets, shared by several GPUs (or processes) of this machine, as by
+    `predict_shared`, with its arguments; the files that this writes into the run folder go when it is done.
 
     Raises:
         ValueError, OSError, RuntimeError: as of `predict_dataset`, from the process that met it first.
     """
     folder = Path(folder)
     result = folder / "predict_job.npz"
-    job = {
-        "task": "predict",
-        "recipe": recipe.model_dump(mode="json"),
-        "data_root": str(Path(data_root).resolve()),
-        "weights": str(Path(weights).resolve()),
-        "which": which,
-        "result": str(result.resolve()),
-        "arguments": arguments,
-    }
+    job = _job("predict", recipe, data_root=data_root, weights=weights, result=result)
+    job |= {"which": which, "arguments": arguments}
     try:
         _run(job, folder / "predict_job.json", devices)
         return read_table(result)
     finally:
         result.unlink(missing_ok=True)
+
+
+def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **arguments: Any) -> pd.DataFrame:
+    """What `predict_dataset` gives, with its arguments; of R processes each takes every R-th video.
+
+    All must call it, and all receive the detections of all videos, in the data set's order. With one process, and for
+    batches of one video, they are exactly those of one process.
+    """
+    rank, ranks = world()
+    if ranks == 1:
+        return predict_dataset(model, recipe, dataset, **arguments)
+    dataset.check_missing()
+    part = copy.copy(dataset)
+    part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
+    own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
+    write_table(packed := BytesIO(), own)
+    tables = [table for part in gather_bytes(packed.getvalue()) if len(table := read_table(BytesIO(part)))]
+    if not tables:
+        return own
+    place = {video.name: number for number, video in enumerate(dataset.videos)}
+    together = pd.concat(tables, ignore_index=True)
+    order = together["video"].map(place).argsort(kind="stable")
+    return together.iloc[order].reset_index(drop=True)
+
+
+def _job(task: str, recipe: Recipe, **paths: str | Path) -> dict[str, Any]:
+    """What every job says, in plain types; where the processes work does not change what a path means."""
+    resolved = {name: str(Path(path).resolve()) for name, path in paths.items()}
+    return {"task": task, "recipe": recipe.model_dump(mode="json"), **resolved}
 
 
 def error_file(job: Path) -> Path:
@@ -140,7 +142,9 @@ def _run(
     job: Mapping[str, Any], path: Path, devices: int, num_nodes: int = 1, watch: Callable[[bool], None] | None = None
 ) -> None:
     """Carry out a job, written to `path`, in `devices` processes of this machine; `watch(whether ended)` meanwhile."""
-    _check_devices(devices)
+    gpus = torch.cuda.device_count()
+    if gpus and devices > gpus:
+        raise ValueError(f"devices is {devices}, but this machine has {gpus} GPUs")
     address = _address(num_nodes) if num_nodes > 1 else None
     path = path.resolve()
     log = path.with_suffix(".log")
@@ -159,7 +163,9 @@ def _run(
                 _processes(path, devices, num_nodes, 0, output) as processes,
             ):
                 for codes in _exit_codes(processes):
-                    _pass_on(said.readlines())
+                    for line in said.readlines():
+                        if line.startswith("afkit: "):  # for the user; the rest stays in the log
+                            print(line, end="", flush=True)
                     if any(codes):
                         raise _error(path, codes)
                     if watch is not None:
@@ -168,12 +174,6 @@ def _run(
     finally:
         path.unlink(missing_ok=True)
         error_file(path).unlink(missing_ok=True)
-
-
-def _check_devices(devices: int) -> None:
-    gpus = torch.cuda.device_count()
-    if gpus and devices > gpus:
-        raise ValueError(f"devices is {devices}, but this machine has {gpus} GPUs")
 
 
 def _address(num_nodes: int) -> tuple[str, str]:
@@ -221,17 +221,15 @@ def _environment(devices: int) -> dict[str, str]:
     """That of the children: the same afkit, and the processors shared between them."""
     environment = dict(os.environ)
     paths = [str(Path(afkit.__file__).parents[1]), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     environment["PYTHONSAFEPATH"] = "1"  # no modules that happen to lie in the working directory
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     environment.setdefault("OMP_NUM_THREADS", str(max(cores // devices, 1)))
     return environment
 
 
-def _followed(path: Path, on_progress: Callable[[pd.DataFrame], None] | None) -> Callable[[bool], None] | None:
+def _followed(path: Path, on_progress: Callable[[pd.DataFrame], None]) -> Callable[[bool], None]:
     """A function that calls on_progress when another process has added rows to metrics.csv."""
-    if on_progress is None:
-        return None
     old = path.stat().st_ino if path.exists() else None  # the new training replaces the file
     rows, looked_at = 0, time.monotonic()
 
@@ -240,21 +238,11 @@ def _followed(path: Path, on_progress: Callable[[pd.DataFrame], None] | None) ->
         if not ended and time.monotonic() - looked_at < PROGRESS_SEC:
             return
         looked_at = time.monotonic()
-        if not path.exists() or path.stat().st_ino == old:
-            return
-        metrics = pd.read_csv(path)
-        if len(metrics) > rows:
+        if path.exists() and path.stat().st_ino != old and len(metrics := pd.read_csv(path)) > rows:
             rows = len(metrics)
             on_progress(metrics)
 
     return look
-
-
-def _pass_on(lines: list[str]) -> None:
-    """Print what the processes have to say to the user; the rest stays in the log."""
-    for line in lines:
-        if line.startswith("afkit: "):
-            print(line, end="", flush=True)
 
 
 def _error(job: Path, codes: list[int | None]) -> Exception:
@@ -275,11 +263,7 @@ def _error(job: Path, codes: list[int | None]) -> Exception:
 
 
 def main(arguments: list[str]) -> int:
-    """Carry out the part that another machine has in a training of several; the exit code.
-
-    Args:
-        arguments: the job's file, and the number of this machine, from 1.
-    """
+    """Carry out the part that another machine, of this number from 1, has in a job of this file; the exit code."""
     job, machine = Path(arguments[0]), int(arguments[1])
     execution = Execution(**read_json(job)["execution"])
     with _processes(job, execution.devices, execution.num_nodes, machine) as processes:
@@ -288,29 +272,3 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-
-
-def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **arguments: Any) -> pd.DataFrame:
-    """What `predict_dataset` gives, with its arguments; of R processes each takes every R-th video.
-
-    All must call it, and all receive the detections of all videos, in the data set's order. With one process, and for
-    batches of one video, they are exactly those of one process.
-
-    Args:
-        model, recipe, dataset: as of `predict_dataset`, the same in all processes.
-    """
-    rank, ranks = world()
-    if ranks == 1:
-        return predict_dataset(model, recipe, dataset, **arguments)
-    dataset.check_missing()
-    part = copy.copy(dataset)
-    part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
-    own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
-    write_table(packed := BytesIO(), own)
-    tables = [table for part in gather_bytes(packed.getvalue()) if len(table := read_table(BytesIO(part)))]
-    if not tables:
-        return own
-    place = {video.name: number for number, video in enumerate(dataset.videos)}
-    together = pd.concat(tables, ignore_index=True)
-    order = together["video"].map(place).argsort(kind="stable")
-    return together.iloc[order].reset_index(drop=True)

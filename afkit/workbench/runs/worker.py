@@ -51,8 +51,8 @@ def train_part(job: Mapping[str, Any]) -> None:
     recipe, execution = Recipe.model_validate(job["recipe"]), Execution(**job["execution"])
     dataset = Dataset(recipe.data, job["data_root"], recipe.data.train_subsets, training=True, seed=job["seed"])
     evaluate = validation(recipe, job["data_root"]) if execution.evaluate_every else None
-    resume, start_from = job["resume"], job["start_from"]
-    train(recipe, dataset, job["folder"], job["seed"], execution, resume, start_from, evaluate=evaluate)
+    arguments = {name: job[name] for name in ("folder", "seed", "resume", "start_from")}
+    train(recipe, dataset, execution=execution, evaluate=evaluate, **arguments)
 
 
 def predict_part(job: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C breaks off a block where it asks for it, or at its end; a second one ends the process."""
+"""Ctrl-C breaks off a block where it asks for it, or at its end, and temporary folders go with the process."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from afkit.workbench.runs.interrupts import interrupts_wait
+from afkit.workbench.runs.interrupts import interrupts_wait, temporary_folder
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,20 +31,14 @@ def test_an_interrupt_comes_where_it_is_asked_for(capfd):
     assert "Ctrl-C once more ends it at once" in capfd.readouterr().err
 
 
-def test_an_interrupt_that_nothing_asked_for_comes_at_the_end():
-    done = []
+@pytest.mark.parametrize("error", [None, RuntimeError("what an interrupted library makes of it")])
+def test_an_interrupt_that_nothing_asked_for_comes_at_the_end(error):
     with pytest.raises(KeyboardInterrupt), interrupts_wait():
         press()
-        done.append(1)
+        if error:
+            raise error
     with interrupts_wait():
-        done.append(2)
-    assert done == [1, 2]
-
-
-def test_an_error_after_an_interrupt_is_the_interrupt():
-    with pytest.raises(KeyboardInterrupt), interrupts_wait():
-        press()
-        raise RuntimeError("what an interrupted library makes of it")
+        pass
 
 
 def test_a_second_interrupt_ends_the_process():
@@ -56,14 +50,32 @@ def test_a_second_interrupt_ends_the_process():
     assert done.returncode == 130 and done.stderr.count("\n") == 2 and "Traceback" not in done.stderr
 
 
-def test_in_a_thread_there_is_nothing_to_wait_for():
-    def work():
-        with interrupts_wait() as look:
-            look()
-            done.append(signal.getsignal(signal.SIGINT))
+# ---- folders that go with the process
 
-    done = []
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_process_removes_the_folder_first(number):
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), temporary_folder() as folder:
+        (folder / "file").write_text("")
+        os.kill(os.getpid(), number)
+        signal.pause()
+    assert not folder.exists()
+    assert signal.getsignal(number) == before
+
+
+def test_a_thread_leaves_signals_alone():
+    def handlers():
+        return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    def work():
+        with interrupts_wait() as look, temporary_folder() as folder:
+            look()
+            found.extend([folder, folder.is_dir(), handlers()])
+
+    found, before = [], handlers()
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert done == [signal.getsignal(signal.SIGINT)]
+    folder, was_there, within = found
+    assert was_there and not folder.exists() and within == before
