@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tables import random_gt, random_predictions, table
 
-from afkit.evaluation.average_precision import recall_at_kx, threshold_bits
 from afkit.evaluation.pairs import pair_up
-from afkit.evaluation.scores import evaluate
+from afkit.evaluation.scores import evaluate, recall_at_kx, threshold_bits
 from afkit.segments import keep_distinct
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "evaluation"

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tiny_data import tiny_recipe
 
 from afkit.model.backbone import Backbone, ConvBlock, TransformerBlock
-from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, Scale, drop_path, sinusoid_positions
+from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, Scale, sinusoid_positions
 
 
 def mask_of(*steps, length):
@@ -74,9 +74,9 @@ def test_drop_path_in_training_drops_whole_samples(rate):
 
 
 def test_drop_path_is_absent_without_a_rate():
-    assert not list(drop_path(4, 0.0).parameters())
+    assert not list(AffineDropPath(4, 0.0).parameters())
     skip, branch = torch.randn(2, 2, 4, 3)
-    assert torch.equal(drop_path(4, 0.0).train()(skip, branch), skip + branch)
+    assert torch.equal(AffineDropPath(4, 0.0).train()(skip, branch), skip + branch)
 
 
 def test_sinusoid_positions_equal_the_formula():
