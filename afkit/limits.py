@@ -14,7 +14,7 @@ MOST_LEVELS = 20  # below the first; each halves a sequence
 MOST_STEPS = 2**20  # of a sequence
 MOST_EPOCHS = 100_000
 MOST_VALUES = 2**34  # that a layer makes of a sequence; 69 GB
-BLOCK = 32  # queries that share their keys, see `afkit.model.attention`
+BLOCK = 32  # queries that share their keys, see `afkit.model.blocks`
 
 
 def misfits(data: Any, model: Any, optim: Any) -> Iterator[str]:

@@ -36,12 +36,7 @@ def decode(out: Output, recipe: Recipe) -> list[tuple[Tensor, Tensor, Tensor]]:
     Per level: points x classes with a probability above `pre_nms_thresh`, the `pre_nms_topk` best of them, without
     those that are not longer than `duration_thresh`. Levels follow each other, each by descending score.
 
-    Args:
-        out: the network's output for B videos.
-        recipe: its `decode` section.
-
-    Returns:
-        B tuples of segments (N, 2) on the grid, scores (N,), labels (N,).
+    Each of the B videos gets segments (N, 2) on the grid, scores (N,), labels (N,).
     """
     segments, scores, labels, offsets = decode_batch(out, recipe)
     rows = itertools.starmap(slice, itertools.pairwise(offsets.tolist()))
@@ -52,10 +47,10 @@ def decode(out: Output, recipe: Recipe) -> list[tuple[Tensor, Tensor, Tensor]]:
 def decode_batch(out: Output, recipe: Recipe) -> Candidates:
     """The candidates of all videos of a batch in one list; else as `decode`."""
     levels = zip(out.logits, out.offsets, out.masks, out.points, strict=True)
-    return join_levels([decode_level(*level, recipe.decode) for level in levels])
+    return candidates_of([decode_level(*level, recipe.decode) for level in levels])
 
 
-def join_levels(levels: Sequence[Level]) -> Candidates:
+def candidates_of(levels: Sequence[Level]) -> Candidates:
     """What is to be kept of all levels."""
     segments, scores, labels, keep = (torch.cat(columns, dim=1) for columns in zip(*levels, strict=True))
     ends = keep.sum(dim=1).cumsum(0)  # (B,)
@@ -63,18 +58,8 @@ def join_levels(levels: Sequence[Level]) -> Candidates:
 
 
 def decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, config: DecodeConfig) -> Level:
-    """Decode one pyramid level.
-
-    Args:
-        logits: (B, T, K) float, before the sigmoid.
-        offsets: (B, T, 2) float, to onset and end, in strides of the level.
-        mask: (B, T) bool, true where there are features.
-        points: (T, 4) position on the grid, regression range low and high, stride.
-
-    Returns:
-        The n best of each video, n at most `pre_nms_topk`; those below a threshold are marked, not left out.
-    """
-    classes = logits.shape[2]
+    """The `pre_nms_topk` best of one level of an `Output`; those below a threshold are marked, not left out."""
+    classes = logits.shape[2]  # of (B, T, K)
     probability = logits.float().sigmoid().where(mask[..., None], 0).flatten(1)  # (B, T * K)
     # top-k first, then the threshold: the same candidates as the other way round, and much faster
     scores, index = probability.topk(min(config.pre_nms_topk, probability.shape[1]), dim=1)  # (B, n)

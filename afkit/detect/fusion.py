@@ -11,6 +11,7 @@ import pandas as pd
 
 from afkit.config import Recipe
 from afkit.data.features import locate
+from afkit.evaluation.pairs import check_columns
 from afkit.files import read_json
 from afkit.opening import read_bytes
 
@@ -26,9 +27,8 @@ def fuse_scores(
     """Repeat each video's best detections for its best external classes (ActionFormer on ActivityNet).
 
     Args:
-        predictions: DataFrame video, start_sec, end_sec, score; not modified.
-        score_file: file that `read_scores` reads, or what it returned. The key of a video may carry or lack the
-            prefix `v_`.
+        predictions: DataFrame video, start_sec, end_sec, score.
+        score_file: file that `read_scores` reads, or what it returned. A key may carry or lack the prefix `v_`.
         max_predictions: detections of each video that are kept, by score, before they are repeated.
 
     Returns:
@@ -74,11 +74,7 @@ def fuse_scores(
 def classify(predictions: pd.DataFrame, recipe: Recipe, data_root: str | Path, num_labels: int) -> pd.DataFrame:
     """Detections with their final labels: fused with the recipe's external scores where it names a score file.
 
-    Args:
-        recipe: `decode.score_file`, below the data root.
-
-    Raises:
-        ValueError: the recipe finds segments of one class while the data has several, and no scores say which.
+    A ValueError where the recipe finds segments of one class, the data has several, and no scores say which.
     """
     if recipe.decode.score_file:
         return fuse_scores(predictions, locate(data_root, recipe.decode.score_file))
@@ -91,11 +87,7 @@ def classify(predictions: pd.DataFrame, recipe: Recipe, data_root: str | Path, n
 
 
 def num_labels(recipe: Recipe, data_root: str | Path) -> int:
-    """How many label ids the detections of a recipe may have: the external classes, or the network's own.
-
-    Args:
-        recipe: its `decode.score_file` or number of classes.
-    """
+    """How many label ids the detections of a recipe may have: the external classes, or the network's own."""
     if recipe.decode.score_file:
         return len(next(iter(read_scores(locate(data_root, recipe.decode.score_file)).values())))
     return recipe.data.num_classes
@@ -107,17 +99,10 @@ def uncovered_videos(predictions: pd.DataFrame, scores: Mapping[str, np.ndarray]
 
 
 def read_scores(path: str | Path) -> dict[str, np.ndarray]:
-    """Class scores of whole videos.
+    """Class scores of whole videos, {video: (K,) float64}, from a `.json` or `.pkl` file, bare or under "results".
 
-    Args:
-        path: `.json` or `.pkl` with {video: scores}, bare or under "results". Of a pickle only plain containers,
-            numbers and text and NumPy arrays of numbers are read; nothing in it is executed.
-
-    Returns:
-        {video: (K,) float64}, the same K for all.
-
-    Raises:
-        ValueError: the file is missing, of another kind or malformed; a score is not finite; K differs.
+    Of a pickle only plain containers, numbers and text and NumPy arrays of numbers are read; nothing in it is executed.
+    What is missing, malformed or not finite, or of another K, is a ValueError.
     """
     path = Path(path)
     if path.suffix not in (".json", ".pkl"):
@@ -132,9 +117,9 @@ def _check_scores(content: Any, where: str) -> dict[str, np.ndarray]:
         raise ValueError(f"{where} has no class scores; expected {{video: [a score for each class]}}")
     scores = {video: _vector(values, f"{where}, video '{video}'") for video, values in content.items()}
     count = len(next(iter(scores.values())))
-    odd = next((video for video, values in scores.items() if len(values) != count), None)
-    if odd is not None:
-        raise ValueError(f"{where}, video '{odd}': {len(scores[odd])} class scores, not {count}; give one per class")
+    for video, values in scores.items():
+        if len(values) != count:
+            raise ValueError(f"{where}, video '{video}': {len(values)} class scores, not {count}; give one per class")
     return scores
 
 
@@ -153,9 +138,7 @@ def _vector(values: Any, where: str) -> np.ndarray:
 
 def _detection_scores(predictions: pd.DataFrame) -> np.ndarray:
     """(N,) float64, after a check of the table."""
-    missing = [column for column in NEEDED if column not in predictions.columns]
-    if missing:
-        raise ValueError(f"predictions lacks the columns {', '.join(missing)}; it needs {', '.join(NEEDED)}")
+    check_columns(predictions, "predictions", NEEDED)
     scores = pd.to_numeric(predictions["score"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     bad = ~(np.isfinite(scores) & (scores >= 0)) | predictions["video"].isna().to_numpy()
     if bad.any():

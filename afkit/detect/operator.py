@@ -16,11 +16,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from afkit.detect.reference import Settings
 from afkit.files import LOCK, locked
 from afkit.opening import home_folder, private_folder, why_not
 
@@ -43,10 +43,7 @@ def cache_folder() -> Path:
     """Where built libraries are kept: `AFKIT_CACHE`, or afkit/ in the user's cache folder.
 
     Loading a library runs its code. So where others could write to that folder, or there is none, it is a private one
-    among the temporary files, and a line says why.
-
-    Raises:
-        BuildError: there is no such folder either.
+    among the temporary files, and a line says why; a BuildError where there is no such folder either.
     """
     named, xdg, home = os.environ.get("AFKIT_CACHE"), os.environ.get("XDG_CACHE_HOME"), home_folder()
     caches = Path(xdg) if xdg else home and home / ".cache"
@@ -60,7 +57,7 @@ def cache_folder() -> Path:
         private = private_folder()
     except (ValueError, OSError) as error:
         raise BuildError(f"{reason}, and {error}; set AFKIT_CACHE to a folder of your own") from None
-    _say_once(f"{reason}, so built libraries are kept in {private}; AFKIT_CACHE names another folder")
+    say_once(f"{reason}, so built libraries are kept in {private}; AFKIT_CACHE names another folder")
     return private
 
 
@@ -71,11 +68,7 @@ def _why_not_made(folder: Path) -> str:
 
 @functools.cache
 def unavailable(backend: str) -> str:
-    """Load a backend's operator, and build it first where it has not been; "" when that worked, else the reason.
-
-    Args:
-        backend: "cpp", or "cuda" for the implementation for CUDA tensors (which needs "cpp" too).
-    """
+    """`load` the operator of a backend, "cpp" or "cuda": "" when that worked, else the reason."""
     try:
         load(backend)
     except BuildError as error:
@@ -84,54 +77,36 @@ def unavailable(backend: str) -> str:
 
 
 def load(backend: str, verbose: bool = False) -> Path | None:
-    """Make `torch.ops.afkit.nms` work for a backend.
+    """Make `torch.ops.afkit.nms` work for tensors on the CPU ("cpp") or CUDA ("cuda", which needs "cpp" too).
 
-    Args:
-        backend: "cpp" or "cuda".
-
-    Returns:
-        the library that was loaded; None where the operator was there already.
-
-    Raises:
-        BuildError: no compiler, no build tool, a folder that cannot be written to, or a build that failed.
+    Returns the library that was loaded; None where the operator was there already: a second definition would end the
+    process. A BuildError says that there is no compiler or build tool, no folder to write to, or what went wrong.
     """
     if backend == "cuda":
         if not torch.cuda.is_available():
             raise BuildError("torch sees no CUDA device")
         load("cpp", verbose)
-    if _is_loaded(backend):
+    key = {"cpp": "CPU", "cuda": "CUDA"}[backend]
+    if hasattr(torch.ops.afkit, "nms") and torch._C._dispatch_has_kernel_for_dispatch_key("afkit::nms", key):
         return None
     path = _cached(backend) or _build(backend, verbose)
     try:
         torch.ops.load_library(str(path))
     except OSError as error:
-        raise BuildError(f"{path} cannot be loaded ({_first_line(error)}); delete it, and it is built anew") from None
+        reason = str(error).partition("\n")[0]
+        raise BuildError(f"{path} cannot be loaded ({reason}); delete it, and it is built anew") from None
     if backend == "cpp":
         torch.library.register_fake("afkit::nms", _shapes)
     return path
 
 
-def _is_loaded(backend: str) -> bool:
-    """Whether the operator has an implementation already; a second definition would end the process."""
-    key = {"cpp": "CPU", "cuda": "CUDA"}[backend]
-    return torch._C._dispatch_has_kernel_for_dispatch_key("afkit::nms", key) if _is_defined() else False
-
-
-def _is_defined() -> bool:
-    return hasattr(torch.ops.afkit, "nms")
-
-
 def _shapes(
-    segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, *settings: Any
+    segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, *settings: int | float | bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Empty results of the right shapes, for tracing: segments (B, M, 2), scores (B, M), labels (B, M), counts (B,)."""
-    videos, max_segments = offsets.shape[0] - 1, settings[5]
-    return (
-        segments.new_empty(videos, max_segments, 2),
-        scores.new_empty(videos, max_segments),
-        labels.new_empty(videos, max_segments),
-        labels.new_empty(videos),
-    )
+    shape = (offsets.shape[0] - 1, Settings._make(settings).max_segments)  # (B, M)
+    of_scores, of_labels = scores.new_empty(shape), labels.new_empty(shape)
+    return segments.new_empty(*shape, 2), of_scores, of_labels, labels.new_empty(shape[:1])
 
 
 def _cached(backend: str) -> Path | None:
@@ -145,7 +120,7 @@ def _cached(backend: str) -> Path | None:
         compiler = "*"
     for path in sorted(cache_folder().glob(f"{_stem(backend)}-{compiler}-*.so")):
         if reason := why_not(path):
-            _say_once(f"{path.name} is not loaded, since {reason}")
+            say_once(f"{path.name} is not loaded, since {reason}")
         elif path.stem.endswith(_digest(path.read_bytes())):
             return path
     return None
@@ -226,18 +201,13 @@ def _compile(backend: str, verbose: bool, scratch: Path, stem: str) -> Path:
 def _reason(error: Exception) -> str:
     """The line of a failed build that tells most."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [
-        line for line in lines if re.search(r"error[: ]|No space|Permission", line) and "Error building" not in line
-    ]
-    return (telling or lines or [type(error).__name__])[0][:300]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    told = (line for line in lines if re.search("error[: ]|No space|Permission", line) and "Error building" not in line)
+    return next(told, lines[0] if lines else type(error).__name__)[:300]
 
 
 @functools.cache
-def _say_once(text: str) -> None:
+def say_once(text: str) -> None:
+    """A line for the user, once in a process."""
     _say(text)
 
 

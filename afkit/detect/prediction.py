@@ -35,7 +35,7 @@ def predict(
     """Detections of one recording, of any length.
 
     Args:
-        model: a network built from the recipe; put into eval mode.
+        model: put into eval mode.
         features: (T, C) as on disk; an array, or something that is sliced like one (a memory map, an HDF5 array), or a
             tensor. Real numbers of any type; truth values count as 0 and 1.
         fps: frames per second; None: the recipe's.
@@ -93,14 +93,11 @@ def predict_dataset(
     """Detections of every video of a data set.
 
     Args:
-        model: a network built from the recipe; put into eval mode.
-        dataset: with `training=False`.
+        model: put into eval mode.
+        dataset: with `training=False`; its videos come in its order.
+        on_video: told how many videos are done.
         batch_size: videos that go through the network together, each padded to the longest of them.
-        backend: of NMS, as of `afkit.nms`.
         window_steps: as of `predict`; each video then goes through alone, and is read window by window.
-
-    Returns:
-        DataFrame video, start_sec, end_sec, label, score; videos in the data set's order.
 
     Raises:
         ValueError: a feature file cannot be read or holds what is not finite, too many are missing, or too small
@@ -122,18 +119,9 @@ def predict_dataset(
 
 @torch.no_grad()
 def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backend: str = "auto") -> pd.DataFrame:
-    """Detections of some items together; each item's grid gives the way back to seconds.
+    """Detections of B whole recordings that go through the network together, by falling score in each.
 
-    Args:
-        model: a network built from the recipe; put into eval mode.
-        items: B whole recordings, as of `Dataset`.
-        backend: of the suppression, as of `afkit.nms`.
-
-    Returns:
-        DataFrame video, start_sec, end_sec (seconds), label, score, by falling score in each recording.
-
-    Raises:
-        ValueError: features that are not finite.
+    The model is put into eval mode; a ValueError names features that are not finite.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -157,27 +145,14 @@ def padded_steps(longest: int, recipe: Recipe) -> int:
 def detect_in_windows(
     model: nn.Module, recipe: Recipe, item: Item, window_steps: int, backend: str = "auto"
 ) -> pd.DataFrame:
-    """Detections of one item that goes through the network in windows; duplicates are suppressed once, over all.
-
-    Args:
-        window_steps: steps of the grid that go through the network at once.
-
-    Returns:
-        As of `detect_items`.
-    """
+    """Detections of one item that goes through the network in windows; duplicates are suppressed once, over all."""
     return to_table(suppress(window_candidates(model, recipe, item, window_steps), recipe, backend), [item])
 
 
 def to_table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
-    """What was kept of each item, in seconds.
+    """What was kept of B items, in seconds: video, start_sec, end_sec, label, score.
 
-    Args:
-        kept: rows of B videos, (B, M) each, on their grids.
-        items: the B videos, whose grids lead back to seconds.
-
-    Returns:
-        DataFrame video, start_sec, end_sec, label, score; segments end within their recordings, as far
-        as it is known how long these last.
+    Segments end within their recordings, as far as it is known how long these last.
     """
     kept = Kept(*(rows.cpu() for rows in kept))
     fps, stride, num_frames = (
@@ -201,14 +176,7 @@ def to_table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
 
 
 def suppress(candidates: Candidates, recipe: Recipe, backend: str = "auto") -> Kept:
-    """NMS with a recipe's settings, of all videos together.
-
-    Args:
-        recipe: its `decode` section.
-
-    Returns:
-        Kept, still on the grids; without NMS in the recipe all candidates, by falling score.
-    """
+    """NMS with a recipe's settings, of all videos together, still on the grids; all by falling score without NMS."""
     config = recipe.decode
     # without NMS the original keeps every candidate
     every = max(int(candidates.offsets.diff().max()), 1) if config.nms == "none" else config.max_segments

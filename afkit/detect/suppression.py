@@ -1,14 +1,13 @@
 """Suppression of duplicate detections: hard and soft NMS in one dimension, and score voting, on any device."""
 
-import functools
 import itertools
-import sys
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from afkit.detect import operator, reference
+from afkit.detect.reference import Settings
 
 METHODS = ("soft", "linear", "hard", "none")
 BACKENDS = ("auto", "cuda", "cpp", "torch")
@@ -50,12 +49,10 @@ def nms(
     one that comes first in the input is taken first. Every backend gives the same answer.
 
     Args:
-        segments: (N, 2) float32, in any unit.
-        scores: (N,) float32.
-        labels: (N,) int64, 0 to 65535.
+        segments, scores, labels: (N, 2) float32 in any unit, (N,) float32, (N,) int64 from 0 to 65535.
         method: "soft", "linear", "hard", or "none" (sort and cap only).
         multiclass: suppress within each class; else across classes, and then `voting_threshold` may be used.
-        min_score: see above; 0 keeps all.
+        min_score: 0 keeps all.
         voting_threshold: 0 for none; else each kept segment becomes the mean of the input segments that overlap it
             by at least this IoU, weighted by IoU times original score. Ignored when multi-class.
         backend: "cuda", "cpp" or "torch"; "auto" takes the first of them that works where the tensors are.
@@ -75,56 +72,36 @@ def nms(
         [0.9, 0.7, 0.158]
     """
     offsets = torch.tensor([0, scores.numel()], device=segments.device)
-    settings = (method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold)
-    kept_segments, kept_scores, kept_labels, counts = _suppress(segments, scores, labels, offsets, settings, backend)
-    count = counts.item()
-    return kept_segments[0, :count], kept_scores[0, :count], kept_labels[0, :count]
+    settings = Settings(method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold)
+    kept = _suppress(segments, scores, labels, offsets, settings, backend)
+    count = kept.counts.item()
+    return kept.segments[0, :count], kept.scores[0, :count], kept.labels[0, :count]
 
 
 @torch.no_grad()
 def nms_batch(
-    segments: Tensor,
-    scores: Tensor,
-    labels: Tensor,
-    offsets: Tensor,
-    method: str = "soft",
-    multiclass: bool = True,
-    iou_threshold: float = 0.1,
-    sigma: float = 0.5,
-    min_score: float = 0.001,
-    max_segments: int = 200,
-    voting_threshold: float = 0.0,
-    backend: str = "auto",
+    segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, backend: str = "auto", **settings: Any
 ) -> Kept:
-    """Suppress duplicates among the candidates of many videos at once; else as `nms`.
+    """Suppress duplicates among the candidates of B videos at once, with `settings` and errors as of `nms`.
 
-    Args:
-        segments, scores, labels: candidates of all videos, one video after the other.
-        offsets: (B + 1,) int64: those of video b are the rows `offsets[b]` to `offsets[b + 1] - 1`.
-
-    Returns:
-        Kept, with M = `max_segments`.
-
-    Raises:
-        ValueError: as `nms`.
+    Those of video b are the rows `offsets[b]` to `offsets[b + 1] - 1` of (N, 2), (N,), (N,); offsets (B + 1,) int64.
     """
-    settings = (method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold)
-    return _suppress(segments, scores, labels, offsets, settings, backend)
+    return _suppress(segments, scores, labels, offsets, Settings(**settings), backend)
 
 
-def _suppress(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: tuple, backend: str) -> Kept:
-    """`nms_batch`; settings: method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold."""
+def _suppress(
+    segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: Settings, backend: str
+) -> Kept:
     inputs = (segments, scores, labels, offsets)
     _check_types(*inputs)
-    _check_settings(*settings)
+    _check_settings(settings)
     live = choose_backend(backend, segments.device)
-    method, multiclass, *numbers = settings
-    if method == "none" or live == "torch":
+    if settings.method == "none" or live == "torch":
         _check_values(*inputs)
-        return _sort_and_cap(*inputs, settings[5]) if method == "none" else _each_video(*inputs, *settings)
+        return (_sort_and_cap if settings.method == "none" else _each_video)(*inputs, settings)
     to_host = live == "cpp" and segments.is_cuda
     moved = tuple(tensor.cpu() for tensor in inputs) if to_host else inputs
-    kept = Kept(*torch.ops.afkit.nms(*moved, _METHOD_NUMBERS[method], multiclass, *numbers))
+    kept = Kept(*torch.ops.afkit.nms(*moved, _METHOD_NUMBERS[settings.method], *settings[1:]))
     if len(kept.counts) and kept.counts.min().item() < 0:
         _check_values(*moved)
     return Kept(*(tensor.to(segments.device) for tensor in kept)) if to_host else kept
@@ -152,43 +129,33 @@ def choose_backend(backend: str, device: torch.device | str) -> str:
         reason = operator.unavailable(better)
         if not reason:
             return better
-        _say_once(f"afkit: NMS runs in '{instead}' (same results, slower), because '{better}' does not work: {reason}")
+        operator.say_once(f"NMS runs in '{instead}' (same results, slower), because '{better}' does not work: {reason}")
     return "torch"
 
 
-@functools.cache
-def _say_once(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _each_video(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, *settings: Any) -> Kept:
+def _each_video(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: Settings) -> Kept:
     """The reference, video by video."""
-    bounds, max_segments = offsets.tolist(), settings[5]
-    parts = [
-        reference.suppress(segments[start:stop], scores[start:stop], labels[start:stop], *settings)
-        for start, stop in itertools.pairwise(bounds)
-    ]
-    kept = _empty(len(parts), max_segments, segments.device)
-    for video, part in enumerate(parts):
-        count = len(part[1])
+    kept = _empty(len(offsets) - 1, settings.max_segments, segments.device)
+    for video, own in enumerate(itertools.starmap(slice, itertools.pairwise(offsets.tolist()))):
+        part = reference.suppress(segments[own], scores[own], labels[own], settings)
+        kept.counts[video] = count = len(part[1])
         for rows, values in zip(kept[:3], part, strict=True):
             rows[video, :count] = values
-        kept.counts[video] = count
     return kept
 
 
-def _sort_and_cap(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, max_segments: int) -> Kept:
-    """The best `max_segments` candidates of each video, by a stable sort over all videos."""
+def _sort_and_cap(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: Settings) -> Kept:
+    """The best candidates of each video, by a stable sort over all videos."""
     sizes = offsets.diff()  # (B,)
     video = torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)  # (N,)
     order = scores.argsort(descending=True, stable=True)
     order = order[video[order].argsort(stable=True)]
     place = torch.arange(len(order), device=order.device) - offsets[video]  # among the candidates of its video
-    order, video, place = (column[place < max_segments] for column in (order, video, place))
-    kept = _empty(len(sizes), max_segments, segments.device)
+    order, video, place = (column[place < settings.max_segments] for column in (order, video, place))
+    kept = _empty(len(sizes), settings.max_segments, segments.device)
     for rows, values in zip(kept[:3], (segments, scores, labels), strict=True):
         rows[video, place] = values[order]
-    kept.counts.copy_(sizes.clamp(max=max_segments))
+    kept.counts.copy_(sizes.clamp(max=settings.max_segments))
     return kept
 
 
@@ -210,8 +177,9 @@ def _check_types(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tens
         raise ValueError(f"scores and labels must be ({len(segments)},) like segments, not {shapes}")
     if offsets.dim() != 1 or len(offsets) == 0:
         raise ValueError(f"offsets must be (B + 1,), not {tuple(offsets.shape)}")
-    integers = (("labels", labels, torch.int64), ("offsets", offsets, torch.int64))
-    for name, tensor, dtype in (("segments", segments, torch.float32), ("scores", scores, torch.float32), *integers):
+    real, whole = torch.float32, torch.int64
+    given = {"segments": (segments, real), "scores": (scores, real), "labels": (labels, whole)}
+    for name, (tensor, dtype) in (given | {"offsets": (offsets, whole)}).items():
         if tensor.dtype != dtype:
             raise ValueError(f"{name} must be {dtype}, not {tensor.dtype}")
         if tensor.device != segments.device:
@@ -238,23 +206,15 @@ def _check_values(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Ten
         raise ValueError(f"labels must lie between 0 and {MAX_LABELS - 1}; that of candidate {row} is {labels[row]}")
 
 
-def _check_settings(
-    method: str,
-    multiclass: bool,
-    iou_threshold: float,
-    sigma: float,
-    min_score: float,
-    max_segments: int,
-    voting_threshold: float,
-) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, not '{method}'")
-    if max_segments <= 0:
-        raise ValueError(f"max_segments must be at least 1, not {max_segments}")
-    if not sigma >= SMALLEST_SIGMA:
-        raise ValueError(f"sigma must be above 0, not {sigma}")
-    if not min_score >= 0:
-        raise ValueError(f"min_score must not be negative, not {min_score}")
-    for name, value in (("iou_threshold", iou_threshold), ("voting_threshold", voting_threshold)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must lie between 0 and 1, not {value}")
+def _check_settings(settings: Settings) -> None:
+    if settings.method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, not '{settings.method}'")
+    if settings.max_segments <= 0:
+        raise ValueError(f"max_segments must be at least 1, not {settings.max_segments}")
+    if not settings.sigma >= SMALLEST_SIGMA:
+        raise ValueError(f"sigma must be above 0, not {settings.sigma}")
+    if not settings.min_score >= 0:
+        raise ValueError(f"min_score must not be negative, not {settings.min_score}")
+    for name in ("iou_threshold", "voting_threshold"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise ValueError(f"{name} must lie between 0 and 1, not {getattr(settings, name)}")

@@ -19,7 +19,7 @@ from torch import nn
 from afkit.config import Recipe
 from afkit.data.batches import collate
 from afkit.data.items import Item, read_finite
-from afkit.detect.decoding import Candidates, Level, decode_level, join_levels
+from afkit.detect.decoding import Candidates, Level, candidates_of, decode_level
 from afkit.model.actionformer import padded_length
 
 WHOLE_STEPS = 16384  # longer recordings go through the network in windows of so many steps at least
@@ -73,18 +73,9 @@ def _block_reach(recipe: Recipe, window: int, stride: int, out_stride: int) -> f
 
 
 def plan_windows(length: int, recipe: Recipe, window_steps: int) -> tuple[int, list[Window]]:
-    """The windows of a video.
+    """The windows of a padded video of `length` steps, and the steps of each: at most `window_steps`.
 
-    Args:
-        length: steps of the padded video, a multiple of the last level's stride.
-        window_steps: at most so many steps in a window.
-
-    Returns:
-        steps of each window (`window_steps` rounded down to a multiple of the last level's stride; not more than
-        `length`), and the windows.
-
-    Raises:
-        ValueError: the windows are smaller than twice the longest attention window; names the smallest that are not.
+    A ValueError where windows are smaller than twice the longest attention window; it names the smallest that are not.
 
     Examples:
         >>> from afkit.recipes import recipe
@@ -115,14 +106,8 @@ def plan_windows(length: int, recipe: Recipe, window_steps: int) -> tuple[int, l
 def window_candidates(model: nn.Module, recipe: Recipe, item: Item, window_steps: int) -> Candidates:
     """Candidates of one video that goes through the network in windows, before duplicates are suppressed.
 
-    Args:
-        model: a network built from the recipe; put into eval mode.
-        recipe: its `decode` section.
-        item: features (C, T), also those that are read when they are sliced (`Dataset.unread`).
-        window_steps: see `plan_windows`; memory grows with it, and not with the video.
-
-    Raises:
-        ValueError: the windows are too small.
+    Features that are read when they are sliced (`Dataset.unread`) are read window by window, so that memory grows with
+    `window_steps` (see `plan_windows`), not with the video. The model is put into eval mode.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -142,7 +127,7 @@ def window_candidates(model: nn.Module, recipe: Recipe, item: Item, window_steps
         if best:
             found = [_best_of(pair, recipe.decode.pre_nms_topk) for pair in zip(best, found, strict=True)]
         best = found
-    return join_levels(best)
+    return candidates_of(best)
 
 
 def _best_of(parts: tuple[Level, Level], count: int) -> Level:

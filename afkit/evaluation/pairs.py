@@ -33,17 +33,7 @@ class Pairing(NamedTuple):
 
 
 def pair_up(gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Pairing:
-    """Check both tables, rank the predictions, and find the pairs that overlap.
-
-    Args:
-        label_remap: "fixed" or "official", see `afkit.evaluation.scores.evaluate`.
-
-    Returns:
-        The J pairs with tIoU above 0, and the predictions ranked within their classes.
-
-    Raises:
-        ValueError: missing columns, or a row with something else than finite numbers.
-    """
+    """Check both tables, rank the predictions, and find the pairs that overlap; label_remap as of `evaluate`."""
     check_columns(gt, "gt", GT_COLUMNS)
     check_columns(predictions, "predictions", PREDICTION_COLUMNS)
     gt_segments, segments = segments_of(gt, "gt"), segments_of(predictions, "predictions")
@@ -62,27 +52,17 @@ def pair_up(gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Pa
 
 
 def number_classes(labels: np.ndarray, classes: np.ndarray, label_remap: str) -> np.ndarray:
-    """Position of each predicted label in the classes of the ground truth, -1 for none.
+    """Position of each predicted label (P,) in the classes of the ground truth (K,), -1 for none.
 
-    Args:
-        labels: (P,) label ids.
-        classes: (K,) label ids of the ground truth, rising.
-        label_remap: "official" reproduces a flaw of the original's code: an id that the ground truth lacks stays
-            as it is, so that an id below K ends up as the class of that number.
+    "official" reproduces a flaw of the original's code: an id that the ground truth lacks stays as it is, so that an
+    id below K ends up as the class of that number.
     """
     number = np.where(np.isin(labels, classes), np.searchsorted(classes, labels), -1)
-    if label_remap == "official":
-        number = np.where(collides(labels, classes), labels, number)
-    return number
+    return np.where(collides(labels, classes), labels, number) if label_remap == "official" else number
 
 
 def collides(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """(P,) bool: labels that no ground truth has, but which the original takes for another class.
-
-    Args:
-        labels: (P,) int64, of the predictions.
-        classes: (K,) int64, the labels of the ground truth, sorted.
-    """
+    """(P,) bool: labels (P,) that no ground truth has, but which the original takes for another of the classes (K,)."""
     return ~np.isin(labels, classes) & (labels >= 0) & (labels < len(classes))
 
 
@@ -91,11 +71,6 @@ def rank(prediction_class: np.ndarray, scores: np.ndarray, stable: bool) -> np.n
 
     Equal scores stay in the order of the table, or, if not stable, in that of the original's reversed `argsort`
     over the class (which depends on NumPy's sorting).
-
-    Args:
-        prediction_class: (P,) int64, position of each prediction's class.
-        scores: (P,) float.
-        stable: whether equal scores stay in the order of the table.
     """
     if stable:
         small = np.int16 if prediction_class.max(initial=0) < 2**15 else np.int64  # NumPy sorts 16 bits in linear time
@@ -117,16 +92,9 @@ def _places_of_the_original(group: np.ndarray, scores: np.ndarray) -> np.ndarray
 def overlapping_pairs(
     gt_group: np.ndarray, gt_segments: np.ndarray, group: np.ndarray, segments: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs of one group with tIoU above 0, sorted as `Pairing` says.
+    """All pairs of one group with tIoU above 0, sorted as `Pairing` says: (J,) prediction, ground truth and tIoU.
 
-    Args:
-        gt_group: (N,) of the ground truths.
-        gt_segments: (N, 2) starts and ends.
-        group: (P,) of the ranked predictions.
-        segments: (P, 2) starts and ends.
-
-    Returns:
-        (J,) prediction, (J,) ground truth, (J,) float64 tIoU.
+    Groups (N,) and segments (N, 2) of the ground truths, then those (P,), (P, 2) of the ranked predictions.
     """
     by_group = np.lexsort((gt_segments[:, 0], gt_group))
     groups, firsts, sizes = np.unique(gt_group[by_group], return_index=True, return_counts=True)
@@ -177,11 +145,7 @@ PREDICTION_COLUMNS = [*GT_COLUMNS, "score"]
 
 
 def check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
-    """Refuse a table that lacks columns.
-
-    Raises:
-        ValueError: it lacks some.
-    """
+    """A ValueError with the columns that a table lacks."""
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(f"{name} lacks the columns {', '.join(missing)}; it needs {', '.join(columns)}")

@@ -24,11 +24,7 @@ class Output(NamedTuple):
 
 
 class ActionFormer(nn.Module):
-    """ActionFormer (Zhang, Wu, Li, ECCV 2022): local attention, feature pyramid, class head and offset head.
-
-    Args:
-        recipe: its `data` section gives input width, classes and M; its `model` section the rest.
-    """
+    """ActionFormer (Zhang, Wu, Li, ECCV 2022): local attention, feature pyramid, class head and offset head."""
 
     def __init__(self, recipe: Recipe):
         super().__init__()
@@ -43,15 +39,7 @@ class ActionFormer(nn.Module):
         self.cls_head.set_prior(recipe)
 
     def forward(self, features: Tensor, mask: Tensor) -> Output:
-        """Logits and offsets of a padded batch.
-
-        Args:
-            features: (B, C, T) float; T a multiple of the last level's stride (see `padded_length`).
-            mask: (B, T) bool, true features.
-
-        Raises:
-            ValueError: the shapes do not fit each other or the recipe.
-        """
+        """Logits and offsets of a batch (B, C, T), (B, T) bool; T is a multiple of the last stride: `padded_length`."""
         self._check(features, mask)
         levels, masks = self.backbone(features.transpose(1, 2), mask[..., None])
         start = self.recipe.model.neck_start_level
@@ -96,15 +84,10 @@ def build_model(recipe: Recipe) -> ActionFormer:
 
 
 def padded_length(length: int, recipe: Recipe) -> int:
-    """T to which the original pads one video at inference.
+    """T to which the original pads one video of `length` steps at inference.
 
-    Args:
-        length: steps of the sequence.
-        recipe: max_seq_len, strides and windows are read from it.
-
-    Returns:
-        max_seq_len for a sequence that fits, else the next multiple of the largest `stride * 2 * (window // 2)` over
-        levels (`stride` where the window is <= 1), and of the last level's stride where that is no multiple of it.
+    max_seq_len for a sequence that fits, else the next multiple of the largest `stride * 2 * (window // 2)` over
+    levels (`stride` where the window is <= 1), and of the last level's stride where that is no multiple of it.
 
     Examples:
         >>> from afkit.recipes import recipe

@@ -6,26 +6,23 @@ from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.model.blocks import (
+    AffineDropPath,
     ConvAttention,
     LayerNorm,
     MaskedConv1d,
-    activation,
-    drop_path,
+    convolve_in_turn,
     masked,
     norm_or_nothing,
     normalise,
     sinusoid_positions,
 )
-from afkit.model.products import Preparation, convolve, in_parts, lay_out
+from afkit.model.products import convolve, in_parts, lay_out
 
 
 class TransformerBlock(nn.Module):
     """A pre-norm Transformer block; with a stride the skip connection is max-pooled (ActionFormer, equation 3).
 
-    Args:
-        recipe: its `model` section.
-        window: of the attention, in steps of this level; <= 1: the whole sequence.
-        stride: steps of the input to one of the output.
+    The window of its attention is in steps of its output; <= 1: the whole sequence.
     """
 
     def __init__(self, recipe: Recipe, window: int, stride: int):
@@ -42,8 +39,8 @@ class TransformerBlock(nn.Module):
             nn.Conv1d(4 * channels, channels, 1),
             nn.Dropout(model.dropout),
         )
-        self.drop_path_attn = drop_path(channels, model.drop_path)
-        self.drop_path_mlp = drop_path(channels, model.drop_path)
+        self.drop_path_attn = AffineDropPath(channels, model.drop_path)
+        self.drop_path_mlp = AffineDropPath(channels, model.drop_path)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C), (B, T, 1) -> (B, T / stride, C), (B, T / stride, 1)."""
@@ -68,20 +65,14 @@ class TransformerBlock(nn.Module):
         return pooled.squeeze(2).transpose(1, 2)
 
     def _mlp(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
         expand, _, drop, contract, drop_out = self.mlp
         assert isinstance(expand, nn.Conv1d) and isinstance(drop, nn.Dropout) and isinstance(contract, nn.Conv1d)
         hidden = convolve(expand, x, normalise, (self.ln2.weight, self.ln2.bias))
-        kept: tuple[Tensor, ...] = ()
-        if drop.training and drop.p > 0:  # drawn here, since the activation is computed twice
-            kept = (torch.empty_like(hidden, dtype=torch.bool).bernoulli_(1 - drop.p),)
-        return drop_out(convolve(contract, hidden, lambda x: _gelu(x, drop.p, *kept)))
-
-
-def _gelu(x: Tensor, rate: float, kept: Tensor | None = None) -> Tensor:
-    """GELU, and where `kept` is given dropout: values that are not kept become 0, the others grow by 1 / (1 - rate)."""
-    x = F.gelu(x)
-    return x if kept is None else x * kept * (1 / (1 - rate))
+        if not (drop.training and drop.p > 0):
+            return drop_out(convolve(contract, hidden, F.gelu))
+        # drawn here, since what comes before the product is computed twice
+        kept = torch.empty_like(hidden, dtype=torch.bool).bernoulli_(1 - drop.p)
+        return drop_out(convolve(contract, hidden, lambda x: F.gelu(x) * kept * (1 / (1 - drop.p))))
 
 
 class ConvBlock(nn.Module):
@@ -148,16 +139,10 @@ class Backbone(nn.Module):
         return features, masks
 
     def _embed(self, x: Tensor, mask: Tensor, taps: list[Tensor]) -> Tensor:
-        """(B, T, C), (B, T, 1), weights of each convolution -> (B, T, C')."""
         if self.proj is not None:
             streams = zip(self.proj, x.split(self.input_dims, dim=2), strict=True)
             x = torch.cat([project(stream, mask)[0] for project, stream in streams], dim=2)
-        activate: Preparation | None = None
-        parameters: tuple[Tensor, ...] = ()
-        for conv, norm, laid_out in zip(self.embd, self.embd_norm, taps, strict=True):
-            x, _ = conv(x, mask, activate, parameters, laid_out)
-            activate, parameters = activation(norm)
-        return activate(x, *parameters) if activate else x
+        return convolve_in_turn(self.embd, self.embd_norm, taps, x, mask)
 
     def _positions_for(self, length: int) -> Tensor:
         """(1, T, C): the table's beginning; for sequences longer than the table, the table stretched."""

@@ -4,6 +4,9 @@ Channels lie last in memory: norms and products over channels, most of the work,
 the original's shapes.
 """
 
+import itertools
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,13 +15,10 @@ from afkit.model.products import Preparation, convolve
 
 
 class MaskedConv1d(nn.Module):
-    """A convolution whose output is zero where the mask is false; a stride thins the mask to its nearest neighbour.
+    """A centred convolution whose output is 0 where the mask is false; a stride thins the mask to every n-th step.
 
     The mask is applied before any norm, as in the original: the norm's bias then fills a padded slot again, and the
     next kernel of width 3 reads it.
-
-    Args:
-        channels_in, channels_out, kernel, stride, groups, bias: as of `nn.Conv1d`; the kernel is odd and centred.
     """
 
     def __init__(
@@ -35,12 +35,7 @@ class MaskedConv1d(nn.Module):
         parameters: tuple[Tensor, ...] = (),
         taps: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The convolution and its mask: (B, T / stride, C'), (B, T / stride, 1) bool.
-
-        Args:
-            x: (B, T, C).
-            mask: (B, T, 1) bool.
-        """
+        """(B, T, C), (B, T, 1) bool -> (B, T / stride, C'), (B, T / stride, 1) bool."""
         mask = mask[:, :: self.conv.stride[0]]
         return masked(convolve(self.conv, x, prepare, parameters, taps), mask), mask
 
@@ -53,15 +48,7 @@ def masked(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def normalise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Layer norm over the channels.
-
-    Args:
-        x: (B, T, C) float.
-        weight, bias: (1, C, 1) float; their dtype is that of the mean and the variance.
-
-    Returns:
-        (B, T, C) of the dtype of x.
-    """
+    """Layer norm over the channels of x (B, T, C), computed in the type of weight and bias (1, C, 1)."""
     return F.layer_norm(x.to(weight.dtype), x.shape[2:], weight.flatten(), bias.flatten(), eps=1e-5)
 
 
@@ -79,18 +66,30 @@ class LayerNorm(nn.Module):
 
 
 def activation(norm: nn.Module, gaps: Tensor | None = None) -> tuple[Preparation, tuple[Tensor, ...]]:
-    """A norm and ReLU as `convolve` takes them: the function, and the parameters that it gets.
-
-    Args:
-        norm: of `norm_or_nothing`.
-        gaps: (B, T, 1) bool, steps that become 0; they belong to no sequence.
-    """
+    """A norm (or none) and ReLU as `convolve` takes them; in the gaps (B, T, 1), which belong to no sequence, 0."""
 
     def activate(x: Tensor, *parameters: Tensor) -> Tensor:
         x = normalise(x, *parameters) if parameters else x.clone()
         return (x if gaps is None else x.masked_fill_(gaps, 0)).relu_()
 
     return activate, tuple(norm.parameters())
+
+
+def convolve_in_turn(
+    convs: Iterable[nn.Module],
+    norms: Iterable[nn.Module],
+    taps: Iterable[Tensor],
+    x: Tensor,
+    mask: Tensor,
+    gaps: Tensor | None = None,
+) -> Tensor:
+    """Masked convolutions with their `taps`, each followed by a norm and ReLU, as far as there are norms."""
+    activate: Preparation | None = None
+    parameters: tuple[Tensor, ...] = ()
+    for conv, norm, laid_out in itertools.zip_longest(convs, norms, taps):
+        x, _ = conv(x, mask, activate, parameters, laid_out)
+        activate, parameters = activation(norm, gaps) if norm is not None else (None, ())
+    return activate(x, *parameters) if activate else x
 
 
 def norm_or_nothing(channels: int, wanted: bool) -> nn.Module:
@@ -111,18 +110,21 @@ class Scale(nn.Module):
 
 
 class AffineDropPath(nn.Module):
-    """A learned scale per channel, and in training the whole branch of a sample dropped with probability `rate`.
+    """Skip connection plus scaled branch; in training the branch of a sample is dropped with probability `rate`.
 
-    The scale starts at 1e-4, so that a block begins near the identity.
+    The scale per channel starts at 1e-4, so that a block begins near the identity. With rate 0 there is none, as in
+    the original.
     """
 
     def __init__(self, channels: int, rate: float):
         super().__init__()
-        self.scale = nn.Parameter(torch.full((1, channels, 1), 1e-4))
+        self.scale = nn.Parameter(torch.full((1, channels, 1), 1e-4)) if rate > 0 else None
         self.rate = rate
 
     def forward(self, skip: Tensor, branch: Tensor) -> Tensor:
-        """The sum of a skip connection and its branch: (B, T, C), (B, T, C) -> (B, T, C)."""
+        """(B, T, C), (B, T, C) -> (B, T, C)."""
+        if self.scale is None:
+            return skip + branch
         factor = self.scale.mT  # (1, 1, C)
         if self.training and self.rate > 0:
             kept = torch.rand(len(branch), 1, 1, device=branch.device, dtype=branch.dtype) >= self.rate  # (B, 1, 1)
@@ -130,25 +132,8 @@ class AffineDropPath(nn.Module):
         return torch.addcmul(skip, branch, factor)
 
 
-class Sum(nn.Module):
-    """Stands for an AffineDropPath where nothing is dropped; it has no scale, as in the original."""
-
-    def forward(self, skip: Tensor, branch: Tensor) -> Tensor:
-        """(B, T, C), (B, T, C) -> (B, T, C)."""
-        return skip + branch
-
-
-def drop_path(channels: int, rate: float) -> nn.Module:
-    """An AffineDropPath; with rate 0 a plain sum."""
-    return AffineDropPath(channels, rate) if rate > 0 else Sum()
-
-
 def sinusoid_positions(length: int, channels: int) -> Tensor:
-    """Absolute positions: sine on even and cosine on odd channels, divided by sqrt(C).
-
-    Returns:
-        (1, length, C) float32.
-    """
+    """Absolute positions (1, length, C) float32: sine on even and cosine on odd channels, divided by sqrt(C)."""
     position = torch.arange(length, dtype=torch.float64)  # (T,)
     pair = torch.arange(channels) // 2  # (C,)
     angle = position[:, None] / torch.pow(10000.0, 2 * pair.double() / channels)  # (T, C)
@@ -161,15 +146,10 @@ MASKED_KEY = -1e4  # added to the score of a padded key (the original's number; 
 
 
 def band_bias(mask: Tensor, reach: int) -> Tensor:
-    """What is added to the attention scores of each block of queries.
+    """What is added to the scores of each block of queries: (B, T) bool -> (B, blocks, BLOCK, BLOCK + 2 * reach).
 
-    Args:
-        mask: (B, T) bool, true features.
-
-    Returns:
-        (B, blocks, BLOCK, BLOCK + 2 * reach) float32: 0 for a key that the query sees, MASKED_KEY for a padded
-        one, -inf outside the window or the sequence. Queries beyond the sequence, which only fill the last block,
-        get 0 throughout: a row of -inf alone would turn into NaN.
+    0 for a key that the query sees, MASKED_KEY for a padded one, -inf outside the window or the sequence. Queries
+    beyond the sequence, which only fill the last block, get 0 throughout: a row of -inf alone would turn into NaN.
     """
     length = mask.shape[1]
     blocks = -(-length // BLOCK)
@@ -192,13 +172,9 @@ def local_attention(
     Blocks of queries meet their own block of keys and the neighbours within reach, so time and memory grow with T.
 
     Args:
-        query, key, value: (B, T, H, D).
+        query, key, value: (B, T, H, D), as the result; its rows of masked queries are not meaningful.
         mask: (B, T) bool.
-        window: window in steps; the band has 2 * (window // 2) + 1 keys.
-        rel_pe: (1, 1, H, band) learned score per head and distance, or None.
-
-    Returns:
-        (B, T, H, D); rows of masked queries are not meaningful.
+        rel_pe: (1, 1, H, 2 * (window // 2) + 1) learned score per head and distance.
     """
     batch, length, heads, width = query.shape
     reach = window // 2
@@ -234,10 +210,8 @@ def _distance_scores(rel_pe: Tensor, span: int) -> Tensor:
 class ConvAttention(nn.Module):
     """Attention whose query, key and value each pass a depthwise convolution (that may downsample) and a norm.
 
-    Args:
-        channels: C, divisible by `heads`; each head has a contiguous group of channels.
-        window: steps seen by a query; <= 1 for the whole sequence.
-        relative_position: a learned score per head and distance (windowed attention only).
+    Each head has a contiguous group of channels. A window <= 1 is the whole sequence; only a longer one can have
+    relative positions, a learned score per head and distance.
     """
 
     def __init__(self, channels: int, heads: int, window: int, stride: int, dropout: float, relative_position: bool):

@@ -14,15 +14,7 @@ _ENTRY = {"ema": "state_dict_ema", "raw": "state_dict"}  # of the original's fil
 
 
 def save_weights(model: nn.Module, path: str | Path, weights: str) -> None:
-    """Write a network's weights as safetensors, atomically.
-
-    Args:
-        path: ends in .safetensors.
-        weights: what they are, "ema" or "raw"; noted inside.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
+    """Write a network's weights as safetensors, atomically; `weights` ("ema" or "raw") is noted inside."""
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     with atomic_open(path) as file:
         file.write(safetensors.torch.save(state, metadata={"weights": weights}))
@@ -32,7 +24,6 @@ def load_weights(model: nn.Module, path: str | Path, weights: str = "ema") -> No
     """Load weights into a network; every name and shape must fit.
 
     Args:
-        model: changed in place.
         path: a .safetensors file of ours, or a .pth.tar of the original (names with or without "module.").
         weights: "ema", the running average that evaluation uses, or "raw".
 
@@ -53,17 +44,29 @@ def load_weights(model: nn.Module, path: str | Path, weights: str = "ema") -> No
 
 
 def fit_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
-    """Load named tensors into a network; where one does not fit, the network stays as it was.
-
-    Args:
-        model: changed in place.
-        state: name -> tensor, all of the model's and no others.
-
-    Raises:
-        ValueError: the first name or shape that does not fit.
-    """
-    _check_fit(model.state_dict(), state, path)
+    """Load a file's named tensors into a network; a ValueError names the first that does not fit, and none is taken."""
+    expected = model.state_dict()
+    for name, value in expected.items():
+        if name not in state:
+            raise ValueError(f"{path} is of another architecture: it lacks '{name}' {tuple(value.shape)}")
+        found = state[name]
+        if not _is_plain(found, value):
+            raise ValueError(f"{path}: '{name}' is no plain {value.dtype} tensor; take another checkpoint")
+        if found.shape != value.shape:
+            shapes = f"{tuple(found.shape)}, the recipe needs {tuple(value.shape)}"
+            raise ValueError(f"{path} is of another architecture: '{name}' is {shapes}")
+        if not torch.isfinite(found).all():
+            raise ValueError(f"{path}: '{name}' holds NaN or infinity; take another checkpoint")
+    surplus = state.keys() - expected.keys()
+    if surplus:
+        raise ValueError(f"{path} is of another architecture: the recipe has no '{min(surplus)}'")
     model.load_state_dict(state, strict=True)
+
+
+def _is_plain(found: Tensor, expected: Tensor) -> bool:
+    """Whether one can be copied into the other: dense, in memory, and floating where the other is."""
+    dense = found.layout == torch.strided and not found.is_quantized and found.device.type == "cpu"
+    return dense and not found.is_complex() and found.is_floating_point() == expected.is_floating_point()
 
 
 def _read_safetensors(path: Path, weights: str) -> dict[str, Tensor]:
@@ -96,40 +99,8 @@ def read_original(path: str | Path) -> dict[str, Any]:
 
 
 def original_weights(content: dict[str, Any], weights: str, path: str | Path) -> dict[str, Tensor]:
-    """The tensors of an original checkpoint by our names (without "module.").
-
-    Args:
-        weights: "ema" or "raw".
-
-    Returns:
-        name -> tensor
-
-    Raises:
-        ValueError: the checkpoint does not hold them.
-    """
+    """The "ema" or "raw" tensors of an original checkpoint by our names; a ValueError where it does not hold them."""
     state = content.get(_ENTRY[weights])
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path} has no '{_ENTRY[weights]}' with named tensors; is it a checkpoint?")
     return {str(name).removeprefix("module."): value for name, value in state.items()}
-
-
-def _check_fit(expected: dict[str, Tensor], found: dict[str, Tensor], path: str | Path) -> None:
-    for name, value in expected.items():
-        if name not in found:
-            raise ValueError(f"{path} is of another architecture: it lacks '{name}' {tuple(value.shape)}")
-        if not _is_plain(found[name], value):
-            raise ValueError(f"{path}: '{name}' is no plain {value.dtype} tensor; take another checkpoint")
-        if found[name].shape != value.shape:
-            shapes = f"{tuple(found[name].shape)}, the recipe needs {tuple(value.shape)}"
-            raise ValueError(f"{path} is of another architecture: '{name}' is {shapes}")
-        if not torch.isfinite(found[name]).all():
-            raise ValueError(f"{path}: '{name}' holds NaN or infinity; take another checkpoint")
-    surplus = found.keys() - expected.keys()
-    if surplus:
-        raise ValueError(f"{path} is of another architecture: the recipe has no '{min(surplus)}'")
-
-
-def _is_plain(found: Tensor, expected: Tensor) -> bool:
-    """Whether one can be copied into the other: dense, in memory, and floating where the other is."""
-    dense = found.layout == torch.strided and not found.is_quantized and found.device.type == "cpu"
-    return dense and not found.is_complex() and found.is_floating_point() == expected.is_floating_point()

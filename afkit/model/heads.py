@@ -1,5 +1,6 @@
 """Neck and heads: from the backbone's levels to class logits and offsets. Names are the original's."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -8,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.model.blocks import MaskedConv1d, Scale, activation, norm_or_nothing
-from afkit.model.products import Preparation, in_parts, lay_out
+from afkit.model.blocks import MaskedConv1d, Scale, convolve_in_turn, norm_or_nothing
+from afkit.model.products import in_parts, lay_out
 
 EMPTY_CLASS_PRIOR = 1e-6  # probability given to classes that never occur in training
 
@@ -67,16 +68,7 @@ class Rows(NamedTuple):
 
 
 def join_levels(levels: list[Tensor], masks: list[Tensor], gap: int) -> Rows:
-    """The levels of a pyramid behind each other, so that a head's convolutions run once.
-
-    Args:
-        levels: L tensors (B, T_l, C).
-        masks: L tensors (B, T_l, 1) bool.
-        gap: empty rows after each sequence, so that a convolution sees no neighbour.
-
-    Returns:
-        One sequence of rows for all levels and videos.
-    """
+    """L levels (B, T_l, C) and masks (B, T_l, 1) as one sequence of rows, with a gap after each sequence."""
     batch, lengths = len(levels[0]), [x.shape[1] for x in levels]
 
     def join(parts: list[Tensor], between: float) -> Tensor:
@@ -104,16 +96,9 @@ class _Tower(nn.Module):
 
     def outputs(self, rows: Rows, last: MaskedConv1d) -> list[Tensor]:
         """The convolutions and the last one: list over levels of (B, T_l, C')."""
-        *taps, last_taps = (lay_out(conv.conv) for conv in (*self.head, last))
-
-        def climb(x: Tensor, mask: Tensor, gaps: Tensor) -> Tensor:
-            activate: Preparation | None = None
-            parameters: tuple[Tensor, ...] = ()
-            for conv, norm, laid_out in zip(self.head, self.norm, taps, strict=True):
-                x, _ = conv(x, mask, activate, parameters, laid_out)
-                activate, parameters = activation(norm, gaps)
-            return last(x, mask, activate, parameters, last_taps)[0]
-
+        convs = [*self.head, last]
+        taps = [lay_out(conv.conv) for conv in convs]
+        climb = functools.partial(convolve_in_turn, convs, self.norm, taps)
         return rows.split(in_parts(climb, rows.x, rows.mask, rows.gaps, reach=self.reach))
 
 

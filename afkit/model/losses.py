@@ -15,15 +15,7 @@ EPS = 1e-8
 
 
 def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Sigmoid focal loss (Lin 2017) with alpha 0.25 and gamma 2, for soft targets too.
-
-    Args:
-        logits: any shape.
-        targets: the same shape, in [0, 1].
-
-    Returns:
-        The same shape.
-    """
+    """Sigmoid focal loss (Lin 2017), for soft targets in [0, 1] too; of the shape of both."""
     probability = logits.sigmoid()
     cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     of_target = probability * targets + (1 - probability) * (1 - targets)
@@ -42,12 +34,7 @@ def _overlap(offsets: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def diou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
     """Distance-IoU loss in one dimension (Zheng 2020): 1 - IoU + (distance of centres / enclosing length)^2.
 
-    Args:
-        offsets: (..., 2) distances >= 0 from a point to onset and end.
-        targets: (..., 2) the true ones.
-
-    Returns:
-        (...,).
+    Distances >= 0 from a point to onset and end, and the true ones: (..., 2), (..., 2) -> (...,).
     """
     iou, _, enclosing = _overlap(offsets, targets)
     distance = 0.5 * (offsets[..., 1] - offsets[..., 0] - targets[..., 1] + targets[..., 0])
@@ -55,11 +42,7 @@ def diou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
 
 
 def giou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
-    """Generalised IoU loss in one dimension (Rezatofighi 2019).
-
-    Returns:
-        As of `diou_loss`.
-    """
+    """Generalised IoU loss in one dimension (Rezatofighi 2019); shapes as of `diou_loss`."""
     iou, union, enclosing = _overlap(offsets, targets)
     return 1 - iou + (enclosing - union) / enclosing.clamp(min=EPS)
 
@@ -71,14 +54,8 @@ class Criterion(nn.Module):
     """Losses of a batch. Its state is the running mean of positives per batch, which divides both losses.
 
     In training mode each call first updates the mean (momentum 0.9) with `max(positives, 1)`; in eval mode the
-    mean stays. Nothing here waits for a GPU.
-
-    Args:
-        recipe: the `loss` section, and the number of classes.
-
-    Attributes:
-        sum_over_parts: sums numbers over all parts of a batch, where each of several processes has one, so that the
-            normaliser and an automatic regression weight are those of the whole batch.
+    mean stays. Nothing here waits for a GPU. Where each of several processes has a part of a batch, `sum_over_parts`
+    sums numbers over them, so that the normaliser and an automatic regression weight are those of the whole batch.
     """
 
     loss_norm: Tensor  # () float64
@@ -92,15 +69,11 @@ class Criterion(nn.Module):
     def forward(
         self, out: Output, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
     ) -> dict[str, Tensor]:
-        """Losses of one batch, or of this process's part of it.
+        """{"cls", "reg", "total"} of one batch, or of this process's part of it; the parts add up to the batch.
 
         Args:
-            out: the network's output for B videos.
             segments: B tensors (N, 2) on the grid; None or (0, 2) for background only.
             labels: B tensors (N,) int64.
-
-        Returns:
-            {"cls", "reg", "total"}: 0-d tensors; over all parts they add up to the losses of the batch.
         """
         logits, offsets = torch.cat(out.logits, dim=1), torch.cat(out.offsets, dim=1)  # (B, P, K), (B, P, 2)
         valid, points = torch.cat(out.masks, dim=1), torch.cat(out.points)  # (B, P), (P, 4)
@@ -128,15 +101,7 @@ class Criterion(nn.Module):
     def targets(
         self, points: Tensor, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
     ) -> tuple[Tensor, Tensor]:
-        """What each point of each video is to say.
-
-        Args:
-            points: (P, 4) of all levels.
-            segments, labels: of B videos, (N_b, 2) on the grid and (N_b,) int64; None for a video without annotation.
-
-        Returns:
-            Class targets (B, P, K) before smoothing; offset targets (B, P, 2) in strides.
-        """
+        """`assign_targets` of B videos; segments and labels as of `forward`."""
         return assign_targets(points, *pad_actions(segments, labels, points.device), self.num_classes, self.config)
 
 
@@ -149,12 +114,8 @@ def pad_actions(
 ) -> tuple[Tensor, Tensor]:
     """The actions of B videos as two tensors, moved to a device in two transfers.
 
-    Args:
-        segments: B tensors (N_b, 2) on the grid; None for a video without annotation.
-        labels: B tensors (N_b,) int64.
-
-    Returns:
-        segments (B, N, 2) float32 and labels (B, N) int64, N >= 1; rows that only fill have label -1.
+    (N_b, 2) and (N_b,) each, or None for a video without annotation -> segments (B, N, 2) float32 and labels (B, N)
+    int64, N >= 1; rows that only fill have label -1.
     """
     # one row more than there are actions, so that a video without any needs no way of its own
     filler = torch.zeros(1, 2), torch.full((1,), NOWHERE)

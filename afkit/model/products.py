@@ -4,7 +4,7 @@ Dense convolutions of stride 1 are matrix products on shifted rows. What comes b
 cheap to compute and as large as its input, so that the backward pass computes it again instead of keeping it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -21,16 +21,11 @@ def convolve(
     parameters: tuple[Tensor, ...] = (),
     taps: Tensor | None = None,
 ) -> Tensor:
-    """A convolution of `x`, or of `prepare(x, *parameters)`.
+    """A convolution of `x`, or of `prepare(x, *parameters)`: (B, T, C) -> (B, T / stride, C').
 
     Args:
-        conv: its weights, stride, padding and groups are read.
-        x: (B, T, C).
-        prepare: what is cheap to compute a second time, without random numbers; it gets x and parameters.
+        prepare: what is cheap to compute a second time, without random numbers.
         taps: `lay_out(conv)` where it is at hand, as for several parts of a sequence.
-
-    Returns:
-        (B, T / stride, C').
     """
     dense = conv.groups == 1 and conv.stride == (1,)
     if dense and (conv.kernel_size != (1,) or (prepare is not None and torch.is_grad_enabled())):
@@ -80,11 +75,9 @@ class _ShiftedProducts(torch.autograd.Function):
         rows = (prepare(x, *parameters).to(taps.dtype) if prepare else x).contiguous()
         ctx.save_for_backward(x if prepare else rows, taps, *parameters)
         ctx.prepare = prepare
-        middle = len(taps) // 2
-        y = F.linear(rows, taps[middle], bias)
-        for shift in _shifts(middle, rows.shape[1]):
-            targets, sources = _shifted(y, rows, shift)
-            targets.baddbmm_(sources, taps[middle + shift].T.expand(len(rows), -1, -1))
+        y = F.linear(rows, taps[len(taps) // 2], bias)
+        for tap, targets, sources in _shifted(len(taps), y, rows):
+            targets.baddbmm_(sources, taps[tap].T.expand(len(rows), -1, -1))
         return y
 
     @staticmethod
@@ -110,35 +103,29 @@ class _ShiftedProducts(torch.autograd.Function):
 
 def _grad_of_taps(grad: Tensor, rows: Tensor, width: int) -> Tensor:
     """(B, T, C'), (B, T, C) -> (width, C', C)."""
-    middle = width // 2
     taps = grad.new_zeros(width, grad.shape[2], rows.shape[2])
-    torch.mm(grad.flatten(0, 1).T, rows.flatten(0, 1), out=taps[middle])
-    for shift in _shifts(middle, rows.shape[1]):
-        targets, sources = _shifted(grad, rows, shift)
-        taps[middle + shift] = (targets.mT @ sources).sum(dim=0)
+    torch.mm(grad.flatten(0, 1).T, rows.flatten(0, 1), out=taps[width // 2])
+    for tap, targets, sources in _shifted(width, grad, rows):
+        taps[tap] = (targets.mT @ sources).sum(dim=0)
     return taps
 
 
 def _grad_of_rows(grad: Tensor, taps: Tensor) -> Tensor:
     """(B, T, C'), (width, C', C) -> (B, T, C)."""
-    middle = len(taps) // 2
-    grad_rows = grad @ taps[middle]
-    for shift in _shifts(middle, grad.shape[1]):
-        sources, targets = _shifted(grad, grad_rows, shift)
-        targets.baddbmm_(sources, taps[middle + shift].expand(len(grad), -1, -1))
+    grad_rows = grad @ taps[len(taps) // 2]
+    for tap, sources, targets in _shifted(len(taps), grad, grad_rows):
+        targets.baddbmm_(sources, taps[tap].expand(len(grad), -1, -1))
     return grad_rows
 
 
-def _shifts(middle: int, length: int) -> list[int]:
-    """Distances of the taps beside the middle one that reach a row of a sequence at all."""
-    return [shift for shift in range(-middle, middle + 1) if shift and abs(shift) < length]
-
-
-def _shifted(rows: Tensor, sources: Tensor, shift: int) -> tuple[Tensor, Tensor]:
-    """The rows that have a source at this distance, and those sources."""
-    if shift < 0:
-        return rows[:, -shift:], sources[:, :shift]
-    return rows[:, :-shift], sources[:, shift:]
+def _shifted(width: int, rows: Tensor, sources: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """For each tap beside the middle one: its number, the rows with a source at its distance, and these sources."""
+    length = rows.shape[1]
+    for tap in range(width):
+        shift = tap - width // 2
+        if shift and abs(shift) < length:
+            before, after = max(-shift, 0), max(shift, 0)
+            yield tap, rows[:, before : length - after], sources[:, after : length - before]
 
 
 # Rows at once (steps x videos). On a CPU, 1024 to 4096 took the same time, all at once a tenth more.
@@ -149,13 +136,8 @@ def in_parts(function: Callable[..., Tensor], *inputs: Tensor, reach: int, strid
     """A function of sequences, evaluated part by part where no gradient is wanted, which bounds its memory.
 
     Args:
-        function: from inputs (B, T, ...) to (B, T / stride, C); what lies beyond the ends of its input counts as
-            nothing, as for a padded convolution.
-        inputs: (B, T, ...) tensors.
+        function: inputs (B, T, ...) -> (B, T / stride, C), with nothing beyond the ends, as a padded convolution.
         reach: steps to either side that a step of the output depends on.
-
-    Returns:
-        what the function gives on the whole of the inputs, but for rounding.
     """
     batch, length = inputs[0].shape[:2]
     steps = max(PART_ROWS.get(inputs[0].device.type, 65536) // batch // stride, 1) * stride

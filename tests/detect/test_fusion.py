@@ -41,24 +41,17 @@ def as_pickle(folder, content, protocol=4):
 
 
 @pytest.mark.parametrize("file", ["scores.json", "scores.pkl"])
-@pytest.mark.parametrize(("part", "top_k", "max_predictions"), [("default", 2, 200), ("top3_num50", 3, 50)])
-def test_the_originals_rows_in_its_order(file, part, top_k, max_predictions):
+@pytest.mark.parametrize(("part", "arguments"), [("default", {}), ("top3_num50", {"top_k": 3, "max_predictions": 50})])
+def test_the_originals_rows_in_its_order(file, part, arguments):
     predictions, expected = golden_table("in"), golden_table(part)
     before = predictions.copy()
-    fused = fuse_scores(predictions, GOLDEN / file, top_k=top_k, max_predictions=max_predictions)
+    fused = fuse_scores(predictions, GOLDEN / file, **arguments)
     assert fused["video"].tolist() == expected["video"].tolist()
     for column in ("start_sec", "end_sec", "label"):
         np.testing.assert_array_equal(fused[column], expected[column])
         assert fused[column].dtype == expected[column].dtype
     np.testing.assert_allclose(fused["score"], expected["score"], rtol=1e-12, atol=0)
     pd.testing.assert_frame_equal(predictions, before)
-
-
-def test_the_defaults_are_the_originals():
-    pd.testing.assert_frame_equal(
-        fuse_scores(golden_table("in"), GOLDEN / "scores.json"),
-        fuse_scores(golden_table("in"), GOLDEN / "scores.json", top_k=2, max_predictions=200),
-    )
 
 
 def test_a_case_by_hand():
@@ -69,19 +62,14 @@ def test_a_case_by_hand():
     np.testing.assert_allclose(fused["score"], [0.8 * 0.9, 0.8 * 0.7, 0.6 * 0.9, 0.6 * 0.7])
     assert list(fused) == ["video", "start_sec", "end_sec", "label", "score"]
     assert fused.index.tolist() == [0, 1, 2, 3]
+    nothing = fuse_scores(detections([]), {"a": [0.5, 0.5]})
+    assert len(nothing) == 0 and nothing.dtypes[["label", "score"]].tolist() == [np.int64, np.float64]
 
 
 def test_of_equal_scores_the_later_row_comes_first():
     fused = fuse_scores(detections([0.5] * 30), {"a": [0.25, 0.1] * 100}, top_k=1, max_predictions=3)
     assert fused["start_sec"].tolist() == [29, 28, 27]
     assert fused["label"].tolist() == [198, 198, 198]
-
-
-def test_no_detections_give_an_empty_table():
-    fused = fuse_scores(detections([]), {"a": [0.5, 0.5]})
-    assert len(fused) == 0
-    assert fused.dtypes["label"] == np.int64
-    assert fused.dtypes["score"] == np.float64
 
 
 def test_the_prefix_of_the_ids_may_differ():
@@ -197,26 +185,6 @@ def test_a_forged_data_type_is_refused(tmp_path):
     assert read_scores(as_pickle(tmp_path, flagged))["a"].tolist() == [0, 0]
 
 
-def test_malformed_files_are_named(tmp_path):
-    for path in (tmp_path / "none.json", tmp_path / "none.pkl"):
-        with pytest.raises(ValueError, match=rf"{path.name} does not exist"):
-            read_scores(path)
-    with pytest.raises(ValueError, match=r"scores\.npy must be a \.json or \.pkl file"):
-        read_scores(tmp_path / "scores.npy")
-    for content in (b"", b"not a pickle", pickle.dumps({"a": np.zeros(9)})[:-20], b"\x80\x04\x95"):
-        with pytest.raises(ValueError, match=r"scores\.pkl is not a pickle of NumPy arrays"):
-            read_scores(as_pickle(tmp_path, content))
-    for content in ([], {}, {"results": {}}, "text"):
-        with pytest.raises(ValueError, match=r"scores\.json has no class scores"):
-            read_scores(as_json(tmp_path, content))
-    with pytest.raises(ValueError, match=r"scores\.pkl has no class scores"):
-        read_scores(as_pickle(tmp_path, {1: [0.5]}))
-    with pytest.raises(ValueError, match=r"scores\.json, video 'b': 3 class scores, not 2"):
-        read_scores(as_json(tmp_path, {"a": [0.1, 0.2], "b": [0.1, 0.2, 0.3]}))
-    with pytest.raises(ValueError, match=r"scores\.json, video 'a'"):
-        read_scores(as_json(tmp_path, {"a": [0.1, float("nan")]}))
-
-
 def test_negative_class_scores_are_refused_where_they_count(tmp_path):
     path = as_json(tmp_path, {"a": [0.5, -0.1, 0.2], "b": [0.5, 0.1, 0.2]})
     assert fuse_scores(detections([0.5]), path, top_k=2)["label"].tolist() == [0, 2]
@@ -244,24 +212,41 @@ def test_bad_tables_and_arguments_are_named():
             fuse_scores(predictions, scores, **arguments)
 
 
-# ---- classes of a recipe's detections
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.json", None, "none.json does not exist"),
+        ("none.pkl", None, "none.pkl does not exist"),
+        ("scores.npy", None, r"scores\.npy must be a \.json or \.pkl file"),
+        *(
+            ("scores.pkl", content, r"scores\.pkl is not a pickle of NumPy arrays")
+            for content in (b"", b"not a pickle", pickle.dumps({"a": np.zeros(9)})[:-20], b"\x80\x04\x95")
+        ),
+        ("scores.pkl", pickle.dumps({1: [0.5]}), r"scores\.pkl has no class scores"),
+        *(
+            ("scores.json", content, r"scores\.json has no class scores")
+            for content in (b"[]", b"{}", b'{"results": {}}', b'"t"')
+        ),
+        ("scores.json", b'{"a": [0.1, 0.2], "b": [0.1, 0.2, 0.3]}', "video 'b': 3 class scores, not 2"),
+        ("scores.json", b'{"a": [0.1, NaN]}', r"scores\.json, video 'a'"),
+    ],
+)
+def test_malformed_files_are_named(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_scores(tmp_path / name)
 
 
-def test_a_recipe_with_one_class_and_no_scores_is_refused_where_the_data_has_several(tmp_path):
+def test_the_classes_of_a_recipes_detections(tmp_path):
+    table = detections([0.25]).assign(label=0)
     proposals = afkit.recipe("anet_tsp", {"decode.score_file": None})
-    table = pd.DataFrame({"video": ["a"], "start_sec": [0.0], "end_sec": [1.0], "label": [0], "score": [0.5]})
     with pytest.raises(ValueError, match=r"'anet_tsp' finds segments without a class .* have 200 labels; name a file"):
         classify(table, proposals, tmp_path, 200)
     assert classify(table, proposals, tmp_path, 1) is table, "one class in the data needs no scores"
     assert classify(table, afkit.recipe("thumos_i3d"), tmp_path, 20) is table
-
-
-def test_a_recipe_with_a_score_file_gets_its_classes_from_it(tmp_path):
-    recipe = afkit.recipe("anet_tsp", {"decode.score_file": "scores.json"})
-    (tmp_path / "scores.json").write_text(json.dumps({"results": {"a": [0.1, 0.9, 0.4]}}))
-    table = pd.DataFrame({"video": ["a"], "start_sec": [0.0], "end_sec": [1.0], "label": [0], "score": [0.25]})
+    recipe = afkit.recipe("anet_tsp", {"decode.score_file": as_json(tmp_path, {"a": [0.1, 0.9, 0.4]}).name})
     fused = classify(table, recipe, tmp_path, 3)
     assert fused["label"].tolist() == [1, 2]
     assert fused["score"].tolist() == pytest.approx([(0.9 * 0.25) ** 0.5, (0.4 * 0.25) ** 0.5])
-    assert num_labels(recipe, tmp_path) == 3
-    assert num_labels(afkit.recipe("thumos_i3d"), tmp_path) == 20
+    assert (num_labels(recipe, tmp_path), num_labels(afkit.recipe("thumos_i3d"), tmp_path)) == (3, 20)

@@ -1,20 +1,17 @@
-"""Suppression of duplicates: plain loops as the reference, what must hold for any input, and wrong arguments.
+"""Suppression of duplicates: cases with a known answer, what must hold for any input, and wrong arguments.
 
 Everything is asked of each backend that works here.
 """
 
-import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afkit.detect import suppression
 from afkit.detect.operator import unavailable
-from afkit.detect.reference import vote
 from afkit.detect.suppression import BACKENDS, nms_batch
 
 WITHOUT_CPP = unavailable("cpp")
@@ -66,113 +63,6 @@ def rows_of(segments, scores, labels):
         (*segment, score, label)
         for segment, score, label in zip(segments.tolist(), scores.tolist(), labels.tolist(), strict=True)
     ]
-
-
-# ---- the reference: one class at a time, one candidate at a time
-
-
-def iou(a, b):
-    """IoU of two segments in float32; a length counts 1e-6 more."""
-    (a_onset, a_end), (b_onset, b_end) = (np.array(segment, np.float32) for segment in (a, b))
-    lengths = [np.float32(end - onset) + np.float32(1e-6) for onset, end in ((a_onset, a_end), (b_onset, b_end))]
-    overlap = max(min(a_end, b_end) - max(a_onset, b_onset), np.float32(0))
-    return overlap / (lengths[0] + lengths[1] - overlap)
-
-
-def hard_by_loops(segments, scores, indices, threshold, min_score):
-    """[(index, score)] that one class keeps."""
-    left = [i for i in indices if min_score == 0 or scores[i] > np.float32(min_score)]
-    left.sort(key=lambda i: (-scores[i], i))
-    kept = []
-    while left:
-        best = left.pop(0)
-        kept.append((best, scores[best]))
-        left = [i for i in left if iou(segments[best], segments[i]) < np.float32(threshold)]
-    return kept
-
-
-def soft_by_loops(segments, scores, indices, weight_of, min_score):
-    """[(index, decayed score)] that one class keeps, in float64; None where rounding might decide about the order.
-
-    `weight_of` gives the factor for an IoU.
-    """
-    left = {i: (float(scores[i]), ()) for i in indices}  # score now, and what happened to it
-    kept = []
-    while left:
-        best = min(left, key=lambda i: (-left[i][0], i))
-        score, history = left.pop(best)
-        kept.append((best, score))
-        for other, other_history in left.values():
-            twins = (scores[best], history) == (scores[best], other_history) and score == other
-            if not twins and math.isclose(other, score, rel_tol=1e-5):
-                return None
-        for i, (now, past) in list(left.items()):
-            overlap = float(iou(segments[best], segments[i]))
-            decayed = now * weight_of(overlap)
-            if min_score > 0 and math.isclose(decayed, min_score, rel_tol=1e-5):
-                return None
-            left[i] = (decayed, (*past, overlap) if overlap else past)
-            if decayed < min_score:
-                del left[i]
-    return kept
-
-
-def by_loops(method, inputs, multiclass, max_segments, threshold=0.1, sigma=0.5, min_score=0.001):
-    """What nms returns without voting, as rows; None as above."""
-    segments, scores, labels = (tensor.numpy() for tensor in inputs)
-    groups = labels if multiclass else np.zeros_like(labels)
-    kept = []
-    for group in sorted(set(groups.tolist())):
-        indices = np.flatnonzero(groups == group).tolist()
-        if method == "hard":
-            kept += hard_by_loops(segments, scores, indices, threshold, min_score)
-        else:
-            weight_of = {
-                "soft": lambda iou: math.exp(-(iou**2) / sigma),
-                "linear": lambda iou: 1 - iou if np.float32(iou) >= np.float32(threshold) else 1,
-            }[method]
-            of_class = soft_by_loops(segments, scores, indices, weight_of, min_score)
-            if of_class is None:
-                return None
-            kept += of_class
-    kept.sort(key=lambda pick: (-pick[1], pick[0]))
-    finals = sorted(score for _, score in kept)
-    if method != "hard" and any(0 < b - a < 1e-5 * b for a, b in itertools.pairwise(finals)):
-        return None  # two classes meet within rounding
-    return [(*segments[i].tolist(), float(score), int(labels[i])) for i, score in kept[:max_segments]]
-
-
-@settings(max_examples=200)
-@given(
-    candidates(), st.booleans(), st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.sampled_from([0, 0.25]), st.integers(1, 30)
-)
-def test_hard_equals_plain_loops(inputs, multiclass, threshold, min_score, max_segments):
-    arguments = {"multiclass": multiclass, "min_score": min_score, "max_segments": max_segments}
-    found = nms(*inputs, method="hard", iou_threshold=threshold, **arguments)
-    assert rows_of(*found) == by_loops("hard", inputs, threshold=threshold, **arguments)
-
-
-@settings(max_examples=300)
-@given(
-    candidates(),
-    st.one_of(
-        st.tuples(st.just("soft"), st.just("sigma"), st.sampled_from([0.2, 0.9])),
-        st.tuples(st.just("linear"), st.just("threshold"), st.sampled_from([0, 0.3, 0.5])),
-    ),
-    st.booleans(),
-    st.sampled_from([0, 0.01, 0.25]),
-    st.integers(1, 30),
-)
-def test_soft_and_linear_equal_plain_loops(inputs, how, multiclass, min_score, max_segments):
-    method, name, value = how
-    arguments = {"multiclass": multiclass, "min_score": min_score, "max_segments": max_segments}
-    expected = by_loops(method, inputs, **arguments, **{name: value})
-    assume(expected is not None)
-    found = rows_of(
-        *nms(*inputs, method=method, **arguments, **{{"threshold": "iou_threshold"}.get(name, name): value})
-    )
-    assert [(onset, end, label) for onset, end, _, label in found] == [(*row[:2], row[3]) for row in expected]
-    assert [row[2] for row in found] == pytest.approx([row[2] for row in expected], abs=1e-6)
 
 
 # ---- what holds for any input
@@ -245,6 +135,22 @@ def test_soft_decay():
     across = run([(0, 4, 0.8, 0), (2, 6, 0.5, 0), (0, 4, 0.25, 1)], sigma=0.5, multiclass=False)
     twice = 0.25 * math.exp(-1 / 0.5) * math.exp(-((2 / 6) ** 2) / 0.5)
     assert [row[2] for row in across] == pytest.approx([0.8, decayed, twice], abs=1e-6)
+
+
+def test_linear_decay_from_the_threshold_on():
+    rows = [(0, 4, 0.8, 0), (2, 6, 0.5, 0), (3, 7, 0.4, 0), (0, 4, 0.25, 1)]  # IoU with the first 1/3, 1/7
+    kept = run(rows, method="linear", iou_threshold=0.2)
+    # the second decays by 1 - 1/3 and is overtaken; the third then takes 1 - 3/5 of it
+    expected = [(0, 0.8), (3, 0.4), (0, 0.25), (2, 0.5 * 2 / 3 * 2 / 5)]
+    assert [row[0] for row in kept] == [onset for onset, _ in expected]
+    assert [row[2] for row in kept] == pytest.approx([score for _, score in expected], abs=1e-6)
+
+
+def test_what_falls_to_the_minimum_stays_and_below_it_goes():
+    rows = [(0, 8, 0.5, 0), (0, 4, 0.5, 0)]  # IoU 1/2, but for the 1e-6
+    decayed = run(rows, method="linear", iou_threshold=0.4)[1][2]
+    assert len(run(rows, method="linear", iou_threshold=0.4, min_score=decayed)) == 2
+    assert len(run(rows, method="linear", iou_threshold=0.4, min_score=math.nextafter(decayed, 1) + 1e-7)) == 1
 
 
 def test_the_first_pick_of_a_class_stays_whatever_its_score():
@@ -332,13 +238,6 @@ def test_no_voting_within_classes_or_at_zero():
     assert run(rows, multiclass=False, voting_threshold=0.0)[0][:2] == (0, 10)
 
 
-def test_votes_by_hand():
-    segments = torch.tensor([[0.0, 4.0], [2.0, 6.0], [10.0, 12.0]])
-    found = vote(segments[:1], segments, torch.tensor([0.5, 0.25, 1.0]), 0.25)
-    weights = torch.tensor([0.5 * 1, 0.25 / 3])
-    torch.testing.assert_close(found, (weights @ segments[:2] / weights.sum())[None])
-
-
 @pytest.mark.parametrize("rows", [[(3, 3, 0.9, 0), (5, 9, 0.8, 0)], [(1, 2, 0.0, 0), (5, 9, 0.8, 0)]])
 def test_a_segment_without_votes_stays_as_it_is(rows):
     """An empty segment overlaps not even itself, and a score of 0 has no weight."""
@@ -370,28 +269,23 @@ def test_wrong_arguments_are_named(arguments, message):
             run(rows, **arguments)
 
 
-def test_wrong_shapes_are_named():
-    segments, scores, labels = torch.zeros(3, 2), torch.zeros(3), torch.zeros(3, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"segments must be \(N, 2\), not \(3, 3\)"):
-        nms(torch.zeros(3, 3), scores, labels)
-    with pytest.raises(ValueError, match=r"segments must be \(N, 2\), not \(6,\)"):
-        nms(torch.zeros(6), scores, labels)
-    with pytest.raises(ValueError, match=r"scores and labels must be \(3,\) like segments, not \(2,\) and \(3,\)"):
-        nms(segments, scores[:2], labels)
-    with pytest.raises(ValueError, match=r"scores and labels must be \(3,\) like segments, not \(3,\) and \(3, 1\)"):
-        nms(segments, scores, labels[:, None])
-
-
-def test_wrong_types_are_named():
-    segments, scores, labels = torch.zeros(3, 2), torch.zeros(3), torch.zeros(3, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"segments must be torch.float32, not torch.float64"):
-        nms(segments.double(), scores, labels)
-    with pytest.raises(ValueError, match=r"scores must be torch.float32, not torch.bfloat16"):
-        nms(segments, scores.bfloat16(), labels)
-    with pytest.raises(ValueError, match=r"labels must be torch.int64, not torch.int32"):
-        nms(segments, scores, labels.int())
-    with pytest.raises(ValueError, match=r"labels must be on 'cpu' like segments, not on 'meta'"):
-        nms(segments, scores, labels.to("meta"))
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"segments": torch.zeros(3, 3)}, r"segments must be \(N, 2\), not \(3, 3\)"),
+        ({"segments": torch.zeros(6)}, r"segments must be \(N, 2\), not \(6,\)"),
+        ({"scores": torch.zeros(2)}, r"scores and labels must be \(3,\) like segments, not \(2,\) and \(3,\)"),
+        ({"labels": torch.zeros(3, 1)}, r"scores and labels must be \(3,\) like segments, not \(3,\) and \(3, 1\)"),
+        ({"segments": torch.zeros(3, 2).double()}, r"segments must be torch.float32, not torch.float64"),
+        ({"scores": torch.zeros(3).bfloat16()}, r"scores must be torch.float32, not torch.bfloat16"),
+        ({"labels": torch.zeros(3).int()}, r"labels must be torch.int64, not torch.int32"),
+        ({"labels": torch.zeros(3, device="meta").long()}, r"labels must be on 'cpu' like segments, not on 'meta'"),
+    ],
+)
+def test_wrong_shapes_and_types_are_named(change, message):
+    right = {"segments": torch.zeros(3, 2), "scores": torch.zeros(3), "labels": torch.zeros(3).long()}
+    with pytest.raises(ValueError, match=message):
+        nms(**right | change)
 
 
 @pytest.mark.parametrize("method", suppression.METHODS)

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from nms_candidates import KINDS, candidates
 
+from afkit.detect.reference import Settings
 from afkit.detect.suppression import Kept, nms_batch
 
 SOURCES = Path(__file__).parents[2] / "extensions" / "nms"
@@ -17,15 +18,8 @@ NVCC, GXX = shutil.which("nvcc"), shutil.which("g++")
 needs_nvcc = pytest.mark.skipif(NVCC is None, reason="no nvcc on the path")
 needs_gxx = pytest.mark.skipif(GXX is None, reason="no g++ on the path")
 METHODS = ["hard", "soft", "linear"]  # by their numbers
-SETTINGS = {
-    "method": "soft",
-    "multiclass": True,
-    "iou_threshold": 0.2,
-    "sigma": 0.3,
-    "min_score": 0.01,
-    "max_segments": 20,
-    "voting_threshold": 0.0,
-}
+SETTINGS = Settings("soft", iou_threshold=0.2, sigma=0.3, min_score=0.01, max_segments=20)
+SIZES = (150, 0, 1, 33)
 SHARED, GLOBAL = 4000, 0  # candidates of a video that may lie in shared memory
 OUTCOMES = {1: "threads wait for ever", 2: "illegal memory access", 3: "does not end", 4: "wrong call"}
 
@@ -42,17 +36,16 @@ class Emulator:
         self._emulate.argtypes += [pointer] * 4 + [ctypes.c_uint, number, ctypes.c_uint64]
 
     def __call__(self, inputs, settings, threads=64, capacity=SHARED, seed=0) -> Kept:
-        videos, rows = len(inputs[3]) - 1, settings["max_segments"]
+        videos, rows = len(inputs[3]) - 1, settings.max_segments
         kept = Kept(
             torch.full((videos, rows, 2), torch.nan),
             torch.full((videos, rows), torch.nan),
             torch.full((videos, rows), 77),
             torch.full((videos,), 77),
         )
-        sizes, values = (len(inputs[1]), videos), [*settings.values()]
         arrays, out = ([tensor.data_ptr() for tensor in tensors] for tensors in (inputs, kept))
-        settings = (METHODS.index(values[0]), *values[1:])
-        outcome = self._emulate(*arrays, *sizes, *settings, *out, threads, capacity, seed)
+        numbers = settings._replace(method=METHODS.index(settings.method))
+        outcome = self._emulate(*arrays, len(inputs[1]), videos, *numbers, *out, threads, capacity, seed)
         if outcome != 0:
             raise RuntimeError(OUTCOMES[outcome])
         return kept
@@ -63,32 +56,14 @@ def emulator(tmp_path_factory) -> Emulator:
     return Emulator(SOURCES, tmp_path_factory.mktemp("emulator") / "emulate.so")
 
 
-def candidates(kind: str, sizes=(150, 0, 1, 33), classes=4, seed=0):
-    """A batch of videos: segments (N, 2), scores (N,), labels (N,), offsets (B + 1,)."""
-    random, count = np.random.default_rng([seed, *kind.encode()]), sum(sizes)
-    onset, length, scores = random.uniform(-40, 40, count), random.exponential(4, count), random.random(count)
-    if kind in ("grid", "signed"):  # on few places: identical, nested, touching and empty segments, tied scores
-        onset, length = random.integers(-5, 15, count), random.choice([0, 1, 2, 8], count)
-        levels = [0.25, 0.5, 0.75, 1] if kind == "grid" else [-0.5, -0.25, -0.0, 0.0, 0.25]
-        scores = random.choice(levels, count)
-    elif kind == "one place":  # everything overlaps
-        onset, length = random.uniform(0, 1, count), random.uniform(9, 11, count)
-    elif kind == "huge":
-        onset, length = onset * 2e35, length * 5e34
-    onset = torch.from_numpy(onset).float()
-    segments = torch.stack([onset, onset + torch.from_numpy(length).float()], dim=1)
-    labels = torch.from_numpy(random.integers(0, classes, count))
-    return segments, torch.from_numpy(scores).float(), labels, torch.tensor([0, *np.cumsum(sizes)])
-
-
 def check(emulator: Emulator, inputs, settings, **launch) -> None:
     """Assert that a launch gives the reference's answer, padding included."""
-    settings = SETTINGS | settings
-    found, expected = emulator(inputs, settings, **launch), nms_batch(*inputs, **settings, backend="torch")
+    settings = SETTINGS._replace(**settings)
+    found, expected = emulator(inputs, settings, **launch), nms_batch(*inputs, **settings._asdict(), backend="torch")
     assert torch.equal(found.counts, expected.counts)
     assert torch.equal(found.labels, expected.labels)
     assert torch.equal(found.scores, expected.scores)
-    if settings["voting_threshold"] > 0:  # sums in another order
+    if settings.voting_threshold > 0:  # sums in another order
         torch.testing.assert_close(found.segments, expected.segments, rtol=1e-6, atol=1e-6)
     else:
         assert torch.equal(found.segments, expected.segments)
@@ -98,11 +73,11 @@ def check(emulator: Emulator, inputs, settings, **launch) -> None:
 @pytest.mark.parametrize(("threads", "capacity"), [(64, SHARED), (96, GLOBAL), (256, 100)])
 @pytest.mark.parametrize("multiclass", [True, False])
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("kind", ["spread", "grid", "signed", "one place", "huge"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_kernel_equals_the_reference(emulator, kind, method, multiclass, threads, capacity):
     settings = {"method": method, "multiclass": multiclass}
     for seed in (1, 2):
-        check(emulator, candidates(kind, seed=seed), settings, threads=threads, capacity=capacity, seed=seed)
+        check(emulator, candidates(kind, SIZES, 4, seed), settings, threads=threads, capacity=capacity, seed=seed)
 
 
 @needs_gxx
@@ -112,7 +87,7 @@ def test_votes_equal_the_reference(emulator, method, capacity):
     for kind in ("spread", "grid", "signed", "one place"):
         for threshold, multiclass in [(0.01, False), (0.5, False), (1.0, False), (0.5, True)]:
             settings = {"multiclass": multiclass, "voting_threshold": threshold, "max_segments": 70}
-            check(emulator, candidates(kind), settings | {"method": method}, capacity=capacity)
+            check(emulator, candidates(kind, SIZES, 4), settings | {"method": method}, capacity=capacity)
 
 
 @needs_gxx
@@ -198,7 +173,7 @@ def invalid(what: str):
 def check_invalid(emulator: Emulator, what: str, **launch) -> None:
     inputs, bad = invalid(what)
     for multiclass in (True, False):
-        settings = SETTINGS | {"multiclass": multiclass, "voting_threshold": 0.5, "max_segments": 3}
+        settings = SETTINGS._replace(multiclass=multiclass, voting_threshold=0.5, max_segments=3)
         kept = emulator(inputs, settings, **launch)
         assert (kept.counts < 0).nonzero().flatten().tolist() == bad
         assert (kept.segments[bad] == 0).all() and (kept.scores[bad] == 0).all() and (kept.labels[bad] == -1).all()
@@ -217,10 +192,10 @@ def check_much(emulator: Emulator) -> None:
     """Enough to notice any of the changes below."""
     for seed in range(4):
         for kind in ("grid", "signed"):
-            inputs = candidates(kind, seed=seed)
+            inputs = candidates(kind, SIZES, 4, seed)
             check(emulator, inputs, {}, threads=128, seed=seed)
             check(emulator, inputs, {"min_score": 0.0, "max_segments": 60}, capacity=GLOBAL, seed=seed)
-        check(emulator, candidates("spread"), {"multiclass": False, "voting_threshold": 0.1}, seed=seed)
+        check(emulator, candidates("spread", SIZES, 4), {"multiclass": False, "voting_threshold": 0.1}, seed=seed)
     for what in ("nan end", *BAD_OFFSETS):
         check_invalid(emulator, what)
 

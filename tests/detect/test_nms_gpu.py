@@ -3,6 +3,7 @@
 import pytest
 import torch
 from gpu_device import DEVICE, needs_device, nudged, only_cuda
+from nms_candidates import KINDS, candidates
 
 from afkit.detect.suppression import Kept, nms_batch
 
@@ -10,32 +11,12 @@ pytestmark = needs_device
 BACKEND = {"cuda": "cuda", "cpu": "cpp"}[DEVICE]
 PUBLISHED_VIDEOS = 213 if DEVICE == "cuda" else 3
 METHODS = ["hard", "soft", "linear"]
-KINDS = ["spread", "grid", "signed", "one place", "huge"]
 SIZES = {
     "few": (150, 0, 1, 33, 0),
     "many": tuple(range(0, 3000, 75)),
     "one large": (12000,),
     "around the size of shared memory": (3000, 16566, 16567, 20000) if DEVICE == "cuda" else (300, 1656),
 }
-
-
-def candidates(kind: str, sizes, classes: int = 20, seed: int = 0):
-    """A batch of videos: segments (N, 2), scores (N,), labels (N,), offsets (B + 1,)."""
-    random = torch.Generator().manual_seed(seed)
-    count = sum(sizes)
-    onset, scores = torch.rand(count, generator=random) * count, torch.rand(count, generator=random)
-    length = torch.rand(count, generator=random) * 30
-    if kind in ("grid", "signed"):  # on few places: identical, nested, touching and empty segments, tied scores
-        onset = torch.randint(-20, 20, (count,), generator=random).float()
-        length = torch.tensor([0.0, 1, 2, 8])[torch.randint(4, (count,), generator=random)]
-        levels = torch.tensor([0.25, 0.5, 0.75, 1] if kind == "grid" else [-0.5, -0.25, -0.0, 0.0, 0.25])
-        scores = levels[torch.randint(len(levels), (count,), generator=random)]
-    elif kind == "one place":  # everything overlaps
-        onset, length = onset / max(count, 1), 9 + length / 15
-    elif kind == "huge":
-        onset, length = (onset - count / 2) * 1e31, length * 1e35
-    labels = torch.randint(classes, (count,), generator=random)
-    return torch.stack([onset, onset + length], dim=1), scores, labels, torch.tensor([0, *sizes]).cumsum(0)
 
 
 def check(inputs, **settings) -> Kept:

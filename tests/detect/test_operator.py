@@ -137,8 +137,11 @@ def test_a_library_of_another_torch_or_machine_is_not_touched(tmp_path, part, ot
     assert stale.exists()
 
 
-def test_the_name_changes_with_the_sources(tmp_path, monkeypatch):
+def test_the_name_changes_with_torch_and_with_the_sources(tmp_path, monkeypatch):
     before = operator._stem("cpp")
+    with monkeypatch.context() as patch:
+        patch.setattr(operator.torch, "__version__", "1.0.0")
+        assert operator._stem("cpp") != before
     shutil.copytree(SOURCES, tmp_path / "nms")
     monkeypatch.setattr(operator, "SOURCES", tmp_path / "nms")
     assert operator._stem("cpp") == before
@@ -150,46 +153,26 @@ def test_the_name_changes_with_the_sources(tmp_path, monkeypatch):
         operator._stem("cpp")
 
 
-def test_the_name_changes_with_the_version_of_torch(monkeypatch):
-    """A library of another torch may crash."""
-    before = operator._stem("cpp")
-    monkeypatch.setattr(operator.torch, "__version__", "1.0.0")
-    assert operator._stem("cpp") != before
-
-
 # ---- libraries that somebody else may have written
 
 
-def not_loaded(cache, reason, **environment):
-    """Nothing is loaded from there, and a line says why; without a compiler NMS then runs in plain torch."""
-    backend, lines = outcome(start(cache, CXX="/nowhere/c++", **environment))
-    assert backend == "torch" and reason in lines[0] and "no compiler" in lines[1], lines
-    assert len(lines) == 2
-
-
 @needs_cpp
-@needs_root
-def test_a_library_of_another_user_is_not_loaded(tmp_path):
-    path = Path(shutil.copy(library(), tmp_path))
-    os.chown(path, OTHER, OTHER)
-    not_loaded(tmp_path, f"{path.name} is not loaded, since {path} belongs to another user")
-    os.chown(path, 0, 0)
-    assert outcome(start(tmp_path, CXX="/nowhere/c++")) == ("cpp", [])
-
-
-@needs_cpp
-@pytest.mark.parametrize("mode", [0o775, 0o757])
-def test_a_library_that_others_can_write_to_is_not_loaded(tmp_path, mode):
-    path = Path(shutil.copy(library(), tmp_path))
-    path.chmod(mode)
-    not_loaded(tmp_path, f"{path.name} is not loaded, since others can write to {path} (chmod go-w forbids it)")
-
-
-@needs_cpp
-def test_a_library_behind_a_link_is_not_loaded(tmp_path):
+@pytest.mark.parametrize("whose", [pytest.param("another user's", marks=needs_root), 0o775, 0o757, "behind a link"])
+def test_a_library_that_somebody_else_may_have_written_is_not_loaded(tmp_path, whose):
+    """A line says why; without a compiler NMS then runs in plain torch."""
     path = tmp_path / library().name
-    path.symlink_to(library())
-    not_loaded(tmp_path, f"{path} is a link")
+    path.symlink_to(library()) if whose == "behind a link" else shutil.copy(library(), path)
+    reason = f"others can write to {path} (chmod go-w forbids it)"
+    if whose == "another user's":
+        os.chown(path, OTHER, OTHER)
+        reason = f"{path} belongs to another user"
+    elif whose == "behind a link":
+        reason = f"{path} is a link"
+    else:
+        path.chmod(whose)
+    backend, lines = outcome(start(tmp_path, CXX="/nowhere/c++"))
+    assert backend == "torch" and len(lines) == 2, lines
+    assert f"{path.name} is not loaded, since {reason}" in lines[0] and "no compiler" in lines[1], lines
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tables import random_gt, random_predictions, table
 
-from afkit.evaluation.average_precision import recall_at_kx, threshold_bits
 from afkit.evaluation.pairs import pair_up
-from afkit.evaluation.scores import evaluate
+from afkit.evaluation.scores import evaluate, recall_at_kx, threshold_bits
 from afkit.segments import keep_distinct
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "evaluation"
@@ -267,3 +266,46 @@ def test_the_ground_truth_itself_scores_1(seed):
     result = evaluate(gt, gt.assign(score=0.5), [0.5, 1.0])
     assert (result.ap == 1).all(axis=None)
     assert (result.recall == 1).all(axis=None)
+
+
+# ---- what a user can get wrong
+
+
+def with_value(predictions, row, column, value):
+    return predictions.assign(**{column: predictions[column].astype(object).where(predictions.index != row, value)})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("score", np.nan, "row 7 of predictions has score nan"),
+        ("score", None, "row 7 of predictions has score None"),
+        ("start_sec", np.inf, "row 7 of predictions has start_sec inf"),
+        ("label", 1.5, "row 7 of predictions has label 1.5"),
+        ("video", None, "row 7 of predictions has video"),
+        ("end_sec", "soon", "column end_sec of predictions does not hold numbers"),
+    ],
+)
+def test_a_bad_value_is_named(column, value, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(random_gt(0), with_value(random_predictions(0), 7, column, value), TIOUS)
+
+
+def test_bad_arguments_are_named():
+    gt, predictions = random_gt(0), random_predictions(0)
+    for truths, found, tious, label_remap, message in [
+        (
+            gt,
+            predictions.drop(columns=["score", "label"]),
+            TIOUS,
+            "fixed",
+            "predictions lacks the columns label, score",
+        ),
+        (gt.drop(columns="video"), predictions, TIOUS, "fixed", "gt lacks the columns video"),
+        (gt, predictions, TIOUS, "oficial", "choose from: fixed, official"),
+        (gt, predictions, np.linspace(0.1, 0.9, 64), "fixed", "64 tIoU thresholds"),
+        (gt, predictions, [], "fixed", "0 tIoU thresholds"),
+        *((gt, predictions, bad, "fixed", "above 0 and at most 1") for bad in ([0.0, 0.5], [50], [np.nan])),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            evaluate(truths, found, tious, label_remap)

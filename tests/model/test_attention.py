@@ -49,8 +49,7 @@ def test_blocks_equal_the_dense_textbook(problem):
     for attention in (local_attention, dense_attention):
         out = attention(query, key, value, mask, window, rel_pe) * mask[..., None, None]
         answers.append([out.detach(), *torch.autograd.grad((out * rows).sum(), inputs)])
-    for found, expected in zip(*answers, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(*answers, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("steps", [1, 31, 32, 33, 64, 65])
@@ -116,12 +115,8 @@ def test_convolutional_attention_equals_the_textbook(window, stride, relative_po
     expected, expected_mask = textbook_module(attention, x, mask, stride)
     assert torch.equal(found_mask, expected_mask)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-    for mine, theirs in zip(
-        torch.autograd.grad(found.square().sum(), tuple(attention.parameters())),
-        torch.autograd.grad(expected.square().sum(), tuple(attention.parameters())),
-        strict=True,
-    ):
-        torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-8)
+    gradients = (torch.autograd.grad(out.square().sum(), tuple(attention.parameters())) for out in (found, expected))
+    torch.testing.assert_close(*gradients, rtol=1e-8, atol=1e-8)
 
 
 def test_dropout_acts_on_the_output_only():

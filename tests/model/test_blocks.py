@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tiny_data import tiny_recipe
 
 from afkit.model.backbone import Backbone, ConvBlock, TransformerBlock
-from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, Scale, drop_path, sinusoid_positions
+from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, sinusoid_positions
 
 
 def mask_of(*steps, length):
@@ -42,14 +42,6 @@ def test_layer_norm_is_over_the_channels():
     torch.testing.assert_close(norm(x.mT).mT, expected * norm.weight + norm.bias)
 
 
-def test_scale_is_one_number():
-    scale = Scale()
-    assert scale.scale.shape == ()
-    assert scale.scale.item() == 1
-    scale.scale.data.fill_(3)
-    assert scale(torch.tensor([1.0, 2.0])).tolist() == [3, 6]
-
-
 def test_drop_path_in_evaluation_only_scales():
     branch = AffineDropPath(4, 0.3).eval()
     assert branch.scale.shape == (1, 4, 1)
@@ -74,9 +66,9 @@ def test_drop_path_in_training_drops_whole_samples(rate):
 
 
 def test_drop_path_is_absent_without_a_rate():
-    assert not list(drop_path(4, 0.0).parameters())
+    assert not list(AffineDropPath(4, 0.0).parameters())
     skip, branch = torch.randn(2, 2, 4, 3)
-    assert torch.equal(drop_path(4, 0.0).train()(skip, branch), skip + branch)
+    assert torch.equal(AffineDropPath(4, 0.0).train()(skip, branch), skip + branch)
 
 
 def test_sinusoid_positions_equal_the_formula():
@@ -160,8 +152,6 @@ def test_dropout_in_the_mlp_is_the_same_when_it_is_computed_again():
     expected = drop_out(F.linear(hidden * kept / 0.6, contract.weight[..., 0], contract.bias))
     torch.testing.assert_close(found, expected)
     weights, inputs = torch.randn_like(expected), (x, *block.mlp.parameters())
-    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (expected, found)]
-    for wanted, gradient in zip(*gradients, strict=True):
-        torch.testing.assert_close(gradient, wanted)
+    torch.testing.assert_close(*(torch.autograd.grad((out * weights).sum(), inputs) for out in (found, expected)))
     block.eval()
     torch.testing.assert_close(block._mlp(x), contract(activate(expand(block.ln2(x).mT))).mT)

@@ -131,14 +131,14 @@ def test_a_padded_sequence_is_accepted(windows, steps):
 def test_wrong_shapes_are_refused():
     model = build_model(tiny_recipe())
     mask = torch.ones(1, 64, dtype=torch.bool)
-    with pytest.raises(ValueError, match=r"features must be \(B, 6, T\) for recipe 'tiny'"):
-        model(torch.zeros(1, 64, 6), mask)
-    with pytest.raises(ValueError, match=r"mask must be \(B, T\) bool"):
-        model(torch.zeros(1, 6, 64), mask[:, None])
-    with pytest.raises(ValueError, match=r"mask must be \(B, T\) bool"):
-        model(torch.zeros(1, 6, 64), mask.float())
-    with pytest.raises(ValueError, match="T = 62 must be a multiple of 4"):
-        model(torch.zeros(1, 6, 62), mask[:, :62])
+    for features, own, message in [
+        (torch.zeros(1, 64, 6), mask, r"features must be \(B, 6, T\) for recipe 'tiny'"),
+        (torch.zeros(1, 6, 64), mask[:, None], r"mask must be \(B, T\) bool"),
+        (torch.zeros(1, 6, 64), mask.float(), r"mask must be \(B, T\) bool"),
+        (torch.zeros(1, 6, 62), mask[:, :62], "T = 62 must be a multiple of 4"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model(features, own)
 
 
 def test_parameters_are_counted_by_part(thumos):

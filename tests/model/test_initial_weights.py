@@ -1,10 +1,10 @@
-"""The start of training: the class prior, zero biases, and the distributions that the original starts from."""
+"""Names, shapes and first values of all weights: the original's files load without a table of names."""
 
 import math
 
 import pytest
 import torch
-from golden_files import content, experiment
+from golden_files import EXPERIMENTS, content, experiment
 from tiny_data import tiny_recipe
 
 from afkit.model.actionformer import build_model
@@ -52,3 +52,22 @@ def test_distributions_equal_the_original(name):
         assert weight.std().item() == pytest.approx(spread, abs=error), key
         edge = 40 * (high - low) / weight.numel()  # the extremes of uniform samples lie so close together
         assert [weight.min().item(), weight.max().item()] == pytest.approx([low, high], abs=edge), key
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_published_size_has_the_original_names_and_shapes(name):
+    assert len(EXPERIMENTS) == 11
+    expected = content("full_state_dict_shapes.json")
+    with torch.device("meta"):  # shapes only
+        model = build_model(experiment(name))
+    found = {f"module.{key}": list(value.shape) for key, value in model.state_dict().items()}
+    assert found == expected[name]
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected[f"{name}.n_params"]
+
+
+def test_names_shapes_and_types_of_the_small_networks(config):
+    found = [
+        [f"module.{key}", list(value.shape), str(value.dtype)]
+        for key, value in build_model(config.recipe).state_dict().items()
+    ]
+    assert sorted(found) == sorted(content(f"{config.name}/params.json")["state_dict_keys"])

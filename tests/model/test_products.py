@@ -1,11 +1,23 @@
-"""Convolutions over (B, T, C): each form against the library's, and what is computed again against what is kept."""
+"""Convolutions over (B, T, C) against the library's; what is computed again, and long sequences in parts."""
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_data import tiny_recipe
 
+from afkit.model import products
+from afkit.model.actionformer import build_model
 from afkit.model.blocks import LayerNorm, activation, normalise
-from afkit.model.products import convolve
+from afkit.model.products import convolve, in_parts
+
+
+def assert_same_gradients(outputs, inputs):
+    """Of a random weighting of two outputs that are to be the same."""
+    weights = torch.randn_like(outputs[0])
+    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in outputs]
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -19,10 +31,7 @@ def test_every_kind_of_convolution_equals_the_library(kernel, stride, groups, st
     x = torch.randn(3, 8, steps, dtype=torch.float64, requires_grad=True)
     expected, found = conv(x), convolve(conv, x.mT).mT
     torch.testing.assert_close(found, expected)
-    inputs, weights = (x, *conv.parameters()), torch.randn_like(expected)
-    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (expected, found)]
-    for wanted, gradient in zip(*gradients, strict=True):
-        torch.testing.assert_close(gradient, wanted)
+    assert_same_gradients((expected, found), (x, *conv.parameters()))
 
 
 def test_convolution_under_autocast_computes_in_its_type():
@@ -34,11 +43,6 @@ def test_convolution_under_autocast_computes_in_its_type():
     torch.testing.assert_close(found.float(), convolve(conv, x), rtol=0.02, atol=0.02)
     found.float().sum().backward()
     assert conv.weight.grad.dtype == torch.float32
-
-
-def by_autograd(conv, x, prepare, parameters):
-    """The same with everything kept, by the library alone."""
-    return conv(prepare(x, *parameters).mT).mT
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -56,13 +60,10 @@ def test_what_comes_before_a_product_may_be_computed_again(kind, steps, kernel):
     }[kind]
     conv = torch.nn.Conv1d(8, 5, kernel, padding=kernel // 2).double()
     x = torch.randn(2, steps, 8, dtype=torch.float64, requires_grad=True)
-    before, inputs = x.detach().clone(), (x, *conv.parameters(), *parameters)
-    expected, found = by_autograd(conv, x, prepare, parameters), convolve(conv, x, prepare, parameters)
+    before = x.detach().clone()
+    expected, found = conv(prepare(x, *parameters).mT).mT, convolve(conv, x, prepare, parameters)
     torch.testing.assert_close(found, expected)
-    weights = torch.randn_like(expected)
-    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (expected, found)]
-    for wanted, gradient in zip(*gradients, strict=True):
-        torch.testing.assert_close(gradient, wanted)
+    assert_same_gradients((expected, found), (x, *conv.parameters(), *parameters))
     assert torch.equal(x, before)
     with torch.no_grad():
         torch.testing.assert_close(convolve(conv, x, prepare, parameters), expected)
@@ -114,3 +115,59 @@ def test_steps_in_a_gap_are_nothing_to_their_neighbours_and_learn_nothing():
     (grad,) = torch.autograd.grad(found.sum(), x)
     assert not grad[:, 3].any()
     assert grad[:, 2].any()
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 4), st.sampled_from([1, 2, 4]), st.integers(1, 3))
+def test_parts_of_a_convolution_equal_the_whole(units, rows, reach, stride, batch):
+    x = torch.randn(batch, units * stride, 1, dtype=torch.float64)
+    weight = torch.randn(1, 1, 2 * reach + 1, dtype=torch.float64)
+    sizes = []
+
+    def smooth(x):
+        sizes.append(x.shape[1])
+        return F.conv1d(x.mT, weight, stride=stride, padding=reach).mT
+
+    expected = smooth(x)
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setitem(products.PART_ROWS, "cpu", rows)
+        found = in_parts(smooth, x, reach=reach, stride=stride)
+    torch.testing.assert_close(found, expected)
+    steps = max(rows // batch // stride, 1) * stride
+    assert max(sizes[1:]) <= steps + 2 * (reach + stride)  # memory is bounded
+
+
+def test_with_gradients_all_is_done_at_once(monkeypatch):
+    monkeypatch.setitem(products.PART_ROWS, "cpu", 4)
+    sizes = []
+
+    def note(x):
+        sizes.append(x.shape[1])
+        return x * 2
+
+    in_parts(note, torch.ones(1, 12, 1), reach=0)
+    with torch.no_grad():
+        in_parts(note, torch.ones(1, 12, 1), reach=0)
+    assert sizes == [12, 4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"model__neck": "fpn"}, {"model__windows": [5, 7, -1]}, {"model__head_layers": 1}]
+)
+def test_the_network_gives_the_same_in_parts(monkeypatch, changes):
+    """Sequences with padding inside a part, at a border of parts, and over whole parts."""
+    torch.manual_seed(0)
+    model = build_model(tiny_recipe(**changes)).eval().double()
+    for parameter in model.parameters():  # biases and scales that show
+        torch.nn.init.normal_(parameter, std=0.3)
+    features = torch.randn(4, 6, 120, dtype=torch.float64)
+    mask = torch.arange(120) < torch.tensor([120, 95, 64, 3])[:, None]
+    features = features * mask[:, None]
+    with torch.no_grad():
+        whole = model(features, mask)
+        monkeypatch.setitem(products.PART_ROWS, "cpu", 32)
+        found = model(features, mask)
+    for level, valid in enumerate(whole.masks):
+        for name in ("logits", "offsets"):
+            ours, expected = getattr(found, name)[level][valid], getattr(whole, name)[level][valid]
+            torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.average_precision import average_precision, check_tious, threshold_bits
 from afkit.evaluation.pairs import labels_of, pair_up, videos_of
-from afkit.evaluation.scores import evaluate
+from afkit.evaluation.scores import average_precision, check_tious, evaluate, threshold_bits
 from afkit.workbench.analysis.resampling import resample
 
 SAME = 1e-12  # differences below it are rounding

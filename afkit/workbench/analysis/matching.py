@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.average_precision import check_tious, match_greedily, threshold_bits
 from afkit.evaluation.pairs import pair_up
+from afkit.evaluation.scores import check_tious, match_greedily, threshold_bits
 
 
 def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> tuple[pd.DataFrame, pd.DataFrame]:

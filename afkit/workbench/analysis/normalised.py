@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.average_precision import check_tious, match_greedily, threshold_bits, unpack_bits
 from afkit.evaluation.pairs import Pairing, check_common_videos, pair_up, position_in_group
+from afkit.evaluation.scores import check_tious, match_greedily, threshold_bits, unpack_bits
 
 
 class Matches(NamedTuple):

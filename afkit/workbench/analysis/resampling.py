@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.average_precision import check_tious, match_greedily, threshold_bits, unpack_bits
 from afkit.evaluation.pairs import Pairing, check_common_videos, pair_up, videos_of
+from afkit.evaluation.scores import check_tious, match_greedily, threshold_bits, unpack_bits
 
 CELLS = 2**20  # of the largest array, predictions of a class x resamples worked on at once: about a processor's cache
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from afkit.evaluation.average_precision import check_tious
+from afkit.evaluation.scores import check_tious
 from afkit.files import write_text
 from afkit.workbench.inspector.inspected import (
     Inspected,

@@ -8,7 +8,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from afkit.evaluation.average_precision import check_tious
+from afkit.evaluation.scores import check_tious
 from afkit.workbench.inspector.corrections import (
     Corrections,
     apply_corrections,
