@@ -34,7 +34,7 @@ from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import new_state
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.datasets import ego4d, hapt, twin, twin_timelines
+from afkit.workbench.datasets import ego4d, twin, twin_timelines
 from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.datasets.unpacking import unpack
 from afkit.workbench.own_data import signal_files
@@ -132,7 +132,6 @@ SHOWN = {
     "baseline": {"average_map": 0.25, "map": {"0.30": 0.25}},
     "split": "x",
 }
-ACTIVITYNET = {"v_a": {"duration_second": 30.0, "annotations": [{"segment": [1.0, 9.0], "label": "x"}]}}
 
 
 def prepare(folder: Path) -> None:
@@ -144,11 +143,6 @@ def prepare(folder: Path) -> None:
     (folder / "recordings.csv").write_text(
         "video,subset\nsource,training\na,training\nb,validation\nother,validation\n"
     )
-    (folder / "video_info_new.csv").write_text("video,subset,fps\nv_a,training,30\n")
-    for kind, name in {"verb": "EPIC_100_verb_classes.csv", "noun": "EPIC_100_noun_classes_v2.csv"}.items():
-        (folder / name).write_text(f"id,key\n0,{kind}\n")
-    (folder / "EPIC_100_video_info.csv").write_text("video_id,duration\nP01,60.5\n")
-    (folder / "C2_BMN_validation.csv").write_text("video,start,stop,verb,noun\nP01,1,90,0,0\n")
 
 
 def _rows(path: Path) -> np.ndarray:
@@ -330,19 +324,6 @@ def _recipe(path: Path) -> None:
     read_recipe_file(path, _RECIPES)
 
 
-def _twin_source(path: Path) -> None:
-    timelines = twin_timelines.first_videos(twin_timelines.read_source(path)[1], None)
-    recipe = tiny_recipe(data__train_subsets=["training"], data__test_subsets=["training"])
-    try:
-        twin._of_recipe(recipe, timelines)
-    except ValueError as error:
-        raise type(error)(f"{path.name}: {error}") from None  # the video is named
-
-
-def _import(name: str, form: str, *texts: str) -> Reader:
-    return Reader(name, _imported(form), tuple(text.encode() for text in texts))
-
-
 def _import(name: str, form: str, *texts: str) -> Callable[[], Reader]:
     return lambda: Reader(name, _imported(form), tuple(text.encode() for text in texts))
 
@@ -395,10 +376,6 @@ def _twin_settings() -> Reader:
     return Reader(twin.SETTINGS, read, (as_json(made),), made, as_json)
 
 
-def _hapt(name: str, read: Callable[[Path], Any], text: str) -> Callable[[], Reader]:
-    return lambda: Reader(name, read, (text.encode(),))
-
-
 def _sensor(path: Path) -> None:
     target = HOME / "watch" / "signals" / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -408,7 +385,6 @@ def _sensor(path: Path) -> None:
 
 METRICS = "step,epoch,loss_total,seconds\n" + "".join(f"{i},{i // 4},2.5,0.25\n" for i in range(12))
 PER_CLASS = "label,name,ap_0.50,ap_average\n0,jump,0.5,0.5\n1,throw,0.25,0.25\n"
-SAMPLES = "".join(f"{0.5 * i} {i} {-i}\n" for i in range(60))
 TABLE_TEXT = "video,start,end,label,subset\na,0.5,2,walk,training\nb,1:02,1:05.5,sit,validation\n"
 ELAN = "default\t\t00:00:01.500\t1.5\t1500\t00:00:02.500\t2.5\t2500\twalk\n"
 SRT = "1\n00:00:01,000 --> 00:00:02,500\nwalk\n\n2\n00:00:03,000 --> 00:00:04,500\nsit\n"
@@ -438,8 +414,6 @@ READERS: dict[str, Callable[[], Reader]] = {
     "archive .tar": lambda: Reader("a.tar", _unpack, (_archives()["a.tar"],)),
     "archive .tar.gz": lambda: Reader("a.tar.gz", _unpack, (_archives()["a.tar.gz"],)),
     "archive .tar.xz": lambda: Reader("a.tar.xz", _unpack, (_archives()["a.tar.xz"],)),
-    "HAPT lines": _hapt("labels.txt", lambda path: hapt._actions(path, path, 12), "1 1 5 250 1232\n1 1 7 1233 1392\n"),
-    "HAPT samples": _hapt("acc_exp01_user01.txt", lambda path: hapt._signal(path, path), SAMPLES),
     "Ego4D moments": _json("moments_train.json", ego4d._read_moments, MOMENTS),
     "Ego4D tensors": _ego4d_tensor,
     "published checkpoints": lambda: Reader("epoch.pth.tar", _weights, (_original(CHECKPOINT),), CHECKPOINT, _original),
@@ -468,7 +442,4 @@ READERS: dict[str, Callable[[], Reader]] = {
     "metrics.csv": _of_run("metrics.csv", _run_file("metrics.csv"), twist=False),
     "per_class.csv": lambda: Reader("per_class.csv", _run_file("per_class.csv"), (PER_CLASS.encode(),)),
     "twin.json": _twin_settings,
-    "ActivityNet's annotations": _json("anet.json", twin_timelines.read_source, ACTIVITYNET),
-    "EPIC's tables": lambda: Reader("C2_BMN_training.csv", _twin_source, (
-        b"video,start,stop,verb,noun\nP01,1,90,0,0\nP01,95,190,0,0\n",)),
 }  # fmt: skip

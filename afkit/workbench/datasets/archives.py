@@ -26,8 +26,6 @@ class Archive(NamedTuple):
 
 
 _EPIC = Archive("epic_kitchens.tar.gz", "add9803756afd9a023bc9a9c547e0229", "1Z4U_dLuu6_cV5NBIrSzsSDOOj2Uar85X")
-
-
 ARCHIVES = {  # by recipe; Ego4D's licence lets nobody pass its features on
     "thumos_i3d": Archive("thumos.tar.gz", "375f76ffbf7447af1035e694971ec9b2", "1zt2eoldshf99vJMDuu8jqxda55dCyhZP"),
     "anet_tsp": Archive("anet_1.3.tar.gz", "c415f50120b9425ee1ede9ac3ce11203", "1VW8px1Nz9A17i0wMVUfxh6YsPCLVqL-S"),
@@ -38,14 +36,7 @@ ARCHIVES = {  # by recipe; Ego4D's licence lets nobody pass its features on
 
 
 def check_md5(path: str | Path, expected: str) -> None:
-    """Compare the MD5 sum of a file, reading it piece by piece.
-
-    Args:
-        expected: 32 hexadecimal digits.
-
-    Raises:
-        ValueError: the sums differ, or the file cannot be read.
-    """
+    """ValueError where a file has another MD5 sum than the 32 hexadecimal digits, or cannot be read."""
     try:
         with Path(path).open("rb") as file:
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
@@ -59,16 +50,9 @@ def check_md5(path: str | Path, expected: str) -> None:
 
 
 def download(archive: Archive, path: str | Path) -> Path:
-    """Download a published file with progress; a broken-off download is resumed. A file already there is kept.
+    """Download a published file with progress and check its sum; one already there is kept.
 
-    Args:
-        archive: an entry of `ARCHIVES`.
-
-    Returns:
-        the path; its MD5 sum is the published one.
-
-    Raises:
-        ValueError: gdown is not installed, the download failed, or the sum differs; says how to do it by hand.
+    A broken-off download is resumed. ValueError where it fails, or gdown is not installed; says how by hand.
     """
     path = Path(path)
     by_hand = f"download {archive.url} in a browser (MD5 sum {archive.md5}) and put the file at {path}"
@@ -90,14 +74,9 @@ def download(archive: Archive, path: str | Path) -> Path:
 
 
 def arrange(tree: str | Path, config: DataConfig, data_root: str | Path) -> Path:
-    """Move an unpacked data set into the published layout; what is already there stays as it is.
+    """Move an unpacked data set into the published layout, e.g. `<data_root>/thumos`, which is returned.
 
-    Args:
-        tree: the unpacked archive, on the same file system as the data root. The data set may lie at any depth.
-        config: its first folder names the data set, e.g. `thumos` of `thumos/annotations/thumos14.json`.
-
-    Returns:
-        the data set's folder, `<data_root>/thumos`.
+    It may lie at any depth of the tree, on the file system of the data root. What is already there stays as it is.
 
     Raises:
         ValueError: the archive lacks the annotation file or a feature folder, the folder holds a twin, or would not
@@ -127,10 +106,8 @@ def arrange(tree: str | Path, config: DataConfig, data_root: str | Path) -> Path
 def move_in(source: Path, target: Path, last: Path | None = None, replace: bool = True) -> None:
     """Move the content of a folder into a data set's, a folder that this lacks as a whole, so that it appears at once.
 
-    Args:
-        last: of the files, relative to both: the annotation file, without which a data set counts as missing. It comes
-            last, and an older one goes first. None: there is no such file.
-        replace: the files of the source take the place of older ones; else these stay.
+    `last`, relative to both, is the annotation file, without which a data set counts as missing: it comes last, and an
+    older one goes first. With `replace` the files of the source take the place of older ones; else these stay.
     """
     if replace and last and (source / last).exists():
         (target / last).unlink(missing_ok=True)
@@ -158,12 +135,7 @@ def write_stamp(folder: Path, writer: str) -> None:
 def stale(folder: Path, recipe: str) -> str:
     """How to renew a data set that an older version wrote, in a sentence; "" where it is up to date, or not ours.
 
-    Args:
-        folder: of the data set; a twin is told by its marker.
-        recipe: name of the built-in recipe whose data set it is.
-
-    Raises:
-        ValueError: prepared.json is damaged.
+    `recipe` names the built-in recipe whose data set it is; a twin is told by its marker.
     """
     writer = "twin" if (folder / MARKER).is_file() else recipe
     if writer not in VERSIONS or not folder.is_dir() or (writer == recipe and folder.name != recipe):

@@ -45,13 +45,13 @@ def convert_ego4d(
     data_root: str | Path,
     features: Iterable[str] = FEATURES,
     num_classes: int = 110,
-    on_clip: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Write `<data_root>/ego4d/annotations/ego4d.json` and `<data_root>/ego4d/<features>/<clip>.npy`.
 
     Feature files that are there already are kept, so a conversion that was stopped goes on when it is started again. A
-    feature folder takes its name when all of its files are there.
+    feature folder takes its name when all of its files are there. The numbers named in `COUNTS` come back, and
+    "missing": the list of tensors that are not there.
 
     Args:
         source: the official download: moments_train.json, moments_val.json and perhaps moments_test_unannotated.json,
@@ -59,11 +59,7 @@ def convert_ego4d(
             tensors (T, C) of whole videos, or <clip>.pt, of clips that are cut already (EgoVLP's).
         features: folders to write; `omnivore_features` comes from `omnivore_video_swinl` or `omnivore`, and so on.
         num_classes: labels that the official files have; an id is the place in their alphabetical order.
-        on_clip: called with the number of feature files done and the number of all.
-        say: receives a line where another process converts into the same folder, and is waited for.
-
-    Returns:
-        the numbers named in `COUNTS`, and "missing": the list of tensors that are not there.
+        say: receives about ten lines of progress, and one where another process is waited for.
 
     Raises:
         ValueError: a file or folder is missing or malformed; the message names file, video and clip.
@@ -85,8 +81,8 @@ def convert_ego4d(
             counts[outcome] += 1
             if outcome == "missing":
                 missing[str(folders[name] / f"{clip.video}.pt")] = clip
-            if on_clip is not None:
-                on_clip(done, len(jobs))
+            if done == len(jobs) or done % max(len(jobs) // 10, 1) == 0:
+                say(f"{done}/{len(jobs)} files converted")
         for name in folders:
             if _unfinished(target / name).is_dir():
                 move_in(_unfinished(target / name), target / name)
@@ -98,16 +94,8 @@ def convert_ego4d(
 def read_leads(path: str | Path) -> dict[str, float]:
     """Seconds from the start of each clip in our annotation file to its official start, as submissions need them.
 
-    An official time is ours less this; it is below 0 for a clip that officially begins before its video.
-
-    Args:
-        path: annotations/ego4d.json, as `convert_ego4d` writes it.
-
-    Returns:
-        {clip id: seconds}.
-
-    Raises:
-        ValueError: the file is missing or malformed, or a clip has no lead, as in files of other converters.
+    An official time is ours less this; it is below 0 for a clip that officially begins before its video. ValueError
+    where the file is malformed, or a clip has no lead, as in files of other converters.
     """
     content = read_json(path)
     database = content.get("database") if isinstance(content, dict) else None
@@ -182,8 +170,7 @@ def _actions(labels: list[dict], start_sec: float, before_sec: float) -> list[di
     """Labels that are long enough; times in seconds from the start of the widened clip."""
     actions = []
     for label in labels:
-        start = _number(label["video_start_time"]) - start_sec + before_sec
-        end = _number(label["video_end_time"]) - start_sec + before_sec
+        start, end = (_number(label[f"video_{side}_time"]) - start_sec + before_sec for side in ("start", "end"))
         if end - start >= MIN_ACTION_SEC:
             actions.append({"segment": [round(start, 2), round(end, 2)], "label": str(label["label"])})
     return actions
@@ -196,9 +183,8 @@ def _number(value: Any) -> float:
 
 
 def _uid(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(
-        r"[\w-][\w. -]{0,99}", value, re.ASCII
-    ):  # it becomes a file's name
+    """An id, which becomes a file's name."""
+    if not isinstance(value, str) or not re.fullmatch(r"[\w-][\w. -]{0,99}", value, re.ASCII):
         raise ValueError(f"{reprlib.repr(value)} is not an id")
     return value
 

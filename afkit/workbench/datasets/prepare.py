@@ -5,7 +5,7 @@ from pathlib import Path
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.features import locate
-from afkit.workbench.datasets.archives import ARCHIVES, Archive, arrange, check_md5, download, stale
+from afkit.workbench.datasets.archives import ARCHIVES, arrange, check_md5, download, stale
 from afkit.workbench.datasets.ego4d import convert_ego4d
 from afkit.workbench.datasets.hapt import SOURCE as HAPT_SOURCE
 from afkit.workbench.datasets.hapt import add_people, write_hapt
@@ -21,11 +21,7 @@ def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
 
 
 def can_prepare(recipe: Recipe, data_root: str | Path, source: str = "", fetch: bool = False) -> bool:
-    """Whether `prepare` has what it needs, as far as can be told without reading it.
-
-    Args:
-        source: archive or folder, as of `prepare`.
-    """
+    """Whether `prepare` has what it needs, as far as can be told without reading it."""
     archive = ARCHIVES.get(_data_set(recipe))
     found = archive is not None and (fetch or (Path(data_root) / archive.name).is_file())
     return not missing_parts(recipe.data, data_root) or bool(source) or _data_set(recipe) == "watch" or found
@@ -43,10 +39,8 @@ def prepare(
     It appears when it is complete. Another process that prepares the same one is waited for.
 
     Args:
-        recipe: by its name, or that of the built-in recipe whose data it uses, the data set.
         source: the published archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to
-            look for the archive in the data root. An Ego4D source is always read, so that an interrupted conversion
-            goes on.
+            look for the archive in the data root.
         fetch: download the archive where it is not found (tens of gigabytes).
 
     Raises:
@@ -54,9 +48,9 @@ def prepare(
     """
     data_set = _data_set(recipe)
     is_ego4d = data_set.startswith("ego4d")
-    if is_ego4d and source:
+    if is_ego4d and source:  # read although all may be there, so that an interrupted conversion goes on
         features = [Path(folder).name for folder in recipe.data.features]
-        report = convert_ego4d(source, data_root, features, on_clip=_progress(say, "files converted"), say=say)
+        report = convert_ego4d(source, data_root, features, say=say)
         say(", ".join(f"{key}: {value}" for key, value in report.items() if not isinstance(value, list)))
         if report["missing"]:
             say(f"{len(report['missing'])} feature tensors are missing, e.g. {report['missing'][0]}")
@@ -97,7 +91,11 @@ def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say
     path = Path(source) if source else data_root / archive.name
     fetch = fetch and not source
     if not fetch and not path.is_file():
-        raise ValueError(_how_to_get(recipe, archive, path))
+        raise ValueError(
+            f"the data of '{recipe.name}' is not below the data root and there is no {path}; download {archive.name} "
+            f"(md5 {archive.md5}) from {archive.url} and put it there, or run: python -m afkit prepare "
+            f"{_data_set(recipe)} --download"
+        )
     with scratch_folder(data_root / Path(recipe.data.annotations).parts[0], say) as scratch:
         if not missing_parts(recipe.data, data_root):
             return
@@ -109,21 +107,3 @@ def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say
         say(f"unpacking {path.name}")
         unpack(path, scratch / "tree")
         arrange(scratch / "tree", recipe.data, data_root)
-
-
-def _how_to_get(recipe: Recipe, archive: Archive, path: Path) -> str:
-    return (
-        f"the data of '{recipe.name}' is not below the data root and there is no {path}; download {archive.name} "
-        f"(md5 {archive.md5}) from {archive.url} and put it there, or run: python -m afkit prepare "
-        f"{_data_set(recipe)} --download"
-    )
-
-
-def _progress(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
-    """About ten lines of progress in all."""
-
-    def tell(done: int, total: int) -> None:
-        if done == total or done % max(total // 10, 1) == 0:
-            say(f"{done}/{total} {what}")
-
-    return tell

@@ -20,14 +20,8 @@ def has_signal(annotations: str) -> bool:
 def sensor_arguments(annotations: str, data_root: str | Path, video: str) -> dict[str, Any]:
     """What `afkit.workbench.view.signals` needs to draw the signal of a recording of `watch` or `hapt`.
 
-    Args:
-        annotations: the recipe's annotation file, which tells the data set.
-
-    Returns:
-        as of `afkit.workbench.datasets.watch.signal_arguments`; {} for any other data set, or without its files.
-
-    Raises:
-        ValueError: a file cannot be read.
+    The recipe's annotation file tells the data set; {} for any other, or without its files. ValueError where one cannot
+    be read.
     """
     try:
         if not has_signal(annotations):

@@ -7,7 +7,8 @@ action, so that a small network learns them in a few epochs. What is measured on
 import json
 import math
 import os
-from collections import Counter
+import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from afkit.config import DataConfig, Recipe
-from afkit.files import read_json, write_json, write_text
+from afkit.files import read_json, write_array, write_json, write_text
+from afkit.opening import check_plain, inner_path
+from afkit.segments import sec_to_grid
 from afkit.workbench.datasets.archives import MARKER, move_in, write_stamp
-from afkit.workbench.datasets.twin_features import generator_of, write_features
 from afkit.workbench.datasets.twin_timelines import (
     EXTERNAL_CLASSES,
     Timeline,
@@ -32,6 +34,9 @@ from afkit.workbench.scratch import scratch_folder
 
 SETTINGS = "twin.json"  # beside the marker: what was generated; the recipes that share a folder share it
 GENERATED = "generated"  # source of a twin without a real annotation file
+RAMP_STEPS = 2.0  # over which an action fades in and out
+LONGER_SHARE = 0.3  # of the files in uneven folders: one step longer
+PUBLISHED_CHANNELS = {"slowfast_features": 2304, "omnivore_features": 1536, "egovlp_features": 256}
 WRONG_SHARE = 0.15  # of a score file's videos: the best class is a wrong one
 
 
@@ -52,25 +57,16 @@ def write_twin(
     seed: int = 0,
     videos_per_subset: int | None = None,
     classes: int = 5,
-    on_file: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Write a data set in the published layout of a recipe, with generated features.
 
     A second recipe of the same folder (EPIC's nouns after its verbs, the six of Ego4D) keeps the videos and files
-    that are there, and adds what it lacks.
+    that are there, and adds what it lacks. The folder, which is returned, holds the file `TWIN.md`.
 
     Args:
-        recipe: its data section and its score file say what is written.
-        annotations: a real annotation file, for a twin of true size: in the format of the recipe's, or ActivityNet's
-            `anet_anno_action.json` with `video_info_new.csv` beside it, or one of EPIC's `C2_BMN_*.csv` with the other
-            and the tables of classes and videos beside it. None: a small generated data set.
+        annotations: a real annotation file, for a twin of true size; None: a small generated data set.
         videos_per_subset: at most; None: all of a real annotation file, otherwise 8 or two batches.
-        on_file: called with the number of feature files written, and of all.
-        say: receives a line where another process writes into the folder, and is waited for.
-
-    Returns:
-        the data set's folder; it holds the file `TWIN.md`.
 
     Raises:
         ValueError: the folder holds real data or another twin, the disk is too small, the annotation file is
@@ -80,8 +76,6 @@ def write_twin(
         raise ValueError(f"videos_per_subset {videos_per_subset} and classes {classes} must be at least 1")
     folder = Path(data_root) / _folder_name(recipe)
     source = GENERATED if annotations is None else Path(annotations).name
-    if source.endswith(".csv"):
-        source = "C2_BMN_*.csv"  # either of EPIC's two stands for both
     with scratch_folder(folder, say) as part:
         if os.path.lexists(folder):
             twin = _read_twin(folder, seed, source, videos_per_subset)
@@ -92,18 +86,14 @@ def write_twin(
             names, timelines = read_source(Path(annotations))
             twin = _Twin(seed, source, videos_per_subset, names, first_videos(timelines, videos_per_subset))
         chosen = _of_recipe(recipe, twin.timelines)
-        write_features(recipe.data, twin.seed, chosen, folder, part, on_file)
+        _write_features(recipe.data, twin.seed, chosen, folder, part)
         _write_texts(recipe, twin, chosen, folder, part)
         move_in(part, folder, last=inside(recipe.data.annotations))
     return folder
 
 
 def _folder_name(recipe: Recipe) -> str:
-    """The name of the data set's folder.
-
-    Raises:
-        ValueError: files of the recipe lie elsewhere, or are of a kind that is not written here.
-    """
+    """The name of the data set's folder; ValueError where files lie elsewhere or are of a kind not written here."""
     config, score_file = recipe.data, recipe.decode.score_file
     paths = [Path(path) for path in [config.annotations, *config.features, score_file] if path]
     name = paths[0].parts[0]
@@ -144,9 +134,6 @@ def _of_recipe(recipe: Recipe, timelines: list[Timeline]) -> list[Timeline]:
     if lacking:
         raise ValueError(f"the twin would have no video of the subset '{lacking[0]}'; correct the recipe's subsets")
     chosen = [timeline for timeline in timelines if timeline.subset in subsets]
-    for name, count in Counter(timeline.name for timeline in chosen).items():
-        if count > 1:
-            raise ValueError(f"video {name!r} comes twice; correct the annotation file")
     for timeline in chosen:
         where = f"video {timeline.name!r}"
         if Path(timeline.name).name != timeline.name or not timeline.name.isprintable():
@@ -161,6 +148,97 @@ def _of_recipe(recipe: Recipe, timelines: list[Timeline]) -> list[Timeline]:
         if config.num_classes > 1 and not all(0 <= label < config.num_classes for label in labels):
             raise ValueError(f"{where} has a label outside 0 to {config.num_classes - 1} (data.num_classes)")
     return chosen
+
+
+def _write_features(config: DataConfig, seed: int, timelines: list[Timeline], folder: Path, part: Path) -> None:
+    """Write into `part` the feature files that `folder` lacks; ValueError where the disk is too small."""
+    tasks = []
+    for feature_folder, channels in _channels(config, folder).items():
+        for timeline in timelines:
+            name = inner_path(f"{config.prefix}{timeline.name}{config.suffix}", timeline.name)
+            if not (folder / inside(feature_folder) / name).exists():
+                tasks.append((timeline, inside(feature_folder) / name, channels))
+    needed = sum(4 * _count_steps(config, timeline) * channels for timeline, _, channels in tasks)
+    free = shutil.disk_usage(part).free
+    if needed > free:
+        raise ValueError(
+            f"the twin needs {needed / 1e9:.1f} GB and {folder.parent} has {free / 1e9:.1f} GB free; choose another "
+            "data root or fewer videos (videos_per_subset)"
+        )
+    for timeline, file, channels in tasks:
+        rng = _generator(seed, file.with_suffix("").as_posix())
+        longer = style_of(config).uneven and rng.random() < LONGER_SHARE
+        features = rng.standard_normal((_count_steps(config, timeline) + longer, channels), np.float32)
+        _add_actions(features, config, timeline, seed, file.parent)
+        (part / file).parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".npz":
+            np.savez(part / file, feats=features)
+        else:
+            write_array(part / file, features, sync=False)
+
+
+def _channels(config: DataConfig, folder: Path) -> dict[str, int]:
+    """Channels of each feature folder; ValueError where files that are there have others."""
+    there = {}
+    for features in config.features:
+        file = next((folder / inside(features)).glob(f"*{config.suffix}"), None)
+        if file is not None:
+            check_plain(file)
+            loaded = np.load(file, mmap_mode="r")
+            there[features] = (loaded["feats"] if config.suffix == ".npz" else loaded).shape[1]
+    if len(config.input_dims) == len(config.features):
+        channels = dict(zip(config.features, config.input_dims, strict=True))
+    else:  # the original's files give one number for all folders together
+        new = [features for features in config.features if features not in there]
+        rest = sum(config.input_dims) - sum(there.values())
+        shares = [PUBLISHED_CHANNELS.get(Path(features).name, 0) for features in new]
+        if sum(shares) != rest and new:
+            shares = [len(part) for part in np.array_split(range(max(rest, 0)), len(new))]
+        channels = there | dict(zip(new, shares, strict=True))
+    if sum(channels.values()) != sum(config.input_dims) or not there.items() <= channels.items():
+        raise ValueError(
+            f"{folder} holds a twin with {', '.join(f'{n} channels in {f}' for f, n in there.items())}, which does not "
+            f"fit data.input_dims {config.input_dims}; delete it or choose another data root"
+        )
+    return channels
+
+
+def _count_steps(config: DataConfig, timeline: Timeline) -> int:
+    """T, feature vectors of a video: (T - 1) * stride + num_frames is nearest to its frames."""
+    fps = config.fps or timeline.fps
+    assert timeline.duration_sec and fps, "timelines are checked when they are read"
+    window_frames = style_of(config).window_frames or config.num_frames
+    return max(round((timeline.duration_sec * fps - window_frames) / config.stride_frames) + 1, 1)
+
+
+def _generator(seed: int, key: str) -> np.random.Generator:
+    """Random numbers that depend on the seed and a name alone, not on what was drawn before."""
+    return np.random.default_rng([seed, zlib.crc32(key.encode())])
+
+
+def _add_actions(features: np.ndarray, config: DataConfig, timeline: Timeline, seed: int, folder: Path) -> None:
+    """Add to noise (steps, channels) the directions of what happens."""
+    steps, channels = features.shape
+    segments = np.array(timeline.segments_sec, np.float64).reshape(-1, 2)
+    fps = config.fps or timeline.fps
+    assert fps, "timelines are checked when they are read"
+    grid = sec_to_grid(segments, fps, config.stride_frames, config.num_frames)
+    keys = [f"{kind} {label}" for kind, labels in timeline.labels.items() for label in labels]
+    columns = {key: column for column, key in enumerate(dict.fromkeys(["start", "end", *keys]))}
+    strength = np.zeros((steps, len(columns)), np.float32)
+    for row, (start, end) in enumerate(grid):
+        first, last = max(math.floor(start - RAMP_STEPS), 0), min(math.ceil(end + RAMP_STEPS) + 1, steps)
+        time = np.arange(first, last)
+        strength[first:last, columns["start"]] += np.exp(-0.5 * (time - start) ** 2)
+        strength[first:last, columns["end"]] += np.exp(-0.5 * (time - end) ** 2)
+        inside = np.clip(np.minimum(time - start, end - time) / RAMP_STEPS + 0.5, 0, 1)
+        for kind, labels in timeline.labels.items():
+            column = strength[first:last, columns[f"{kind} {labels[row]}"]]
+            np.maximum(column, inside, out=column)
+    directions = np.stack(
+        [_generator(seed, f"{folder} {key}").standard_normal(channels, np.float32) for key in columns]
+    )
+    features += strength @ directions
 
 
 def _write_texts(recipe: Recipe, twin: _Twin, timelines: list[Timeline], folder: Path, part: Path) -> None:
@@ -202,7 +280,7 @@ def _scores(config: DataConfig, seed: int, timelines: list[Timeline]) -> dict[st
     for timeline in timelines:
         if timeline.subset not in subsets:
             continue
-        rng = generator_of(seed, f"scores {timeline.name}")
+        rng = _generator(seed, f"scores {timeline.name}")
         scores = 0.02 * rng.random(config.num_classes if config.num_classes > 1 else EXTERNAL_CLASSES)
         scores[timeline.labels[kind_of(config, timeline)]] = rng.uniform(0.4, 0.6)
         if rng.random() < WRONG_SHARE:

@@ -3,14 +3,12 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.annotations import read_annotations
-from afkit.files import read_json
 from afkit.segments import grid_to_sec
 
 EXTERNAL_CLASSES = 200  # of ActivityNet's annotation and score files; its recipes see one class
@@ -19,9 +17,6 @@ MIN_STEPS = 16
 SHORTEST_STEPS = 4  # of an action
 LONGEST_SHARE = 0.2  # of a video: longest action
 GAP_SHARE = 0.1  # longest time between two actions
-
-
-_BROKEN_TABLE = (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
 
 
 class Style(NamedTuple):
@@ -70,11 +65,7 @@ def kind_of(config: DataConfig, timeline: Timeline) -> str:
 
 
 def generate_timelines(recipe: Recipe, seed: int, count: int, classes: int) -> Iterator[Timeline]:
-    """Yield the timelines of a small data set: `count` videos per subset, some longer than max_seq_len.
-
-    Args:
-        classes: how many different actions there are, at most those of the recipe.
-    """
+    """Yield the timelines of a small data set: `count` videos per subset, some longer than max_seq_len."""
     config, style = recipe.data, style_of(recipe.data)
     window_frames = style.window_frames or config.num_frames
     rng = np.random.default_rng(seed)
@@ -120,69 +111,17 @@ def _place_actions(rng: np.random.Generator, steps: int) -> np.ndarray:
 
 
 def read_source(path: Path) -> tuple[dict[str, dict[str, str]], list[Timeline]]:
-    """Names of the labels by kind, and the timelines, of a real annotation file.
-
-    Raises:
-        ValueError: it is no annotation file of a kind that is known.
-    """
-    try:
-        if path.suffix == ".csv":
-            return _read_epic(path.parent)
-        content = read_json(path)
-        if "database" not in content:
-            return _read_activitynet(content, path.with_name("video_info_new.csv"))
-    except (OSError, LookupError, TypeError, AttributeError, OverflowError, *_BROKEN_TABLE) as error:
-        raise ValueError(
-            f"{path}, or a table beside it, is no annotation file from which a twin can be made "
-            f"({type(error).__name__}: {error}); see afkit.workbench.datasets.twin.write_twin"
-        ) from None
+    """Names of the labels by kind, and the timelines, of a real annotation file."""
     file = read_annotations(path)
-    names = {str(label): name for label, name in file.label_names.items()}
-    videos = file.videos.values()
-    return {"action": names}, [
+    return {"action": {str(label): name for label, name in file.label_names.items()}}, [
         Timeline(v.name, v.subset, v.duration_sec, v.fps, v.segments_sec.tolist(), {"action": v.labels.tolist()})
-        for v in videos
+        for v in file.videos.values()
     ]
-
-
-def _read_activitynet(content: dict[str, Any], info_path: Path) -> tuple[dict[str, dict[str, str]], list[Timeline]]:
-    """ActivityNet's segments with names of labels, which are numbered in alphabetical order."""
-    info = pd.read_csv(info_path).set_index("video")
-    subsets, rates = info["subset"].to_dict(), info["fps"].to_dict()
-    names = sorted({action["label"] for entry in content.values() for action in entry["annotations"]})
-    ids = {name: label for label, name in enumerate(names)}
-    return {"action": {str(label): name for name, label in ids.items()}}, [
-        Timeline(
-            name.removeprefix("v_"),  # the recipes' prefix of file names
-            subsets[name],
-            entry["duration_second"],
-            rates[name],
-            [action["segment"] for action in entry["annotations"]],
-            {"action": [ids[action["label"]] for action in entry["annotations"]]},
-        )
-        for name, entry in content.items()
-    ]
-
-
-def _read_epic(folder: Path) -> tuple[dict[str, dict[str, str]], list[Timeline]]:
-    """EPIC-Kitchens-100: starts and stops in frames at 30 fps, a verb and a noun per segment."""
-    tables = {"verb": "EPIC_100_verb_classes.csv", "noun": "EPIC_100_noun_classes_v2.csv"}
-    names = {}
-    for kind, file in tables.items():
-        table = pd.read_csv(folder / file)
-        names[kind] = dict(zip(table["id"].astype(str), table["key"], strict=True))
-    durations = pd.read_csv(folder / "EPIC_100_video_info.csv").set_index("video_id")["duration"].to_dict()
-    timelines = []
-    for subset in ("training", "validation"):
-        for video, rows in pd.read_csv(folder / f"C2_BMN_{subset}.csv").groupby("video", sort=False):
-            segments = (rows[["start", "stop"]] / 30.0).to_numpy().tolist()
-            labels = {kind: rows[kind].tolist() for kind in tables}
-            timelines.append(Timeline(str(video), subset, durations[video], 30.0, segments, labels))
-    return names, timelines
 
 
 def first_videos(timelines: list[Timeline], count: int | None) -> list[Timeline]:
     """The first `count` videos of each subset, in the file's order."""
-    subsets = dict.fromkeys(timeline.subset for timeline in timelines)
-    first = [[timeline for timeline in timelines if timeline.subset == subset][:count] for subset in subsets]
-    return [timeline for part in first for timeline in part]
+    by_subset: dict[str, list[Timeline]] = {}
+    for timeline in timelines:
+        by_subset.setdefault(timeline.subset, []).append(timeline)
+    return [timeline for part in by_subset.values() for timeline in part[:count]]

@@ -39,17 +39,10 @@ FEATURES = ("mean", "standard deviation", "minimum", "maximum", "mean absolute s
 
 
 def write_watch(data_root: str | Path, say: Callable[[str], None] = print) -> Path:
-    """Write `<data_root>/watch/` in the format of the big data sets; a finished folder is left as it is.
+    """Write `<data_root>/watch/` in the format of the big data sets; the folder. A finished one is left as it is.
 
-    Args:
-        say: receives a line where another process writes it, and is waited for.
-
-    Returns:
-        the folder, with annotations/watch.json, features/<timeline>.npy (T, 30) float32 and
-        signals/<timeline>.npy (samples, 6) float32.
-
-    Raises:
-        ValueError: the package seglearn is not installed.
+    It gets annotations/watch.json, features/<timeline>.npy (T, 30) float32 and signals/<timeline>.npy (samples, 6)
+    float32. ValueError where the package seglearn is not installed.
     """
     folder = Path(data_root) / "watch"
     finished = Path(data_root) / ANNOTATIONS
@@ -70,11 +63,7 @@ def write_watch(data_root: str | Path, say: Callable[[str], None] = print) -> Pa
 
 
 def signal_arguments(data_root: str | Path, video: str) -> dict[str, Any]:
-    """What `afkit.workbench.view.timelines` needs to draw the sensor's signal of a timeline below it.
-
-    Returns:
-        signal (samples, 6) float32 and how to draw it, as keyword arguments; {} without its file.
-    """
+    """Signal (samples, 6) float32 of a timeline, and how to draw it, as keyword arguments; {} without its file."""
     path = Path(data_root) / "watch" / "signals" / inner_path(f"{video}.npy", video)
     if not path.is_file():
         return {}
@@ -87,16 +76,9 @@ def signal_arguments(data_root: str | Path, video: str) -> dict[str, Any]:
 
 
 def timeline_features(signal: np.ndarray, timeline: str) -> np.ndarray:
-    """Features of one timeline, each with mean 0 and standard deviation 1 over it.
+    """Features (T, 30) float32 of a signal (samples, 6), each with mean 0 and standard deviation 1 over the timeline.
 
-    That takes away how strongly this person moves and how the watch sits; nothing but the timeline's own signal is
-    used.
-
-    Args:
-        signal: (samples, 6).
-
-    Returns:
-        (T, 30) float32.
+    That takes away how strongly this person moves and how the watch sits; nothing but the own signal is used.
     """
     if timeline.endswith(f"side{REFLECTED_SIDE}"):
         signal = signal * np.array(REFLECTION)
@@ -104,14 +86,7 @@ def timeline_features(signal: np.ndarray, timeline: str) -> np.ndarray:
 
 
 def window_statistics(signal: np.ndarray) -> np.ndarray:
-    """Five statistics of each channel over windows of 50 samples, every 25 samples.
-
-    Args:
-        signal: (samples, channels).
-
-    Returns:
-        (T, 5 * channels) float64, T = (samples - 50) // 25 + 1; the statistics are named in `FEATURES`.
-    """
+    """Statistics (T, 5 * channels) float64, named in `FEATURES`, of windows of 50 of (samples, channels), every 25."""
     parts = windows(signal, WINDOW_SAMPLES, STEP_SAMPLES)  # (T, C, 50)
     steps = np.abs(np.diff(parts, axis=2)).mean(axis=2)
     return np.concatenate([parts.mean(axis=2), parts.std(axis=2), parts.min(axis=2), parts.max(axis=2), steps], axis=1)

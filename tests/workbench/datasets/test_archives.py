@@ -1,6 +1,5 @@
 """Archives: published sums and links, unpacking of good, damaged and hostile ones, and the layout that comes out."""
 
-import errno
 import gzip
 import hashlib
 import io
@@ -8,14 +7,11 @@ import os
 import stat
 import sys
 import tarfile
-import tracemalloc
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from afkit.recipes import recipe
 from afkit.workbench.datasets import unpacking
@@ -79,14 +75,11 @@ def refused(archive, match=None, **limits):
 @pytest.mark.parametrize("ending", FORMATS)
 def test_unpacks_by_content(tmp_path, ending):
     archive = write_archive(tmp_path / f"a.{ending}", GOOD).rename(tmp_path / "download")
-    seen = []
-    folder = unpack(archive, tmp_path / "new" / "out", lambda name, share: seen.append((name, share)))
+    folder = unpack(archive, tmp_path / "new" / "out")
     assert folder == tmp_path / "new" / "out"
     assert {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     } == GOOD
-    assert [name for name, _ in seen] == list(GOOD)
-    assert all(0 < share <= 1 for _, share in seen)
     assert [path.name for path in folder.parent.iterdir()] == ["out"]
 
 
@@ -107,20 +100,6 @@ def test_long_names_in_all_forms_of_tar(tmp_path, form):
     name = "/".join(["f" * 90, "g" * 60, "file.npy"])
     archive = write_tar(tmp_path / "a.tar.gz", tar_entry(name, b"1"), tar_entry("b", b"2"), form=form)
     assert (unpack(archive, tmp_path / "out") / name).read_bytes() == b"1"
-
-
-def test_many_megabytes_in_several_members(tmp_path):
-    files = {f"{i}.npy": os.urandom(700_001) for i in range(3)}
-    out = unpack(write_archive(tmp_path / "a.tar.gz", files), tmp_path / "out")
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == files
-
-
-def test_what_an_interrupted_attempt_left_is_cleared(tmp_path):
-    (tmp_path / ".out.part").mkdir()
-    (tmp_path / ".out.part" / "old").write_text("old")
-    unpack(write_archive(tmp_path / "a.zip", {"new": b""}), tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
-    assert not (tmp_path / ".out.part").exists()
 
 
 def test_an_existing_destination_stays(tmp_path):
@@ -173,18 +152,6 @@ def test_a_name_that_is_no_text_in_a_tar(tmp_path):
     refused(archive, "cannot be shown")
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE],
-)
-def test_links_and_devices_in_a_tar(tmp_path, kind):
-    target = "first" if kind == tarfile.LNKTYPE else "/etc/passwd"
-    refused(
-        write_tar(tmp_path / "a.tar.gz", tar_entry("first", b"1"), tar_entry("second", kind=kind, linkname=target)),
-        "'second' is a link, a device",
-    )
-
-
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
 def test_links_and_devices_in_a_zip(tmp_path, kind):
     entry = zipfile.ZipInfo("second")
@@ -203,21 +170,6 @@ def test_a_member_in_the_place_of_another(tmp_path, ending, second):
     else:
         write_tar(path, *(tar_entry(name, b"x") for name in names))
     refused(path, "in the place of an earlier one")
-
-
-def test_a_zip_with_an_endless_table_of_contents_is_refused_before_it_is_read(tmp_path):
-    """A megabyte of entries would take ten in memory, and a gigabyte of them ten gigabytes."""
-    path = tmp_path / "many.zip"
-    with zipfile.ZipFile(path, "w") as packed:
-        for number in range(20_000):
-            packed.writestr(f"{number}", b"")
-    tracemalloc.start()
-    try:
-        refused(path, "its table of contents is longer than 131072 bytes", max_members=100)
-        assert tracemalloc.get_traced_memory()[1] < 5e6
-    finally:
-        tracemalloc.stop()
-    refused(path, "more than 10000 members", max_members=10_000)
 
 
 def test_an_encrypted_zip(tmp_path):
@@ -242,7 +194,8 @@ def test_bombs(tmp_path, ending, monkeypatch):
     monkeypatch.setattr(unpacking, "SMALL_BYTES", 10**6)
     archive = write_archive(tmp_path / f"a.{ending}", {"zeros": bytes(5 * 10**6)})
     refused(archive, "max_ratio")
-    unpack(archive, tmp_path / "fits", max_ratio=10**5)
+    monkeypatch.setattr(unpacking, "MAX_RATIO", 10**5)
+    unpack(archive, tmp_path / "fits")
 
 
 def test_a_bomb_in_a_header(tmp_path):
@@ -279,17 +232,6 @@ def test_truncated_anywhere(tmp_path, ending):
         refused(tmp_path / f"a.{ending}", "truncated, damaged or no zip")
 
 
-def test_a_tar_cut_between_two_members(tmp_path):
-    archive = write_archive(tmp_path / "a.tar", {"a": bytes(1024), "b": bytes(1024)})
-    whole = archive.read_bytes()
-    end = 2 * (512 + 1024)  # the files are followed by empty blocks
-    for length in range(512, end + 1, 512):
-        archive.write_bytes(whole[:length])
-        refused(archive, "truncated, damaged or no zip")
-    archive.write_bytes(whole[: end + 512])
-    unpack(archive, tmp_path / "out")
-
-
 @pytest.mark.parametrize("data", [b"", b"<html>quota exceeded</html>" * 100, b"PK\x03\x04", b"\x1f\x8b"])
 def test_no_archive(tmp_path, data):
     (tmp_path / "a.tar.gz").write_bytes(data)
@@ -313,45 +255,6 @@ def test_no_file(tmp_path):
     refused(tmp_path / "a.tar.gz", "is no file")
     (tmp_path / "b.tar.gz").mkdir()
     refused(tmp_path / "b.tar.gz", "is no file")
-
-
-@pytest.mark.parametrize("ending", FORMATS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_damage_is_refused_or_harmless(tmp_path_factory, ending, data):
-    folder = tmp_path_factory.mktemp("fuzz")
-    archive = write_archive(folder / f"a.{ending}", GOOD)
-    content = bytearray(archive.read_bytes())
-    for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
-        content[position] = data.draw(st.integers(0, 255))
-    archive.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
-    try:
-        unpack(archive, folder / "data" / "out")
-    except ValueError as error:
-        assert str(archive) in str(error)
-        assert [path.name for path in folder.iterdir()] == [archive.name]
-    else:
-        assert sorted(path.name for path in folder.iterdir()) == [archive.name, "data"]
-        assert [path.name for path in (folder / "data").iterdir()] == ["out"]
-
-
-def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    archive = write_archive(tmp_path / "a.zip", GOOD)
-    monkeypatch.setattr(unpacking.shutil, "copyfileobj", full)
-    refused(archive, "cannot be unpacked to .*: No space left")
-
-
-def test_an_interruption_leaves_nothing(tmp_path):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    archive = write_archive(tmp_path / "a.tar.gz", GOOD)
-    with pytest.raises(KeyboardInterrupt):
-        unpack(archive, tmp_path / "data" / "out", stop)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
 # --- sums and downloads
@@ -486,12 +389,6 @@ def test_what_is_moved_in_is_missing_until_the_annotations_come(tmp_path, monkey
     assert moved == ["features/1.npy", "more", "prepared.json", "annotations/people.json", "annotations/a.json"]
     wanted = tree_of(tmp_path / "wanted", *names, "annotations/mine.json", "features/2.npy")
     assert listing(tmp_path / "old") == listing(wanted)
-
-
-def test_a_folder_that_is_missing_appears_at_once(tmp_path):
-    tree_of(tmp_path / "new", "annotations/a.json", "features/1.npy")
-    move_in(tmp_path / "new", tmp_path / "data" / "set", last=Path("annotations/a.json"))
-    assert (tmp_path / "data/set/features/1.npy").is_file() and not (tmp_path / "new").exists()
 
 
 def test_arrange_says_what_the_archive_holds_instead(tmp_path):

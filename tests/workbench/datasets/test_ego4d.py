@@ -107,7 +107,9 @@ def vectors(folder, name):
 
 
 def test_annotations(download, tmp_path):
-    convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    report = convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    left_out = {"skipped_fps": 4, "too_short": 1, "without_labels": 3}
+    assert report == {"clips": 13, **left_out, "annotated": 5, "written": 5, "kept": 0, "missing": []}
     file = read_annotations(tmp_path / "ego4d" / "annotations" / "ego4d.json")
     assert file.label_names == {0: "cook", 1: "wash"}
     found = {video.name: (video.subset, video.duration_sec, video.fps) for video in file.videos.values()}
@@ -162,24 +164,6 @@ def submitted(path):
     return [(clip, *entry["segment"], entry["label"]) for clip, entries in results.items() for entry in entries]
 
 
-def test_the_annotations_as_a_submission_have_the_official_times(download, tmp_path):
-    convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
-    path = tmp_path / "ego4d" / "annotations" / "ego4d.json"
-    table = load_annotations(path, ["training", "validation"]).assign(score=0.5)
-    write_ego4d_submission(tmp_path / "s.json", table, read_annotations(path).label_names, lead_sec=read_leads(path))
-    expected = [
-        ("widened", 2.0, 5.5, "cook"),  # 12 - 10, 15.5 - 10
-        ("widened", 10.0, 10.3, "wash"),
-        ("widened", 0.0, 21.0, "cook"),  # begins a second before the clip
-        ("early", 1 / 30, 1 + 1 / 30, "cook"),  # the clip begins 1 / 30 s before the video
-        ("aligned", 11 - 320 / 30, 12 - 320 / 30, "wash"),
-        ("slow", 1.0, 2.0, "cook"),
-    ]
-    found = submitted(tmp_path / "s.json")
-    assert [(row[0], row[3]) for row in found] == [(row[0], row[3]) for row in expected]
-    assert [t for row in found for t in row[1:3]] == pytest.approx([t for r in expected for t in r[1:3]], abs=0.005)
-
-
 def test_prepared_clips_become_a_submission(download, tmp_path):
     """The way of the test split: official files, features, network, detections, submission."""
     convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
@@ -212,22 +196,6 @@ def test_features(download, tmp_path):
     assert features.dtype == np.float32
     whole = torch.load(download / "omnivore_video_swinl" / "first.pt", weights_only=True)
     np.testing.assert_array_equal(features, whole[18:55].numpy())
-
-
-def test_the_report(download, tmp_path):
-    done = []
-    report = convert_ego4d(download, tmp_path, OMNIVORE, 2, on_clip=lambda count, total: done.append((count, total)))
-    assert report == {
-        "clips": 13,
-        "skipped_fps": 4,
-        "too_short": 1,
-        "without_labels": 3,
-        "annotated": 5,
-        "written": 5,
-        "kept": 0,
-        "missing": [],
-    }
-    assert done == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
 def test_times_and_vectors_belong_together(tmp_path):
@@ -271,13 +239,13 @@ def test_a_second_run_keeps_what_is_there(download, tmp_path):
 
 
 def test_a_feature_folder_appears_with_all_its_files_and_a_stopped_conversion_goes_on(download, tmp_path):
-    def stop(done, number):
+    def stop(said):
         assert not (tmp_path / "ego4d" / "omnivore_features").exists()
-        if done == 3:
+        if said == "3/5 files converted":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2, on_clip=stop)
+        convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2, say=stop)
     assert not (tmp_path / "ego4d" / "omnivore_features").exists()
     report = convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
     assert (report["written"], report["kept"]) == (2, 3)
@@ -311,19 +279,6 @@ def test_clips_that_are_cut_already_are_taken_whole(download, tmp_path):
     assert np.load(tmp_path / "ego4d" / "egovlp_features" / "widened.npy").shape == (36, 4)
     assert report["written"] == 1
     assert len(report["missing"]) == 3
-
-
-def test_files_may_lie_without_their_folders(download, tmp_path):
-    for path in (download / "annotations").iterdir():
-        path.rename(download / path.name)
-    (download / "features").mkdir()
-    (download / "omnivore_video_swinl").rename(download / "features" / "omnivore")
-    assert convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)["written"] == 5
-
-
-def test_the_test_file_is_optional(download, tmp_path):
-    (download / "annotations" / "moments_test_unannotated.json").unlink()
-    assert convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)["annotated"] == 4
 
 
 @pytest.mark.parametrize("quote", ['"', ""])

@@ -47,16 +47,3 @@ def test_the_folds_of_hapt_have_its_signal_too(tmp_path, annotations):
 def test_other_data_sets_have_no_signal(tmp_path, annotations):
     write_hapt_features(tmp_path, 100)
     assert not has_signal(annotations) and sensor_arguments(annotations, tmp_path, "person01") == {}
-
-
-def test_without_its_files_there_is_no_signal(tmp_path):
-    write_hapt_features(tmp_path, 100)
-    assert sensor_arguments(HAPT_ANNOTATIONS, tmp_path, "person02") == {}
-
-
-def test_a_broken_file_is_named_by_its_recording(tmp_path):
-    write_hapt_features(tmp_path, 100)
-    for content in (b"", b"\x93NUMPY no array", b"text"):
-        (tmp_path / "hapt" / "rotation" / "person01.npy").write_bytes(content)
-        with pytest.raises(ValueError, match="the signal of 'person01' cannot be read"):
-            sensor_arguments(HAPT_ANNOTATIONS, tmp_path, "person01")

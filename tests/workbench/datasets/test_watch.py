@@ -10,7 +10,6 @@ import pytest
 from afkit.data.items import Dataset
 from afkit.recipes import recipe
 from afkit.workbench.datasets import watch
-from afkit.workbench.datasets.prepare import can_prepare, missing_parts, prepare
 from afkit.workbench.survey.checks import inspect_data
 
 needs_recordings = pytest.mark.skipif(
@@ -49,15 +48,6 @@ def test_counts(root):
 
 
 @needs_recordings
-def test_no_person_is_in_both_subsets(root):
-    people = {"training": set(), "test": set()}
-    for name, video in database(root).items():
-        people[video["subset"]].add(name.split("_")[0])
-    assert not people["training"] & people["test"]
-    assert people["test"] == {f"person{number:02d}" for number in watch.TEST_PEOPLE}
-
-
-@needs_recordings
 def test_actions_lie_inside_and_do_not_overlap(root):
     for name, video in database(root).items():
         signal = np.load(root / f"watch/signals/{name}.npy")
@@ -90,14 +80,6 @@ def test_one_side_is_reflected():
 
 
 @needs_recordings
-def test_signals_for_pictures(root):
-    found = watch.signal_arguments(root, "person03_side1")
-    np.testing.assert_array_equal(found["signal"], np.load(root / "watch/signals/person03_side1.npy"))
-    assert (found["signal_rate_hz"], len(found["signal_names"])) == (50, 6)
-    assert watch.signal_arguments(root, "person99_side1") == {}
-
-
-@needs_recordings
 def test_the_recipe_fits_the_data(root):
     config = recipe("watch").data
     _, findings = inspect_data(config, root)
@@ -107,42 +89,12 @@ def test_the_recipe_fits_the_data(root):
 
 
 @needs_recordings
-def test_written_twice_it_is_the_same(root, tmp_path):
-    watch.write_watch(tmp_path)
-    first, again = contents(root / "watch"), contents(tmp_path / "watch")
-    assert len(first) == 42
-    assert first.keys() == again.keys()
-    assert [name for name in first if first[name] != again[name]] == []
-
-
-@needs_recordings
 def test_what_is_there_is_left_alone(root, tmp_path):
     folder = tmp_path / "watch" / "annotations"
     folder.mkdir(parents=True)
     (folder / "watch.json").write_text("mine")
     assert watch.write_watch(tmp_path) == tmp_path / "watch"
     assert contents(tmp_path) == {"watch/annotations/watch.json": b"mine"}
-
-
-@needs_recordings
-def test_an_interrupted_writing_is_no_data_set_and_the_next_one_is_whole(root, tmp_path, monkeypatch):
-    save, left = np.save, [11]
-
-    def failing(path, array):
-        left[0] -= 1
-        if left[0] < 0:
-            raise OSError("no space left on device")
-        save(path, array)
-
-    monkeypatch.setattr(np, "save", failing)
-    with pytest.raises(OSError, match="no space left"):
-        watch.write_watch(tmp_path)
-    assert not (tmp_path / "watch").exists()
-    assert missing_parts(recipe("watch").data, tmp_path)
-    monkeypatch.undo()
-    watch.write_watch(tmp_path)
-    assert contents(tmp_path) == {f"watch/{name}": content for name, content in contents(root / "watch").items()}
-    assert [path.name for path in tmp_path.iterdir()] == ["watch"]
 
 
 def test_without_the_package_the_message_says_how_to_get_it(tmp_path, monkeypatch):
@@ -170,15 +122,3 @@ def test_window_statistics_equal_a_plain_loop():
 
 
 # ---- prepare
-
-
-@needs_recordings
-def test_prepare_makes_what_is_missing_and_nothing_else(tmp_path):
-    settings = recipe("watch")
-    assert can_prepare(settings, tmp_path)
-    assert missing_parts(settings.data, tmp_path)
-    prepare(settings, tmp_path)
-    assert missing_parts(settings.data, tmp_path) == []
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    prepare(settings, tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
