@@ -28,12 +28,9 @@ SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
 def atomic_open(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """A binary file that takes its name only when the block ends without an error.
 
-    What a killed process left of the same file is written over, so that crashes do not pile up files.
-
-    Args:
-        path: the final name; missing parent folders are made.
-        sync: wait until the content is on the disk, so that the file is whole even after a power failure. It takes
-            milliseconds; False is for thousands of small files that can be written again.
+    What a killed process left of the same file is written over, so that crashes do not pile up files. Missing folders
+    are made. With `sync` it waits, some milliseconds, until the content is on the disk, so that the file is whole even
+    after a power failure; False is for thousands of small files that can be written again.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full; it names the file, and an older one of that name
@@ -41,8 +38,12 @@ def atomic_open(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, descriptor, is_locked = _temporary_of(path)
+    temporary, descriptor = _locked_temporary(path)
+    is_locked = descriptor is not None
     try:
+        if descriptor is None:
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with open(descriptor, "wb", closefd=not is_locked) as file:  # it is open
             file.truncate()  # what a killed process left
             yield file
@@ -56,38 +57,27 @@ def atomic_open(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
         name_in(error, path, temporary)
         raise
     finally:
-        if is_locked:
+        if is_locked and descriptor is not None:
             os.close(descriptor)
 
 
-def _temporary_of(path: Path) -> tuple[Path, int, bool]:
-    """The name to write under, beside `path`, its descriptor, and whether it is locked, to be closed after renaming.
+def _locked_temporary(path: Path) -> tuple[Path, int | None]:
+    """The name to write under, beside `path`, and its descriptor; without locks, this thread's own name and None.
 
-    The name is always the same, unless others are writing under it just now, or there are no locks.
+    The name is always the same, unless others are writing under it just now.
     """
-    temporary, own = path, f"{os.getpid()}-{threading.get_native_id()}"
-    try:
-        with suppress(OSError):
-            for number in count():
-                temporary = path.with_name(f".{path.name}.{number}.tmp" if number else f".{path.name}.tmp")
-                make_way(temporary)
-                descriptor = try_lock(temporary)
-                if descriptor is not None:
-                    return temporary, descriptor, True
-        temporary = path.with_name(f".{path.name}.{own}.tmp")
-        temporary.unlink(missing_ok=True)
-        return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), False
-    except OSError as error:
-        name_in(error, path, temporary)
-        raise
+    with suppress(OSError):
+        for number in count():
+            temporary = path.with_name(f".{path.name}.{number}.tmp" if number else f".{path.name}.tmp")
+            make_way(temporary)
+            descriptor = try_lock(temporary)
+            if descriptor is not None:
+                return temporary, descriptor
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp"), None
 
 
 def name_in(error: BaseException, path: Path, *temporary: Path) -> None:
-    """Let an error of the system name what was to be written.
-
-    Args:
-        error: any; one that is not of the system, or names another file, stays as it is.
-    """
+    """Let an error of the system, unless it names another file, name what was to be written."""
     if isinstance(error, OSError) and error.errno is not None:
         named = None if error.filename is None else Path(str(error.filename))
         if named is None or any(map(named.is_relative_to, temporary)):
@@ -96,14 +86,7 @@ def name_in(error: BaseException, path: Path, *temporary: Path) -> None:
 
 
 def write_text(path: str | Path, text: str, sync: bool = True) -> None:
-    """Write UTF-8 text atomically.
-
-    Args:
-        path: of the file; missing folders are made.
-
-    Raises:
-        OSError: as of `atomic_open`.
-    """
+    """Write UTF-8 text atomically."""
     with atomic_open(path, sync) as file:
         file.write(text.encode())
 
@@ -123,15 +106,7 @@ def write_json_gz(path: str | Path, value: Any) -> None:
 
 
 def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
-    """Write an array as .npy atomically.
-
-    Args:
-        path: of the file; missing folders are made.
-        array: of NumPy, any shape and dtype.
-
-    Raises:
-        OSError: as of `atomic_open`.
-    """
+    """Write an array of NumPy as .npy atomically."""
     import numpy as np  # takes a tenth of a second
 
     with atomic_open(path, sync) as file:
@@ -140,9 +115,6 @@ def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read JSON, plain or (by the name's ending `.gz`) compressed.
-
-    Returns:
-        dicts, lists, texts and numbers.
 
     Raises:
         ValueError: the file is missing or not JSON, gives a key twice, holds half of a character (a lone surrogate), or
@@ -199,11 +171,8 @@ def locked(
     """Hold a lock while the block runs; the block gets its file descriptor.
 
     The lock is the system's (`flock`), on a file that says who holds it and goes at the end. A process that inherits
-    the descriptor holds the lock, too, until it ends.
-
-    Args:
-        path: the lock file; its folder is made.
-        on_wait: called once, where there is one to wait for, with its name, e.g. "process 123 on laptop".
+    the descriptor holds the lock, too, until it ends. `on_wait` is called once, where there is one to wait for, with
+    its name, e.g. "process 123 on laptop".
 
     Raises:
         BusyError: somebody else holds it; the message says who.
@@ -219,9 +188,20 @@ def locked(
         os.close(file)
 
 
-def holder(folder: Path) -> str:
+def holder(folder: Path, lock: str = LOCK) -> str:
     """Who works in a run folder, e.g. "process 123 on laptop"; "" for nobody."""
-    return _holder(folder / LOCK)
+    import fcntl  # not on Windows
+
+    try:
+        with open_to_read(folder / lock) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                said = file.read(MOST_LETTERS).decode(errors="replace")
+                return "".join(letter if letter.isprintable() else " " for letter in said) or "another process"
+    except OSError:  # there is none, or it is none
+        pass
+    return ""
 
 
 def try_lock(path: Path) -> int | None:
@@ -249,21 +229,6 @@ def try_lock(path: Path) -> int | None:
     return None
 
 
-def _holder(path: Path) -> str:
-    import fcntl  # not on Windows
-
-    try:
-        with open_to_read(path) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                said = file.read(MOST_LETTERS).decode(errors="replace")
-                return "".join(letter if letter.isprintable() else " " for letter in said) or "another process"
-    except OSError:  # there is none, or it is none
-        pass
-    return ""
-
-
 def _sign(file: int, path: Path) -> None:
     """Write who holds the lock instead of who held it before, perhaps on another machine, and was killed."""
     try:
@@ -280,7 +245,7 @@ def _take(path: Path, until: float, on_wait: Callable[[str], object] | None) -> 
         file = _try(path)
         if file is not None:
             return file
-        who = _holder(path)
+        who = holder(path.parent, path.name)
         if who and time.monotonic() >= until:
             raise BusyError(f"{path.parent} is in use by {who}; wait for it, or end it")
         if who and on_wait is not None:

@@ -18,11 +18,7 @@ BLOCK = 32  # queries that share their keys, see `afkit.model.blocks`
 
 
 def misfits(data: Any, model: Any, optim: Any) -> Iterator[str]:
-    """A sentence for each pair of settings that contradict each other, or that are too large together.
-
-    Args:
-        data, model, optim: sections of a recipe, each setting within its own bounds.
-    """
+    """A sentence for each pair of settings (of sections of a recipe) that contradict each other, or are too large."""
     if model.neck_start_level > model.branch_layers:
         yield f"model.neck_start_level {model.neck_start_level} is above the last level {model.branch_layers}"
         return
@@ -72,7 +68,8 @@ def _oversized(data: Any, model: Any) -> Iterator[str]:
             f"model.windows {model.windows} let long recordings be padded to a multiple of {model.length_divisor} "
             f"steps, more than {MOST_STEPS}; take smaller ones"
         )
-    reach = max(window / stride for window, stride in zip(model.level_windows, _strides(model), strict=True))
+    strides = [model.scale_factor**level for level in range(model.branch_layers + 1)]
+    reach = max(window / stride for window, stride in zip(model.level_windows, strides, strict=True))
     widths = {
         "data.input_dims": sum(data.input_dims),
         "data.num_classes": data.num_classes,
@@ -87,10 +84,6 @@ def _oversized(data: Any, model: Any) -> Iterator[str]:
             f"{name} {value} with data.max_seq_len {data.max_seq_len} makes {data.max_seq_len * widths[name]:.1e} "
             "numbers of a sequence, more than memory holds; lower one of them"
         )
-
-
-def _strides(model: Any) -> list[int]:
-    return [model.scale_factor**level for level in range(model.branch_layers + 1)]
 
 
 def numbers_learnt(data: Any, model: Any) -> dict[str, int]:
@@ -117,11 +110,7 @@ def numbers_learnt(data: Any, model: Any) -> dict[str, int]:
 
 
 def check_memory(recipe: Any) -> None:
-    """Refuse a network that does not fit into the memory of this machine.
-
-    Raises:
-        ValueError: the message names the setting to lower.
-    """
+    """Refuse a network that does not fit into the memory of this machine, with the name of the setting to lower."""
     numbers = numbers_learnt(recipe.data, recipe.model)
     needed, there = 4 * sum(numbers.values()), memory_bytes()
     if needed > there:

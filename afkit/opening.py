@@ -34,13 +34,7 @@ def open_to_read(path: str | Path) -> IO[bytes]:
         NotPlainError: it is a pipe, a socket or a device.
         OSError: it is missing, a folder, or cannot be read.
     """
-    file = os.open(path, os.O_RDONLY | _UNLIKE_FILES)
-    try:
-        _check(os.fstat(file), path)
-        return os.fdopen(file, "rb")
-    except BaseException:
-        os.close(file)
-        raise
+    return os.fdopen(_open(path, os.O_RDONLY), "rb")
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -50,12 +44,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_text(path: str | Path, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """The text of a plain file, each end of a line as one newline.
-
-    Raises:
-        OSError: as of `open_to_read`.
-        UnicodeDecodeError: it is no text in this encoding.
-    """
+    """The text of a plain file, each end of a line as one newline; errors as of `open_to_read`, and of decoding."""
     with io.TextIOWrapper(open_to_read(path), encoding, errors) as file:
         return file.read()
 
@@ -73,15 +62,19 @@ def open_to_write(path: str | Path) -> int:
         OSError: it is a folder, or cannot be written to.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | _UNLIKE_FILES | _NO_LINKS, 0o666)
+        return _open(path, os.O_RDWR | os.O_CREAT | _NO_LINKS, its_only_name=True)
     except OSError:
         with suppress(FileNotFoundError):
             _check(os.lstat(path), path)
         raise
+
+
+def _open(path: str | Path, flags: int, its_only_name: bool = False) -> int:
+    file = os.open(path, flags | _UNLIKE_FILES, 0o666)
     try:
         state = os.fstat(file)
         _check(state, path)
-        if state.st_nlink > 1:
+        if its_only_name and state.st_nlink > 1:
             raise NotPlainError(errno.EMLINK, "Has a second name (a hard link)", str(path))
     except BaseException:
         os.close(file)
@@ -135,12 +128,7 @@ class _Bounded:
 
 
 def open_zip(file: IO[bytes], most: int) -> zipfile.ZipFile:
-    """A zip with at most so many members.
-
-    Raises:
-        TooManyError: it lists more, or in a longer table than these need.
-        zipfile.BadZipFile: it is no zip, or damaged.
-    """
+    """A zip with at most so many members; a TooManyError where it lists more, or in a longer table than these need."""
     bounded: Any = _Bounded(file, most)  # the module's types ask for a whole file
     packed = zipfile.ZipFile(bounded)
     bounded.opening = False
@@ -150,9 +138,7 @@ def open_zip(file: IO[bytes], most: int) -> zipfile.ZipFile:
 def zip_members(path: str | Path) -> list[zipfile.ZipInfo]:
     """The members of a file that a library is to read as a zip, which its first bytes decide; none where it is none.
 
-    Raises:
-        TooManyError: more than `MAX_PARTS`; the message does not name the file.
-        zipfile.BadZipFile: it is damaged.
+    A TooManyError where they are more than `MAX_PARTS`; the message does not name the file.
     """
     with open_to_read(path) as file:
         if file.read(4) not in BEGINNINGS:
@@ -162,11 +148,7 @@ def zip_members(path: str | Path) -> list[zipfile.ZipInfo]:
 
 
 def check_stored(path: str | Path) -> None:
-    """Refuse a zip whose parts are longer than the file: tensors are stored as they are, so that it is a bomb.
-
-    Raises:
-        ValueError: it is one, or lists more than `MAX_PARTS`; the message does not name the file.
-    """
+    """Refuse a zip, without its name, whose parts are longer than the file: a bomb, as tensors are stored as they are."""
     total = sum(info.file_size for info in zip_members(path))
     if total > Path(path).stat().st_size:
         raise ValueError(f"its parts claim {total} bytes, more than it has")
@@ -184,13 +166,11 @@ def home_folder() -> Path | None:
 
 
 def private_folder() -> Path:
-    """A folder of this user alone in the system's folder for temporary files, made if missing; always the same.
+    """A folder of this user alone among the system's temporary files, made if missing; always the same.
 
-    Raises:
-        ValueError: somebody else has made it, or could write to it.
-        OSError: it cannot be made.
+    A ValueError where somebody else has made it, or could write to it.
     """
-    folder = (Path(tempfile.gettempdir()).resolve()) / f"afkit-{_user()}"
+    folder = Path(tempfile.gettempdir()).resolve() / f"afkit-{_user()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if reason := why_not(folder):
         raise ValueError(reason)
@@ -198,13 +178,10 @@ def private_folder() -> Path:
 
 
 def why_not(path: Path) -> str:
-    """Why something that lies there may be another user's; "" where only this user, or root, can have written it.
+    """Why a file or folder may be another user's; "" where only this user, or root, can have written it.
 
     That holds for the folders above it, too; in one with the sticky bit, as that of temporary files, others can neither
-    remove nor rename what is not theirs.
-
-    Args:
-        path: a file, or a folder that need not exist, without links on the way.
+    remove nor rename what is not theirs. `path` need not exist, and has no links on the way.
     """
     for place in (path, *path.parents):
         try:
@@ -232,20 +209,9 @@ _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT
 
 
 def plain_name(what: str, name: str) -> str:
-    """A name that is to become that of one file or folder as it is, such as a run's or a recipe's.
+    """The same name, which is to become that of one file or folder, such as a run's; `what` is named, e.g. "the run".
 
-    Args:
-        what: is named, e.g. "the run", for the message.
-
-    Returns:
-        the same name.
-
-    Raises:
-        ValueError: it is empty, leads to another folder, holds what cannot be shown, or is too long.
-
-    Examples:
-        >>> plain_name("the run", "first try")
-        'first try'
+    A ValueError where it is empty, leads to another folder, holds what cannot be shown, or is too long.
     """
     if name in ("", ".", "..") or re.search(r"[/\\]", name) or not name.isprintable():
         raise ValueError(f"{what} cannot be called {name[:80]!a}: that is no name of a file; take letters and digits")
@@ -255,14 +221,7 @@ def plain_name(what: str, name: str) -> str:
 
 
 def inner_path(name: str, video: str) -> Path:
-    """A relative path that stays in the folder that it is added to.
-
-    Args:
-        name: of a video's file, which may lie in a folder of that folder.
-
-    Raises:
-        ValueError: it leads out of it, or is too long for a file.
-    """
+    """The name of a video's file as a relative path; a ValueError where it is too long, or leads out of the folder."""
     path = Path(name)
     if any(len(part.encode(errors="surrogatepass")) > MOST_BYTES for part in path.parts):
         raise ValueError(f"the name of video '{video[:80]}...' is too long for a file; rename the video")

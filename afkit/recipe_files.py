@@ -19,10 +19,10 @@ EVERYBODYS = stat.S_ISVTX | stat.S_IWOTH  # mode of a folder for everybody's fil
 
 
 def find_project() -> Path:
-    """The checkout that holds the working directory, or the working directory itself.
+    """The checkout that holds the working directory, or the working directory itself: where relative paths start.
 
-    Relative paths of notebooks and commands start here, so that a notebook finds the same files in JupyterLab
-    (whose kernels start in notebooks/) and under papermill. The search ends at a folder for everybody's files (/tmp).
+    So a notebook finds the same files in JupyterLab (whose kernels start in notebooks/) and under papermill. The search
+    ends at a folder for everybody's files (/tmp).
     """
     here = Path.cwd()
     with suppress(PermissionError):  # what cannot be looked into is no project
@@ -35,15 +35,7 @@ def find_project() -> Path:
 
 
 def recipe_file(name: str) -> Path | None:
-    """The file that a recipe's name means.
-
-    Args:
-        name: a path that ends in .yaml, relative to the project or absolute, or the name of a file in its folder
-            recipes/ ("mine" for recipes/mine.yaml).
-
-    Returns:
-        the path, which need not exist where a path was given; None for any other name.
-    """
+    """The file, which need not exist, of a path that ends in .yaml, or of a file's name in recipes/; None for others."""
     if name.endswith(".yaml"):
         return find_project() / name
     path = find_project() / FOLDER / f"{name}.yaml"
@@ -56,13 +48,9 @@ def own_names() -> list[str]:
 
 
 def read_recipe_file(path: Path, built_in: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings in a recipe file, checked.
+    """The checked settings in a recipe file, nested; the name is the file's, without its ending.
 
-    Args:
-        path: YAML: the sections of a recipe, and perhaps `base`, the name of a built-in recipe to start from.
-
-    Returns:
-        nested settings for `afkit.config.make_recipe`; the name is the file's, without its ending.
+    The file has the sections of a recipe, and perhaps `base`, the name of a `built_in` recipe to start from.
 
     Raises:
         ValueError: not readable, the name of a built-in recipe, an unknown base, section or parameter (the nearest
@@ -91,14 +79,10 @@ def file_digest(settings: Mapping[str, Any]) -> str:
 
 
 def write_recipe_file(path: str | Path, choices: Iterable[tuple[str, Any, str]], remark: str = "") -> None:
-    """Write settings as a recipe file, with the reason of each as a comment above it.
-
-    Args:
-        path: ends in .yaml; relative to the working directory or absolute.
-        choices: dotted parameter, value, reason; in any order.
+    """Write (dotted parameter, value, reason) as a recipe file, with the reason of each as a comment above it.
 
     Raises:
-        ValueError: another ending, or the file exists.
+        ValueError: the path does not end in .yaml, or the file exists.
     """
     path = Path(path)
     if path.suffix != ".yaml":

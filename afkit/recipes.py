@@ -189,14 +189,9 @@ def recipe_names() -> list[str]:
 
 
 def recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The settings of an experiment.
+    """The settings of an experiment: one of `recipe_names()`, or a file of one's own (`afkit.recipe_files.recipe_file`).
 
-    Args:
-        name: one of `recipe_names()`, or a file of one's own, see `afkit.recipe_files.recipe_file`.
-        overrides: {"section.parameter": value}, e.g. {"optim.epochs": 5}.
-
-    Raises:
-        ValueError: unknown name or parameter (the nearest valid one is offered), wrong type, contradiction.
+    `overrides` are {"section.parameter": value}. A ValueError for an unknown name or parameter offers the nearest.
 
     Examples:
         >>> own = recipe("thumos_i3d", {"optim.epochs": 5})
@@ -212,11 +207,7 @@ def recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
 
 
 def own_settings(name: str) -> dict[str, str]:
-    """What a run of a recipe file has changed beside its overrides; {} for a built-in recipe.
-
-    Returns:
-        {"recipe_file": eight digits of the file's settings}: how they are written does not matter.
-    """
+    """{"recipe_file": eight digits of the file's settings, however they are written}; {} for a built-in recipe."""
     if recipe_file(name) is None:
         return {}
     return {"recipe_file": file_digest(changed_settings(recipe(name)))}

@@ -18,13 +18,7 @@ DUPLICATE_SEC = 1e-3  # two annotations of one label whose ends both lie closer 
 
 
 def sec_to_grid(times_sec: Times, fps: float | Times, stride: float | Times, num_frames: float | Times) -> Times:
-    """Seconds to positions on the feature grid (ActionFormer's time grid); any shape, array or tensor.
-
-    Args:
-        times_sec: times in seconds.
-        fps: frames per second of the video.
-        stride: frames between two feature vectors.
-        num_frames: frames that one feature vector covers.
+    """Seconds to positions on the feature grid; any shape, array or tensor. `stride` and `num_frames` are in frames.
 
     Examples:
         >>> sec_to_grid(2.0, fps=25, stride=4, num_frames=16)
@@ -34,16 +28,7 @@ def sec_to_grid(times_sec: Times, fps: float | Times, stride: float | Times, num
 
 
 def grid_to_sec(grid: Times, fps: float | Times, stride: float | Times, num_frames: float | Times) -> Times:
-    """Positions on the feature grid to seconds; the inverse of `sec_to_grid`.
-
-    Args:
-        grid: positions, 0 being the first feature vector; a number, array or tensor.
-        fps: frames per second.
-        stride: frames between two feature vectors.
-        num_frames: frames that one vector covers.
-
-    Returns:
-        Seconds, of the type and shape of grid: `(grid * stride + num_frames / 2) / fps`.
+    """Positions on the feature grid, 0 being the first feature vector, to seconds; the inverse of `sec_to_grid`.
 
     Examples:
         >>> grid_to_sec(np.array([0.0, 1.0, 100.0]), fps=25, stride=4, num_frames=16)
@@ -53,13 +38,7 @@ def grid_to_sec(grid: Times, fps: float | Times, stride: float | Times, num_fram
 
 
 def tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Temporal IoU of segments, row by row; arrays broadcast (`tiou(a[:, None], b)` compares all with all).
-
-    Args:
-        a, b: (..., 2) starts and ends, in the same unit.
-
-    Returns:
-        (...) float64 in [0, 1]; 0 for empty and reversed segments.
+    """Temporal IoU of segments (..., 2), row by row, 0 for empty and reversed ones; `tiou(a[:, None], b)` compares all.
 
     Examples:
         >>> tiou(np.array([0.0, 10.0]), np.array([[0.0, 10.0], [5.0, 10.0], [20.0, 30.0]]))
@@ -71,15 +50,7 @@ def tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def keep_distinct(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Which annotations of one video to keep: long enough, and not a repetition of an earlier one.
-
-    Args:
-        segments_sec: (N, 2) seconds.
-        labels: (N,) label ids.
-
-    Returns:
-        (N,) bool. False where the segment is shorter than 1e-3 s (reversed ones too), or where an earlier kept
-        one has the same label and both ends within 1e-3 s.
+    """Which annotations (N, 2), (N,) of one video to keep, (N,) bool: long enough, and no repetition of a kept one.
 
     Examples:
         >>> keep_distinct(np.array([[1.0, 2.0], [1.0, 2.0004], [3.0, 3.0]]), np.array([7, 7, 7]))

@@ -49,13 +49,9 @@ for _kind, _pattern in SCHEMA.items():
 
 
 def read_yaml(path: Path, tags: Collection[str] = ()) -> tuple[Any, Any]:
-    """Read a YAML document of plain data.
+    """The nodes of a YAML document of plain data, as of `yaml.compose`, and its content; both None where it is empty.
 
-    Args:
-        tags: of sequences, which are allowed beside the tags of plain data.
-
-    Returns:
-        its nodes, as of `yaml.compose`, which know their lines, and its content; both None where it is empty.
+    `tags` of sequences are allowed beside those of plain data.
 
     Raises:
         FileNotFoundError: there is no such file.

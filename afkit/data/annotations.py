@@ -42,11 +42,7 @@ class AnnotationFile:
         return {label: f"label {label}" for label in range(num_classes)} | self.label_names
 
     def of_subsets(self, subsets: Iterable[str]) -> list[Video]:
-        """The videos of some subsets, in the file's order.
-
-        Raises:
-            ValueError: the file has no video of one of the subsets; the nearest name is offered.
-        """
+        """The videos of some subsets, in the file's order; a ValueError where it has no video of one of them."""
         there = sorted({video.subset for video in self.videos.values()})
         wanted = [subset.lower() for subset in subsets]
         for subset in wanted:
@@ -135,11 +131,7 @@ def _positive(where: str, key: str, value: Any) -> float | None:
 
 
 def frames_per_second(config: DataConfig, video: Video) -> float:
-    """The recipe's frame rate, or the annotation file's.
-
-    Raises:
-        ValueError: neither gives one.
-    """
+    """The recipe's frame rate, or the annotation file's; a ValueError where neither gives one."""
     fps = config.fps if config.fps is not None else video.fps
     if fps is None:
         raise ValueError(f"video '{video.name}' has no 'fps' in the annotation file; add it, or set data.fps")
@@ -147,13 +139,9 @@ def frames_per_second(config: DataConfig, video: Video) -> float:
 
 
 def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:
-    """Annotations of some videos as a table.
+    """A table of some videos: video, start_sec, end_sec (float64), label (int64 label id), in the file's order.
 
-    Args:
-        clean: drop repetitions and segments under 1e-3 s (see `afkit.segments.keep_distinct`).
-
-    Returns:
-        DataFrame video, start_sec, end_sec (float64), label (int64 label id), in the file's order.
+    `clean` drops repetitions and segments under 1e-3 s (see `afkit.segments.keep_distinct`).
     """
     names, segments, labels = [], [np.zeros((0, 2))], [np.zeros(0, np.int64)]
     for video in videos:
@@ -173,15 +161,10 @@ def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:
 
 
 def load_annotations(path: str | Path, subset: str | list[str] | None = None) -> pd.DataFrame:
-    """Ground truth of an annotation file, cleaned as the original's evaluation cleans it.
+    """Ground truth of an annotation file as of `to_frame`, cleaned as the original's evaluation cleans it.
 
     Args:
-        path: annotation file (JSON).
         subset: name of a subset, compared without case; several names; or None for all videos.
-
-    Returns:
-        DataFrame video, start_sec, end_sec (float64), label (int64 label id). Of annotations with the same label
-        and both ends within 1e-3 s only the first is kept; segments shorter than 1e-3 s are left out.
 
     Raises:
         ValueError: the file is missing or malformed, or has no such subset.

@@ -1,7 +1,6 @@
 """Batches: items padded to one length with a mask, and the stream of all batches of a training."""
 
 import functools
-import multiprocessing
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -26,14 +25,7 @@ class Batch(NamedTuple):
 
 
 def collate(items: Sequence[Item], length: int) -> Batch:
-    """Pad items with zeros on the right to `length` steps; features that have not been read yet are read.
-
-    Args:
-        items: B items, features (C, T) each.
-        length: T of the batch, in steps.
-
-    Returns:
-        features (B, C, T) float32 and mask (B, T) bool, with the items.
+    """A batch of items (C, T), padded with zeros to `length` steps; features that have not been read yet are read.
 
     Raises:
         ValueError: an item is longer.
@@ -60,18 +52,11 @@ def _batch(features: Tensor, items: Sequence[Item], steps: Sequence[int]) -> Bat
 
 
 def padded_batch_length(longest: int, max_seq_len: int, align: int) -> int:
-    """Steps to which a training batch is padded: few, but for the network the same as `max_seq_len`.
+    """Steps to which a training batch is padded: few, but for the network the same as `max_seq_len`, never more.
 
     A padded slot holds a norm's bias, and the next convolution of width 3 reads one. So each level needs a padded
-    slot where padding to `max_seq_len` has one: that is what the additional `align` steps are for.
-
-    Args:
-        longest: steps of the longest item.
-        align: the last level's stride (for kernels of width k > 3, `k // 2` times it), or a multiple of that; 0 to
-            pad to M as the original does.
-
-    Returns:
-        a multiple of `align`, or M, which is never exceeded (an item that nearly fills M has no more slots there).
+    slot where padding to `max_seq_len` has one: that is what the additional `align` steps are for. `align` is the last
+    level's stride (for kernels of width k > 3, `k // 2` times it), or a multiple of that; 0 pads as the original does.
 
     Examples:
         >>> padded_batch_length(100, 2304, 32), padded_batch_length(2300, 2304, 32), padded_batch_length(100, 2304, 0)
@@ -101,19 +86,17 @@ def training_batches(
     ranks: int = 1,
     pin: bool = False,
 ) -> Generator[Batch]:
-    """The batches of a whole training, one epoch after the other, each epoch shuffled.
+    """The batches of a whole training, one epoch after the other, each shuffled, without its last partial batch.
 
-    An epoch has `len(dataset) // batch_size` steps; its last partial batch is dropped. Order and crops depend on the
-    data set's seed, the epoch and the index alone, so that a stream that starts at any step gives bit by bit what an
-    uninterrupted one gives from there. No global random number generator is used.
+    Order and crops depend on the data set's seed, the epoch and the index alone, so that a stream that starts at any
+    step gives bit by bit what an uninterrupted one gives from there. No global random number generator is used.
 
     Args:
         dataset: with `training=True`. What fits its `cache_mb` is read into memory here, before workers are forked.
         first_step: counted from the beginning of the training; earlier ones are not loaded.
-        workers: processes that read ahead, over the borders of epochs; 0 reads in this one, on demand. They end with
-            the stream: close it (`contextlib.closing`) where it is not read to its end.
-        align: as of `padded_batch_length`. Each rank pads its own rows, so that lengths may differ between ranks;
-            that changes results by rounding only.
+        workers: processes that read ahead; 0 reads in this one. They end with the stream: close it
+            (`contextlib.closing`) where it is not read to its end.
+        align: as of `padded_batch_length`; lengths may differ between ranks, which changes results by rounding only.
         rank, ranks: this process and the number of all; each has `batch_size / ranks` rows of every batch.
         pin: features in pinned memory (where there is CUDA), for asynchronous transfers.
 
@@ -135,7 +118,8 @@ def training_batches(
         sampler=range(first_step, epochs * steps.per_epoch),
         collate_fn=_as_it_is,
         num_workers=workers,
-        multiprocessing_context=_fork() if workers else None,
+        # forked workers share this process's memory; where forking is not safe, the system's own way is taken
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         pin_memory=pin and torch.cuda.is_available(),
         generator=torch.Generator(),  # else it draws from the global one
     )
@@ -204,11 +188,6 @@ def _unpack(loaded: Iterator[_Packed | ValueError]) -> Generator[Batch]:
     finally:  # after an interrupt the traceback would keep the loader and its workers alive
         if hasattr(loaded, "_shutdown_workers"):
             loaded._shutdown_workers()
-
-
-def _fork() -> Any:
-    """Forked workers share the memory of this process; where forking is not safe, the system's own way is taken."""
-    return multiprocessing.get_context("fork") if sys.platform == "linux" else None
 
 
 def _as_it_is(element: Any) -> Any:

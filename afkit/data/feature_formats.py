@@ -14,7 +14,6 @@ from afkit.files import MAX_RATIO, SMALL_BYTES
 from afkit.opening import check_plain, read_text, zip_members
 
 HDF5 = (".hdf5", ".h5")
-SUFFIXES = (".npy", ".npz", *HDF5, ".safetensors", ".csv")
 REAL = "biuf"  # kinds of data types: truth values, integers, fractions
 FEATURES = "feats"  # the array's name in files that may hold several
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -22,15 +21,10 @@ LEAST_ROWS = 20  # from which a column of a table that rises in each row is a cl
 
 
 def open_array(path: Path, name: str, video: str) -> Any:
-    """A table of one file: mapped (.npy), in HDF5, or read whole (.npz, .safetensors, .csv).
+    """A table (T, C), T >= 1, of the file's data type: mapped (.npy), in HDF5, or read whole (other formats).
 
-    Args:
-        path: the file; its ending tells the format. A .csv file may begin with a row of column names.
-        name: of the array in an HDF5 file of many videos. A file of this name (or of another format) holds one video:
-            its array is called `feats`, or is the only one.
-
-    Returns:
-        (T, C), T >= 1, in the file's data type; an array, or what is sliced like one.
+    `name` is that of the array in an HDF5 file of many videos. A file of this name (or of another format) holds one
+    video: its array is called `feats`, or is the only one.
 
     Raises:
         ValueError: the file is missing, unreadable, or holds no table of real numbers; the message names it.
@@ -43,7 +37,6 @@ def open_array(path: Path, name: str, video: str) -> Any:
         if array.dtype.kind not in REAL:
             raise ValueError(f"its values have the type {array.dtype}, which is no number")
     if len(array.shape) == 3 and 1 in array.shape[:2] and 0 not in array.shape:  # (1, T, C), (T, 1, C)
-        array = array if isinstance(array, np.ndarray) else array[:]
         array = array[0] if array.shape[0] == 1 else array[:, 0]
     if len(array.shape) != 2 or 0 in array.shape:
         shape = tuple(array.shape)
@@ -54,18 +47,14 @@ def open_array(path: Path, name: str, video: str) -> Any:
 
 
 def array_names(path: Path) -> list[str]:
-    """The names of the arrays in an HDF5 file, at its top level.
-
-    Raises:
-        ValueError: it cannot be read; the message names it.
-    """
+    """The names of the arrays in an HDF5 file, at its top level; a ValueError names a file that cannot be read."""
     import h5py
 
     with named(path, path.stem):
         check_plain(path)
-    with named(path, path.stem), h5py.File(path, "r") as file:
-        own = [name for name in file if isinstance(_link(file, name), h5py.HardLink)]
-        return [name for name in own if file.get(name, getclass=True) is h5py.Dataset]
+        with h5py.File(path, "r") as file:
+            own = [name for name in file if isinstance(_link(file, name), h5py.HardLink)]
+            return [name for name in own if file.get(name, getclass=True) is h5py.Dataset]
 
 
 def holds_array(path: Path, name: str) -> bool:
@@ -111,44 +100,35 @@ def _read_npz(path: Path, name: str) -> np.ndarray:
 
 
 def _open_hdf5(path: Path, name: str) -> Any:
-    """The array in an HDF5 file, which stays open as long as the array is used."""
+    """The array in an HDF5 file, which stays open as long as the array is used; if it is there, and no bomb."""
     import h5py  # only for features kept in HDF5
 
     file = h5py.File(path, "r")
     try:
-        return _checked_dataset(file, path, name)
+        if path.stem == name and _link(file, name) is None:
+            name = _only(list(file))
+        link = _link(file, name)
+        if link is None:
+            raise KeyError(f"'{name}', but {listed(file)}; name arrays as their videos")
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"'{name}' is a link in it; store the array itself")
+        array = file[name]
+        if not isinstance(array, h5py.Dataset):
+            raise ValueError(f"'{name}' is a group in it, not an array")
+        if array.is_virtual or array.external:
+            raise ValueError(f"the values of '{name}' lie in other files; store the array itself")
+        if array.shape is None:
+            raise ValueError(f"'{name}' is empty")
+        chunk_bytes = math.prod(array.chunks or ()) * array.dtype.itemsize
+        _refuse_bomb(max(array.nbytes, chunk_bytes), array.id.get_storage_size())
+        return array
     except BaseException:
         file.close()  # else it stays locked for as long as somebody holds the error
         raise
 
 
-def _checked_dataset(file: Any, path: Path, name: str) -> Any:
-    """The array of that name in an open file, if it lies in this file and is no bomb."""
-    import h5py
-
-    if path.stem == name and _link(file, name) is None:
-        name = _only(list(file))
-    link = _link(file, name)
-    if link is None:
-        raise KeyError(f"'{name}', but {listed(file)}; name arrays as their videos")
-    if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"'{name}' is a link in it; store the array itself")
-    array = file[name]
-    if not isinstance(array, h5py.Dataset):
-        raise ValueError(f"'{name}' is a group in it, not an array")
-    if array.is_virtual or array.external:
-        raise ValueError(f"the values of '{name}' lie in other files; store the array itself")
-    if array.shape is None:
-        raise ValueError(f"'{name}' is empty")
-    _refuse_bomb(max(array.nbytes, math.prod(array.chunks or ()) * array.dtype.itemsize), array.id.get_storage_size())
-    return array
-
-
 def _link(file: Any, name: str) -> Any:
-    """What stands under a name in an HDF5 file: None, a hard link, or the first other link on the way.
-
-    Those may lead to other files, so that none is followed.
-    """
+    """What a name means in an HDF5 file: None, a hard link, or the first other link, which may lead to other files."""
     import h5py
 
     for place in itertools.accumulate(name.strip("/").split("/"), "{}/{}".format):
@@ -177,7 +157,7 @@ def _read_safetensors(path: Path, name: str) -> np.ndarray:
     return tensor.numpy()
 
 
-def _read_csv(path: Path) -> np.ndarray:
+def _read_csv(path: Path, name: str) -> np.ndarray:
     """A table of channels, (T, C) float64: separated by comma, semicolon, tab or blanks, with or without names.
 
     A column that may be a clock or a count is refused: neither as a channel nor left out would it be right.
@@ -200,12 +180,11 @@ def _read_csv(path: Path) -> np.ndarray:
             if not NUMBER.fullmatch(cell) or math.isinf(float(cell)):
                 raise ValueError(f"row {i}: {cell[:60]!r} is no finite number; correct it")
     table = np.array([cells for _, cells in rows], np.float64)
-    rising = (np.diff(table, axis=0) > 0).all(axis=0) if len(table) >= LEAST_ROWS else np.zeros(width, bool)
-    if rising.any():
-        place = int(rising.argmax())
-        name = names[place] if names else f"{place + 1}"
+    rising = np.flatnonzero((np.diff(table, axis=0) > 0).all(axis=0))
+    if len(table) >= LEAST_ROWS and len(rising):
+        column = names[rising[0]] if names else f"{rising[0] + 1}"
         remedy = "remove it, or, if it is a channel, save the table with numpy.save"
-        raise ValueError(f"the column {name!r} rises in each row, as a clock or a count does; {remedy}")
+        raise ValueError(f"the column {column!r} rises in each row, as a clock or a count does; {remedy}")
     return table
 
 
@@ -242,5 +221,6 @@ _OPEN = {
     ".hdf5": _open_hdf5,
     ".h5": _open_hdf5,
     ".safetensors": _read_safetensors,
-    ".csv": lambda path, name: _read_csv(path),
+    ".csv": _read_csv,
 }
+SUFFIXES = tuple(_OPEN)

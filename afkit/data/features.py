@@ -13,10 +13,7 @@ from afkit.opening import inner_path
 
 
 def locate(root: str | Path, relative: str) -> Path:
-    """A path of a recipe below the data root; `root` may also be the data set's own folder.
-
-    A recipe names `thumos/annotations/thumos14.json`; with the root `data/thumos` that file is found as well.
-    """
+    """A path of a recipe below the data root, which may also be the data set's own folder (`data/thumos`)."""
     root, path = Path(root), Path(relative)
     inside = root / path
     if not inside.exists() and len(path.parts) > 1 and path.parts[0] == root.resolve().name:
@@ -25,21 +22,10 @@ def locate(root: str | Path, relative: str) -> Path:
 
 
 def feature_files(config: DataConfig, root: str | Path, video: str) -> list[Path]:
-    """One path per feature folder; for an HDF5 file of all videos the file itself.
-
-    Args:
-        config: folders or HDF5 files, prefix and suffix of the names.
-
-    Returns:
-        Paths in the order of `config.features`; they need not exist.
-    """
-    return [_file_of(config, locate(root, folder), video) for folder in config.features]
-
-
-def _file_of(config: DataConfig, folder: Path, video: str) -> Path:
-    if folder.suffix in HDF5:
-        return folder
-    return folder / inner_path(f"{config.prefix}{video}{config.suffix}", video)
+    """A path, which need not exist, for each feature folder; for an HDF5 file of all videos the file itself."""
+    folders = [locate(root, folder) for folder in config.features]
+    name = f"{config.prefix}{video}{config.suffix}"
+    return [folder if folder.suffix in HDF5 else folder / inner_path(name, video) for folder in folders]
 
 
 def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
@@ -53,11 +39,7 @@ def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
 def too_many_missing(
     config: DataConfig, root: str | Path, subsets: Sequence[str], missing: Sequence[str], of: int
 ) -> str:
-    """Why there are too few videos left without those that lack features, and what to do; "" where there are enough.
-
-    Args:
-        config: `max_missing`, and the feature folders.
-    """
+    """Why too few videos are left without those that lack features, and what to do; "" where there are enough."""
     if len(missing) <= config.max_missing * of:
         return ""
     folders = ", ".join(str(locate(root, folder)) for folder in config.features)
@@ -71,9 +53,7 @@ def too_many_missing(
 class RawFeatures:
     """One video's features as they are on disk; rows are read when they are asked for.
 
-    Args:
-        parts: a (T, C) array of each feature folder, or something that is sliced like one (a memory map, an HDF5
-            array); where T differs, all are cut to the shortest.
+    Each of the `parts` is a (T, C) array, or sliced like one (a memory map, an HDF5 array); the shortest T counts.
     """
 
     def __init__(self, parts: Sequence[Any], paths: Sequence[str | Path], video: str):
@@ -85,14 +65,7 @@ class RawFeatures:
         return min(part.shape[0] for part in self.parts)
 
     def rows(self, start: int = 0, stop: int | None = None, step: int = 1) -> np.ndarray:
-        """Rows `start:stop:step`, channels of all parts joined: a new (T, C) float32 array.
-
-        Args:
-            start, stop, step: rows (steps of the grid) as of a slice.
-
-        Raises:
-            ValueError: the file cannot be read; the message names it.
-        """
+        """Rows as of a slice, channels of all parts joined: a new (T, C) float32 array; a ValueError names the file."""
         chosen = range(len(self))[start:stop:step]
         joined, column = np.empty((len(chosen), self.width), np.float32), 0
         for part, path in zip(self.parts, self.paths, strict=True):
@@ -119,46 +92,14 @@ def open_features(config: DataConfig, root: str | Path, video: str) -> RawFeatur
     """
     paths = feature_files(config, root, video)
     raw = RawFeatures([open_array(path, config.prefix + video, video) for path in paths], paths, video)
-    _check_width(config, raw.width, video, paths[0])
+    if raw.width != sum(config.input_dims):
+        raise ValueError(
+            f"features of video '{video}' have {raw.width} channels, the recipe's data.input_dims add up to "
+            f"{sum(config.input_dims)} ({paths[0]}); correct data.input_dims or the files"
+        )
     return raw
 
 
 def read_features(config: DataConfig, root: str | Path, video: str) -> np.ndarray:
-    """The features of one video as (T, C) float32, channels of all folders joined; else as `open_features`.
-
-    Folders whose lengths differ are cut to the shortest.
-    """
+    """The features of one video as (T, C) float32, of the shortest folder's length; errors as of `open_features`."""
     return open_features(config, root, video).rows()
-
-
-def read_parts(config: DataConfig, root: str | Path, video: str) -> list[np.ndarray]:
-    """The (T, C) float32 array of each feature folder; their T may differ. Errors as of `open_features`."""
-    paths = feature_files(config, root, video)
-    parts = [open_array(path, config.prefix + video, video) for path in paths]
-    return [RawFeatures([part], [path], video).rows() for part, path in zip(parts, paths, strict=True)]
-
-
-def join_parts(config: DataConfig, parts: list[np.ndarray], video: str, path: Path) -> np.ndarray:
-    """Channels of all folders side by side, cut to the shortest.
-
-    Args:
-        parts: an array (T_i, C_i) of each feature folder.
-
-    Returns:
-        (T, C) of the dtype of the parts; of one part, the part itself.
-
-    Raises:
-        ValueError: the widths do not add up to the recipe's.
-    """
-    length = min(len(part) for part in parts)
-    joined = parts[0] if len(parts) == 1 else np.concatenate([part[:length] for part in parts], axis=1)
-    _check_width(config, joined.shape[1], video, path)
-    return joined
-
-
-def _check_width(config: DataConfig, width: int, video: str, path: Path) -> None:
-    if width != sum(config.input_dims):
-        raise ValueError(
-            f"features of video '{video}' have {width} channels, the recipe's data.input_dims add up to "
-            f"{sum(config.input_dims)} ({path}); correct data.input_dims or the files"
-        )

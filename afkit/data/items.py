@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,41 +31,28 @@ class Item(NamedTuple):
     num_frames: float  # frames that one vector covers
 
 
-class Draws(Protocol):
-    """Where a crop takes its random numbers from, e.g. `random.Random`."""
-
-    def randint(self, low: int, high: int) -> int:
-        """An integer from low to high, both included."""
-        ...
-
-
 class GridFeatures:
     """A video's features on the grid that the network sees, thinned or resized; read when they are sliced.
 
-    It stands in for a (C, T) tensor: `features[:, start:stop]` is that part as a float32 tensor.
-
-    Args:
-        fps: frames per second.
-        duration_sec: of the video; needed for features of fixed length (`stride_frames <= 0`) only.
-
-    Attributes:
-        shape: (C, T).
-        stride, num_frames: in frames, of this grid.
-
-    Raises:
-        ValueError: features of fixed length, and no duration.
+    It stands in for a (C, T) tensor: `features[:, start:stop]` is that part as a float32 tensor. `stride` and
+    `num_frames` are in frames, of this grid. Features of fixed length (`stride_frames <= 0`) need the duration.
     """
 
     def __init__(self, raw: RawFeatures, config: DataConfig, fps: float, duration_sec: float | None):
-        self.raw, self.resize, self.every = raw, config.resize, 1
-        if config.stride_frames > 0 and not config.resize:
-            self.every = config.downsample
-            steps = -(-len(raw) // self.every)
-            self.stride, self.num_frames = config.stride_frames * self.every, config.num_frames
-        else:
-            steps = config.max_seq_len if config.resize else len(raw)
-            self.stride = self.num_frames = covered_frames(raw, config, fps, duration_sec) / steps
-        self.shape = (raw.width, steps)
+        covered_frames = (len(raw) - 1) * config.stride_frames + config.num_frames
+        if config.stride_frames <= 0:
+            if duration_sec is None:
+                raise ValueError(
+                    f"video '{raw.video}' has no 'duration' in the annotation file, and features of fixed length "
+                    f"(data.stride_frames {config.stride_frames:g}) do not tell it; add it"
+                )
+            covered_frames = duration_sec * fps
+        spread = config.resize or config.stride_frames <= 0
+        self.raw, self.resize, self.every = raw, config.resize, 1 if spread else config.downsample
+        self.shape = (raw.width, config.max_seq_len if config.resize else -(-len(raw) // self.every))
+        self.stride, self.num_frames = config.stride_frames * self.every, config.num_frames
+        if spread:
+            self.stride = self.num_frames = covered_frames / self.shape[1]
 
     def __getitem__(self, key: tuple[slice, slice]) -> Tensor:
         channels, (start, stop, _) = key[0], key[1].indices(self.shape[1])
@@ -77,28 +64,8 @@ class GridFeatures:
         return torch.from_numpy(rows).T[channels]
 
 
-def covered_frames(raw: RawFeatures, config: DataConfig, fps: float, duration_sec: float | None) -> float:
-    """Frames that the features of a video cover: by their stride, or, where their number is fixed, all of the video.
-
-    Raises:
-        ValueError: features of fixed length, and no duration.
-    """
-    if config.stride_frames > 0:
-        return (len(raw) - 1) * config.stride_frames + config.num_frames
-    if duration_sec is None:
-        raise ValueError(
-            f"video '{raw.video}' has no 'duration' in the annotation file, and features of fixed length "
-            f"(data.stride_frames {config.stride_frames:g}) do not tell it; add it"
-        )
-    return duration_sec * fps
-
-
 def read_finite(item: Item, start: int = 0, stop: int | None = None) -> Tensor:
-    """Features of an item that a network can take, (C, T) float32.
-
-    Args:
-        item: the whole recording, with or without its features read.
-        start, stop: steps of its grid, as of a slice.
+    """Steps `start` to `stop` of a whole recording that a network can take, (C, T) float32.
 
     Raises:
         ValueError: the file cannot be read, or a value is not finite in float32; the message names file and step.
@@ -119,17 +86,14 @@ class Dataset(torch.utils.data.Dataset):
     """The videos of some subsets as items, in the annotation file's order.
 
     Args:
-        config: the `data` section of a recipe.
         root: folder below which the recipe's paths lie (or the data set's own folder).
         training: crop at random, and clean up as the data set's training does.
         seed: of the crops. A crop depends on seed, epoch and index alone, not on who loads it when.
         cache_mb: budget in 10**6 bytes for feature arrays that `preload` keeps in memory; 0 for none.
 
     Attributes:
-        videos: the `Video` of each item.
         label_names: label id -> name, of the whole annotation file.
         missing: ids left out because a feature file is missing (`config.skip_missing`).
-        cached_bytes: size of the feature arrays in memory; at most the budget.
 
     Raises:
         ValueError: annotation file missing or malformed, no such subset, or none of its videos has features.
@@ -155,9 +119,9 @@ class Dataset(torch.utils.data.Dataset):
         self.videos, self.label_names = file.of_subsets(subsets), file.label_names
         self.missing: list[str] = []
         if config.skip_missing:
-            there = [has_features(config, root, video.name) for video in self.videos]
-            self.missing = [video.name for video, found in zip(self.videos, there, strict=True) if not found]
-            self.videos = [video for video, found in zip(self.videos, there, strict=True) if found]
+            self.missing = [video.name for video in self.videos if not has_features(config, root, video.name)]
+            missing = set(self.missing)
+            self.videos = [video for video in self.videos if video.name not in missing]
         if not self.videos:
             folders = ", ".join(str(locate(root, folder)) for folder in config.features)
             raise ValueError(f"no video of {', '.join(subsets)} in {path} has a feature file in {folders}")
@@ -201,12 +165,7 @@ class Dataset(torch.utils.data.Dataset):
     def preload(self) -> None:
         """Read feature files into memory, in the order of the videos, each that still fits the budget `cache_mb`.
 
-        Arrays keep the data type that they have on disk. Videos that do not fit are read from disk each time. To be
-        called before worker processes are forked, which then share the arrays; a copy that is sent to a process
-        leaves them behind.
-
-        Raises:
-            ValueError: a file cannot be read.
+        Arrays keep their data type. Worker processes that are forked later share them; a copy sent to one has none.
         """
         for video in self.videos if self.cache_mb > 0 else []:
             if video.name in self._cached:
@@ -246,16 +205,13 @@ def _within(segments: Tensor, labels: Tensor, length: float, config: DataConfig)
     return segments[keep].clamp(max=length), labels[keep]
 
 
-def crop(item: Item, config: DataConfig, draws: Draws) -> Item:
+def crop(item: Item, config: DataConfig, draws: random.Random) -> Item:
     """A random window of at most max_seq_len steps that holds at least one action.
 
     A sequence that fits is cropped to a random share `crop_ratio` of its length (or not at all without one). Up to
     200 windows are tried until an action keeps `crop_min_overlap` of its length; kept actions are clipped to the
     window, widened on both sides by half a feature's extent, and shifted. A video without annotation is cropped only
     where it is too long.
-
-    Args:
-        config: the `data` section.
     """
     length = item.features.shape[1]
     width = config.max_seq_len

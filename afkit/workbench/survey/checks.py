@@ -10,7 +10,7 @@ import pandas as pd
 
 from afkit.config import DataConfig
 from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
-from afkit.data.features import feature_files, has_features, join_parts, locate, read_parts, too_many_missing
+from afkit.data.features import feature_files, has_features, locate, open_features, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
 from afkit.workbench.own_data.import_names import alike_labels, divided_people
 from afkit.workbench.survey.facts import covered_sec
@@ -200,8 +200,8 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
         return 0, np.nan, [Finding(level, MISSING, f"{lacks} for {where}; {remedy}")]
     path = feature_files(config, root, video.name)[0]
     try:
-        parts = read_parts(config, root, video.name)
-        features = join_parts(config, parts, video.name, path)
+        raw = open_features(config, root, video.name)
+        features = raw.rows()
         fps = frames_per_second(config, video)
     except ValueError as error:
         return 0, np.nan, [Finding("error", "unreadable features", f"{where}: {error}")]
@@ -210,7 +210,7 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
         step = int(np.argmin(np.isfinite(features).all(axis=1)))
         message = f"{path}: NaN or infinite at step {step} of {where}; extract these features again"
         found.append(Finding("error", "features not finite", message))
-    lengths = [len(part) for part in parts]
+    lengths = [len(part) for part in raw.parts]
     if len(set(lengths)) > 1:
         message = f"{path}: the feature folders have {lengths} steps for {where}; cut to the shortest"
         alike = max(lengths) - min(lengths) <= max(ROUNDING_STEPS, ROUNDING_SHARE * max(lengths))
