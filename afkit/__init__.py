@@ -5,6 +5,7 @@ where the libraries of another part are missing.
 """
 
 import sys
+from fnmatch import fnmatchcase
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from typing import Any
@@ -48,6 +49,9 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "afkit.workbench.*": "view inspector runs commands published trust shipped scratch",
     "afkit.workbench.datasets.*": "data.watch data.hapt data.ego4d data.archives data.prepare data.twin data.sensors",
     "afkit.workbench.own_data.*": "data.importing data.signals data.signal_files data.corrected",
+    "afkit.workbench.own_data": "data.import_* data.number_tables data.sample_files data.rules data.clocks",
+    "afkit.workbench.datasets": "data.twin_* data.prepared data.unpacking",
+    "afkit.workbench.survey": "data.alike data.durations data.widespread",
     "afkit.workbench.survey.*": "data.facts data.checks data.suggest",
     "afkit.workbench.survey.facts": "data.report",
     "afkit.workbench.analysis.*": "evaluation.baseline evaluation.bootstrap evaluation.calibration "
@@ -56,24 +60,15 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "evaluation.sensitivity evaluation.submissions detect.steps detect.score_curves",
     "afkit.workbench.analysis.bootstrap": "evaluation.videos",
     "afkit.workbench.analysis.sensitivity": "evaluation.characteristics",
-    "afkit.workbench.runs.notebooks": "workbench.runs.parameters workbench.runs.html workbench.runs.notebook",
-    "afkit.workbench.runs.opened": "workbench.runs.collection",
-    "afkit.workbench.runs.paired_test": "workbench.runs.verdicts",
-    "afkit.workbench.runs.paths": "workbench.runs.places workbench.runs.names",
-    "afkit.workbench.runs.predicting": "workbench.runs.trained workbench.runs.recordings",
-    "afkit.workbench.runs.provenance": "workbench.runs.code workbench.runs.threads",
-    "afkit.workbench.runs.run_inspector": "workbench.runs.inspecting workbench.runs.score_curves",
-    "afkit.workbench.runs.summary": "workbench.runs.folds",
-    "afkit.workbench.sweeps": "workbench.runs.sweep workbench.runs.sweep_file workbench.runs.sweep_cluster",
     "afkit.evaluation.pairs": "evaluation.tables",
     "afkit.evaluation.scores": "evaluation.average_precision evaluation.recall",
     "afkit.files": "lock",
     "afkit.model.blocks": "model.attention",
-    "afkit.model.losses": "model.targets",
+    "afkit.model.losses": "model.targets model.level_targets",
     "afkit.model.products": "model.parts",
     "afkit.opening": "zips home file_names",
     "afkit.train.execution": "train.deterministic",
-    "afkit.train.loop": "train.interruption",
+    "afkit.train.loop": "train.interruption train.step",
     "afkit.train.record": "train.logs",
     "afkit.train.state": "train.optimizer train.metrics",
 }
@@ -84,7 +79,7 @@ class _Moved(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         for new, names in _MOVED.items() if fullname.startswith("afkit.") else ():
-            if fullname.removeprefix("afkit.") in names.split():
+            if any(fnmatchcase(fullname, f"afkit.{name}") for name in names.split()):
                 new = new.replace("*", fullname.rpartition(".")[2])
                 raise ImportError(f"{fullname} has moved; import {new}", name=fullname)
 

@@ -190,7 +190,7 @@ SECTIONS = tuple(name for name in Recipe.model_fields if name not in ("name", "b
 
 
 def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """A checked Recipe from nested settings {"name": ..., "data": {...}, ...} and, on top, {"section.parameter": value}.
+    """A checked Recipe from settings {"name": ..., "data": {...}, ...} and, on top, {"section.parameter": value}.
 
     Raises:
         ValueError: an unknown parameter (the nearest valid name is offered), a wrong type, or settings that

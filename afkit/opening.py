@@ -148,7 +148,7 @@ def zip_members(path: str | Path) -> list[zipfile.ZipInfo]:
 
 
 def check_stored(path: str | Path) -> None:
-    """Refuse a zip, without its name, whose parts are longer than the file: a bomb, as tensors are stored as they are."""
+    """Refuse a zip, without its name, whose parts are longer than itself: a bomb, as tensors are stored as they are."""
     total = sum(info.file_size for info in zip_members(path))
     if total > Path(path).stat().st_size:
         raise ValueError(f"its parts claim {total} bytes, more than it has")

@@ -103,7 +103,7 @@ _DATASETS = {
 
 
 def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
-    """A Recipe from a configuration of the original release: a .yaml or .json file, or a (merged or partial) dictionary.
+    """A Recipe from a configuration of the original: a .yaml or .json file, or a (merged or partial) dictionary.
 
     What is left out has the original's default. Where a merged dictionary holds `train_cfg` and `test_cfg` twice, the
     top level wins. A leading `./data/` of paths is dropped: ours are relative to the data root.

@@ -35,7 +35,7 @@ def find_project() -> Path:
 
 
 def recipe_file(name: str) -> Path | None:
-    """The file, which need not exist, of a path that ends in .yaml, or of a file's name in recipes/; None for others."""
+    """The file, which need not exist, of a path that ends in .yaml or of a name in recipes/; None for other names."""
     if name.endswith(".yaml"):
         return find_project() / name
     path = find_project() / FOLDER / f"{name}.yaml"

@@ -189,7 +189,7 @@ def recipe_names() -> list[str]:
 
 
 def recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The settings of an experiment: one of `recipe_names()`, or a file of one's own (`afkit.recipe_files.recipe_file`).
+    """The settings of an experiment: one of `recipe_names()`, or one's own (`afkit.recipe_files.recipe_file`).
 
     `overrides` are {"section.parameter": value}. A ValueError for an unknown name or parameter offers the nearest.
 

@@ -128,7 +128,7 @@ def measure(case: Case, seconds: float) -> dict:
     return row(case, choose_backend("auto", "cpu"), times["ours"], times["textbook"], same)
 
 
-def measure_gpu(case: Case, device: str, copy_gb_per_sec: float) -> list[dict]:
+def measure_gpu(case: Case, device: str, copy_gb_per_sec: float, rounds: int) -> list[dict]:
     """The public function on the device, checks included, and on the CPU beside the textbook.
 
     Where memory does not reach, the case is measured with half of the videos.
@@ -141,14 +141,14 @@ def measure_gpu(case: Case, device: str, copy_gb_per_sec: float) -> list[dict]:
         if case.videos == 1:
             raise
         print(f"out of memory with {case.videos} videos; half of them are measured", flush=True)
-        return measure_gpu(case._replace(videos=case.videos // 2, target_ms=None), device, copy_gb_per_sec)
+        return measure_gpu(case._replace(videos=case.videos // 2, target_ms=None), device, copy_gb_per_sec, rounds)
 
     def call() -> None:
         nms_batch(*there, **case.settings)
 
     cpu = measure(case._replace(target_ms=None), seconds=0)
     same = cpu["same_picks"] and same_bits(nms_batch(*candidates, **case.settings), kept)
-    ours = row(case, choose_backend("auto", device), timing.alone(call, device), cpu["textbook_ms"], same)
+    ours = row(case, choose_backend("auto", device), timing.alone(call, device, rounds), cpu["textbook_ms"], same)
     copied = sum(column.nbytes for column in (*there, *kept))
     ours |= {"copy_ms": 1e-6 * copied / copy_gb_per_sec}
     ours |= {"kernels": launches.kernels(call, device), "host_share": launches.host_share(call, device)}
@@ -191,14 +191,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     textbook.build()
     facts = timing.machine(options.device)
     print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n", flush=True)
-    shrink, seconds = (100, 0.0) if options.quick else (1, 3.0)
+    shrink, most_videos, seconds, rounds = (100, 8, 0.0, 3) if options.quick else (1, 1000, 3.0, 50)
     for_gpu = (options.cases or options.device) == "cuda"
-    cases = [case._replace(candidates=case.candidates // shrink) for case in (GPU_CASES if for_gpu else CASES)]
+    cases = [
+        case._replace(candidates=case.candidates // shrink, videos=min(case.videos, most_videos))
+        for case in (GPU_CASES if for_gpu else CASES)
+    ]
     path = options.csv or RESULTS / f"nms_{options.device}.csv"
     rows: list[dict] = []
     copy_gb_per_sec = limits.copy_gb_per_sec(options.device) if for_gpu else 0.0
     for case in cases:
-        rows += measure_gpu(case, options.device, copy_gb_per_sec) if for_gpu else [measure(case, seconds)]
+        rows += measure_gpu(case, options.device, copy_gb_per_sec, rounds) if for_gpu else [measure(case, seconds)]
         timing.write_csv(path, [{**line, **facts} for line in rows])  # a run that is cut short keeps what it has
     shown = (*SHOWN, *FOR_GPU) if for_gpu else SHOWN
     timing.print_table(shown, [[line[column] for column in shown] for line in rows])

@@ -1,7 +1,9 @@
 """NMS as textbooks and common toolboxes do it: a Python loop over classes, a compiled call for each, sort, cap."""
 
 import functools
+import hashlib
 import os
+import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -9,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from afkit.detect.operator import EXACT
+from afkit.detect.operator import EXACT, cache_folder
+from afkit.opening import why_not
 
 SOURCE = Path(__file__).with_name("textbook_nms.cpp")
 Detections = tuple[Tensor, Tensor, Tensor]  # segments (M, 2), scores (M,), labels (M,)
@@ -17,16 +20,25 @@ Detections = tuple[Tensor, Tensor, Tensor]  # segments (M, 2), scores (M,), labe
 
 @functools.cache
 def build() -> None:
-    """Compile the baseline with the flags of afkit's operator, and load it; once per process."""
+    """Load the baseline, compiled with the flags of afkit's operator; a library built earlier lies in its cache."""
+    key = hashlib.sha256(SOURCE.read_bytes() + f"{EXACT} {torch.__version__}".encode()).hexdigest()[:12]
+    library = cache_folder() / f"textbook_nms-{platform.machine()}-{key}.so"
+    if library.is_file() and not why_not(library):
+        torch.ops.load_library(library)
+        return
     from torch.utils import cpp_extension  # slow to import
 
     path = os.environ.get("PATH", "")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])  # where ninja may lie
+    library.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             cpp_extension.load(
                 "textbook_nms", [str(SOURCE)], extra_cflags=EXACT, build_directory=folder, is_python_module=False
             )
+            built = Path(folder) / "textbook_nms.so"
+            built.chmod(0o755)  # by the user's mask, a group might write to it
+            built.replace(library)
     finally:
         os.environ["PATH"] = path
 

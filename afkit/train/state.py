@@ -156,7 +156,7 @@ def random_state() -> dict[str, Any]:
     _, keys, *rest = np.random.get_state()  # noqa: NPY002
     state = {
         "torch": torch.get_rng_state(),
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],
+        "numpy": [torch.from_numpy(np.asarray(keys, np.int64)), *rest],
         "python": random.getstate(),
     }
     if torch.cuda.is_available():

@@ -56,7 +56,7 @@ def test_runs_of_all_kinds_end_in_one_page(tmp_path, capfd):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"summary.csv", "report.html", "05_compare.ipynb"}
     said = capfd.readouterr().out
     assert "2. tiny/seed1 is ahead of tiny/wide by 50.00 points" in said
-    assert "1. Not tested: …/annotations.json does not exist" in said
+    assert "1. Not tested: …/predictions.json.gz does not exist" in said
     assert "twin: thumos_i3d/twin " in said and "run.json is not a readable JSON file" in said
     assert said.splitlines()[-2:] == [str(tmp_path / "out" / name) for name in ("summary.csv", "report.html")]
 

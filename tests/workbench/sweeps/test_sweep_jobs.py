@@ -17,7 +17,7 @@ from afkit.workbench.sweeps.sweep_file import SweepFile
 psutil = pytest.importorskip("psutil", reason="comes with dask")
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = SweepFile(recipes=["watch"], memory_gb=0.1)
+SETTINGS = SweepFile(recipes=["watch"], memory_gb=0.5)
 SLURM = "kind: slurm\njobs: 2\nqueue: gpu\nwalltime: 24:00:00\n"
 SBATCH = 'cp "$1" "$0.$$"; setsid bash "$0.$$" > "$0.$$.log" 2>&1 &\necho Submitted batch job $!\n'  # it runs here
 SCANCEL = 'kill -- "-$1"\n'
