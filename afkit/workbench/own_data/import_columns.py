@@ -11,7 +11,16 @@ from afkit.config import nearest
 from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_json import TIER, pair
 from afkit.workbench.own_data.import_names import FIELDS, UNITS, plain, read_name, unit_of
-from afkit.workbench.own_data.import_rows import ABOUT, Table, as_number, base_name, clock_sec, is_empty, is_time
+from afkit.workbench.own_data.import_rows import (
+    ABOUT,
+    Table,
+    as_number,
+    as_text,
+    base_name,
+    clock_sec,
+    is_empty,
+    is_time,
+)
 
 FILE = "file"  # stands for the file's name where no column is called so
 ORDER = ["clock", *(unit for unit in UNITS if UNITS[unit]), "", "index", "samples", "frames"]  # of units, best first
@@ -250,13 +259,6 @@ def _may_be_labels(cells: Mapping[str, list], label: str, times: tuple[str, str]
         return False
     pairs = zip(starts, ends, strict=False)
     return sum(None not in (start, end) and end < start for start, end in pairs) <= 0.05 * len(labels)  # type: ignore
-
-
-def as_text(cell: Any) -> Any:
-    """A cell as the text of a name; whole numbers without a point."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return "" if cell is None or cell != cell else str(cell) if isinstance(cell, str | int) else cell
 
 
 def _whole(cells: pd.Series) -> bool:
