@@ -34,9 +34,9 @@ from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import new_state
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.datasets import ego4d, twin, twin_timelines
+from afkit.workbench.datasets import ego4d, twin
 from afkit.workbench.datasets.sensors import sensor_arguments
-from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.runs import opened, paired_test, predicting, status, tables
@@ -365,7 +365,7 @@ def _ego4d_tensor() -> Reader:
 
 
 def _twin_settings() -> Reader:
-    timeline = twin_timelines.Timeline("a", "training", 30.0, 10.0, [[1.0, 2.0]], {"action": [0]})
+    timeline = twin.Timeline("a", "training", 30.0, 10.0, [[1.0, 2.0]], {"action": [0]})
     made = twin._Twin(0, twin.GENERATED, 4, {"action": {"0": "x"}}, [timeline])._asdict()
 
     def read(path: Path) -> None:

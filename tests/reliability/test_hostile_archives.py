@@ -11,7 +11,7 @@ import zlib
 import pytest
 from hostile import in_child
 
-from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.datasets.archives import unpack
 
 SECTION = "Hostile and broken files"
 

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from afkit.files import read_json, write_array, write_json
-from afkit.workbench.datasets.archives import move_in, write_stamp
-from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.datasets.archives import move_in, unpack, write_stamp
 from afkit.workbench.own_data.signals import raw_windows
 from afkit.workbench.scratch import scratch_folder
 

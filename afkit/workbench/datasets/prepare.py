@@ -5,11 +5,10 @@ from pathlib import Path
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.features import locate
-from afkit.workbench.datasets.archives import ARCHIVES, arrange, check_md5, download, stale
+from afkit.workbench.datasets.archives import ARCHIVES, arrange, check_md5, download, stale, unpack
 from afkit.workbench.datasets.ego4d import convert_ego4d
 from afkit.workbench.datasets.hapt import SOURCE as HAPT_SOURCE
 from afkit.workbench.datasets.hapt import add_people, write_hapt
-from afkit.workbench.datasets.unpacking import unpack
 from afkit.workbench.datasets.watch import write_watch
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 
