@@ -54,41 +54,52 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
         raise ValueError("it holds no row of numbers" + (f", only the names {listed(names)}" if names else ""))
     if names and len(lines[0][1]) == len(names) + 1:  # R leaves out the name of its row names
         names = ["", *names]
-    _check_widths(lines, names, separator)
+    width = len(names) or len(lines[0][1])
+    for place, (i, cells) in enumerate(lines):
+        if len(cells) != width:
+            before = f"under {width} columns ({listed(names)})" if names and not place else f"those before it {width}"
+            comma = separator == "," and len(cells) == 2 * width
+            hint = "; with decimal commas, separate the cells by semicolons" if comma else ""
+            raise ValueError(f"row {i} has {len(cells)} cells, {before}; correct it{hint}")
     if not names and separator == "," and all(len(c) == 2 and _PAIR.fullmatch(",".join(c)) for _, c in lines):
         raise ValueError(
             f"'{','.join(lines[0][1])}' may be two columns or one number with a decimal comma; give the columns a row "
             "of names, or write decimal points"
         )
-    chosen, clock, left_out = _channels(names, lines, columns)
+    by_column = list(zip(*(cells for _, cells in lines), strict=True))
+    clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
+    if columns:
+        chosen = _named_places(names or _places(width), columns)
+    else:
+        chosen = _channels(names, by_column, clocks)
+        clocks = clocks if len(chosen) < width else []
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
+    left_out = [name for i, name in enumerate(names or _places(width)) if i not in chosen]
     channels = [names[i] for i in chosen] if names else []
-    if clock is None:
+    if not clocks or clocks[0] in chosen:
         return Numbers(table, channels, None, "", left_out)
-    return Numbers(table, channels, np.array([float(cells[clock]) for _, cells in lines]), names[clock], left_out)
+    return Numbers(table, channels, np.array(by_column[clocks[0]], float), names[clocks[0]], left_out)
 
 
 def _lines(text: str) -> tuple[Lines, str | None]:
     """The cells of all lines that hold something, with decimal points, and what separates them (None: blanks)."""
     numbered = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    separator: str | None = None
-    if numbered and re.fullmatch(r"sep=.\s*", numbered[0][1]):  # Excel writes it
-        separator = numbered.pop(0)[1].strip("\n")[4]
-    elif numbered:
-        separator = _separator([line for _, line in numbered[:20]])
+    if not numbered:
+        return [], None
+    if re.fullmatch(r"sep=.\s*", numbered[0][1]):  # Excel writes it
+        separator: str | None = numbered.pop(0)[1][4]
+    else:
+        separator = _separator(numbered[0][1], numbered[:20][-1][1].split())
     if numbered and numbered[0][1].startswith("#") and not _is_number(numbered[0][1].lstrip("# ").split(separator)[0]):
         numbered[0] = (numbered[0][0], numbered[0][1].lstrip("# "))
     cells = []
     for i, line in numbered:
         parts = next(csv.reader([line], delimiter=separator or " ")) if '"' in line else line.split(separator)
         cells.append((i, [part.strip() for part in parts]))
-    if separator != ",":
-        with_comma = any(_PAIR.fullmatch(re.sub("[eE].*", "", cell)) for _, row in cells for cell in row)
-        with_point = any(re.fullmatch(r"[+-]?\d*\.\d+", cell) for _, row in cells for cell in row)
-        if with_comma and with_point:
+    if separator != "," and any(_PAIR.fullmatch(re.sub("[eE].*", "", cell)) for _, row in cells for cell in row):
+        if any(re.fullmatch(r"[+-]?\d*\.\d+", cell) for _, row in cells for cell in row):
             raise ValueError("it has numbers with decimal commas and with decimal points; write them alike")
-        if with_comma:
-            cells = [(i, [cell.replace(",", ".", 1) if _is_comma(cell) else cell for cell in row]) for i, row in cells]
+        cells = [(i, [cell.replace(",", ".", 1) if _is_comma(cell) else cell for cell in row]) for i, row in cells]
     return cells, separator
 
 
@@ -96,17 +107,15 @@ def _is_comma(cell: str) -> bool:
     return re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", cell) is not None
 
 
-def _separator(lines: list[str]) -> str | None:
-    first = lines[0]
+def _separator(first: str, blanks: list[str]) -> str | None:
+    """By the first line, and the parts between blanks of a later one."""
     for separator in ("\t", ";"):
         if separator in first:
             return separator
-    blanks = [part for line in lines[-1:] for part in line.split()]
-    if len(blanks) > 1 and all(_is_number(part) or _is_comma(part) for part in blanks) and "," not in first.strip(","):
-        return None
-    if len(blanks) > 1 and all(_is_comma(part) for part in blanks):
+    if len(blanks) > 1 and all(map(_is_comma, blanks)):
         return None  # 0,5 1,5
-    return "," if "," in first else None
+    numbers = all(_is_number(part) or _is_comma(part) for part in blanks)
+    return None if "," not in first or (len(blanks) > 1 and numbers and "," not in first.strip(",")) else ","
 
 
 def _split_names(lines: Lines) -> tuple[list[str], Lines]:
@@ -120,52 +129,46 @@ def _split_names(lines: Lines) -> tuple[list[str], Lines]:
     has_numbers = bool(rest) and all(_is_number(cell) or is_empty(cell) for cell in rest[0][1])
     if not numbers or (counted and 1 < len(numbers) < len(first) and has_numbers):
         return first, rest
-    if counted and len(numbers) > 2 and rest and all(cells != first for _, cells in rest):
-        if all(re.fullmatch(r"[+-]?\d+", cell) for _, cells in rest for cell in cells):
-            raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
-        return first, rest
-    return [], lines
+    if not (counted and len(numbers) > 2 and rest and all(cells != first for _, cells in rest)):
+        return [], lines
+    if all(re.fullmatch(r"[+-]?\d+", cell) for _, cells in rest for cell in cells):
+        raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
+    return first, rest
 
 
-def _check_widths(lines: Lines, names: list[str], separator: str | None) -> None:
-    width = len(names) or len(lines[0][1])
-    for place, (i, cells) in enumerate(lines):
-        if len(cells) != width:
-            before = f"under {width} columns ({listed(names)})" if names and not place else f"those before it {width}"
-            comma = separator == "," and len(cells) == 2 * width
-            hint = "; with decimal commas, separate the cells by semicolons" if comma else ""
-            raise ValueError(f"row {i} has {len(cells)} cells, {before}; correct it{hint}")
+def _places(width: int) -> list[str]:
+    return [str(place) for place in range(1, width + 1)]
 
 
-def _channels(names: list[str], lines: Lines, columns: Sequence[str]) -> tuple[list[int], int | None, list[str]]:
-    """(places of the channels, place of the clock, names of what is left out)."""
-    width = len(lines[0][1])
-    shown = names or [str(place) for place in range(1, width + 1)]
-    clocks = [place for place in range(width) if names and _is_clock(names[place]) and _rises(lines, place)]
-    clock = clocks[0] if clocks else None
-    if columns:
-        places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(shown)))}
-        missing = [name for name in columns if name.strip().casefold() not in places]
-        if missing:
-            raise ValueError(f"it has no column '{missing[0]}', but {listed(shown)}; correct --columns")
-        chosen = [places[name.strip().casefold()] for name in columns]
-        return chosen, clock if clock not in chosen else None, [n for i, n in enumerate(shown) if i not in chosen]
-    out = [place for place in range(width) if place in clocks or (names and _counts(names[place], lines, place))]
-    if len(out) == width:
-        out, clock = [], None
-    rising = [place for place in range(width) if len(lines) >= LEAST_ROWS and _rises(lines, place, strictly=True)]
+def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
+    """Where the columns of those names are."""
+    places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(names)))}
+    missing = next((name for name in columns if name.strip().casefold() not in places), None)
+    if missing is not None:
+        raise ValueError(f"it has no column '{missing}', but {listed(names)}; correct --columns")
+    return [places[name.strip().casefold()] for name in columns]
+
+
+def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[int]) -> list[int]:
+    """Places of the channels: all but clocks and counters; refused where it is in doubt what a column is."""
+    width = len(by_column)
+    shown = names or _places(width)
+    counters = [i for i, name in enumerate(names) if _is_counter(name) and _rises(by_column[i])]
+    chosen = [i for i in range(width) if i not in clocks and i not in counters] or list(range(width))
+    many = len(by_column[0]) >= LEAST_ROWS
+    rising = [i for i in range(width) if many and _rises(by_column[i], strictly=True)]
     doubts = {}
-    for place in range(width):
-        doubt = _doubt(names[place], lines, place) if names else ""
-        if not doubt and place in rising and len(rising) < width:
+    for i in chosen:
+        doubt = _doubt(names[i], by_column[i]) if names else ""
+        if not doubt and i in rising and len(rising) < width:
             doubt = "rises in every row, like a clock or a number of the row"
-        if doubt and place not in out:
-            doubts[place] = f"the column {shown[place]!r} {doubt}"
+        if doubt:
+            doubts[i] = f"the column {shown[i]!r} {doubt}"
     if doubts:
-        rest = ",".join(shown[place] for place in range(width) if place not in doubts and place not in out)
+        rest = ",".join(shown[i] for i in chosen if i not in doubts)
         option = f"choose the channels with --columns, e.g. --columns {rest}" if rest else "keep channels only"
         raise ValueError(f"{'; '.join(doubts.values())}; its columns are {listed(shown)}; {option}")
-    return [place for place in range(width) if place not in out], clock, [shown[place] for place in out]
+    return chosen
 
 
 def _words(name: str) -> set[str]:
@@ -179,30 +182,29 @@ def _is_clock(name: str) -> bool:
     return bool(_words(name) & _CLOCKS)
 
 
-def _counts(name: str, lines: Lines, place: int) -> bool:
-    """Whether a column counts the rows, by its name and its numbers."""
-    return (not name.strip() or set() < _words(name) <= _COUNTERS) and _rises(lines, place)
+def _is_counter(name: str) -> bool:
+    """Whether a name is that of a count of the rows, which may have none."""
+    return not name.strip() or set() < _words(name) <= _COUNTERS
 
 
-def _doubt(name: str, lines: Lines, place: int) -> str:
+def _doubt(name: str, cells: Sequence[str]) -> str:
     """Why a named column may be no channel; "" where it looks like one."""
-    cells = [cells[place] for _, cells in lines if not is_empty(cells[place])]
-    if cells and not any(map(_is_number, cells)):
-        return f"holds texts ({cells[0][:40]!r})"
+    full = [cell for cell in cells if not is_empty(cell)]
+    if full and not any(map(_is_number, full)):
+        return f"holds texts ({full[0][:40]!r})"
     meaning = read_name(name)
-    words = _words(name)
     if meaning is not None and meaning.field not in ("", "segment", "duration", "span"):
         return f"is called like a {meaning.field.replace('_', ' ')}"
-    if words & set(PEOPLE.split()) or set() < words <= _COUNTERS or not name.strip():
+    if _words(name) & set(PEOPLE.split()) or _is_counter(name):
         return "is called like the number of something" if name.strip() else "has no name"
     return "is called like a clock, but does not rise" if _is_clock(name) else ""
 
 
-def _rises(lines: Lines, place: int, strictly: bool = False) -> bool:
+def _rises(cells: Sequence[str], strictly: bool = False) -> bool:
     """Whether the numbers of a column never fall, and do rise."""
-    values = [float(cells[place]) for _, cells in lines if _is_number(cells[place])]
-    if len(values) < len(lines) or len(values) < 2:
+    if len(cells) < 2 or not all(map(_is_number, cells)):
         return False
+    values = np.array(cells, float)
     steps = np.diff(values)
     return bool((steps > 0).all() if strictly else (steps >= 0).all() and values[-1] > values[0])
 
