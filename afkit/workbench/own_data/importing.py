@@ -57,6 +57,9 @@ def import_annotations(
 ) -> ImportReport:
     """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
 
+    It is ordered by recording and time. A ValueError is a wrong argument or file, a question about what the file does
+    not tell, or the list of what is wrong, by file and row; nothing is written then.
+
     Args:
         source: the file, or a folder with a file per recording, named as the recording.
         target: the annotation file to write; it must not exist.
@@ -75,13 +78,6 @@ def import_annotations(
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
             `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
         allow_overlaps: accept overlaps and repetitions of the same label.
-
-    Returns:
-        the report; the file is ordered by recording and time.
-
-    Raises:
-        ValueError: a wrong argument or file, a question about what the file does not tell, or the list of what is
-            wrong, by file and row; nothing is written then.
     """
     source, target, columns = Path(source), Path(target), columns or {}
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)

@@ -39,14 +39,9 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
     """A table of numbers, with or without a row of column names, separated by comma, semicolon, tab or blanks.
 
     Semicolons and tabs allow decimal commas. A column with the time, or that counts the rows, is left out if its name
-    says so and it rises; other columns that may be no channels are refused, unless `columns` chooses.
-
-    `gaps` accepts empty cells, which become NaN, and numbers that are not finite. `columns` are names of the channels,
-    or their places from 1 on where the file has no names; () for all.
-
-    Raises:
-        ValueError: no row, one that is no row of (finite) numbers or is longer or shorter, or a column that may be no
-            channel; the message names the line or the columns, not the file.
+    says so and it rises; other columns that may be no channels are refused, unless `columns` chooses by names, or by
+    places from 1 on where the file has no names. `gaps` accepts empty cells, which become NaN, and numbers that are not
+    finite. The message of a ValueError names the line or the columns, not the file.
     """
     lines, separator = _lines(read_text(path, "utf-8-sig"))
     names, lines = _split_names(lines)
@@ -260,10 +255,16 @@ def _read_samples(path: Path, columns: Sequence[str]) -> Numbers:
 def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Numbers, list[str]]:
     """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
-    Raises:
-        ValueError: unreadable, other channels, or a clock that contradicts the rate; the message names the file.
+    ValueError where it is unreadable, or has other channels or a clock that contradicts the rate.
     """
-    numbers = _read_named(path, kind.columns) if kind.columns else _read_samples(path, ())
+    try:
+        numbers = _read_samples(path, kind.columns)
+    except ValueError as error:
+        if not kind.columns or "has no column" not in str(error):
+            raise
+        numbers = _read_samples(path, ())
+        if numbers.names:  # a table without names may have as many columns
+            raise
     sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
     if numbers.clock is not None:
         problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
@@ -273,19 +274,6 @@ def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Number
             sensor = sensor._replace(signal=on_clock(numbers.values, numbers.clock, kind.rate_hz))
             repairs.append(f"{path}: {problem}: put onto regular times")
     return sensor, numbers, repairs
-
-
-def _read_named(path: Path, columns: Sequence[str]) -> Numbers:
-    """The channels of those names; a table without names must have as many columns."""
-    try:
-        return _read_samples(path, columns)
-    except ValueError as error:
-        if "has no column" not in str(error):
-            raise
-        numbers = _read_samples(path, ())
-        if numbers.names:
-            raise
-        return numbers
 
 
 LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps
