@@ -68,14 +68,6 @@ def test_wrong_labels_are_named_and_repaired_on_request(raw, capsys):
     assert check() == ""
 
 
-@pytest.mark.parametrize("row", ["day1,150,441,walk", "day1,1500,4410,walk"])
-def test_samples_among_seconds_are_for_a_person_to_mend(raw, capsys, row):
-    change(raw / "labels.csv", FIRST, row)
-    assert main([*IMPORT, *LISTED, "--rate", "50"]) == 2
-    shown = capsys.readouterr().err
-    assert "raw/labels.csv, row 2: " in shown and ("mixed units?" in shown or "is beyond" in shown)
-
-
 def test_labels_without_a_recording_are_found_where_features_are_looked_for(raw, capsys):
     change(raw / "labels.csv", FIRST, f"{FIRST}\nother,1,2,walk")
     assert main(IMPORT) == 0

@@ -48,14 +48,10 @@ def published(recipe: str) -> Published | None:
 
 
 def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, recall_1x: pd.Series) -> pd.DataFrame:
-    """Ours, published and the difference, in percent.
+    """Ours (of `afkit.evaluate`: fractions, Series over tIoU), published and the difference, in percent.
 
-    Args:
-        average_map, by_tiou, recall_1x: of `afkit.evaluate` (fractions; Series over tIoU).
-
-    Returns:
-        DataFrame with the columns ours, published, difference; a row per published number at a threshold that was
-        evaluated. Empty where nothing was published.
+    A row per published number at a threshold that was evaluated, columns ours, published and difference; empty where
+    nothing was published.
     """
     row = published(recipe)
     if row is None:

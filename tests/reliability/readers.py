@@ -35,8 +35,8 @@ from afkit.train.state import new_state
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets import ego4d, twin
-from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.datasets.archives import unpack
+from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.runs import opened, paired_test, predicting, status, tables

@@ -36,9 +36,9 @@ from afkit.workbench.analysis.submissions import (
     write_epic_submission,
 )
 from afkit.workbench.datasets import hapt, watch
+from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.datasets.ego4d import convert_ego4d, read_leads
 from afkit.workbench.datasets.twin import write_twin
-from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
 from afkit.workbench.own_data.corrected import write_corrected

@@ -176,13 +176,13 @@ def _inside(
     beyond = ~frames & ((rows["start"] < 0) | (rows["end"] > rows["lasts"] + ROUNDING_SEC))
     outside = beyond & ((rows["end"] <= 0) | (rows["start"] >= rows["lasts"]))
     for row in rows.assign(frames=frames, outside=outside)[frames | beyond].itertuples():
-        lasts = f"the recording's {row.lasts:g} s" if np.isfinite(row.lasts) else "the recording"
+        of = f"the recording's {row.lasts:g} s" if np.isfinite(row.lasts) else "the recording"
         if row.frames:
-            what = f"mixed units? {_shown(row)} is beyond {lasts}, but not in frames at {row.rate:g}"
+            what = f"mixed units? {_shown(row)} is beyond {of}, but not in frames at {row.rate:g}"
             found.append(Problem(row.where, what))
         else:
             repair = "left out" if row.outside else "cut"
-            found.append(Problem(row.where, f"{_shown(row)} is beyond {lasts}", repair, "outside"))
+            found.append(Problem(row.where, f"{_shown(row)} is beyond {of}", repair, "outside"))
     cut = {"start": rows["start"].clip(lower=0), "end": rows["end"].clip(upper=rows["lasts"])}
     rows = rows.assign(**{side: rows[side].where(~beyond, times) for side, times in cut.items()})
     return rows[~outside].drop(columns=["lasts", "rate"])

@@ -113,14 +113,14 @@ def _parts(entry: Any, place: str) -> tuple[dict, dict[str, list]]:
     if entry is None or isinstance(entry, list):
         return {}, {"": entry} if entry else {}
     usual = next((key for key in _LISTS if isinstance(entry, dict) and key in entry), None)
-    items = entry if usual is None else entry[usual] or []
+    items: Any = entry if usual is None else entry[usual] or []
     if not isinstance(items, dict if usual is None else list):
         raise ValueError(f"{place}: its annotations must be a list, not {reprlib.repr(items)}; correct them")
     facts = {key: value for key, value in _flat(entry).items() if not isinstance(value, list | dict)}
     parallel = _parallel(entry)
     if parallel:
         return facts, {"": parallel}
-    return facts, _row_lists_below(entry) or ({usual: items} if usual and items else {})
+    return facts, _row_lists_below(entry) or ({usual: list(items)} if usual and items else {})
 
 
 def _row_lists_below(entry: dict, depth: int = 3) -> dict[str, list]:

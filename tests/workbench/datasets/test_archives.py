@@ -14,9 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from afkit.recipes import recipe
-from afkit.workbench.datasets import unpacking
-from afkit.workbench.datasets.archives import ARCHIVES, Archive, arrange, check_md5, download, move_in
-from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.datasets import archives
+from afkit.workbench.datasets.archives import ARCHIVES, Archive, arrange, check_md5, download, move_in, unpack
 
 SHARED = Path(os.environ.get("AFKIT_SHARED") or Path(__file__).parents[4] / "shared")
 FORMATS = ["zip", "tar", "tar.gz", "tar.xz"]
@@ -191,16 +190,16 @@ def test_limits(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ["zip", "tar.gz", "tar.xz"])
 def test_bombs(tmp_path, ending, monkeypatch):
-    monkeypatch.setattr(unpacking, "SMALL_BYTES", 10**6)
+    monkeypatch.setattr(archives, "SMALL_BYTES", 10**6)
     archive = write_archive(tmp_path / f"a.{ending}", {"zeros": bytes(5 * 10**6)})
     refused(archive, "max_ratio")
-    monkeypatch.setattr(unpacking, "MAX_RATIO", 10**5)
+    monkeypatch.setattr(archives, "MAX_RATIO", 10**5)
     unpack(archive, tmp_path / "fits")
 
 
 def test_a_bomb_in_a_header(tmp_path):
     entry, data = tar_entry("a", b"x")
-    entry.pax_headers = {"comment": "x" * (3 * unpacking.HEADER_BYTES)}
+    entry.pax_headers = {"comment": "x" * (3 * archives.HEADER_BYTES)}
     refused(write_tar(tmp_path / "a.tar.gz", tar_entry("first", b"1"), (entry, data)), "header is longer")
 
 
@@ -239,7 +238,7 @@ def test_no_archive(tmp_path, data):
 
 
 def test_a_wrong_check_sum_at_the_very_end(tmp_path):
-    whole = write_archive(tmp_path / "a.tar", GOOD).read_bytes() + bytes(10 * unpacking.CHUNK_BYTES)
+    whole = write_archive(tmp_path / "a.tar", GOOD).read_bytes() + bytes(10 * archives.CHUNK_BYTES)
     packed = bytearray(gzip.compress(whole))
     packed[-8] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(packed)
