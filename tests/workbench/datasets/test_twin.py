@@ -68,6 +68,7 @@ def test_checks_of_real_data_find_nothing(root, name):
 def test_items(root, name):
     resolved = shrunken(name)
     config = resolved.data
+    near = {0: [], 1: []}  # features at the start and at the end of actions
     for subsets in (config.train_subsets, config.test_subsets):
         dataset = Dataset(config, root, subsets)
         assert len(dataset) == max(8, 2 * resolved.optim.batch_size)
@@ -84,11 +85,13 @@ def test_items(root, name):
             assert video.segments_sec.min() >= 0
             assert video.segments_sec.max() <= video.duration_sec
             labels |= set(item.labels.tolist())
-        assert labels == ({0} if config.num_classes == 1 else set(read_annotations_of(root, config).label_names))
-
-
-def read_annotations_of(root, config):
-    return read_annotations(root / config.annotations)
+            for side, positions in enumerate(item.segments.round().long().clamp(max=length - 1).T):
+                near[side].append(item.features[:, positions].numpy())
+        start, end = (np.concatenate(near[side], axis=1).mean(axis=1) for side in (0, 1))
+        assert config.resize or np.linalg.norm(start - end) > 2  # of noise alone it would be below 1
+        assert labels == (
+            {0} if config.num_classes == 1 else set(read_annotations(root / config.annotations).label_names)
+        )
 
 
 def steps_and_labels(config, root, subsets):
@@ -118,17 +121,6 @@ def test_a_linear_classifier_learns_the_classes(root, name):
     assert (found == labels).mean() > 0.7
     order = np.random.default_rng(0).permutation(len(labels))
     assert (found == labels[order]).mean() < 0.35
-
-
-def test_starts_and_ends_have_directions(root):
-    config = shrunken("thumos_i3d").data
-    near = {0: [], 1: []}
-    for item in Dataset(config, root, ["validation", "test"]):
-        for segment in item.segments.round().long().tolist():
-            for side, position in enumerate(segment):
-                near[side].append(item.features[:, position].numpy())
-    start, end = (np.mean(near[side], axis=0) for side in (0, 1))
-    assert np.linalg.norm(start - end) > 2  # of noise alone it would be below 1
 
 
 # --- the formats of the data sets
@@ -185,7 +177,7 @@ def test_files_of_epic(root):
 
 def test_files_of_ego4d(root):
     config = shrunken("ego4d_s_o_e").data
-    videos = read_annotations_of(root, config).videos
+    videos = read_annotations(root / config.annotations).videos
     lengths = [[len(np.load(file)) for file in feature_files(config, root, video)] for video in videos]
     assert {max(of_video) - min(of_video) for of_video in lengths} == {0, 1}
 
@@ -280,14 +272,6 @@ def test_real_data_is_never_touched(tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir()] == ["thumos"]
 
 
-def test_a_damaged_twin(tmp_path):
-    folder = write_twin(shrunken("thumos_i3d"), tmp_path, videos_per_subset=1)
-    for text, match in [("[]", "is damaged; delete"), ("{", "not a readable JSON"), ('{"seed": 0}', "is damaged")]:
-        (folder / "twin.json").write_text(text)
-        with pytest.raises(ValueError, match=match):
-            write_twin(shrunken("thumos_i3d"), tmp_path)
-
-
 def test_an_interrupted_addition_can_be_repeated(tmp_path, monkeypatch):
     write_twin(shrunken("anet_tsp"), tmp_path / "whole", videos_per_subset=2)
     expected = content(write_twin(shrunken("anet_i3d"), tmp_path / "whole"))
@@ -323,30 +307,26 @@ def test_a_disk_that_is_too_small(tmp_path, monkeypatch):
         ({"features": ["other/i3d_features"]}, "one folder below the data root"),
         ({"features": ["thumos/i3d.hdf5"]}, "needs feature folders"),
         ({"stride_frames": -1}, r"data\.stride_frames above 0"),
+        *(({"prefix": it}, "the name of video 'twin_valid") for it in ("../../escape_", "/escape_", "x" * 300)),
     ],
 )
 def test_recipes_without_a_twin(tmp_path, settings, match):
     with pytest.raises(ValueError, match=match):
-        write_twin(with_data(shrunken("thumos_i3d"), **settings), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("prefix", ["../../escape_", "/escape_", "x" * 300])
-def test_the_names_of_a_twins_files_stay_in_its_folder(tmp_path, prefix):
-    with pytest.raises(ValueError, match="the name of video 'twin_validation_0000"):
-        write_twin(with_data(shrunken("thumos_i3d"), prefix=prefix), tmp_path / "data", videos_per_subset=1)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_few_classes_and_videos(tmp_path):
-    resolved = shrunken("epic_verb", **{"data.num_classes": 4, "data.max_seq_len": 32})  # ids 0 and 2 at most
-    write_twin(resolved, tmp_path, videos_per_subset=1)
-    assert list(read_annotations_of(tmp_path, resolved.data).label_names) == [0, 2]
-
-
-def test_a_score_file_is_json(tmp_path):
+        write_twin(with_data(shrunken("thumos_i3d"), **settings), tmp_path / "data", videos_per_subset=1)
+    scores = {"decode.score_file": "anet_1.3/annotations/scores.pkl"}
     with pytest.raises(ValueError, match=r"score file is JSON; change decode\.score_file"):
-        write_twin(shrunken("anet_tsp", **{"decode.score_file": "anet_1.3/annotations/scores.pkl"}), tmp_path)
+        write_twin(shrunken("anet_tsp", **scores), tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_classes_and_videos_and_settings_that_are_damaged(tmp_path):
+    resolved = shrunken("epic_verb", **{"data.num_classes": 4, "data.max_seq_len": 32})  # ids 0 and 2 at most
+    folder = write_twin(resolved, tmp_path, videos_per_subset=1)
+    assert list(read_annotations(tmp_path / resolved.data.annotations).label_names) == [0, 2]
+    for text, match in [("[]", "is damaged; delete"), ("{", "not a readable JSON"), ('{"seed": 0}', "is damaged")]:
+        (folder / "twin.json").write_text(text)
+        with pytest.raises(ValueError, match=match):
+            write_twin(resolved, tmp_path)
 
 
 def test_thinned_features_are_long_enough(tmp_path):
@@ -383,7 +363,7 @@ def small_file(folder, **changes):
 def test_a_twin_of_an_annotation_file(tmp_path):
     resolved = shrunken("thumos_i3d")
     write_twin(resolved, tmp_path / "data", annotations=small_file(tmp_path))
-    file = read_annotations_of(tmp_path / "data", resolved.data)
+    file = read_annotations(tmp_path / "data" / resolved.data.annotations)
     original = read_annotations(tmp_path / "mine.json")
     assert file.label_names == original.label_names
     for name, video in original.videos.items():

@@ -9,7 +9,6 @@ from imported import refused, segments
 
 from afkit.__main__ import main
 from afkit.data.feature_formats import open_array
-from afkit.workbench.own_data.import_checks import KINDS
 from afkit.workbench.own_data.importing import describe
 from afkit.workbench.survey.suggest import suggest
 
