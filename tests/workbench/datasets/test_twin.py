@@ -175,27 +175,26 @@ def test_files_of_epic(root):
         assert arrays["feats"].dtype == np.float32
 
 
-def test_files_of_ego4d(root):
+def test_files_of_ego4d(root, tmp_path):
+    for name, channels, widths in (("ego4d_o_e", 1792, [1536, 256]), ("ego4d_s_e", 15, [8, 7])):  # of both folders
+        resolved = with_data(shrunken(name), input_dims=[channels], max_seq_len=64)
+        folder = write_twin(resolved, tmp_path / name, videos_per_subset=1)
+        made = [np.load(next((folder.parent / path).iterdir())).shape[1] for path in resolved.data.features]
+        assert made == widths, "the published ones, or equal ones"
     config = shrunken("ego4d_s_o_e").data
     videos = read_annotations(root / config.annotations).videos
     lengths = [[len(np.load(file)) for file in feature_files(config, root, video)] for video in videos]
     assert {max(of_video) - min(of_video) for of_video in lengths} == {0, 1}
 
 
-def test_one_number_of_channels_for_two_folders(tmp_path):
-    """As the original's files give it; the folders then have the published widths, or equal ones."""
-    resolved = with_data(shrunken("ego4d_o_e"), input_dims=[1792], max_seq_len=64)
-    write_twin(resolved, tmp_path, videos_per_subset=1)
-    assert next(np.load(path).shape[1] for path in (tmp_path / "ego4d/omnivore_features").iterdir()) == 1536
-    resolved = with_data(shrunken("ego4d_s_e"), input_dims=[15])
-    write_twin(resolved, tmp_path / "other", videos_per_subset=1)
-    assert Dataset(resolved.data, tmp_path / "other", ["training"])[0].features.shape[0] == 15
-
-
 # --- the same again, and beside others
 
 
 def test_the_seed_decides_everything(tmp_path):
+    thinned = shrunken("thumos_i3d", **{"data.downsample": 2})
+    write_twin(thinned, tmp_path, videos_per_subset=2)
+    lengths = sorted(item.features.shape[1] for item in Dataset(thinned.data, tmp_path, ["test"]))
+    assert lengths == pytest.approx([0.4 * STEPS, 1.3 * STEPS], abs=2)
     first, second, other = (
         content(write_twin(shrunken("anet_tsp"), tmp_path / part, seed=seed, videos_per_subset=3))
         for part, seed in [("first", 1), ("second", 1), ("other", 2)]
@@ -214,24 +213,17 @@ def test_files_do_not_depend_on_the_order_of_recipes(tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_a_second_recipe_keeps_what_is_there(tmp_path):
+def test_what_is_there_is_kept_and_what_is_lost_or_of_another_recipe_is_added(tmp_path):
     folder = write_twin(shrunken("ego4d_s"), tmp_path, videos_per_subset=2)
     before = content(folder)
+    lost = sorted((folder / "slowfast_features").iterdir())[1]
+    lost.unlink()
+    write_twin(shrunken("ego4d_s"), tmp_path)
+    assert content(folder) == before
     write_twin(shrunken("ego4d_s_e"), tmp_path)
     after = content(folder)
     assert {path.parent.name for path in after.keys() - before.keys()} == {"egovlp_features"}
     assert all(after[path] == data for path, data in before.items())
-    assert not (tmp_path / ".ego4d.part").exists()
-
-
-def test_a_lost_file_is_written_again(tmp_path):
-    folder = write_twin(shrunken("thumos_i3d"), tmp_path, videos_per_subset=2)
-    before = content(folder)
-    lost = sorted((folder / "i3d_features").iterdir())[1]
-    lost.unlink()
-    assert Dataset(shrunken("thumos_i3d").data, tmp_path, ["validation", "test"]).missing == [lost.stem]
-    write_twin(shrunken("thumos_i3d"), tmp_path)
-    assert content(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -327,13 +319,6 @@ def test_few_classes_and_videos_and_settings_that_are_damaged(tmp_path):
         (folder / "twin.json").write_text(text)
         with pytest.raises(ValueError, match=match):
             write_twin(resolved, tmp_path)
-
-
-def test_thinned_features_are_long_enough(tmp_path):
-    config = shrunken("thumos_i3d", **{"data.downsample": 2}).data
-    write_twin(shrunken("thumos_i3d", **{"data.downsample": 2}), tmp_path, videos_per_subset=2)
-    lengths = sorted(item.features.shape[1] for item in Dataset(config, tmp_path, ["test"]))
-    assert lengths == pytest.approx([0.4 * STEPS, 1.3 * STEPS], abs=2)
 
 
 # --- from real annotations

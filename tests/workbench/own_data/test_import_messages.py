@@ -92,14 +92,12 @@ def test_fix_repairs_few_rows_and_asks_before_it_changes_many(bring, tmp_path):
     assert "20 problems" in message and "(20 reversed)" in message
     assert "repair 20 with --fix=reversed (20 of 101 rows are of the kind reversed, more than --fix alone" in message
     assert len(segments(bring(many(20, 80), fix=["", "reversed"]))["a"]) == 100
-    (tmp_path / "out" / "mine.json").unlink()
     assert len(segments(bring(many(5, 95), fix=True))["a"]) == 100
-
-
-def test_a_file_whose_rows_are_all_wrong_is_never_repaired_unasked(bring, tmp_path):
-    for wrong in (1, 2, 4):
-        text = many(wrong, 0).replace("b,0,1,x\n", "")
-        assert "of the kind reversed" in refused(tmp_path, bring, text, fix=True)
+    for wrong in (1, 2, 4):  # rows that are all wrong are never repaired unasked
+        assert "of the kind reversed" in refused(tmp_path, bring, many(wrong, 0).replace("b,0,1,x\n", ""), fix=True)
+    message = refused(tmp_path, bring, many(30, 10) + "a,500,501,\n")
+    assert "31 problems" in message and "(30 reversed, 1 empty)" in message
+    assert "row 43: the label is empty" in message and message.splitlines()[-1] == "... and 11 more"
 
 
 def test_the_kind_of_a_repair_must_be_known(bring, tmp_path, capsys):
@@ -121,13 +119,6 @@ def test_a_message_of_overlaps_names_the_way_that_keeps_them_first(bring, tmp_pa
         "accept overlaps of a label with --allow-overlaps, if they are meant (several people or sources), or correct, "
         "or repair 1 with --fix (fix=True):"
     )
-
-
-def test_all_kinds_of_problems_are_shown_and_counted(bring, tmp_path):
-    text = many(30, 10) + "a,500,501,\n"
-    message = refused(tmp_path, bring, text)
-    assert "31 problems" in message and "(30 reversed, 1 empty)" in message
-    assert "row 43: the label is empty" in message and message.splitlines()[-1] == "... and 11 more"
 
 
 def test_the_report_counts_changes_and_notes_by_kind(bring):
@@ -171,12 +162,9 @@ def test_recordings_of_one_person_in_two_subsets_are_noted(bring, names, who):
     if who:
         assert notes[0].startswith(f"recordings of '{who}', as {names[0]} and {names[1]}, are in several subsets")
         assert "--column group=NAME" in notes[0]
-
-
-def test_a_group_keeps_people_together_without_a_note(bring):
     rows = "".join(f"s{i // 2}_{i},1,2,x,s{i // 2}\n" for i in range(8))
-    bring("video,start,end,label,person\n" + rows, columns={"group": "person"})
-    assert not [note for note in bring.report.notes if "several subsets" in note]
+    bring("video,start,end,label,person\n" + rows, "other.csv", columns={"group": "person"})
+    assert not [note for note in bring.report.notes if "several subsets" in note], "a group keeps people together"
 
 
 # ---- features

@@ -30,13 +30,15 @@ THREE = {"a": [(0.5, 3.0, "sit"), (4.0, 5.25, "walk")], "b": [(1.0, 2.0, "walk")
 # ---- formats
 
 
-def test_a_table_becomes_an_annotation_file_with_stable_ids(bring):
+def test_a_table_becomes_an_annotation_file_with_stable_ids(bring, tmp_path):
     file = bring(CSV)
     assert segments(file) == THREE
     assert file.label_names == {0: "sit", 1: "walk"}
     assert subsets(file) == {"a": "validation", "b": "training"}
     assert bring.report.recordings == {"validation": 1, "training": 1}
     assert bring.report.segments == {"validation": 2, "training": 1}
+    with pytest.raises(ValueError, match=r"mine\.json exists; remove it, or name another file"):
+        import_annotations(tmp_path / "source.csv", tmp_path / "out" / "mine.json")
 
 
 def test_frames_and_samples_become_seconds_and_the_rate_is_not_taken_for_that_of_the_features(bring, tmp_path):
@@ -44,7 +46,6 @@ def test_frames_and_samples_become_seconds_and_the_rate_is_not_taken_for_that_of
     assert segments(file) == {"a": [(2.0, 5.0, "x")], "b": [(0.0, 1.0, "y")]}
     assert {video.fps for video in file.videos.values()} == {None}
     assert any("times were in frames" in change.what for change in bring.report.changes)
-    (tmp_path / "out" / "mine.json").unlink()
     table = "video,fps,subset\na,25,training\nb,50,training\n"  # of each recording, where none is given
     file = bring("video,start,end,label\na,50,100,x\nb,50,100,x\n", unit="samples", recordings=table)
     assert segments(file) == {"a": [(2.0, 4.0, "x")], "b": [(1.0, 2.0, "x")]}
@@ -106,13 +107,11 @@ def test_elan_exports(bring, lines):
     assert segments(file) == {"a": [(1.5, 62.0, "walk fast")], "b": [(1.5, 62.0, "walk fast")]}
 
 
-def test_audacity_labels_with_and_without_frequencies(bring):
-    text = "1.000000\t2.500000\twalk fast\n\\\t100.0\t200.0\n3.0\t4.0\tsit\n"
-    file = bring({"a.txt": text, "b.txt": text}, "folder", form="audacity")
-    assert segments(file)["a"] == [(1.0, 2.5, "walk fast"), (3.0, 4.0, "sit")]
-
-
 def test_a_folder_of_text_files_has_a_recording_each(bring):
+    text = "1.000000\t2.500000\twalk fast\n\\\t100.0\t200.0\n3.0\t4.0\tsit\n"
+    for form in ("audacity", ""):
+        file = bring({"a.txt": text, "b.txt": text}, "folder", form=form)
+        assert segments(file)["a"] == [(1.0, 2.5, "walk fast"), (3.0, 4.0, "sit")]
     file = bring({"a.txt": "1 2 walk fast\n3,4,sit\n", "b.txt": "0\t1\tsit\n", ".hidden": "?", "x.md": "?"}, "folder")
     assert segments(file) == {"a": [(1.0, 2.0, "walk fast"), (3.0, 4.0, "sit")], "b": [(0.0, 1.0, "sit")]}
     assert [Path(change.where).name for change in bring.report.changes if "ending" in change.what] == ["x.md"]
@@ -144,12 +143,10 @@ def test_runs_give_every_step_its_label_back(labels, tmp_path_factory):
 # ---- ids and subsets
 
 
-def test_a_given_order_of_labels(bring, tmp_path):
+def test_a_given_order_of_labels(bring):
+    with pytest.raises(ValueError, match="row 3: the label 'sit' is not in the given order"):
+        bring(CSV, labels=["walk"])
     assert bring(CSV, labels=["walk", "run", "sit"]).label_names == {0: "walk", 2: "sit"}
-    (tmp_path / "out" / "mine.json").unlink()
-    (tmp_path / "out").rmdir()
-    message = refused(tmp_path, bring, CSV, labels=["walk"])
-    assert "row 3: the label 'sit' is not in the given order" in message
 
 
 def test_no_group_is_in_both_subsets(bring):
@@ -167,7 +164,6 @@ def test_a_drawn_split_depends_on_the_seed_alone_and_leaves_no_subset_empty(brin
     for seed, order, share in ((1, 1, 0.3), (1, -1, 0.3), (2, 1, 0.3), (1, 1, 0.01), (1, 1, 0.99)):
         text = "video,start,end,label\n" + "\n".join(rows[::order])
         splits.append(subsets(bring(text, f"{seed}{order}.csv", seed=seed, test_share=share)))
-        (tmp_path / "out" / "mine.json").unlink()
     assert splits[0] == splits[1] != splits[2]
     assert [list(split.values()).count("validation") for split in splits] == [3, 3, 3, 1, 9]
 
@@ -217,7 +213,6 @@ def test_labels_that_touch_or_differ_may_stand_side_by_side_and_others_on_reques
     head = "video,start,end,label,subset\n"
     assert len(segments(bring(f"{head}a,0,1,x,t\na,1,2,x,t\na,0,2,y,t\n"))["a"]) == 3
     assert not [change for change in bring.report.changes if "overlap" in change.what]
-    (tmp_path / "out" / "mine.json").unlink()
     assert len(segments(bring(f"{head}a,0,1,x,t\na,0,1,x,t\na,0.5,2,x,t\n", allow_overlaps=True))["a"]) == 3
 
 
@@ -238,12 +233,9 @@ def test_frames_among_seconds_are_for_a_person_to_mend(bring, tmp_path):
     text, table = "video,start,end,label\nb,0,1,x\na,90,180,x\n", "video,duration\na,10\nb,10\n"
     message = refused(tmp_path, bring, text, recordings=table, rate=30, fix=True)
     assert "row 3: mixed units? segment 90 to 180 s is beyond the recording's 10 s, but not in frames at 30" in message
-
-
-@pytest.mark.parametrize("row", ["a,1.5,2", "a,0:01,0:02"])
-def test_seconds_among_frames_are_for_a_person_to_mend(bring, tmp_path, row):
-    text = f"video,start,end,label\nb,0,25,x\n{row},x\n"
-    assert "row 3: mixed units" in refused(tmp_path, bring, text, unit="frames", rate=25, fix=True)
+    for row in ("a,1.5,2", "a,0:01,0:02"):  # seconds among frames
+        text = f"video,start,end,label\nb,0,25,x\n{row},x\n"
+        assert "row 3: mixed units" in refused(tmp_path, bring, text, unit="frames", rate=25, fix=True)
 
 
 def test_recordings_without_labels(bring, tmp_path):
@@ -254,16 +246,10 @@ def test_recordings_without_labels(bring, tmp_path):
     assert set(segments(bring(text, recordings=table, fix=True))) == {"a", "b"}
     assert any("'empty' has no annotation: left out" in change.what for change in bring.report.changes)
     assert bring.report.notes[0] == "there is one class only, 'x': set data.num_classes to 1"
-    (tmp_path / "out" / "mine.json").unlink()
-    (tmp_path / "out").rmdir()
     folder = {"a.txt": "0 1 x\n", "b.txt": "0 1 x\n", "empty.txt": ""}
     assert "empty.txt: recording 'empty' has no annotation" in refused(tmp_path, bring, folder, "folder")
-
-
-def test_a_subset_without_any_label_is_kept(bring):
-    table = "video,subset\na,training\nb,training\nsecret,testing\n"
-    file = bring("video,start,end,label\na,0,1,x\nb,0,1,x\n", recordings=table)
-    assert segments(file)["secret"] == []
+    file = bring(text, recordings="video,subset\na,training\nb,training\nsecret,testing\n")
+    assert segments(file)["secret"] == [], "a subset without any label is kept"
     assert "recordings in subsets without any label, kept: 1" in bring.report.notes
 
 
@@ -317,6 +303,9 @@ def test_what_cannot_be_understood_is_refused(bring, tmp_path, content, options,
 )
 def test_files_that_are_no_annotations(bring, tmp_path, name, content, message):
     assert message in refused(tmp_path, bring, content, name)
+    (tmp_path / "a.csv").write_bytes(b"video,start,end,label\n\xff,1,2,x\n")
+    with pytest.raises(ValueError, match=r"a\.csv is not a readable text file"):
+        import_annotations(tmp_path / "a.csv", tmp_path / "b.json")
 
 
 CELLS = st.sampled_from(
@@ -344,20 +333,6 @@ def test_whatever_a_file_holds_it_is_imported_or_refused(tmp_path_factory, form,
     else:
         for video in read_annotations(target).videos.values():
             assert (video.segments_sec[:, 0] < video.segments_sec[:, 1]).all()
-
-
-def test_an_existing_target_stays(bring, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.json").write_text("mine")
-    with pytest.raises(ValueError, match=r"mine\.json exists; remove it, or name another file"):
-        bring(CSV)
-    assert (tmp_path / "out" / "mine.json").read_text() == "mine"
-
-
-def test_text_that_is_not_utf8_is_named(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"video,start,end,label\n\xff,1,2,x\n")
-    with pytest.raises(ValueError, match=r"a\.csv is not a readable text file"):
-        import_annotations(tmp_path / "a.csv", tmp_path / "b.json")
 
 
 def test_imported_annotations_and_windows_of_signals_are_a_data_set(tmp_path):
