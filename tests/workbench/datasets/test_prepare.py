@@ -186,39 +186,24 @@ def digests(folder: Path) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
 
 
-def see_it_complete(recipe, root: Path, expected: dict[str, str]) -> str:
-    """Look at a data set until it is there, and at its first moment whether all of it is."""
-    while missing_parts(recipe.data, root):
-        time.sleep(0)
-    return "complete" if digests(root / Path(recipe.data.annotations).parts[0]) == expected else "in parts"
-
-
-def prepared_by_many(recipe, root: Path, expected: dict[str, str], number: int, prepare) -> list[list[str]]:
-    """What each of so many processes says that prepare a data set at once; one more watches it appear."""
-    folder = root / Path(recipe.data.annotations).parts[0]
-
-    def work(place: int):
-        if place == number:
-            return see_it_complete(recipe, root, expected)
-        said: list[str] = []
-        prepare(said.append)
-        assert digests(folder) == expected, "it is there when a process says so"
-        return said
-
-    *said, seen = at_once(number + 1, work)
-    assert seen == "complete"
-    assert all(isinstance(lines, list) for lines in said), said
-    assert digests(folder) == expected
-    assert not [path for path in root.iterdir() if path.name.startswith(".")], "something is left behind"
-    return said
-
-
 def test_of_processes_that_prepare_an_archive_at_once_one_unpacks_it(archive, tmp_path):
     recipe, root = afkit.recipe("thumos_i3d", SMALL), tmp_path / "data"
     prepare(recipe, tmp_path / "alone", str(archive), say=str)
     expected = digests(tmp_path / "alone" / "thumos")
-    said = prepared_by_many(recipe, root, expected, 4, lambda say: prepare(recipe, root, str(archive), say=say))
+
+    def work(place: int):
+        said: list[str] = []
+        if place < 4:
+            prepare(recipe, root, str(archive), say=said.append)
+        while missing_parts(recipe.data, root):  # the last one looks at its first moment whether all of it is there
+            time.sleep(0)
+        assert digests(root / "thumos") == expected
+        return said
+
+    said = at_once(5, work)
+    assert all(isinstance(lines, list) for lines in said), said
     assert sum("unpacking thumos.tar.gz" in lines for lines in said) == 1
+    assert [path.name for path in root.iterdir()] == ["thumos"], "nothing is left behind"
 
 
 def test_twins_of_several_recipes_in_one_folder_come_at_once(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from imported import segments
 
 from afkit.data.annotations import read_annotations
-from afkit.workbench.analysis.exports import FORMATS, export_detections, write_recording
+from afkit.workbench.analysis.exports import FORMATS, export_detections
 from afkit.workbench.own_data.corrected import write_corrected
 from afkit.workbench.own_data.importing import describe, import_annotations
 
@@ -52,23 +52,6 @@ def test_predictions_come_back_with_their_names_and_times(tmp_path, predictions,
         assert file.label_names == NAMES
     else:
         assert sorted(file.label_names.values()) == sorted(NAMES.values()) and "ids of labels come from csv" in text
-
-
-@pytest.mark.parametrize("form", FORMATS)
-def test_ids_of_a_run_can_be_given_again(tmp_path, predictions, form):
-    names = {label: name for label, name in NAMES.items() if "," not in name}
-    kept = predictions[predictions["label"] != 7]
-    for video, rows in kept.groupby("video"):
-        write_recording(tmp_path / "out", video, video, rows, names, form)
-    order = [names.get(label, f"label {label}") for label in range(22)]
-    sources = [tmp_path / "out"] if form != "json" else sorted((tmp_path / "out").iterdir())
-    for number, source in enumerate(sources):
-        if form == "json":  # a file for each recording, which makes no split
-            (tmp_path / "all.csv").write_text(f"video,subset\n{source.stem},training\n")
-        listed = tmp_path / "all.csv" if form == "json" else ""
-        target = tmp_path / f"{number}.json"
-        import_annotations(source, target, form=form, labels=order, recordings=listed, allow_overlaps=True)
-        assert read_annotations(target).label_names.items() <= names.items()
 
 
 def test_detections_corrected_in_elan_have_labels_with_and_without_scores(bring):

@@ -4,18 +4,13 @@ import json
 from pathlib import Path
 
 import hypothesis.strategies as st
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from imported import refused, segments, subsets
 
 from afkit.__main__ import main
-from afkit.config import make_recipe
 from afkit.data.annotations import read_annotations
-from afkit.data.items import Dataset
 from afkit.workbench.own_data.importing import describe, import_annotations
-from afkit.workbench.own_data.signals import Sensor, signal_features
-from afkit.workbench.survey.checks import inspect_data
 
 CSV = """video,start,end,label,subset
 b,1,2,walk,training
@@ -333,25 +328,6 @@ def test_whatever_a_file_holds_it_is_imported_or_refused(tmp_path_factory, form,
     else:
         for video in read_annotations(target).videos.values():
             assert (video.segments_sec[:, 0] < video.segments_sec[:, 1]).all()
-
-
-def test_imported_annotations_and_windows_of_signals_are_a_data_set(tmp_path):
-    root = tmp_path / "mine"
-    (root / "features").mkdir(parents=True)
-    for name in ("a", "b", "c"):
-        slow, fast = np.random.default_rng(0).normal(size=(400, 1)), np.random.default_rng(1).normal(size=(2000, 3))
-        made = signal_features([Sensor("slow", slow, 20), Sensor("fast", fast, 100)], window=100, stride=50)
-        np.save(root / "features" / f"{name}.npy", made.features)
-    (tmp_path / "all.csv").write_text("video,duration\na,20\nb,20\nc,20\n")
-    (tmp_path / "mine.csv").write_text("video,start,end,label\na,2.5,7.5,x\nb,1,4,y\nb,5,9,x\nc,1,2,y\n")
-    import_annotations(tmp_path / "mine.csv", root / "mine.json", recordings=tmp_path / "all.csv")
-    data = {"annotations": "mine.json", "features": ["features"], "num_classes": 2, "input_dims": [400]}
-    grid = {"stride_frames": made.stride_frames, "num_frames": made.num_frames, "fps": made.fps, "max_seq_len": 64}
-    config = make_recipe({"name": "mine", "data": data | grid}).data
-    assert inspect_data(config, root)[1] == []
-    dataset = Dataset(config, root, ["training", "validation"])
-    assert [tuple(item.features.shape) for item in dataset] == [(400, 39)] * 3
-    assert dataset[0].segments.tolist() == [[4.0, 14.0]]  # (2.5 s * 100 - 50) / 50 and (7.5 s * 100 - 50) / 50
 
 
 # ---- the command

@@ -88,8 +88,13 @@ NEAR = {  # parameter: the ratio of suggested to published, in either direction
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["thumos_i3d", "epic_verb", "epic_noun", "hapt"])
 def test_suggestions_come_near_the_published_recipes(suggested, name):
-    overrides, _ = suggested(name)
+    overrides, path = suggested(name)
     recipe = afkit.recipe(name)
+    config, ranges = recipe.data, overrides["model.regression_ranges"]
+    videos = read_annotations(path).of_subsets(config.train_subsets)
+    frames = [(v.segments_sec[:, 1] - v.segments_sec[:, 0]) * (config.fps or v.fps) for v in videos]
+    half = np.concatenate(frames) / config.stride_frames / 2
+    assert (half <= ranges[-2][1]).mean() >= 0.99 and half.max() <= ranges[-1][1], "levels cover the durations"
     for parameter, ratio in NEAR.items():
         section, _, key = parameter.partition(".")
         published = getattr(getattr(recipe, section), key)
@@ -97,21 +102,6 @@ def test_suggestions_come_near_the_published_recipes(suggested, name):
     assert abs(overrides["model.branch_layers"] - recipe.model.branch_layers) <= 1
     assert overrides["data.num_classes"] == recipe.data.num_classes
     assert afkit.recipe(name, overrides).name == name
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["thumos_i3d", "epic_verb", "hapt"])
-def test_the_levels_before_the_last_cover_99_percent_of_the_durations(suggested, name):
-    overrides, path = suggested(name)
-    config = afkit.recipe(name).data
-    videos = read_annotations(path).of_subsets(config.train_subsets)
-    grid = [
-        (video.segments_sec[:, 1] - video.segments_sec[:, 0]) * (config.fps or video.fps) / config.stride_frames
-        for video in videos
-    ]
-    half = np.concatenate(grid) / 2
-    assert (half <= overrides["model.regression_ranges"][-2][1]).mean() >= 0.99
-    assert half.max() <= overrides["model.regression_ranges"][-1][1]
 
 
 def suggest_tiny(root, **changes):
