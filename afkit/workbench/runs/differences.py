@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from afkit.files import read_json
-from afkit.workbench.runs.opened import file_digest, open_run
+from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOSSES = ["loss_cls", "loss_reg", "loss_total", "grad_norm"]  # of metrics.csv
 
@@ -50,7 +50,7 @@ def _row(what: str, name: str, before: Path, now: Path, differ: Callable[[Path, 
     digests = [stage.sha256[name] for stage in stages if name in stage.sha256]
     if not digests:
         return Row(what, None, f"the run has no {name} any more")
-    return Row(what, digests[0] == file_digest(now / name), f"by the digest in run.json, since {name} is gone")
+    return Row(what, digests[0] == sha256_of(now / name), f"by the digest in run.json, since {name} is gone")
 
 
 def _losses(before: Path, now: Path) -> tuple[bool, str]:

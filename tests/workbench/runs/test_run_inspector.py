@@ -18,7 +18,7 @@ from afkit.model.checkpoints import save_weights
 from afkit.workbench.analysis import score_curves as curves_module
 from afkit.workbench.analysis.score_curves import score_curves
 from afkit.workbench.inspector.inspected import list_videos
-from afkit.workbench.runs.opened import OpenedRun, RunFile, file_digest
+from afkit.workbench.runs.opened import OpenedRun, RunFile, sha256_of
 from afkit.workbench.runs.run_inspector import collect_inspected, inspect_run, inspect_runs, score_curves_of
 
 VIDEO = "video6"  # the first of the test subset
@@ -110,7 +110,7 @@ def test_weights_of_another_architecture_or_version_are_named(folder):
 def test_predictions_of_other_weights_than_those_that_are_there_are_told(folder):
     weights = folder / "checkpoints" / "ema.safetensors"
     stages = read_json(folder / "run.json")["stages"]
-    stages["03_eval"]["made_from"] = {"checkpoints/ema.safetensors": file_digest(weights)}
+    stages["03_eval"]["made_from"] = {"checkpoints/ema.safetensors": sha256_of(weights)}
     change_json(folder / "run.json", stages=stages)
     remark = collect_inspected(folder).remark
     save_weights(network(7), weights, "ema")

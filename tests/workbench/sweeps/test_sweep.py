@@ -17,6 +17,7 @@ pytest.importorskip("papermill", reason="runs are made by papermill")
 from distributed import Client, LocalCluster
 from distributed.utils import get_ip
 
+import afkit
 from afkit.__main__ import main
 from afkit.workbench.datasets.archives import MARKER
 from afkit.workbench.runs.provenance import THREADS
@@ -44,7 +45,7 @@ def client():
 
 
 def cells_in(folder: Path, *names: str) -> list[Cell]:
-    return [Cell(name, folder / name, "watch", 1, {}, 1) for name in names]
+    return [Cell(name, folder / name, "watch", 1, {}, 1, afkit.recipe("watch")) for name in names]
 
 
 def note(folder: Path) -> int:

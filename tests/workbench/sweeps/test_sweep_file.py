@@ -14,7 +14,7 @@ from afkit.workbench.published import published
 from afkit.workbench.runs.paths import run_folder
 
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
-from afkit.workbench.sweeps.sweep_file import WEIGHT_BYTES, line_of, missing_data, missing_space, read_sweep, resolved
+from afkit.workbench.sweeps.sweep_file import WEIGHT_BYTES, line_of, missing_data, missing_space, read_sweep
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -38,7 +38,7 @@ def test_a_grid_is_every_combination_and_seeds_come_last(tmp_path):
     assert found == [(r, w, s) for r in ("watch", "ego4d_s") for w in (5, 7) for s in (3, 4)]
     assert plan.cells[0].folder == run_folder("watch", 3, {"model.windows": 5, "optim.epochs": 1}, "results/mine")
     assert plan.cells[0].name == f"watch/{plan.cells[0].folder.name}" and plan.results == "results/mine"
-    assert resolved(plan.cells[2]).model.windows == 7
+    assert plan.cells[2].resolved.model.windows == 7
 
 
 def test_a_list_of_runs_has_seeds_and_overrides_of_its_own(tmp_path):
@@ -136,30 +136,30 @@ def test_published_and_twins_are_all_experiments():
 
 
 def test_the_ablations_vary_what_they_say():
-    levels = [resolved(cell).model for cell in read_sweep(SWEEPS / "ablation_levels.yaml").cells[::3]]
+    levels = [cell.resolved.model for cell in read_sweep(SWEEPS / "ablation_levels.yaml").cells[::3]]
     assert [model.num_levels for model in levels] == [1, 3, 4, 5, 6, 7]
     assert all(model.regression_ranges[-1][1] == 10000 for model in levels)
-    windows = [resolved(cell).model.windows for cell in read_sweep(SWEEPS / "ablation_window.yaml").cells[::3]]
+    windows = [cell.resolved.model.windows for cell in read_sweep(SWEEPS / "ablation_window.yaml").cells[::3]]
     assert windows == [9, 19, 25, 37, -1]
 
 
 def test_the_folds_of_hapt_leave_one_person_out_each():
     people = [f"person{number:02d}" for number in range(1, 31)]
-    folds = [resolved(cell).data for cell in read_sweep(SWEEPS / "hapt_loso.yaml").cells]
+    folds = [cell.resolved.data for cell in read_sweep(SWEEPS / "hapt_loso.yaml").cells]
     assert [fold.test_subsets for fold in folds] == [[person] for person in people]
     for fold in folds:
         assert sorted([*fold.train_subsets, *fold.test_subsets]) == people
         assert fold.annotations == "hapt/annotations/people.json"
     three = read_sweep(SWEEPS / "hapt_folds3.yaml").cells
-    assert [resolved(cell).data for cell in three] == [folds[0], folds[10], folds[20]]
+    assert [cell.resolved.data for cell in three] == [folds[0], folds[10], folds[20]]
 
 
 def test_a_recipe_file_makes_runs_like_a_built_in_one(tmp_path):
     (tmp_path / "own.yaml").write_text("base: watch\noptim: {epochs: 3}\n")
     text = f"recipes: [{tmp_path}/own.yaml]\nseeds: [1]\noverrides: {{model.windows: [5, 7]}}\n"
     cells = read_sweep(write(tmp_path, text)).cells
-    assert [resolved(cell).model.windows for cell in cells] == [5, 7]
-    assert {resolved(cell).optim.epochs for cell in cells} == {3}
+    assert [cell.resolved.model.windows for cell in cells] == [5, 7]
+    assert {cell.resolved.optim.epochs for cell in cells} == {3}
     assert [cell.name for cell in cells] == [f"own/{cell.folder.name}" for cell in cells]
     (tmp_path / "own.yaml").write_text("base: watch\noptim: {epoch: 3}\n")
     with pytest.raises(ValueError, match=r"mine\.yaml, line 1: .*own\.yaml: no recipe has the parameter 'optim.epoch'"):
