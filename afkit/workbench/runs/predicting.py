@@ -192,7 +192,8 @@ def _predict_all(predictor: Predictor, recordings: list[Recording], target: Path
     """Those recordings that are not done yet; a ValueError at the end lists those that cannot be."""
     keys = {recording.name: _key(predictor, recording, form) for recording in recordings}
     log = _read_log(target / LOG)
-    done = {name for name, key in keys.items() if _is_done(target, log.get(name), key)}
+    same = {name for name, key in keys.items() if log.get(name, {}).get("key") == key}
+    done = {name for name in same if (target / Path(log[name]["file"]).name).is_file()}
     changed = sum(name in log and name not in done for name in keys)
     if done:
         say(f"{len(done)} of {len(keys)} recordings are there already: left as they are")
@@ -234,8 +235,7 @@ def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
     end_sec = ((len(raw) - 1) * recipe.data.stride_frames + recipe.data.num_frames) / fps
     grid = GridFeatures(raw, recipe.data, fps, end_sec)
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
-    window_steps = needed_window_steps(grid.shape[1], recipe)
-    if window_steps:
+    if window_steps := needed_window_steps(grid.shape[1], recipe):
         found = detect_in_windows(predictor.model, recipe, item, window_steps)
     else:
         found = detect_items(predictor.model, recipe, [item])
@@ -276,19 +276,14 @@ def _note(lines: IO[str], entry: Mapping[str, str]) -> None:
     lines.flush()
 
 
-def _is_done(target: Path, entry: Mapping[str, str] | None, key: str) -> bool:
-    return entry is not None and entry["key"] == key and (target / Path(entry["file"]).name).is_file()
-
-
 def _with_progress(recordings: list[Recording], say: Callable[[str], None]) -> Iterator[Recording]:
     """The recordings, with a line every ten seconds on how far they are."""
     began = told = time.monotonic()
     for number, recording in enumerate(recordings):
         now = time.monotonic()
         if number and now - told >= PROGRESS_SEC:
-            left_sec = (now - began) / number * (len(recordings) - number)
+            left_sec, told = (now - began) / number * (len(recordings) - number), now
             say(f"{number}/{len(recordings)} recordings, about {left_sec / 60:.0f} min left")
-            told = now
         yield recording
 
 
