@@ -144,23 +144,17 @@ def test_thresholds_are_those_that_the_evaluation_chose_for_these_weights(run, r
     same(read_tables(go.folder), apply_thresholds(evaluated(run, root, RECIPE, "raw"), 0.2))
 
 
-def test_detections_end_with_the_features(new, go, run):
+def test_detections_end_with_the_features_at_the_recipes_the_data_sets_or_the_given_frame_rate(new, go, run, root):
     path = run / "checkpoints" / "ema.safetensors"
     state = load_file(path)
     state["reg_head.offset_head.conv.bias"] += 9  # nearly every segment would reach beyond the recording
     save_file(state, path, {"weights": "ema"})
     steps = len(np.load(new / "video1.npy"))
-    go(new / "video1.npy", min_score=0)
-    found = read_tables(go.folder)
-    assert found["start_sec"].min() == 0
-    assert found["end_sec"].max() == pytest.approx(((steps - 1) * STRIDE + NUM_FRAMES) / FPS)
-
-
-def test_the_frame_rate_is_the_recipes_the_data_sets_or_the_given_one(new, go, root):
-    go(new / "video1.npy", min_score=0)
-    usual = read_tables(go.folder)
-    go(new / "video1.npy", min_score=0, fps=20)
-    np.testing.assert_allclose(read_tables(go.folder)["end_sec"], usual["end_sec"] / 2, rtol=1e-5)
+    for fps in (FPS, 20):
+        go(new / "video1.npy", min_score=0, **{} if fps == FPS else {"fps": fps})
+        found = read_tables(go.folder)
+        assert found["start_sec"].min() == 0
+        assert found["end_sec"].max() == pytest.approx(((steps - 1) * STRIDE + NUM_FRAMES) / fps)
     change_video(root, "video2", fps=25.0)
     with pytest.raises(ValueError, match=r"annotations\.json have several frame rates; give yours with --fps"):
         go(new / "video1.npy")
@@ -390,19 +384,6 @@ def test_hdf5_files_of_one_and_of_many_recordings(tmp_path, new, go, run, arrays
     assert all(table.equals(tables[0]) for table in tables) and len(tables[0])
 
 
-def test_parts_of_a_recording_are_found_by_name_or_given_in_order(tmp_path):
-    touch(tmp_path, "one/x.npy", "one/y.npy", "two/x.npy", "two/z.npy")
-    one, two = tmp_path / "one", tmp_path / "two"
-    found = find_recordings([one, two], 2, (".npy",))
-    assert [(r.name, r.paths) for r in found] == [
-        ("x", [one / "x.npy", two / "x.npy"]),
-        ("y", [one / "y.npy", two / "y.npy"]),  # which is not there: told when it is read
-    ]
-    assert names_of(one / "y.npy", two / "z.npy", parts=2) == [("y", ["y.npy", "z.npy"])]
-    with pytest.raises(ValueError, match="a recording has 2 parts, and 1 files or folders are given; give 2"):
-        names_of(one, parts=2)
-
-
 def test_a_recipe_of_two_feature_folders(tmp_path, root, new):
     for part, columns in (("one", slice(0, 4)), ("two", slice(4, 6))):
         (root / "tiny" / part).mkdir()
@@ -413,9 +394,13 @@ def test_a_recipe_of_two_feature_folders(tmp_path, root, new):
     run = write_trained(tmp_path / "both", root, recipe)
     predict_recordings(run, [root / folder for folder in folders], min_score=0.3, say=lambda line: None)
     same(read_tables(run / "predicted"), apply_thresholds(evaluated(run, root, recipe), 0.3))
-    (root / "tiny" / "two" / "video2.npy").unlink()
+    one, two = (root / folder for folder in folders)
+    (two / "video2.npy").unlink()
     with pytest.raises(ValueError, match=r"1 of 5 recordings.*\nvideo2: .*two/video2\.npy does not exist"):
-        predict_recordings(run, [root / folder for folder in folders], say=lambda line: None)
+        predict_recordings(run, [one, two], say=lambda line: None)
+    assert names_of(one / "video1.npy", two / "video3.npy", parts=2) == [("video1", ["video1.npy", "video3.npy"])]
+    with pytest.raises(ValueError, match="a recording has 2 parts, and 1 files or folders are given; give 2"):
+        names_of(one, parts=2)
 
 
 # ---- samples of sensors
