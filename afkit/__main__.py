@@ -32,7 +32,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         with signals_call(signal.default_int_handler, "SIGTERM"):  # by which batch systems end a job
             _give_home()
-            return options.command(options)
+            return options.command(options) or 0
     except ValueError as error:
         _complain(error)
         return 2

@@ -19,7 +19,7 @@ from afkit.files import read_json, write_json
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.folder import STAGE_FILES
 from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters
-from afkit.workbench.runs.opened import file_digest
+from afkit.workbench.runs.opened import sha256_of
 from afkit.workbench.runs.pipeline import StageError, run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
@@ -120,7 +120,7 @@ def test_the_numbers_in_the_files_belong_together(finished, data_root):
     assert per_class["ap_average"].mean() == pytest.approx(scores["average_map"], abs=1e-9)
     metrics = pd.read_csv(finished / "metrics.csv")
     assert len(metrics) == 21 * 3
-    assert scores["weights_sha256"] == file_digest(finished / "checkpoints" / "ema.safetensors")
+    assert scores["weights_sha256"] == sha256_of(finished / "checkpoints" / "ema.safetensors")
     stages = read_json(finished / "run.json")["stages"]
     assert stages["03_eval"]["made_from"] == {"checkpoints/ema.safetensors": scores["weights_sha256"]}
     assert stages["04_visualize"]["made_from"] == stages["03_eval"]["sha256"]

@@ -39,7 +39,7 @@ from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
-from afkit.workbench.runs import opened, paired_test, predicting, status, tables
+from afkit.workbench.runs import launch, opened, paired_test, predicting, status
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
@@ -352,8 +352,8 @@ def _weights(path: Path) -> None:
 
 def _table() -> Reader:
     path = HOME / "table.npz"
-    tables.write_table(path, pd.DataFrame({"video": ["a", "b", "a"], "score": [0.5, 1.0, 0.25], "label": [1, 2, 0]}))
-    return Reader("predict_job.npz", tables.read_table, (path.read_bytes(),))
+    launch.write_table(path, pd.DataFrame({"video": ["a", "b", "a"], "score": [0.5, 1.0, 0.25], "label": [1, 2, 0]}))
+    return Reader("predict_job.npz", launch.read_table, (path.read_bytes(),))
 
 
 def _signals(path: Path) -> None:

@@ -21,7 +21,7 @@ from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import new_state
 from afkit.workbench.datasets.ego4d import _read_tensor
-from afkit.workbench.runs.tables import read_table, write_table
+from afkit.workbench.runs.launch import read_table, write_table
 
 SECTION = "Hostile and broken files"
 

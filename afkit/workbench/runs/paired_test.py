@@ -19,12 +19,10 @@ SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored
 
 
 def choose_pairs(runs: Sequence[OpenedRun], pair: Sequence[str] = ()) -> list[tuple[OpenedRun, OpenedRun]]:
-    """The two runs to test against each other: those named, or the best two of each recipe and test.
+    """The two runs to test against each other: those named, or the best two of each recipe and test, the better first.
 
     The second is the best with other settings than the first; where all have the same, the best with another seed.
-
-    Args:
-        pair: names of two runs, or their folders relative to the project; () for the best two, the better one first.
+    Named are runs, or their folders relative to the project.
 
     Raises:
         ValueError: not two different names, or one that is of no run with scores.
