@@ -19,7 +19,7 @@ def inspect_segments(inspected: Inspected, video: str = "", tiou: float = 0.5, m
         min_score: predictions with a lower score are hidden to begin with.
 
     Returns:
-        an `workbench.inspector.widget.Inspector`; where anywidget is not installed, a picture of the video's timeline.
+        a widget; where anywidget is not installed, a picture of the video's timeline.
 
     Raises:
         ValueError: an unknown video, an unusable threshold, or a number in the tables that is not finite.

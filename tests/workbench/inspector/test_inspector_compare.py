@@ -34,34 +34,17 @@ def test_the_videos_that_all_have_are_kept_in_order_and_the_others_counted():
     assert runs[0].remark == "2 videos are not in every run, and left out." and runs[1].remark == ""
     assert set(runs[0].gt["video"]) == set(runs[1].predictions["video"]) == {"b", "c"}
     assert make_comparable([run("x", "ab"), run("y", "b")])[0].remark == "1 video is not in every run, and left out."
-    assert make_comparable([run("x"), run("y")])[0].remark == ""
-
-
-def test_a_remark_of_the_run_is_kept():
     first = replace(run("x", "ab"), remark="Not done.")
     assert make_comparable([first, run("y", "b")])[0].remark == "Not done. 1 video is not in every run, and left out."
 
 
-def test_all_have_the_same_classes_also_those_that_one_alone_names():
-    runs = make_comparable([run("x", names={0: "jump"}), run("y", predicted=2)])
-    assert [one.names() for one in runs] == [["jump", "throw", "fall"]] * 2
-
-
-def test_signal_and_video_files_stay_with_the_first():
-    runs = make_comparable([run("x"), run("y")])
-    assert [one.tracks.offered() for one in runs] == [
-        {"curves": True, "signal": True, "media": True},
-        {"curves": True, "signal": False, "media": False},
-    ]
-
-
-def test_runs_with_one_title_are_told_apart():
+def test_all_have_the_same_classes_and_the_first_one_their_files():
+    second = run("y", predicted=2)
+    second = replace(second, gt=second.gt.iloc[::-1])  # the order does not matter
+    runs = make_comparable([run("x", names={0: "jump"}), second])
+    assert [one.names() for one in runs] == [["jump", "throw", "fall"]] * 2 and runs[0].remark == ""
+    assert [list(one.tracks.offered().values()) for one in runs] == [[True, True, True], [True, False, False]]
     assert [one.title for one in make_comparable([run("x"), run("y"), run("x")])] == ["x (1)", "y", "x (2)"]
-
-
-def test_the_order_of_the_ground_truth_does_not_matter():
-    other = run("y")
-    make_comparable([run("x"), replace(other, gt=other.gt.iloc[::-1])])
 
 
 def changed(**values):

@@ -15,15 +15,7 @@ from afkit.workbench.inspector import show as module
 from afkit.workbench.inspector.inspected import Inspected
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
-FILE = {
-    "database": {
-        video: {
-            "subset": "Test",
-            "annotations": [{"segment": [0, 5], "label": "jump", "label_id": 0}],
-        }
-        for video in "ab"
-    }
-}
+ENTRY = {"subset": "Test", "annotations": [{"segment": [0, 5], "label": "jump", "label_id": 0}]}
 PNG = b"\x89PNG"
 
 
@@ -67,7 +59,7 @@ def test_the_selection_is_a_table_that_can_be_observed():
 
 
 def test_corrections_are_matched_again_and_come_out_as_tables(tmp_path):
-    (tmp_path / "old.json").write_text(json.dumps(FILE))
+    (tmp_path / "old.json").write_text(json.dumps({"database": dict.fromkeys("ab", ENTRY)}))
     annotations = read_annotations(tmp_path / "old.json")
     widget = module.inspect_segments(replace(inspected(), annotations=annotations))
     seen, edits = [], widget.shown["edits"]
