@@ -6,7 +6,23 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from pages import COLUMNS, EVIL, GT, PANEL, click, drag, edited, few, many, press, said, settle, truths
+from pages import (
+    COLUMNS,
+    EVIL,
+    GT,
+    PANEL,
+    click,
+    drag,
+    edited,
+    eventually,
+    few,
+    many,
+    panel_of,
+    press,
+    said,
+    settle,
+    truths,
+)
 
 from afkit.data.annotations import read_annotations
 from afkit.workbench.inspector.corrections import apply_corrections, check_corrections
@@ -65,10 +81,10 @@ def test_ends_stay_apart_and_within_the_video(editing):
 
 def test_a_video_of_unknown_length_grows(editing):
     page = editing(few(duration_sec=None))
-    assert page.evaluate(f"{PANEL}.scene.view.end") == 90
+    assert panel_of(page, "p.scene.view.end") == 90
     click(page, 1, 60)
     press(page, "m", *["Shift+ArrowRight"] * 25)
-    assert truths(page)[1] == [75, 95, 1] and page.evaluate(f"{PANEL}.scene.view.end") == 95
+    assert truths(page)[1] == [75, 95, 1] and panel_of(page, "p.scene.view.end") == 95
 
 
 def test_keys_choose_and_move_the_ends(editing):
@@ -79,9 +95,9 @@ def test_keys_choose_and_move_the_ends(editing):
     assert truths(page)[0] == [9.9, 31.2, 0]
     press(page, "m", "Shift+ArrowLeft")
     assert truths(page)[0] == [8.9, 30.2, 0]
-    view = page.evaluate(f"{PANEL}.scene.view.from")
+    view = panel_of(page, "p.scene.view.from")
     press(page, "Escape", "+", "ArrowRight")
-    assert truths(page)[0] == [8.9, 30.2, 0] and page.evaluate(f"{PANEL}.scene.view.from") > view
+    assert truths(page)[0] == [8.9, 30.2, 0] and panel_of(page, "p.scene.view.from") > view
     press(page, ".", "Delete")
     assert truths(page) == [[8.9, 30.2, 0]]
     press(page, ",", "Delete", ".")
@@ -99,7 +115,7 @@ def test_a_segment_is_drawn_on_empty_space_of_its_lane(editing):
     page.select_option("[data-role=label]", "3")
     drag(page, 3, 20, 24)
     assert truths(page)[1] == pytest.approx([20, 24, 7], abs=0.2), "a class without a lane, below the last one"
-    assert page.evaluate(f"{PANEL}.scene.lanes.length") == 4
+    assert panel_of(page, "p.scene.lanes.length") == 4
     click(page, 0, 97)
     assert len(truths(page)) == 4, "a click adds nothing"
 
@@ -134,7 +150,7 @@ def test_a_prediction_becomes_an_annotation_once(editing):
     click(page, 2, 85)
     press(page, "a")
     assert truths(page)[2] == [80, 90, 2]
-    kinds = page.evaluate(f"[...{PANEL}.scene.segments.kind]")
+    kinds = panel_of(page, "[...p.scene.segments.kind]")
     assert sorted(kinds) == sorted(KINDS.index(kind) for kind in ["ground truth"] * 2 + ["hit"] * 2 + ["miss"])
     press(page, "n", "n")
     page.evaluate(f"{PANEL}.pick([{PANEL}.scene.segments.score.findIndex((score) => score > 0.79 && score < 0.81)])")
@@ -159,7 +175,7 @@ def test_the_class_is_changed_and_edits_are_undone_and_done_again(editing):
     steps = [[list(row) for row in GT], [[10, 30, 0], [50, 70, 7]], [[10, 30, 0]]]
     assert truths(page) == steps[2]
     press(page, "Control+z")
-    assert truths(page) == steps[1] and page.evaluate(f"{PANEL}.state.picked.length") == 1
+    assert truths(page) == steps[1] and panel_of(page, "p.state.picked.length") == 1
     page.click("[data-role=undo]")
     assert truths(page) == steps[0] and edited(page) == []
     assert page.locator("[data-role=undo]").is_disabled() and page.locator("[data-role=save]").is_disabled()
@@ -181,7 +197,7 @@ def test_edits_of_another_video_are_undone_there(editing):
     assert len(truths(page)) == 10
     assert page.locator("[data-role=video] option[value=video0]").inner_text().endswith("before editing)")
     press(page, "Control+z")
-    assert page.evaluate(f"{PANEL}.state.video") == "video0" and truths(page) == before
+    assert panel_of(page, "p.state.video") == "video0" and truths(page) == before
 
 
 def test_edited_segments_are_matched_as_python_does(opened):
@@ -268,7 +284,7 @@ def test_unsaved_corrections_are_not_left_without_a_question(editing, opened):
     page.on("dialog", stay)
     press(page, ".", "Delete")
     page.evaluate("location.reload()")
-    settle(page)
+    eventually(page, lambda: questions)
     assert questions == ["beforeunload"] and len(truths(page)) == 1
     with page.expect_download():
         page.click("[data-role=save]")
