@@ -23,16 +23,11 @@ from afkit.workbench.own_data.corrected import video_facts
 
 TIOUS = (0.3, 0.4, 0.5, 0.6, 0.7)
 STATIC = Path(__file__).with_name("static")
-PARTS = (
-    *("segments", "matching", "correcting", "looks", "drawing", "controls", "layout", "looking", "events", "panel"),
-    *("editing", "dragging", "saving"),
-    *("track_drawing", "tracks", "playback", "compare", "sources"),  # the last one exports
-)
 
 
 def read_script() -> str:
-    """The parts of the ES module as one text. Neither a build step nor a second file is needed to run it."""
-    return "\n".join((STATIC / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
+    """The ES module that runs in the browser: the bundle that `make bundle` makes of browser/src."""
+    return (STATIC / "inspector.js").read_text(encoding="utf-8")
 
 
 def read_style() -> str:

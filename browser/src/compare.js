@@ -1,0 +1,92 @@
+// Several runs of the same videos, one above the other: what is done in one is done in all.
+
+import { make } from "./controls.js";
+import { redraw } from "./looking.js";
+import { createPanel } from "./panel.js";
+import { createTracks, showCursor, switchTrack } from "./tracks.js";
+
+export function openInspector(root, source) {
+  const panel = createPanel(root, source);
+  panel.tracks = createTracks(panel, source);
+  root.inspector = panel; // for the console, tests and benchmarks
+  return panel;
+}
+
+export function createComparison(root, sources) {
+  root.classList.add("afkit-compared");
+  const panels = sources.map((source) => {
+    const part = make("section", {});
+    root.append(part);
+    return openInspector(part, source);
+  });
+  const comparison = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
+  for (const panel of panels) {
+    const lead = () => (comparison.leader = panel);
+    for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
+      panel.root.addEventListener(type, lead, { capture: true, passive: true });
+    }
+    panel.root.addEventListener("drawn", () => shareView(comparison, panel));
+    panel.root.addEventListener("cursor", (event) => {
+      lead(); // which plays
+      for (const other of panels) if (other !== panel) showCursor(other.tracks, event.detail);
+    });
+  }
+  shareView(comparison, panels[0]);
+  return comparison;
+}
+
+export function closeInspector(panel) {
+  panel.dispose();
+  panel.tracks.dispose();
+}
+
+// The others follow the one that was used last.
+function shareView({ panels, leader }, drawn) {
+  if (!panels.every((panel) => panel.scene.segments)) return;
+  const { video, tiou } = leader.state;
+  if (panels.every((panel) => panel.state.video === video)) alignEnds(panels);
+  if (drawn !== leader) return;
+  for (const other of panels.filter((panel) => panel !== leader)) {
+    const wanted = JSON.stringify([video, tiou]),
+      same = other.state.video === video && other.state.tiou === tiou;
+    if (!same && other.asked !== wanted) other.source.ask(video, tiou);
+    other.asked = same ? "" : wanted; // a kernel takes its time to answer
+    if (other.state.video === video) followLeader(other, leader);
+  }
+}
+
+// Predictions beyond the end of a video make the whole of one run longer than that of another.
+function alignEnds(panels) {
+  const views = panels.map((panel) => panel.scene.view);
+  const begin = Math.min(...views.map((view) => view.begin)),
+    end = Math.max(...views.map((view) => view.end));
+  for (const [i, panel] of panels.entries()) {
+    const view = views[i],
+      whole = view.from === view.begin && view.to === view.end;
+    if (view.begin === begin && view.end === end) continue;
+    Object.assign(view, { begin, end });
+    if (whole) panel.look(begin, end);
+    panel.filter();
+  }
+}
+
+function followLeader(other, { state, scene, tracks, info }) {
+  const { minScore, topK, stacked } = state,
+    { from, to } = scene.view,
+    span = to - from;
+  const settings = { minScore, topK, stacked };
+  if (Object.keys(settings).some((name) => other.state[name] !== settings[name])) other.settings(settings);
+  const hidden = [...state.hidden].map((label) => other.info.classes.indexOf(info.classes[label])); // -1 hides nothing
+  if (hidden.length !== other.state.hidden.size || hidden.some((label) => !other.state.hidden.has(label))) {
+    other.state.hidden.clear();
+    hidden.forEach((label) => other.state.hidden.add(label));
+    other.filter();
+  }
+  const { view } = other.scene;
+  if (Math.abs(view.from - from) + Math.abs(view.to - to) > 1e-9 * span) other.look(from, to);
+  if (other.tracks.on.curves !== tracks.on.curves) switchTrack(other.tracks, "curves", tracks.on.curves);
+  if (other.tracks.label !== tracks.label) {
+    other.tracks.label = tracks.label;
+    redraw(other);
+  }
+}
