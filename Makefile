@@ -45,7 +45,7 @@ view: $(INSTALLED)
 	$(BIN)/python -m afkit view $(RUN)
 
 gallery: demo
-	$(BIN)/python -m afkit gallery $(RUN)
+	$(BIN)/python docs/tools/gallery.py $(RUN) results/gallery
 
 # Two processes at a time, each test file in one of them, and one thread in each.
 test: $(INSTALLED)
