@@ -1,43 +1,51 @@
-// Several runs of the same videos, one above the other: what is done in one is done in all.
+// One run, or several of the same videos, one above the other: what is done in one is done in all.
 
 import { make } from "./controls.js";
 import { redraw } from "./looking.js";
 import { createPanel } from "./panel.js";
 import { createTracks, showCursor, switchTrack } from "./tracks.js";
 
-export function openInspector(root, source) {
+export function openInspectors(root, sources) {
+  const several = sources.length > 1;
+  const roots = several ? sources.map(() => make("section", {})) : [root];
+  if (several) {
+    root.classList.add("afkit-compared");
+    root.append(...roots);
+  }
+  const panels = sources.map((source, i) => openInspector(roots[i], source));
+  const inspectors = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
+  if (several) {
+    root.inspector = inspectors;
+    panels.forEach((panel) => shareActions(inspectors, panel));
+    shareView(inspectors, panels[0]);
+  }
+  return inspectors;
+}
+
+function openInspector(root, source) {
   const panel = createPanel(root, source);
   panel.tracks = createTracks(panel, source);
   root.inspector = panel; // for the console, tests and benchmarks
   return panel;
 }
 
-export function createComparison(root, sources) {
-  root.classList.add("afkit-compared");
-  const panels = sources.map((source) => {
-    const part = make("section", {});
-    root.append(part);
-    return openInspector(part, source);
-  });
-  const comparison = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
-  for (const panel of panels) {
-    const lead = () => (comparison.leader = panel);
-    for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
-      panel.root.addEventListener(type, lead, { capture: true, passive: true });
-    }
-    panel.root.addEventListener("drawn", () => shareView(comparison, panel));
-    panel.root.addEventListener("cursor", (event) => {
-      lead(); // which plays
-      for (const other of panels) if (other !== panel) showCursor(other.tracks, event.detail);
-    });
-  }
-  shareView(comparison, panels[0]);
-  return comparison;
-}
-
-export function closeInspector(panel) {
+function closeInspector(panel) {
   panel.dispose();
   panel.tracks.dispose();
+}
+
+function shareActions(inspectors, panel) {
+  const lead = () => {
+    inspectors.leader = panel;
+  };
+  for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
+    panel.root.addEventListener(type, lead, { capture: true, passive: true });
+  }
+  panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
+  panel.root.addEventListener("cursor", (event) => {
+    lead(); // which plays
+    for (const other of inspectors.panels) if (other !== panel) showCursor(other.tracks, event.detail);
+  });
 }
 
 // The others follow the one that was used last.

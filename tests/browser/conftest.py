@@ -36,9 +36,8 @@ JUPYTER = """async (script) => {
   };
   let saved = 0;
   const model = (jupyter.model = {
-    get: (name) => (name === "segments" ? bytes(state[name]) : state[name]),
-    set(changes, value) {
-      if (typeof changes === "string") changes = { [changes]: value };
+    get: (name) => state[name],
+    set(changes) {
       Object.assign(unsaved, changes);
       apply(changes);
     },
@@ -124,9 +123,7 @@ def shown(opened_file, tmp_path):
                 return json.dumps([facts, [base64.b64encode(part).decode() for part in data]])
             for name, value in content.items():
                 setattr(widget, name, value)
-            state = widget.get_state(names)
-            packed = {name: base64.b64encode(value).decode() for name, value in state.items() if name == "segments"}
-            return json.dumps(state | packed)
+            return json.dumps(widget.get_state(names))
 
         (tmp_path / "empty.html").write_text("<!DOCTYPE html><title>widget</title>")
         page = opened_file(tmp_path / "empty.html")

@@ -19,7 +19,7 @@ from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
 from afkit.workbench.inspector.tracks import Tracks
 from afkit.workbench.runs.opened import data_root_of
 
-# A prediction's kinds are those of workbench.analysis.false_positives; the numbers are known to static/segments.js.
+# As of workbench.analysis.false_positives; browser/src/segments.js knows the numbers.
 KINDS = ("ground truth", "miss", "hit", "localisation", "double detection", "wrong label", "confusion", "background")
 FACTS = ["start_sec", "end_sec", "class", "score", "place"]  # columns of the binary form, float64
 MATCHING = ["kind", "partner", "tiou"]  # float32

@@ -161,19 +161,3 @@ def check_media_folder(tracks: Tracks, page_dir: Path) -> None:
             f"a page plays videos from its own folder and those below it, and '{tracks.videos}' is neither; "
             "write the page beside the videos (--html)"
         )
-
-
-def answer_questions(widget: Any, answer: Callable[[dict[str, Any]], Track]) -> None:
-    """Answer what the widget's script asks (`kernelQuestions` in static/sources.js) by messages.
-
-    Args:
-        widget: with `on_msg` and `send`, as all of ipywidgets have.
-        answer: a question -> facts and numbers.
-    """
-
-    def on_message(_: Any, content: dict[str, Any], buffers: Any) -> None:
-        if "question" in content:
-            facts, data = answer(content["question"])
-            widget.send(facts | {"answer": content["id"]}, data)
-
-    widget.on_msg(on_message)

@@ -1,6 +1,5 @@
 """Runs above each other: what they share, and what makes them impossible to compare."""
 
-import importlib.util
 import json
 import re
 from dataclasses import replace
@@ -9,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from afkit.workbench.inspector.comparison import make_comparable, write_comparison
 from afkit.workbench.inspector.inspected import Inspected
-from afkit.workbench.inspector.show import compare_segments
 from afkit.workbench.inspector.tracks import Tracks
 
 NAMES = {0: "jump", 1: "throw", 2: "fall"}
@@ -77,10 +74,3 @@ def test_the_page_holds_all_runs(tmp_path):
     assert [one["info"]["title"] for one in data["runs"]] == ["x", "y"]
     assert [len(one["segments"]) for one in data["runs"]] == [2, 2]
     assert "media-src" not in text
-
-
-def test_without_anywidget_there_is_a_picture_of_the_first(monkeypatch, capsys):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "anywidget" else find(name))
-    assert isinstance(compare_segments([run("x"), run("y")], "b"), Figure)
-    assert "pip install anywidget" in capsys.readouterr().out

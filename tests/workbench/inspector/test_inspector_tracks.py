@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from afkit.workbench.inspector import tracks as module
 from afkit.workbench.inspector.tracks import (
     Tracks,
-    answer_questions,
     check_media_folder,
     embed_tracks,
     find_media,
@@ -120,24 +119,3 @@ def test_a_page_plays_videos_of_its_own_folder_alone(tmp_path):
     for videos, page_dir in ((tmp_path, tmp_path / "below"), (tmp_path / "page" / "..", tmp_path / "page")):
         with pytest.raises(ValueError, match="write the page beside the videos"):
             check_media_folder(Tracks(videos=videos), page_dir)
-
-
-class Widget:
-    """As much of a widget as messages need."""
-
-    def __init__(self):
-        self.sent = []
-
-    def on_msg(self, call):
-        self.call = call
-
-    def send(self, content, buffers):
-        self.sent.append((content, buffers))
-
-
-def test_a_question_is_answered_with_its_number_and_other_messages_are_not():
-    widget = Widget()
-    answer_questions(widget, lambda question: ({"about": question["video"]}, [b"1"]))
-    widget.call(widget, {"event": "click"}, [])
-    widget.call(widget, {"question": {"video": "v"}, "id": "7"}, [])
-    assert widget.sent == [({"about": "v", "answer": "7"}, [b"1"])]

@@ -670,8 +670,8 @@ function editControls(panel) {
     action(panel);
     panel.canvas.focus();
   };
-  const save = button("save annotations", "save", () => act(() => say(panel, source.save())));
-  save.hidden = !source.save;
+  const save2 = button("save annotations", "save", () => act(() => say(panel, source.save())));
+  save2.hidden = !source.save;
   const undoing = button("undo", "undo", () => act(undo)), redoing = button("redo", "redo", () => act(redo));
   const row = make(
     "div",
@@ -682,11 +682,11 @@ function editControls(panel) {
     button("delete", "delete", () => act(deleteTruth)),
     undoing,
     redoing,
-    save,
+    save2,
     make("p", { class: "help" }, HOW_TO_EDIT)
   );
   const corrected = make("p", { class: "count", "data-role": "corrected" });
-  return { edit, row, label, save, undo: undoing, redo: redoing, corrected };
+  return { edit, row, label, save: save2, undo: undoing, redo: redoing, corrected };
 }
 
 // src/panel.js
@@ -1737,37 +1737,44 @@ function showCursor(tracks, seconds) {
 }
 
 // src/compare.js
+function openInspectors(root, sources) {
+  const several = sources.length > 1;
+  const roots = several ? sources.map(() => make("section", {})) : [root];
+  if (several) {
+    root.classList.add("afkit-compared");
+    root.append(...roots);
+  }
+  const panels = sources.map((source, i) => openInspector(roots[i], source));
+  const inspectors = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
+  if (several) {
+    root.inspector = inspectors;
+    panels.forEach((panel) => shareActions(inspectors, panel));
+    shareView(inspectors, panels[0]);
+  }
+  return inspectors;
+}
 function openInspector(root, source) {
   const panel = createPanel(root, source);
   panel.tracks = createTracks(panel, source);
   root.inspector = panel;
   return panel;
 }
-function createComparison(root, sources) {
-  root.classList.add("afkit-compared");
-  const panels = sources.map((source) => {
-    const part = make("section", {});
-    root.append(part);
-    return openInspector(part, source);
-  });
-  const comparison = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
-  for (const panel of panels) {
-    const lead = () => comparison.leader = panel;
-    for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
-      panel.root.addEventListener(type, lead, { capture: true, passive: true });
-    }
-    panel.root.addEventListener("drawn", () => shareView(comparison, panel));
-    panel.root.addEventListener("cursor", (event) => {
-      lead();
-      for (const other of panels) if (other !== panel) showCursor(other.tracks, event.detail);
-    });
-  }
-  shareView(comparison, panels[0]);
-  return comparison;
-}
 function closeInspector(panel) {
   panel.dispose();
   panel.tracks.dispose();
+}
+function shareActions(inspectors, panel) {
+  const lead = () => {
+    inspectors.leader = panel;
+  };
+  for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
+    panel.root.addEventListener(type, lead, { capture: true, passive: true });
+  }
+  panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
+  panel.root.addEventListener("cursor", (event) => {
+    lead();
+    for (const other of inspectors.panels) if (other !== panel) showCursor(other.tracks, event.detail);
+  });
 }
 function shareView({ panels, leader }, drawn) {
   if (!panels.every((panel) => panel.scene.segments)) return;
@@ -1809,6 +1816,118 @@ function followLeader(other, { state, scene, tracks, info }) {
     other.tracks.label = tracks.label;
     redraw(other);
   }
+}
+
+// src/kernel.js
+var NUM_FACTS = 5;
+var NUM_MATCHING = 3;
+function render({ model, el }) {
+  const root = document.createElement("div");
+  el.append(root);
+  const questions = askByMessages(model);
+  const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
+  if (sources.length === 1) takeCorrections(model, sources[0]);
+  const inspectors = openInspectors(root, sources);
+  const stop = followModel(model, sources, inspectors);
+  return () => {
+    stop();
+    inspectors.dispose();
+    questions.dispose();
+  };
+}
+function askByMessages(model) {
+  const waiting = /* @__PURE__ */ new Map();
+  const receive = (content, buffers) => {
+    const data = (buffers ?? []).map(
+      ({ buffer, byteOffset, byteLength }) => buffer.slice(byteOffset, byteOffset + byteLength)
+      // aligned
+    );
+    waiting.get(content.answer)?.({ ...content, data });
+    waiting.delete(content.answer);
+  };
+  model.on("msg:custom", receive);
+  const ask = (question) => new Promise((resolve) => {
+    const id = String(Math.random());
+    waiting.set(id, resolve);
+    model.send({ question, id });
+  });
+  return { ask, dispose: () => model.off("msg:custom", receive) };
+}
+function kernelSource(model, ask, info, run) {
+  const source = {
+    info,
+    settings: { ...settingsOf(model), video: model.get("video"), tiou: model.get("tiou") },
+    slowCurves: true,
+    wanted: null,
+    // { video, tiou } of the last question
+    waits: false,
+    // for its answer
+    track: (track, video) => ask({ track, video, run }),
+    async ask(video, tiou) {
+      const wanted = { video, tiou };
+      Object.assign(source, { wanted, waits: true });
+      if (run === 0) save(model, wanted);
+      const { data, original, segments, ...shown } = await ask({ track: "segments", video, tiou, run });
+      if (source.wanted !== wanted) return;
+      source.waits = false;
+      const [facts, matching] = unpackSegments(data[0], segments);
+      source.panel.receive({ ...shown, original: readRows(info, original) }, facts, matching);
+    },
+    tell: ({ minScore, topK }) => save(model, { min_score: minScore, top_k: topK }),
+    pick() {
+    },
+    connect(panel) {
+      source.panel = panel;
+    }
+  };
+  return source;
+}
+function takeCorrections(model, source) {
+  let saves = false;
+  source.pick = (rows) => save(model, { picked: rows });
+  source.correct = (video, list) => {
+    const rows = list.map(({ start, end, label }) => [start, end, source.info.label_ids[label]]);
+    saves = true;
+    save(model, { corrections: { ...model.get("corrections"), [video]: rows } });
+    saves = false;
+    if (source.waits) source.ask(source.wanted.video, source.wanted.tiou);
+  };
+  source.isCorrected = (video) => video in model.get("corrections");
+  source.numCorrected = () => Object.keys(model.get("corrections")).length;
+  source.hearCorrections = () => {
+    const { panel, info } = source;
+    if (saves || !panel.scene.segments) return;
+    const rows = model.get("corrections")[panel.state.video];
+    const list = rows ? readRows(info, rows) : panel.scene.original;
+    if (countCorrections(list, truthOf(panel.scene.segments))) source.ask(source.wanted.video, source.wanted.tiou);
+    else reportEditing(panel);
+  };
+}
+function followModel(model, sources, inspectors) {
+  const [source] = sources;
+  const follow = () => {
+    const [video, tiou] = [model.get("video"), model.get("tiou")];
+    inspectors.leader = source.panel;
+    if (source.wanted.video !== video || source.wanted.tiou !== tiou) source.ask(video, tiou);
+    source.panel.settings(settingsOf(model));
+  };
+  const calls = ["video", "tiou", "min_score", "top_k"].map((name) => [`change:${name}`, follow]);
+  if (source.hearCorrections) calls.push(["change:corrections", source.hearCorrections]);
+  for (const [event, call] of calls) model.on(event, call);
+  return () => calls.forEach(([event, call]) => model.off(event, call));
+}
+function settingsOf(model) {
+  return { minScore: model.get("min_score"), topK: model.get("top_k") };
+}
+function save(model, changes) {
+  model.set(changes);
+  model.save_changes();
+}
+function readRows({ label_ids: ids }, rows) {
+  return rows.map(([start, end, id]) => ({ start, end, label: ids.indexOf(id) }));
+}
+function unpackSegments(bytes, n) {
+  return [new Float64Array(bytes, 0, NUM_FACTS * n), new Float32Array(bytes, NUM_FACTS * 8 * n, NUM_MATCHING * n)];
 }
 
 // src/saving.js
@@ -1859,122 +1978,11 @@ function download(name, text) {
   setTimeout(() => URL.revokeObjectURL(url), 1e3);
 }
 
-// src/sources.js
-var NUM_FACTS = 5;
-var NUM_MATCHING = 3;
-function unpackSegments(view, n) {
-  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-  return [new Float64Array(bytes, 0, NUM_FACTS * n), new Float32Array(bytes, NUM_FACTS * 8 * n, NUM_MATCHING * n)];
-}
-function kernelQuestions(model) {
-  const waiting = /* @__PURE__ */ new Map();
-  const receive = (content, buffers) => {
-    waiting.get(content.answer)?.({
-      ...content,
-      data: (buffers ?? []).map(({ buffer, byteOffset, byteLength }) => {
-        return buffer.slice(byteOffset, byteOffset + byteLength);
-      })
-    });
-    waiting.delete(content.answer);
-  };
-  model.on("msg:custom", receive);
-  const ask = (question) => new Promise((resolve) => {
-    const id = String(Math.random());
-    waiting.set(id, resolve);
-    model.send({ question, id });
-  });
-  return { ask, dispose: () => model.off("msg:custom", receive) };
-}
-function kernelSource(model) {
-  const questions = kernelQuestions(model);
-  const settings = () => sharedSettings(model);
-  const listeners = [];
-  const on = (name, call) => {
-    model.on(`change:${name}`, call);
-    listeners.push([name, call]);
-  };
-  const source = {
-    info: model.get("info"),
-    settings: { video: model.get("video"), tiou: model.get("tiou"), ...settings() },
-    slowCurves: true,
-    track: (track, video) => questions.ask({ track, video, run: 0 }),
-    ask(video, tiou) {
-      if (video === model.get("video") && tiou === model.get("tiou")) return source.deliver();
-      model.set({ video, tiou });
-      return model.save_changes();
-    },
-    tell({ minScore, topK }) {
-      model.set({ min_score: minScore, top_k: topK });
-      model.save_changes();
-    },
-    pick(rows) {
-      model.set("picked", rows);
-      model.save_changes();
-    },
-    correct(video, list) {
-      const rows = list.map(({ start, end, label }) => [start, end, source.info.label_ids[label]]);
-      saveChanges(model, { corrections: { ...model.get("corrections"), [video]: rows } });
-    },
-    isCorrected: (video) => video in model.get("corrections"),
-    numCorrected: () => Object.keys(model.get("corrections")).length,
-    deliver() {
-      const shown = model.get("shown"), columns = unpackSegments(model.get("segments"), shown.segments);
-      const read = (rows) => rows.map(([start, end, id]) => ({ start, end, label: source.info.label_ids.indexOf(id) }));
-      const original = read(shown.original), wanted = model.get("corrections")[shown.video];
-      const isStale = countCorrections(wanted ? read(wanted) : original, truthOf(segmentColumns(...columns))) > 0;
-      if (!isStale) source.panel.receive({ ...shown, original }, ...columns);
-    },
-    connect(panel) {
-      source.panel = panel;
-      on("shown", () => source.deliver());
-      on("min_score", () => panel.settings(settings()));
-      on("top_k", () => panel.settings(settings()));
-    },
-    dispose() {
-      listeners.forEach(([name, call]) => model.off(`change:${name}`, call));
-      questions.dispose();
-    }
-  };
-  return source;
-}
-function kernelRun(model, questions, info, run) {
-  const source = {
-    info,
-    settings: { ...sharedSettings(model), video: model.get("video"), tiou: model.get("tiou") },
-    slowCurves: true,
-    track: (track, video) => questions.ask({ track, video, run }),
-    async ask(video, tiou) {
-      source.asked = JSON.stringify([video, tiou]);
-      if (run === 0) saveChanges(model, { video, tiou });
-      const { data, ...shown } = await questions.ask({ track: "segments", video, tiou, run });
-      source.panel.receive(shown, ...unpackSegments(new DataView(data[0]), shown.segments));
-    },
-    tell: ({ minScore, topK }) => saveChanges(model, { min_score: minScore, top_k: topK }),
-    pick() {
-    },
-    connect: (panel) => source.panel = panel
-  };
-  return source;
-}
-function sharedSettings(model) {
-  return { minScore: model.get("min_score"), topK: model.get("top_k") };
-}
-function saveChanges(model, changes) {
-  model.set(changes);
-  model.save_changes();
-}
-function decode(text) {
-  const letters = atob(text), bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  return bytes.buffer;
-}
+// src/page.js
 function openPage(root, data) {
-  if (data.runs)
-    return createComparison(
-      root,
-      data.runs.map((run) => pageSource(run))
-    );
-  return openInspector(root, keepCorrections(pageSource(data), data));
+  const sources = (data.runs ?? [data]).map(pageSource);
+  if (sources.length === 1) keepCorrections(sources[0], data);
+  return openInspectors(root, sources);
 }
 function pageSource(data) {
   const { info } = data;
@@ -1999,42 +2007,22 @@ function pageSource(data) {
     },
     pick() {
     },
-    connect: (panel) => source.panel = panel
+    connect(panel) {
+      source.panel = panel;
+    }
   };
   return source;
 }
-function render({ model, el }) {
-  const root = document.createElement("div");
-  el.append(root);
-  return model.get("runs") ? renderComparison(model, root) : renderInspector(model, root);
+function decode(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes.buffer;
 }
-function renderInspector(model, root) {
-  const source = kernelSource(model), panel = openInspector(root, source);
-  return () => {
-    closeInspector(panel);
-    source.dispose();
-  };
-}
-function renderComparison(model, root) {
-  const questions = kernelQuestions(model);
-  const sources = model.get("runs").map((info, run) => kernelRun(model, questions, info, run));
-  const comparison = createComparison(root, sources);
-  root.inspector = comparison;
-  const follow = () => {
-    const [video, tiou] = [model.get("video"), model.get("tiou")], { panel } = sources[0];
-    comparison.leader = panel;
-    if (sources[0].asked !== JSON.stringify([video, tiou])) sources[0].ask(video, tiou);
-    panel.settings(sharedSettings(model));
-  };
-  for (const name of ["video", "tiou", "min_score", "top_k"]) model.on(`change:${name}`, follow);
-  return () => {
-    for (const name of ["video", "tiou", "min_score", "top_k"]) model.off(`change:${name}`, follow);
-    comparison.dispose();
-    questions.dispose();
-  };
-}
-var sources_default = { render };
+
+// src/main.js
+var main_default = { render };
 export {
-  sources_default as default,
+  main_default as default,
   openPage
 };
