@@ -78,7 +78,7 @@ lint: $(INSTALLED)
 	@if $(NPM_CI) 2> /dev/null; then npm run --prefix browser --silent lint; else echo "browser/src is not checked: Node, npm or the network is missing"; fi
 
 # What runs in the browser is one bundle, which is committed: to use afkit takes no Node.
-NPM_CI := { test -x browser/node_modules/.bin/biome || npm ci --prefix browser --silent --fetch-retries=0; }
+NPM_CI := { test -x browser/node_modules/.bin/biome || npm ci --prefix browser --silent --fetch-retries=0 --fetch-timeout=20000; }
 bundle:
 	$(NPM_CI)
 	npm run --prefix browser --silent bundle

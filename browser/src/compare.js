@@ -1,9 +1,10 @@
 // One run, or several of the same videos, one above the other: what is done in one is done in all.
 
 import { make } from "./controls.js";
-import { redraw } from "./looking.js";
 import { createPanel } from "./panel.js";
-import { createTracks, showCursor, switchTrack } from "./tracks.js";
+import { createTracks } from "./tracks.js";
+
+const SHARED = ["minScore", "topK", "stacked", "curves", "curveOf"];
 
 export function openInspectors(root, sources) {
   const several = sources.length > 1;
@@ -44,7 +45,7 @@ function shareActions(inspectors, panel) {
   panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
   panel.root.addEventListener("cursor", (event) => {
     lead(); // which plays
-    for (const other of inspectors.panels) if (other !== panel) showCursor(other.tracks, event.detail);
+    for (const other of inspectors.panels) if (other !== panel) other.set({ cursorSec: event.detail });
   });
 }
 
@@ -65,36 +66,24 @@ function shareView({ panels, leader }, drawn) {
 
 // Predictions beyond the end of a video make the whole of one run longer than that of another.
 function alignEnds(panels) {
-  const views = panels.map((panel) => panel.scene.view);
+  const views = panels.map((panel) => panel.state.view);
   const begin = Math.min(...views.map((view) => view.begin)),
     end = Math.max(...views.map((view) => view.end));
   for (const [i, panel] of panels.entries()) {
     const view = views[i],
       whole = view.from === view.begin && view.to === view.end;
     if (view.begin === begin && view.end === end) continue;
-    Object.assign(view, { begin, end });
-    if (whole) panel.look(begin, end);
+    panel.set({ view: whole ? { begin, end, from: begin, to: end } : { ...view, begin, end } });
     panel.filter();
   }
 }
 
-function followLeader(other, { state, scene, tracks, info }) {
-  const { minScore, topK, stacked } = state,
-    { from, to } = scene.view,
-    span = to - from;
-  const settings = { minScore, topK, stacked };
-  if (Object.keys(settings).some((name) => other.state[name] !== settings[name])) other.settings(settings);
+function followLeader(other, { state, info }) {
+  const shared = Object.fromEntries(SHARED.map((name) => [name, state[name]]));
   const hidden = [...state.hidden].map((label) => other.info.classes.indexOf(info.classes[label])); // -1 hides nothing
-  if (hidden.length !== other.state.hidden.size || hidden.some((label) => !other.state.hidden.has(label))) {
-    other.state.hidden.clear();
-    hidden.forEach((label) => other.state.hidden.add(label));
-    other.filter();
-  }
-  const { view } = other.scene;
-  if (Math.abs(view.from - from) + Math.abs(view.to - to) > 1e-9 * span) other.look(from, to);
-  if (other.tracks.on.curves !== tracks.on.curves) switchTrack(other.tracks, "curves", tracks.on.curves);
-  if (other.tracks.label !== tracks.label) {
-    other.tracks.label = tracks.label;
-    redraw(other);
-  }
+  const same = hidden.length === other.state.hidden.size && hidden.every((label) => other.state.hidden.has(label));
+  other.set({ ...shared, hidden: same ? other.state.hidden : new Set(hidden) });
+  const { from, to } = state.view,
+    { view } = other.state;
+  if (Math.abs(view.from - from) + Math.abs(view.to - to) > 1e-9 * (to - from)) other.look(from, to);
 }

@@ -55,8 +55,8 @@ export function videoControls(info, choose, isCorrected = () => false) {
 }
 
 // A list of classes to tick; its search narrows the list, and "all" and "none" act on what is listed.
-export function classControls(names, hidden, changed) {
-  const summary = make("summary", {});
+export function classControls(names, panel) {
+  const summary = make("summary", {}, "classes: all");
   const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
   const boxes = names.map((name, label) => {
     const box = make("input", { type: "checkbox", "data-label": label });
@@ -64,17 +64,13 @@ export function classControls(names, hidden, changed) {
     box.addEventListener("change", () => set([label], box.checked));
     return { box, name: name.toLowerCase(), item: make("label", { class: "class" }, box, make("span", {}, name)) };
   });
-  const say = () => {
-    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
-  };
   const set = (labels, on) => {
-    for (const label of labels) {
-      boxes[label].box.checked = on;
-      if (on) hidden.delete(label);
-      else hidden.add(label);
-    }
-    say();
-    changed();
+    const others = [...panel.state.hidden].filter((label) => !labels.includes(label));
+    panel.set({ hidden: new Set(on ? others : [...others, ...labels]) });
+  };
+  const show = (hidden) => {
+    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
+    for (const [label, { box }] of boxes.entries()) box.checked = !hidden.has(label);
   };
   const listed = () => [...boxes.keys()].filter((label) => !boxes[label].item.hidden);
   search.addEventListener("input", () => {
@@ -88,8 +84,8 @@ export function classControls(names, hidden, changed) {
     "none",
   );
   const list = make("div", { class: "list" }, ...boxes.map((entry) => entry.item));
-  say();
-  return make("details", { class: "classes" }, summary, make("div", { class: "drop" }, search, all, none, list));
+  const drop = make("div", { class: "drop" }, search, all, none, list);
+  return { element: make("details", { class: "classes" }, summary, drop), show };
 }
 
 // Each kind with its bar as the canvas draws it.

@@ -11,8 +11,8 @@ const EDGE_PX = 6;
 
 // What a press of the pointer takes hold of: { row, part, at, before }, row -1 for a new segment; null for nothing.
 export function takeHold(panel, event) {
-  const { scene, editing } = panel;
-  if (!editing.on || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
+  const { scene } = panel;
+  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
   const row = rowUnder(panel, event),
     at = timeAt(scene, event.offsetX);
   if (row >= 0) {
@@ -21,7 +21,7 @@ export function takeHold(panel, event) {
   }
   const y = event.offsetY - AXIS_PX + panel.parts.scroller.scrollTop;
   const lane = scene.lanes.find((one) => y >= one.top && y < one.top + one.height);
-  const label = lane && lane.label >= 0 ? lane.label : editing.label;
+  const label = lane && lane.label >= 0 ? lane.label : scene.newLabel;
   return scene.names.length ? { row, part: "end", at, before: { start: at, end: at, label }, y } : null;
 }
 
@@ -44,7 +44,7 @@ export function dragHeld(panel, held, event) {
     held.row < 0
       ? { ...held.before, start: ends[0], end: ends[1] }
       : moved(held.before, held.part, time - held.at, limit);
-  scene.draft = { ...held, after: draft };
+  panel.set({ draft: { ...held, after: draft } });
   const { start, end, label } = draft;
   say(panel, `${scene.names[label]}: ${start.toFixed(2)} to ${end.toFixed(2)} s (${(end - start).toFixed(2)} s)`);
   redraw(panel);
@@ -52,15 +52,15 @@ export function dragHeld(panel, held, event) {
 
 export function letGo(panel, keep) {
   const { draft } = panel.scene;
-  panel.scene.draft = null;
+  panel.set({ draft: null });
   if (!draft) return;
   if (keep) replaceTruth(panel, draft.row, draft.after);
   redraw(panel);
 }
 
 export function editCursor(panel, row, event) {
-  const { scene, editing } = panel;
-  if (!editing.on || event.offsetX < scene.left || event.offsetY < AXIS_PX) return "";
+  const { scene } = panel;
+  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return "";
   if (row < 0) return "crosshair";
   if (!isTruth(scene.segments, row)) return "";
   return partAt(panel, row, event.offsetX) === "whole" ? "move" : "ew-resize";
@@ -74,7 +74,7 @@ export function drawEdits(pen, scene, xOf) {
       x = xOf(segments.start[row]);
     if (place && x >= left - 8) drawFlag(pen, looks.palette, x, place.top);
   }
-  if (scene.editing.on) {
+  if (scene.editing) {
     const row = scene.picked.findLast((one) => isTruth(segments, one)),
       place = row >= 0 && rowOf(lanes, segments, row);
     if (place && !scene.draft) drawHandles(pen, scene, xOf(segments.start[row]), xOf(segments.end[row]), place);
@@ -95,12 +95,12 @@ function drawFlag(pen, palette, x, top) {
   pen.stroke();
 }
 
-function drawHandles(pen, { looks, editing }, from, to, { top, height }) {
+function drawHandles(pen, { looks, part: held }, from, to, { top, height }) {
   for (const [part, x] of [
     ["start", from],
     ["end", to],
   ]) {
-    const chosen = editing.part === part || editing.part === "whole",
+    const chosen = held === part || held === "whole",
       half = chosen ? 4 : 2.5;
     pen.fillStyle = chosen ? looks.palette.mark : looks.palette.paper;
     pen.strokeStyle = looks.palette.mark;

@@ -12,22 +12,16 @@ import {
   truthRows,
   withTruth,
 } from "./correcting.js";
-import { goTo, pick, redraw } from "./looking.js";
+import { goTo, pick } from "./looking.js";
 import { askFor } from "./panel.js";
 import { HIDDEN, isTruth } from "./segments.js";
 
 const STEP_SEC = 0.1,
   LONG_STEP_SEC = 1;
 
-export function newEditing() {
-  return { on: false, part: null, label: 0, undo: [], redo: [] }; // part: "start", "end" or "whole", what arrows move
-}
-
 export function toggleEditing(panel) {
-  Object.assign(panel.editing, { on: !panel.editing.on, part: null });
+  panel.set({ editing: !panel.state.editing, part: null });
   panel.canvas.focus();
-  reportEditing(panel);
-  redraw(panel);
 }
 
 export function say(panel, text) {
@@ -46,12 +40,11 @@ export function limitSec({ info, state }) {
 
 // Another ground truth of the shown video; `chosen` is picked in it.
 function commitEdit(panel, list, chosen) {
-  const { state, scene, editing } = panel,
+  const { state, scene } = panel,
     before = truthOf(scene.segments),
     after = byOnset(list);
   if (!leftOver(after, before).length && after.length === before.length) return;
-  editing.undo.push({ video: state.video, before, after });
-  editing.redo = [];
+  panel.set({ undo: [...state.undo, { video: state.video, before, after }], redo: [] });
   setTruth(panel, state.video, after, chosen);
 }
 
@@ -59,7 +52,8 @@ function setTruth(panel, video, list, chosen) {
   const { scene, state, source } = panel;
   source.correct(video, list);
   if (video !== state.video) return askFor(panel, video, state.tiou);
-  if (chosen && state.hidden.has(chosen.label)) panel.root.querySelector(`[data-label="${chosen.label}"]`).click();
+  if (chosen && state.hidden.has(chosen.label))
+    panel.set({ hidden: new Set([...state.hidden].filter((label) => label !== chosen.label)) });
   panel.receive(scene.given, ...withTruth(scene.segments, list, state.tiou));
   const same = (row) => keyOf(segmentOf(scene.segments, row)) === keyOf(chosen);
   pick(panel, chosen ? truthRows(scene.segments).filter(same).slice(0, 1) : []);
@@ -79,9 +73,10 @@ export function replaceTruth(panel, row, segment) {
 }
 
 export function undo(panel, from = "undo", to = "redo", which = "before") {
-  const edit = panel.editing[from].pop();
+  const { [from]: edits, [to]: others } = panel.state,
+    edit = edits.at(-1);
   if (!edit) return say(panel, `There is nothing to ${from}.`);
-  panel.editing[to].push(edit);
+  panel.set({ [from]: edits.slice(0, -1), [to]: [...others, edit] });
   const other = which === "before" ? edit.after : edit.before,
     list = edit[which];
   return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]]);
@@ -111,9 +106,9 @@ export function acceptPrediction(panel) {
 
 // A new annotation in the middle of the view, a tenth of it long, to be moved by keys.
 export function insertTruth(panel) {
-  const { from, to } = panel.scene.view,
+  const { from, to } = panel.state.view,
     limit = limitSec(panel),
-    label = panel.editing.label;
+    label = panel.state.newLabel;
   const [start, end] = [0.45, 0.55].map((share) => rounded(from + share * (to - from), limit));
   replaceTruth(panel, -1, { start, end, label });
 }
@@ -121,21 +116,20 @@ export function insertTruth(panel) {
 // The class of the picked annotation; without one, that of new annotations.
 export function chooseLabel(panel, label) {
   const row = pickedTruth(panel);
-  panel.editing.label = label;
+  panel.set({ newLabel: label });
   if (row >= 0) replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), label });
 }
 
 function choosePart(panel, part) {
   if (pickedTruth(panel) < 0) return say(panel, "Select an annotation first.");
-  panel.editing.part = part;
-  return redraw(panel);
+  return panel.set({ part });
 }
 
 function nudge(panel, bySec) {
   const row = pickedTruth(panel),
-    { part } = panel.editing;
+    { part } = panel.state;
   replaceTruth(panel, row, moved(segmentOf(panel.scene.segments, row), part, bySec, limitSec(panel)));
-  panel.editing.part = part;
+  panel.set({ part });
 }
 
 // To the next annotation shown, round at the end.
@@ -162,34 +156,34 @@ const EDIT_KEYS = {
 
 // True if the key was one of editing.
 export function editKey(panel, event) {
-  const { editing } = panel,
+  const { state } = panel,
     { key } = event,
     command = event.ctrlKey || event.metaKey;
   const plain = event.getModifierState("AltGraph") || !(command || event.altKey); // brackets may need AltGr
   if (plain && key === "e" && panel.source.correct) toggleEditing(panel);
-  else if (!editing.on) return false;
+  else if (!state.editing) return false;
   else if (command && key.toLowerCase() === "z") (event.shiftKey ? redo : undo)(panel);
   else if (plain && EDIT_KEYS[key]) EDIT_KEYS[key](panel);
-  else if (plain && editing.part && (key === "ArrowLeft" || key === "ArrowRight")) {
+  else if (plain && state.part && (key === "ArrowLeft" || key === "ArrowRight")) {
     nudge(panel, (key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? LONG_STEP_SEC : STEP_SEC));
-  } else if (key === "Escape" && editing.part) choosePart(panel, null);
+  } else if (key === "Escape" && state.part) choosePart(panel, null);
   else return false;
   return true;
 }
 
 // The controls of editing as they stand, and the number of corrections in words.
 export function reportEditing(panel) {
-  const { editing, parts, scene, source } = panel,
+  const { state, parts, scene, source } = panel,
     row = scene.segments ? pickedTruth(panel) : -1;
-  parts.edit.setAttribute("aria-pressed", editing.on);
-  parts.row.hidden = !editing.on;
-  parts.undo.disabled = !editing.undo.length;
-  parts.redo.disabled = !editing.redo.length;
+  parts.edit.setAttribute("aria-pressed", state.editing);
+  parts.row.hidden = !state.editing;
+  parts.undo.disabled = !state.undo.length;
+  parts.redo.disabled = !state.redo.length;
   parts.save.disabled = !source.numCorrected?.();
-  parts.label.value = row >= 0 ? scene.segments.label[row] : editing.label;
+  parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
   const videos = source.numCorrected?.() ?? 0,
     plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
   const here = plural(scene.numCorrections ?? 0, "correction");
   parts.corrected.textContent = `${here} in this video (◤), ${plural(videos, "video")} corrected`;
-  parts.corrected.hidden = !editing.on && !videos;
+  parts.corrected.hidden = !state.editing && !videos;
 }

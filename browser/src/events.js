@@ -45,10 +45,7 @@ export function hover(panel, row, event) {
     tooltip.style.right = right ? `${stage.clientWidth - event.offsetX + 14}px` : "";
     tooltip.style.top = `${event.offsetY + 12}px`;
   }
-  if (row !== state.hovered) {
-    state.hovered = row;
-    redraw(panel);
-  }
+  panel.set({ hovered: row });
   canvas.style.cursor = editCursor(panel, row, event) || (row >= 0 ? "pointer" : "grab");
 }
 

@@ -63,7 +63,10 @@ function kernelSource(model, ask, info, run) {
       const [facts, matching] = unpackSegments(data[0], segments);
       source.panel.receive({ ...shown, original: readRows(info, original) }, facts, matching);
     },
-    tell: ({ minScore, topK }) => save(model, { min_score: minScore, top_k: topK }),
+    tell({ minScore, topK }) {
+      if (minScore !== model.get("min_score") || topK !== model.get("top_k"))
+        save(model, { min_score: minScore, top_k: topK });
+    },
     pick() {},
     connect(panel) {
       source.panel = panel;
@@ -102,7 +105,7 @@ function followModel(model, sources, inspectors) {
     const [video, tiou] = [model.get("video"), model.get("tiou")];
     inspectors.leader = source.panel;
     if (source.wanted.video !== video || source.wanted.tiou !== tiou) source.ask(video, tiou);
-    source.panel.settings(settingsOf(model));
+    source.panel.set(settingsOf(model));
   };
   const calls = ["video", "tiou", "min_score", "top_k"].map((name) => [`change:${name}`, follow]);
   if (source.hearCorrections) calls.push(["change:corrections", source.hearCorrections]);

@@ -3,7 +3,7 @@
 import { classControls, HOW_TO_EDIT, KEYS, labelled, make, videoControls } from "./controls.js";
 import { acceptPrediction, chooseLabel, deleteTruth, insertTruth, redo, say, toggleEditing, undo } from "./editing.js";
 import { look, step, zoom } from "./looking.js";
-import { askFor, changeSettings, filterSegments } from "./panel.js";
+import { askFor } from "./panel.js";
 
 export function layOut(panel) {
   const { root, info, id } = panel;
@@ -56,22 +56,20 @@ function filterControls(panel) {
   const slider = make("input", { type: "range", min: 0, max: 1, step: 0.01, "data-role": "score" });
   const scoreText = make("output", {});
   const top = make("input", { type: "number", min: 0, step: 1, "data-role": "top", title: "0: all" });
-  slider.addEventListener("input", () => changeSettings(panel, { minScore: Number(slider.value) }));
+  slider.addEventListener("input", () => panel.set({ minScore: Number(slider.value) }));
   const wholeTop = () => Math.max(Math.floor(Number(top.value)) || 0, 0);
-  top.addEventListener("input", () => changeSettings(panel, { topK: wholeTop() }));
+  top.addEventListener("input", () => panel.set({ topK: wholeTop() }));
   const stacked = make("input", { type: "checkbox", "data-role": "stacked" });
-  stacked.addEventListener("change", () => {
-    panel.state.stacked = stacked.checked;
-    filterSegments(panel);
-  });
+  stacked.addEventListener("change", () => panel.set({ stacked: stacked.checked }));
+  const classes = classControls(panel.info.classes, panel);
   const elements = [
     labelled("score from", slider, scoreText),
     labelled("best", top),
     labelled("tIoU", threshold),
-    classControls(panel.info.classes, panel.state.hidden, () => filterSegments(panel)),
+    classes.element,
     labelled("stacked", stacked),
   ];
-  return { threshold, slider, scoreText, top, elements };
+  return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, elements };
 }
 
 function lookButtons(panel) {
@@ -80,7 +78,7 @@ function lookButtons(panel) {
     button("next error", "next", () => step(panel, 1)),
     button("zoom in", "in", () => zoom(panel, 0.5)),
     button("zoom out", "out", () => zoom(panel, 2)),
-    button("whole video", "all", () => look(panel, panel.scene.view.begin, panel.scene.view.end)),
+    button("whole video", "all", () => look(panel, panel.state.view.begin, panel.state.view.end)),
   ];
 }
 

@@ -2,7 +2,6 @@
 
 import { legend, segmentLines } from "./controls.js";
 import { AXIS_PX, drawOverview, drawScene } from "./drawing.js";
-import { reportEditing } from "./editing.js";
 import { DARK, isDark, LIGHT, makePatterns } from "./looks.js";
 import { rowOf } from "./segments.js";
 
@@ -39,9 +38,8 @@ export function redraw(panel) {
   });
 }
 
-export function drawPanel({ root, canvas, scene, state, parts, kept }) {
-  const { picked, hovered, stacked } = state;
-  Object.assign(scene, { picked, hovered, stacked, scrollTop: parts.scroller.scrollTop });
+export function drawPanel({ root, canvas, scene, parts, kept }) {
+  scene.scrollTop = parts.scroller.scrollTop;
   drawScene(canvas, scene);
   drawOverview(parts.overview, scene, kept);
   root.dispatchEvent(new CustomEvent("drawn"));
@@ -49,34 +47,30 @@ export function drawPanel({ root, canvas, scene, state, parts, kept }) {
 
 // A part of the video that is too short, too long or beyond its ends becomes the nearest that is not.
 export function look(panel, from, to) {
-  const { view } = panel.scene,
+  const { view } = panel.state,
     longest = view.end - view.begin;
   const span = Math.min(Math.max(to - from, Math.max(longest * 1e-5, 0.02)), longest);
-  view.from = Math.min(Math.max((from + to - span) / 2, view.begin), view.end - span);
-  view.to = view.from + span;
-  redraw(panel);
+  const start = Math.min(Math.max((from + to - span) / 2, view.begin), view.end - span);
+  panel.set({ view: { ...view, from: start, to: start + span } });
 }
 
-export function zoom(panel, factor, around = (panel.scene.view.from + panel.scene.view.to) / 2) {
-  const { from, to } = panel.scene.view;
+export function zoom(panel, factor, around = (panel.state.view.from + panel.state.view.to) / 2) {
+  const { from, to } = panel.state.view;
   look(panel, around + (from - around) * factor, around + (to - around) * factor);
 }
 
 export function pan(panel, share) {
-  const { from, to } = panel.scene.view,
+  const { from, to } = panel.state.view,
     by = share * (to - from);
   look(panel, from + by, to + by);
 }
 
 export function pick(panel, rows) {
-  const { scene, state, source, parts } = panel;
-  state.picked = rows;
-  panel.editing.part = null;
+  const { scene, source, parts } = panel;
+  panel.set({ picked: rows, part: null });
   source.pick(rows);
   const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
-  reportEditing(panel);
-  redraw(panel);
 }
 
 // To the next error after the picked segment, or after the left edge of the view; round at the end.

@@ -2,7 +2,6 @@
 
 import { make } from "./controls.js";
 import { AXIS_PX } from "./drawing.js";
-import { showCursor } from "./tracks.js";
 
 export function createPlayback(tracks) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
@@ -52,7 +51,7 @@ export function showMedia(tracks, answer) {
   Object.assign(playback, { address: "", file: answer?.file, setSec: 0 });
   video.pause();
   video.removeAttribute("src");
-  showCursor(tracks, null);
+  tracks.panel.set({ cursorSec: null });
   sayMedia(playback, answer ? (answer.error ?? `'${answer.file}' is being opened …`) : "The video is being read …");
   if (!answer || answer.error) return void video.load();
   const { url, data, type } = answer;
@@ -104,7 +103,7 @@ function seek(playback, seconds) {
 }
 
 function pointCursor(tracks, seconds) {
-  showCursor(tracks, seconds);
+  tracks.panel.set({ cursorSec: seconds });
   tracks.playback.time.textContent = `${seconds.toFixed(2)} s`;
   tracks.panel.root.dispatchEvent(new CustomEvent("cursor", { detail: seconds }));
 }

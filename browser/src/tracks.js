@@ -5,12 +5,11 @@
 // its box is ticked.
 
 import { make } from "./controls.js";
-import { redraw } from "./looking.js";
 import { createPlayback, listenToCursor, showMedia, stopPlayback } from "./playback.js";
 import { drawCurve, drawSignal } from "./track_drawing.js";
 
 const TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "video" };
-const FOLLOWED = -2,
+export const FOLLOWED = -2,
   ANY_CLASS = -1; // in place of a class's position
 
 export function createTracks(panel, source) {
@@ -19,12 +18,11 @@ export function createTracks(panel, source) {
     panel,
     source,
     held: {}, // kind -> { video, answer }; answer null while it is waited for
-    on: { curves: curves && !source.slowCurves, signal, media },
-    label: FOLLOWED,
-    cursorSec: null,
   };
   tracks.parts = layOutTracks(tracks);
   tracks.playback = createPlayback(tracks);
+  panel.set({ curves: curves && !source.slowCurves, signal, media });
+  panel.listen((names) => names.has("cursorSec") && panel.state.view && placeCursor(tracks));
   panel.root.addEventListener("drawn", () => updateTracks(tracks));
   listenToCursor(tracks);
   tracks.dispose = () => stopPlayback(tracks);
@@ -38,8 +36,7 @@ function layOutTracks(tracks) {
   const boxes = Object.fromEntries(
     kinds.map((kind) => {
       const box = make("input", { type: "checkbox", "data-role": `track-${kind}` });
-      box.checked = tracks.on[kind];
-      box.addEventListener("change", () => switchTrack(tracks, kind, box.checked));
+      box.addEventListener("change", () => panel.set({ [kind]: box.checked }));
       return [kind, box];
     }),
   );
@@ -47,10 +44,7 @@ function layOutTracks(tracks) {
   const classes = source.info.classes.map((name, i) => [name, i]);
   const names = [["of the class pointed at, or of the best", FOLLOWED], ...classes];
   choice.append(...names.map(([text, value]) => make("option", { value }, text)));
-  choice.addEventListener("change", () => {
-    tracks.label = Number(choice.value);
-    redraw(panel);
-  });
+  choice.addEventListener("change", () => panel.set({ curveOf: Number(choice.value) }));
   const labels = kinds.flatMap((kind) => {
     const label = make("label", {}, boxes[kind], make("span", {}, TRACK_KINDS[kind]));
     return kind === "curves" ? [label, choice] : [label];
@@ -78,19 +72,18 @@ function makeTrack(role) {
   return { canvas, said, element: make("div", { class: "track" }, canvas, said) };
 }
 
-export function switchTrack(tracks, kind, on) {
-  tracks.on[kind] = on;
-  tracks.parts.boxes[kind].checked = on;
-  redraw(tracks.panel);
-}
-
 // Ask for what is not there yet, and draw what is.
 function updateTracks(tracks) {
-  const { panel, on, parts } = tracks;
+  const { panel, parts } = tracks,
+    { video, curveOf } = panel.state;
+  const offered = Object.entries(tracks.source.info.tracks).filter(([, there]) => there);
+  const on = Object.fromEntries(offered.map(([kind]) => [kind, panel.state[kind]]));
   if (!panel.scene.segments || !panel.scene.looks) return;
   for (const kind of Object.keys(TRACK_KINDS)) {
-    if (on[kind] && panel.state.video && tracks.held[kind]?.video !== panel.state.video) askForTrack(tracks, kind);
+    if (parts.boxes[kind]) parts.boxes[kind].checked = on[kind];
+    if (on[kind] && video && tracks.held[kind]?.video !== video) askForTrack(tracks, kind);
   }
+  parts.choice.value = curveOf;
   parts.curve.element.hidden = !on.curves;
   parts.signals.hidden = parts.signalSaid.hidden = !on.signal;
   parts.screen.hidden = !on.media;
@@ -123,11 +116,11 @@ function showSignals(parts, { panels, data }, sentence) {
 }
 
 function drawCurveTrack(tracks) {
-  const { panel, held, label, parts } = tracks,
+  const { panel, held, parts } = tracks,
     { scene, state } = panel;
   const { canvas, said } = parts.curve,
     answer = held.curves?.answer;
-  const curve = answer && !answer.error ? chooseCurve(answer, label, panel) : null;
+  const curve = answer && !answer.error ? chooseCurve(answer, panel) : null;
   tracks.drawn = curve;
   canvas.hidden = !curve?.values;
   if (curve?.values) {
@@ -152,25 +145,20 @@ function openCurves(answer) {
 }
 
 // The curve to be drawn: { name, values }, values undefined where the class has none.
-function chooseCurve({ rows, best }, label, { scene, state, info }) {
+function chooseCurve({ rows, best }, { scene, state, info }) {
   if (rows.has(ANY_CLASS)) return { name: "any class", values: rows.get(ANY_CLASS) };
   const row = state.hovered >= 0 ? state.hovered : (state.picked.at(-1) ?? -1);
   const followed = row >= 0 ? scene.segments.label[row] : best;
-  const chosen = label === FOLLOWED ? followed : label;
+  const chosen = state.curveOf === FOLLOWED ? followed : state.curveOf;
   return { name: info.classes[chosen] ?? "Every class", values: rows.get(chosen) };
 }
 
 // The cursor: a line over lanes and tracks, where a video stands.
-function placeCursor({ panel, parts, cursorSec }) {
-  const { view, left, width } = panel.scene;
+function placeCursor({ panel, parts }) {
+  const { view, left, width, cursorSec } = panel.scene;
   const x = cursorSec === null ? -1 : left + ((cursorSec - view.from) / (view.to - view.from)) * (width - left);
   for (const line of parts.lines) {
     line.hidden = !(x >= left && x <= width);
     line.style.left = `${x}px`;
   }
-}
-
-export function showCursor(tracks, seconds) {
-  tracks.cursorSec = seconds;
-  if (tracks.panel.scene.view) placeCursor(tracks);
 }

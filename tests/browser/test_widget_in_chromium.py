@@ -4,21 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import (
-    CANVAS,
-    EVIL,
-    counted,
-    drag,
-    eventually,
-    few,
-    many,
-    panel_of,
-    panels,
-    press,
-    settle,
-    shown_rows,
-    truths,
-)
+from pages import EVIL, counted, drag, eventually, few, many, panel_of, panels, press, settle, shown_rows, truths
 
 from afkit.workbench.inspector.inspected import KINDS, list_segments
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
@@ -147,7 +133,7 @@ def test_a_comparison_shows_what_python_and_its_controls_say(shown):
     settle(page)
     assert panels(page, "[p.state.video, p.state.minScore, p.tracks.drawn?.name]") == [["video1", 0.7, "class 2"]] * 2
     assert (widget.video, widget.min_score) == ("video1", 0.7)
-    page.locator(CANVAS).nth(1).press("+")  # the second one leads
+    page.locator(".scroller canvas").nth(1).press("+")  # the second one leads
     set_in_python(page, widget, video="video0", tiou=0.3)
     assert panels(page, "[p.state.video, p.state.tiou]") == [["video0", 0.3]] * 2
 

@@ -28,27 +28,16 @@ PAIRS_AT_ONCE = 1_000_000  # keeps the memory small where everything overlaps
 
 @dataclass(frozen=True)
 class Inspected:
-    """What is to be inspected.
+    """What is to be inspected."""
 
-    Attributes:
-        gt: video, start_sec, end_sec, label, of all videos.
-        predictions: the same and score.
-        label_names: label id -> name; a label without one becomes "class 7".
-        durations_sec: video -> length, None where unknown; videos without any segment are listed, too.
-        title: whose predictions they are.
-        remark: a sentence for the reader, e.g. that the run is not finished.
-        tracks: what there is to be seen below the lanes.
-        annotations: where the ground truth is from; without it, corrections have no file to go to.
-    """
-
-    gt: pd.DataFrame
-    predictions: pd.DataFrame
-    label_names: dict[int, str]
-    durations_sec: dict[str, float | None] = field(default_factory=dict)
-    title: str = ""
-    remark: str = ""
-    tracks: Tracks = field(default_factory=Tracks)
-    annotations: AnnotationFile | None = None
+    gt: pd.DataFrame  # video, start_sec, end_sec, label, of all videos
+    predictions: pd.DataFrame  # the same and score
+    label_names: dict[int, str]  # a label without one becomes "class 7"
+    durations_sec: dict[str, float | None] = field(default_factory=dict)  # also of videos without any segment
+    title: str = ""  # whose predictions they are
+    remark: str = ""  # a sentence for the reader, e.g. that the run is not finished
+    tracks: Tracks = field(default_factory=Tracks)  # what there is to be seen below the lanes
+    annotations: AnnotationFile | None = None  # where the ground truth is from; corrections need it
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -148,10 +137,6 @@ def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
     A prediction that is no hit is judged by the ground truth with which it overlaps most, of any class, as by
     `workbench.analysis.false_positives`; of equal ones, by that of its own class, of these by the last of the table.
 
-    Args:
-        segments: as `list_segments` gives them.
-        tiou: threshold above 0 and at most 1; equal is a hit.
-
     Returns:
         DataFrame with the same rows: kind (int64, index into KINDS), partner (int64 row: of a ground truth the
         prediction that found it, of a hit its ground truth, of others the ground truth they are judged by; -1 for
@@ -201,12 +186,9 @@ def _most_overlapping(truth: pd.DataFrame, predictions: pd.DataFrame) -> tuple[n
 def list_videos(inspected: Inspected, tiou: float, min_score: float) -> pd.DataFrame:
     """All videos with how well each was solved.
 
-    Args:
-        min_score: false alarms below it are not counted, and find nothing.
-
     Returns:
         DataFrame indexed by video: duration_sec, ground_truths, predictions, ap (fraction, of all predictions; NaN
-        without ground truth), errors (misses and false alarms from `min_score` on).
+        without ground truth), errors (misses and false alarms, counting predictions from `min_score` on alone).
     """
     gt, predictions = inspected.gt, inspected.predictions
     check_columns(predictions, "predictions", PREDICTION_COLUMNS)
@@ -234,11 +216,7 @@ def pack_matching(matching: pd.DataFrame) -> bytes:
 
 
 def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: float) -> dict[str, Any]:
-    """What the inspector knows of the whole run, ready for JSON.
-
-    Args:
-        tious: (S,) thresholds to choose from.
-    """
+    """What the inspector knows of the whole run, ready for JSON; `tious` are the thresholds to choose from."""
     table = list_videos(inspected, tiou, min_score).reset_index()
     videos = table.astype(object).where(table.notna(), None).to_dict("records")
     facts: dict[str, Any] = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}

@@ -36,11 +36,7 @@ def read_style() -> str:
 
 
 def write_inspector(
-    path: str | Path,
-    inspected: Inspected,
-    tious: Sequence[float] = TIOUS,
-    tiou: float = 0.5,
-    min_score: float = 0.2,
+    path: str | Path, inspected: Inspected, tious: Sequence[float] = TIOUS, tiou: float = 0.5, min_score: float = 0.2
 ) -> None:
     """Write the inspector of a run, whole or not at all.
 

@@ -25,17 +25,13 @@ Track = tuple[dict[str, Any], list[bytes]]  # facts for JSON, and numbers; {"err
 
 @dataclass(frozen=True)
 class Tracks:
-    """Where the tracks of a run come from; None for what it does not have.
+    """Where the tracks of a run come from; None for what it does not have."""
 
-    Attributes:
-        curves: video -> seconds (T,) and scores (T, K), as of `analysis.score_curves`; K 1 stands for any class.
-        signal: video -> arguments of `afkit.workbench.view.signals.signal_panels` with the prefix `signal`, or {}.
-        videos: folder of video files that are named like the videos.
-    """
-
-    curves: Curves | None = None
-    signal: Callable[[str], dict[str, Any]] | None = None
-    videos: Path | None = None
+    curves: Curves | None = None  # as of `analysis.score_curves`; K 1 stands for any class
+    signal: Callable[[str], dict[str, Any]] | None = (
+        None  # video -> arguments for `signal_panels`, named signal..., or {}
+    )
+    videos: Path | None = None  # folder of video files that are named like the videos
 
     def offered(self) -> dict[str, bool]:
         """Which of KINDS there are."""

@@ -104,10 +104,7 @@ def draw_class_ap(ap: pd.DataFrame, label_names: Mapping[int, str], num_each: in
 
     Args:
         ap: fractions, class id x tIoU. Classes with NaN only are left out.
-        num_each: how many of the best and of the worst; all classes, if they are no more than both together.
-
-    Raises:
-        ValueError: num_each is below 1.
+        num_each: how many of the best and of the worst, at least 1; all, if they are no more than both together.
     """
     if num_each < 1:
         raise ValueError(f"num_each is at least 1, not {num_each}")
@@ -164,10 +161,7 @@ def draw_recall_by_duration(gt: pd.DataFrame, num_bins: int = 5, title: str = ""
 
     Args:
         gt: start_sec, end_sec and `found` (bool), of any number of videos.
-        num_bins: number of bars; fewer where many actions last equally long.
-
-    Raises:
-        ValueError: num_bins is below 1.
+        num_bins: number of bars, at least 1; fewer are drawn where many actions last equally long.
     """
     if num_bins < 1:
         raise ValueError(f"num_bins is at least 1, not {num_bins}")

@@ -55,11 +55,7 @@ def draw_learning_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
 
 
 def draw_schedule(learning_rates: Sequence[float], steps_per_epoch: int, title: str = "") -> Figure:
-    """The learning rate of every step of a training that is planned.
-
-    Raises:
-        ValueError: steps_per_epoch is below 1.
-    """
+    """The learning rate of every step of a training that is planned; a ValueError where an epoch has no step."""
     if steps_per_epoch < 1:
         raise ValueError(f"steps_per_epoch is at least 1, not {steps_per_epoch}")
     figure, axes = make_chart(2.6, title, xlabel="epoch", ylabel="learning rate")

@@ -365,37 +365,32 @@ function redraw(panel) {
     drawPanel(panel);
   });
 }
-function drawPanel({ root, canvas, scene, state, parts, kept }) {
-  const { picked, hovered, stacked } = state;
-  Object.assign(scene, { picked, hovered, stacked, scrollTop: parts.scroller.scrollTop });
+function drawPanel({ root, canvas, scene, parts, kept }) {
+  scene.scrollTop = parts.scroller.scrollTop;
   drawScene(canvas, scene);
   drawOverview(parts.overview, scene, kept);
   root.dispatchEvent(new CustomEvent("drawn"));
 }
 function look(panel, from, to) {
-  const { view } = panel.scene, longest = view.end - view.begin;
+  const { view } = panel.state, longest = view.end - view.begin;
   const span = Math.min(Math.max(to - from, Math.max(longest * 1e-5, 0.02)), longest);
-  view.from = Math.min(Math.max((from + to - span) / 2, view.begin), view.end - span);
-  view.to = view.from + span;
-  redraw(panel);
+  const start = Math.min(Math.max((from + to - span) / 2, view.begin), view.end - span);
+  panel.set({ view: { ...view, from: start, to: start + span } });
 }
-function zoom(panel, factor, around = (panel.scene.view.from + panel.scene.view.to) / 2) {
-  const { from, to } = panel.scene.view;
+function zoom(panel, factor, around = (panel.state.view.from + panel.state.view.to) / 2) {
+  const { from, to } = panel.state.view;
   look(panel, around + (from - around) * factor, around + (to - around) * factor);
 }
 function pan(panel, share) {
-  const { from, to } = panel.scene.view, by = share * (to - from);
+  const { from, to } = panel.state.view, by = share * (to - from);
   look(panel, from + by, to + by);
 }
 function pick(panel, rows) {
-  const { scene, state, source, parts } = panel;
-  state.picked = rows;
-  panel.editing.part = null;
+  const { scene, source, parts } = panel;
+  panel.set({ picked: rows, part: null });
   source.pick(rows);
   const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
-  reportEditing(panel);
-  redraw(panel);
 }
 function step(panel, direction) {
   const { scene, state, parts } = panel;
@@ -458,10 +453,7 @@ function hover(panel, row, event) {
     tooltip.style.right = right ? `${stage.clientWidth - event.offsetX + 14}px` : "";
     tooltip.style.top = `${event.offsetY + 12}px`;
   }
-  if (row !== state.hovered) {
-    state.hovered = row;
-    redraw(panel);
-  }
+  panel.set({ hovered: row });
   canvas.style.cursor = editCursor(panel, row, event) || (row >= 0 ? "pointer" : "grab");
 }
 function listenToPointer(panel) {
@@ -633,22 +625,20 @@ function filterControls(panel) {
   const slider = make("input", { type: "range", min: 0, max: 1, step: 0.01, "data-role": "score" });
   const scoreText = make("output", {});
   const top = make("input", { type: "number", min: 0, step: 1, "data-role": "top", title: "0: all" });
-  slider.addEventListener("input", () => changeSettings(panel, { minScore: Number(slider.value) }));
+  slider.addEventListener("input", () => panel.set({ minScore: Number(slider.value) }));
   const wholeTop = () => Math.max(Math.floor(Number(top.value)) || 0, 0);
-  top.addEventListener("input", () => changeSettings(panel, { topK: wholeTop() }));
+  top.addEventListener("input", () => panel.set({ topK: wholeTop() }));
   const stacked = make("input", { type: "checkbox", "data-role": "stacked" });
-  stacked.addEventListener("change", () => {
-    panel.state.stacked = stacked.checked;
-    filterSegments(panel);
-  });
+  stacked.addEventListener("change", () => panel.set({ stacked: stacked.checked }));
+  const classes = classControls(panel.info.classes, panel);
   const elements = [
     labelled("score from", slider, scoreText),
     labelled("best", top),
     labelled("tIoU", threshold),
-    classControls(panel.info.classes, panel.state.hidden, () => filterSegments(panel)),
+    classes.element,
     labelled("stacked", stacked)
   ];
-  return { threshold, slider, scoreText, top, elements };
+  return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, elements };
 }
 function lookButtons(panel) {
   return [
@@ -656,7 +646,7 @@ function lookButtons(panel) {
     button("next error", "next", () => step(panel, 1)),
     button("zoom in", "in", () => zoom(panel, 0.5)),
     button("zoom out", "out", () => zoom(panel, 2)),
-    button("whole video", "all", () => look(panel, panel.scene.view.begin, panel.scene.view.end))
+    button("whole video", "all", () => look(panel, panel.state.view.begin, panel.state.view.end))
   ];
 }
 function editControls(panel) {
@@ -689,8 +679,413 @@ function editControls(panel) {
   return { edit, row, label, save: save2, undo: undoing, redo: redoing, corrected };
 }
 
+// src/store.js
+function createStore(state) {
+  const listeners = [];
+  return {
+    state,
+    listen: (call) => listeners.push(call),
+    set(changes) {
+      const names = new Set(Object.keys(changes).filter((name) => !Object.is(state[name], changes[name])));
+      Object.assign(state, changes);
+      if (names.size) for (const call of listeners) call(names);
+    }
+  };
+}
+
+// src/playback.js
+function createPlayback(tracks) {
+  const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
+  const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
+  const play = make("button", { type: "button", "data-role": "play", onclick: () => togglePlayback(tracks) }, "play");
+  const time = make("output", {});
+  const keys = "Space plays and pauses; a click on the time axis or a track sets the cursor.";
+  const help = make("span", { class: "help" }, keys);
+  const bar = make("div", { class: "controls" }, play, time, help);
+  const playback = { video, said, play, time, bar, address: "", setSec: 0, wantedSec: 0 };
+  video.muted = true;
+  video.addEventListener("error", () => {
+    if (!video.getAttribute("src")) return;
+    const reasons = "it is missing, damaged, or of a format that this browser does not know";
+    sayMedia(playback, `'${playback.file}' cannot be played: ${reasons}.`);
+  });
+  video.addEventListener("loadedmetadata", () => {
+    sayMedia(playback, "");
+    moveCursor(tracks, playback.setSec);
+  });
+  video.addEventListener("play", () => {
+    play.textContent = "pause";
+    followPlayback(tracks);
+  });
+  video.addEventListener("pause", () => {
+    play.textContent = "play";
+    playback.setSec = video.currentTime;
+  });
+  video.addEventListener("seeked", () => {
+    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
+  });
+  tracks.parts.screen.append(said, video, bar);
+  sayMedia(playback, "");
+  return playback;
+}
+function sayMedia({ said, video, bar }, sentence) {
+  said.textContent = sentence;
+  video.hidden = bar.hidden = sentence !== "";
+}
+function showMedia(tracks, answer) {
+  const { playback } = tracks, { video } = playback;
+  if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
+  Object.assign(playback, { address: "", file: answer?.file, setSec: 0 });
+  video.pause();
+  video.removeAttribute("src");
+  tracks.panel.set({ cursorSec: null });
+  sayMedia(playback, answer ? answer.error ?? `'${answer.file}' is being opened …` : "The video is being read …");
+  if (!answer || answer.error) return void video.load();
+  const { url, data, type } = answer;
+  playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
+  video.src = playback.address;
+}
+function playable({ video, said }) {
+  return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
+}
+function togglePlayback({ playback }) {
+  if (!playable(playback)) return;
+  if (playback.video.paused)
+    playback.video.play().catch(() => {
+    });
+  else playback.video.pause();
+}
+function stopPlayback({ playback }) {
+  if (!playback.video.paused) playback.video.pause();
+}
+function followPlayback(tracks) {
+  const { playback, panel } = tracks, { video } = playback;
+  if (video.paused || !panel.root.isConnected) return void video.pause();
+  pointCursor(tracks, video.currentTime);
+  const { from, to } = panel.scene.view, span = to - from;
+  if (video.currentTime < from || video.currentTime > to) {
+    panel.look(video.currentTime - 0.1 * span, video.currentTime + 0.9 * span);
+  }
+  requestAnimationFrame(() => followPlayback(tracks));
+}
+function moveCursor(tracks, seconds) {
+  const { video } = tracks.playback;
+  const time = Math.min(Math.max(seconds, 0), Number.isFinite(video.duration) ? video.duration : Infinity);
+  seek(tracks.playback, time);
+  pointCursor(tracks, time);
+}
+function seek(playback, seconds) {
+  playback.wantedSec = seconds;
+  if (!playback.video.seeking) playback.video.currentTime = seconds;
+}
+function pointCursor(tracks, seconds) {
+  tracks.panel.set({ cursorSec: seconds });
+  tracks.playback.time.textContent = `${seconds.toFixed(2)} s`;
+  tracks.panel.root.dispatchEvent(new CustomEvent("cursor", { detail: seconds }));
+}
+function listenToCursor(tracks) {
+  const { panel, playback, parts } = tracks, { canvas, scene } = panel;
+  const secondsAt = (event) => {
+    const { stage } = panel.parts, { view, left, width } = scene;
+    const x = event.clientX - stage.getBoundingClientRect().left - stage.clientLeft;
+    const inside = playable(playback) && x >= left && x <= width;
+    return inside ? view.from + (x - left) / (width - left) * (view.to - view.from) : null;
+  };
+  const hover2 = (event) => {
+    const seconds = secondsAt(event);
+    if (seconds !== null && !event.buttons && playback.video.paused) moveCursor(tracks, seconds);
+  };
+  let downX = 0;
+  const press = (event) => downX = event.clientX;
+  const click = (event) => {
+    const seconds = secondsAt(event), inLanes = event.currentTarget === canvas && event.offsetY >= AXIS_PX;
+    if (seconds === null || inLanes || Math.abs(event.clientX - downX) > 3) return;
+    playback.setSec = seconds;
+    moveCursor(tracks, seconds);
+  };
+  const leave = () => playable(playback) && playback.video.paused && moveCursor(tracks, playback.setSec);
+  for (const place of [canvas, parts.area]) {
+    const calls = { pointermove: hover2, pointerdown: press, click, pointerleave: leave };
+    for (const [type, call] of Object.entries(calls)) place.addEventListener(type, call);
+  }
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !playable(playback)) return;
+    togglePlayback(tracks);
+    event.preventDefault();
+    event.stopPropagation();
+  });
+}
+
+// src/track_drawing.js
+var TRACK_PX = 88;
+var TRACK_PAD_PX = 9;
+var TRACES = { light: ["#0072b2", "#d55e00", "#222222"], dark: ["#56b4e9", "#ff9a55", "#f2f2f2"] };
+var DASHES = [[], [6, 3], [2, 2]];
+var THRESHOLD_DASH = [7, 4];
+function startTrack(canvas, scene, low, high) {
+  const { looks, left, width, view } = scene, pen = fitCanvas(canvas, width, TRACK_PX);
+  const perSec = (width - left) / (view.to - view.from), span = high - low || 1;
+  const xOf = (time) => left + (time - view.from) * perSec;
+  const yOf = (value) => TRACK_PX - TRACK_PAD_PX - (value - low) / span * (TRACK_PX - 2 * TRACK_PAD_PX);
+  pen.fillStyle = looks.palette.paper;
+  pen.fillRect(0, 0, width, TRACK_PX);
+  const step2 = STEPS_SEC.find((sec) => sec * perSec >= 74) ?? 3600 * Math.ceil(74 / (3600 * perSec));
+  pen.fillStyle = looks.palette.line;
+  for (let k = Math.ceil(view.from / step2); k * step2 <= view.to; k++) {
+    pen.fillRect(Math.round(xOf(k * step2)), 0, 1, TRACK_PX);
+  }
+  return { pen, xOf, yOf };
+}
+function drawTicks(pen, scene, yOf, ticks) {
+  pen.font = "11px system-ui, sans-serif";
+  pen.textAlign = "right";
+  pen.textBaseline = "middle";
+  for (const tick of ticks) {
+    pen.fillStyle = scene.looks.palette.line;
+    pen.fillRect(scene.left - 4, Math.round(yOf(tick)), scene.width - scene.left + 4, 1);
+    pen.fillStyle = scene.looks.palette.quiet;
+    pen.fillText(String(tick).replace("-", "−"), scene.left - 7, yOf(tick));
+  }
+}
+function roundTicks(low, high) {
+  const power = 10 ** Math.floor(Math.log10(high - low || 1)), ticks = [];
+  for (const factor of [5, 2, 1, 0.5, 0.2]) {
+    const step2 = factor * power, first = Math.ceil(low / step2), last = Math.floor(high / step2);
+    if (last <= first) continue;
+    for (let k = first; k <= last; k++) ticks.push(Number((k * step2).toPrecision(6)));
+    return ticks;
+  }
+  return [low];
+}
+function drawTrackName(pen, scene, lines) {
+  pen.font = `${scene.left < 140 ? 11 : 13}px system-ui, sans-serif`;
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  lines.forEach((text, i) => {
+    pen.fillStyle = i ? scene.looks.palette.quiet : scene.looks.palette.ink;
+    pen.fillText(shorten(pen, text, scene.left - 40), 6, 14 + 17 * i);
+  });
+}
+function drawTrace(pen, { view }, { xOf, yOf }, { begin_sec: begin, step_sec: step2, points }, values, scale) {
+  const first = Math.max(Math.floor((view.from - begin) / step2), 0);
+  const last = Math.min(Math.ceil((view.to - begin) / step2), points - 1);
+  let down = false;
+  pen.beginPath();
+  for (let i = first; i <= last; i++) {
+    const y = yOf(values[i] * scale);
+    if (Number.isNaN(y)) down = false;
+    else if (down) pen.lineTo(xOf(begin + i * step2), y);
+    else {
+      pen.moveTo(xOf(begin + i * step2), y);
+      down = true;
+    }
+  }
+  pen.stroke();
+}
+function clipToPlot(pen, { left, width }) {
+  pen.save();
+  pen.beginPath();
+  pen.rect(left, 0, width - left, TRACK_PX);
+  pen.clip();
+}
+function drawCurve(canvas, scene, curve, facts, threshold) {
+  const track = startTrack(canvas, scene, 0, 1), { pen, yOf } = track, { palette, dark } = scene.looks;
+  drawTicks(pen, scene, yOf, [0, 0.5, 1]);
+  drawTrackName(pen, scene, ["score", curve.name, "- - threshold"]);
+  clipToPlot(pen, scene);
+  pen.strokeStyle = palette.mark;
+  pen.lineWidth = 1;
+  pen.setLineDash(THRESHOLD_DASH);
+  pen.beginPath();
+  const y = Math.floor(yOf(threshold)) + 0.5;
+  pen.moveTo(scene.left, y);
+  pen.lineTo(scene.width, y);
+  pen.stroke();
+  pen.setLineDash([]);
+  pen.strokeStyle = TRACES[dark ? "dark" : "light"][0];
+  pen.lineWidth = 1.6;
+  drawTrace(pen, scene, track, facts, curve.values, 1 / 255);
+  pen.restore();
+}
+function drawSignal(canvas, scene, facts, values) {
+  const known = values.filter((value) => Number.isFinite(value));
+  const extreme = (choose) => known.reduce((a, b) => choose(a, b));
+  const range = known.length ? [extreme(Math.min), extreme(Math.max)] : [0, 1];
+  const track = startTrack(canvas, scene, ...range), { pen, yOf } = track;
+  drawTicks(pen, scene, yOf, roundTicks(...range));
+  const label = facts.label.match(/^(.*?)\s*(\[.*\])$/) ?? [facts.label, facts.label];
+  drawTrackName(pen, scene, label.slice(1));
+  const colors = TRACES[scene.looks.dark ? "dark" : "light"], pick2 = (list, i) => list[i % list.length];
+  const dress = (i) => {
+    pen.strokeStyle = pick2(colors, i);
+    pen.setLineDash(pick2(DASHES, i));
+    pen.lineWidth = 1;
+  };
+  clipToPlot(pen, scene);
+  facts.names.forEach((_, i) => {
+    dress(i);
+    drawTrace(pen, scene, track, facts, values.subarray(i * facts.points, (i + 1) * facts.points), 1);
+  });
+  pen.restore();
+  drawTraceLegend(pen, scene, facts.names, dress);
+}
+function drawTraceLegend(pen, scene, names, dress) {
+  if (names.length < 2 || names.length > 6) return;
+  pen.font = "11px system-ui, sans-serif";
+  pen.textAlign = "left";
+  const columns = Math.ceil(names.length / 3), wide = (scene.left - 44) / columns;
+  names.forEach((name, i) => {
+    const x = 6 + wide * Math.floor(i / 3), y = 46 + 14 * (i % 3);
+    dress(i);
+    pen.lineWidth = 2;
+    pen.beginPath();
+    pen.moveTo(x, y);
+    pen.lineTo(x + 22, y);
+    pen.stroke();
+    pen.setLineDash([]);
+    pen.fillStyle = scene.looks.palette.quiet;
+    pen.fillText(shorten(pen, name, wide - 30), x + 27, y);
+  });
+}
+
+// src/tracks.js
+var TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "video" };
+var FOLLOWED = -2;
+var ANY_CLASS = -1;
+function createTracks(panel, source) {
+  const { curves, signal, media } = source.info.tracks;
+  const tracks = {
+    panel,
+    source,
+    held: {}
+    // kind -> { video, answer }; answer null while it is waited for
+  };
+  tracks.parts = layOutTracks(tracks);
+  tracks.playback = createPlayback(tracks);
+  panel.set({ curves: curves && !source.slowCurves, signal, media });
+  panel.listen((names) => names.has("cursorSec") && panel.state.view && placeCursor(tracks));
+  panel.root.addEventListener("drawn", () => updateTracks(tracks));
+  listenToCursor(tracks);
+  tracks.dispose = () => stopPlayback(tracks);
+  return tracks;
+}
+function layOutTracks(tracks) {
+  const { panel, source } = tracks, { stage, overview } = panel.parts;
+  const kinds = Object.keys(TRACK_KINDS).filter((kind) => source.info.tracks[kind]);
+  const boxes = Object.fromEntries(
+    kinds.map((kind) => {
+      const box = make("input", { type: "checkbox", "data-role": `track-${kind}` });
+      box.addEventListener("change", () => panel.set({ [kind]: box.checked }));
+      return [kind, box];
+    })
+  );
+  const choice = make("select", { "data-role": "track-class", "aria-label": "class whose score is drawn" });
+  const classes = source.info.classes.map((name, i) => [name, i]);
+  const names = [["of the class pointed at, or of the best", FOLLOWED], ...classes];
+  choice.append(...names.map(([text, value]) => make("option", { value }, text)));
+  choice.addEventListener("change", () => panel.set({ curveOf: Number(choice.value) }));
+  const labels = kinds.flatMap((kind) => {
+    const label = make("label", {}, boxes[kind], make("span", {}, TRACK_KINDS[kind]));
+    return kind === "curves" ? [label, choice] : [label];
+  });
+  const controls = make("div", { class: "controls tracks-controls" }, ...labels);
+  controls.hidden = !kinds.length;
+  const screen = make("div", { class: "screen" });
+  const curve = makeTrack("curve"), signals = make("div", {}), signalSaid = make("p", { class: "track-said" });
+  const area = make("div", { class: "tracks" }, curve.element, signalSaid, signals);
+  const lines = [stage, area].map((place) => {
+    const line = make("div", { class: "cursor", hidden: "" });
+    place.append(line);
+    return line;
+  });
+  overview.before(controls, screen);
+  stage.after(area);
+  return { boxes, choice, screen, curve, signals, signalSaid, area, lines, panels: [] };
+}
+function makeTrack(role) {
+  const canvas = make("canvas", { role: "img", "data-role": role }), said = make("p", { class: "track-said" });
+  return { canvas, said, element: make("div", { class: "track" }, canvas, said) };
+}
+function updateTracks(tracks) {
+  const { panel, parts } = tracks, { video, curveOf } = panel.state;
+  const offered = Object.entries(tracks.source.info.tracks).filter(([, there]) => there);
+  const on = Object.fromEntries(offered.map(([kind]) => [kind, panel.state[kind]]));
+  if (!panel.scene.segments || !panel.scene.looks) return;
+  for (const kind of Object.keys(TRACK_KINDS)) {
+    if (parts.boxes[kind]) parts.boxes[kind].checked = on[kind];
+    if (on[kind] && video && tracks.held[kind]?.video !== video) askForTrack(tracks, kind);
+  }
+  parts.choice.value = curveOf;
+  parts.curve.element.hidden = !on.curves;
+  parts.signals.hidden = parts.signalSaid.hidden = !on.signal;
+  parts.screen.hidden = !on.media;
+  parts.area.hidden = !on.curves && !on.signal;
+  if (!on.media) stopPlayback(tracks);
+  if (on.curves) drawCurveTrack(tracks);
+  if (on.signal) parts.panels.forEach(({ canvas, facts, values }) => drawSignal(canvas, panel.scene, facts, values));
+  placeCursor(tracks);
+}
+async function askForTrack(tracks, kind) {
+  const { panel, source, parts } = tracks, { video } = panel.state;
+  tracks.held[kind] = { video, answer: null };
+  if (kind === "signal") showSignals(parts, { panels: [], data: [] }, "The signal is being read …");
+  if (kind === "media") showMedia(tracks, null);
+  const answer = await source.track(kind, video);
+  if (tracks.held[kind].video !== video) return;
+  tracks.held[kind].answer = kind === "curves" && !answer.error ? openCurves(answer) : answer;
+  if (kind === "signal") showSignals(parts, { panels: [], data: [], ...answer }, answer.error ?? "");
+  if (kind === "media") showMedia(tracks, answer);
+  updateTracks(tracks);
+}
+function showSignals(parts, { panels, data }, sentence) {
+  parts.signalSaid.textContent = sentence;
+  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), ...makeTrack("signal") }));
+  for (const { canvas, facts } of parts.panels) canvas.setAttribute("aria-label", `${facts.label} over time`);
+  parts.signals.replaceChildren(...parts.panels.map(({ element }) => element));
+}
+function drawCurveTrack(tracks) {
+  const { panel, held, parts } = tracks, { scene, state } = panel;
+  const { canvas, said } = parts.curve, answer = held.curves?.answer;
+  const curve = answer && !answer.error ? chooseCurve(answer, panel) : null;
+  tracks.drawn = curve;
+  canvas.hidden = !curve?.values;
+  if (curve?.values) {
+    said.textContent = "";
+    drawCurve(canvas, scene, curve, answer, state.minScore);
+    canvas.setAttribute("aria-label", `Score of ${curve.name} over time, threshold ${state.minScore.toFixed(2)}`);
+  } else if (curve) {
+    said.textContent = `${curve.name} has no score of 0.01 or more in this video.`;
+  } else {
+    said.textContent = answer ? answer.error : "The score is being computed …";
+  }
+}
+function openCurves(answer) {
+  const { labels, points, data } = answer, values = new Uint8Array(data[0]);
+  let highest = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[highest]) highest = i;
+  const rows = new Map(labels.map((label, row) => [label, values.subarray(row * points, (row + 1) * points)]));
+  return { ...answer, rows, best: labels[Math.floor(highest / points)] };
+}
+function chooseCurve({ rows, best }, { scene, state, info }) {
+  if (rows.has(ANY_CLASS)) return { name: "any class", values: rows.get(ANY_CLASS) };
+  const row = state.hovered >= 0 ? state.hovered : state.picked.at(-1) ?? -1;
+  const followed = row >= 0 ? scene.segments.label[row] : best;
+  const chosen = state.curveOf === FOLLOWED ? followed : state.curveOf;
+  return { name: info.classes[chosen] ?? "Every class", values: rows.get(chosen) };
+}
+function placeCursor({ panel, parts }) {
+  const { view, left, width, cursorSec } = panel.scene;
+  const x = cursorSec === null ? -1 : left + (cursorSec - view.from) / (view.to - view.from) * (width - left);
+  for (const line of parts.lines) {
+    line.hidden = !(x >= left && x <= width);
+    line.style.left = `${x}px`;
+  }
+}
+
 // src/panel.js
 var numPanels = 0;
+var FILTERS = ["minScore", "topK", "hidden", "stacked"];
+var EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo"];
 function createPanel(root, source) {
   const panel = {
     root,
@@ -698,45 +1093,41 @@ function createPanel(root, source) {
     info: source.info,
     id: `afkit-inspector-${++numPanels}`,
     waiting: false,
-    state: { ...source.settings, hidden: /* @__PURE__ */ new Set(), stacked: false, picked: [], hovered: -1 },
-    scene: {
-      names: source.info.classes,
-      segments: null,
-      shown: null,
-      lanes: [],
-      picked: [],
-      hovered: -1,
-      scrollTop: 0
-    },
-    editing: newEditing(),
+    ...createStore({ ...nothingChosen(), ...source.settings }),
     kept: {}
     // the picture of the overview
   };
-  panel.scene.editing = panel.editing;
+  panel.scene = Object.assign(Object.create(panel.state), { names: source.info.classes, segments: null, lanes: [] });
   panel.parts = layOut(panel);
   panel.canvas = panel.parts.canvas;
   const actions = { look, zoom, pan, step, pick, filter: filterSegments, draw: drawPanel, receive: receiveSegments };
   for (const [name, action] of Object.entries(actions)) panel[name] = (...given) => action(panel, ...given);
-  panel.settings = (settings) => Object.assign(panel.state, settings) && filterSegments(panel);
+  panel.listen((names) => showChange(panel, names));
   panel.dispose = listen(panel);
   source.connect(panel);
   askFor(panel, source.settings.video, source.settings.tiou);
   return panel;
 }
+function nothingChosen() {
+  const shown = { view: null, hidden: /* @__PURE__ */ new Set(), stacked: false, picked: [], hovered: -1 };
+  const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] };
+  const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, cursorSec: null };
+  return { ...shown, ...edits, ...tracks };
+}
 function askFor(panel, video, tiou) {
   panel.parts.said.textContent = "";
   panel.source.ask(video, tiou);
 }
-function changeSettings(panel, settings) {
-  Object.assign(panel.state, settings);
-  panel.source.tell(panel.state);
-  filterSegments(panel);
+function showChange(panel, names) {
+  if (names.has("minScore") || names.has("topK")) panel.source.tell(panel.state);
+  if (FILTERS.some((name) => names.has(name))) filterSegments(panel);
+  else if (EDITS.some((name) => names.has(name))) reportEditing(panel);
+  if (names.size > 1 || !names.has("cursorSec")) redraw(panel);
 }
 function receiveSegments(panel, shown, facts, matching) {
   const { scene, state } = panel;
   const other = !scene.segments || shown.video !== state.video;
   const picked = other ? [] : state.picked.map((row) => segmentOf(scene.segments, row));
-  Object.assign(state, { video: shown.video, tiou: shown.tiou, hovered: -1 });
   scene.segments = segmentColumns(facts, matching);
   scene.original = shown.original ?? truthOf(scene.segments);
   scene.numCorrections = countCorrections(scene.original, truthOf(scene.segments));
@@ -748,11 +1139,12 @@ function receiveSegments(panel, shown, facts, matching) {
     end.reduce((a, b) => Math.max(a, b), begin),
     shown.duration_sec
   ) || 1;
+  const view = other ? { begin, end: last, from: begin, to: last } : { ...state.view, end: Math.max(state.view.end, last) };
+  panel.set({ video: shown.video, tiou: shown.tiou, hovered: -1, view });
   if (other) {
-    scene.view = { begin, end: last, from: begin, to: last };
     panel.parts.scroller.scrollTop = 0;
     pick(panel, []);
-  } else scene.view.end = Math.max(scene.view.end, last);
+  }
   panel.parts.videos.fill(state.video);
   filterSegments(panel);
   const rows = state.picked.map((row, i) => sameRow(scene.segments, picked[i], row)).filter((row) => row >= 0);
@@ -783,6 +1175,8 @@ function report({ info, parts, state, scene, canvas }) {
   parts.threshold.value = state.tiou;
   parts.slider.value = state.minScore;
   parts.scoreText.textContent = state.minScore.toFixed(2);
+  parts.stacked.checked = state.stacked;
+  parts.showClasses(state.hidden);
   if (Number(parts.top.value) !== state.topK || parts.top.value === "") parts.top.value = state.topK;
 }
 function missing(segments, visible) {
@@ -797,14 +1191,9 @@ function missing(segments, visible) {
 // src/editing.js
 var STEP_SEC = 0.1;
 var LONG_STEP_SEC = 1;
-function newEditing() {
-  return { on: false, part: null, label: 0, undo: [], redo: [] };
-}
 function toggleEditing(panel) {
-  Object.assign(panel.editing, { on: !panel.editing.on, part: null });
+  panel.set({ editing: !panel.state.editing, part: null });
   panel.canvas.focus();
-  reportEditing(panel);
-  redraw(panel);
 }
 function say(panel, text) {
   panel.parts.said.textContent = text;
@@ -816,17 +1205,17 @@ function limitSec({ info, state }) {
   return info.videos.find((one) => one.video === state.video)?.known_sec ?? Infinity;
 }
 function commitEdit(panel, list, chosen) {
-  const { state, scene, editing } = panel, before = truthOf(scene.segments), after = byOnset(list);
+  const { state, scene } = panel, before = truthOf(scene.segments), after = byOnset(list);
   if (!leftOver(after, before).length && after.length === before.length) return;
-  editing.undo.push({ video: state.video, before, after });
-  editing.redo = [];
+  panel.set({ undo: [...state.undo, { video: state.video, before, after }], redo: [] });
   setTruth(panel, state.video, after, chosen);
 }
 function setTruth(panel, video, list, chosen) {
   const { scene, state, source } = panel;
   source.correct(video, list);
   if (video !== state.video) return askFor(panel, video, state.tiou);
-  if (chosen && state.hidden.has(chosen.label)) panel.root.querySelector(`[data-label="${chosen.label}"]`).click();
+  if (chosen && state.hidden.has(chosen.label))
+    panel.set({ hidden: new Set([...state.hidden].filter((label) => label !== chosen.label)) });
   panel.receive(scene.given, ...withTruth(scene.segments, list, state.tiou));
   const same = (row) => keyOf(segmentOf(scene.segments, row)) === keyOf(chosen);
   pick(panel, chosen ? truthRows(scene.segments).filter(same).slice(0, 1) : []);
@@ -840,9 +1229,9 @@ function replaceTruth(panel, row, segment) {
   return commitEdit(panel, segment ? [...kept, segment] : kept, segment);
 }
 function undo(panel, from = "undo", to = "redo", which = "before") {
-  const edit = panel.editing[from].pop();
+  const { [from]: edits, [to]: others } = panel.state, edit = edits.at(-1);
   if (!edit) return say(panel, `There is nothing to ${from}.`);
-  panel.editing[to].push(edit);
+  panel.set({ [from]: edits.slice(0, -1), [to]: [...others, edit] });
   const other = which === "before" ? edit.after : edit.before, list = edit[which];
   return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]]);
 }
@@ -863,24 +1252,23 @@ function acceptPrediction(panel) {
   return there ? say(panel, "This is annotated already.") : replaceTruth(panel, -1, accepted);
 }
 function insertTruth(panel) {
-  const { from, to } = panel.scene.view, limit = limitSec(panel), label = panel.editing.label;
+  const { from, to } = panel.state.view, limit = limitSec(panel), label = panel.state.newLabel;
   const [start, end] = [0.45, 0.55].map((share) => rounded(from + share * (to - from), limit));
   replaceTruth(panel, -1, { start, end, label });
 }
 function chooseLabel(panel, label) {
   const row = pickedTruth(panel);
-  panel.editing.label = label;
+  panel.set({ newLabel: label });
   if (row >= 0) replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), label });
 }
 function choosePart(panel, part) {
   if (pickedTruth(panel) < 0) return say(panel, "Select an annotation first.");
-  panel.editing.part = part;
-  return redraw(panel);
+  return panel.set({ part });
 }
 function nudge(panel, bySec) {
-  const row = pickedTruth(panel), { part } = panel.editing;
+  const row = pickedTruth(panel), { part } = panel.state;
   replaceTruth(panel, row, moved(segmentOf(panel.scene.segments, row), part, bySec, limitSec(panel)));
-  panel.editing.part = part;
+  panel.set({ part });
 }
 function stepTruth(panel, direction) {
   const { segments, shown } = panel.scene, rows = truthRows(segments).filter((row) => shown[row] !== HIDDEN);
@@ -900,37 +1288,37 @@ var EDIT_KEYS = {
   ".": (panel) => stepTruth(panel, 1)
 };
 function editKey(panel, event) {
-  const { editing } = panel, { key } = event, command = event.ctrlKey || event.metaKey;
+  const { state } = panel, { key } = event, command = event.ctrlKey || event.metaKey;
   const plain = event.getModifierState("AltGraph") || !(command || event.altKey);
   if (plain && key === "e" && panel.source.correct) toggleEditing(panel);
-  else if (!editing.on) return false;
+  else if (!state.editing) return false;
   else if (command && key.toLowerCase() === "z") (event.shiftKey ? redo : undo)(panel);
   else if (plain && EDIT_KEYS[key]) EDIT_KEYS[key](panel);
-  else if (plain && editing.part && (key === "ArrowLeft" || key === "ArrowRight")) {
+  else if (plain && state.part && (key === "ArrowLeft" || key === "ArrowRight")) {
     nudge(panel, (key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? LONG_STEP_SEC : STEP_SEC));
-  } else if (key === "Escape" && editing.part) choosePart(panel, null);
+  } else if (key === "Escape" && state.part) choosePart(panel, null);
   else return false;
   return true;
 }
 function reportEditing(panel) {
-  const { editing, parts, scene, source } = panel, row = scene.segments ? pickedTruth(panel) : -1;
-  parts.edit.setAttribute("aria-pressed", editing.on);
-  parts.row.hidden = !editing.on;
-  parts.undo.disabled = !editing.undo.length;
-  parts.redo.disabled = !editing.redo.length;
+  const { state, parts, scene, source } = panel, row = scene.segments ? pickedTruth(panel) : -1;
+  parts.edit.setAttribute("aria-pressed", state.editing);
+  parts.row.hidden = !state.editing;
+  parts.undo.disabled = !state.undo.length;
+  parts.redo.disabled = !state.redo.length;
   parts.save.disabled = !source.numCorrected?.();
-  parts.label.value = row >= 0 ? scene.segments.label[row] : editing.label;
+  parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
   const videos = source.numCorrected?.() ?? 0, plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
   const here = plural(scene.numCorrections ?? 0, "correction");
   parts.corrected.textContent = `${here} in this video (◤), ${plural(videos, "video")} corrected`;
-  parts.corrected.hidden = !editing.on && !videos;
+  parts.corrected.hidden = !state.editing && !videos;
 }
 
 // src/dragging.js
 var EDGE_PX = 6;
 function takeHold(panel, event) {
-  const { scene, editing } = panel;
-  if (!editing.on || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
+  const { scene } = panel;
+  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
   const row = rowUnder(panel, event), at = timeAt(scene, event.offsetX);
   if (row >= 0) {
     const before = segmentOf(scene.segments, row);
@@ -938,7 +1326,7 @@ function takeHold(panel, event) {
   }
   const y = event.offsetY - AXIS_PX + panel.parts.scroller.scrollTop;
   const lane = scene.lanes.find((one) => y >= one.top && y < one.top + one.height);
-  const label = lane && lane.label >= 0 ? lane.label : editing.label;
+  const label = lane && lane.label >= 0 ? lane.label : scene.newLabel;
   return scene.names.length ? { row, part: "end", at, before: { start: at, end: at, label }, y } : null;
 }
 function partAt({ scene }, row, x) {
@@ -951,21 +1339,21 @@ function dragHeld(panel, held, event) {
   const { scene } = panel, limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left));
   const ends = [held.at, time].map((one) => rounded(one, limit)).sort((a, b) => a - b);
   const draft = held.row < 0 ? { ...held.before, start: ends[0], end: ends[1] } : moved(held.before, held.part, time - held.at, limit);
-  scene.draft = { ...held, after: draft };
+  panel.set({ draft: { ...held, after: draft } });
   const { start, end, label } = draft;
   say(panel, `${scene.names[label]}: ${start.toFixed(2)} to ${end.toFixed(2)} s (${(end - start).toFixed(2)} s)`);
   redraw(panel);
 }
 function letGo(panel, keep) {
   const { draft } = panel.scene;
-  panel.scene.draft = null;
+  panel.set({ draft: null });
   if (!draft) return;
   if (keep) replaceTruth(panel, draft.row, draft.after);
   redraw(panel);
 }
 function editCursor(panel, row, event) {
-  const { scene, editing } = panel;
-  if (!editing.on || event.offsetX < scene.left || event.offsetY < AXIS_PX) return "";
+  const { scene } = panel;
+  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return "";
   if (row < 0) return "crosshair";
   if (!isTruth(scene.segments, row)) return "";
   return partAt(panel, row, event.offsetX) === "whole" ? "move" : "ew-resize";
@@ -976,7 +1364,7 @@ function drawEdits(pen, scene, xOf) {
     const place = shown[row] === HIDDEN ? null : rowOf(lanes, segments, row), x = xOf(segments.start[row]);
     if (place && x >= left - 8) drawFlag(pen, looks.palette, x, place.top);
   }
-  if (scene.editing.on) {
+  if (scene.editing) {
     const row = scene.picked.findLast((one) => isTruth(segments, one)), place = row >= 0 && rowOf(lanes, segments, row);
     if (place && !scene.draft) drawHandles(pen, scene, xOf(segments.start[row]), xOf(segments.end[row]), place);
   }
@@ -994,12 +1382,12 @@ function drawFlag(pen, palette, x, top) {
   pen.lineWidth = 1;
   pen.stroke();
 }
-function drawHandles(pen, { looks, editing }, from, to, { top, height }) {
+function drawHandles(pen, { looks, part: held }, from, to, { top, height }) {
   for (const [part, x] of [
     ["start", from],
     ["end", to]
   ]) {
-    const chosen = editing.part === part || editing.part === "whole", half = chosen ? 4 : 2.5;
+    const chosen = held === part || held === "whole", half = chosen ? 4 : 2.5;
     pen.fillStyle = chosen ? looks.palette.mark : looks.palette.paper;
     pen.strokeStyle = looks.palette.mark;
     pen.lineWidth = 1.5;
@@ -1271,8 +1659,8 @@ function videoControls(info, choose, isCorrected = () => false) {
   const elements = [labelled("find a video", search), labelled("order", order), labelled("video", select)];
   return { elements, fill };
 }
-function classControls(names, hidden, changed) {
-  const summary = make("summary", {});
+function classControls(names, panel) {
+  const summary = make("summary", {}, "classes: all");
   const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
   const boxes = names.map((name, label) => {
     const box = make("input", { type: "checkbox", "data-label": label });
@@ -1280,17 +1668,13 @@ function classControls(names, hidden, changed) {
     box.addEventListener("change", () => set([label], box.checked));
     return { box, name: name.toLowerCase(), item: make("label", { class: "class" }, box, make("span", {}, name)) };
   });
-  const say2 = () => {
-    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
-  };
   const set = (labels, on) => {
-    for (const label of labels) {
-      boxes[label].box.checked = on;
-      if (on) hidden.delete(label);
-      else hidden.add(label);
-    }
-    say2();
-    changed();
+    const others = [...panel.state.hidden].filter((label) => !labels.includes(label));
+    panel.set({ hidden: new Set(on ? others : [...others, ...labels]) });
+  };
+  const show = (hidden) => {
+    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
+    for (const [label, { box }] of boxes.entries()) box.checked = !hidden.has(label);
   };
   const listed = () => [...boxes.keys()].filter((label) => !boxes[label].item.hidden);
   search.addEventListener("input", () => {
@@ -1304,8 +1688,8 @@ function classControls(names, hidden, changed) {
     "none"
   );
   const list = make("div", { class: "list" }, ...boxes.map((entry) => entry.item));
-  say2();
-  return make("details", { class: "classes" }, summary, make("div", { class: "drop" }, search, all, none, list));
+  const drop = make("div", { class: "drop" }, search, all, none, list);
+  return { element: make("details", { class: "classes" }, summary, drop), show };
 }
 function legend(looks) {
   const entries = KINDS.map((name, kind) => {
@@ -1337,406 +1721,8 @@ function segmentLines(segments, shown, names, i) {
   return lines;
 }
 
-// src/playback.js
-function createPlayback(tracks) {
-  const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
-  const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
-  const play = make("button", { type: "button", "data-role": "play", onclick: () => togglePlayback(tracks) }, "play");
-  const time = make("output", {});
-  const keys = "Space plays and pauses; a click on the time axis or a track sets the cursor.";
-  const help = make("span", { class: "help" }, keys);
-  const bar = make("div", { class: "controls" }, play, time, help);
-  const playback = { video, said, play, time, bar, address: "", setSec: 0, wantedSec: 0 };
-  video.muted = true;
-  video.addEventListener("error", () => {
-    if (!video.getAttribute("src")) return;
-    const reasons = "it is missing, damaged, or of a format that this browser does not know";
-    sayMedia(playback, `'${playback.file}' cannot be played: ${reasons}.`);
-  });
-  video.addEventListener("loadedmetadata", () => {
-    sayMedia(playback, "");
-    moveCursor(tracks, playback.setSec);
-  });
-  video.addEventListener("play", () => {
-    play.textContent = "pause";
-    followPlayback(tracks);
-  });
-  video.addEventListener("pause", () => {
-    play.textContent = "play";
-    playback.setSec = video.currentTime;
-  });
-  video.addEventListener("seeked", () => {
-    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
-  });
-  tracks.parts.screen.append(said, video, bar);
-  sayMedia(playback, "");
-  return playback;
-}
-function sayMedia({ said, video, bar }, sentence) {
-  said.textContent = sentence;
-  video.hidden = bar.hidden = sentence !== "";
-}
-function showMedia(tracks, answer) {
-  const { playback } = tracks, { video } = playback;
-  if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
-  Object.assign(playback, { address: "", file: answer?.file, setSec: 0 });
-  video.pause();
-  video.removeAttribute("src");
-  showCursor(tracks, null);
-  sayMedia(playback, answer ? answer.error ?? `'${answer.file}' is being opened …` : "The video is being read …");
-  if (!answer || answer.error) return void video.load();
-  const { url, data, type } = answer;
-  playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
-  video.src = playback.address;
-}
-function playable({ video, said }) {
-  return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
-}
-function togglePlayback({ playback }) {
-  if (!playable(playback)) return;
-  if (playback.video.paused)
-    playback.video.play().catch(() => {
-    });
-  else playback.video.pause();
-}
-function stopPlayback({ playback }) {
-  if (!playback.video.paused) playback.video.pause();
-}
-function followPlayback(tracks) {
-  const { playback, panel } = tracks, { video } = playback;
-  if (video.paused || !panel.root.isConnected) return void video.pause();
-  pointCursor(tracks, video.currentTime);
-  const { from, to } = panel.scene.view, span = to - from;
-  if (video.currentTime < from || video.currentTime > to) {
-    panel.look(video.currentTime - 0.1 * span, video.currentTime + 0.9 * span);
-  }
-  requestAnimationFrame(() => followPlayback(tracks));
-}
-function moveCursor(tracks, seconds) {
-  const { video } = tracks.playback;
-  const time = Math.min(Math.max(seconds, 0), Number.isFinite(video.duration) ? video.duration : Infinity);
-  seek(tracks.playback, time);
-  pointCursor(tracks, time);
-}
-function seek(playback, seconds) {
-  playback.wantedSec = seconds;
-  if (!playback.video.seeking) playback.video.currentTime = seconds;
-}
-function pointCursor(tracks, seconds) {
-  showCursor(tracks, seconds);
-  tracks.playback.time.textContent = `${seconds.toFixed(2)} s`;
-  tracks.panel.root.dispatchEvent(new CustomEvent("cursor", { detail: seconds }));
-}
-function listenToCursor(tracks) {
-  const { panel, playback, parts } = tracks, { canvas, scene } = panel;
-  const secondsAt = (event) => {
-    const { stage } = panel.parts, { view, left, width } = scene;
-    const x = event.clientX - stage.getBoundingClientRect().left - stage.clientLeft;
-    const inside = playable(playback) && x >= left && x <= width;
-    return inside ? view.from + (x - left) / (width - left) * (view.to - view.from) : null;
-  };
-  const hover2 = (event) => {
-    const seconds = secondsAt(event);
-    if (seconds !== null && !event.buttons && playback.video.paused) moveCursor(tracks, seconds);
-  };
-  let downX = 0;
-  const press = (event) => downX = event.clientX;
-  const click = (event) => {
-    const seconds = secondsAt(event), inLanes = event.currentTarget === canvas && event.offsetY >= AXIS_PX;
-    if (seconds === null || inLanes || Math.abs(event.clientX - downX) > 3) return;
-    playback.setSec = seconds;
-    moveCursor(tracks, seconds);
-  };
-  const leave = () => playable(playback) && playback.video.paused && moveCursor(tracks, playback.setSec);
-  for (const place of [canvas, parts.area]) {
-    const calls = { pointermove: hover2, pointerdown: press, click, pointerleave: leave };
-    for (const [type, call] of Object.entries(calls)) place.addEventListener(type, call);
-  }
-  canvas.addEventListener("keydown", (event) => {
-    if (event.key !== " " || !playable(playback)) return;
-    togglePlayback(tracks);
-    event.preventDefault();
-    event.stopPropagation();
-  });
-}
-
-// src/track_drawing.js
-var TRACK_PX = 88;
-var TRACK_PAD_PX = 9;
-var TRACES = { light: ["#0072b2", "#d55e00", "#222222"], dark: ["#56b4e9", "#ff9a55", "#f2f2f2"] };
-var DASHES = [[], [6, 3], [2, 2]];
-var THRESHOLD_DASH = [7, 4];
-function startTrack(canvas, scene, low, high) {
-  const { looks, left, width, view } = scene, pen = fitCanvas(canvas, width, TRACK_PX);
-  const perSec = (width - left) / (view.to - view.from), span = high - low || 1;
-  const xOf = (time) => left + (time - view.from) * perSec;
-  const yOf = (value) => TRACK_PX - TRACK_PAD_PX - (value - low) / span * (TRACK_PX - 2 * TRACK_PAD_PX);
-  pen.fillStyle = looks.palette.paper;
-  pen.fillRect(0, 0, width, TRACK_PX);
-  const step2 = STEPS_SEC.find((sec) => sec * perSec >= 74) ?? 3600 * Math.ceil(74 / (3600 * perSec));
-  pen.fillStyle = looks.palette.line;
-  for (let k = Math.ceil(view.from / step2); k * step2 <= view.to; k++) {
-    pen.fillRect(Math.round(xOf(k * step2)), 0, 1, TRACK_PX);
-  }
-  return { pen, xOf, yOf };
-}
-function drawTicks(pen, scene, yOf, ticks) {
-  pen.font = "11px system-ui, sans-serif";
-  pen.textAlign = "right";
-  pen.textBaseline = "middle";
-  for (const tick of ticks) {
-    pen.fillStyle = scene.looks.palette.line;
-    pen.fillRect(scene.left - 4, Math.round(yOf(tick)), scene.width - scene.left + 4, 1);
-    pen.fillStyle = scene.looks.palette.quiet;
-    pen.fillText(String(tick).replace("-", "−"), scene.left - 7, yOf(tick));
-  }
-}
-function roundTicks(low, high) {
-  const power = 10 ** Math.floor(Math.log10(high - low || 1)), ticks = [];
-  for (const factor of [5, 2, 1, 0.5, 0.2]) {
-    const step2 = factor * power, first = Math.ceil(low / step2), last = Math.floor(high / step2);
-    if (last <= first) continue;
-    for (let k = first; k <= last; k++) ticks.push(Number((k * step2).toPrecision(6)));
-    return ticks;
-  }
-  return [low];
-}
-function drawTrackName(pen, scene, lines) {
-  pen.font = `${scene.left < 140 ? 11 : 13}px system-ui, sans-serif`;
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  lines.forEach((text, i) => {
-    pen.fillStyle = i ? scene.looks.palette.quiet : scene.looks.palette.ink;
-    pen.fillText(shorten(pen, text, scene.left - 40), 6, 14 + 17 * i);
-  });
-}
-function drawTrace(pen, { view }, { xOf, yOf }, { begin_sec: begin, step_sec: step2, points }, values, scale) {
-  const first = Math.max(Math.floor((view.from - begin) / step2), 0);
-  const last = Math.min(Math.ceil((view.to - begin) / step2), points - 1);
-  let down = false;
-  pen.beginPath();
-  for (let i = first; i <= last; i++) {
-    const y = yOf(values[i] * scale);
-    if (Number.isNaN(y)) down = false;
-    else if (down) pen.lineTo(xOf(begin + i * step2), y);
-    else {
-      pen.moveTo(xOf(begin + i * step2), y);
-      down = true;
-    }
-  }
-  pen.stroke();
-}
-function clipToPlot(pen, { left, width }) {
-  pen.save();
-  pen.beginPath();
-  pen.rect(left, 0, width - left, TRACK_PX);
-  pen.clip();
-}
-function drawCurve(canvas, scene, curve, facts, threshold) {
-  const track = startTrack(canvas, scene, 0, 1), { pen, yOf } = track, { palette, dark } = scene.looks;
-  drawTicks(pen, scene, yOf, [0, 0.5, 1]);
-  drawTrackName(pen, scene, ["score", curve.name, "- - threshold"]);
-  clipToPlot(pen, scene);
-  pen.strokeStyle = palette.mark;
-  pen.lineWidth = 1;
-  pen.setLineDash(THRESHOLD_DASH);
-  pen.beginPath();
-  const y = Math.floor(yOf(threshold)) + 0.5;
-  pen.moveTo(scene.left, y);
-  pen.lineTo(scene.width, y);
-  pen.stroke();
-  pen.setLineDash([]);
-  pen.strokeStyle = TRACES[dark ? "dark" : "light"][0];
-  pen.lineWidth = 1.6;
-  drawTrace(pen, scene, track, facts, curve.values, 1 / 255);
-  pen.restore();
-}
-function drawSignal(canvas, scene, facts, values) {
-  const known = values.filter((value) => Number.isFinite(value));
-  const extreme = (choose) => known.reduce((a, b) => choose(a, b));
-  const range = known.length ? [extreme(Math.min), extreme(Math.max)] : [0, 1];
-  const track = startTrack(canvas, scene, ...range), { pen, yOf } = track;
-  drawTicks(pen, scene, yOf, roundTicks(...range));
-  const label = facts.label.match(/^(.*?)\s*(\[.*\])$/) ?? [facts.label, facts.label];
-  drawTrackName(pen, scene, label.slice(1));
-  const colors = TRACES[scene.looks.dark ? "dark" : "light"], pick2 = (list, i) => list[i % list.length];
-  const dress = (i) => {
-    pen.strokeStyle = pick2(colors, i);
-    pen.setLineDash(pick2(DASHES, i));
-    pen.lineWidth = 1;
-  };
-  clipToPlot(pen, scene);
-  facts.names.forEach((_, i) => {
-    dress(i);
-    drawTrace(pen, scene, track, facts, values.subarray(i * facts.points, (i + 1) * facts.points), 1);
-  });
-  pen.restore();
-  drawTraceLegend(pen, scene, facts.names, dress);
-}
-function drawTraceLegend(pen, scene, names, dress) {
-  if (names.length < 2 || names.length > 6) return;
-  pen.font = "11px system-ui, sans-serif";
-  pen.textAlign = "left";
-  const columns = Math.ceil(names.length / 3), wide = (scene.left - 44) / columns;
-  names.forEach((name, i) => {
-    const x = 6 + wide * Math.floor(i / 3), y = 46 + 14 * (i % 3);
-    dress(i);
-    pen.lineWidth = 2;
-    pen.beginPath();
-    pen.moveTo(x, y);
-    pen.lineTo(x + 22, y);
-    pen.stroke();
-    pen.setLineDash([]);
-    pen.fillStyle = scene.looks.palette.quiet;
-    pen.fillText(shorten(pen, name, wide - 30), x + 27, y);
-  });
-}
-
-// src/tracks.js
-var TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "video" };
-var FOLLOWED = -2;
-var ANY_CLASS = -1;
-function createTracks(panel, source) {
-  const { curves, signal, media } = source.info.tracks;
-  const tracks = {
-    panel,
-    source,
-    held: {},
-    // kind -> { video, answer }; answer null while it is waited for
-    on: { curves: curves && !source.slowCurves, signal, media },
-    label: FOLLOWED,
-    cursorSec: null
-  };
-  tracks.parts = layOutTracks(tracks);
-  tracks.playback = createPlayback(tracks);
-  panel.root.addEventListener("drawn", () => updateTracks(tracks));
-  listenToCursor(tracks);
-  tracks.dispose = () => stopPlayback(tracks);
-  return tracks;
-}
-function layOutTracks(tracks) {
-  const { panel, source } = tracks, { stage, overview } = panel.parts;
-  const kinds = Object.keys(TRACK_KINDS).filter((kind) => source.info.tracks[kind]);
-  const boxes = Object.fromEntries(
-    kinds.map((kind) => {
-      const box = make("input", { type: "checkbox", "data-role": `track-${kind}` });
-      box.checked = tracks.on[kind];
-      box.addEventListener("change", () => switchTrack(tracks, kind, box.checked));
-      return [kind, box];
-    })
-  );
-  const choice = make("select", { "data-role": "track-class", "aria-label": "class whose score is drawn" });
-  const classes = source.info.classes.map((name, i) => [name, i]);
-  const names = [["of the class pointed at, or of the best", FOLLOWED], ...classes];
-  choice.append(...names.map(([text, value]) => make("option", { value }, text)));
-  choice.addEventListener("change", () => {
-    tracks.label = Number(choice.value);
-    redraw(panel);
-  });
-  const labels = kinds.flatMap((kind) => {
-    const label = make("label", {}, boxes[kind], make("span", {}, TRACK_KINDS[kind]));
-    return kind === "curves" ? [label, choice] : [label];
-  });
-  const controls = make("div", { class: "controls tracks-controls" }, ...labels);
-  controls.hidden = !kinds.length;
-  const screen = make("div", { class: "screen" });
-  const curve = makeTrack("curve"), signals = make("div", {}), signalSaid = make("p", { class: "track-said" });
-  const area = make("div", { class: "tracks" }, curve.element, signalSaid, signals);
-  const lines = [stage, area].map((place) => {
-    const line = make("div", { class: "cursor", hidden: "" });
-    place.append(line);
-    return line;
-  });
-  overview.before(controls, screen);
-  stage.after(area);
-  return { boxes, choice, screen, curve, signals, signalSaid, area, lines, panels: [] };
-}
-function makeTrack(role) {
-  const canvas = make("canvas", { role: "img", "data-role": role }), said = make("p", { class: "track-said" });
-  return { canvas, said, element: make("div", { class: "track" }, canvas, said) };
-}
-function switchTrack(tracks, kind, on) {
-  tracks.on[kind] = on;
-  tracks.parts.boxes[kind].checked = on;
-  redraw(tracks.panel);
-}
-function updateTracks(tracks) {
-  const { panel, on, parts } = tracks;
-  if (!panel.scene.segments || !panel.scene.looks) return;
-  for (const kind of Object.keys(TRACK_KINDS)) {
-    if (on[kind] && panel.state.video && tracks.held[kind]?.video !== panel.state.video) askForTrack(tracks, kind);
-  }
-  parts.curve.element.hidden = !on.curves;
-  parts.signals.hidden = parts.signalSaid.hidden = !on.signal;
-  parts.screen.hidden = !on.media;
-  parts.area.hidden = !on.curves && !on.signal;
-  if (!on.media) stopPlayback(tracks);
-  if (on.curves) drawCurveTrack(tracks);
-  if (on.signal) parts.panels.forEach(({ canvas, facts, values }) => drawSignal(canvas, panel.scene, facts, values));
-  placeCursor(tracks);
-}
-async function askForTrack(tracks, kind) {
-  const { panel, source, parts } = tracks, { video } = panel.state;
-  tracks.held[kind] = { video, answer: null };
-  if (kind === "signal") showSignals(parts, { panels: [], data: [] }, "The signal is being read …");
-  if (kind === "media") showMedia(tracks, null);
-  const answer = await source.track(kind, video);
-  if (tracks.held[kind].video !== video) return;
-  tracks.held[kind].answer = kind === "curves" && !answer.error ? openCurves(answer) : answer;
-  if (kind === "signal") showSignals(parts, { panels: [], data: [], ...answer }, answer.error ?? "");
-  if (kind === "media") showMedia(tracks, answer);
-  updateTracks(tracks);
-}
-function showSignals(parts, { panels, data }, sentence) {
-  parts.signalSaid.textContent = sentence;
-  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), ...makeTrack("signal") }));
-  for (const { canvas, facts } of parts.panels) canvas.setAttribute("aria-label", `${facts.label} over time`);
-  parts.signals.replaceChildren(...parts.panels.map(({ element }) => element));
-}
-function drawCurveTrack(tracks) {
-  const { panel, held, label, parts } = tracks, { scene, state } = panel;
-  const { canvas, said } = parts.curve, answer = held.curves?.answer;
-  const curve = answer && !answer.error ? chooseCurve(answer, label, panel) : null;
-  tracks.drawn = curve;
-  canvas.hidden = !curve?.values;
-  if (curve?.values) {
-    said.textContent = "";
-    drawCurve(canvas, scene, curve, answer, state.minScore);
-    canvas.setAttribute("aria-label", `Score of ${curve.name} over time, threshold ${state.minScore.toFixed(2)}`);
-  } else if (curve) {
-    said.textContent = `${curve.name} has no score of 0.01 or more in this video.`;
-  } else {
-    said.textContent = answer ? answer.error : "The score is being computed …";
-  }
-}
-function openCurves(answer) {
-  const { labels, points, data } = answer, values = new Uint8Array(data[0]);
-  let highest = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[highest]) highest = i;
-  const rows = new Map(labels.map((label, row) => [label, values.subarray(row * points, (row + 1) * points)]));
-  return { ...answer, rows, best: labels[Math.floor(highest / points)] };
-}
-function chooseCurve({ rows, best }, label, { scene, state, info }) {
-  if (rows.has(ANY_CLASS)) return { name: "any class", values: rows.get(ANY_CLASS) };
-  const row = state.hovered >= 0 ? state.hovered : state.picked.at(-1) ?? -1;
-  const followed = row >= 0 ? scene.segments.label[row] : best;
-  const chosen = label === FOLLOWED ? followed : label;
-  return { name: info.classes[chosen] ?? "Every class", values: rows.get(chosen) };
-}
-function placeCursor({ panel, parts, cursorSec }) {
-  const { view, left, width } = panel.scene;
-  const x = cursorSec === null ? -1 : left + (cursorSec - view.from) / (view.to - view.from) * (width - left);
-  for (const line of parts.lines) {
-    line.hidden = !(x >= left && x <= width);
-    line.style.left = `${x}px`;
-  }
-}
-function showCursor(tracks, seconds) {
-  tracks.cursorSec = seconds;
-  if (tracks.panel.scene.view) placeCursor(tracks);
-}
-
 // src/compare.js
+var SHARED = ["minScore", "topK", "stacked", "curves", "curveOf"];
 function openInspectors(root, sources) {
   const several = sources.length > 1;
   const roots = several ? sources.map(() => make("section", {})) : [root];
@@ -1773,7 +1759,7 @@ function shareActions(inspectors, panel) {
   panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
   panel.root.addEventListener("cursor", (event) => {
     lead();
-    for (const other of inspectors.panels) if (other !== panel) showCursor(other.tracks, event.detail);
+    for (const other of inspectors.panels) if (other !== panel) other.set({ cursorSec: event.detail });
   });
 }
 function shareView({ panels, leader }, drawn) {
@@ -1789,33 +1775,22 @@ function shareView({ panels, leader }, drawn) {
   }
 }
 function alignEnds(panels) {
-  const views = panels.map((panel) => panel.scene.view);
+  const views = panels.map((panel) => panel.state.view);
   const begin = Math.min(...views.map((view) => view.begin)), end = Math.max(...views.map((view) => view.end));
   for (const [i, panel] of panels.entries()) {
     const view = views[i], whole = view.from === view.begin && view.to === view.end;
     if (view.begin === begin && view.end === end) continue;
-    Object.assign(view, { begin, end });
-    if (whole) panel.look(begin, end);
+    panel.set({ view: whole ? { begin, end, from: begin, to: end } : { ...view, begin, end } });
     panel.filter();
   }
 }
-function followLeader(other, { state, scene, tracks, info }) {
-  const { minScore, topK, stacked } = state, { from, to } = scene.view, span = to - from;
-  const settings = { minScore, topK, stacked };
-  if (Object.keys(settings).some((name) => other.state[name] !== settings[name])) other.settings(settings);
+function followLeader(other, { state, info }) {
+  const shared = Object.fromEntries(SHARED.map((name) => [name, state[name]]));
   const hidden = [...state.hidden].map((label) => other.info.classes.indexOf(info.classes[label]));
-  if (hidden.length !== other.state.hidden.size || hidden.some((label) => !other.state.hidden.has(label))) {
-    other.state.hidden.clear();
-    hidden.forEach((label) => other.state.hidden.add(label));
-    other.filter();
-  }
-  const { view } = other.scene;
-  if (Math.abs(view.from - from) + Math.abs(view.to - to) > 1e-9 * span) other.look(from, to);
-  if (other.tracks.on.curves !== tracks.on.curves) switchTrack(other.tracks, "curves", tracks.on.curves);
-  if (other.tracks.label !== tracks.label) {
-    other.tracks.label = tracks.label;
-    redraw(other);
-  }
+  const same = hidden.length === other.state.hidden.size && hidden.every((label) => other.state.hidden.has(label));
+  other.set({ ...shared, hidden: same ? other.state.hidden : new Set(hidden) });
+  const { from, to } = state.view, { view } = other.state;
+  if (Math.abs(view.from - from) + Math.abs(view.to - to) > 1e-9 * (to - from)) other.look(from, to);
 }
 
 // src/kernel.js
@@ -1873,7 +1848,10 @@ function kernelSource(model, ask, info, run) {
       const [facts, matching] = unpackSegments(data[0], segments);
       source.panel.receive({ ...shown, original: readRows(info, original) }, facts, matching);
     },
-    tell: ({ minScore, topK }) => save(model, { min_score: minScore, top_k: topK }),
+    tell({ minScore, topK }) {
+      if (minScore !== model.get("min_score") || topK !== model.get("top_k"))
+        save(model, { min_score: minScore, top_k: topK });
+    },
     pick() {
     },
     connect(panel) {
@@ -1909,7 +1887,7 @@ function followModel(model, sources, inspectors) {
     const [video, tiou] = [model.get("video"), model.get("tiou")];
     inspectors.leader = source.panel;
     if (source.wanted.video !== video || source.wanted.tiou !== tiou) source.ask(video, tiou);
-    source.panel.settings(settingsOf(model));
+    source.panel.set(settingsOf(model));
   };
   const calls = ["video", "tiou", "min_score", "top_k"].map((name) => [`change:${name}`, follow]);
   if (source.hearCorrections) calls.push(["change:corrections", source.hearCorrections]);
