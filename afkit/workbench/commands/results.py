@@ -1,4 +1,4 @@
-"""Commands about what a run has found: view, predict, gallery."""
+"""Commands about what a run has found: view, predict."""
 
 import argparse
 from dataclasses import replace
@@ -64,20 +64,7 @@ def _predict(options: argparse.Namespace) -> None:
     print(predict_recordings(options.run, options.features, **given(options, "run", "features")))
 
 
-def _gallery_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run", metavar="RUN", help="a finished run folder")
-    command.add_argument("--out", default="results/gallery", help="folder to write (default: results/gallery)")
-    command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
-
-
-def _gallery(options: argparse.Namespace) -> None:
-    from afkit.workbench.runs.gallery import write_gallery
-
-    print(*write_gallery(options.run, options.out, options.data_root), sep="\n")
-
-
 COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
-    "gallery": Command(_gallery, _gallery_arguments, "write the pictures of a run into a folder that shows them"),
 }

@@ -8,13 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from afkit.workbench.analysis.diagnosis import Diagnosis
-from afkit.workbench.view.style import BARS, COLORS, INK, LINES, MARKERS, Look, make_figure, plain, say, set_title
+from afkit.workbench.view import style
+from afkit.workbench.view.style import BARS, COLORS, INK, LINES, Look, make_chart, make_figure, plain, say
 
 ROW_IN = 0.27  # height of a bin or a kind
 UNITS = {"length": ("length [s]", 1), "coverage": ("coverage [%]", 100), "instances": ("instances", 1)}
 
 # Neighbours in the stack differ in grey and in hatch.
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "true positive": {"facecolor": COLORS[0], "hatch": ""},
     "double detection": {"facecolor": "#bfe0f5", "hatch": "...."},
     "wrong label": {"facecolor": "#e8905a", "hatch": "////"},
@@ -40,23 +41,20 @@ def draw_false_positive_profile(profile: pd.DataFrame, title: str = "") -> Figur
     Args:
         profile: bands by kinds, numbers of predictions (`workbench.analysis.false_positives.false_positive_profile`).
     """
-    figure, (axes,) = make_figure(4.6)
-    set_title(figure, title)
-    axes.set(xlabel="predictions of a class with G actions, by falling score", ylabel="share of predictions [%]")
+    labels = {"xlabel": "predictions of a class with G actions, by falling score", "ylabel": "share of predictions [%]"}
+    figure, axes = make_chart(4.6, title, **labels)
     counts = profile.sum(axis=1)
     if not counts.sum():
-        say(axes, "no predictions")
-        return figure
+        return say(figure, "no predictions")
     shares = 100 * profile.div(counts.where(counts > 0), axis=0).fillna(0)
-    low = np.zeros(len(profile))
-    x = np.arange(len(profile))
+    low = shares.cumsum(axis=1) - shares
     for kind in profile:
-        axes.bar(x, shares[kind], 0.82, low, label=kind, edgecolor=INK, linewidth=0.6, **LOOKS[kind])
-        low += shares[kind].to_numpy()
-    axes.set_xticks(x, [f"{band}G" for band in profile.index])
+        look = {"label": kind, "edgecolor": INK, "linewidth": 0.6, **LOOKS[kind]}
+        axes.bar(range(len(profile)), shares[kind], 0.82, low[kind], **look)
+    axes.set_xticks(range(len(profile)), [f"{band}G" for band in profile.index])
     axes.set_ylim(0, 100)
     axes.grid(visible=False, axis="x")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=2.4, handleheight=1.1)
+    style.legend_above(axes, ncols=3, handlelength=2.4, handleheight=1.1)
     return figure
 
 
@@ -67,22 +65,17 @@ def draw_removal_gains(gains: pd.DataFrame, title: str = "") -> Figure:
         gains: kinds by tIoU, fractions (`workbench.analysis.false_positives.gain_of_removal`). Bars are the means over
             tIoU, lines the range.
     """
-    figure, (axes,) = make_figure(1.3 + 1.4 * ROW_IN * len(gains))
-    set_title(figure, title)
+    figure, axes = make_chart(1.3 + 1.4 * ROW_IN * len(gains), title)
     percent = 100 * gains
-    means = percent.mean(axis=1)
-    for y, (kind, mean) in enumerate(means.items()):
+    for y, (kind, mean) in enumerate(percent.mean(axis=1).items()):
         axes.barh(y, mean, 0.72, edgecolor=INK, linewidth=0.6, **LOOKS[kind])
         end = percent.loc[kind].max()
         axes.annotate(f"{mean:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
-    if gains.shape[1] > 1:
-        axes.hlines(np.arange(len(gains)), percent.min(axis=1), percent.max(axis=1), color=INK, linewidth=1.4)
     tious = [float(tiou) for tiou in gains.columns]
-    how = (
-        f"bar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range"
-        if len(tious) > 1
-        else f"at tIoU {tious[0]:g}"
-    )
+    how = f"at tIoU {tious[0]:g}"
+    if len(tious) > 1:
+        axes.hlines(np.arange(len(gains)), percent.min(axis=1), percent.max(axis=1), color=INK, linewidth=1.4)
+        how = f"bar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range"
     axes.set_xlabel(f"gain in normalised mAP [percentage points]\n{how}")
     axes.set_xlim(0, max(1.15 * percent.max(axis=None), 1))
     _name_rows(axes, list(gains.index))
@@ -100,7 +93,7 @@ def draw_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
     for axes, percent in values.items():
         y = np.arange(len(percent))
         axes.hlines(y, 0, percent, color=COLORS[0], linewidth=1.2)
-        axes.plot(percent, y, linestyle="", marker=MARKERS[0], markersize=9, color=COLORS[0])
+        axes.plot(percent, y, linestyle="", marker="o", markersize=9, color=COLORS[0])
     return figure
 
 
@@ -127,8 +120,7 @@ def _draw_bins(table: pd.DataFrame, column: str, xlabel: str, title: str) -> tup
     names = list(table.index.get_level_values("characteristic").unique().drop("all"))
     heights = [len(table.loc[name]) for name in names]
     height_in = 1.8 + ROW_IN * sum(heights) + 0.2 * len(names)
-    figure, parts = make_figure(height_in, len(names), sharex=True, height_ratios=heights)
-    set_title(figure, title)
+    figure, parts = make_figure(height_in, len(names), title, sharex=True, height_ratios=heights)
     overall = 100 * table.loc[("all", "all"), column]
     values = {}
     for axes, name in zip(parts, names, strict=True):
@@ -148,6 +140,11 @@ def _draw_bins(table: pd.DataFrame, column: str, xlabel: str, title: str) -> tup
     return figure, values
 
 
+def _name_rows(axes: Axes, names: list[str]) -> None:
+    style.name_rows(axes, [plain(name, 40) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
 def _bin_name(row: Any, factor: float) -> str:
     """Name, range and number of actions of a bin."""
     if np.isnan(row.low):
@@ -159,11 +156,3 @@ def _bin_name(row: Any, factor: float) -> str:
 def _three_digits(number: float) -> str:
     """Never a power of ten."""
     return f"{number:.3g}" if 1e-4 <= number < 999.5 else f"{number:.0f}"
-
-
-def _name_rows(axes: Axes, names: list[str]) -> None:
-    """Names beside horizontal bars, the first on top."""
-    axes.set_yticks(range(len(names)), [plain(name, 40) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False, axis="y")

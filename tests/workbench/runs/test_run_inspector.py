@@ -146,7 +146,7 @@ def test_the_signal_is_offered_where_the_data_set_has_one(folder, tmp_path):
 def test_widgets_of_one_run_and_of_two(folder):
     pytest.importorskip("anywidget", reason="the widget is an extra")
     widget = inspect_run(folder, video=VIDEO, tiou=0.4)
-    assert widget.video == VIDEO and widget.info["tracks"]["curves"]
+    assert widget.video == VIDEO and widget.runs[0]["tracks"]["curves"]
     both = inspect_runs([folder, folder], video="video7", min_score=0.3)
     assert [run["title"] for run in both.runs] == ["tiny/seed1 (1)", "tiny/seed1 (2)"]
     assert (both.video, both.min_score) == ("video7", 0.3)

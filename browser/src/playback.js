@@ -1,6 +1,9 @@
 // The video: the frame at the cursor, and a cursor that moves while it plays.
 
-function createPlayback(tracks) {
+import { make } from "./controls.js";
+import { AXIS_PX } from "./drawing.js";
+
+export function createPlayback(tracks) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
   const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
   const play = make("button", { type: "button", "data-role": "play", onclick: () => togglePlayback(tracks) }, "play");
@@ -41,13 +44,14 @@ function sayMedia({ said, video, bar }, sentence) {
 }
 
 // answer: { file, url }, { file, type, data }, { error }, or null while it is waited for.
-function showMedia(tracks, answer) {
-  const { playback } = tracks, { video } = playback;
+export function showMedia(tracks, answer) {
+  const { playback } = tracks,
+    { video } = playback;
   if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
   Object.assign(playback, { address: "", file: answer?.file, setSec: 0 });
   video.pause();
   video.removeAttribute("src");
-  showCursor(tracks, null);
+  tracks.panel.set({ cursorSec: null });
   sayMedia(playback, answer ? (answer.error ?? `'${answer.file}' is being opened …`) : "The video is being read …");
   if (!answer || answer.error) return void video.load();
   const { url, data, type } = answer;
@@ -61,20 +65,23 @@ function playable({ video, said }) {
 
 function togglePlayback({ playback }) {
   if (!playable(playback)) return;
-  if (playback.video.paused) playback.video.play().catch(() => {}); // what is wrong is said by its "error" event
+  if (playback.video.paused)
+    playback.video.play().catch(() => {}); // what is wrong is said by its "error" event
   else playback.video.pause();
 }
 
-function stopPlayback({ playback }) {
+export function stopPlayback({ playback }) {
   if (!playback.video.paused) playback.video.pause();
 }
 
 // While the video plays the cursor goes with it, and the view with the cursor.
 function followPlayback(tracks) {
-  const { playback, panel } = tracks, { video } = playback;
+  const { playback, panel } = tracks,
+    { video } = playback;
   if (video.paused || !panel.root.isConnected) return void video.pause();
   pointCursor(tracks, video.currentTime);
-  const { from, to } = panel.scene.view, span = to - from;
+  const { from, to } = panel.scene.view,
+    span = to - from;
   if (video.currentTime < from || video.currentTime > to) {
     panel.look(video.currentTime - 0.1 * span, video.currentTime + 0.9 * span);
   }
@@ -96,16 +103,18 @@ function seek(playback, seconds) {
 }
 
 function pointCursor(tracks, seconds) {
-  showCursor(tracks, seconds);
+  tracks.panel.set({ cursorSec: seconds });
   tracks.playback.time.textContent = `${seconds.toFixed(2)} s`;
   tracks.panel.root.dispatchEvent(new CustomEvent("cursor", { detail: seconds }));
 }
 
 // The pointer over lanes or tracks shows its frame while the video rests; a click in the axis or a track stays there.
-function listenToCursor(tracks) {
-  const { panel, playback, parts } = tracks, { canvas, scene } = panel;
+export function listenToCursor(tracks) {
+  const { panel, playback, parts } = tracks,
+    { canvas, scene } = panel;
   const secondsAt = (event) => {
-    const { stage } = panel.parts, { view, left, width } = scene;
+    const { stage } = panel.parts,
+      { view, left, width } = scene;
     const x = event.clientX - stage.getBoundingClientRect().left - stage.clientLeft;
     const inside = playable(playback) && x >= left && x <= width;
     return inside ? view.from + ((x - left) / (width - left)) * (view.to - view.from) : null;
@@ -117,7 +126,8 @@ function listenToCursor(tracks) {
   let downX = 0; // where the button was pressed: a drag sets no cursor
   const press = (event) => (downX = event.clientX);
   const click = (event) => {
-    const seconds = secondsAt(event), inLanes = event.currentTarget === canvas && event.offsetY >= AXIS_PX;
+    const seconds = secondsAt(event),
+      inLanes = event.currentTarget === canvas && event.offsetY >= AXIS_PX;
     if (seconds === null || inLanes || Math.abs(event.clientX - downX) > 3) return;
     playback.setSec = seconds;
     moveCursor(tracks, seconds);

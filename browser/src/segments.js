@@ -1,29 +1,42 @@
 // Segments of one video in typed columns, by onset: which are shown, and in which row of which lane.
-// The files of this folder are parts of one ES module, joined by afkit/workbench/view/inspector_script.py.
 
-const KINDS = [
-  "ground truth", "miss", "hit", "localisation", "double detection", "wrong label", "confusion", "background",
+export const KINDS = [
+  "ground truth",
+  "miss",
+  "hit",
+  "localisation",
+  "double detection",
+  "wrong label",
+  "confusion",
+  "background",
 ];
-const FOUND = 0, MISS = 1, HIT = 2, HIDDEN = -1;
-const GT_ROW_PX = 17, ROW_PX = 19, LANE_GAP_PX = 8; // heights
+export const FOUND = 0,
+  MISS = 1,
+  HIT = 2,
+  HIDDEN = -1;
+export const GT_ROW_PX = 17,
+  ROW_PX = 19,
+  LANE_GAP_PX = 8; // heights
 const FULL_ROWS = 3; // rows of predictions at that height; more share the height of these, down to MIN_ROW_PX
-const MIN_ROW_PX = 7, MAX_ROWS = 12;
+const MIN_ROW_PX = 7,
+  MAX_ROWS = 12;
 const NARROWEST = 1 / 4000; // of the video: an empty or reversed segment still takes this much room in its row
 
-// facts: Float64Array of 5 columns, matching: Float32Array of 3 columns; see FACTS and MATCHING in inspector_data.py.
-function segmentColumns(facts, matching) {
+// facts: Float64Array of 5 columns, matching: Float32Array of 3 columns; see FACTS and MATCHING in
+// afkit/workbench/inspector/inspected.py.
+export function segmentColumns(facts, matching) {
   const n = facts.length / 5;
   const [start, end, label, score, place] = [0, 1, 2, 3, 4].map((i) => facts.subarray(i * n, (i + 1) * n));
   const [kind, partner, tiou] = [0, 1, 2].map((i) => matching.subarray(i * n, (i + 1) * n));
   return { n, start, end, label, score, place, kind, partner, tiou };
 }
 
-function isTruth(segments, i) {
+export function isTruth(segments, i) {
   return Number.isNaN(segments.score[i]);
 }
 
 // The kind that each segment is drawn as, HIDDEN for none. What hides a prediction makes its ground truth a miss.
-function shownKinds(segments, settings) {
+export function shownKinds(segments, settings) {
   const { n, label, score, place, kind, partner } = segments;
   const passes = (i) => score[i] >= settings.minScore && (settings.topK === 0 || place[i] < settings.topK);
   const shown = new Int8Array(n).fill(HIDDEN);
@@ -40,14 +53,15 @@ function isError(kind) {
 }
 
 // Lanes from top to bottom, in the order in which the classes first happen; classes only predicted follow, best first.
-function arrangeLanes(segments, shown, spanSec, stacked = false) {
+export function arrangeLanes(segments, shown, spanSec, stacked = false) {
   if (stacked) return stackLanes(segments, shown, spanSec);
   const ofClass = new Map(); // label -> { truth, found, order }
   for (let i = 0; i < segments.n; i++) {
     if (shown[i] === HIDDEN) continue;
     const truth = isTruth(segments, i);
-    let lane = ofClass.get(segments.label[i]);
-    if (!lane) ofClass.set(segments.label[i], (lane = { truth: [], found: [], order: Infinity }));
+    const label = segments.label[i];
+    if (!ofClass.has(label)) ofClass.set(label, { truth: [], found: [], order: Infinity });
+    const lane = ofClass.get(label);
     (truth ? lane.truth : lane.found).push(i);
     lane.order = Math.min(lane.order, truth ? i : segments.n + segments.place[i]);
   }
@@ -67,7 +81,8 @@ function arrangeLanes(segments, shown, spanSec, stacked = false) {
 function stackLanes(segments, shown, spanSec) {
   let top = LANE_GAP_PX / 2;
   return ["ground truth", "predictions"].map((name, p) => {
-    const truth = p === 0, ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
+    const truth = p === 0,
+      ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
     const rowPx = truth ? GT_ROW_PX : ROW_PX;
     const rows = placeRows(segments, ids, spanSec * NARROWEST, top, rowPx, MAX_ROWS);
     const lane = { label: -1, name, truth, top, height: Math.max(rows.height, rowPx), rows: [...rows] };
@@ -78,7 +93,8 @@ function stackLanes(segments, shown, spanSec) {
 
 // Rows such that no two segments of one overlap, as long as MAX_ROWS are enough.
 function placeRows(segments, ids, narrowest, top, rowPx, fullRows) {
-  const ends = [], rows = [];
+  const ends = [],
+    rows = [];
   for (const i of ids) {
     let row = ends.findIndex((end) => end <= segments.start[i]);
     if (row < 0) row = ends.length < MAX_ROWS ? ends.length : ends.indexOf(Math.min(...ends));
@@ -95,8 +111,9 @@ function placeRows(segments, ids, narrowest, top, rowPx, fullRows) {
 }
 
 // Position of the first segment of a row that ends after a time: where drawing begins.
-function firstReaching(row, time) {
-  let low = 0, high = row.reach.length;
+export function firstReaching(row, time) {
+  let low = 0,
+    high = row.reach.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (row.reach[middle] > time) high = middle;
@@ -106,11 +123,12 @@ function firstReaching(row, time) {
 }
 
 // The segment nearest to a time in the row at a height, at most `slack` seconds away; -1 for none.
-function segmentAt(segments, lanes, time, y, slack) {
+export function segmentAt(segments, lanes, time, y, slack) {
   const lane = lanes.find((one) => y >= one.top && y < one.top + one.height);
-  const row = lane && lane.rows.find((one) => y >= one.top && y < one.top + one.height);
+  const row = lane?.rows.find((one) => y >= one.top && y < one.top + one.height);
   if (!row) return -1;
-  let best = -1, bestKey = Infinity;
+  let best = -1,
+    bestKey = Infinity;
   for (let p = firstReaching(row, time - slack); p < row.ids.length; p++) {
     const i = row.ids[p];
     if (segments.start[i] > time + slack) break;
@@ -122,12 +140,12 @@ function segmentAt(segments, lanes, time, y, slack) {
 }
 
 // Row (lane and height) of a segment, to bring it into view and to outline it.
-function rowOf(lanes, segments, id) {
+export function rowOf(lanes, segments, id) {
   const lane = lanes.find((one) => one.label === segments.label[id] || one.truth === isTruth(segments, id));
-  return lane && lane.rows.find((row) => row.ids.includes(id));
+  return lane?.rows.find((row) => row.ids.includes(id));
 }
 
-function shownErrors(segments, shown) {
+export function shownErrors(segments, shown) {
   const errors = [];
   for (let i = 0; i < segments.n; i++) if (isError(shown[i])) errors.push(i);
   return errors;

@@ -1,8 +1,10 @@
 // What stands around the canvas. Names from outside become text nodes or canvas text, never markup.
 
-let numPanels = 0; // for ids that differ within a page
+import { fitCanvas } from "./drawing.js";
+import { drawBar, drawLetter } from "./looks.js";
+import { FOUND, HIT, isTruth, KINDS, MISS } from "./segments.js";
 
-function make(tag, attributes = {}, ...children) {
+export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -13,11 +15,11 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-function labelled(text, control, ...more) {
+export function labelled(text, control, ...more) {
   return make("label", {}, make("span", {}, text), control, ...more);
 }
 
-const ORDERS = {
+export const ORDERS = {
   name: ["by name", (a, b) => a.video.localeCompare(b.video, undefined, { numeric: true })],
   ap: ["worst AP first", (a, b) => (a.ap ?? 2) - (b.ap ?? 2)],
   errors: ["most errors first", (a, b) => b.errors - a.errors],
@@ -30,7 +32,7 @@ function describeVideo(video, corrected) {
 }
 
 // The video picker: a search field, an order, and the list. `choose` is called with a video's id.
-function videoControls(info, choose, isCorrected = () => false) {
+export function videoControls(info, choose, isCorrected = () => false) {
   const select = make("select", { "data-role": "video", onchange: () => choose(select.value) });
   const order = make("select", { "data-role": "order", onchange: () => fill() });
   for (const [key, [text]] of Object.entries(ORDERS)) order.append(make("option", { value: key }, text));
@@ -53,8 +55,8 @@ function videoControls(info, choose, isCorrected = () => false) {
 }
 
 // A list of classes to tick; its search narrows the list, and "all" and "none" act on what is listed.
-function classControls(names, hidden, changed) {
-  const summary = make("summary", {});
+export function classControls(names, panel) {
+  const summary = make("summary", {}, "classes: all");
   const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
   const boxes = names.map((name, label) => {
     const box = make("input", { type: "checkbox", "data-label": label });
@@ -62,17 +64,13 @@ function classControls(names, hidden, changed) {
     box.addEventListener("change", () => set([label], box.checked));
     return { box, name: name.toLowerCase(), item: make("label", { class: "class" }, box, make("span", {}, name)) };
   });
-  const say = () => {
-    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
-  };
   const set = (labels, on) => {
-    for (const label of labels) {
-      boxes[label].box.checked = on;
-      if (on) hidden.delete(label);
-      else hidden.add(label);
-    }
-    say();
-    changed();
+    const others = [...panel.state.hidden].filter((label) => !labels.includes(label));
+    panel.set({ hidden: new Set(on ? others : [...others, ...labels]) });
+  };
+  const show = (hidden) => {
+    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
+    for (const [label, { box }] of boxes.entries()) box.checked = !hidden.has(label);
   };
   const listed = () => [...boxes.keys()].filter((label) => !boxes[label].item.hidden);
   search.addEventListener("input", () => {
@@ -80,14 +78,18 @@ function classControls(names, hidden, changed) {
     for (const entry of boxes) entry.item.hidden = !entry.name.includes(wanted);
   });
   const all = make("button", { type: "button", "data-role": "all-classes", onclick: () => set(listed(), true) }, "all");
-  const none = make("button", { type: "button", "data-role": "no-classes", onclick: () => set(listed(), false) }, "none");
+  const none = make(
+    "button",
+    { type: "button", "data-role": "no-classes", onclick: () => set(listed(), false) },
+    "none",
+  );
   const list = make("div", { class: "list" }, ...boxes.map((entry) => entry.item));
-  say();
-  return make("details", { class: "classes" }, summary, make("div", { class: "drop" }, search, all, none, list));
+  const drop = make("div", { class: "drop" }, search, all, none, list);
+  return { element: make("details", { class: "classes" }, summary, drop), show };
 }
 
 // Each kind with its bar as the canvas draws it.
-function legend(looks) {
+export function legend(looks) {
   const entries = KINDS.map((name, kind) => {
     const canvas = make("canvas", { "aria-hidden": "true" });
     const pen = fitCanvas(canvas, 26, 14);
@@ -99,15 +101,18 @@ function legend(looks) {
   return entries;
 }
 
-const KEYS = "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears";
-const HOW_TO_EDIT = "Drag an end, the middle, or on empty space to add. Keys: , and . choose an annotation, [ ] m its " +
+export const KEYS =
+  "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears";
+export const HOW_TO_EDIT =
+  "Drag an end, the middle, or on empty space to add. Keys: , and . choose an annotation, [ ] m its " +
   "start, end or all, arrows move that by 0.1 s (with Shift 1 s), i adds, a accepts a prediction, Delete, Ctrl+Z.";
 
 // Everything about one segment, a line each.
-function segmentLines(segments, shown, names, i) {
+export function segmentLines(segments, shown, names, i) {
   const { start, end, label, score, partner, tiou } = segments;
   const times = (k) => `${start[k].toFixed(2)} to ${end[k].toFixed(2)} s`;
-  const kind = shown[i], truth = isTruth(segments, i);
+  const kind = shown[i],
+    truth = isTruth(segments, i);
   const lines = [names[label[i]], `${times(i)} (${(end[i] - start[i]).toFixed(2)} s)`];
   if (truth) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
   else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);

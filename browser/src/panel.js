@@ -1,40 +1,64 @@
 // The inspector itself: its state, the segments it was given, and which of them are shown.
 //
-// A source says where the segments come from: `info` (see `describe` in inspector_data.py), `settings`, `ask(video,
-// tiou)`, which leads to a later `panel.receive`, `tell(settings)` and `pick(rows)`. A source that takes corrections
-// has `correct(video, list)` (see correcting.js), `isCorrected(video)` and `numCorrected()`, and may `save()`.
+// A source says where the segments come from: `info` (see `describe` in afkit/workbench/inspector/inspected.py),
+// `settings`, `ask(video, tiou)`, which leads to a later `panel.receive`, `tell(settings)` and `pick(rows)`. A source
+// that takes corrections has `correct(video, list)` (see correcting.js), `isCorrected(video)` and `numCorrected()`, and
+// may `save()`.
 
-function createPanel(root, source) {
+import { make } from "./controls.js";
+import { countCorrections, editedRows, sameRow, segmentOf, truthOf } from "./correcting.js";
+import { reportEditing } from "./editing.js";
+import { listen } from "./events.js";
+import { layOut } from "./layout.js";
+import { drawPanel, fitSize, look, pan, pick, redraw, step, zoom } from "./looking.js";
+import { arrangeLanes, HIDDEN, LANE_GAP_PX, segmentColumns, shownErrors, shownKinds } from "./segments.js";
+import { createStore } from "./store.js";
+import { FOLLOWED } from "./tracks.js";
+
+let numPanels = 0; // for ids that differ within a page
+const FILTERS = ["minScore", "topK", "hidden", "stacked"];
+const EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo"];
+
+export function createPanel(root, source) {
   const panel = {
-    root, source, info: source.info, id: `afkit-inspector-${++numPanels}`, waiting: false,
-    state: { ...source.settings, hidden: new Set(), stacked: false, picked: [], hovered: -1 },
-    scene: {
-      names: source.info.classes, segments: null, shown: null, lanes: [], picked: [], hovered: -1, scrollTop: 0,
-    },
-    editing: newEditing(),
+    root,
+    source,
+    info: source.info,
+    id: `afkit-inspector-${++numPanels}`,
+    waiting: false,
+    ...createStore({ ...nothingChosen(), ...source.settings }),
     kept: {}, // the picture of the overview
   };
-  panel.scene.editing = panel.editing;
+  // What is drawn: the state, which it inherits, and what follows from it.
+  panel.scene = Object.assign(Object.create(panel.state), { names: source.info.classes, segments: null, lanes: [] });
   panel.parts = layOut(panel);
   panel.canvas = panel.parts.canvas;
   const actions = { look, zoom, pan, step, pick, filter: filterSegments, draw: drawPanel, receive: receiveSegments };
   for (const [name, action] of Object.entries(actions)) panel[name] = (...given) => action(panel, ...given);
-  panel.settings = (settings) => Object.assign(panel.state, settings) && filterSegments(panel);
+  panel.listen((names) => showChange(panel, names));
   panel.dispose = listen(panel);
   source.connect(panel);
   askFor(panel, source.settings.video, source.settings.tiou);
   return panel;
 }
 
-function askFor(panel, video, tiou) {
+function nothingChosen() {
+  const shown = { view: null, hidden: new Set(), stacked: false, picked: [], hovered: -1 };
+  const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] }; // part: what arrows move
+  const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, cursorSec: null };
+  return { ...shown, ...edits, ...tracks };
+}
+
+export function askFor(panel, video, tiou) {
   panel.parts.said.textContent = "";
   panel.source.ask(video, tiou);
 }
 
-function changeSettings(panel, settings) {
-  Object.assign(panel.state, settings);
-  panel.source.tell(panel.state);
-  filterSegments(panel);
+function showChange(panel, names) {
+  if (names.has("minScore") || names.has("topK")) panel.source.tell(panel.state);
+  if (FILTERS.some((name) => names.has(name))) filterSegments(panel);
+  else if (EDITS.some((name) => names.has(name))) reportEditing(panel);
+  if (names.size > 1 || !names.has("cursorSec")) redraw(panel); // a video that plays moves a line alone
 }
 
 // Segments of a video, as asked for; those of another video begin with a view of the whole.
@@ -42,7 +66,6 @@ function receiveSegments(panel, shown, facts, matching) {
   const { scene, state } = panel;
   const other = !scene.segments || shown.video !== state.video;
   const picked = other ? [] : state.picked.map((row) => segmentOf(scene.segments, row));
-  Object.assign(state, { video: shown.video, tiou: shown.tiou, hovered: -1 });
   scene.segments = segmentColumns(facts, matching);
   scene.original = shown.original ?? truthOf(scene.segments);
   scene.numCorrections = countCorrections(scene.original, truthOf(scene.segments));
@@ -50,19 +73,26 @@ function receiveSegments(panel, shown, facts, matching) {
   scene.segments.edited = editedRows(scene.segments, scene.original);
   const { start, end } = scene.segments;
   const begin = start.length ? Math.min(0, start[0]) : 0; // by onset
-  const last = Math.max(end.reduce((a, b) => Math.max(a, b), begin), shown.duration_sec) || 1;
+  const last =
+    Math.max(
+      end.reduce((a, b) => Math.max(a, b), begin),
+      shown.duration_sec,
+    ) || 1;
+  const view = other
+    ? { begin, end: last, from: begin, to: last }
+    : { ...state.view, end: Math.max(state.view.end, last) };
+  panel.set({ video: shown.video, tiou: shown.tiou, hovered: -1, view });
   if (other) {
-    scene.view = { begin, end: last, from: begin, to: last };
     panel.parts.scroller.scrollTop = 0;
     pick(panel, []);
-  } else scene.view.end = Math.max(scene.view.end, last);
+  }
   panel.parts.videos.fill(state.video);
   filterSegments(panel);
   const rows = state.picked.map((row, i) => sameRow(scene.segments, picked[i], row)).filter((row) => row >= 0);
   if (String(rows) !== String(state.picked)) pick(panel, rows); // edits move the rows
 }
 
-function filterSegments(panel) {
+export function filterSegments(panel) {
   const { scene, state } = panel;
   if (!scene.segments) return;
   scene.shown = shownKinds(scene.segments, state);
@@ -89,11 +119,13 @@ function report({ info, parts, state, scene, canvas }) {
   parts.threshold.value = state.tiou;
   parts.slider.value = state.minScore;
   parts.scoreText.textContent = state.minScore.toFixed(2);
+  parts.stacked.checked = state.stacked;
+  parts.showClasses(state.hidden);
   if (Number(parts.top.value) !== state.topK || parts.top.value === "") parts.top.value = state.topK;
 }
 
 // Sentences on what a reader might look for in vain.
-function missing(segments, visible) {
+export function missing(segments, visible) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
   if (!truths) sentences.push("This video has no ground truth.");

@@ -1,12 +1,14 @@
 """The gallery: pictures of a run and of its inspector, or a sentence and nothing written."""
 
+import runpy
 import sys
+from pathlib import Path
 
 import pytest
 
 from afkit.files import write_json
-from afkit.workbench.runs import gallery
-from afkit.workbench.runs.gallery import write_gallery
+
+write_gallery = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "tools" / "gallery.py"))["write_gallery"]
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def run(tmp_path):
 
 
 def test_pictures_are_copied_under_names_that_say_what_they_are(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(gallery, "photograph", lambda run, data_root: b"a photograph")
+    monkeypatch.setitem(write_gallery.__globals__, "photograph", lambda run: b"a photograph")
     paths = write_gallery(run, tmp_path / "gallery")
     content = {path.stem: path.read_bytes().decode() for path in paths}
     assert content == {

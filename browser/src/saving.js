@@ -1,8 +1,13 @@
 // What a page does with corrections: it keeps them, saves them as a file, and asks before they are lost.
 
+import { make } from "./controls.js";
+import { countCorrections, truthOf, withTruth } from "./correcting.js";
+import { segmentColumns } from "./segments.js";
+
 // data.files: { video: what its annotation file says of it beside the segments }.
-function keepCorrections(source, data) {
-  const { info } = source, corrections = new Map(); // video -> list
+export function keepCorrections(source, data) {
+  const { info } = source,
+    corrections = new Map(); // video -> list
   const snapshot = () => JSON.stringify([...corrections]);
   let saved = snapshot();
   const originalOf = (video) => {
@@ -10,8 +15,10 @@ function keepCorrections(source, data) {
     return truthOf(segmentColumns(facts, matching));
   };
   source.ask = (video, tiou) => {
-    const [shown, ...columns] = source.read(video, tiou), segments = segmentColumns(...columns);
-    const list = corrections.get(video), corrected = list ? withTruth(segments, list, tiou) : columns;
+    const [shown, ...columns] = source.read(video, tiou),
+      segments = segmentColumns(...columns);
+    const list = corrections.get(video),
+      corrected = list ? withTruth(segments, list, tiou) : columns;
     source.panel.receive({ ...shown, original: truthOf(segments) }, ...corrected);
   };
   source.correct = (video, list) => {

@@ -1,13 +1,18 @@
 // The canvases of the tracks. They have the lanes' left edge and width, so that times lie above each other.
 
-const TRACK_PX = 88, TRACK_PAD_PX = 9;
+import { fitCanvas, STEPS_SEC, shorten } from "./drawing.js";
+
+const TRACK_PX = 88,
+  TRACK_PAD_PX = 9;
 const TRACES = { light: ["#0072b2", "#d55e00", "#222222"], dark: ["#56b4e9", "#ff9a55", "#f2f2f2"] };
 const DASHES = [[], [6, 3], [2, 2]];
 const THRESHOLD_DASH = [7, 4];
 
 function startTrack(canvas, scene, low, high) {
-  const { looks, left, width, view } = scene, pen = fitCanvas(canvas, width, TRACK_PX);
-  const perSec = (width - left) / (view.to - view.from), span = high - low || 1;
+  const { looks, left, width, view } = scene,
+    pen = fitCanvas(canvas, width, TRACK_PX);
+  const perSec = (width - left) / (view.to - view.from),
+    span = high - low || 1;
   const xOf = (time) => left + (time - view.from) * perSec;
   const yOf = (value) => TRACK_PX - TRACK_PAD_PX - ((value - low) / span) * (TRACK_PX - 2 * TRACK_PAD_PX);
   pen.fillStyle = looks.palette.paper;
@@ -34,9 +39,12 @@ function drawTicks(pen, scene, yOf, ticks) {
 
 // Two to four round numbers in a range.
 function roundTicks(low, high) {
-  const power = 10 ** Math.floor(Math.log10(high - low || 1)), ticks = [];
+  const power = 10 ** Math.floor(Math.log10(high - low || 1)),
+    ticks = [];
   for (const factor of [5, 2, 1, 0.5, 0.2]) {
-    const step = factor * power, first = Math.ceil(low / step), last = Math.floor(high / step);
+    const step = factor * power,
+      first = Math.ceil(low / step),
+      last = Math.floor(high / step);
     if (last <= first) continue;
     for (let k = first; k <= last; k++) ticks.push(Number((k * step).toPrecision(6)));
     return ticks;
@@ -80,8 +88,10 @@ function clipToPlot(pen, { left, width }) {
 }
 
 // curve: { name, values in 255ths }
-function drawCurve(canvas, scene, curve, facts, threshold) {
-  const track = startTrack(canvas, scene, 0, 1), { pen, xOf, yOf } = track, { palette, dark } = scene.looks;
+export function drawCurve(canvas, scene, curve, facts, threshold) {
+  const track = startTrack(canvas, scene, 0, 1),
+    { pen, yOf } = track,
+    { palette, dark } = scene.looks;
   drawTicks(pen, scene, yOf, [0, 0.5, 1]);
   drawTrackName(pen, scene, ["score", curve.name, "- - threshold"]);
   clipToPlot(pen, scene);
@@ -101,15 +111,17 @@ function drawCurve(canvas, scene, curve, facts, threshold) {
 }
 
 // facts: { label, names, begin_sec, step_sec, points }; values: one channel after the other.
-function drawSignal(canvas, scene, facts, values) {
+export function drawSignal(canvas, scene, facts, values) {
   const known = values.filter((value) => Number.isFinite(value));
   const extreme = (choose) => known.reduce((a, b) => choose(a, b));
   const range = known.length ? [extreme(Math.min), extreme(Math.max)] : [0, 1];
-  const track = startTrack(canvas, scene, ...range), { pen, yOf } = track;
+  const track = startTrack(canvas, scene, ...range),
+    { pen, yOf } = track;
   drawTicks(pen, scene, yOf, roundTicks(...range));
   const label = facts.label.match(/^(.*?)\s*(\[.*\])$/) ?? [facts.label, facts.label];
   drawTrackName(pen, scene, label.slice(1));
-  const colors = TRACES[scene.looks.dark ? "dark" : "light"], pick = (list, i) => list[i % list.length];
+  const colors = TRACES[scene.looks.dark ? "dark" : "light"],
+    pick = (list, i) => list[i % list.length];
   const dress = (i) => {
     pen.strokeStyle = pick(colors, i);
     pen.setLineDash(pick(DASHES, i));
@@ -129,9 +141,11 @@ function drawTraceLegend(pen, scene, names, dress) {
   if (names.length < 2 || names.length > 6) return;
   pen.font = "11px system-ui, sans-serif";
   pen.textAlign = "left";
-  const columns = Math.ceil(names.length / 3), wide = (scene.left - 44) / columns;
+  const columns = Math.ceil(names.length / 3),
+    wide = (scene.left - 44) / columns;
   names.forEach((name, i) => {
-    const x = 6 + wide * Math.floor(i / 3), y = 46 + 14 * (i % 3);
+    const x = 6 + wide * Math.floor(i / 3),
+      y = 46 + 14 * (i % 3);
     dress(i);
     pen.lineWidth = 2;
     pen.beginPath();

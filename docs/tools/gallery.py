@@ -1,6 +1,7 @@
-"""The pictures of a run as a gallery: a folder that a README shows, made again by one command."""
+"""The pictures of a run as a gallery, a folder that the README shows: `make gallery`."""
 
 import shutil
+import sys
 from pathlib import Path
 
 from afkit.files import atomic_open, read_json, write_text
@@ -31,13 +32,12 @@ INSPECTOR = "The inspector: every segment of a run on a timeline to move through
 SIZE_PX = (1000, 640)
 
 
-def write_gallery(run_dir: str | Path, folder: str | Path, data_root: str | Path = "") -> list[Path]:
+def write_gallery(run: Path, folder: Path) -> list[Path]:
     """Copy the pictures of a run, add one of its inspector, and write a page that shows them; the pictures.
 
     Raises:
         ValueError: the run is not finished, or there is no browser to draw the inspector.
     """
-    run, folder = Path(run_dir), Path(folder)
     figures = run / "figures"
     if not (figures / "timelines.json").is_file():
         raise ValueError(f"{run} has no pictures yet; finish it with: python -m afkit run RECIPE")
@@ -45,7 +45,7 @@ def write_gallery(run_dir: str | Path, folder: str | Path, data_root: str | Path
     renamed = {"timeline_best": drawn[0], "timeline_worst": drawn[-1]}
     sources = {name: figures / f"{renamed.get(name, name)}.png" for name in PICTURES}
     found = {name: path for name, path in sources.items() if path.is_file()}
-    content = {"inspector": photograph(run, data_root)} | {name: path.read_bytes() for name, path in found.items()}
+    content = {"inspector": photograph(run)} | {name: path.read_bytes() for name, path in found.items()}
     for name, picture in content.items():
         with atomic_open(folder / f"{name}.png") as file:
             file.write(picture)
@@ -56,19 +56,15 @@ def write_gallery(run_dir: str | Path, folder: str | Path, data_root: str | Path
     return [folder / f"{name}.png" for name in content]
 
 
-def photograph(run: Path, data_root: str | Path = "") -> bytes:
-    """The inspector's page in a browser at the first error, as PNG.
-
-    Raises:
-        ValueError: playwright or chromium is not there, or as `collect_inspected`.
-    """
+def photograph(run: Path) -> bytes:
+    """The inspector's page in a browser at the first error, as PNG; a ValueError where there is no browser."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise ValueError("a picture of the inspector needs playwright; pip install 'afkit[dev]' brings it") from None
     with temporary_folder() as temporary, sync_playwright() as playwright:
         page_path = temporary / "inspector.html"
-        write_inspector(page_path, collect_inspected(run, data_root))
+        write_inspector(page_path, collect_inspected(run))
         try:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         except Error as error:
@@ -77,7 +73,11 @@ def photograph(run: Path, data_root: str | Path = "") -> bytes:
         page.goto(page_path.as_uri())
         page.click("[data-role=next]")
         page.click("[data-role=all]")
-        page.wait_for_timeout(500)
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it is drawn
         picture = page.locator(".afkit-inspector").screenshot()
         browser.close()
     return picture
+
+
+if __name__ == "__main__":
+    print(*write_gallery(Path(sys.argv[1]), Path(sys.argv[2])), sep="\n")

@@ -1,8 +1,14 @@
 // The canvas: lanes, time axis and overview. Only what is in view is drawn; what shares a pixel is drawn once.
 
-const AXIS_PX = 26, NARROW_PX = 3, LOWEST = 0.45; // LOWEST: share of its row that a prediction of score 0 fills
+import { drawEdits } from "./dragging.js";
+import { drawBar, drawLetter, drawName, plainColor } from "./looks.js";
+import { FOUND, firstReaching, HIDDEN, HIT, isTruth, KINDS, LANE_GAP_PX, MISS, rowOf } from "./segments.js";
 
-function fitCanvas(canvas, width, height) {
+export const AXIS_PX = 26,
+  NARROW_PX = 3,
+  LOWEST = 0.45; // LOWEST: share of its row that a prediction of score 0 fills
+
+export function fitCanvas(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) {
@@ -17,7 +23,7 @@ function fitCanvas(canvas, width, height) {
 }
 
 // scene: { segments, shown, lanes, names, looks, view, left, width, height, scrollTop, picked, hovered }
-function drawScene(canvas, scene) {
+export function drawScene(canvas, scene) {
   const { looks, left, width, height, view } = scene;
   const pen = fitCanvas(canvas, width, height);
   pen.fillStyle = looks.palette.paper;
@@ -30,8 +36,7 @@ function drawScene(canvas, scene) {
   pen.rect(0, AXIS_PX, width, height - AXIS_PX);
   pen.clip();
   pen.translate(0, AXIS_PX - scene.scrollTop);
-  const inView = (part) =>
-    part.top + part.height >= scene.scrollTop && part.top <= scene.scrollTop + height - AXIS_PX;
+  const inView = (part) => part.top + part.height >= scene.scrollTop && part.top <= scene.scrollTop + height - AXIS_PX;
   for (const lane of scene.lanes.filter(inView)) {
     for (const row of lane.rows.filter(inView)) drawRow(pen, scene, row, xOf);
     drawLaneName(pen, scene, lane);
@@ -56,11 +61,14 @@ function drawRow(pen, scene, row, xOf) {
   for (let p = firstReaching(row, view.from); p < row.ids.length; p++) {
     const i = row.ids[p];
     if (segments.start[i] > view.to) break;
-    const kind = shown[i], x = xOf(segments.start[i]), end = xOf(segments.end[i]);
+    const kind = shown[i],
+      x = xOf(segments.start[i]),
+      end = xOf(segments.end[i]);
     const score = isTruth(segments, i) ? 1 : Math.min(Math.max(segments.score[i], 0), 1);
     const height = Math.max((row.height - 1) * (LOWEST + (1 - LOWEST) * score), 3);
     if (end - x < NARROW_PX) {
-      const from = Math.floor(Math.min(x, (x + end) / 2 - 1)), to = Math.max(Math.ceil(end), from + 2);
+      const from = Math.floor(Math.min(x, (x + end) / 2 - 1)),
+        to = Math.max(Math.ceil(end), from + 2);
       const same = kind === run.kind || (to <= run.to && run.to - run.from <= 2);
       if (from <= run.to && run.kind !== HIDDEN && same) {
         Object.assign(run, { to: Math.max(run.to, to), height: Math.max(run.height, height) });
@@ -71,9 +79,12 @@ function drawRow(pen, scene, row, xOf) {
       }
     } else {
       flush();
-      const from = Math.max(x, left - 20), to = Math.min(end, width + 20), y = row.top + row.height - 1 - height;
+      const from = Math.max(x, left - 20),
+        to = Math.min(end, width + 20),
+        y = row.top + row.height - 1 - height;
       drawBar(pen, looks, kind, from, y, to - from, height);
-      const visible = Math.max(from, left), wide = Math.min(to, width) - visible;
+      const visible = Math.max(from, left),
+        wide = Math.min(to, width) - visible;
       if (scene.stacked) drawName(pen, looks, kind, scene.names[segments.label[i]], visible, y, wide, height);
       else drawLetter(pen, looks, kind, visible, y, wide, height);
     }
@@ -91,7 +102,8 @@ function outline(pen, scene, id, xOf) {
   pen.strokeStyle = scene.looks.palette.mark;
   pen.lineWidth = scene.picked.includes(id) ? 2.5 : 1.5;
   pen.setLineDash([]);
-  const middle = (x + end) / 2, half = Math.max((end - x) / 2, 3) + 1;
+  const middle = (x + end) / 2,
+    half = Math.max((end - x) / 2, 3) + 1;
   pen.strokeRect(Math.max(middle - half, scene.left), row.top - 1, 2 * half, row.height + 1);
 }
 
@@ -109,9 +121,10 @@ function drawLaneName(pen, scene, lane) {
   pen.fillText(name, 6, lane.top + Math.min(lane.height, 32) / 2);
 }
 
-function shorten(pen, text, width) {
+export function shorten(pen, text, width) {
   if (pen.measureText(text).width <= width) return text;
-  let low = 0, high = text.length;
+  let low = 0,
+    high = text.length;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
     if (pen.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;
@@ -120,7 +133,9 @@ function shorten(pen, text, width) {
   return `${text.slice(0, low)}…`;
 }
 
-const STEPS_SEC = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
+export const STEPS_SEC = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600,
+];
 
 function drawAxis(pen, scene, xOf) {
   const { view, left, width, height, looks } = scene;
@@ -147,13 +162,15 @@ function drawAxis(pen, scene, xOf) {
 function clock(seconds, endSec, step) {
   const digits = step >= 1 ? 0 : Math.ceil(-Math.log10(step));
   if (endSec < 120) return seconds.toFixed(digits);
-  const rounded = Number(Math.abs(seconds).toFixed(digits)), rest = (rounded % 60).toFixed(digits);
+  const rounded = Number(Math.abs(seconds).toFixed(digits)),
+    rest = (rounded % 60).toFixed(digits);
   return `${seconds < 0 ? "−" : ""}${Math.floor(rounded / 60)}:${rest.padStart(digits ? digits + 3 : 2, "0")}`;
 }
 
 // The whole video in three bands: ground truth and misses, hits, false alarms. Kept as a picture until it changes.
-function drawOverview(canvas, scene, kept) {
-  const { view, left, width, looks } = scene, height = 36;
+export function drawOverview(canvas, scene, kept) {
+  const { view, left, width, looks } = scene,
+    height = 36;
   if (kept.width !== width || kept.looks !== looks || kept.shown !== scene.shown) {
     Object.assign(kept, { width, looks, shown: scene.shown, picture: overviewPicture(scene, width - left, height) });
   }
@@ -178,8 +195,14 @@ function overviewPicture({ segments, shown, view, looks }, width, height) {
   const picture = document.createElement("canvas");
   picture.width = Math.max(Math.round(width), 1);
   picture.height = height;
-  const pen = picture.getContext("2d"), scale = width / (view.end - view.begin);
-  const bands = [[FOUND, 3, 9], [MISS, 3, 9], [HIT, 14, 9], [HIT + 1, 25, 9]];
+  const pen = picture.getContext("2d"),
+    scale = width / (view.end - view.begin);
+  const bands = [
+    [FOUND, 3, 9],
+    [MISS, 3, 9],
+    [HIT, 14, 9],
+    [HIT + 1, 25, 9],
+  ];
   for (const [band, top, bandHeight] of bands) {
     pen.fillStyle = band > HIT ? looks.palette.edge[KINDS.length - 1] : plainColor(looks.palette, band);
     let done = -1; // up to which pixel this band is filled
