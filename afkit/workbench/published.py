@@ -14,7 +14,7 @@ class Published(NamedTuple):
     average_recall_1x: float | None = None  # mean of `recall_1x`
 
 
-_ROWS = {  # mAP at each threshold and on average; of Ego4D, then Recall@1x likewise
+_ROWS: dict[str, list[tuple[float, ...]]] = {  # mAP at each threshold and on average; of Ego4D, then Recall@1x likewise
     "thumos_i3d": [(82.13, 77.80, 70.95, 59.40, 43.87, 66.83)],
     "anet_tsp": [(54.67, 37.81, 8.36, 36.56)],
     "anet_i3d": [(54.29, 36.71, 8.24, 36.03)],
@@ -34,7 +34,11 @@ def published(recipe: str) -> Published | None:
     """What was published for a recipe; None for those that the original does not have."""
     tious = _TIOUS.get(recipe.partition("_")[0], (0.1, 0.2, 0.3, 0.4, 0.5))
     rows = [(row[-1], dict(zip(tious, row[:-1], strict=True))) for row in _ROWS.get(recipe, [])]
-    return Published(*rows[0], *(part for row in rows[1:] for part in reversed(row))) if rows else None
+    if not rows:
+        return None
+    (average_map, by_tiou), *others = rows
+    average_recall, recall = others[0] if others else (None, {})
+    return Published(average_map, by_tiou, recall, average_recall)
 
 
 def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, recall_1x: pd.Series) -> pd.DataFrame:
