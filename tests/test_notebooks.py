@@ -1,6 +1,5 @@
 """The four notebooks, executed as users execute them; what they leave in the run folder; interruption and failure."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,38 +7,22 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from tiny_data import tiny_recipe, write_tiny_data, write_tiny_recipe
 
 import afkit
-from afkit.files import read_json, write_json
+from afkit.files import read_json
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.folder import STAGE_FILES
-from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters
+from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters, notebook_path
 from afkit.workbench.runs.opened import file_digest
 from afkit.workbench.runs.pipeline import StageError, run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytestmark = pytest.mark.slow
 
-CLASSES = ["jump", "throw", "$fall$ <b>"]
-TINY = {
-    "data.num_classes": 3,
-    "data.input_dims": [6],
-    "data.max_seq_len": 64,
-    "model.embed_dim": 16,
-    "model.branch_layers": 2,
-    "model.regression_ranges": [[0, 8], [8, 16], [16, 10000]],
-    "model.windows": 5,
-    "model.heads": 2,
-    "loss.init_loss_norm": 20,
-    "optim.learning_rate": 1e-3,
-    "optim.epochs": 20,
-    "optim.warmup_epochs": 1,
-    "optim.ema_warmup": True,
-}
-OVERRIDES = TINY | {"data.max_missing": 0.25}
+NAMES = {0: "action 0", 1: "action 1", 2: "action 2", 3: "label 3"}  # no annotation has the last
 STEPS = 21 * 3
 STEP_SEC = 0.1  # so that a signal comes before the end on a fast machine, too
 SLOWER = f"""
@@ -59,50 +42,29 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def data_root(tmp_path_factory) -> Path:
-    """A small data set in the layout of THUMOS14, whose features show the class during an action.
-
-    One of 8 training videos and one of 4 test videos have no features.
-    """
+def root(tmp_path_factory) -> Path:
+    """A small data set, where one of 8 training videos and one of 4 test videos have no features, and a recipe."""
     root = tmp_path_factory.mktemp("data")
-    features = root / "thumos" / "i3d_features"
-    features.mkdir(parents=True)
-    draws = np.random.default_rng(0)
-    database = {}
-    for index in range(12):
-        steps = int(draws.integers(40, 90))
-        array = 0.3 * draws.standard_normal((steps, 6)).astype(np.float32)
-        annotations = []
-        for start in range(5, steps - 14, 18):
-            label = int(draws.integers(3))
-            array[start : start + 10, label] += 2
-            times = [(start * 4 + 8) / 30, ((start + 10) * 4 + 8) / 30]
-            annotations.append({"segment": times, "label": CLASSES[label], "label_id": label})
-        if index not in (2, 9):
-            np.save(features / f"video_{index}.npy", array)
-        database[f"video_{index}"] = {
-            "subset": "Validation" if index < 8 else "Test",
-            "duration": ((steps - 1) * 4 + 16) / 30,
-            "fps": 30.0,
-            "annotations": annotations,
-        }
-    write_json(root / "thumos" / "annotations" / "thumos14.json", {"database": database})
+    write_tiny_data(root, training=8, test=4)
+    for video in ("video2", "video9"):
+        (root / "tiny" / "features" / f"{video}.npy").unlink()
+    learning = {"optim__epochs": 20, "optim__learning_rate": 5e-3, "optim__ema_warmup": True}
+    write_tiny_recipe(root, data__num_classes=4, data__max_missing=0.25, loss__init_loss_norm=20, **learning)
     return root
 
 
-def start(data_root: Path, results: Path, *options: str, **environment: str) -> subprocess.Popen:
+def start(root: Path, results: Path, *options: str, **environment: str) -> subprocess.Popen:
     """The command that runs the notebooks."""
-    settings = [part for key, value in OVERRIDES.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "afkit", "run", "thumos_i3d", "--seed", "5", *settings, *options]
-    command += ["--data-root", str(data_root), "--results", str(results)]
+    command = [sys.executable, "-m", "afkit", "run", str(root / "tiny.yaml"), "--seed", "5", *options]
+    command += ["--data-root", str(root), "--results", str(results)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, **pipes, start_new_session=True, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")
-def first(data_root, tmp_path_factory) -> tuple[Path, str]:
-    """The folder of a finished run on the small data set, and what was said."""
-    process = start(data_root, tmp_path_factory.mktemp("results"), "-p", "evaluate_every=7")
+def first(root, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of a finished run, and what was said."""
+    process = start(root, tmp_path_factory.mktemp("results"), "-p", "evaluate_every=7")
     said = process.communicate()[0]
     assert process.returncode == 0, said
     return Path(said.splitlines()[-1]), said
@@ -129,18 +91,17 @@ def test_every_stage_is_done_and_its_files_and_settings_are_on_record(finished):
     assert values[1]["evaluate_every"] == 7 and values[2]["weights"] == "ema"
 
 
-def test_the_numbers_in_the_files_belong_together(finished, data_root):
+def test_the_numbers_in_the_files_belong_together(finished, root):
     scores = read_json(finished / "eval.json")
-    names = dict(enumerate(CLASSES))
-    gt = afkit.load_annotations(data_root / "thumos" / "annotations" / "thumos14.json", "test")
-    predictions = read_predictions(finished / "predictions.json.gz", names)
-    again = afkit.evaluate(gt, predictions, [0.3, 0.4, 0.5, 0.6, 0.7])
+    gt = afkit.load_annotations(root / "tiny" / "annotations.json", "test")
+    predictions = read_predictions(finished / "predictions.json.gz", NAMES)
+    again = afkit.evaluate(gt, predictions, tiny_recipe().data.tious)
     assert scores["average_map"] == pytest.approx(again.average_map, abs=1e-12)
     assert list(scores["map"]) == ["0.30", "0.40", "0.50", "0.60", "0.70"]
     assert scores["counts"]["ground_truths"] == len(gt)
     assert scores["average_map"] > 2 * scores["baseline"]["average_map"], "it has learned something"
     per_class = pd.read_csv(finished / "per_class.csv")
-    assert per_class["name"].tolist() == CLASSES
+    assert per_class["name"].tolist() == list(NAMES.values())[:3]
     assert per_class["ap_average"].mean() == pytest.approx(scores["average_map"], abs=1e-9)
     metrics = pd.read_csv(finished / "metrics.csv")
     assert len(metrics) == STEPS
@@ -155,7 +116,7 @@ def test_the_numbers_in_the_files_belong_together(finished, data_root):
 
 
 def test_what_is_left_out_is_said_on_the_terminal(first):
-    assert "1 of 8 videos of validation have no features: left out" in first[1]
+    assert "1 of 8 videos of training have no features: left out" in first[1]
     assert "1 of 4 videos of test have no features: left out" in first[1]
     assert "7 videos (1 more have no features and are left out), 3 steps per epoch" in first[1]
     assert "predictions in 3 videos (1 more have no features and are left out), " in first[1]
@@ -185,11 +146,11 @@ def test_executed_notebooks_hold_pictures_and_no_path_of_the_machine_in_their_me
     assert all((finished / "figures" / entry["file"]).stat().st_size > 5000 for entry in drawn)
 
 
-def test_a_second_call_skips_everything_and_changes_nothing(finished, data_root):
+def test_a_second_call_skips_everything_and_changes_nothing(finished, root):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     said = []
-    given = {"data_root": str(data_root), "results": str(finished.parents[1]), "say": said.append}
-    assert run("thumos_i3d", 5, OVERRIDES, {"evaluate_every": 7}, **given) == finished
+    given = {"data_root": str(root), "results": str(finished.parents[1]), "say": said.append}
+    assert run(str(root / "tiny.yaml"), 5, {}, {"evaluate_every": 7}, **given) == finished
     assert [line.split(maxsplit=1)[1] for line in said] == ["already done"] * 4
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
@@ -201,11 +162,9 @@ def wait_for(process: subprocess.Popen, happened) -> None:
         time.sleep(0.02)
 
 
-def test_a_training_that_is_killed_and_interrupted_goes_on_and_ends_with_the_same_numbers(
-    finished, data_root, tmp_path
-):
+def test_a_training_that_is_killed_and_interrupted_goes_on_and_ends_with_the_same_numbers(finished, root, tmp_path):
     """The same seed also gives the same weights and metrics in two runs: one interrupted, the other evaluated."""
-    folder = tmp_path / "thumos_i3d" / finished.name
+    folder = tmp_path / "tiny" / finished.name
     (tmp_path / "profile_default" / "startup").mkdir(parents=True)
     (tmp_path / "profile_default" / "startup" / "slower.py").write_text(SLOWER)
     only = ("--stages", "01,02")
@@ -214,7 +173,7 @@ def test_a_training_that_is_killed_and_interrupted_goes_on_and_ends_with_the_sam
         return max((int(path.stem[4:]) for path in folder.glob("checkpoints/step*.pt")), default=0)
 
     def slow_start(minutes: float) -> subprocess.Popen:
-        return start(data_root, tmp_path, *only, "-p", f"checkpoint_minutes={minutes}", IPYTHONDIR=str(tmp_path))
+        return start(root, tmp_path, *only, "-p", f"checkpoint_minutes={minutes}", IPYTHONDIR=str(tmp_path))
 
     process = slow_start(0.002)
     wait_for(process, saved)
@@ -237,7 +196,7 @@ def test_a_training_that_is_killed_and_interrupted_goes_on_and_ends_with_the_sam
         assert said.strip().endswith(f"interrupted; the same command goes on with 02_train after step {reached[-1]}")
     assert 0 < reached[0] < reached[1] < reached[2] < STEPS
 
-    said = start(data_root, tmp_path, *only).communicate()[0]
+    said = start(root, tmp_path, *only).communicate()[0]
     assert "01_data        already done" in said and said.strip().splitlines()[-1] == str(folder)
     for name in ("checkpoints/ema.safetensors", "checkpoints/raw.safetensors"):
         assert (folder / name).read_bytes() == (finished / name).read_bytes()
@@ -246,10 +205,10 @@ def test_a_training_that_is_killed_and_interrupted_goes_on_and_ends_with_the_sam
     pd.testing.assert_frame_equal(*(table.drop(columns="seconds") for table in tables), check_exact=True)
 
 
-def test_too_much_that_is_left_out_stops_the_run_and_the_notebook_is_kept_and_named(data_root, tmp_path):
+def test_too_much_that_is_left_out_stops_the_run_and_the_notebook_is_kept_and_named(root, tmp_path):
     with pytest.raises(StageError) as error:
-        run("thumos_i3d", 5, TINY, {}, str(data_root), str(tmp_path), name="failing")
-    folder, reason = tmp_path / "thumos_i3d" / "failing", "1 of 8 videos of validation have "
+        run(str(root / "tiny.yaml"), 5, {"data.max_missing": 0.1}, {}, str(root), str(tmp_path), name="failing")
+    folder, reason = tmp_path / "tiny" / "failing", "1 of 8 videos of training have "
     assert "01_data failed in cell" in str(error.value) and str(folder / "01_data.ipynb") in str(error.value)
     assert reason in str(error.value) and "set data.max_missing=0.13" in str(error.value)
     outputs = [output for cell in read_json(folder / "01_data.ipynb")["cells"] for output in cell.get("outputs", [])]
@@ -260,7 +219,13 @@ def test_too_much_that_is_left_out_stops_the_run_and_the_notebook_is_kept_and_na
 
 def test_a_video_to_draw_that_is_not_in_the_test_is_named(finished):
     (cell,) = (cell for cell in read_json(finished / "04_visualize.ipynb")["cells"] if cell["id"] == "04-05")
-    names = {"average_precision_by_video": lambda *_: pd.Series({"video_8": 1.0}), "videos": ["video_8", "video_99"]}
-    names |= dict.fromkeys(("gt", "predictions", "tiou")) | {"config": afkit.recipe("thumos_i3d").data}
-    with pytest.raises(ValueError, match="no ground truth for the video 'video_99' in test"):
+    names = {"average_precision_by_video": lambda *_: pd.Series({"video8": 1.0}), "videos": ["video8", "video99"]}
+    names |= dict.fromkeys(("gt", "predictions", "tiou")) | {"config": tiny_recipe().data}
+    with pytest.raises(ValueError, match="no ground truth for the video 'video99' in test"):
         exec("".join(cell["source"]), names)
+
+
+@pytest.mark.parametrize("name", [*STAGES, "05_compare"])
+def test_a_notebook_has_at_most_twenty_cells_of_twenty_lines(name):
+    cells = [cell["source"] for cell in read_json(notebook_path(name))["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) <= 20 and max(map(len, cells)) <= 20

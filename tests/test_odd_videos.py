@@ -6,9 +6,17 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from tiny_data import CHANNELS, FPS, NUM_FRAMES, STRIDE, read_database, seconds_of, tiny_recipe, write_annotations
-from tiny_data import write_tiny_data as write_whole_videos
+from tiny_data import (
+    CHANNELS,
+    FPS,
+    NUM_FRAMES,
+    STRIDE,
+    read_database,
+    seconds_of,
+    write_annotations,
+    write_tiny_data,
+    write_tiny_recipe,
+)
 
 from afkit.__main__ import main
 from afkit.data.annotations import load_annotations
@@ -24,7 +32,7 @@ ODD = ["no annotation", "one vector", "no duration", "no features", "none of the
 
 def write_odd_videos(root):
     """Whole videos, and before them in the file those of each sort, in training and in test."""
-    write_whole_videos(root, training=10, test=6)
+    write_tiny_data(root, training=10, test=6)
     odd, draws = {}, np.random.default_rng(1)
     for subset in ("training", "test"):
         for sort in ODD:
@@ -46,15 +54,13 @@ def runs(tmp_path_factory):
     """The folders of a run and of its copy, and beside them their comparison."""
     root = tmp_path_factory.mktemp("odd")
     write_odd_videos(root / "data")
-    recipe = tiny_recipe(optim__epochs=1, data__tious=[0.1, 0.3], data__max_missing=0.3).model_dump(mode="json")
-    del recipe["name"]
-    (root / "tiny.yaml").write_text(yaml.safe_dump(recipe))
+    recipe = write_tiny_recipe(root, optim__epochs=1, data__tious=[0.1, 0.3], data__max_missing=0.3)
     results = ["--results", str(root / "results")]
     one, other = (root / "results" / "tiny" / name for name in ("one", "other"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         data = ["--data-root", str(root / "data")]
-        assert main(["run", str(root / "tiny.yaml"), "--name", "one", *data, *results]) == 0
+        assert main(["run", recipe, "--name", "one", *data, *results]) == 0
         shutil.copytree(one, other)
         assert main(["compare", *results]) == 0
     return [one, other]

@@ -1,15 +1,22 @@
-"""What 03_eval reads and keeps: weights, detections as files, scores with the facts about them."""
+"""What surrounds the numbers of 03_eval: where its weights lie, on which devices it computes, what it keeps."""
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
+import torch
+from torch import nn
 
+from afkit.data.items import Dataset
+from afkit.detect.prediction import predict_dataset
+from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores
 from afkit.workbench.analysis.exports import export_detections
 from afkit.workbench.analysis.report import save_scores
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
+from afkit.workbench.runs.launch import predict_on_devices
 from afkit.workbench.runs.notebooks import skip_remaining_cells
 from afkit.workbench.trust import project_root
 
@@ -23,6 +30,34 @@ def find_weights(run: Run, which: str, checkpoint: str = "") -> tuple[Path, str]
     """
     path = project_root() / checkpoint if checkpoint else run.folder / "checkpoints" / f"{which}.safetensors"
     return path, note_input(run, path)
+
+
+class Found(NamedTuple):
+    """What a network has found in the videos of a data set."""
+
+    predictions: pd.DataFrame  # as of `predict_dataset`
+    backend: str  # of NMS
+    seconds: float  # that it took
+
+
+def find_actions(
+    run: Run, model: nn.Module, dataset: Dataset, weights: Path, which: str, nms_backend: str = "auto", devices: int = 1
+) -> Found:
+    """Detections in a data set: by the model, which moves to the GPU if there is one, or on several devices.
+
+    Errors are those of `predict_dataset`, `choose_backend` and `predict_on_devices`.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    backend = choose_backend(nms_backend, device)
+    model.to(device)
+    began = time.perf_counter()
+    if devices == 1:
+        predictions = predict_dataset(model, run.recipe, dataset, backend=backend)
+    else:  # processes that read the weights themselves
+        predictions = predict_on_devices(
+            run.recipe, run.data_root, run.folder, weights, which=which, devices=devices, backend=backend
+        )
+    return Found(predictions, backend, time.perf_counter() - began)
 
 
 def export_kept(run: Run, kept: pd.DataFrame, videos: Iterable[str]) -> list[Path]:
