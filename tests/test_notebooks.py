@@ -16,7 +16,7 @@ from afkit.files import read_json
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.folder import STAGE_FILES
 from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters, notebook_path
-from afkit.workbench.runs.opened import file_digest
+from afkit.workbench.runs.opened import sha256_of
 from afkit.workbench.runs.pipeline import StageError, run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
@@ -110,7 +110,7 @@ def test_the_numbers_in_the_files_belong_together(finished, root):
     assert validation["epoch"].tolist() == [6, 13, 20]
     assert validation["average_map"].iloc[-1] == pytest.approx(scores["average_map"], abs=1e-12)
     stages = read_json(finished / "run.json")["stages"]
-    assert scores["weights_sha256"] == file_digest(finished / "checkpoints" / "ema.safetensors")
+    assert scores["weights_sha256"] == sha256_of(finished / "checkpoints" / "ema.safetensors")
     assert stages["03_eval"]["made_from"] == {"checkpoints/ema.safetensors": scores["weights_sha256"]}
     assert stages["04_visualize"]["made_from"] == stages["03_eval"]["sha256"]
 
