@@ -29,10 +29,10 @@ from safetensors.torch import save as save_safetensors
 from afkit.data.annotations import read_annotations
 from afkit.detect.fusion import read_scores
 from afkit.model.checkpoints import read_original
-from afkit.original import recipe_from_original
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets.ego4d import _read_moments, read_leads
+from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.runs.launch import read_table
 from afkit.workbench.sweeps.batch_jobs import read_cluster
