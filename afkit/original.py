@@ -106,10 +106,8 @@ def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
     """A Recipe from a configuration of the original: a .yaml or .json file, or a (merged or partial) dictionary.
 
     What is left out has the original's default. Where a merged dictionary holds `train_cfg` and `test_cfg` twice, the
-    top level wins. A leading `./data/` of paths is dropped: ours are relative to the data root.
-
-    Raises:
-        ValueError: the file cannot be read, a key is unknown, or settings contradict each other; it names the key.
+    top level wins. A leading `./data/` of paths is dropped: ours are relative to the data root. A ValueError names the
+    key that is unknown or wrong.
     """
     name, config = _read(source)
     flat = {theirs: default for theirs, (_, default) in _RENAMED.items()} | _TRANSLATED | _flatten(name, config)

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from run_folders import write_run, write_test_data
 from tiny_data import tiny_recipe
 
-from afkit import limits
+from afkit import config
 from afkit.__main__ import main
-from afkit.config import make_recipe
+from afkit.config import make_recipe, memory_bytes, numbers_learnt
 from afkit.files import read_json, write_json
-from afkit.limits import memory_bytes, numbers_learnt
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.original import recipe_from_original
 from afkit.recipes import recipe, recipe_names
@@ -153,7 +152,7 @@ def test_a_network_that_this_machine_cannot_hold_is_not_begun(tmp_path, override
 
 
 def test_where_the_system_does_not_tell_its_memory_networks_are_built(monkeypatch):
-    monkeypatch.delattr(limits.os, "sysconf")
+    monkeypatch.delattr(config.os, "sysconf")
     assert memory_bytes() == math.inf
     build_model(tiny_recipe())
 

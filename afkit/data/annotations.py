@@ -54,14 +54,8 @@ class AnnotationFile:
 def read_annotations(path: str | Path) -> AnnotationFile:
     """Read an annotation file: {"database": {video: {"subset", "duration", "fps", "annotations": [...]}}}.
 
-    Args:
-        path: the JSON file; every annotation has "segment" [start, end] in seconds, "label" and "label_id".
-
-    Returns:
-        All videos with their segments in seconds; subsets in lower case.
-
-    Raises:
-        ValueError: the file is missing or malformed; the message names the file, the video and the row.
+    Every annotation has "segment" [start, end] in seconds, "label" and "label_id". A ValueError names file, video and
+    row.
     """
     path = Path(path)
     content = read_json(path)
@@ -163,11 +157,8 @@ def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:
 def load_annotations(path: str | Path, subset: str | list[str] | None = None) -> pd.DataFrame:
     """Ground truth of an annotation file as of `to_frame`, cleaned as the original's evaluation cleans it.
 
-    Args:
-        subset: name of a subset, compared without case; several names; or None for all videos.
-
-    Raises:
-        ValueError: the file is missing or malformed, or has no such subset.
+    Of one subset or several, compared without case; None: of all videos. A ValueError where the file is missing or
+    malformed, or has no such subset.
     """
     file = read_annotations(path)
     if subset is None:

@@ -24,10 +24,7 @@ def open_array(path: Path, name: str, video: str) -> Any:
     """A table (T, C), T >= 1, of the file's data type: mapped (.npy), in HDF5, or read whole (other formats).
 
     `name` is that of the array in an HDF5 file of many videos. A file of this name (or of another format) holds one
-    video: its array is called `feats`, or is the only one.
-
-    Raises:
-        ValueError: the file is missing, unreadable, or holds no table of real numbers; the message names it.
+    video: its array is called `feats`, or is the only one. A ValueError names the file.
     """
     with named(path, video):
         check_plain(path)

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.data.batches import Batch, check_batch_size, training_batches
+from afkit.data.batches import Batch, check_batch_divides, check_batch_size, training_batches
 from afkit.data.items import Dataset
 from afkit.model.actionformer import Output, padding_alignment
 from afkit.model.checkpoints import save_weights
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
-from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
+from afkit.train.distributed import check_same_everywhere, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution, deterministic, note_operations
 from afkit.train.record import Note, Record, check_finite
 from afkit.train.state import TrainingState, load_original, new_state, random_state, set_random_state, update_average
@@ -53,8 +53,7 @@ def train(
         dataset: training videos, made with `training=True` and the same seed; takes over `execution.cache_mb`.
         folder: the run folder; receives metrics.csv, validation.csv, tensorboard/ and checkpoints/: the last two
             states to resume from (step*.pt, see `Execution`; also before each evaluation), and at the end
-            ema.safetensors (the weights to evaluate) and raw.safetensors; with `execution.deterministic`, also what
-            `afkit.train.execution.note_operations` writes.
+            ema.safetensors (the weights to evaluate) and raw.safetensors.
         resume: go on from the newest checkpoint where there is one; else start anew.
         start_from: a .pth.tar of the original to go on from, when there is no checkpoint of our own; "" for none.
         on_progress: called with the metrics so far, at most every second, and at the end.
@@ -65,10 +64,8 @@ def train(
         DataFrame with a row per step, columns `METRICS`; seconds are those since the step before it, reading included.
 
     Raises:
-        ValueError: fewer videos than a batch, too many without features, a checkpoint of another recipe or seed or none
-            that can be read, or a loss that is not finite (found a step late on a GPU or in several processes, but
-            before anything is saved), a batch that does not divide by the devices, or another number of processes than
-            `execution` says.
+        ValueError: arguments that do not fit, too few videos, or a loss that is not finite (found a step late on a GPU
+            or in several processes, but before anything is saved).
         RuntimeError: out of memory, or the weights of several processes differ.
         OSError: the disk is full.
         KeyboardInterrupt: SIGINT or SIGTERM came; all whole steps are saved, where one process trains.
@@ -197,19 +194,12 @@ def evaluate_if_due(
 def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: str = "fp32") -> Tensor:
     """One update of the weights and of their average, in place. On a GPU nothing here waits for it.
 
-    Args:
-        batch: on any device; pinned memory is copied without waiting.
-        precision: "bf16" runs the network's forward pass under autocast: products in bfloat16, norms and softmax
-            computed in float32. Losses, gradients of the weights, and the weights stay in float32.
+    "bf16" runs the network's forward pass under autocast: products in bfloat16, norms and softmax computed in float32.
+    Losses, gradients of the weights, and the weights stay in float32. A ValueError where loss or gradient is not finite
+    leaves the weights as before; where the numbers are read late (`state.late`), the caller checks them.
 
-    Returns:
-        (4,) on the device: class loss, offset loss, total loss, norm of the gradient before clipping. Of several
-        processes each has its own part of the losses; their sum is that of the batch.
-
-    Raises:
-        ValueError: loss or gradient is not finite; the weights are then as before. Where the numbers are read late
-            (`state.late`), the caller checks them with `check_finite`.
-        RuntimeError: out of memory; the message says what to lower.
+    (4,) on the device: class loss, offset loss, total loss, norm of the gradient before clipping. Of several processes
+    each has its own part of the losses; their sum is that of the batch.
     """
     device, videos = state.device, [item.video for item in batch.items]
     with _out_of_memory_explained(state.step, batch.features, recipe, precision):
@@ -264,8 +254,7 @@ def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
 def interruptible() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """SIGINT and SIGTERM raise KeyboardInterrupt, but after the end of a block made by what is yielded.
 
-    A second signal within such a block raises at once. Outside the main thread, where Python can handle no signals,
-    nothing is changed.
+    A second signal within such a block raises at once. Outside the main thread Python can handle no signals.
     """
     owner, held, came = os.getpid(), False, False
 

@@ -152,7 +152,7 @@ def test_the_ranks_share_every_batch(dataset, ranks):
 
 
 def test_a_batch_that_does_not_divide_by_the_devices_is_refused_at_once(dataset):
-    message = r"optim\.batch_size 5 does not divide by 2 devices; set it to 6, or use fewer devices"
+    message = r"optim\.batch_size 5 does not divide by 2 devices; use fewer devices, or raise optim\.batch_size to 6"
     with pytest.raises(ValueError, match=message):
         training_batches(dataset, 5, 1, ranks=2)
 

@@ -17,8 +17,15 @@ from tiny_data import tiny_recipe, write_tiny_data
 from afkit.data.batches import collate
 from afkit.data.items import Dataset, Item
 from afkit.detect.decoding import decode_batch
-from afkit.detect.prediction import predict, predict_dataset
-from afkit.detect.windows import WHOLE_STEPS, needed_window_steps, plan_windows, receptive_field, window_candidates
+from afkit.detect.prediction import (
+    WHOLE_STEPS,
+    needed_window_steps,
+    plan_windows,
+    predict,
+    predict_dataset,
+    receptive_field,
+    window_candidates,
+)
 from afkit.model.actionformer import build_model, padded_length
 
 RECIPES = {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import tiny_recipe
 
-from afkit.model.heads import ClassHead, OffsetHead, join_levels
+from afkit.model.actionformer import ClassHead, OffsetHead, join_levels
 
 
 def levels_of(lengths, batch, channels):

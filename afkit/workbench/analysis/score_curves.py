@@ -9,8 +9,7 @@ from torch import nn
 from afkit.config import Recipe
 from afkit.data.batches import collate
 from afkit.data.items import Item, read_finite
-from afkit.detect.prediction import padded_steps
-from afkit.detect.windows import Window, plan_windows
+from afkit.detect.prediction import Window, padded_steps, plan_windows
 from afkit.model.actionformer import padded_length
 from afkit.segments import grid_to_sec
 

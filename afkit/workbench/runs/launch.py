@@ -23,11 +23,12 @@ from torch import nn
 
 import afkit
 from afkit.config import Recipe
+from afkit.data.batches import check_batch_divides
 from afkit.data.items import Dataset
 from afkit.detect.prediction import COLUMNS, predict_dataset
 from afkit.files import read_json, write_json
 from afkit.opening import make_way
-from afkit.train.distributed import check_batch_divides, gather_bytes, world
+from afkit.train.distributed import gather_bytes, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
 
 POLL_SEC = 0.2

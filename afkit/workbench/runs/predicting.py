@@ -22,8 +22,7 @@ from afkit.data.annotations import AnnotationFile
 from afkit.data.feature_formats import FEATURES, HDF5, SUFFIXES, array_names, open_array
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
-from afkit.detect.prediction import detect_in_windows, detect_items
-from afkit.detect.windows import needed_window_steps
+from afkit.detect.prediction import detect_in_windows, detect_items, needed_window_steps
 from afkit.files import LOCK, locked, read_json, write_text
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights

@@ -107,7 +107,7 @@ def _open_curves(run: OpenedRun, data_root: Path) -> Curves:
     import torch  # it takes seconds to load, as do those that need it
 
     from afkit.data.items import Dataset
-    from afkit.detect.windows import needed_window_steps
+    from afkit.detect.prediction import needed_window_steps
     from afkit.model.actionformer import build_model
     from afkit.model.checkpoints import load_weights
     from afkit.workbench.analysis.score_curves import score_curves
