@@ -17,7 +17,7 @@ import torch
 from afkit.config import Recipe
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.model.blocks import AffineDropPath
-from afkit.original import recipe_from_original
+from afkit.workbench.original import recipe_from_original
 
 LOGITS, OFFSETS = 1e-5, 3e-6  # largest absolute difference
 LOSSES, GRADIENT_NORMS, UPDATES = 3e-7, 1e-5, 5e-5  # largest relative difference; updates: after three steps

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from golden_files import EXPERIMENTS, OWN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_folders import write_run, write_test_data
@@ -15,7 +14,6 @@ from afkit.__main__ import main
 from afkit.config import make_recipe, memory_bytes, numbers_learnt
 from afkit.files import read_json, write_json
 from afkit.model.actionformer import ActionFormer, build_model
-from afkit.original import recipe_from_original
 from afkit.recipes import recipe, recipe_names
 from afkit.workbench.runs.pipeline import run
 from afkit.workbench.runs.predicting import open_predictor
@@ -104,11 +102,6 @@ def test_any_setting_that_somebody_might_want_is_taken(data):
     }
     assert make_recipe({"name": "any"}, {"data.annotations": "a", "data.features": ["f"], "data.stride_frames": 4,
                                          "data.num_frames": 4, **settings}).model.embed_dim == width  # fmt: skip
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_published_configurations_are_taken(name):
-    assert recipe_from_original(OWN / "configs_full" / f"{name}.json").model.num_levels > 1
 
 
 VARIANTS = {

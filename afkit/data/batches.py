@@ -128,21 +128,13 @@ def training_batches(
     return _unpack(iter(loader))
 
 
-class _Packed:
+_Packed = tuple[Tensor, list[int], list[Item]]  # features (B, T, C), steps, items without features, of arrays
+
+
+def _pack(batch: Batch) -> _Packed:
     """A batch on its way between processes: one tensor in shared memory, the little rest by value."""
-
-    def __init__(self, batch: Batch):
-        self.features = batch.features.transpose(1, 2)  # (B, T, C) contiguous
-        self.steps = batch.mask.sum(dim=1).tolist()
-        bare = [item._replace(features=None) for item in batch.items]  # type: ignore[arg-type]  # until unpacked
-        self.items = [_apply(Tensor.numpy, item) for item in bare]
-
-    def pin_memory(self) -> "_Packed":
-        self.features = self.features.pin_memory()
-        return self
-
-    def unpack(self) -> Batch:
-        return _batch(self.features, [_apply(torch.from_numpy, item) for item in self.items], self.steps)
+    bare = [item._replace(features=None) for item in batch.items]  # type: ignore[arg-type]  # until unpacked
+    return batch.features.transpose(1, 2), batch.mask.sum(dim=1).tolist(), [_apply(Tensor.numpy, i) for i in bare]
 
 
 def _apply(convert: Callable, item: Item) -> Item:
@@ -168,7 +160,7 @@ class _Steps(torch.utils.data.Dataset):
             items = [self.dataset.item(index, epoch) for index in indices]
             longest = max(item.features.shape[1] for item in items)
             length = padded_batch_length(longest, self.dataset.config.max_seq_len, self.align)
-            return _Packed(collate(items, length))
+            return _pack(collate(items, length))
         except ValueError as error:  # raised here it would reach the user wrapped in the worker's traceback
             return error
 
@@ -184,7 +176,8 @@ def _unpack(loaded: Iterator[_Packed | ValueError]) -> Generator[Batch]:
         for packed in loaded:
             if isinstance(packed, ValueError):
                 raise packed
-            yield packed.unpack()
+            features, steps, items = packed
+            yield _batch(features, [_apply(torch.from_numpy, item) for item in items], steps)
     finally:  # after an interrupt the traceback would keep the loader and its workers alive
         if hasattr(loaded, "_shutdown_workers"):
             loaded._shutdown_workers()

@@ -74,11 +74,18 @@ def deterministic(wanted: bool) -> Iterator[set[str]]:
     if not wanted:
         yield names
         return
-    before, cublas = _switches(), os.environ.get(CUBLAS)
+    cublas = os.environ.get(CUBLAS)
+    before = {
+        "level": torch.get_deterministic_debug_mode(),
+        "cudnn": torch.backends.cudnn.deterministic,
+        "benchmark": torch.backends.cudnn.benchmark,
+        "fused": torch.backends.cuda.mem_efficient_sdp_enabled(),
+        "always": torch.is_warn_always_enabled(),
+    }
     os.environ.setdefault(CUBLAS, CUBLAS_VALUE)
     # fused attention is not deterministic where torch only warns, so that its plain form is taken; and without the
     # last True torch would tell of some operations in the first training of a process only
-    _switch(on=True, warn=True, cudnn=True, benchmark=False, fused=False, always=True)
+    _switch(level=1, cudnn=True, benchmark=False, fused=False, always=True)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", message=f".*({_LACKS.pattern}|CuBLAS)")
@@ -105,20 +112,8 @@ def _collect(names: set[str]) -> None:
     warnings.showwarning = collect  # type: ignore[assignment]  # its further arguments are passed on as they come
 
 
-def _switches() -> dict[str, bool]:
-    """Arguments for `_switch` that change nothing."""
-    return {
-        "on": torch.are_deterministic_algorithms_enabled(),
-        "warn": torch.is_deterministic_algorithms_warn_only_enabled(),
-        "cudnn": torch.backends.cudnn.deterministic,
-        "benchmark": torch.backends.cudnn.benchmark,
-        "fused": torch.backends.cuda.mem_efficient_sdp_enabled(),
-        "always": torch.is_warn_always_enabled(),
-    }
-
-
-def _switch(on: bool, warn: bool, cudnn: bool, benchmark: bool, fused: bool, always: bool) -> None:
-    torch.use_deterministic_algorithms(on, warn_only=warn)
+def _switch(level: int, cudnn: bool, benchmark: bool, fused: bool, always: bool) -> None:
+    torch.set_deterministic_debug_mode(level)  # 0: off, 1: warn, 2: raise
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn, benchmark
     torch.backends.cuda.enable_mem_efficient_sdp(fused)
     torch.set_warn_always(always)

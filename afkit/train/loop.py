@@ -80,7 +80,10 @@ def train(
         with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
             run_steps(state, record, recipe, dataset, execution, evaluate)
             record.finish()
-            _write_weights(state, folder)
+            if world()[0] == 0:
+                with disk_errors_explained(folder):
+                    save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
+                    save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
     if state.step > began:
         with disk_errors_explained(folder):
             note_operations(folder, execution.deterministic, operations)
@@ -101,14 +104,6 @@ def _begin(
     check_same_everywhere(state.step, [*state.current, *state.averaged])
     state.share_gradients()
     return state
-
-
-def _write_weights(state: TrainingState, folder: Path) -> None:
-    """The averaged and the last weights, by the first process."""
-    if world()[0] == 0:
-        with disk_errors_explained(folder):
-            save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
-            save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
 
 
 def _check(
@@ -140,8 +135,20 @@ def run_steps(
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     every = execution.evaluate_every * steps_per_epoch  # steps
     rank, ranks = world()
+
+    def evaluate_if_due() -> None:
+        """Saved before, so that an evaluation that fails costs no training; one cut short is then done again."""
+        epoch = state.step // steps_per_epoch - 1
+        due = every and state.step and state.step % every == 0 and all(epoch != done for done, _ in state.validation)
+        if evaluate is not None and due:
+            record.save()
+            before = random_state()
+            average_map = float(evaluate(state.average))
+            set_random_state(before)
+            record.add_validation(epoch, average_map)
+
     state.model.train()
-    evaluate_if_due(state, record, every, steps_per_epoch, evaluate)  # a kill may have cut one short
+    evaluate_if_due()  # a kill may have cut one short
     stream = training_batches(
         dataset,
         recipe.optim.batch_size,
@@ -161,34 +168,11 @@ def run_steps(
                 with whole_step():
                     record.add(note, train_step(state, batch, recipe, execution.precision))
                     record.save_if_due()
-                evaluate_if_due(state, record, every, steps_per_epoch, evaluate)
+                evaluate_if_due()
         except KeyboardInterrupt:
             if ranks == 1:  # of several processes, each would stop at another step
                 record.save()
             raise
-
-
-def evaluate_if_due(
-    state: TrainingState,
-    record: Record,
-    every_steps: int,
-    steps_per_epoch: int,
-    evaluate: Callable[[nn.Module], float] | None,
-) -> None:
-    """After every so many steps (whole epochs; 0: never): save, evaluate the averaged weights, write the result down.
-
-    Saved before, so that an evaluation that fails costs no training; one that a kill cut short is then done again.
-    """
-    if evaluate is None or not every_steps or not state.step or state.step % every_steps:
-        return
-    epoch = state.step // steps_per_epoch - 1
-    if any(epoch == done for done, _ in state.validation):
-        return
-    record.save()
-    before = random_state()
-    average_map = float(evaluate(state.average))
-    set_random_state(before)
-    record.add_validation(epoch, average_map)
 
 
 def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: str = "fp32") -> Tensor:

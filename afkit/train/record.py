@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,35 +31,6 @@ class Note(NamedTuple):
     epoch: int  # from 0
     learning_rate: float  # of this step
     videos: list[str]  # of the batch
-
-
-class Arrivals:
-    """The numbers of steps on their way to the host.
-
-    Those of a GPU are copied to pinned memory without waiting, and read when the next step has been queued behind
-    them: the GPU then always has work, and the host is at most one step ahead. `late` leaves the newest on their way.
-    """
-
-    def __init__(self, late: bool):
-        self._late = late
-        self._waiting: deque[tuple[Note, Tensor, torch.cuda.Event | None]] = deque()
-
-    def put(self, note: Note, numbers: Tensor) -> None:
-        arrived = None
-        if numbers.is_cuda:
-            host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
-            numbers = host.copy_(numbers, non_blocking=True)
-            arrived = torch.cuda.Event()
-            arrived.record()
-        self._waiting.append((note, numbers, arrived))
-
-    def take(self, everything: bool = False) -> Iterator[tuple[Note, list[float]]]:
-        """The steps that have arrived, oldest first; `everything` waits for the newest, too."""
-        while len(self._waiting) > int(self._late and not everything):
-            note, numbers, arrived = self._waiting.popleft()
-            if arrived is not None:
-                arrived.synchronize()
-            yield note, numbers.tolist()
 
 
 def check_finite(numbers: Sequence[float], step: int, videos: Sequence[str], recipe: Recipe) -> None:
@@ -93,7 +64,7 @@ class Record:
         self._open = ExitStack()
         self._file: MetricsFile | None = None
         self._log: EventLog | None = None
-        self._arrivals = Arrivals(state.late)
+        self._waiting: deque[tuple[Note, Tensor, torch.cuda.Event | None]] = deque()  # numbers on their way to the host
         self._told = len(state.metrics)  # rows that on_progress has seen, or need not see
         # a step's seconds are those since the step before it, without what is done for the record in between
         self._saved_at = self._told_at = self._clock = time.monotonic()
@@ -117,8 +88,18 @@ class Record:
             self._open.close()
 
     def add(self, note: Note, numbers: Tensor) -> None:
-        """Take the numbers of a step, written when they have arrived; a ValueError where they are not finite."""
-        self._arrivals.put(note, numbers)
+        """Take the (4,) numbers of a step, written when they have arrived; a ValueError where they are not finite.
+
+        Those of a GPU are copied to pinned memory without waiting, and read when the next step has been queued behind
+        them: the GPU then always has work, and the host is at most one step ahead.
+        """
+        arrived = None
+        if numbers.is_cuda:
+            host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+            numbers = host.copy_(numbers, non_blocking=True)
+            arrived = torch.cuda.Event()
+            arrived.record()
+        self._waiting.append((note, numbers, arrived))
         self._receive()
         if time.monotonic() - self._told_at >= PROGRESS_SEC:
             self._tell()
@@ -153,8 +134,11 @@ class Record:
         self._tell()
 
     def _receive(self, everything: bool = False) -> None:
-        for note, numbers in self._arrivals.take(everything):
-            numbers = self._of_all(note, numbers)
+        while len(self._waiting) > int(self._state.late and not everything):
+            note, own, arrived = self._waiting.popleft()
+            if arrived is not None:
+                arrived.synchronize()
+            numbers = self._of_all(note, own.tolist())
             now = time.monotonic()
             row = [note.step, note.epoch, note.learning_rate, *numbers, now - self._clock]
             self._clock = now

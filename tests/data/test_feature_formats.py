@@ -98,6 +98,8 @@ def test_an_hdf5_file_of_many_videos_never_gives_another_video(tmp_path):
     with h5py.File(path, "a") as file:  # the error does not keep it open
         file.create_group("group")
     assert error.value.__traceback__ is not None
+    with pytest.raises(ValueError, match=r"'group' is a group in it, not an array"):
+        open_array(path, "group", "group")
     assert array_names(path) == ["a"]
 
 
@@ -160,9 +162,12 @@ def test_a_bad_row_of_a_table_is_named(tmp_path, text, message):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"abc", b"\xff\xfe\x00", b"\x08\x00\x00\x00\x00\x00\x00\x00{}", b"\xff" * 8 + b"{", b"garbage " * 50],
+    [
+        *(b"", b"abc", b"\xff\xfe\x00", b"\x08\x00\x00\x00\x00\x00\x00\x00{}", b"\xff" * 8 + b"{"),
+        *(b"\x93NUMPY", b"PK\x03\x04", b"garbage " * 50),
+    ],
 )
-@pytest.mark.parametrize("suffix", [".h5", ".safetensors", ".csv"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_broken_files_are_named(tmp_path, suffix, content):
     (tmp_path / f"v{suffix}").write_bytes(content)
     assert "is not a readable feature file" in refused(tmp_path / f"v{suffix}")

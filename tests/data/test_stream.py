@@ -84,15 +84,6 @@ def test_every_epoch_shuffles_and_drops_the_rest(dataset):
     assert sorted(name for batch in order_of(dataset, 1, 2) for name in batch) == sorted(seen)
 
 
-def test_order_depends_on_the_seed_and_not_on_what_is_drawn_elsewhere(root):
-    recipe = tiny_recipe()
-    first = order_of(training_set(root, recipe, seed=1), 3, 2)
-    np.random.seed(7)  # noqa: NPY002
-    torch.manual_seed(7)
-    assert order_of(training_set(root, recipe, seed=1), 3, 2) == first
-    assert order_of(training_set(root, recipe, seed=2), 3, 2) != first
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_no_global_random_number_generator_is_used(dataset, workers):
     def states():
@@ -157,22 +148,12 @@ def test_a_batch_that_does_not_divide_by_the_devices_is_refused_at_once(dataset)
         training_batches(dataset, 5, 1, ranks=2)
 
 
-def test_too_few_videos_are_refused_at_once(dataset):
-    with pytest.raises(ValueError, match=r"6 training videos do not fill a batch of 7; lower optim\.batch_size or add"):
-        training_batches(dataset, 7, 1)
-
-
 def test_videos_without_annotation_come_through_worker_processes(root):
     dataset = training_set(root, tiny_recipe())
     dataset.videos = [video.__class__(**vars(video) | {"labels": video.labels[:0]}) for video in dataset.videos]
     for batch in training_batches(dataset, 3, 1, workers=1):
         assert batch.segments == batch.labels == [None] * 3
         assert [(item.segments, item.labels) for item in batch.items] == [(None, None)] * 3
-
-
-def test_pinning_without_a_gpu_changes_nothing(dataset, recwarn):
-    assert same_batches(list(training_batches(dataset, 2, 1, pin=True)), list(training_batches(dataset, 2, 1)))
-    assert not [warning for warning in recwarn if "pin" in str(warning.message)]
 
 
 # ---- worker processes

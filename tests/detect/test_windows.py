@@ -194,13 +194,6 @@ def test_windows_give_the_candidates_of_the_whole_video(name):
             assert set(sizes) == {(1, 6, window_steps // stride * stride)}
 
 
-def test_a_video_that_fits_goes_through_at_once():
-    recipe = tiny_recipe()
-    model, item = network(recipe), random_item(50)
-    found, expected = window_candidates(model, recipe, item, 144), whole_candidates(model, recipe, item)
-    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
 @pytest.mark.parametrize(("steps", "calls"), [(1, 1), (20, 1), (48, 1), (49, 2), (81, 3), (127, 3), (128, 3)])
 def test_windows_smaller_than_the_training_length(steps, calls):
     """The video is padded to 128 steps, and windows of nothing but padding are left out."""

@@ -4,21 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from random_tables import crowded_tables, table, tiou_by_definition
+from random_tables import crowded_tables, tiou_by_definition
 
 from afkit.evaluation.scores import evaluate
-
-
-def test_recall_counts_the_first_k_times_n_of_each_video():
-    gt = pd.concat([table([(0, 10), (20, 30)], "a"), table([(0, 10)], "b")])
-    late = [(50, 60, 0.9), (50, 60, 0.8), (0, 10, 0.7), (20, 30, 0.6)]
-    predictions = pd.concat([table(late, "a"), table([(50, 60, 0.9), (0, 10, 0.1)], "b")])
-    result = evaluate(gt, predictions, [0.5])
-    assert result.recall.columns.tolist() == [1, 5]
-    assert result.recall.loc[0.5].tolist() == [0.0, 1.0]
-    both_at_once = evaluate(table([(0, 10), (1, 10)]), table([(0, 10, 0.9)]), [0.5])
-    assert both_at_once.recall.loc[0.5].tolist() == [1.0, 1.0]  # recall lets one prediction find two
-    assert both_at_once.average_map == 0.5
 
 
 def falling(scores):

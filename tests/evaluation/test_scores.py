@@ -67,14 +67,6 @@ def test_fixed_differs_from_official_only_where_labels_collide(number):
     pd.testing.assert_frame_equal(fixed.ap, evaluate(gt, clean, expected["tious"], "official").ap)
 
 
-def test_precision_is_interpolated():
-    gt = table([(0, 10), (20, 30)])
-    hit_miss_hit = table([(0, 10, 0.9), (50, 60, 0.8), (20, 30, 0.7)])
-    assert evaluate(gt, hit_miss_hit, [0.5]).average_map == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    miss_hit_hit = table([(50, 60, 0.9), (0, 10, 0.8), (20, 30, 0.7)])
-    assert evaluate(gt, miss_hit_hit, [0.5]).average_map == pytest.approx(2 / 3)
-
-
 def test_a_ground_truth_is_found_once_and_the_second_best_is_taken_next():
     gt = table([(0, 10), (0, 8)])
     twice = table([(0, 10, 0.9), (0, 10, 0.8)])
@@ -99,16 +91,6 @@ def test_classes_are_averaged_and_one_without_predictions_has_zero():
     assert result.average_map == 0.5
     assert result.recall.loc[0.5].tolist() == [0.5, 0.5]
     assert result.counts["classes_without_predictions"] == 1
-
-
-def test_official_counts_unknown_labels_as_another_class():
-    gt = pd.concat([table([(0, 10)], label=2), table([(0, 10)], label=5)])
-    predictions = pd.concat([table([(0, 10, 0.5)], label=1), table([(0, 10, 0.5)], label=77)])
-    fixed, official = (evaluate(gt, predictions, [0.5], label_remap) for label_remap in ("fixed", "official"))
-    assert fixed.ap[0.5].tolist() == [0.0, 0.0]
-    assert official.ap[0.5].tolist() == [0.0, 1.0]  # label 1 is taken for the class of rank 1, label 5
-    assert fixed.counts["predictions_unknown_label"] == 2
-    assert fixed.counts["predictions_colliding_label"] == 1
 
 
 def test_unknown_videos_are_false_positives_and_counted():

@@ -61,15 +61,6 @@ def test_a_batch_gives_each_video_what_it_gets_alone(thumos):
 
 
 @torch.no_grad()
-def test_evaluation_and_training_mode_agree_without_dropout(thumos):
-    model = thumos.model("state_dict_ema")
-    features, mask, _, _ = thumos.training_batch()
-    training, evaluation = model.train()(features, mask), model.eval()(features, mask)
-    assert all(torch.equal(a, b) for a, b in zip(training.logits, evaluation.logits, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(training.offsets, evaluation.offsets, strict=True))
-
-
-@torch.no_grad()
 @pytest.mark.parametrize("streams", [{}, {"data__input_dims": [4, 2], "model__stream_dims": [12, 4]}])
 def test_without_embedding_the_features_are_the_first_level(streams):
     sizes = {"data__input_dims": [16], "model__embed_layers": 0, "model__stem_layers": 0} | streams
@@ -80,15 +71,6 @@ def test_without_embedding_the_features_are_the_first_level(streams):
     expected = torch.cat([project.conv(x.mT).mT for project, x in parts], dim=2) if streams else features
     torch.testing.assert_close(levels[0], expected)
     assert [level.shape for level in levels] == [(2, 64, 16), (2, 32, 16), (2, 16, 16)]
-
-
-def test_points_lie_on_the_grid_of_each_level():
-    points = build_model(tiny_recipe()).points([8, 4, 2], torch.device("cpu"))
-    assert [p.tolist() for p in points[1:]] == [
-        [[0, 4, 8, 2], [2, 4, 8, 2], [4, 4, 8, 2], [6, 4, 8, 2]],
-        [[0, 8, 10000, 4], [4, 8, 10000, 4]],
-    ]
-    assert points[0][:, 0].tolist() == list(range(8))
 
 
 def longest_block(strides, windows):

@@ -26,7 +26,6 @@ from afkit.data.feature_formats import array_names, holds_array, open_array
 from afkit.data.features import RawFeatures
 from afkit.detect.fusion import read_scores
 from afkit.model.checkpoints import load_weights
-from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
 from afkit.train.checkpoints import Checkpoints
@@ -37,6 +36,7 @@ from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets import ego4d, twin
 from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.datasets.sensors import sensor_arguments
+from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.runs import launch, opened, paired_test, predicting, status

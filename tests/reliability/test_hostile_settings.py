@@ -8,10 +8,10 @@ from hostile import as_json, in_child
 from run_folders import change_json, write_run
 from tiny_data import write_tiny_data
 
-from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
 from afkit.workbench.analysis.report import headline
+from afkit.workbench.original import recipe_from_original
 from afkit.workbench.runs.launch import _error, error_file
 from afkit.workbench.runs.opened import read_metrics, read_runs
 from afkit.workbench.runs.paired_test import choose_pairs, class_differences

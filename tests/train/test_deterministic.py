@@ -55,14 +55,6 @@ def test_it_is_on_inside_and_as_before_outside_also_after_an_error(otherwise):
     assert state() == otherwise
 
 
-def test_without_it_nothing_is_touched(otherwise):
-    with deterministic(False) as names:
-        assert state() == otherwise
-        with pytest.warns(UserWarning, match="mine"):
-            warnings.warn("mine", stacklevel=1)
-    assert names == set()
-
-
 def test_what_the_user_has_switched_on_stays(monkeypatch):
     monkeypatch.setenv(CUBLAS, ":16:8")
     torch.use_deterministic_algorithms(True, warn_only=False)

@@ -71,11 +71,6 @@ def test_the_schedule_sets_the_rate_of_both_groups():
     assert schedule.get_last_lr()[0] == pytest.approx(1e-8, rel=1e-6)  # after the last step
 
 
-def test_warm_up_of_one_step():
-    config = OptimConfig(warmup_epochs=1, epochs=2)
-    assert [rate_factor(step, config, steps_per_epoch=1) for step in range(2)] == [0, 1]
-
-
 @pytest.mark.parametrize("warmup_epochs", [0, 2])
 def test_extra_epochs_go_on_with_the_cosine_of_torch(warmup_epochs):
     config = OptimConfig(warmup_epochs=warmup_epochs, epochs=3, extra_epochs=2, learning_rate=0.5)
