@@ -62,7 +62,6 @@ def _complain(what: object) -> None:
 
 
 def _explained(error: OSError) -> str:
-    """One sentence with the file and the reason."""
     if error.errno is None or error.filename is None:
         return " ".join(str(error).split())
     return f"{error.filename}: {error.strerror}; when that is mended, the same command goes on from here"

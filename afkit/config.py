@@ -104,7 +104,6 @@ class ModelConfig(_Section):
 
     @property
     def num_levels(self) -> int:
-        """L, pyramid levels that carry heads."""
         return self.branch_layers + 1 - self.neck_start_level
 
     @property
@@ -180,7 +179,6 @@ class OptimConfig(_Section):
 
     @property
     def total_epochs(self) -> int:
-        """Epochs of training, the warm-up and extra ones included."""
         return self.warmup_epochs + self.epochs + self.extra_epochs
 
 

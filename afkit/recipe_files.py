@@ -106,7 +106,6 @@ def _yaml() -> ModuleType:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
     try:
         _, content = _yaml().read_yaml(path)
     except FileNotFoundError:

@@ -16,22 +16,6 @@ def _without_last(ranges: list[list[int]], levels: int) -> list[list[int]]:
     return [*ranges[: levels - 1], [ranges[levels - 1][0], 10000]]
 
 
-def _thumos() -> dict[str, Any]:
-    return {
-        "data": {
-            "annotations": "thumos/annotations/thumos14.json",
-            "features": ["thumos/i3d_features"],
-            "train_subsets": ["validation"],
-            "test_subsets": ["test"],
-            "num_classes": 20,
-            "input_dims": [2048],
-            "stride_frames": 4,
-            "num_frames": 16,
-            "max_seq_len": 2304,
-        },
-    }
-
-
 def _anet(features: str, channels: int, fps: float) -> dict[str, Any]:
     """Class-agnostic proposals on sequences resized to 192 steps; classes come from an external classifier."""
     return {
@@ -124,9 +108,9 @@ def _ego4d(
     return {"data": data, "model": model, "decode": decode, "optim": {"epochs": 10}}
 
 
-def _watch() -> dict[str, Any]:
-    """The small real data set that `make demo` shows; see `datasets.watch` in the workbench."""
-    return {
+_RECIPES: dict[str, dict[str, Any]] = {
+    # the small real data set that `make demo` shows
+    "watch": {
         "data": {
             "annotations": "watch/annotations/watch.json",
             "features": ["watch/features"],
@@ -142,12 +126,9 @@ def _watch() -> dict[str, Any]:
         "loss": {"init_loss_norm": 30},
         "decode": {"pre_nms_topk": 1000, "max_segments": 100},
         "optim": {"learning_rate": 1e-3, "epochs": 35, "ema_warmup": True},
-    }
-
-
-def _hapt() -> dict[str, Any]:
-    """People with a phone at the waist; real data with a published ActionFormer. See `hapt` in the workbench."""
-    return {
+    },
+    # people with a phone at the waist; real data with a published ActionFormer
+    "hapt": {
         "data": {
             "annotations": "hapt/annotations/hapt.json",
             "features": ["hapt/acceleration"],
@@ -163,13 +144,20 @@ def _hapt() -> dict[str, Any]:
         "loss": {"init_loss_norm": 250, "label_smoothing": 0.1},
         "decode": {"sigma": 0.4},
         "optim": {"learning_rate": 4e-4, "epochs": 35, "ema_warmup": True},  # 40 with the warm-up
-    }
-
-
-_RECIPES: dict[str, dict[str, Any]] = {
-    "watch": _watch(),
-    "hapt": _hapt(),
-    "thumos_i3d": _thumos(),
+    },
+    "thumos_i3d": {
+        "data": {
+            "annotations": "thumos/annotations/thumos14.json",
+            "features": ["thumos/i3d_features"],
+            "train_subsets": ["validation"],
+            "test_subsets": ["test"],
+            "num_classes": 20,
+            "input_dims": [2048],
+            "stride_frames": 4,
+            "num_frames": 16,
+            "max_seq_len": 2304,
+        },
+    },
     "anet_tsp": _anet("tsp", 512, fps=15),
     "anet_i3d": _anet("i3d", 2048, fps=25),
     "epic_verb": _epic("verb", 97, label_smoothing=0.0),

@@ -108,24 +108,20 @@ def broken_contents():
     yield from (b"", b"not gzip", packed[: len(packed) // 2], packed[:-3])
     for place in range(10, len(packed) - 60, 900):
         yield packed[:place] + b"\xff" * 60 + packed[place + 60 :]
-    yield gzip.compress(b"[1, 2", mtime=0)
-    yield gzip.compress(b"\xff\xfe\xff", mtime=0)
+    yield from (gzip.compress(content, mtime=0) for content in (b"[1, 2", b"\xff\xfe\xff"))
 
 
-@pytest.mark.parametrize("content", list(broken_contents()))
-def test_broken_packed_files_are_named(tmp_path, content):
-    path = tmp_path / "a.json.gz"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.json\.gz is not a readable JSON file"):
-        read_json(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\xff", b"[" * 100_000])
-def test_broken_files_are_named(tmp_path, content):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.json is not a readable JSON file"):
-        read_json(path)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("a.json.gz", content) for content in broken_contents()),
+        *(("a.json", content) for content in (b"", b"{", b"\xff\xfe\xff", b"[" * 100_000)),
+    ],
+)
+def test_broken_files_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is not a readable JSON file"):
+        read_json(tmp_path / name)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -63,21 +62,6 @@ def test_the_end_of_the_block_leaves_nothing(tmp_path):
         raise KeyError
     assert list((tmp_path / "new").iterdir()) == []
     assert holder(tmp_path / "new") == holder(tmp_path / "missing") == ""
-
-
-def test_a_patient_one_gets_it_when_it_is_free(tmp_path):
-    got = threading.Event()
-
-    def wait_for_it():
-        with locked(tmp_path / LOCK, 20):
-            got.set()
-
-    with locked(tmp_path / LOCK):
-        thread = threading.Thread(target=wait_for_it)
-        thread.start()
-        assert not got.wait(0.3)
-    assert got.wait(10)
-    thread.join()
 
 
 def test_the_lock_goes_with_a_killed_process(tmp_path):

@@ -18,17 +18,6 @@ def values_of(recipe, names):
     return {name: getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in names}
 
 
-def test_several_feature_types_keep_their_order():
-    recipe = experiment("ego4d_slowfast_omnivore_egovlp")
-    assert [folder.split("/")[-1].split("_")[0] for folder in recipe.data.features] == [
-        "slowfast",
-        "omnivore",
-        "egovlp",
-    ]
-    assert all(not path.startswith((".", "data", "/")) for path in [*recipe.data.features, recipe.data.annotations])
-    assert sum(experiment("ego4d_omnivore_egovlp").data.input_dims) == 1536 + 256
-
-
 MINIMAL = {"dataset": {"json_file": "./data/a/b.json", "feat_folder": "./data/a/feats"}}
 
 

@@ -138,7 +138,6 @@ def _pack(batch: Batch) -> _Packed:
 
 
 def _apply(convert: Callable, item: Item) -> Item:
-    """Segments and labels converted, where there are any."""
     if item.segments is None:
         return item
     return item._replace(segments=convert(item.segments), labels=convert(item.labels))

@@ -186,7 +186,6 @@ def _read_csv(path: Path, name: str) -> np.ndarray:
 
 
 def _are_names(first: list[str], rest: list[list[str]]) -> bool:
-    """Whether the first row of a table names the columns."""
     if not any(NUMBER.fullmatch(cell) for cell in first):
         return True
     if len(first) < 3 or first not in [[str(i + begin) for i in range(len(first))] for begin in (0, 1)]:
@@ -203,7 +202,6 @@ def listed(names: Iterable[object], most: int = 20) -> str:
 
 
 def _only(names: list[str]) -> str:
-    """The array to read: the only one, or the one called `feats`."""
     if len(names) == 1:
         return names[0]
     if FEATURES not in names:

@@ -126,7 +126,6 @@ class Dataset(torch.utils.data.Dataset):
         return f"{len(self)} videos{left_out}"
 
     def check_missing(self) -> None:
-        """Raise a ValueError where more videos were left out than `config.max_missing` allows."""
         number = len(self.videos) + len(self.missing)
         if self.missing and (reason := too_many_missing(self.config, self.root, self._subsets, self.missing, number)):
             raise ValueError(reason)

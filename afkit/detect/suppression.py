@@ -132,7 +132,6 @@ def choose_backend(backend: str, device: torch.device | str) -> str:
 
 
 def _each_video(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: Settings) -> Kept:
-    """The reference, video by video."""
     videos, most, device = len(offsets) - 1, settings.max_segments, segments.device
     kept = Kept(
         torch.zeros(videos, most, 2, device=device),

@@ -185,7 +185,6 @@ def check_common_videos(gt: pd.DataFrame, predictions: pd.DataFrame) -> None:
 
 
 def _few(videos: pd.Series) -> str:
-    """The first names, and how many there are."""
     names = [str(name) for name in videos.unique()]
     return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''} ({len(names)})" if names else "none"
 

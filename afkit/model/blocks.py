@@ -121,7 +121,6 @@ class AffineDropPath(nn.Module):
         self.rate = rate
 
     def forward(self, skip: Tensor, branch: Tensor) -> Tensor:
-        """(B, T, C), (B, T, C) -> (B, T, C)."""
         if self.scale is None:
             return skip + branch
         factor = self.scale.mT  # (1, 1, C)

@@ -147,11 +147,6 @@ def gather_bytes(own: bytes) -> list[bytes]:
     return [part[:length].numpy().tobytes() for part, length in zip(parts, lengths, strict=True)]
 
 
-def first_says(flag: bool) -> bool:
-    """The flag of the first process; all must call it."""
-    return bool(gather_numbers([float(flag)])[0][0])
-
-
 def check_same_everywhere(step: int, tensors: list[Tensor]) -> None:
     """Raise a RuntimeError where step or weights of a process differ from those of the others; all must call it."""
     if world()[1] == 1:

@@ -93,7 +93,6 @@ def train(
 def _begin(
     recipe: Recipe, dataset: Dataset, seed: int, checkpoints: Checkpoints, resume: bool, start_from: str | Path
 ) -> TrainingState:
-    """A training where it begins or goes on; arguments as of `train`."""
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     state = new_state(recipe, steps_per_epoch, seed, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     loaded = resume and checkpoints.load(state)
@@ -109,7 +108,6 @@ def _begin(
 def _check(
     recipe: Recipe, dataset: Dataset, execution: Execution, evaluate: Callable[[nn.Module], float] | None
 ) -> None:
-    """Raise a ValueError for arguments of `train` that do not fit each other, or this process."""
     check_batch_size(dataset, recipe.optim.batch_size)
     dataset.check_missing()
     _, ranks = world()

@@ -16,7 +16,7 @@ from torch import Tensor
 from afkit.config import Recipe
 from afkit.files import atomic_open
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
-from afkit.train.distributed import first_says, gather_numbers, gather_objects, world
+from afkit.train.distributed import gather_numbers, gather_objects, world
 from afkit.train.execution import Execution
 from afkit.train.state import MetricsFile, TrainingState
 
@@ -113,10 +113,10 @@ class Record:
         self._clock = time.monotonic()
 
     def save_if_due(self) -> None:
-        """Save when as many minutes or steps have passed as the execution says."""
         minutes, steps = self._execution.checkpoint_minutes, self._execution.checkpoint_steps
-        by_time = minutes and first_says(time.monotonic() - self._saved_at >= 60 * minutes)
-        if by_time or (steps and self._state.step % steps == 0):
+        # the clock of the first process decides for all
+        late = float(time.monotonic() - self._saved_at >= 60 * minutes)
+        if (minutes and gather_numbers([late])[0][0]) or (steps and self._state.step % steps == 0):
             self.save()
 
     def save(self) -> None:

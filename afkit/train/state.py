@@ -64,7 +64,6 @@ class MetricsFile:
         self._file = path.open("ab", buffering=0)  # so that readers find whole lines
 
     def flush(self) -> None:
-        """Append the rows that the file lacks."""
         lines = _as_text(self._metrics.rows(self._written)).encode()
         self._written = len(self._metrics)
         while lines:  # one write, unless the disk is nearly full
@@ -106,7 +105,6 @@ class TrainingState:
         self.current, self.averaged = (list(part.state_dict().values()) for part in (self.model, self.average))
 
     def share_gradients(self) -> None:
-        """Train together with the other processes, if there are any."""
         if world()[1] > 1:
             self.network = data_parallel(self.model)
             self.criterion.sum_over_parts = sum_over_ranks
@@ -114,7 +112,6 @@ class TrainingState:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
         return self.current[0].device
 
 
