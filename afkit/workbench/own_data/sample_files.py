@@ -63,11 +63,7 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
         )
     by_column = list(zip(*(cells for _, cells in lines), strict=True))
     clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
-    if columns:
-        chosen = _named_places(names or _places(width), columns)
-    else:
-        chosen = _channels(names, by_column, clocks)
-        clocks = clocks if len(chosen) < width else []
+    chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, clocks)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
     left_out = [name for i, name in enumerate(names or _places(width)) if i not in chosen]
     channels = [names[i] for i in chosen] if names else []
