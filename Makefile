@@ -54,7 +54,8 @@ test: $(INSTALLED)
 TALLY := results/reliability
 reliability: $(INSTALLED)
 	rm -rf $(TALLY)/tests
-	OMP_NUM_THREADS=1 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
+	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=2 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
+	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=18 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability/test_concurrent.py -k prepare
 	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
 
 MINUTES ?= 10

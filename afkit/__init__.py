@@ -56,9 +56,9 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "afkit.workbench.survey.facts": "data.report",
     "afkit.workbench.analysis.*": "evaluation.baseline evaluation.bootstrap evaluation.calibration "
     "evaluation.diagnosis evaluation.exports evaluation.false_positives evaluation.matching evaluation.normalised "
-    "evaluation.operating_point evaluation.report evaluation.resampling evaluation.result_files "
+    "evaluation.operating_point evaluation.report evaluation.result_files "
     "evaluation.sensitivity evaluation.submissions detect.steps detect.score_curves",
-    "afkit.workbench.analysis.bootstrap": "evaluation.videos",
+    "afkit.workbench.analysis.bootstrap": "evaluation.resampling evaluation.videos",
     "afkit.workbench.analysis.sensitivity": "evaluation.characteristics",
     "afkit.config": "limits",
     "afkit.detect.prediction": "detect.windows",

@@ -21,7 +21,6 @@ def score_curves(model: nn.Module, recipe: Recipe, item: Item, window_steps: int
     A point of a coarse level stands for the steps to which it is the nearest; masked points stand for none.
 
     Args:
-        model: a network built from the recipe; put into eval mode.
         item: the whole recording, as of `afkit.data.items.Dataset.unread`.
         window_steps: 0 for the whole recording at once, else windows as of `afkit.detect.prediction.predict`.
 

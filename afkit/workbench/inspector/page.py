@@ -44,7 +44,6 @@ def write_inspector(
     curve of a class, and 16 kB for a channel of its signal.
 
     Args:
-        path: ends in .html.
         tious: thresholds to choose from; what each segment is at them is computed here.
         tiou: the threshold to begin with; videos are listed with their AP and errors at it.
         min_score: predictions with a lower score are hidden to begin with.

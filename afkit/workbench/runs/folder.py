@@ -8,11 +8,16 @@ import datetime
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from afkit.config import Recipe, make_recipe
+from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
+from afkit.detect.fusion import num_labels
 from afkit.files import write_json
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
@@ -20,7 +25,7 @@ from afkit.workbench.runs.notebooks import values_in_kernel
 from afkit.workbench.runs.opened import MADE_FROM, open_run, read_run, sha256_of
 from afkit.workbench.runs.paths import run_folder, split_suffix
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, provenance, stage_code
-from afkit.workbench.survey.facts import fingerprint
+from afkit.workbench.survey.facts import durations_of, fingerprint, is_twin
 from afkit.workbench.trust import project_root
 
 COMPUTING = ("02_train", "03_eval")  # stages that use the network
@@ -43,6 +48,32 @@ class Run:
     seed: int  # of all random numbers
     data_root: Path  # folder of all data sets
     suffix: str = ""  # of the files and folders that belong to another split than the recipe's own
+
+    @cached_property
+    def annotations(self) -> AnnotationFile:
+        """The annotation file, read when it is first asked for."""
+        return read_annotations(locate(self.data_root, self.recipe.data.annotations))
+
+    @cached_property
+    def label_names(self) -> dict[int, str]:
+        """Label id -> name, of all labels that detections may have."""
+        return self.annotations.names_of(num_labels(self.recipe, self.data_root))
+
+    @property
+    def gt(self) -> pd.DataFrame:
+        """The annotated actions of the test subsets."""
+        return to_frame(self.annotations.of_subsets(self.recipe.data.test_subsets))
+
+    @property
+    def durations_sec(self) -> dict[str, float | None]:
+        """Of the videos of the test subsets, see `durations_of`."""
+        data = self.recipe.data
+        return durations_of(data, self.data_root, self.annotations.of_subsets(data.test_subsets))
+
+    @property
+    def generated(self) -> bool:
+        """Whether the data is a twin, whose numbers mean nothing."""
+        return is_twin(self.recipe.data, self.data_root)
 
     @property
     def entry(self) -> str:

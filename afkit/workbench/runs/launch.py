@@ -151,11 +151,14 @@ def read_table(file: Path | IO[bytes]) -> pd.DataFrame:
     """
     try:
         with np.load(file, allow_pickle=False) as columns:
-            table = {name: pd.Series(columns[name]) for name in columns.files}
-        for name, column in table.items():
-            if column.dtype == np.uint8:
-                dtype, values = json.loads(column.to_numpy().tobytes())
+            arrays = {name: columns[name] for name in columns.files}
+        table = {}
+        for name, array in arrays.items():
+            if array.dtype == np.uint8:
+                dtype, values = json.loads(array.tobytes())
                 table[name] = pd.Series(values, dtype=dtype)
+            else:
+                table[name] = pd.Series(array)
         return pd.DataFrame(table)
     except Exception as error:  # damaged files raise almost anything
         raise ValueError(f"{file} is no table of detections ({error}); start the prediction again") from None
@@ -219,14 +222,9 @@ def _run(
 def _processes(
     job: Path, devices: int, num_nodes: int, machine: int, output: IO[bytes] | None = None
 ) -> Iterator[list[subprocess.Popen]]:
-    """The processes that carry out one machine's part of a job, which share its processors; ended with the block."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    paths = [str(Path(afkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    common = {"OMP_NUM_THREADS": str(max(cores // devices, 1)), **os.environ}
-    common |= LOOPBACK if num_nodes == 1 else {}
+    """The processes that carry out one machine's part of a job; ended with the block."""
+    common = _environment(devices) | (LOOPBACK if num_nodes == 1 else {})
     common |= {"WORLD_SIZE": str(devices * num_nodes), "LOCAL_WORLD_SIZE": str(devices)}
-    common |= {"PYTHONPATH": os.pathsep.join(filter(None, paths))}  # the same afkit
-    common |= {"PYTHONSAFEPATH": "1"}  # no modules that happen to lie in the working directory
     with ExitStack() as stack:
         processes = []
         for local in range(devices):
@@ -241,6 +239,18 @@ def _processes(
             processes.append(stack.enter_context(process))
             stack.callback(process.kill)
         yield processes
+
+
+def _environment(devices: int) -> dict[str, str]:
+    """That of the children: the same afkit, and the processors shared between them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    paths = [str(Path(afkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {
+        "OMP_NUM_THREADS": str(max(cores // devices, 1)),
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONSAFEPATH": "1",  # no modules that happen to lie in the working directory
+    }
 
 
 def _exit_codes(processes: list[subprocess.Popen]) -> Iterator[list[int | None]]:

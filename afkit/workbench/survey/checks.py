@@ -236,9 +236,11 @@ def _check_table(config: DataConfig, annotations: AnnotationFile, table: pd.Data
         labelled = table[table["subset"].isin([name.lower() for name in names]) & (table["actions"] > 0)]
         if (labelled["steps"] > 0).any() or (key == "test" and labelled.empty):  # without labels: predictions only
             continue
-        lacks = f"no video of {', '.join(names)} has both features and an annotation"
-        remedy = f"add what is missing, or correct data.{key}_subsets"
-        yield Finding("error", f"nothing for {purpose}", f"{lacks}; {remedy}")
+        message = (
+            f"no video of {', '.join(names)} has both features and an annotation; add what is missing, or correct "
+            f"data.{key}_subsets"
+        )
+        yield Finding("error", f"nothing for {purpose}", message)
 
 
 def _widespread(

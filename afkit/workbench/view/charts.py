@@ -18,11 +18,7 @@ BAR_IN = 0.24  # height of a class in a chart of horizontal bars
 
 
 def draw_durations(gt_by_subset: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
-    """How long the actions of each subset last: shares, on a logarithmic time axis; the legend has number and median.
-
-    Args:
-        gt_by_subset: name of the subset -> ground truth with start_sec, end_sec.
-    """
+    """How long the actions (start_sec, end_sec) of each subset last: shares, on a logarithmic time axis."""
     labels = {"xlabel": "duration [s]", "ylabel": "share of actions [%]"}
     figure, axes = make_chart(3.6, title, **labels)
     durations_sec = {name: (gt["end_sec"] - gt["start_sec"]).to_numpy() for name, gt in gt_by_subset.items()}
@@ -53,11 +49,7 @@ def _draw_histogram(**arguments: Any) -> None:
 
 
 def draw_coverage(covered: pd.Series, limits: tuple[float, float], title: str = "") -> Figure:
-    """How much of each video its features cover: 1 when stride, frame rate and duration belong together.
-
-    Args:
-        covered: share of the duration, one per video; NaN where unknown.
-    """
+    """How much of each video its features cover (NaN: unknown): 1 when stride, frame rate and duration fit together."""
     figure, axes = make_chart(2.8, title)
     known = covered.dropna()
     if known.empty:
@@ -74,11 +66,7 @@ def draw_coverage(covered: pd.Series, limits: tuple[float, float], title: str = 
 def draw_class_counts(
     gt_by_subset: Mapping[str, pd.DataFrame], label_names: Mapping[int, str], title: str = ""
 ) -> Figure:
-    """Actions per class in each subset, as horizontal bars; the 40 most frequent classes at most.
-
-    Args:
-        gt_by_subset: name of the subset -> ground truth with label.
-    """
+    """Actions per class (label) in each subset, as horizontal bars; the 40 most frequent classes at most."""
     counts = pd.DataFrame({name: gt["label"].value_counts() for name, gt in gt_by_subset.items()}).fillna(0)
     counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     shown = counts.head(MAX_CLASSES)

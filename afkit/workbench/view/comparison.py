@@ -25,9 +25,7 @@ STROKE: Look = {"linestyle": "", "marker": "|", "markersize": 16, "markeredgewid
 def draw_against_published(table: pd.DataFrame, title: str = "") -> Figure:
     """A row per run: average mAP as a dot with its interval as whiskers, and what was published as a hollow diamond.
 
-    Args:
-        table: name, average_map_percent, low_percent, high_percent, published_percent; blank where unknown. The first
-            40 rows are drawn.
+    `table` has name, average_map_percent, low_percent, high_percent, published_percent; the first 40 rows are drawn.
     """
     figure, axes, shown = _draw_rows(table, "average mAP [%], 95 % interval", title)
     for y, row in enumerate(shown.itertuples()):
@@ -40,9 +38,7 @@ def draw_against_published(table: pd.DataFrame, title: str = "") -> Figure:
 def draw_seeds(table: pd.DataFrame, title: str = "") -> Figure:
     """A row per setting: a ring for each of its runs, their mean as an upright stroke, the published number.
 
-    Args:
-        table: name, values_percent (a list, one for each run), published_percent; blank where unknown. The first 40
-            rows are drawn.
+    `table` has name, values_percent (a list, one for each run), published_percent; the first 40 rows are drawn.
     """
     figure, axes, shown = _draw_rows(table, "average mAP [%]", title)
     for y, values in enumerate(shown["values_percent"]):
@@ -88,9 +84,7 @@ def draw_class_differences(differences: pd.Series, a: str, b: str, num_each: int
 def draw_training_losses(trainings: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     """The training loss of several runs against the epoch, as running means over an epoch, on a logarithmic axis.
 
-    Args:
-        trainings: name -> metrics with epoch and loss_total, a row per step. The first 7 are drawn, the others named
-            as left out.
+    `trainings`: name -> metrics with epoch and loss_total, a row per step; the first 7 are drawn, the others counted.
     """
     left_out = max(len(trainings) - MAX_LINES, 0)
     remark = f" ({left_out} more runs are not drawn)" if left_out else ""
@@ -117,9 +111,8 @@ def draw_training_losses(trainings: Mapping[str, pd.DataFrame], title: str = "")
 def draw_costs(table: pd.DataFrame, title: str = "") -> Figure:
     """Time of the training, time of the predictions and peak memory, as bars one below the other.
 
-    Args:
-        table: name, training_sec, prediction_sec, peak_memory_mb; blank where unknown. The first 40 rows are drawn,
-            and of the three those that any row has.
+    `table` has name, training_sec, prediction_sec, peak_memory_mb; the first 40 rows are drawn, and of the three those
+    that any row has.
     """
     costs = {
         "training": _in_readable_unit(table["training_sec"]),

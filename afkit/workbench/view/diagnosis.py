@@ -38,8 +38,7 @@ def draw_diagnosis(diagnosis: Diagnosis) -> dict[str, Figure]:
 def draw_false_positive_profile(profile: pd.DataFrame, title: str = "") -> Figure:
     """What the predictions of each band are, the best ones on the left: stacked shares.
 
-    Args:
-        profile: bands by kinds, numbers of predictions (`workbench.analysis.false_positives.false_positive_profile`).
+    `profile` has numbers of predictions, bands by kinds (`workbench.analysis.false_positives.false_positive_profile`).
     """
     labels = {"xlabel": "predictions of a class with G actions, by falling score", "ylabel": "share of predictions [%]"}
     figure, axes = make_chart(4.6, title, **labels)
@@ -59,11 +58,9 @@ def draw_false_positive_profile(profile: pd.DataFrame, title: str = "") -> Figur
 
 
 def draw_removal_gains(gains: pd.DataFrame, title: str = "") -> Figure:
-    """How much the average normalised mAP would rise without the false positives of each kind.
+    """How much the average normalised mAP would rise without the false positives of each kind: mean, range over tIoU.
 
-    Args:
-        gains: kinds by tIoU, fractions (`workbench.analysis.false_positives.gain_of_removal`). Bars are the means over
-            tIoU, lines the range.
+    `gains` are fractions, kinds by tIoU (`workbench.analysis.false_positives.gain_of_removal`).
     """
     figure, axes = make_chart(1.3 + 1.4 * ROW_IN * len(gains), title)
     percent = 100 * gains
@@ -85,9 +82,7 @@ def draw_removal_gains(gains: pd.DataFrame, title: str = "") -> Figure:
 def draw_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
     """Normalised mAP on the actions of each bin, and on all as a line.
 
-    Args:
-        table: characteristic and bin by low, high, ground_truths, normalised_map (of
-            `afkit.workbench.analysis.sensitivity.sensitivity`).
+    `table` is that of `afkit.workbench.analysis.sensitivity.sensitivity`.
     """
     figure, values = _draw_bins(table, "normalised_map", "normalised mAP [%], mean over classes and tIoU", title)
     for axes, percent in values.items():
@@ -100,9 +95,7 @@ def draw_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
 def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
     """The share of missed actions in each bin, and of all as a line.
 
-    Args:
-        table: characteristic and bin by low, high, ground_truths, share (of
-            `afkit.workbench.analysis.sensitivity.false_negatives`).
+    `table` is that of `afkit.workbench.analysis.sensitivity.false_negatives`.
     """
     figure, values = _draw_bins(table, "share", "missed actions [%], mean over tIoU", title)
     look: Look = {"facecolor": "#efd3e2", "edgecolor": BARS["miss"]["edgecolor"], "hatch": BARS["miss"]["hatch"]}
@@ -112,11 +105,7 @@ def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
 
 
 def _draw_bins(table: pd.DataFrame, column: str, xlabel: str, title: str) -> tuple[Figure, dict[Axes, np.ndarray]]:
-    """Axes with a row per bin for each characteristic, the values as numbers, and the line of all actions.
-
-    Returns:
-        The figure and, for each characteristic, its axes and the percent of its bins.
-    """
+    """A row per bin for each characteristic, and the line of all actions; the axes with the percent of their bins."""
     names = list(table.index.get_level_values("characteristic").unique().drop("all"))
     heights = [len(table.loc[name]) for name in names]
     height_in = 1.8 + ROW_IN * sum(heights) + 0.2 * len(names)

@@ -134,8 +134,10 @@ def both_ends(length: int, num_each: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(rows < num_each, rows, rows + length - 2 * num_each), rows + (rows >= num_each)
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a picture atomically; the same picture gives the same bytes (no time stamp, no random names inside).
+def save_figure(figure: Figure, path: str | Path) -> Figure:
+    """Write a picture atomically, and give it back, so that a cell shows what it saves.
+
+    The same picture gives the same bytes (no time stamp, no random names inside).
 
     Args:
         path: ends in .png, .svg or .pdf, which decides the format; without an ending both .png (for a look) and .svg
@@ -147,10 +149,11 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     if not Path(path).suffix:
         for ending in (".png", ".svg"):
             save_figure(figure, f"{path}{ending}")
-        return
+        return figure
     kind = Path(path).suffix.lower().removeprefix(".")
     metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     if kind not in metadata:
         raise ValueError(f"a picture's name ends in .png, .svg or .pdf, not as in '{Path(path).name}'")
     with plt.rc_context({"svg.hashsalt": "afkit"}), atomic_open(path) as file:
         figure.savefig(file, format=kind, metadata=metadata[kind])
+    return figure

@@ -51,7 +51,6 @@ def draw_timeline(
     Args:
         gt: start_sec, end_sec, label and `found` (bool), all of one video.
         predictions: start_sec, end_sec, label, score and `outcome` ("hit" | "false alarm"), all of one video.
-        label_names: label id -> name.
         duration_sec: length of the video; None: up to the last segment or the signal's end.
         signal: (T, channels) sensor signal, drawn below on the same time axis.
         signal_rate_hz: its samples per second.
