@@ -22,6 +22,7 @@ from afkit.workbench.sweeps.sweep_file import SweepFile
 
 RETRIES = 3  # of a run whose worker died
 ANSWER_SEC = 10.0  # for a scheduler to answer
+RESTART_SEC = 120.0  # for a worker that died, whose libraries may come from a slow disk
 LOOPBACK = "127.0.0.1"
 
 
@@ -66,7 +67,8 @@ def open_client(
             with open_jobs(cluster, settings, workers, Path(folder)) as jobs, Client(jobs) as client:
                 yield client
         else:
-            with _local(settings, workers) as own, Client(own) as client:
+            patience = dask.config.set({"distributed.deploy.lost-worker-timeout": RESTART_SEC})
+            with patience, _local(settings, workers) as own, Client(own) as client:
                 yield client
 
 
@@ -85,6 +87,13 @@ def needs(client: Client, settings: SweepFile) -> dict[str, float]:
             "workers with --resources GPU=1"
         )
     return {name: number for name, number in wanted.items() if name in offered and number}
+
+
+def restart_workers(client: Client) -> None:
+    """Start workers of this machine again whose nanny has given up; dask itself does not, and their runs would wait."""
+    cluster = client.cluster
+    if isinstance(cluster, SpecCluster) and len(cluster.workers) < len(cluster.worker_spec):
+        cluster.scale(len(cluster.worker_spec))
 
 
 def local_workers(cores: int, available_gb: float, gpus: int, settings: SweepFile, wanted: int = 0) -> int:

@@ -20,7 +20,7 @@ from afkit.workbench.runs.interrupts import interrupts_wait
 from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage, write_pages
 from afkit.workbench.runs.status import run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script, refusals
-from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client
+from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client, restart_workers
 from afkit.workbench.sweeps.sweep_file import Cell, Sweep, missing_data, missing_space, read_sweep
 from afkit.workbench.sweeps.work import Outcome, data_folder, give_up, prepare_data, run_cell
 from afkit.workbench.trust import project_root
@@ -113,6 +113,7 @@ def _make(
 
         def look() -> None:
             interrupted()
+            restart_workers(client)
             _look_at_jobs(client, told, say)
 
         def submit(cell: Cell) -> Future:

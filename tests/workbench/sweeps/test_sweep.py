@@ -23,7 +23,7 @@ from afkit.workbench.datasets.archives import MARKER
 from afkit.workbench.runs.provenance import THREADS
 from afkit.workbench.sweeps import clusters as sweep_cluster
 from afkit.workbench.sweeps import sweep as engine
-from afkit.workbench.sweeps.clusters import local_workers, needs, open_client, visible_gpus
+from afkit.workbench.sweeps.clusters import local_workers, needs, open_client, restart_workers, visible_gpus
 from afkit.workbench.sweeps.sweep import DIED, cells_left, dry_run, execute_all, prepare_all
 from afkit.workbench.sweeps.sweep_file import Cell, SweepFile, read_sweep
 from afkit.workbench.sweeps.work import Outcome
@@ -97,7 +97,11 @@ def look(folder: Path) -> Outcome:
 def execute(client, cells, function):
     """The outcomes, and what was said."""
     said = []
-    return execute_all(client, cells, lambda cell: client.submit(function, cell.folder, pure=False), said.append), said
+
+    def submit(cell: Cell):
+        return client.submit(function, cell.folder, pure=False)
+
+    return execute_all(client, cells, submit, said.append, lambda: restart_workers(client)), said
 
 
 def test_a_run_that_another_process_holds_comes_last_and_is_told_of_once(client, tmp_path):
@@ -219,6 +223,15 @@ def test_a_run_that_kills_every_worker_is_given_up_and_says_so(client, tmp_path)
     stages = read_json(tmp_path / "deadly" / "run.json")["stages"]
     assert stages["02_train"]["status"] == "failed" and stages["02_train"]["error"] == DIED
     assert stages["01_data"] == {"status": "done"}
+
+
+@pytest.mark.slow
+def test_a_worker_that_takes_too_long_to_start_again_is_replaced(monkeypatch, tmp_path):
+    """As on a slow disk: dask gives such a worker up, and would have no other."""
+    monkeypatch.setattr(sweep_cluster, "RESTART_SEC", 0.01)
+    with open_client(SETTINGS, workers=1) as client:
+        outcomes, _ = execute(client, cells_in(tmp_path, "deadly", "a"), die_always)
+    assert (outcomes["deadly"], outcomes["a"].state) == (Outcome("failed", DIED), "done")
 
 
 @pytest.fixture
