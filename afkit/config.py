@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from afkit.limits import MOST_EPOCHS, MOST_LAYERS, MOST_LEVELS, MOST_STEPS, MOST_WIDTH, misfits
 from afkit.opening import plain_name
@@ -25,7 +34,7 @@ class DataConfig(_Section):
     annotations: str  # annotation file, relative to the data root
     features: list[str] = Field(min_length=1)  # feature folders (or .hdf5 files); channels are joined in this order
     prefix: str = ""  # of a feature file's name, before the video id
-    suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv"] = ".npy"  # of feature files
+    suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv", ".pkl"] = ".npy"  # of feature files
     train_subsets: list[str] = ["training"]  # subsets of the annotation file
     test_subsets: list[str] = ["validation"]  # not seen in training
     num_classes: Width  # 1 with many labels in the file: class-agnostic proposals
@@ -41,6 +50,8 @@ class DataConfig(_Section):
     max_missing: float = Field(0.1, ge=0, le=1)  # share of the videos that may be left out so; more stop a run
     crop_min_overlap: float = Field(0.5, ge=0, le=1)  # share of an action to keep in a training crop
     crop_ratio: tuple[float, float] | None = (0.9, 1.0)  # random length of a crop, relative to the sequence
+    crop_margin: bool = True  # what the frames of a crop's first and last vector cover counts as inside it
+    half_channels: bool = False  # keep the first half of each file's channels only
     tious: list[float] = Field(default=[0.3, 0.4, 0.5, 0.6, 0.7], min_length=1)  # tIoU thresholds of the evaluation
 
     @field_validator("crop_ratio")
@@ -58,13 +69,19 @@ class DataConfig(_Section):
         return value
 
 
+def _norm_of_bool(value: Any) -> Any:
+    """Recipes and runs of before there was a choice say true or false."""
+    return {True: "layer", False: "none"}.get(value, value) if isinstance(value, bool) else value
+
+
 _RANGES: list[tuple[float, float]] = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
 
 
 class ModelConfig(_Section):
     """The network: embedding, stem, branch (one pyramid level per block), neck and the two heads."""
 
-    backbone: Literal["transformer", "conv"] = "transformer"  # conv: convolutions instead of attention
+    # conv: convolutions instead of attention; sgp: TriDet's blocks; maxpool: nothing but pooling (TemporalMaxer)
+    backbone: Literal["transformer", "conv", "sgp", "maxpool"] = "transformer"
     embed_dim: Width = 512  # width of the network
     stream_dims: list[Width] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
     embed_layers: int = Field(2, ge=0, le=MOST_LAYERS)  # convolutions before the first level
@@ -74,21 +91,33 @@ class ModelConfig(_Section):
     branch_layers: int = Field(5, ge=0, le=MOST_LEVELS)  # blocks that halve it, one level each
     scale_factor: int = Field(2, ge=2, le=1024)  # between two levels
     heads: Width = 4  # of attention
-    windows: Window | list[Window] = 19  # attention window in steps, for all levels or each; <= 1: the whole sequence
+    # in steps, for all levels or each: of attention, <= 1 being the whole sequence; of an sgp block's convolutions, odd
+    windows: Window | list[Window] = 19
+    window_ratio: float = Field(1.5, gt=0, le=64)  # sgp: how much longer the second convolution is
+    sgp_deviation: float = Field(0.0, ge=0)  # of the sgp convolutions' first weights; from 0 they can never learn
+    pooling: Literal["max", "avg"] = "max"  # between two levels of sgp
+    mlp_dim: Width | None = None  # of a block's hidden layer; None: 4 embed_dim
     absolute_position: bool = False  # add sines of the position
     relative_position: bool = False  # learned, within the window
     neck: Literal["identity", "fpn"] = "identity"  # fpn: levels get what coarser ones saw
     neck_dim: Width | None = None  # None: embed_dim
-    neck_norm: bool = True  # layer norm on each level
+    # layer: a layer norm for each level; shared: one for all; group: over groups of channels and all steps, unlearnt
+    neck_norm: Annotated[Literal["layer", "shared", "group", "none"], BeforeValidator(_norm_of_bool)] = "layer"
+    neck_groups: Width = 4  # of channels, with the norm "group"
     neck_start_level: int = Field(0, ge=0)  # levels before it carry no heads
     head_dim: Width | None = None  # None: embed_dim
     head_layers: int = Field(3, ge=1, le=MOST_LAYERS)  # the classifying or regressing one included
     head_kernel: int = Field(3, ge=1, le=1023)  # in steps of the level
     head_norm: bool = True  # layer norm between the layers
+    head: Literal["offsets", "trident"] = "offsets"  # trident: offsets are expectations over bins (TriDet)
+    bins: int = Field(16, ge=1, le=1024)  # trident: the longest offset, in steps of the level
+    boundary_kernel: int = Field(3, ge=1, le=1023)  # trident: of the heads that score onsets and ends
     regression_ranges: list[tuple[float, float]] = _RANGES  # of each level: how far the farther end may be, in steps
     class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
     empty_classes: list[int] = []  # label ids that never occur in training
     dropout: float = Field(0.0, ge=0, lt=1)  # share of activations
+    input_dropout: float = Field(0.0, ge=0, lt=1)  # share of feature channels, each at all steps of a sequence
+    input_noise: float = Field(0.0, ge=0)  # standard deviation of what is added to the features in training
     drop_path: float = Field(0.1, ge=0, lt=1)  # share of a batch whose block is left out
 
     @property
@@ -107,13 +136,26 @@ class ModelConfig(_Section):
         return [self.windows] * (self.branch_layers + 1) if isinstance(self.windows, int) else self.windows
 
     @property
+    def widest_head_kernel(self) -> int:
+        """Of all heads, in steps of the level."""
+        return max(self.head_kernel, self.boundary_kernel if self.head == "trident" else 0)
+
+    @property
+    def reads_padding(self) -> bool:
+        """Whether the network averages over padded steps too, so that its outputs depend on how far it is padded."""
+        return self.backbone == "sgp" or self.neck_norm == "group"
+
+    @property
     def length_divisor(self) -> int:
         """A sequence longer than max_seq_len is padded to the next multiple of this (as the original pads)."""
         largest = max(
-            stride * (window // 2) * 2 if window > 1 else stride
+            stride * self._window_divisor(window) if window > 1 else stride
             for stride, window in zip(self.level_strides, self.level_windows, strict=False)
         )
         return math.lcm(largest, self.level_strides[-1])  # the original would fail where the two differ
+
+    def _window_divisor(self, window: int) -> int:
+        return {"sgp": window, "maxpool": 1}.get(self.backbone, window // 2 * 2)
 
 
 class LossConfig(_Section):
@@ -123,6 +165,13 @@ class LossConfig(_Section):
     loss_norm_momentum: float = Field(0.9, ge=0, lt=1)  # of that mean
     center_sample: Literal["radius", "none"] = "radius"  # radius: only points near the middle learn; none: all inside
     center_radius: float = Field(1.5, gt=0)  # in strides of the level
+    # cheapest: a point learns the offsets of the action that it predicts best of all around it (TemporalMaxer)
+    offset_target: Literal["shortest", "cheapest"] = "shortest"
+    cost_class: float = Field(1.0, ge=0)  # cheapest: weight of the class loss in the cost of an action
+    cost_iou: float = Field(2.0, ge=0)  # cheapest: of the offset loss
+    cost_share: float = Field(1.0, ge=0, le=1)  # cheapest: of an action's points, the cheapest, that learn fully
+    cost_rest: float = Field(0.0, ge=0)  # cheapest: weight of its other points in both losses
+    class_iou_power: float = Field(0.0, ge=0)  # positives count by the IoU of their offsets, to this power; 0: alike
     label_smoothing: float = Field(0.0, ge=0, lt=1)  # 0: none
     regression: Literal["diou", "giou"] = "diou"  # loss of the offsets
     regression_weight: float = 1.0  # <= 0: balanced automatically
@@ -141,6 +190,7 @@ class DecodeConfig(_Section):
     min_score: float = Field(0.001, ge=0)  # detections below it are dropped after NMS
     max_segments: int = Field(200, ge=1, le=10**6)  # per video
     voting_threshold: float = Field(0.7, ge=0, le=1)  # 0: no voting
+    voting_weight: Literal["score_iou", "score"] = "score_iou"  # of a candidate that votes for a segment
     score_file: str | None = None  # external video-level class scores, relative to the data root
 
 
@@ -156,6 +206,7 @@ class OptimConfig(_Section):
     warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # 0: no warm-up
     extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)  # after the schedule's end; below 0: left out
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
+    final_rate: float = Field(1e-8, ge=0)  # cosine: at its end, after a warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
     schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
     clip_norm: float = 1.0  # <= 0: gradients are not clipped
@@ -181,7 +232,7 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> "Recipe":
-        for complaint in misfits(self.data, self.model, self.optim):
+        for complaint in misfits(self.data, self.model, self.loss, self.optim):
             raise ValueError(complaint)
         return self
 

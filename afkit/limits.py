@@ -17,7 +17,7 @@ MOST_VALUES = 2**34  # that a layer makes of a sequence; 69 GB
 BLOCK = 32  # queries that share their keys, see `afkit.model.blocks`
 
 
-def misfits(data: Any, model: Any, optim: Any) -> Iterator[str]:
+def misfits(data: Any, model: Any, loss: Any, optim: Any) -> Iterator[str]:
     """A sentence for each pair of settings (of sections of a recipe) that contradict each other, or are too large."""
     if model.neck_start_level > model.branch_layers:
         yield f"model.neck_start_level {model.neck_start_level} is above the last level {model.branch_layers}"
@@ -43,8 +43,20 @@ def misfits(data: Any, model: Any, optim: Any) -> Iterator[str]:
         yield f"model.embed_dim {model.embed_dim} does not divide into model.heads {model.heads}"
     if model.neck == "identity" and model.neck_dim not in (None, model.embed_dim):
         yield f"model.neck_dim {model.neck_dim} must equal model.embed_dim {model.embed_dim} with model.neck 'identity'"
-    if any(kernel % 2 == 0 for kernel in (model.embed_kernel, model.head_kernel)):
-        yield "model.embed_kernel and model.head_kernel must be odd"
+    for name in ("embed_kernel", "head_kernel", "boundary_kernel"):
+        if getattr(model, name) % 2 == 0:
+            yield f"model.{name} must be odd, not {getattr(model, name)}"
+    if model.backbone == "sgp" and any(window < 1 or window % 2 == 0 for window in model.level_windows):
+        yield f"model.windows {model.windows} must be odd and 1 or more with model.backbone 'sgp'"
+    if model.backbone == "sgp" and model.embed_dim % 16:
+        yield f"model.embed_dim {model.embed_dim} must be a multiple of 16 with model.backbone 'sgp'"
+    if model.neck_norm == "group" and (model.neck_dim or model.embed_dim) % model.neck_groups:
+        yield (
+            f"model.neck_groups {model.neck_groups} does not divide {model.neck_dim or model.embed_dim} channels of "
+            "the neck"
+        )
+    if model.head == "trident" and loss.offset_target == "cheapest":
+        yield "loss.offset_target 'cheapest' needs offsets that classes share; take model.head 'offsets'"
     fitting = len(model.stream_dims) == len(data.input_dims) and sum(model.stream_dims) == model.embed_dim
     if model.stream_dims and not fitting:
         yield (

@@ -87,9 +87,7 @@ class OurTraining:
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.precision):
             out = self.model(batch.features, batch.mask)
-        logits, offsets = ([x.float() for x in part] for part in (out.logits, out.offsets))
-        out = out._replace(logits=logits, offsets=offsets)
-        return self.criterion(out, batch.segments, batch.labels)["total"]
+        return self.criterion(out.float(), batch.segments, batch.labels)["total"]
 
     def update(self) -> None:
         """Clip the gradients, move weights, learning rate and the averaged weights."""

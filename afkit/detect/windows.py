@@ -120,10 +120,10 @@ def window_candidates(model: nn.Module, recipe: Recipe, item: Item, window_steps
         batch = collate([item._replace(features=read_finite(item, start, start + size))], size)
         out = model(batch.features.to(device), batch.mask.to(device))
         found = []
-        for logits, offsets, mask, points in zip(out.logits, out.offsets, out.masks, out.points, strict=True):
-            points = points + points.new_tensor([start, 0, 0, 0])  # (T, 4) on the video's grid
+        for level in out.levels():
+            points = level.points + level.points.new_tensor([start, 0, 0, 0])  # (T, 4) on the video's grid
             own = (points[:, 0] >= own_from) & (points[:, 0] < own_to)  # (T,)
-            found.append(decode_level(logits, offsets, mask & own, points, recipe.decode))
+            found.append(decode_level(level._replace(mask=level.mask & own, points=points), recipe.decode))
         if best:
             found = [_best_of(pair, recipe.decode.pre_nms_topk) for pair in zip(best, found, strict=True)]
         best = found

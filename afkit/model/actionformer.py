@@ -1,14 +1,26 @@
 """The whole network: features and mask in, logits and offsets per pyramid level out."""
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afkit.config import Recipe
 from afkit.limits import check_memory
 from afkit.model.backbone import Backbone
-from afkit.model.heads import ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead, join_levels
+from afkit.model.heads import Boundaries, ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead, join_levels
+
+
+class LevelOutput(NamedTuple):
+    """One level of an `Output`."""
+
+    logits: Tensor  # (B, T, K)
+    offsets: Tensor | Boundaries  # (B, T, 2)
+    mask: Tensor  # (B, T)
+    points: Tensor  # (T, 4)
 
 
 class Output(NamedTuple):
@@ -18,39 +30,75 @@ class Output(NamedTuple):
     """
 
     logits: list[Tensor]  # (B, T_l, K) float, before the sigmoid
-    offsets: list[Tensor]  # (B, T_l, 2) float >= 0, to the left and right in units of the level's stride
+    # (B, T_l, 2) float >= 0, to the left and right in units of the level's stride; `offsets_of` reads both kinds
+    offsets: Sequence[Tensor | Boundaries]
     masks: list[Tensor]  # (B, T_l) bool, true features
     points: list[Tensor]  # (T_l, 4) float: position on the grid, regression range low and high, stride
 
+    def levels(self) -> Iterator[LevelOutput]:
+        """The same level by level."""
+        return itertools.starmap(LevelOutput, zip(*self, strict=True))
+
+    def float(self) -> "Output":
+        """In float32 whatever it was computed in."""
+        offsets = [
+            level.float() if isinstance(level, Tensor) else Boundaries(*(part.float() for part in level))
+            for level in self.offsets
+        ]
+        return self._replace(logits=[level.float() for level in self.logits], offsets=offsets)
+
 
 class ActionFormer(nn.Module):
-    """ActionFormer (Zhang, Wu, Li, ECCV 2022): local attention, feature pyramid, class head and offset head."""
+    """ActionFormer (Zhang, Wu, Li, ECCV 2022): local attention, feature pyramid, class head and offset head.
+
+    By its settings also TriDet (Shi et al., CVPR 2023: SGP blocks, trident head), TemporalMaxer (Tang et al. 2023:
+    pooling alone), and what lies between the three.
+    """
 
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
         self.backbone = Backbone(recipe)
         self.neck = FeaturePyramidNeck(recipe) if recipe.model.neck == "fpn" else IdentityNeck(recipe)
-        self.cls_head = ClassHead(recipe)
+        self.cls_head = ClassHead(recipe, recipe.model.head_kernel)
         self.reg_head = OffsetHead(recipe)
+        boundary_heads = []
+        if recipe.model.head == "trident":
+            self.start_head, self.end_head = (ClassHead(recipe, recipe.model.boundary_kernel) for _ in range(2))
+            boundary_heads = [self.start_head, self.end_head]
         for module in self.modules():
             if isinstance(module, nn.Conv1d) and module.bias is not None:
                 nn.init.zeros_(module.bias)
-        self.cls_head.set_prior(recipe)
+        for head in (self.cls_head, *boundary_heads):
+            head.set_prior(recipe)
 
     def forward(self, features: Tensor, mask: Tensor) -> Output:
         """Logits and offsets of a batch (B, C, T), (B, T) bool; T is a multiple of the last stride: `padded_length`."""
         self._check(features, mask)
+        if self.training:
+            features = self._disturbed(features)
         levels, masks = self.backbone(features.transpose(1, 2), mask[..., None])
         start = self.recipe.model.neck_start_level
         levels, masks = levels[start:], masks[start:]
-        rows = join_levels(self.neck(levels, masks), masks, gap=self.recipe.model.head_kernel // 2)
+        model = self.recipe.model
+        rows = join_levels(self.neck(levels, masks), masks, gap=model.widest_head_kernel // 2)
+        offsets = self.reg_head(rows)
+        if model.head == "trident":
+            apart = rows._replace(x=rows.x.detach())  # onsets and ends do not train what lies before
+            offsets = list(map(Boundaries, self.start_head(apart), self.end_head(apart), offsets))
         return Output(
             logits=self.cls_head(rows),
-            offsets=self.reg_head(rows),
+            offsets=offsets,
             masks=[mask[..., 0] for mask in masks],
             points=self.points(rows.lengths, features.device),
         )
+
+    def _disturbed(self, features: Tensor) -> Tensor:
+        """What is seen in training: without some of the channels, and with noise, at padded steps too."""
+        model = self.recipe.model
+        if model.input_dropout:
+            features = F.dropout1d(features, model.input_dropout)
+        return features + model.input_noise * torch.randn_like(features) if model.input_noise else features
 
     def points(self, lengths: list[int], device: torch.device) -> list[Tensor]:
         """The (T_l, 4) points of each level: grid position 0, s, 2s, ..., the level's regression range, s."""
@@ -104,13 +152,16 @@ def padding_alignment(recipe: Recipe) -> int:
     """A multiple of steps to pad short sequences to, with one more of it, so that the network does not notice.
 
     Every level then keeps the padded slots that its convolutions read (see `afkit.data.batches.padded_batch_length`).
+    0 for a network that would notice: it is padded as the original's.
     """
-    widest = max(recipe.model.embed_kernel, recipe.model.head_kernel, 3)
+    if recipe.model.reads_padding:
+        return 0
+    widest = max(recipe.model.embed_kernel, recipe.model.widest_head_kernel, 3)
     return recipe.model.level_strides[-1] * (widest // 2)
 
 
 def count_parameters(model: ActionFormer) -> dict[str, int]:
-    """Number of parameters of each part: embedding, stem, branch, neck, class head, offset head, and all together."""
+    """Number of parameters of each part, from the embedding to the heads, and of all together."""
     parts = {
         "embedding": ("backbone.proj", "backbone.embd"),
         "stem": ("backbone.stem",),
@@ -118,6 +169,7 @@ def count_parameters(model: ActionFormer) -> dict[str, int]:
         "neck": ("neck",),
         "class head": ("cls_head",),
         "offset head": ("reg_head",),
+        "boundary heads": ("start_head", "end_head"),
     }
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     counts = {part: sum(n for name, n in sizes.items() if name.startswith(own)) for part, own in parts.items()}

@@ -8,11 +8,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afkit.config import Recipe
-from afkit.model.blocks import MaskedConv1d, Scale, convolve_in_turn, norm_or_nothing
+from afkit.config import ModelConfig, Recipe
+from afkit.model.blocks import LayerNorm, MaskedConv1d, Scale, convolve_in_turn, group_norm, norm_or_nothing
 from afkit.model.products import in_parts, lay_out
 
 EMPTY_CLASS_PRIOR = 1e-6  # probability given to classes that never occur in training
+
+
+class UnlearntGroupNorm(nn.Module):
+    """`group_norm` as a module."""
+
+    def __init__(self, groups: int):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        return group_norm(x, self.groups)
+
+
+def neck_norms(model: ModelConfig, width: int) -> nn.ModuleList:
+    """The norm of each level. One that all share has six names in the state (as many as levels), as in the original."""
+    if model.neck_norm == "shared":
+        return nn.ModuleList([LayerNorm(width)] * model.num_levels)
+    if model.neck_norm == "group":
+        return nn.ModuleList(UnlearntGroupNorm(model.neck_groups) for _ in range(model.num_levels))
+    return nn.ModuleList(norm_or_nothing(width, model.neck_norm == "layer") for _ in range(model.num_levels))
 
 
 class IdentityNeck(nn.Module):
@@ -20,8 +41,7 @@ class IdentityNeck(nn.Module):
 
     def __init__(self, recipe: Recipe):
         super().__init__()
-        model = recipe.model
-        self.fpn_norms = nn.ModuleList(norm_or_nothing(model.embed_dim, model.neck_norm) for _ in model.level_strides)
+        self.fpn_norms = neck_norms(recipe.model, recipe.model.embed_dim)
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
         """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> list of (B, T_l, C)."""
@@ -34,12 +54,12 @@ class FeaturePyramidNeck(nn.Module):
     def __init__(self, recipe: Recipe):
         super().__init__()
         model = recipe.model
-        width, bias = model.neck_dim or model.embed_dim, not model.neck_norm
+        width, bias = model.neck_dim or model.embed_dim, model.neck_norm == "none"
         levels = range(model.num_levels)
         self.scale_factor = model.scale_factor
         self.lateral_convs = nn.ModuleList(MaskedConv1d(model.embed_dim, width, 1, bias=bias) for _ in levels)
         self.fpn_convs = nn.ModuleList(MaskedConv1d(width, width, 3, groups=width, bias=bias) for _ in levels)
-        self.fpn_norms = nn.ModuleList(norm_or_nothing(width, model.neck_norm) for _ in levels)
+        self.fpn_norms = neck_norms(model, width)
 
     def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
         """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> list of (B, T_l, C')."""
@@ -82,14 +102,14 @@ def join_levels(levels: list[Tensor], masks: list[Tensor], gap: int) -> Rows:
 class _Tower(nn.Module):
     """The convolutions before the last one of a head, shared over levels."""
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, recipe: Recipe, kernel: int):
         super().__init__()
         model = recipe.model
         width, neck = model.head_dim or model.embed_dim, model.neck_dim or model.embed_dim
         widths = [neck] + [width] * (model.head_layers - 1)
-        self.out_width, self.reach = widths[-1], model.head_layers * (model.head_kernel // 2)
+        self.out_width, self.reach = widths[-1], model.head_layers * (kernel // 2)
         self.head = nn.ModuleList(
-            MaskedConv1d(widths[i], widths[i + 1], model.head_kernel, bias=not model.head_norm)
+            MaskedConv1d(widths[i], widths[i + 1], kernel, bias=not model.head_norm)
             for i in range(model.head_layers - 1)
         )
         self.norm = nn.ModuleList(norm_or_nothing(width, model.head_norm) for _ in self.head)
@@ -105,9 +125,9 @@ class _Tower(nn.Module):
 class ClassHead(_Tower):
     """K class logits per point."""
 
-    def __init__(self, recipe: Recipe):
-        super().__init__(recipe)
-        self.cls_head = MaskedConv1d(self.out_width, recipe.data.num_classes, recipe.model.head_kernel)
+    def __init__(self, recipe: Recipe, kernel: int):
+        super().__init__(recipe, kernel)
+        self.cls_head = MaskedConv1d(self.out_width, recipe.data.num_classes, kernel)
 
     def set_prior(self, recipe: Recipe) -> None:
         """Set the bias so that an untrained head gives the prior probability (RetinaNet, Lin 2017)."""
@@ -122,17 +142,58 @@ class ClassHead(_Tower):
 
 
 class OffsetHead(_Tower):
-    """Distances to the onset and the end of the action, in units of the level's stride, never negative."""
+    """Distances to the onset and the end of the action, in units of the level's stride, never negative.
+
+    Of the trident head: how likely each distance is, N + 1 numbers for either side.
+    """
 
     def __init__(self, recipe: Recipe):
-        super().__init__(recipe)
-        self.scale = nn.ModuleList(Scale() for _ in recipe.model.level_strides)
-        self.offset_head = MaskedConv1d(self.out_width, 2, recipe.model.head_kernel)
+        model = recipe.model
+        super().__init__(recipe, model.head_kernel)
+        self.scale = nn.ModuleList(Scale() for _ in model.level_strides)
+        outputs = 2 * (model.bins + 1) if model.head == "trident" else 2
+        self.offset_head = MaskedConv1d(self.out_width, outputs, model.head_kernel)
 
     def forward(self, rows: Rows) -> list[Tensor]:
-        """Rows of C channels -> list over levels of offsets (B, T_l, 2)."""
+        """Rows of C channels -> list over levels of offsets (B, T_l, 2), or of bins (B, T_l, 2 (N + 1))."""
         outputs = self.outputs(rows, self.offset_head)
         return [F.relu(scale(x)) for scale, x in zip(self.scale, outputs, strict=True)]
+
+
+class Boundaries(NamedTuple):
+    """What the trident head says of a level; `offsets_of` makes offsets of it."""
+
+    onsets: Tensor  # (B, T_l, K) float, 0 at masked steps
+    ends: Tensor  # (B, T_l, K) float, 0 at masked steps
+    bins: Tensor  # (B, T_l, 2 (N + 1)) float >= 0, those to the left first
+
+
+def offsets_of(level: Tensor | Boundaries, video: Tensor, point: Tensor, label: Tensor) -> Tensor:
+    """Offsets (..., 2) of some points of a level for some classes, in units of its stride.
+
+    Those of the trident head (Shi et al. 2023, section 3.3) are expectations over N + 1 places, weighted by how well
+    the onset (or the end) of the class and the bin of the point score there. Levels end: beyond them scores are 0.
+    Only what is asked for is computed, since the (B, T, K, N + 1) scores of all are many.
+
+    Args:
+        level: offsets (B, T_l, 2), which classes share, or what the trident head says.
+        video, point, label: (...) int64, broadcast against each other.
+    """
+    if isinstance(level, Tensor):
+        return level[video, point]
+    left, right = level.bins[video, point].chunk(2, dim=-1)  # (..., N + 1)
+    steps = torch.arange(left.shape[-1], device=left.device)
+    before = steps.flip(0)  # distances of the places to the left, the farthest first
+    video, point, label = video[..., None], point[..., None], label[..., None]
+    left = (_scores_at(level.onsets, video, point - before, label) + left).softmax(dim=-1)
+    right = (_scores_at(level.ends, video, point + steps, label) + right).softmax(dim=-1)
+    return torch.stack([(left * before).sum(dim=-1), (right * steps).sum(dim=-1)], dim=-1)
+
+
+def _scores_at(scores: Tensor, video: Tensor, place: Tensor, label: Tensor) -> Tensor:
+    """(B, T, K) at (..., N + 1) places, 0 outside the level."""
+    last = scores.shape[1] - 1
+    return scores[video, place.clamp(0, last), label].where((place >= 0) & (place <= last), 0)
 
 
 def _logit(probability: float) -> float:
