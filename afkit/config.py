@@ -206,7 +206,7 @@ class OptimConfig(_Section):
     warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # 0: no warm-up
     extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)  # after the schedule's end; below 0: left out
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
-    final_rate: float = Field(1e-8, ge=0)  # cosine: at its end, after a warm-up
+    final_rate: float | None = Field(None, ge=0)  # cosine: at its end; None: 1e-8, or 0 without a warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
     schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
     clip_norm: float = 1.0  # <= 0: gradients are not clipped

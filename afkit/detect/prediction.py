@@ -189,5 +189,6 @@ def suppress(candidates: Candidates, recipe: Recipe, backend: str = "auto") -> K
         min_score=config.min_score,
         max_segments=every,
         voting_threshold=config.voting_threshold,
+        voting_weight=config.voting_weight,
         backend=backend,
     )

@@ -253,8 +253,7 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
     """The learning rate of an iteration, from 0, relative to the base rate.
 
     Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to `final_rate`, or falling by
-    `schedule_gamma` at `schedule_epochs`; without a warm-up the cosine ends at 0. After its end (`extra_epochs`) it
-    rises again, as that of the original does.
+    `schedule_gamma` at `schedule_epochs`. After its end (`extra_epochs`) it rises again, as that of the original does.
 
     Examples:
         >>> config = OptimConfig(warmup_epochs=1, epochs=1)
@@ -267,7 +266,8 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
     if config.schedule == "multistep":
         passed = sum(step - warmup >= epoch * steps_per_epoch for epoch in config.schedule_epochs)
         return config.schedule_gamma**passed
-    floor = config.final_rate / config.learning_rate if warmup else 0.0
+    final_rate = config.final_rate if config.final_rate is not None else 1e-8 * bool(warmup)
+    floor = final_rate / config.learning_rate
     progress = (step - warmup) / (config.epochs * steps_per_epoch)
     return floor + 0.5 * (1 - floor) * (1 + math.cos(math.pi * progress))
 

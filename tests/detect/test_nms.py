@@ -217,6 +217,12 @@ def test_voting_is_a_weighted_mean_of_the_candidates_around():
     assert (40, 50) in [row[:2] for row in found]
 
 
+def test_votes_may_count_the_score_alone():
+    rows = [(0, 10, 0.8, 0), (1, 10, 0.6, 1), (0, 20, 0.5, 0)]
+    found = run(rows, multiclass=False, voting_threshold=0.7, voting_weight="score")
+    assert found[0][:2] == pytest.approx((0.6 / 1.4, 10), abs=1e-5)
+
+
 def test_a_vote_has_the_original_score_and_suppressed_candidates_vote_as_well():
     rows = [(0, 10, 0.8, 0), (1, 10, 0.6, 0)]
     hard = run(rows, method="hard", multiclass=False, voting_threshold=0.7)
