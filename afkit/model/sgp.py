@@ -39,8 +39,7 @@ class SGPBlock(nn.Module):
         self.downsample = None
         if stride > 1 and model.pooling == "avg":
             self.downsample = nn.Sequential(nn.AvgPool1d(stride, stride), nn.Conv1d(channels, channels, 1))
-        self.idle = False
-        self.note_idle()
+        self.idle = model.sgp_deviation == 0  # from which nothing can move them
         self.register_load_state_dict_post_hook(lambda block, _: block.note_idle())
 
     def note_idle(self) -> None:
