@@ -1,4 +1,4 @@
-"""Features of HACS, which its SlowFast release keeps as pickled tensors, read without running what a pickle may ask for."""
+"""Features of HACS, which its SlowFast release keeps as pickled tensors, read without running anything else."""
 
 import io
 import math
