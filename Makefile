@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo compare view gallery sweep test reliability fuzz lab lint docs build-ext hooks clean-notebooks
+.PHONY: help install demo compare view gallery sweep test reliability fuzz lab lint bundle docs build-ext hooks clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
@@ -15,7 +15,8 @@ help:
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried"
 	@echo "make fuzz     damaged and twisted files for all readers, for a while: MINUTES=10"
-	@echo "make lint     ruff, types, duplicated code, spelling, and notebooks without outputs"
+	@echo "make lint     ruff, types, duplicated code, spelling, notebooks without outputs, and biome where Node is there"
+	@echo "make bundle   the inspector's script from its modules in browser/src (needs Node)"
 	@echo "make docs     the documentation into site/: site/index.html; links are checked"
 	@echo "make build-ext  compile the NMS operator now instead of on first use"
 	@echo "make hooks    let git check each commit with ruff, its spelling, and notebooks for outputs"
@@ -44,7 +45,7 @@ view: $(INSTALLED)
 	$(BIN)/python -m afkit view $(RUN)
 
 gallery: demo
-	$(BIN)/python -m afkit gallery $(RUN)
+	$(BIN)/python docs/tools/gallery.py $(RUN) results/gallery
 
 # Two processes at a time, each test file in one of them, and one thread in each.
 test: $(INSTALLED)
@@ -53,7 +54,8 @@ test: $(INSTALLED)
 TALLY := results/reliability
 reliability: $(INSTALLED)
 	rm -rf $(TALLY)/tests
-	OMP_NUM_THREADS=1 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
+	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=2 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
+	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=18 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability/test_concurrent.py -k prepare
 	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
 
 MINUTES ?= 10
@@ -73,6 +75,14 @@ lint: $(INSTALLED)
 	$(BIN)/pylint afkit
 	$(BIN)/codespell
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb
+
+	@if $(NPM_CI) 2> /dev/null; then npm run --prefix browser --silent lint; else echo "browser/src is not checked: Node, npm or the network is missing"; fi
+
+# What runs in the browser is one bundle, which is committed: to use afkit takes no Node.
+NPM_CI := { test -x browser/node_modules/.bin/biome || npm ci --prefix browser --silent --fetch-retries=0 --fetch-timeout=20000; }
+bundle:
+	$(NPM_CI)
+	npm run --prefix browser --silent bundle
 
 hooks: $(INSTALLED)
 	$(BIN)/pre-commit install

@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 _HOME = {
     "recipe": "afkit.recipes",
     "recipe_names": "afkit.recipes",
-    "recipe_from_original": "afkit.original",
+    "recipe_from_original": "afkit.workbench.original",
     "Dataset": "afkit.data.items",
     "load_annotations": "afkit.data.annotations",
     "import_annotations": "afkit.workbench.own_data.importing",
@@ -46,7 +46,7 @@ def __dir__() -> list[str]:
 
 
 _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own name
-    "afkit.workbench.*": "view inspector runs commands published trust shipped scratch",
+    "afkit.workbench.*": "view inspector runs commands published trust shipped scratch original",
     "afkit.workbench.datasets.*": "data.watch data.hapt data.ego4d data.archives data.prepare data.twin data.sensors",
     "afkit.workbench.own_data.*": "data.importing data.signals data.signal_files data.corrected",
     "afkit.workbench.own_data": "data.import_* data.number_tables data.sample_files data.rules data.clocks",
@@ -56,13 +56,16 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "afkit.workbench.survey.facts": "data.report",
     "afkit.workbench.analysis.*": "evaluation.baseline evaluation.bootstrap evaluation.calibration "
     "evaluation.diagnosis evaluation.exports evaluation.false_positives evaluation.matching evaluation.normalised "
-    "evaluation.operating_point evaluation.report evaluation.resampling evaluation.result_files "
+    "evaluation.operating_point evaluation.report evaluation.result_files "
     "evaluation.sensitivity evaluation.submissions detect.steps detect.score_curves",
-    "afkit.workbench.analysis.bootstrap": "evaluation.videos",
+    "afkit.workbench.analysis.bootstrap": "evaluation.resampling evaluation.videos",
     "afkit.workbench.analysis.sensitivity": "evaluation.characteristics",
+    "afkit.config": "limits",
+    "afkit.detect.prediction": "detect.windows",
     "afkit.evaluation.pairs": "evaluation.tables",
     "afkit.evaluation.scores": "evaluation.average_precision evaluation.recall",
     "afkit.files": "lock",
+    "afkit.model.actionformer": "model.heads",
     "afkit.model.blocks": "model.attention",
     "afkit.model.losses": "model.targets model.level_targets",
     "afkit.model.products": "model.parts",

@@ -32,7 +32,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         with signals_call(signal.default_int_handler, "SIGTERM"):  # by which batch systems end a job
             _give_home()
-            return options.command(options)
+            return options.command(options) or 0
     except ValueError as error:
         _complain(error)
         return 2
@@ -62,7 +62,6 @@ def _complain(what: object) -> None:
 
 
 def _explained(error: OSError) -> str:
-    """One sentence with the file and the reason."""
     if error.errno is None or error.filename is None:
         return " ".join(str(error).split())
     return f"{error.filename}: {error.strerror}; when that is mended, the same command goes on from here"

@@ -26,15 +26,12 @@ SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
 
 @contextmanager
 def atomic_open(path: str | Path, sync: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file that takes its name only when the block ends without an error.
+    """A binary file that takes its name only when the block ends without an error; missing folders are made.
 
-    What a killed process left of the same file is written over, so that crashes do not pile up files. Missing folders
-    are made. With `sync` it waits, some milliseconds, until the content is on the disk, so that the file is whole even
-    after a power failure; False is for thousands of small files that can be written again.
-
-    Raises:
-        OSError: the folder cannot be written to, or the disk is full; it names the file, and an older one of that name
-            stays as it was.
+    What a killed process left of the same file is written over, so that crashes do not pile up files. With `sync` it
+    waits, some milliseconds, until the content is on the disk, so that the file is whole even after a power failure;
+    False is for thousands of small files that can be written again. An OSError names the file, whose older version
+    stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,9 +113,8 @@ def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
 def read_json(path: str | Path) -> Any:
     """Read JSON, plain or (by the name's ending `.gz`) compressed.
 
-    Raises:
-        ValueError: the file is missing or not JSON, gives a key twice, holds half of a character (a lone surrogate), or
-            unpacks to far more than it is long; the message names it.
+    A ValueError names a file that is missing or not JSON, gives a key twice, holds half of a character (a lone
+    surrogate), or unpacks to far more than it is long.
     """
     path = Path(path)
     try:
@@ -177,9 +173,17 @@ def locked(
     Raises:
         BusyError: somebody else holds it; the message says who.
         ValueError: something else has its name: a folder, a link, a pipe, or a file that cannot be opened.
-        OSError: the folder cannot be written to, has no locks, or the disk is full; it names the file.
+        OSError: the folder cannot be written to, has no locks, or the disk is full.
     """
-    file = _take(path, time.monotonic() + patience_sec, on_wait)
+    until = time.monotonic() + patience_sec
+    while (file := _try(path)) is None:
+        who = holder(path.parent, path.name)
+        if who and time.monotonic() >= until:
+            raise BusyError(f"{path.parent} is in use by {who}; wait for it, or end it")
+        if who and on_wait is not None:
+            on_wait(who)
+            on_wait = None
+        time.sleep(POLL_SEC)
     try:
         _sign(file, path)
         yield file
@@ -207,8 +211,7 @@ def holder(folder: Path, lock: str = LOCK) -> str:
 def try_lock(path: Path) -> int | None:
     """The descriptor of a file, made if missing, that is ours until it is closed; None where it is somebody else's.
 
-    Raises:
-        OSError: it cannot be opened, is no plain file, or there are no locks here; it is then not left behind.
+    Where there are no locks, the OSError leaves no file behind.
     """
     try:
         import fcntl  # not on Windows
@@ -217,8 +220,9 @@ def try_lock(path: Path) -> int | None:
     file = open_to_write(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(file, path):
-            return file
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.lstat()):  # else its last holder has removed the name since
+                return file
     except BlockingIOError:
         pass
     except OSError:
@@ -235,23 +239,8 @@ def _sign(file: int, path: Path) -> None:
         os.ftruncate(file, 0)
         os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
     except OSError as error:
-        error.filename = str(path)
+        name_in(error, path)
         raise
-
-
-def _take(path: Path, until: float, on_wait: Callable[[str], object] | None) -> int:
-    """The descriptor of the locked file."""
-    while True:
-        file = _try(path)
-        if file is not None:
-            return file
-        who = holder(path.parent, path.name)
-        if who and time.monotonic() >= until:
-            raise BusyError(f"{path.parent} is in use by {who}; wait for it, or end it")
-        if who and on_wait is not None:
-            on_wait(who)
-            on_wait = None
-        time.sleep(POLL_SEC)
 
 
 def _try(path: Path) -> int | None:
@@ -268,10 +257,3 @@ def _try(path: Path) -> int | None:
             f"{path} cannot be opened ({error.strerror}), so nobody knows whether {path.parent} is in use; remove it "
             "if it is not"
         ) from None
-
-
-def _is_at(file: int, path: Path) -> bool:
-    """Whether the open file still has its name: its last holder may have removed it since it was opened."""
-    with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file), path.lstat())
-    return False

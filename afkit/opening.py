@@ -28,12 +28,7 @@ class NotPlainError(OSError):
 
 
 def open_to_read(path: str | Path) -> IO[bytes]:
-    """A plain file, opened to read its bytes; a link to one is followed.
-
-    Raises:
-        NotPlainError: it is a pipe, a socket or a device.
-        OSError: it is missing, a folder, or cannot be read.
-    """
+    """A plain file, opened to read bytes; a link to one is followed; a pipe, socket or device is a NotPlainError."""
     return os.fdopen(_open(path, os.O_RDONLY), "rb")
 
 
@@ -57,9 +52,7 @@ def check_plain(path: str | Path) -> None:
 def open_to_write(path: str | Path) -> int:
     """The descriptor of a plain file with this name alone, made if missing; what it holds stays for now.
 
-    Raises:
-        NotPlainError: it is a link, a pipe, a socket or a device, or has a second name (a hard link).
-        OSError: it is a folder, or cannot be written to.
+    A link, a pipe, a socket, a device, or a second name (a hard link) is a NotPlainError.
     """
     try:
         return _open(path, os.O_RDWR | os.O_CREAT | _NO_LINKS, its_only_name=True)
@@ -118,7 +111,6 @@ class _Bounded:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes."""
         data = self.file.read(size if 0 <= size <= self.most_bytes else self.most_bytes + 1)
         if len(data) > self.most_bytes:
             raise TooManyError(f"its table of contents is longer than {self.most_bytes} bytes")
@@ -166,10 +158,7 @@ def home_folder() -> Path | None:
 
 
 def private_folder() -> Path:
-    """A folder of this user alone among the system's temporary files, made if missing; always the same.
-
-    A ValueError where somebody else has made it, or could write to it.
-    """
+    """A folder of this user alone among the temporary files; a ValueError where others could write to it."""
     folder = Path(tempfile.gettempdir()).resolve() / f"afkit-{_user()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if reason := why_not(folder):
@@ -235,10 +224,7 @@ def safe_names(videos: Iterable[str]) -> dict[str, str]:
 
     An id of ASCII letters, digits, blanks and ._- stays as it is. Otherwise, and where an id differs from another in
     upper and lower case only, other characters become _ and eight digits of the id's SHA-256 are appended; where that
-    is the name of another id, all 64 digits.
-
-    Raises:
-        ValueError: two ids have the same name even so, which only somebody who means it can bring about.
+    is the name of another id, all 64 digits. Two ids that have one name even so, which takes intent, are a ValueError.
 
     Examples:
         >>> safe_names(["day 1", "a/b"])

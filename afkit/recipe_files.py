@@ -50,11 +50,8 @@ def own_names() -> list[str]:
 def read_recipe_file(path: Path, built_in: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The checked settings in a recipe file, nested; the name is the file's, without its ending.
 
-    The file has the sections of a recipe, and perhaps `base`, the name of a `built_in` recipe to start from.
-
-    Raises:
-        ValueError: not readable, the name of a built-in recipe, an unknown base, section or parameter (the nearest
-            valid name is offered), a wrong type, or settings that contradict each other; one sentence with the file.
+    The file has the sections of a recipe, and perhaps `base`, the name of a `built_in` recipe to start from. A
+    ValueError is one sentence with the file and, for an unknown name, the nearest valid one.
     """
     content = _load(path)
     if path.stem in built_in:
@@ -79,11 +76,7 @@ def file_digest(settings: Mapping[str, Any]) -> str:
 
 
 def write_recipe_file(path: str | Path, choices: Iterable[tuple[str, Any, str]], remark: str = "") -> None:
-    """Write (dotted parameter, value, reason) as a recipe file, with the reason of each as a comment above it.
-
-    Raises:
-        ValueError: the path does not end in .yaml, or the file exists.
-    """
+    """Write (dotted parameter, value, reason) as a new file that ends in .yaml, with each reason as a comment above."""
     path = Path(path)
     if path.suffix != ".yaml":
         raise ValueError(f"{path} must end in .yaml to be found as a recipe; give it that ending")
@@ -113,7 +106,6 @@ def _yaml() -> ModuleType:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
     try:
         _, content = _yaml().read_yaml(path)
     except FileNotFoundError:

@@ -16,22 +16,6 @@ def _without_last(ranges: list[list[int]], levels: int) -> list[list[int]]:
     return [*ranges[: levels - 1], [ranges[levels - 1][0], 10000]]
 
 
-def _thumos() -> dict[str, Any]:
-    return {
-        "data": {
-            "annotations": "thumos/annotations/thumos14.json",
-            "features": ["thumos/i3d_features"],
-            "train_subsets": ["validation"],
-            "test_subsets": ["test"],
-            "num_classes": 20,
-            "input_dims": [2048],
-            "stride_frames": 4,
-            "num_frames": 16,
-            "max_seq_len": 2304,
-        },
-    }
-
-
 def _anet(features: str, channels: int, fps: float) -> dict[str, Any]:
     """Class-agnostic proposals on sequences resized to 192 steps; classes come from an external classifier."""
     return {
@@ -122,48 +106,6 @@ def _ego4d(
     }
     decode = {"pre_nms_topk": 5000, "max_segments": 2000, "sigma": 0.9, "voting_threshold": 0.95}
     return {"data": data, "model": model, "decode": decode, "optim": {"epochs": 10}}
-
-
-def _watch() -> dict[str, Any]:
-    """The small real data set that `make demo` shows; see `datasets.watch` in the workbench."""
-    return {
-        "data": {
-            "annotations": "watch/annotations/watch.json",
-            "features": ["watch/features"],
-            "test_subsets": ["test"],
-            "num_classes": 5,
-            "input_dims": [30],
-            "stride_frames": 25,
-            "num_frames": 50,
-            "max_seq_len": 640,
-            "crop_ratio": [0.5, 1.0],  # short crops are a remedy for few people
-        },
-        "model": {"embed_dim": 128, "windows": 9},
-        "loss": {"init_loss_norm": 30},
-        "decode": {"pre_nms_topk": 1000, "max_segments": 100},
-        "optim": {"learning_rate": 1e-3, "epochs": 35, "ema_warmup": True},
-    }
-
-
-def _hapt() -> dict[str, Any]:
-    """People with a phone at the waist; real data with a published ActionFormer. See `hapt` in the workbench."""
-    return {
-        "data": {
-            "annotations": "hapt/annotations/hapt.json",
-            "features": ["hapt/acceleration"],
-            "test_subsets": ["test"],
-            "num_classes": 12,
-            "input_dims": [150],
-            "stride_frames": 25,
-            "num_frames": 50,
-            "max_seq_len": 2304,
-            "crop_min_overlap": 0.3,
-        },
-        "model": {"embed_dim": 256, "windows": 9, "regression_ranges": _without_last(_OVERLAPPING_RANGES, 6)},
-        "loss": {"init_loss_norm": 250, "label_smoothing": 0.1},
-        "decode": {"sigma": 0.4},
-        "optim": {"learning_rate": 4e-4, "epochs": 35, "ema_warmup": True},  # 40 with the warm-up
-    }
 
 
 def _changed(base: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
@@ -266,9 +208,55 @@ _HACS_I3D = {
 
 
 _RECIPES: dict[str, dict[str, Any]] = {
-    "watch": _watch(),
-    "hapt": _hapt(),
-    "thumos_i3d": _thumos(),
+    # the small real data set that `make demo` shows
+    "watch": {
+        "data": {
+            "annotations": "watch/annotations/watch.json",
+            "features": ["watch/features"],
+            "test_subsets": ["test"],
+            "num_classes": 5,
+            "input_dims": [30],
+            "stride_frames": 25,
+            "num_frames": 50,
+            "max_seq_len": 640,
+            "crop_ratio": [0.5, 1.0],  # short crops are a remedy for few people
+        },
+        "model": {"embed_dim": 128, "windows": 9},
+        "loss": {"init_loss_norm": 30},
+        "decode": {"pre_nms_topk": 1000, "max_segments": 100},
+        "optim": {"learning_rate": 1e-3, "epochs": 35, "ema_warmup": True},
+    },
+    # people with a phone at the waist; real data with a published ActionFormer
+    "hapt": {
+        "data": {
+            "annotations": "hapt/annotations/hapt.json",
+            "features": ["hapt/acceleration"],
+            "test_subsets": ["test"],
+            "num_classes": 12,
+            "input_dims": [150],
+            "stride_frames": 25,
+            "num_frames": 50,
+            "max_seq_len": 2304,
+            "crop_min_overlap": 0.3,
+        },
+        "model": {"embed_dim": 256, "windows": 9, "regression_ranges": _without_last(_OVERLAPPING_RANGES, 6)},
+        "loss": {"init_loss_norm": 250, "label_smoothing": 0.1},
+        "decode": {"sigma": 0.4},
+        "optim": {"learning_rate": 4e-4, "epochs": 35, "ema_warmup": True},  # 40 with the warm-up
+    },
+    "thumos_i3d": {
+        "data": {
+            "annotations": "thumos/annotations/thumos14.json",
+            "features": ["thumos/i3d_features"],
+            "train_subsets": ["validation"],
+            "test_subsets": ["test"],
+            "num_classes": 20,
+            "input_dims": [2048],
+            "stride_frames": 4,
+            "num_frames": 16,
+            "max_seq_len": 2304,
+        },
+    },
     "anet_tsp": _anet("tsp", 512, fps=15),
     "anet_i3d": _anet("i3d", 2048, fps=25),
     "epic_verb": _epic("verb", 97, label_smoothing=0.0),
@@ -279,8 +267,10 @@ _RECIPES: dict[str, dict[str, Any]] = {
     "ego4d_s_e": _ego4d(["slowfast", "egovlp"], 768, heads=12),
     "ego4d_o_e": _ego4d(["omnivore", "egovlp"], 768, heads=12),
     "ego4d_s_o_e": _ego4d(["slowfast", "omnivore", "egovlp"], 1024, heads=16, stream_dims=(256, 384, 384)),
+}
+_RECIPES |= {
     "tridet_thumos": _tridet(
-        _thumos(),
+        _RECIPES["thumos_i3d"],
         windows=1,
         window_ratio=5,
         model={"mlp_dim": 768, "input_noise": 5e-4},
@@ -308,20 +298,20 @@ _RECIPES: dict[str, dict[str, Any]] = {
         warmup_epochs=10,
         final_rate=2e-4,
     ),
-    "temporalmaxer_thumos": _temporalmaxer(_thumos(), optim={"epochs": 60}),
+    "temporalmaxer_thumos": _temporalmaxer(_RECIPES["thumos_i3d"], optim={"epochs": 60}),
     "temporalmaxer_epic_verb": _temporalmaxer(
         _epic("verb", 97, label_smoothing=0.0), model={"neck_norm": "shared"}, optim={"epochs": 32}
     ),
     "temporalmaxer_epic_noun": _temporalmaxer(_epic("noun", 300, label_smoothing=0.0), optim={"epochs": 32}),
     "temporalmaxer_multithumos": _temporalmaxer(
-        _thumos(),
+        _RECIPES["thumos_i3d"],
         data=_MULTITHUMOS,
         model={"embed_layers": 3, "neck_norm": "shared"},
         decode={"pre_nms_topk": 3000, "max_segments": 300},
         optim={"epochs": 60},
     ),
     # with channels dropped from the input, as published with OpenTAD; its figures are of the best epoch on the test set
-    "thumos_i3d_tuned": _changed(_thumos(), model={"input_dropout": 0.2}),
+    "thumos_i3d_tuned": _changed(_RECIPES["thumos_i3d"], model={"input_dropout": 0.2}),
     "anet_tsp_tuned": _changed(_anet("tsp", 512, fps=15), model={"input_dropout": 0.2}),
 }
 

@@ -51,13 +51,9 @@ for _kind, _pattern in SCHEMA.items():
 def read_yaml(path: Path, tags: Collection[str] = ()) -> tuple[Any, Any]:
     """The nodes of a YAML document of plain data, as of `yaml.compose`, and its content; both None where it is empty.
 
-    `tags` of sequences are allowed beside those of plain data.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: not readable, a plain value that may mean two things, a key that comes twice, dates, sets, objects
-            and the like, a value that is not what its tag says, an alias that holds itself, or aliases that stand for
-            very much; one sentence with the file and the line.
+    `tags` of sequences are allowed beside those of plain data. A ValueError has the file, the line and what is wrong: a
+    plain value that may mean two things, a key that comes twice, dates, sets, objects and the like, a value that is not
+    what its tag says, an alias that holds itself, or aliases that stand for very much.
     """
     try:
         tree = yaml.compose(read_text(path), Loader=_Loader)

@@ -19,7 +19,6 @@ from afkit.segments import tiou
 from afkit.workbench.analysis.bootstrap import bootstrap_map
 from benchmarks import timing
 
-RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
 SHOWN = ("name", "ours_s", "target_s", "plain_s", "ratio", "target_ratio", "same_numbers", "met")
 VIDEO_SEC = 180
 
@@ -180,11 +179,10 @@ def row(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--csv", type=Path, default=RESULTS / "evaluate.csv")
+    parser.add_argument("--csv", type=Path, default=timing.RESULTS / "evaluate.csv")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     options = parser.parse_args(arguments)
-    facts = timing.machine()
-    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+    facts = timing.announce()
     first, large, resamples = (FIRST, LARGE, RESAMPLES)
     if options.quick:
         first, large, resamples = first._replace(videos=5), large._replace(videos=5), 10
@@ -194,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measure(f"mAP and recall, {sizes[1]} x {len(large.tious)} tIoU", large, rounds=3, target_s=8),
         measure_bootstrap(f"{resamples} resamples of the first", first, resamples, target_s=60),
     ]
-    timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
+    timing.show(rows, SHOWN)
     timing.write_csv(options.csv, [{**line, **facts} for line in rows])
     print(f"\n{options.csv}")
 

@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.data = options.data and options.data.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     rows = run_parts(names, options)
-    timing.print_table(list(rows[0]), [list(row.values()) for row in rows])
+    timing.show(rows)
     print(f"\n{options.out}")
     if any(row["state"] not in ("done", "left out") for row in rows):
         raise SystemExit(1)

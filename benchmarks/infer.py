@@ -24,7 +24,7 @@ from afkit.recipes import recipe as published
 from benchmarks import launches, limits, memory, plain_detection, synthetic, textbook, timing
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_detection import Rows
-from benchmarks.train import PRECISIONS, RESULTS, autocast, compare, in_child, rates, set_arithmetic, target_speedup
+from benchmarks.train import PRECISIONS, autocast, compare, in_child, rates, set_arithmetic, target_speedup
 
 PARTS = ("network", "decode", "nms", "all")
 SHOWN = (
@@ -209,7 +209,7 @@ def measure_long(options: argparse.Namespace) -> list[dict[str, Any]]:
 def path_of(kind: str, options: argparse.Namespace) -> Path:
     """Of the CSV file."""
     suffix = "" if options.precision == ["fp32"] else f"_{'_'.join(options.precision)}"
-    return options.csv or RESULTS / f"{kind}_{options.device}{suffix}.csv"
+    return options.csv or timing.RESULTS / f"{kind}_{options.device}{suffix}.csv"
 
 
 def measure_cases(options: argparse.Namespace, path: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -225,7 +225,7 @@ def measure_cases(options: argparse.Namespace, path: Path, facts: dict[str, Any]
                 print(f"{case.recipe}, {case.steps} steps, {precision}: out of memory", flush=True)
                 continue
             timing.write_csv(path, rows)  # a run that is cut short keeps what it has
-            timing.print_table(SHOWN, [[rows[-1][column] for column in SHOWN]])
+            timing.show(rows[-1:], SHOWN)
             print(flush=True)
     return rows
 
@@ -253,15 +253,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             result = take_memory(options.child, CASES[options.case], options.precision[0], options)
         print(json.dumps(result))
         return
-    facts = timing.machine(options.device)
-    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+    facts = timing.announce(options.device)
     if options.long:
         rows, kind = measure_long(options), "infer_long"
-        timing.print_table(list(rows[0]), [list(line.values()) for line in rows])
+        timing.show(rows)
     else:
         textbook.build()
         rows, kind = measure_cases(options, path_of("infer", options), facts), "infer"
-        timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
+        timing.show(rows, SHOWN)
     timing.write_csv(path_of(kind, options), [{**line, **facts} for line in rows])
     print(f"\n{path_of(kind, options)}")
 

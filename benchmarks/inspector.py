@@ -20,7 +20,6 @@ from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
 from benchmarks import timing
 
-RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
 FIRST_MS, FRAMES_PER_SEC = 500.0, 30.0  # what is wanted
 NUM_FRAMES = 120
 VIDEO_SEC, NUM_CLASSES = 36_000.0, 20
@@ -116,13 +115,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--segments", type=int, default=50_000)
     parser.add_argument("--frames", type=int, default=NUM_FRAMES)
-    parser.add_argument("--csv", type=Path, default=RESULTS / "inspector.csv")
+    parser.add_argument("--csv", type=Path, default=timing.RESULTS / "inspector.csv")
     options = parser.parse_args(arguments)
-    facts = timing.machine()
-    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    facts = timing.announce()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(options.segments, options.frames, Path(folder))
-    timing.print_table(list(rows[0]), [list(row.values()) for row in rows])
+    timing.show(rows)
     timing.write_csv(options.csv, [row | {"segments": options.segments} | facts for row in rows])
     print(f"\n{options.csv}")
 

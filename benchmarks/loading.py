@@ -28,7 +28,6 @@ from afkit.data.items import Dataset, crop
 from afkit.recipes import recipe as published
 from benchmarks import timing
 
-RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
 SHOWN = (
     "method", "batches_per_sec", "needed_per_sec", "times_needed", "enough", "wait_ms", "own_cpu_ms",
     "first_batch_sec", "cached_mb",
@@ -134,11 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cold", action="store_true", help="files come from the disk, not from the system's memory")
     parser.add_argument("--folder", help="where the temporary folder is made")
-    parser.add_argument("--csv", type=Path, default=RESULTS / "loading.csv")
+    parser.add_argument("--csv", type=Path, default=timing.RESULTS / "loading.csv")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    facts = timing.machine()
-    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    facts = timing.announce()
     recipe = published("thumos_i3d")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         size = write_data(Path(folder), recipe, options.videos)
@@ -151,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     forget(Path(folder))
                 rounds[name].append(measure(start, options.batches))
     rows = [row(name, measured, size, options) for name, measured in rounds.items()]
-    timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
+    timing.show(rows, SHOWN)
     timing.write_csv(options.csv, [{**line, **facts} for line in rows])
     print(f"\n{options.csv}")
 

@@ -18,7 +18,6 @@ from afkit.detect.suppression import Kept, choose_backend, nms, nms_batch
 from benchmarks import launches, limits, textbook, timing
 from benchmarks.candidates import PATTERNS, Candidates, patterned, realistic
 
-RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
 SHOWN = (
     "name", "backend", "videos", "textbook_ms", "ours_ms", "speedup", "target_speedup", "target_ms", "met",
     "same_picks",
@@ -189,22 +188,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     options = parser.parse_args(arguments)
     textbook.build()
-    facts = timing.machine(options.device)
-    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n", flush=True)
+    facts = timing.announce(options.device)
     shrink, most_videos, seconds, rounds = (100, 8, 0.0, 3) if options.quick else (1, 1000, 3.0, 50)
     for_gpu = (options.cases or options.device) == "cuda"
     cases = [
         case._replace(candidates=case.candidates // shrink, videos=min(case.videos, most_videos))
         for case in (GPU_CASES if for_gpu else CASES)
     ]
-    path = options.csv or RESULTS / f"nms_{options.device}.csv"
+    path = options.csv or timing.RESULTS / f"nms_{options.device}.csv"
     rows: list[dict] = []
     copy_gb_per_sec = limits.copy_gb_per_sec(options.device) if for_gpu else 0.0
     for case in cases:
         rows += measure_gpu(case, options.device, copy_gb_per_sec, rounds) if for_gpu else [measure(case, seconds)]
         timing.write_csv(path, [{**line, **facts} for line in rows])  # a run that is cut short keeps what it has
     shown = (*SHOWN, *FOR_GPU) if for_gpu else SHOWN
-    timing.print_table(shown, [[line[column] for column in shown] for line in rows])
+    timing.show(rows, shown)
     if not for_gpu:
         cells = [measure(case, seconds / 10) for case in grid(SIZES[:2] if options.quick else SIZES)]
         show_grid(cells)

@@ -27,7 +27,6 @@ from afkit.workbench.runs.summary import summarise_runs
 from benchmarks import timing
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results" / "benchmarks"
 OVERHEAD_SEC, SPEEDUP, FOLDERS_SEC = 20.0, 1.8, 5.0  # what is wanted
 LIGHT = (
     "{data.input_dims: [8], data.max_seq_len: 256, model.embed_dim: 32, optim.epochs: 1, optim.warmup_epochs: 1, "
@@ -95,10 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=8)
-    parser.add_argument("--csv", type=Path, default=RESULTS / "sweep.csv")
+    parser.add_argument("--csv", type=Path, default=timing.RESULTS / "sweep.csv")
     options = parser.parse_args(arguments)
-    facts = timing.machine()
-    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    facts = timing.announce()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         one, two = (make_sweep(base / str(workers), options.runs, workers) for workers in (1, 2))
@@ -110,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows.append(_row("speedup of 2 workers", one / two, f">= {SPEEDUP}", one / two >= SPEEDUP))
         for name, seconds in thousand_folders(runs[0], base / "many").items():
             rows.append(_row(name, seconds, f"<= {FOLDERS_SEC:g}", seconds <= FOLDERS_SEC))
-    timing.print_table(list(rows[0]), [list(row.values()) for row in rows])
+    timing.show(rows)
     timing.write_csv(options.csv, [row | facts for row in rows])
     print(f"\n{options.csv}")
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
+
 
 def alternate(calls: dict[str, Callable[[], Any]], seconds: float = 1.0, least: int = 3) -> dict[str, float]:
     """Median milliseconds of each call. They take turns (ABAB...), so that a busy machine slows all of them alike.
@@ -69,6 +71,19 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def announce(device: str = "cpu") -> dict[str, Any]:
+    """Print what measures, and give it."""
+    facts = machine(device)
+    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n", flush=True)
+    return facts
+
+
+def show(rows: Sequence[dict[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Print some columns of rows, or all of them."""
+    columns = columns or list(rows[0])
+    print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -35,7 +35,6 @@ from benchmarks import launches, limits, memory, synthetic, timing
 from benchmarks.plain_training import PlainTraining
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results" / "benchmarks"
 SHOWN = (
     "recipe", "steps", "batch", "plain_ms", "ours_ms", "speedup", "target_speedup",
     "products_ms", "plain_peak_mb", "ours_peak_mb", "memory", "target_memory", "fixed_mb", "memory_beyond", "met",
@@ -293,23 +292,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(take_memory(options.child, case, recipe, options.device, options.precision[0])))
         return
     cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
-    facts = timing.machine(options.device)
-    print(", ".join(f"{name} {value}" for name, value in facts.items()), end="\n\n")
+    facts = timing.announce(options.device)
     if options.profile:
         for case in cases:
             show_profile(case, options)
         return
     options.gflop_per_sec = rates(options)
     suffix = "" if options.precision == ["fp32"] else f"_{'_'.join(options.precision)}"
-    path = options.csv or RESULTS / f"train_{options.device}{suffix}.csv"
+    path = options.csv or timing.RESULTS / f"train_{options.device}{suffix}.csv"
     rows = []
     for case in cases:
         for precision in options.precision:
             rows.append(measure(case, precision, options) | facts)
             timing.write_csv(path, rows)  # a run that is cut short keeps what it has
-            timing.print_table(SHOWN, [[rows[-1][column] for column in SHOWN]])
+            timing.show(rows[-1:], SHOWN)
             print(flush=True)
-    timing.print_table(SHOWN, [[line[column] for column in SHOWN] for line in rows])
+    timing.show(rows, SHOWN)
     print(f"\n{path}")
 
 

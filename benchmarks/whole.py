@@ -25,7 +25,7 @@ from afkit.train.execution import Execution
 from afkit.train.loop import train
 from benchmarks import launches, synthetic, timing
 from benchmarks.infer import make_talkative
-from benchmarks.train import RESULTS, set_arithmetic
+from benchmarks.train import set_arithmetic
 
 RECIPE = "thumos_i3d"
 VIDEOS = {"full": 200, "tiny": 8}  # for the training
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", choices=("full", "tiny"), default="full")
     options = parser.parse_args(arguments)
     set_arithmetic("fp32")
-    facts, path = timing.machine(options.device), options.csv or RESULTS / f"whole_{options.device}.csv"
+    facts, path = timing.machine(options.device), options.csv or timing.RESULTS / f"whole_{options.device}.csv"
     calls = [lambda: measure_test(options.device, options.size)]
     calls += [lambda name=name: measure(options.device, name, False, options.size) for name in options.precision]
     if options.run:
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for call in calls:
         rows.append(call())
         timing.write_csv(path, [{**line, **facts} for line in rows])  # a run that is cut short keeps what it has
-        timing.print_table(list(rows[-1]), [list(rows[-1].values())])
+        timing.show(rows[-1:])
         print(flush=True)
     print(path)
 

@@ -17,7 +17,7 @@ import torch
 from afkit.config import Recipe
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.model.blocks import AffineDropPath
-from afkit.original import recipe_from_original
+from afkit.workbench.original import recipe_from_original
 
 LOGITS, OFFSETS = 1e-5, 3e-6  # largest absolute difference
 LOSSES, GRADIENT_NORMS, UPDATES = 3e-7, 1e-5, 5e-5  # largest relative difference; updates: after three steps
@@ -40,6 +40,12 @@ CONFIGS = [  # small networks with weights, inputs and outputs
     "extra_nms_none",
 ]
 
+OTHER_EXPERIMENTS = [
+    *(f"tridet_{name}" for name in ("thumos_i3d", "anet_tsp", "epic_slowfast_verb", "epic_slowfast_noun")),
+    *("tridet_hacs_slowfast", "tridet_hacs_i3d"),
+    *(f"temporalmaxer_{name}" for name in ("thumos_i3d", "epic_slowfast_verb", "epic_slowfast_noun")),
+    "temporalmaxer_multithumos_i3d",
+]
 OTHERS = [  # the same of TriDet and of TemporalMaxer
     "tridet_thumos",
     "tridet_epic_verb",

@@ -20,10 +20,10 @@ def write_run(folder: Path, average_map: float = 0.5, seed: int = 1, **changes) 
     """
     recipe = tiny_recipe().model_dump(mode="json") | {"name": changes.pop("name", "tiny")}
     done = {"status": "done", "started": "2026-01-01T10:00:00", "finished": "2026-01-01T11:00:00"}
+    stages = dict.fromkeys(("01_data", "02_train", "04_visualize"), done)
+    stages |= {"03_eval": done | {"started": "2026-01-01T12:00:00"}} | changes.pop("stages", {})
     facts = {
-        "stages": dict.fromkeys(("01_data", "02_train"), done)
-        | {"03_eval": done | {"started": "2026-01-01T12:00:00"}, "04_visualize": done}
-        | changes.pop("stages", {}),
+        "stages": stages,
         "recipe": recipe,
         "seed": seed,
         "overrides": changes.pop("overrides", {}),
@@ -39,13 +39,10 @@ def write_run(folder: Path, average_map: float = 0.5, seed: int = 1, **changes) 
         "map": {"0.30": average_map + 0.1, "0.50": average_map - 0.1},
         "recall": {"1": {"0.30": 0.8, "0.50": 0.6}},
         "baseline": {"average_map": 0.1},
-        "subsets": ["test"],
-        "weights": "ema",
-        "label_remap": "fixed",
-        "generated": False,
         "confidence": {"average_map": {"low": average_map - 0.05, "high": average_map + 0.04}},
         "predict_seconds": 1.5,
     }
+    scores |= {"subsets": ["test"], "weights": "ema", "label_remap": "fixed", "generated": False}
     write_json(folder / "run.json", facts)
     write_json(folder / "eval.json", {key: value for key, value in (scores | changes).items() if value is not None})
     write_text(folder / "metrics.csv", "step,epoch,loss_total,seconds\n0,0,2.5,0.5\n1,0,2.0,0.25\n2,1,1.5,0.25\n")

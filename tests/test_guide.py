@@ -16,6 +16,7 @@ from own_data import write_raw
 from afkit.__main__ import _parser
 from afkit.data.feature_formats import SUFFIXES
 from afkit.segments import grid_to_sec
+from afkit.workbench.own_data.import_checks import KINDS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
@@ -104,7 +105,8 @@ def test_the_times_of_vectors_are_those_of_the_code():
             assert time == f"{grid_to_sec(vector, float(fps), float(stride), float(num_frames)):.3f} s"
 
 
-def test_every_format_of_features_is_listed():
+def test_every_kind_of_repair_and_every_format_of_features_is_listed():
+    assert all(f"`{kind}`" in TEXT for kind in KINDS)
     table = section("What a feature file must hold").partition("### When")[0]
     listed = re.findall(r"^\|(.+)\|.+\|$", table, re.M)[2:]
     assert sorted(re.findall(r"`(\.\w+)`", " ".join(listed))) == sorted(SUFFIXES)

@@ -37,11 +37,6 @@ def test_a_user_whom_the_system_does_not_know_has_no_home_folder(unknown_user):
     assert home_folder() is None
 
 
-def test_the_home_folder_is_where_the_environment_says(monkeypatch):
-    monkeypatch.setenv("HOME", "/x/y")
-    assert home_folder() == Path("/x/y")
-
-
 def test_what_is_ours_and_what_is_not_there_is_no_danger(tmp_path):
     (tmp_path / "file").touch(mode=0o644)
     for path in (tmp_path, tmp_path / "file", tmp_path / "missing" / "deep", Path("/")):

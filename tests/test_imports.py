@@ -17,8 +17,8 @@ PACKAGE = Path(afkit.__file__).parent
 CORE = [path for path in sorted(PACKAGE.rglob("*.py")) if "workbench" not in path.relative_to(PACKAGE).parts]
 DEPENDENCIES = {"torch", "numpy", "pandas", "pydantic", "safetensors", "h5py", "yaml"}  # yaml only where it is used
 TABLES = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}  # may name what lies on the upper floor, lazily
-MOST_MODULES, MOST_LINES, MOST_STATEMENTS = 38, 7775, 4270  # of the core
-MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 24_750, 35_050
+MOST_MODULES, MOST_LINES, MOST_STATEMENTS = 33, 6_350, 3_960  # of the core
+MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 21_300, 31_600
 NOT_NEEDED = ["jupyter", "ipywidgets", "anywidget", "dask", "matplotlib", "papermill", "IPython", "seaborn", "nbformat"]
 
 
@@ -31,6 +31,11 @@ def imported_modules(path):
             assert node.level == 0, f"{path}: write imports of afkit in full"
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_name(path):
+    """As it is imported."""
+    return ".".join(("afkit", *path.relative_to(PACKAGE).with_suffix("").parts))
 
 
 def test_the_core_knows_nothing_of_the_workbench():
@@ -47,16 +52,13 @@ def size(paths):
     return sum(not path.stem.startswith("__") for path in paths), sum(text.count("\n") for text in texts), statements
 
 
-def test_the_core_is_read_in_an_afternoon():
+def test_the_house_and_its_core_stay_small():
     modules, lines, statements = size(CORE)
+    all_lines, tests = (size(list(folder.rglob("*.py")))[1] for folder in (PACKAGE, PACKAGE.parent / "tests"))
     print(f"the core: {modules} modules, {lines} lines, {statements} statements")
+    print(f"afkit: {all_lines} lines, its tests: {tests}")
     assert modules <= MOST_MODULES and lines <= MOST_LINES and statements <= MOST_STATEMENTS
-
-
-def test_the_house_stays_small():
-    lines, tests = (size(sorted(folder.rglob("*.py")))[1] for folder in (PACKAGE, PACKAGE.parent / "tests"))
-    print(f"afkit: {lines} lines, its tests: {tests}")
-    assert lines <= MOST_LINES_OF_ALL and tests <= MOST_LINES_OF_TESTS
+    assert all_lines <= MOST_LINES_OF_ALL and tests <= MOST_LINES_OF_TESTS
 
 
 BLOCKING = """
@@ -76,8 +78,9 @@ for name in {names!r}:
 
 
 def test_each_module_of_the_core_needs_its_dependencies_only():
-    names = [".".join(("afkit", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in CORE]
-    names = [name.removesuffix(".__init__") for name in names if name not in ("afkit.__main__", "afkit.yaml_files")]
+    names = [
+        module_name(path).removesuffix(".__init__") for path in CORE if path.stem not in ("__main__", "yaml_files")
+    ]
     subprocess.run([sys.executable, "-c", BLOCKING.format(allowed=DEPENDENCIES - {"yaml"}, names=names)], check=True)
 
 
@@ -95,11 +98,8 @@ def test_code_that_names_a_module_in_a_room_that_has_moved_is_told_the_room():
 
 
 def test_modules_have_no_cycles():
-    graph = {}
-    files = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.stem.startswith("__")]
-    names = {".".join(("afkit", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in files}
-    for name, path in names.items():
-        graph[name] = {module for module in imported_modules(path) if module in names} - {name}
+    paths = {module_name(path): path for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__")}
+    graph = {name: {other for other in imported_modules(path) if other in paths} for name, path in paths.items()}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
 
 
@@ -112,43 +112,35 @@ def loaded_after(code):
     return {name.split(".")[0] for name in done.stdout.split()} | set(done.stdout.split())
 
 
-def test_afkit_is_light():
-    loaded = loaded_after("import afkit")
-    assert not loaded & {*NOT_NEEDED, "torch", "pandas", "pydantic"}
-
-
-@pytest.mark.slow
-def test_nothing_public_needs_a_notebook():
-    loaded = loaded_after("import afkit\nfor name in afkit.__all__: getattr(afkit, name)")
-    assert "torch" in loaded
-    assert not loaded & {*NOT_NEEDED, "h5py", "seglearn", "yaml"}
-
-
-def test_suppression_needs_torch_alone():
-    """It also runs where there is little more than torch: on a bare GPU machine."""
-    loaded = loaded_after("import afkit.detect.suppression")
-    assert "torch" in loaded
-    assert not loaded & {*NOT_NEEDED, "pydantic", "pandas", "safetensors", "h5py"}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("notebook", ["01_data", "04_visualize"])
-def test_notebooks_that_compute_nothing_start_without_torch(notebook):
+def imports_of(notebook):
+    """What a notebook imports."""
     cells = json.loads((PACKAGE.parent / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
-    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    imports = [line for source in sources for line in source.splitlines() if line.startswith(("import ", "from "))]
-    assert len(imports) > 10
-    assert not loaded_after("\n".join(imports)) & {"torch", "seaborn", "scipy"}
+    lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
+    return "\n".join(line for line in lines if line.startswith(("import ", "from ")))
+
+
+NOTEBOOK = "jupyter ipywidgets anywidget dask matplotlib papermill IPython seaborn nbformat"
+LIGHT = {  # what is imported: what must not come with it
+    "import afkit": f"{NOTEBOOK} torch pandas pydantic",
+    "import afkit.data": "numpy torch pydantic",
+    "import afkit.detect.suppression": f"{NOTEBOOK} pydantic pandas safetensors h5py",  # it also runs on a bare machine
+    "import afkit\nfor name in afkit.__all__: getattr(afkit, name)": f"{NOTEBOOK} h5py seglearn yaml",
+    "import afkit.workbench.sweeps.sweep": "torch papermill nbformat matplotlib",
+    "import afkit.workbench.sweeps.work, afkit.workbench.runs.pipeline": "torch matplotlib",
+    imports_of("01_data"): "torch seaborn scipy",
+    imports_of("04_visualize"): "torch seaborn scipy",
+}
 
 
 @pytest.mark.slow
-def test_a_sweep_starts_without_what_only_its_workers_need():
-    pytest.importorskip("distributed", reason="sweeps are made by dask")
-    assert not loaded_after("import afkit.workbench.sweeps.sweep") & {"torch", "papermill", "nbformat", "matplotlib"}
-    assert not loaded_after("import afkit.workbench.sweeps.work, afkit.workbench.runs.pipeline") & {
-        "torch",
-        "matplotlib",
-    }
+@pytest.mark.parametrize("code", LIGHT, ids=lambda code: code.splitlines()[-1])
+def test_what_starts_quickly_or_works_with_little_loads_no_more(code):
+    if "sweeps" in code:
+        pytest.importorskip("distributed", reason="sweeps are made by dask")
+    command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "afkit" in loaded and not loaded & set(LIGHT[code].split())
 
 
 def test_public_names():
@@ -167,4 +159,3 @@ def test_the_room_of_data_offers_the_import_by_its_name():
     assert afkit.data.import_annotations is import_annotations
     with pytest.raises(AttributeError, match=r"module 'afkit\.data' has no attribute 'nothing'"):
         afkit.data.nothing  # noqa: B018
-    assert not loaded_after("import afkit.data") & {"numpy", "torch", "pydantic"}

@@ -4,19 +4,16 @@ import math
 
 import pytest
 import torch
-from golden_files import EXPERIMENTS, OWN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_folders import write_run, write_test_data
 from tiny_data import tiny_recipe
 
-from afkit import limits
+from afkit import config
 from afkit.__main__ import main
-from afkit.config import make_recipe
+from afkit.config import make_recipe, memory_bytes, numbers_learnt
 from afkit.files import read_json, write_json
-from afkit.limits import memory_bytes, numbers_learnt
 from afkit.model.actionformer import ActionFormer, build_model
-from afkit.original import recipe_from_original
 from afkit.recipes import recipe, recipe_names
 from afkit.workbench.runs.pipeline import run
 from afkit.workbench.runs.predicting import open_predictor
@@ -107,11 +104,6 @@ def test_any_setting_that_somebody_might_want_is_taken(data):
                                          "data.num_frames": 4, **settings}).model.embed_dim == width  # fmt: skip
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_published_configurations_are_taken(name):
-    assert recipe_from_original(OWN / "configs_full" / f"{name}.json").model.num_levels > 1
-
-
 VARIANTS = {
     "fpn": {"model.neck": "fpn", "model.neck_dim": 384, "model.head_layers": 5, "model.head_dim": 640},
     "convolutions": {"model.backbone": "conv", "model.head_layers": 1, "model.stem_layers": 4},
@@ -153,7 +145,7 @@ def test_a_network_that_this_machine_cannot_hold_is_not_begun(tmp_path, override
 
 
 def test_where_the_system_does_not_tell_its_memory_networks_are_built(monkeypatch):
-    monkeypatch.delattr(limits.os, "sysconf")
+    monkeypatch.delattr(config.os, "sysconf")
     assert memory_bytes() == math.inf
     build_model(tiny_recipe())
 

@@ -1,48 +1,36 @@
 """The four notebooks, executed as users execute them; what they leave in the run folder; interruption and failure."""
 
-import gzip
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from tiny_data import tiny_recipe, write_tiny_data, write_tiny_recipe
 
 import afkit
-from afkit.files import read_json, write_json
+from afkit.files import read_json
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.folder import STAGE_FILES
-from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters
-from afkit.workbench.runs.opened import file_digest
+from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters, notebook_path
+from afkit.workbench.runs.opened import sha256_of
 from afkit.workbench.runs.pipeline import StageError, run
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytestmark = pytest.mark.slow
 
-CLASSES = ["jump", "throw", "$fall$ <b>"]
-TINY = {
-    "data.num_classes": 3,
-    "data.input_dims": [6],
-    "data.max_seq_len": 64,
-    "model.embed_dim": 16,
-    "model.branch_layers": 2,
-    "model.regression_ranges": [[0, 8], [8, 16], [16, 10000]],
-    "model.windows": 5,
-    "model.heads": 2,
-    "loss.init_loss_norm": 20,
-    "optim.learning_rate": 1e-3,
-    "optim.warmup_epochs": 1,
-    "optim.ema_warmup": True,
-}
-
-
-EVALUATED = {"evaluate_every": 7}  # of 21 epochs
+NAMES = {0: "action 0", 1: "action 1", 2: "action 2", 3: "label 3"}  # no annotation has the last
+STEPS = 21 * 3
+STEP_SEC = 0.1  # so that a signal comes before the end on a fast machine, too
+SLOWER = f"""
+import time
+from afkit.train import loop
+step = loop.train_step
+loop.train_step = lambda *arguments: (time.sleep({STEP_SEC}), step(*arguments))[1]
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,235 +42,190 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def data_root(tmp_path_factory) -> Path:
-    """A small data set in the layout of THUMOS14, whose features show the class during an action."""
+def root(tmp_path_factory) -> Path:
+    """A small data set, where one of 8 training videos and one of 4 test videos have no features, and a recipe."""
     root = tmp_path_factory.mktemp("data")
-    features = root / "thumos" / "i3d_features"
-    features.mkdir(parents=True)
-    draws = np.random.default_rng(0)
-    database = {}
-    for index in range(10):
-        steps = int(draws.integers(40, 90))
-        array = 0.3 * draws.standard_normal((steps, 6)).astype(np.float32)
-        annotations = []
-        for start in range(5, steps - 14, 18):
-            label = int(draws.integers(3))
-            array[start : start + 10, label] += 2
-            times = [(start * 4 + 8) / 30, ((start + 10) * 4 + 8) / 30]
-            annotations.append({"segment": times, "label": CLASSES[label], "label_id": label})
-        np.save(features / f"video_{index}.npy", array)
-        database[f"video_{index}"] = {
-            "subset": "Validation" if index < 6 else "Test",
-            "duration": ((steps - 1) * 4 + 16) / 30,
-            "fps": 30.0,
-            "annotations": annotations,
-        }
-    write_json(root / "thumos" / "annotations" / "thumos14.json", {"database": database})
+    write_tiny_data(root, training=8, test=4)
+    for video in ("video2", "video9"):
+        (root / "tiny" / "features" / f"{video}.npy").unlink()
+    learning = {"optim__epochs": 20, "optim__learning_rate": 5e-3, "optim__ema_warmup": True}
+    write_tiny_recipe(root, data__num_classes=4, data__max_missing=0.25, loss__init_loss_norm=20, **learning)
     return root
 
 
+def start(root: Path, results: Path, *options: str, **environment: str) -> subprocess.Popen:
+    """The command that runs the notebooks."""
+    command = [sys.executable, "-m", "afkit", "run", str(root / "tiny.yaml"), "--seed", "5", *options]
+    command += ["--data-root", str(root), "--results", str(results)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, **pipes, start_new_session=True, env=os.environ | environment)
+
+
 @pytest.fixture(scope="module")
-def finished(data_root, tmp_path_factory) -> Path:
-    """A finished run on the small data set."""
-    results = tmp_path_factory.mktemp("results")
-    return run("thumos_i3d", 5, TINY | {"optim.epochs": 20}, EVALUATED, str(data_root), str(results))
+def first(root, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of a finished run, and what was said."""
+    process = start(root, tmp_path_factory.mktemp("results"), "-p", "evaluate_every=7")
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    return Path(said.splitlines()[-1]), said
 
 
-def _errors(notebook: Path) -> list[str]:
-    cells = json.loads(notebook.read_text())["cells"]
-    return [o["ename"] for cell in cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
+@pytest.fixture(scope="module")
+def finished(first) -> Path:
+    return first[0]
 
 
-def test_every_stage_is_done_and_its_files_are_there(finished):
+def test_every_stage_is_done_and_its_files_and_settings_are_on_record(finished):
     facts = read_json(finished / "run.json")
     for stage in STAGES:
-        assert facts["stages"][stage]["status"] == "done"
-        assert facts["stages"][stage]["seconds"] > 0
-        assert _errors(finished / f"{stage}.ipynb") == []
+        noted = facts["stages"][stage]
+        assert noted["status"] == "done" and noted["seconds"] > 0
+        assert set(noted["values"]) == set(notebook_parameters(stage)) - set(COMMON)
         assert all((finished / name).is_file() for name in STAGE_FILES[stage])
     assert facts["data"]["subsets"]["test"]["videos"] == 4
     assert len(facts["data"]["fingerprint"]) == 64
     assert not list(finished.rglob("*.tmp"))
+    how = facts["execution"]
+    assert how["evaluate_every"] == 7 and how["precision"] == "fp32" and how["pad_to_batch"] is True
+    values = [facts["stages"][stage]["values"] for stage in STAGES]
+    assert values[1]["evaluate_every"] == 7 and values[2]["weights"] == "ema"
 
 
-def test_the_numbers_in_the_files_belong_together(finished, data_root):
+def test_the_numbers_in_the_files_belong_together(finished, root):
     scores = read_json(finished / "eval.json")
-    names = dict(enumerate(CLASSES))
-    gt = afkit.load_annotations(data_root / "thumos" / "annotations" / "thumos14.json", "test")
-    predictions = read_predictions(finished / "predictions.json.gz", names)
-    again = afkit.evaluate(gt, predictions, [0.3, 0.4, 0.5, 0.6, 0.7])
+    gt = afkit.load_annotations(root / "tiny" / "annotations.json", "test")
+    predictions = read_predictions(finished / "predictions.json.gz", NAMES)
+    again = afkit.evaluate(gt, predictions, tiny_recipe().data.tious)
     assert scores["average_map"] == pytest.approx(again.average_map, abs=1e-12)
     assert list(scores["map"]) == ["0.30", "0.40", "0.50", "0.60", "0.70"]
     assert scores["counts"]["ground_truths"] == len(gt)
     assert scores["average_map"] > 2 * scores["baseline"]["average_map"], "it has learned something"
     per_class = pd.read_csv(finished / "per_class.csv")
-    assert per_class["name"].tolist() == CLASSES
+    assert per_class["name"].tolist() == list(NAMES.values())[:3]
     assert per_class["ap_average"].mean() == pytest.approx(scores["average_map"], abs=1e-9)
     metrics = pd.read_csv(finished / "metrics.csv")
-    assert len(metrics) == 21 * 3
-    assert scores["weights_sha256"] == file_digest(finished / "checkpoints" / "ema.safetensors")
-    stages = read_json(finished / "run.json")["stages"]
-    assert stages["03_eval"]["made_from"] == {"checkpoints/ema.safetensors": scores["weights_sha256"]}
-    assert stages["04_visualize"]["made_from"] == stages["03_eval"]["sha256"]
+    assert len(metrics) == STEPS
     assert metrics["loss_total"].iloc[-3:].mean() < metrics["loss_total"].iloc[:3].mean()
     validation = pd.read_csv(finished / "validation.csv")
     assert validation["epoch"].tolist() == [6, 13, 20]
     assert validation["average_map"].iloc[-1] == pytest.approx(scores["average_map"], abs=1e-12)
-
-
-def test_how_it_was_trained_is_on_record(finished):
-    facts = read_json(finished / "run.json")["execution"]
-    assert facts["evaluate_every"] == 7 and facts["precision"] == "fp32" and facts["pad_to_batch"] is True
     stages = read_json(finished / "run.json")["stages"]
-    assert {stage: set(entry["values"]) for stage, entry in stages.items()} == {
-        stage: set(notebook_parameters(stage)) - set(COMMON) for stage in STAGES
-    }
-    assert stages["02_train"]["values"]["evaluate_every"] == 7 and stages["03_eval"]["values"]["weights"] == "ema"
+    assert scores["weights_sha256"] == sha256_of(finished / "checkpoints" / "ema.safetensors")
+    assert stages["03_eval"]["made_from"] == {"checkpoints/ema.safetensors": scores["weights_sha256"]}
+    assert stages["04_visualize"]["made_from"] == stages["03_eval"]["sha256"]
+
+
+def test_what_is_left_out_is_said_on_the_terminal(first):
+    assert "1 of 8 videos of training have no features: left out" in first[1]
+    assert "1 of 4 videos of test have no features: left out" in first[1]
+    assert "7 videos (1 more have no features and are left out), 3 steps per epoch" in first[1]
+    assert "predictions in 3 videos (1 more have no features and are left out), " in first[1]
 
 
 def test_progress_of_the_training_is_one_picture_and_about_ten_lines(finished):
-    cells = {cell["id"]: cell for cell in json.loads((finished / "02_train.ipynb").read_text())["cells"]}
+    cells = {cell["id"]: cell for cell in read_json(finished / "02_train.ipynb")["cells"]}
     outputs = cells["02-13"]["outputs"]
     pictures = [output for output in outputs if output["output_type"] == "display_data"]
     assert len(pictures) == 1 and "image/png" in pictures[0]["data"]
     lines = "".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream").splitlines()
     assert len([line for line in lines if line.startswith("step ")]) <= 10
-    assert lines[-1].startswith("step 63/63, epoch 21/21, ")
+    assert lines[-1].startswith(f"step {STEPS}/{STEPS}, epoch 21/21, ")
 
 
 def test_executed_notebooks_hold_pictures_and_no_path_of_the_machine_in_their_metadata(finished):
-    pictures = 0
+    pictures = {}
     for stage in STAGES:
-        notebook = json.loads((finished / f"{stage}.ipynb").read_text())
+        notebook = read_json(finished / f"{stage}.ipynb")
         outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-        pictures += sum("image/png" in output.get("data", {}) for output in outputs)
+        assert not [output for output in outputs if output["output_type"] == "error"]
+        pictures[stage] = sum("image/png" in output.get("data", {}) for output in outputs)
         assert notebook["metadata"]["papermill"]["output_path"] == f"{stage}.ipynb"
-    assert pictures >= 10
+    assert pictures == {"01_data": 4, "02_train": 3, "03_eval": 10, "04_visualize": 6}
     drawn = read_json(finished / "figures" / "timelines.json")
     assert len(drawn) == 3
     assert all((finished / "figures" / entry["file"]).stat().st_size > 5000 for entry in drawn)
 
 
-def test_a_second_call_skips_everything_and_changes_nothing(finished, data_root):
+def test_a_second_call_skips_everything_and_changes_nothing(finished, root):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     said = []
-    overrides = TINY | {"optim.epochs": 20}
-    folder = run(
-        "thumos_i3d", 5, overrides, EVALUATED, str(data_root), results=str(finished.parents[1]), say=said.append
-    )
-    assert folder == finished
+    given = {"data_root": str(root), "results": str(finished.parents[1]), "say": said.append}
+    assert run(str(root / "tiny.yaml"), 5, {}, {"evaluate_every": 7}, **given) == finished
     assert [line.split(maxsplit=1)[1] for line in said] == ["already done"] * 4
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()} == before
 
 
-def _start(data_root: Path, results: Path, minutes: float = 0.002) -> subprocess.Popen:
-    overrides = TINY | {"optim.epochs": 20}
-    settings = [part for key, value in overrides.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "afkit", "run", "thumos_i3d", "--seed", "5", *settings]
-    command += ["--data-root", str(data_root), "--results", str(results), "-p", f"checkpoint_minutes={minutes}"]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+def wait_for(process: subprocess.Popen, happened) -> None:
+    """Until something has happened in a process that goes on meanwhile."""
+    while not happened():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
 
 
-def _kill_with_kernels(process: subprocess.Popen, folder: Path) -> None:
-    """SIGKILL to the command and to its kernel, which lives in a session of its own."""
+def test_a_training_that_is_killed_and_interrupted_goes_on_and_ends_with_the_same_numbers(finished, root, tmp_path):
+    """The same seed also gives the same weights and metrics in two runs: one interrupted, the other evaluated."""
+    folder = tmp_path / "tiny" / finished.name
+    (tmp_path / "profile_default" / "startup").mkdir(parents=True)
+    (tmp_path / "profile_default" / "startup" / "slower.py").write_text(SLOWER)
+    only = ("--stages", "01,02")
+
+    def saved() -> int:
+        return max((int(path.stem[4:]) for path in folder.glob("checkpoints/step*.pt")), default=0)
+
+    def slow_start(minutes: float) -> subprocess.Popen:
+        return start(root, tmp_path, *only, "-p", f"checkpoint_minutes={minutes}", IPYTHONDIR=str(tmp_path))
+
+    process = slow_start(0.002)
+    wait_for(process, saved)
     children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout
-    for pid in [process.pid, *map(int, children.split())]:
+    for pid in [process.pid, *map(int, children.split())]:  # the kernel lives in a session of its own
         os.kill(pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
+    assert read_json(folder / "run.json")["stages"]["02_train"]["status"] == "running"
+    reached = [saved()]
+    seconds = pd.read_csv(folder / "metrics.csv")["seconds"][: reached[0]]
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = slow_start(60)
+        wait_for(process, lambda: len((folder / "metrics.csv").read_text().splitlines()) > reached[-1] + 2)
+        assert saved() == reached[-1]
+        os.killpg(process.pid, number)  # as a terminal does; the kernel is in a group of its own
+        said = process.communicate()[0]
+        reached.append(saved())
+        assert process.returncode == 130
+        assert said.strip().endswith(f"interrupted; the same command goes on with 02_train after step {reached[-1]}")
+    assert 0 < reached[0] < reached[1] < reached[2] < STEPS
 
-def test_a_killed_training_goes_on_and_ends_with_the_same_numbers(finished, data_root, tmp_path):
-    """The same seed also gives the same predictions and metrics in two runs: one interrupted, the other evaluated."""
-    process = _start(data_root, tmp_path)
-    deadline = time.monotonic() + 600
-    table = tmp_path / "thumos_i3d" / finished.name / "metrics.csv"
-    while not list(table.parent.glob("checkpoints/step*.pt")):
-        assert process.poll() is None and time.monotonic() < deadline, "training did not start"
-        time.sleep(0.02)
-    _kill_with_kernels(process, table.parent)
-    assert read_json(table.parent / "run.json")["stages"]["02_train"]["status"] == "running"
-    saved = max(int(path.stem[4:]) for path in table.parent.glob("checkpoints/step*.pt"))
-    assert 0 < saved < 21 * 3, "killed too late to show anything"
-    seconds = pd.read_csv(table)["seconds"][:saved]
-
-    output, _ = _start(data_root, tmp_path).communicate(timeout=600)
-    assert "01_data        already done" in output
-    assert output.strip().splitlines()[-1] == str(table.parent)
+    said = start(root, tmp_path, *only).communicate()[0]
+    assert "01_data        already done" in said and said.strip().splitlines()[-1] == str(folder)
     for name in ("checkpoints/ema.safetensors", "checkpoints/raw.safetensors"):
-        assert (table.parent / name).read_bytes() == (finished / name).read_bytes()
-    unpacked = [gzip.decompress((run_dir / "predictions.json.gz").read_bytes()) for run_dir in (table.parent, finished)]
-    assert unpacked[0] == unpacked[1]
-    first, second = (
-        pd.read_csv(run_dir / "metrics.csv").drop(columns="seconds") for run_dir in (table.parent, finished)
-    )
-    pd.testing.assert_frame_equal(first, second, check_exact=True)
-    assert (pd.read_csv(table)["seconds"][:saved] == seconds).all(), "steps before the checkpoint were not done again"
-    scores = [read_json(run_dir / "eval.json") for run_dir in (table.parent, finished)]
-    assert scores[0]["map"] == scores[1]["map"] and scores[0]["recall"] == scores[1]["recall"]
+        assert (folder / name).read_bytes() == (finished / name).read_bytes()
+    tables = [pd.read_csv(place / "metrics.csv") for place in (folder, finished)]
+    assert (tables[0]["seconds"][: reached[0]] == seconds).all(), "steps before the checkpoint were not done again"
+    pd.testing.assert_frame_equal(*(table.drop(columns="seconds") for table in tables), check_exact=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_is_saved_and_says_where_it_goes_on(data_root, tmp_path, number):
-    process = _start(data_root, tmp_path, minutes=60)
-    deadline = time.monotonic() + 600
-    while not any(len(path.read_text().splitlines()) > 2 for path in tmp_path.rglob("metrics.csv")):
-        assert process.poll() is None and time.monotonic() < deadline, "training did not start"
-        time.sleep(0.02)
-    os.killpg(process.pid, number)  # as a terminal does; the kernel is in a group of its own
-    output, _ = process.communicate(timeout=600)
-    (saved,) = [int(path.stem[4:]) for path in tmp_path.rglob("step*.pt")]
-    assert process.returncode == 130
-    assert 0 < saved < 21 * 3, "interrupted too late to show anything"
-    assert output.strip().endswith(f"interrupted; the same command goes on with 02_train after step {saved}")
-
-
-def test_a_failing_notebook_is_kept_named_and_marked_and_runs_again(finished, data_root):
-    overrides, results = TINY | {"optim.epochs": 20}, str(finished.parents[1])
+def test_too_much_that_is_left_out_stops_the_run_and_the_notebook_is_kept_and_named(root, tmp_path):
     with pytest.raises(StageError) as error:
-        run("thumos_i3d", 5, overrides, {"videos": ["video_99"]}, str(data_root), results, ["04"])
-    assert "04_visualize failed in cell" in str(error.value)
-    assert "no ground truth for the video 'video_99'" in str(error.value)
-    assert str(finished / "04_visualize.ipynb") in str(error.value)
-    assert _errors(finished / "04_visualize.ipynb") == ["ValueError"]
-    facts = read_json(finished / "run.json")["stages"]
-    assert facts["04_visualize"]["status"] == "failed"
-    assert facts["04_visualize"]["error"].startswith("ValueError: no ground truth for the video 'video_99'")
-    assert facts["03_eval"]["status"] == "done"
-    said = []
-    run("thumos_i3d", 5, overrides, EVALUATED, str(data_root), results, say=said.append)
-    assert [line.split(maxsplit=1)[1].split(" in ")[0] for line in said] == ["already done"] * 3 + ["running", "done"]
+        run(str(root / "tiny.yaml"), 5, {"data.max_missing": 0.1}, {}, str(root), str(tmp_path), name="failing")
+    folder, reason = tmp_path / "tiny" / "failing", "1 of 8 videos of training have "
+    assert "01_data failed in cell" in str(error.value) and str(folder / "01_data.ipynb") in str(error.value)
+    assert reason in str(error.value) and "set data.max_missing=0.13" in str(error.value)
+    outputs = [output for cell in read_json(folder / "01_data.ipynb")["cells"] for output in cell.get("outputs", [])]
+    assert [output["ename"] for output in outputs if output["output_type"] == "error"] == ["ValueError"]
+    noted = read_json(folder / "run.json")["stages"]["01_data"]
+    assert noted["status"] == "failed" and noted["error"].startswith("ValueError: ") and reason in noted["error"]
 
 
-def test_what_is_left_out_is_said_on_the_terminal_and_too_much_of_it_stops_the_run(data_root, tmp_path, capfd):
-    shutil.copytree(data_root / "thumos", tmp_path / "data" / "thumos")
-    for video in ("video_2", "video_7"):  # of 6 for training, and of 4 for the test
-        (tmp_path / "data" / "thumos" / "i3d_features" / f"{video}.npy").unlink()
-    arguments = {"data_root": str(tmp_path / "data"), "results": str(tmp_path), "stages": ["01", "02", "03"]}
-    short = TINY | {"optim.epochs": 1}
-    with pytest.raises(
-        StageError, match=r"(?s)01_data .*1 of 6 videos of validation have .*set data\.max_missing=0\.17"
-    ):
-        run("thumos_i3d", 5, short, **arguments)
-    capfd.readouterr()
-    run("thumos_i3d", 5, short | {"data.max_missing": 0.25}, **arguments)
-    said = capfd.readouterr().out
-    assert "1 of 6 videos of validation have no features: left out" in said
-    assert "1 of 4 videos of test have no features: left out" in said
-    assert "5 videos (1 more have no features and are left out), 2 steps per epoch" in said
-    assert "predictions in 3 videos (1 more have no features and are left out), " in said
+def test_a_video_to_draw_that_is_not_in_the_test_is_named(finished):
+    (cell,) = (cell for cell in read_json(finished / "04_visualize.ipynb")["cells"] if cell["id"] == "04-05")
+    names = {"average_precision_by_video": lambda *_: pd.Series({"video8": 1.0}), "videos": ["video8", "video99"]}
+    names |= dict.fromkeys(("gt", "predictions", "tiou")) | {"config": tiny_recipe().data}
+    with pytest.raises(ValueError, match="no ground truth for the video 'video99' in test"):
+        exec("".join(cell["source"]), names)
 
 
-def test_the_watch_recipe_runs_from_its_recordings(tmp_path):
-    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
-    overrides = {"optim.warmup_epochs": 1, "model.embed_dim": 32}
-    folder = run(
-        "watch", 1, overrides, {"epochs": 2}, data_root=str(tmp_path / "data"), results=str(tmp_path / "results")
-    )
-    facts = read_json(folder / "run.json")
-    assert facts["overrides"] == overrides | {"optim.epochs": 2}
-    assert facts["data"]["subsets"]["training"]["actions"] == 70
-    assert facts["data"]["subsets"]["test"]["actions"] == 30
-    assert len(pd.read_csv(folder / "metrics.csv")) == 3 * 7
-    assert 0 <= read_json(folder / "eval.json")["average_map"] <= 1
+@pytest.mark.parametrize("name", [*STAGES, "05_compare"])
+def test_a_notebook_has_at_most_twenty_cells_of_twenty_lines(name):
+    cells = [cell["source"] for cell in read_json(notebook_path(name))["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) <= 20 and max(map(len, cells)) <= 20

@@ -1,32 +1,38 @@
 """A data set with a video of each odd sort in training and test, through all notebooks and commands."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from tiny_data import CHANNELS, FPS, NUM_FRAMES, STRIDE, read_database, seconds_of, tiny_recipe, write_annotations
-from tiny_data import write_tiny_data as write_whole_videos
+from tiny_data import (
+    CHANNELS,
+    FPS,
+    NUM_FRAMES,
+    STRIDE,
+    read_database,
+    seconds_of,
+    write_annotations,
+    write_tiny_data,
+    write_tiny_recipe,
+)
 
 from afkit.__main__ import main
 from afkit.data.annotations import load_annotations
 from afkit.evaluation.scores import evaluate
 from afkit.files import read_json
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.runs.notebooks import STAGES
 
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
-pytest.importorskip("distributed", reason="sweeps are made by dask")
 pytestmark = pytest.mark.slow
 
 ODD = ["no annotation", "one vector", "no duration", "no features", "none of them"]
-SEEDS = [1, 2]
 
 
 def write_odd_videos(root):
     """Whole videos, and before them in the file those of each sort, in training and in test."""
-    write_whole_videos(root, training=10, test=6)
+    write_tiny_data(root, training=10, test=6)
     odd, draws = {}, np.random.default_rng(1)
     for subset in ("training", "test"):
         for sort in ODD:
@@ -45,26 +51,19 @@ def write_odd_videos(root):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The folders of two runs, made and compared by a sweep."""
+    """The folders of a run and of its copy, and beside them their comparison."""
     root = tmp_path_factory.mktemp("odd")
     write_odd_videos(root / "data")
-    recipe = tiny_recipe(optim__epochs=1, data__tious=[0.1, 0.3], data__max_missing=0.3).model_dump(mode="json")
-    del recipe["name"]
-    (root / "tiny.yaml").write_text(yaml.safe_dump(recipe))
-    plan = {"recipes": [str(root / "tiny.yaml")], "seeds": SEEDS, "memory_gb": 0.1, "data_root": str(root / "data")}
-    (root / "odd.yaml").write_text(yaml.safe_dump(plan | {"results": str(root / "results")}))
+    recipe = write_tiny_recipe(root, optim__epochs=1, data__tious=[0.1, 0.3], data__max_missing=0.3)
+    results = ["--results", str(root / "results")]
+    one, other = (root / "results" / "tiny" / name for name in ("one", "other"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        assert main(["sweep", str(root / "odd.yaml"), "--workers", "1"]) == 0
-    return sorted(path.parent for path in (root / "results").rglob("run.json"))
-
-
-def test_all_notebooks_end(runs):
-    assert len(runs) == len(SEEDS)
-    for run in runs:
-        assert {stage: read_json(run / "run.json")["stages"][stage]["status"] for stage in STAGES} == dict.fromkeys(
-            STAGES, "done"
-        )
+        data = ["--data-root", str(root / "data")]
+        assert main(["run", recipe, "--name", "one", *data, *results]) == 0
+        shutil.copytree(one, other)
+        assert main(["compare", *results]) == 0
+    return [one, other]
 
 
 def test_names_with_markup_are_shown_and_not_interpreted(runs):
@@ -108,10 +107,10 @@ def test_durations_come_from_features_and_the_baseline_is_not_zero(runs):
     assert subset["hours"] == pytest.approx((sum(seconds) + no_features_sec) / 3600, abs=1e-3)
 
 
-def test_the_comparison_of_the_two_runs_ends(runs):
+def test_the_comparison_of_two_runs_ends(runs):
     table = pd.read_csv(runs[0].parents[1] / "summary.csv")
     assert table["average_map_percent"].notna().sum() == 2
-    assert "ahead of" in (runs[0].parents[1] / "report.html").read_text()
+    assert "tiny/one and tiny/other score the same average mAP." in (runs[0].parents[1] / "report.html").read_text()
 
 
 def test_pages_of_one_and_of_both_are_written(runs, capsys):

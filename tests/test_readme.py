@@ -9,12 +9,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
 import afkit
+from afkit.files import read_json
 from afkit.workbench.published import published
 
 ROOT = Path(__file__).parents[1]
@@ -43,21 +45,23 @@ def clone(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def surroundings(clone):
-    """Environment of the commands: the package is that of the copy."""
-    return os.environ | {"PYTHONPATH": str(clone), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+def start(number, clone):
+    """One of the commands in the copy, whose package is the one that it imports."""
+    surroundings = os.environ | {"PYTHONPATH": str(clone), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    words = BLOCKS["sh"].splitlines()[number].split()
+    return subprocess.Popen(words, cwd=clone, env=surroundings, process_group=0, **pipes)
 
 
 @pytest.fixture(scope="module")
-def printed(clone, surroundings):
+def printed(clone):
     """What the first command prints."""
     pytest.importorskip("papermill", reason="notebooks are run by papermill")
     pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
-    command = BLOCKS["sh"].splitlines()[0].split()
-    done = subprocess.run(command, cwd=clone, env=surroundings, capture_output=True, text=True, timeout=1200)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = start(0, clone)
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    return said
 
 
 def table(text):
@@ -67,7 +71,9 @@ def table(text):
 
 
 @pytest.mark.slow
-def test_the_first_command_ends_with_the_table_that_is_shown(printed):
+def test_the_first_command_ends_with_the_table_that_is_shown(clone, printed):
+    subsets = read_json(clone / "results" / "watch" / "seed1234567891" / "run.json")["data"]["subsets"]
+    assert (subsets["training"]["actions"], subsets["test"]["actions"]) == (70, 30)
     shown, found = table(BLOCKS["text"]), table(printed)
     assert shown.keys() == found.keys() and len(shown) == 2
     assert found["class frequencies and durations"] == shown["class frequencies and durations"]
@@ -76,29 +82,20 @@ def test_the_first_command_ends_with_the_table_that_is_shown(printed):
     assert low <= shown["ActionFormer"][-1] <= high
 
 
-def read_page(address, wait_sec=180):
-    """What a server answers, once it does."""
-    until = time.monotonic() + wait_sec
-    while True:
-        try:
-            return urllib.request.urlopen(address, timeout=wait_sec).read().decode()
-        except urllib.error.URLError:  # it begins to listen after it has said where
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.3)
-
-
 @pytest.mark.slow
-def test_the_second_command_opens_the_inspector(clone, surroundings, printed):
-    command = BLOCKS["sh"].splitlines()[1].split()
-    process = subprocess.Popen(command, cwd=clone, env=surroundings, stdout=subprocess.PIPE, text=True, process_group=0)
+def test_the_second_command_opens_the_inspector(clone, printed):
+    process = start(1, clone)
     try:
         address = next(found[1] for line in process.stdout if (found := ADDRESS.search(line)))
-        page = read_page(address)
+        while process.poll() is None:
+            with suppress(urllib.error.URLError):  # it begins to listen after it has said where
+                page = urllib.request.urlopen(address).read().decode()
+                break
+            time.sleep(0.3)
         assert "afkit.workbench.inspector.widget.Inspector" in page
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.slow
@@ -110,11 +107,6 @@ def test_the_lines_of_python_find_actions(clone, printed, monkeypatch, capsys):
     assert list(detections) == ["video", "start_sec", "end_sec", "label", "score"] and len(detections) > 0
     assert names["features"].shape[1] == 30 and detections["end_sec"].max() < len(names["features"])
     assert isinstance(names["model"], torch.nn.Module)
-
-
-def test_each_language_has_one_block():
-    assert len(re.findall(r"^```\w+$", TEXT, re.M)) == len(BLOCKS)
-    assert BLOCKS["sh"].splitlines() == ["make demo", "make view"]
 
 
 def test_the_published_experiments_are_those_of_the_package():

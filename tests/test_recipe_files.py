@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import afkit
-from afkit.config import changed_settings, parameter_names
+from afkit.config import changed_settings
 from afkit.recipe_files import own_names, recipe_file, write_recipe_file
 from afkit.recipes import own_settings
 
@@ -200,9 +200,3 @@ def test_a_file_is_not_written_over_and_needs_its_ending(tmp_path):
     assert (tmp_path / "mine.yaml").read_text() == "base: watch\n"
     with pytest.raises(ValueError, match=r"mine\.yml must end in \.yaml"):
         write_recipe_file(tmp_path / "mine.yml", [])
-
-
-def test_base_is_no_parameter():
-    assert not [name for name in parameter_names() if name.startswith(("base", "name"))]
-    with pytest.raises(ValueError, match="no recipe has the parameter 'base'"):
-        afkit.recipe("watch", {"base": "hapt"})

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from golden_files import content, experiment
+from golden_files import experiment
 
 import afkit
 from afkit.config import parameter_names
@@ -57,11 +57,6 @@ def test_each_makes_a_network(name):
 def test_published_ones_are_the_originals(ours, theirs):
     recipe, expected = afkit.recipe(ours), experiment(theirs)
     assert comparable(recipe) == comparable(expected)
-    family = theirs.partition("_")[0]
-    other = f"_{family}" if ours in OF_OTHERS else ""
-    shapes = content(f"full_state_dict_shapes{other}.json")[theirs]
-    with torch.device("meta"):
-        assert {f"module.{key}": list(value.shape) for key, value in build_model(recipe).state_dict().items()} == shapes
 
 
 def comparable(recipe):
@@ -75,13 +70,6 @@ def comparable(recipe):
     if not recipe.model.stream_dims:
         values["data.input_dims"] = sum(recipe.data.input_dims)  # without projections only the sum counts
     return values
-
-
-def test_overrides():
-    recipe = afkit.recipe("thumos_i3d", {"model.embed_dim": 256, "optim.epochs": 5})
-    assert (recipe.model.embed_dim, recipe.optim.epochs) == (256, 5)
-    assert afkit.recipe("thumos_i3d").model.embed_dim == 512
-    assert afkit.recipe("thumos_i3d", {}) == afkit.recipe("thumos_i3d")
 
 
 def test_unknown_names_are_refused_with_the_nearest():

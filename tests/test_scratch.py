@@ -64,25 +64,14 @@ def test_a_folder_takes_its_name_at_the_end_and_nothing_else_stays(tmp_path):
     assert names(final.parent) == ["set"]
 
 
-def test_an_error_in_a_scratch_folder_names_the_final_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", full)
+@pytest.mark.parametrize("call", ["fsync", "ftruncate"])  # of a file in it, and of the lock
+def test_an_error_in_a_scratch_folder_names_the_final_one_and_of_another_file_that(tmp_path, monkeypatch, call):
+    with pytest.raises(FileNotFoundError, match="missing"), scratch_folder(tmp_path / "a"):
+        (tmp_path / "missing").read_bytes()
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(OSError) as caught, scratch_folder(tmp_path / "new" / "set") as part:
         write_json(part / "deep" / "a.json", 1)
     assert caught.value.filename == str(tmp_path / "new" / "set")
-    assert names(tmp_path) == []
-
-
-def test_an_error_of_the_lock_names_the_final_one_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "ftruncate", full)
-    with pytest.raises(OSError) as caught, scratch_folder(tmp_path / "set"):
-        pass
-    assert caught.value.filename == str(tmp_path / "set")
-    assert names(tmp_path) == []
-
-
-def test_an_error_of_another_file_keeps_its_name(tmp_path):
-    with pytest.raises(FileNotFoundError, match="missing"), scratch_folder(tmp_path / "a"):
-        (tmp_path / "missing").read_bytes()
     assert names(tmp_path) == []
 
 
@@ -141,15 +130,11 @@ def test_where_there_are_no_locks_each_has_a_folder_of_its_own(tmp_path, monkeyp
     assert names(tmp_path) == [".set.1.part", "set"]
 
 
-def test_a_lock_that_is_none_is_named(tmp_path):
+def test_the_lock_is_that_of_the_folder_and_one_that_is_none_is_named(tmp_path):
+    held = alone(tmp_path / "set"), alone(tmp_path / "other", pytest.fail)
+    with held[0], held[1], pytest.raises(ValueError, match="in use"), locked(tmp_path / f".set{LOCK}", 0):
+        pass
     (tmp_path / f".set{LOCK}").symlink_to(tmp_path / "mine")
     with pytest.raises(ValueError, match=r"\.set\.lock cannot be opened \(Is a symbolic link"), alone(tmp_path / "set"):
         pass
     assert names(tmp_path) == [f".set{LOCK}"]
-
-
-def test_the_lock_is_that_of_the_folder(tmp_path):
-    with alone(tmp_path / "set"), pytest.raises(ValueError, match="in use"), locked(tmp_path / f".set{LOCK}", 0):
-        pass
-    with alone(tmp_path / "set"), alone(tmp_path / "other", pytest.fail):
-        pass

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -18,14 +17,6 @@ segments = arrays.arrays(np.float64, st.tuples(st.integers(0, 8), st.just(2)), e
 def test_there_and_back(seconds, grid):
     there = sec_to_grid(np.array(seconds), *grid)
     np.testing.assert_allclose(grid_to_sec(there, *grid), seconds, rtol=1e-9, atol=1e-6)
-
-
-def test_known_places():
-    # 25 frames a second, a vector every 4 frames over 16 frames: vector 0 is centred on frame 8
-    assert grid_to_sec(0, 25, 4, 16) == pytest.approx(8 / 25)
-    assert sec_to_grid(8 / 25, 25, 4, 16) == pytest.approx(0)
-    assert sec_to_grid(1.0, 25, 4, 16) == pytest.approx((25 - 8) / 4)
-    assert sec_to_grid(torch.tensor([[1.0, 2.0]]), 25, 4, 16).tolist() == [[4.25, 10.5]]
 
 
 @given(segments, segments)

@@ -32,9 +32,18 @@ def project(monkeypatch):
             yield project
 
 
-def test_ones_own_project_is_found_from_any_folder_in_it(project):
-    assert project_root() == project
-    assert notebook_path("02_train") == project / "notebooks" / "02_train.ipynb"
+def test_ones_own_project_and_one_that_a_group_shares_are_found_from_any_folder_in_them(project):
+    notebook = project / "notebooks" / "02_train.ipynb"
+    assert project_root() == project and notebook_path("02_train") == notebook
+    for path in (project, project / "notebooks", notebook):
+        path.chmod(0o775)
+    assert notebook_path("02_train") == notebook
+    notebook.chmod(0o666)
+    with pytest.raises(ValueError, match=r"02_train\.ipynb may be written to by everybody"):
+        notebook_path("02_train")
+    assert notebook_path("01_data").is_file()
+    project.chmod(0o1777)  # else one stranger's file in /tmp would stop all who work below it
+    assert project_root() == project / "a" / "b"
 
 
 @pytest.mark.parametrize("mode", [0o757, 0o777])
@@ -43,19 +52,6 @@ def test_a_project_that_everybody_may_change_is_refused(project, place, mode):
     (project / place).chmod(mode)
     with pytest.raises(ValueError, match=r"may be written to by everybody, so the notebooks of .*project are not exec"):
         project_root()
-
-
-def test_folders_that_a_group_shares_are_used(project):
-    for path in (project, project / "notebooks", project / "notebooks" / "02_train.ipynb"):
-        path.chmod(0o775)
-    assert notebook_path("02_train").parents[1] == project
-
-
-def test_a_notebook_that_everybody_may_change_is_refused(project):
-    (project / "notebooks" / "02_train.ipynb").chmod(0o666)
-    with pytest.raises(ValueError, match=r"02_train\.ipynb may be written to by everybody"):
-        notebook_path("02_train")
-    assert notebook_path("01_data").is_file()
 
 
 @needs_root
@@ -118,12 +114,6 @@ def test_only_exactly_that_folder_is_named(project, monkeypatch, named):
     monkeypatch.setenv("AFKIT_TRUST", named.format(project))
     with pytest.raises(ValueError, match="may be written to by everybody"):
         project_root()
-
-
-def test_a_folder_for_everybodys_files_is_no_project(project):
-    """Else one stranger's file in /tmp would stop all who work below it."""
-    project.chmod(0o1777)
-    assert project_root() == project / "a" / "b"
 
 
 def test_the_checkout_that_runs_is_trusted_whoever_owns_it(tmp_path):

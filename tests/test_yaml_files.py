@@ -5,9 +5,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
+from afkit.workbench.original import recipe_from_original
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
 from afkit.yaml_files import read_yaml, yaml_text

@@ -37,6 +37,13 @@ def tiny_recipe(**overrides) -> Recipe:
     return make_recipe(settings, {name.replace("__", "."): value for name, value in overrides.items()})
 
 
+def write_tiny_recipe(root, **overrides) -> str:
+    """Write `root`/tiny.yaml, the recipe of `tiny_recipe`; its path."""
+    settings = tiny_recipe(**overrides).model_dump(mode="json", exclude={"name"})
+    (root / "tiny.yaml").write_text(json.dumps(settings))  # which is YAML, too
+    return str(root / "tiny.yaml")
+
+
 def write_tiny_data(root, training=6, test=2) -> None:
     """Write `root`/tiny: videos of 40 to 90 steps with two to four actions each, which show in the features."""
     rng = np.random.default_rng(0)

@@ -54,14 +54,8 @@ class AnnotationFile:
 def read_annotations(path: str | Path) -> AnnotationFile:
     """Read an annotation file: {"database": {video: {"subset", "duration", "fps", "annotations": [...]}}}.
 
-    Args:
-        path: the JSON file; every annotation has "segment" [start, end] in seconds, "label" and "label_id".
-
-    Returns:
-        All videos with their segments in seconds; subsets in lower case.
-
-    Raises:
-        ValueError: the file is missing or malformed; the message names the file, the video and the row.
+    Every annotation has "segment" [start, end] in seconds, "label" and "label_id". A ValueError names file, video and
+    row.
     """
     path = Path(path)
     content = read_json(path)
@@ -99,14 +93,8 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
             ) from None
     if not np.isfinite(segments).all():
         raise ValueError(f"{where}: a segment is not finite; correct or remove it")
-    return Video(
-        name=name,
-        subset=entry["subset"].lower(),
-        duration_sec=_positive(where, "duration", entry.get("duration")),
-        fps=_positive(where, "fps", entry.get("fps")),
-        segments_sec=segments,
-        labels=labels,
-    )
+    duration_sec, fps = (_positive(where, key, entry.get(key)) for key in ("duration", "fps"))
+    return Video(name, entry["subset"].lower(), duration_sec, fps, segments, labels)
 
 
 def check_name(path: str | Path, video: str) -> None:
@@ -149,25 +137,16 @@ def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:
         segments.append(video.segments_sec[keep])
         labels.append(video.labels[keep])
         names += [video.name] * len(labels[-1])
-    times = np.concatenate(segments)
-    return pd.DataFrame(
-        {
-            "video": pd.Series(names, dtype="str"),
-            "start_sec": times[:, 0],
-            "end_sec": times[:, 1],
-            "label": np.concatenate(labels),
-        }
-    )
+    table = pd.DataFrame(np.concatenate(segments), columns=["start_sec", "end_sec"])
+    table.insert(0, "video", pd.Series(names, dtype="str"))
+    return table.assign(label=np.concatenate(labels))
 
 
 def load_annotations(path: str | Path, subset: str | list[str] | None = None) -> pd.DataFrame:
     """Ground truth of an annotation file as of `to_frame`, cleaned as the original's evaluation cleans it.
 
-    Args:
-        subset: name of a subset, compared without case; several names; or None for all videos.
-
-    Raises:
-        ValueError: the file is missing or malformed, or has no such subset.
+    Of one subset or several, compared without case; None: of all videos. A ValueError where the file is missing or
+    malformed, or has no such subset.
     """
     file = read_annotations(path)
     if subset is None:

@@ -25,11 +25,7 @@ class Batch(NamedTuple):
 
 
 def collate(items: Sequence[Item], length: int) -> Batch:
-    """A batch of items (C, T), padded with zeros to `length` steps; features that have not been read yet are read.
-
-    Raises:
-        ValueError: an item is longer.
-    """
+    """A batch of items (C, T), padded with zeros to `length` steps, which none may exceed; unread features are read."""
     # (B, T, C), as files are, so that nothing is turned; in a worker process torch's collate takes shared memory
     padding = torch.zeros(()).expand(length, items[0].features.shape[0])
     features = torch.utils.data.default_collate([padding] * len(items))
@@ -55,8 +51,8 @@ def padded_batch_length(longest: int, max_seq_len: int, align: int) -> int:
     """Steps to which a training batch is padded: few, but for the network the same as `max_seq_len`, never more.
 
     A padded slot holds a norm's bias, and the next convolution of width 3 reads one. So each level needs a padded
-    slot where padding to `max_seq_len` has one: that is what the additional `align` steps are for. `align` is the last
-    level's stride (for kernels of width k > 3, `k // 2` times it), or a multiple of that; 0 pads as the original does.
+    slot where padding to `max_seq_len` has one: that is what the additional `align` steps are for. `align` is as of
+    `padding_alignment`, or a multiple of that; 0 pads as the original does.
 
     Examples:
         >>> padded_batch_length(100, 2304, 32), padded_batch_length(2300, 2304, 32), padded_batch_length(100, 2304, 0)
@@ -72,6 +68,17 @@ def check_batch_size(dataset: Dataset, batch_size: int) -> None:
     if len(dataset) < batch_size:
         raise ValueError(
             f"{len(dataset)} training videos do not fill a batch of {batch_size}; lower optim.batch_size or add videos"
+        )
+
+
+def check_batch_divides(batch_size: int, devices: int) -> None:
+    """Raise a ValueError where the rows of a batch cannot be shared equally."""
+    if batch_size % devices:
+        wanted = -(-batch_size // devices) * devices
+        raise ValueError(
+            f"optim.batch_size {batch_size} does not divide by {devices} devices; use fewer devices, or raise "
+            f"optim.batch_size to {wanted} and, by the linear rule, optim.learning_rate by the same factor "
+            f"({wanted / batch_size:.4g})"
         )
 
 
@@ -93,11 +100,10 @@ def training_batches(
 
     Args:
         dataset: with `training=True`. What fits its `cache_mb` is read into memory here, before workers are forked.
-        first_step: counted from the beginning of the training; earlier ones are not loaded.
         workers: processes that read ahead; 0 reads in this one. They end with the stream: close it
             (`contextlib.closing`) where it is not read to its end.
         align: as of `padded_batch_length`; lengths may differ between ranks, which changes results by rounding only.
-        rank, ranks: this process and the number of all; each has `batch_size / ranks` rows of every batch.
+        rank: of this process; each has `batch_size / ranks` rows of every batch.
         pin: features in pinned memory (where there is CUDA), for asynchronous transfers.
 
     Raises:
@@ -105,11 +111,7 @@ def training_batches(
             feature file that cannot be read, at the step that needs it.
     """
     check_batch_size(dataset, batch_size)
-    if batch_size % ranks:
-        raise ValueError(
-            f"optim.batch_size {batch_size} does not divide by {ranks} devices; "
-            f"set it to {-(-batch_size // ranks) * ranks}, or use fewer devices"
-        )
+    check_batch_divides(batch_size, ranks)
     dataset.preload()
     steps = _Steps(dataset, batch_size, align, rank, ranks)
     loader = torch.utils.data.DataLoader(
@@ -126,27 +128,16 @@ def training_batches(
     return _unpack(iter(loader))
 
 
-class _Packed:
+_Packed = tuple[Tensor, list[int], list[Item]]  # features (B, T, C), steps, items without features, of arrays
+
+
+def _pack(batch: Batch) -> _Packed:
     """A batch on its way between processes: one tensor in shared memory, the little rest by value."""
-
-    def __init__(self, batch: Batch):
-        self.features = batch.features.transpose(1, 2)  # (B, T, C) contiguous
-        self.steps = batch.mask.sum(dim=1).tolist()
-        bare = [item._replace(features=None) for item in batch.items]  # type: ignore[arg-type]  # until unpacked
-        self.items = [_apply(Tensor.numpy, item) for item in bare]
-
-    def pin_memory(self) -> "_Packed":
-        """What the loader calls in its pinning thread."""
-        self.features = self.features.pin_memory()
-        return self
-
-    def unpack(self) -> Batch:
-        """The batch again."""
-        return _batch(self.features, [_apply(torch.from_numpy, item) for item in self.items], self.steps)
+    bare = [item._replace(features=None) for item in batch.items]  # type: ignore[arg-type]  # until unpacked
+    return batch.features.transpose(1, 2), batch.mask.sum(dim=1).tolist(), [_apply(Tensor.numpy, i) for i in bare]
 
 
 def _apply(convert: Callable, item: Item) -> Item:
-    """Segments and labels converted, where there are any."""
     if item.segments is None:
         return item
     return item._replace(segments=convert(item.segments), labels=convert(item.labels))
@@ -168,7 +159,7 @@ class _Steps(torch.utils.data.Dataset):
             items = [self.dataset.item(index, epoch) for index in indices]
             longest = max(item.features.shape[1] for item in items)
             length = padded_batch_length(longest, self.dataset.config.max_seq_len, self.align)
-            return _Packed(collate(items, length))
+            return _pack(collate(items, length))
         except ValueError as error:  # raised here it would reach the user wrapped in the worker's traceback
             return error
 
@@ -184,7 +175,8 @@ def _unpack(loaded: Iterator[_Packed | ValueError]) -> Generator[Batch]:
         for packed in loaded:
             if isinstance(packed, ValueError):
                 raise packed
-            yield packed.unpack()
+            features, steps, items = packed
+            yield _batch(features, [_apply(torch.from_numpy, item) for item in items], steps)
     finally:  # after an interrupt the traceback would keep the loader and its workers alive
         if hasattr(loaded, "_shutdown_workers"):
             loaded._shutdown_workers()

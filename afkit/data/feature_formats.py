@@ -24,10 +24,7 @@ def open_array(path: Path, name: str, video: str) -> Any:
     """A table (T, C), T >= 1, of the file's data type: mapped (.npy), in HDF5, or read whole (other formats).
 
     `name` is that of the array in an HDF5 file of many videos. A file of this name (or of another format) holds one
-    video: its array is called `feats`, or is the only one.
-
-    Raises:
-        ValueError: the file is missing, unreadable, or holds no table of real numbers; the message names it.
+    video: its array is called `feats`, or is the only one. A ValueError names the file.
     """
     with named(path, video):
         check_plain(path)
@@ -189,7 +186,6 @@ def _read_csv(path: Path, name: str) -> np.ndarray:
 
 
 def _are_names(first: list[str], rest: list[list[str]]) -> bool:
-    """Whether the first row of a table names the columns."""
     if not any(NUMBER.fullmatch(cell) for cell in first):
         return True
     if len(first) < 3 or first not in [[str(i + begin) for i in range(len(first))] for begin in (0, 1)]:
@@ -206,7 +202,6 @@ def listed(names: Iterable[object], most: int = 20) -> str:
 
 
 def _only(names: list[str]) -> str:
-    """The array to read: the only one, or the one called `feats`."""
     if len(names) == 1:
         return names[0]
     if FEATURES not in names:

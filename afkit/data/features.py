@@ -85,11 +85,7 @@ class RawFeatures:
 
 
 def open_features(config: DataConfig, root: str | Path, video: str) -> RawFeatures:
-    """The features of one video, to be read in part or whole, see `afkit.data.feature_formats.open_array`.
-
-    Raises:
-        ValueError: a file is missing, unreadable, empty or of another width; the message names it.
-    """
+    """The features of one video, to be read in part or whole; a ValueError names a file that does not fit."""
     paths = feature_files(config, root, video)
     raw = RawFeatures([open_array(path, config.prefix + video, video) for path in paths], paths, video)
     if raw.width != sum(config.input_dims):

@@ -65,11 +65,7 @@ class GridFeatures:
 
 
 def read_finite(item: Item, start: int = 0, stop: int | None = None) -> Tensor:
-    """Steps `start` to `stop` of a whole recording that a network can take, (C, T) float32.
-
-    Raises:
-        ValueError: the file cannot be read, or a value is not finite in float32; the message names file and step.
-    """
+    """Steps of a recording, (C, T) float32; a ValueError names file and step where one is not finite."""
     features = item.features[:, start:stop]
     finite = torch.isfinite(features).all(dim=0)
     if not finite.all():
@@ -85,15 +81,9 @@ def read_finite(item: Item, start: int = 0, stop: int | None = None) -> Tensor:
 class Dataset(torch.utils.data.Dataset):
     """The videos of some subsets as items, in the annotation file's order.
 
-    Args:
-        root: folder below which the recipe's paths lie (or the data set's own folder).
-        training: crop at random, and clean up as the data set's training does.
-        seed: of the crops. A crop depends on seed, epoch and index alone, not on who loads it when.
-        cache_mb: budget in 10**6 bytes for feature arrays that `preload` keeps in memory; 0 for none.
-
-    Attributes:
-        label_names: label id -> name, of the whole annotation file.
-        missing: ids left out because a feature file is missing (`config.skip_missing`).
+    A crop in training depends on seed, epoch and index alone, not on who loads it when. `cache_mb` is the budget in
+    10**6 bytes for feature arrays that `preload` keeps in memory. `missing` are ids left out because a feature file is
+    missing (`config.skip_missing`); `label_names` are those of the whole annotation file.
 
     Raises:
         ValueError: annotation file missing or malformed, no such subset, or none of its videos has features.
@@ -136,13 +126,11 @@ class Dataset(torch.utils.data.Dataset):
         return f"{len(self)} videos{left_out}"
 
     def check_missing(self) -> None:
-        """Raise a ValueError where more videos were left out than `config.max_missing` allows."""
         number = len(self.videos) + len(self.missing)
         if self.missing and (reason := too_many_missing(self.config, self.root, self._subsets, self.missing, number)):
             raise ValueError(reason)
 
     def __getitem__(self, index: int) -> Item:
-        """The item at an index; in training a crop drawn for the current `epoch`."""
         return self.item(index, self.epoch)
 
     def item(self, index: int, epoch: int) -> Item:
@@ -208,10 +196,9 @@ def _within(segments: Tensor, labels: Tensor, length: float, config: DataConfig)
 def crop(item: Item, config: DataConfig, draws: random.Random) -> Item:
     """A random window of at most max_seq_len steps that holds at least one action.
 
-    A sequence that fits is cropped to a random share `crop_ratio` of its length (or not at all without one). Up to
-    200 windows are tried until an action keeps `crop_min_overlap` of its length; kept actions are clipped to the
-    window, widened on both sides by half a feature's extent, and shifted. A video without annotation is cropped only
-    where it is too long.
+    A sequence that fits is cropped to a random share `crop_ratio` of its length (or not at all without one). Up to 200
+    windows are tried until an action keeps `crop_min_overlap` of its length; kept actions are clipped to the window,
+    widened on both sides by half a feature's extent, and shifted. Without annotation only what is too long is cropped.
     """
     length = item.features.shape[1]
     width = config.max_seq_len

@@ -36,7 +36,7 @@ def fuse_scores(
         (float64, sqrt(class score * score)). Videos by name, in each the best class first, then by score.
 
     Raises:
-        ValueError: videos without class scores (see `uncovered_videos`), or unfit scores, columns or arguments.
+        ValueError: videos without class scores, or unfit scores, columns or arguments.
     """
     where = "score_file" if isinstance(score_file, Mapping) else str(score_file)
     class_scores = _check_scores(score_file, where) if isinstance(score_file, Mapping) else read_scores(score_file)
@@ -59,10 +59,13 @@ def fuse_scores(
     rows, labels, fused = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
     for video, block in zip(videos, blocks, strict=False):  # without detections: no video, one empty block
         best = block[:max_predictions]  # (n,)
-        key = _key(video, class_scores)
-        assert key is not None, "a missing one is refused above"
-        values = class_scores[key]  # (K,)
-        classes, weights = _best_classes(values, top_k, f"{where}, video '{video}'")
+        values = class_scores[_key(video, class_scores)]  # (K,)
+        classes = np.argsort(values, kind="stable")[::-1][:top_k]  # (top_k,) best first
+        weights = values[classes]
+        if weights[-1] < 0:  # lower ones are never used
+            raise ValueError(
+                f"{where}, video '{video}': a negative class score is among the {top_k} best; give probabilities"
+            )
         rows.append(np.tile(best, top_k))
         labels.append(np.repeat(classes, len(best)))
         fused.append(np.sqrt(np.outer(weights, scores[best])).ravel())  # (top_k, n) -> (top_k * n,)
@@ -95,7 +98,7 @@ def num_labels(recipe: Recipe, data_root: str | Path) -> int:
 
 def uncovered_videos(predictions: pd.DataFrame, scores: Mapping[str, np.ndarray]) -> list[str]:
     """Videos of a table that have no class scores, with or without the prefix `v_`; sorted."""
-    return sorted(str(video) for video in predictions["video"].unique() if _key(video, scores) is None)
+    return sorted(str(video) for video in predictions["video"].unique() if not _key(video, scores))
 
 
 def read_scores(path: str | Path) -> dict[str, np.ndarray]:
@@ -150,17 +153,9 @@ def _detection_scores(predictions: pd.DataFrame) -> np.ndarray:
     return scores
 
 
-def _key(video: Any, scores: Mapping[str, np.ndarray]) -> str | None:
-    """Under which key the scores have a video: ActivityNet's ids are written with and without the prefix `v_`."""
-    return next((key for key in (str(video), f"v_{video}", str(video).removeprefix("v_")) if key in scores), None)
-
-
-def _best_classes(values: np.ndarray, top_k: int, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """From (K,) class scores the best classes and their scores, both (top_k,), best first."""
-    classes = np.argsort(values, kind="stable")[::-1][:top_k]
-    if values[classes[-1]] < 0:  # lower ones are never used
-        raise ValueError(f"{where}: a negative class score is among the {top_k} best; give probabilities")
-    return classes, values[classes]
+def _key(video: Any, scores: Mapping[str, np.ndarray]) -> str:
+    """Under which key the scores have a video, with or without ActivityNet's prefix `v_`; "" where they have not."""
+    return next((key for key in (str(video), f"v_{video}", str(video).removeprefix("v_")) if key in scores), "")
 
 
 class _Recorded:

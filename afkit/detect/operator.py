@@ -79,8 +79,8 @@ def unavailable(backend: str) -> str:
 def load(backend: str, verbose: bool = False) -> Path | None:
     """Make `torch.ops.afkit.nms` work for tensors on the CPU ("cpp") or CUDA ("cuda", which needs "cpp" too).
 
-    Returns the library that was loaded; None where the operator was there already: a second definition would end the
-    process. A BuildError says that there is no compiler or build tool, no folder to write to, or what went wrong.
+    The library that was loaded; None where the operator was there already: a second definition would end the process.
+    A BuildError says what is lacking (compiler, build tool, folder to write to) or went wrong.
     """
     if backend == "cuda":
         if not torch.cuda.is_available():

@@ -1,8 +1,18 @@
-"""Detections of recordings: network, decoding and suppression, and the way back to seconds."""
+"""Detections of recordings: network, decoding and suppression, and the way back to seconds.
 
+Long ones go through the network in overlapping windows. Each pyramid point of the video belongs to one window, that in
+which it lies farthest from the ends at which the window was cut out, and only there gives candidates. The best per
+level are chosen over the whole video, so that the number of windows changes nothing. Neighbours overlap by the
+receptive field, but by half a window at most. Windows of twice the receptive field therefore give the candidates of the
+whole video, up to rounding. Smaller ones give an approximation: what a point would see beyond its window is missing. So
+does any window with absolute positions (`model.absolute_position`), which then count from the start of the window, and
+with attention to the whole sequence (a number <= 1 in `model.windows`).
+"""
+
+import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,13 +24,13 @@ from afkit.data.batches import collate, padded_batch_length
 from afkit.data.feature_formats import REAL
 from afkit.data.features import RawFeatures
 from afkit.data.items import Dataset, GridFeatures, Item, read_finite
-from afkit.detect.decoding import Candidates, decode_batch
+from afkit.detect.decoding import Candidates, Level, candidates_of, decode_batch, decode_level
 from afkit.detect.suppression import Kept, nms_batch
-from afkit.detect.windows import window_candidates
 from afkit.model.actionformer import padded_length, padding_alignment
 from afkit.segments import grid_to_sec
 
 COLUMNS = ["video", "start_sec", "end_sec", "label", "score"]
+WHOLE_STEPS = 16384  # longer recordings go through the network in windows of so many steps at least
 
 
 def predict(
@@ -41,15 +51,14 @@ def predict(
         fps: frames per second; None: the recipe's.
         duration: seconds, the end to which detections are clipped; None: not clipped there.
         window_steps: 0 for the whole recording at once; else it goes through the network in windows of so many steps
-            and memory is bounded by them. From twice the recipe's `afkit.detect.windows.receptive_field` the result
+            and memory is bounded by them. From twice the recipe's `receptive_field` the result
             is that of the whole recording, up to rounding. Below that, and with absolute positions, it comes close.
 
     Returns:
         DataFrame video, start_sec, end_sec, label (label id), score, by descending score.
 
     Raises:
-        ValueError: features of another width or of no real numbers, one that is NaN, infinite or beyond float32, a
-            frame rate or duration that is needed and not given, or too small windows.
+        ValueError: features, frame rate, duration or windows that do not fit; it names them.
     """
     features = _real_array(features, video)
     width, shape = sum(recipe.data.input_dims), tuple(features.shape)
@@ -90,18 +99,11 @@ def predict_dataset(
     backend: str = "auto",
     window_steps: int = 0,
 ) -> pd.DataFrame:
-    """Detections of every video of a data set.
+    """Detections of every video of a data set (`training=False`), in its order; `window_steps` as of `predict`.
 
-    Args:
-        model: put into eval mode.
-        dataset: with `training=False`; its videos come in its order.
-        on_video: told how many videos are done.
-        batch_size: videos that go through the network together, each padded to the longest of them.
-        window_steps: as of `predict`; each video then goes through alone, and is read window by window.
-
-    Raises:
-        ValueError: a feature file cannot be read or holds what is not finite, too many are missing, or too small
-            windows.
+    `batch_size` videos go through the network together, each padded to the longest; with windows each goes alone. The
+    model is put into eval mode; `on_video` is told how many videos are done. A ValueError names features that cannot be
+    read or are not finite, or says that too many are missing.
     """
     dataset.check_missing()
     tables = []
@@ -119,10 +121,7 @@ def predict_dataset(
 
 @torch.no_grad()
 def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backend: str = "auto") -> pd.DataFrame:
-    """Detections of B whole recordings that go through the network together, by falling score in each.
-
-    The model is put into eval mode; a ValueError names features that are not finite.
-    """
+    """Detections of B whole recordings that go through the network together, by falling score in each."""
     model.eval()
     device = next(model.parameters()).device
     read = [item._replace(features=read_finite(item)) for item in items]
@@ -134,8 +133,7 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
 def padded_steps(longest: int, recipe: Recipe) -> int:
     """Steps that the network sees for items of up to `longest` steps.
 
-    Those that fit into max_seq_len are padded less than `padded_length` does, without the network noticing (below
-    1e-6); longer ones as the original pads them.
+    Those that fit into max_seq_len are padded less than by `padded_length`, which changes results by less than 1e-6.
     """
     if longest > recipe.data.max_seq_len:
         return padded_length(longest, recipe)
@@ -149,11 +147,120 @@ def detect_in_windows(
     return to_table(suppress(window_candidates(model, recipe, item, window_steps), recipe, backend), [item])
 
 
-def to_table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
-    """What was kept of B items, in seconds: video, start_sec, end_sec, label, score.
+class Window(NamedTuple):
+    """A part of a video that goes through the network at once."""
 
-    Segments end within their recordings, as far as it is known how long these last.
+    start: int  # its first step, a multiple of the last level's stride
+    own_from: float  # its own points p have own_from <= p < own_to on the video's grid
+    own_to: float  # see own_from
+
+
+def receptive_field(recipe: Recipe) -> float:
+    """The steps of the sequence that a point's outputs depend on, itself and as many to either side.
+
+    Those of a point of the last level: each layer before it adds half its kernel or attention window on both sides,
+    times the stride of the level that it reads. Infinite with attention to the whole sequence.
     """
+    model = recipe.model
+    windows, strides = model.level_windows, model.strides
+    reach = float(model.embed_layers * (model.embed_kernel // 2))  # steps to one side
+    reach += sum(_block_reach(recipe, windows[0], 1, 1) for _ in range(model.stem_layers))
+    for window, (stride, out_stride) in zip(windows[1:], itertools.pairwise(strides), strict=True):
+        reach += _block_reach(recipe, window, stride, out_stride)
+    neck_and_head = (model.neck == "fpn") + model.head_layers * (model.head_kernel // 2)
+    return 1 + 2 * (reach + neck_and_head * strides[-1])
+
+
+def needed_window_steps(steps: int, recipe: Recipe) -> int:
+    """The `window_steps` for a recording of so many steps: 0, all at once, up to `WHOLE_STEPS`.
+
+    A longer one takes windows of twice the receptive field, which change nothing, or of `WHOLE_STEPS` where that is
+    more or the field is unlimited; memory then does not grow with the recording.
+    """
+    if steps <= WHOLE_STEPS:
+        return 0
+    field, stride = receptive_field(recipe), recipe.model.level_strides[-1]
+    exact = 2 * math.ceil(field / stride) * stride if math.isfinite(field) else 0
+    return max(WHOLE_STEPS, exact, 2 * recipe.model.length_divisor)
+
+
+def _block_reach(recipe: Recipe, window: int, stride: int, out_stride: int) -> float:
+    """Steps to one side that a block of stem or branch adds, from a level of one stride to that of another."""
+    if recipe.model.backbone == "conv":
+        return stride + out_stride
+    if window <= 1:
+        return math.inf
+    kernel_reach = (recipe.model.scale_factor + 1) // 2 if out_stride > stride else 1
+    return kernel_reach * stride + (window // 2) * out_stride
+
+
+def plan_windows(length: int, recipe: Recipe, window_steps: int) -> tuple[int, list[Window]]:
+    """The windows of a padded video of `length` steps, and the steps of each: at most `window_steps`.
+
+    A ValueError where windows are smaller than twice the longest attention window; it names the smallest that are not.
+
+    Examples:
+        >>> from afkit.recipes import recipe
+        >>> plan_windows(6912, recipe("thumos_i3d"), window_steps=4608)[1]
+        [Window(start=0, own_from=-inf, own_to=3456.0), Window(start=2304, own_from=3456.0, own_to=inf)]
+    """
+    stride, field = recipe.model.level_strides[-1], receptive_field(recipe)
+    least, hint = 2 * recipe.model.length_divisor, ""
+    size = min(window_steps // stride * stride, length)
+    overlap = size // 2 // stride * stride
+    if math.isfinite(field):
+        wanted_overlap = math.ceil(field / stride) * stride
+        overlap = min(overlap, wanted_overlap)
+        if 2 * wanted_overlap <= least:
+            least = 2 * wanted_overlap
+        else:
+            hint = f", and to lose nothing at the ends of windows at least {2 * wanted_overlap}"
+    if window_steps < least:
+        raise ValueError(
+            f"window_steps {window_steps} is too small for recipe '{recipe.name}'; give at least {least}{hint}"
+        )
+    starts = [*range(0, length - size, size - overlap), length - size]
+    bounds = [(left + size + right) / 2 for left, right in itertools.pairwise(starts)]  # half-way in each overlap
+    return size, list(map(Window, starts, [-math.inf, *bounds], [*bounds, math.inf]))
+
+
+@torch.no_grad()
+def window_candidates(model: nn.Module, recipe: Recipe, item: Item, window_steps: int) -> Candidates:
+    """Candidates of one video that goes through the network in windows, before duplicates are suppressed.
+
+    Unread features are read window by window, so that memory grows with `window_steps` (see `plan_windows`), not with
+    the video. The model is put into eval mode.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    steps = item.features.shape[1]
+    size, windows = plan_windows(padded_length(steps, recipe), recipe, window_steps)
+    best: list[Level] = []
+    for start, own_from, own_to in windows:
+        if own_from >= steps:
+            break  # the rest is padding
+        batch = collate([item._replace(features=read_finite(item, start, start + size))], size)
+        out = model(batch.features.to(device), batch.mask.to(device))
+        found = []
+        for level in out.levels():
+            points = level.points + level.points.new_tensor([start, 0, 0, 0])  # (T, 4) on the video's grid
+            own = (points[:, 0] >= own_from) & (points[:, 0] < own_to)  # (T,)
+            found.append(decode_level(level._replace(mask=level.mask & own, points=points), recipe.decode))
+        if best:
+            found = [_best_of(pair, recipe.decode.pre_nms_topk) for pair in zip(best, found, strict=True)]
+        best = found
+    return candidates_of(best)
+
+
+def _best_of(parts: tuple[Level, Level], count: int) -> Level:
+    """The best of two parts of a level, each (1, n)."""
+    segments, scores, labels, keep = (torch.cat(columns, dim=1) for columns in zip(*parts, strict=True))
+    scores, index = scores.topk(min(count, scores.shape[1]), dim=1)  # (1, n)
+    return Level(segments[:, index[0]], scores, labels[:, index[0]], keep[:, index[0]])
+
+
+def to_table(kept: Kept, items: Sequence[Item]) -> pd.DataFrame:
+    """What was kept of B items, in seconds: video, start_sec, end_sec, label, score, within their durations."""
     kept = Kept(*(rows.cpu() for rows in kept))
     fps, stride, num_frames = (
         torch.tensor([getattr(item, name) for item in items])[:, None, None]  # (B, 1, 1)

@@ -31,6 +31,9 @@ def suppress(segments: Tensor, scores: Tensor, labels: Tensor, settings: Setting
     The picks of a group never rise, so the best of what is left over all groups gives the same list as each group
     on its own followed by a sort, and it may stop after `max_segments`.
     """
+    if settings.method == "none":
+        best = scores.argsort(descending=True, stable=True)[: settings.max_segments]
+        return segments[best], scores[best], labels[best]
     onset, end = segments.unbind(1)  # (N,)
     length = end - onset + LENGTH_EPS
     left = scores.clone()  # -inf: taken or suppressed
@@ -75,9 +78,9 @@ def _lowered(left: Tensor, iou: Tensor, settings: Settings) -> Tensor:
 
 
 def vote(kept: Tensor, segments: Tensor, scores: Tensor, settings: Settings) -> Tensor:
-    """Replace each kept segment (M, 2) by the weighted mean of the candidates around it (box voting, Gidaris 2015).
+    """Each kept segment (M, 2) becomes the weighted mean of the candidates around it, by their original scores (N,).
 
-    `scores` (N,) are the candidates' original ones.
+    Box voting, Gidaris 2015.
     """
     (kept_onset, kept_end), (onset, end) = kept[:, None].unbind(2), segments[None].unbind(2)  # (M, 1), (1, N)
     overlap = _overlap(kept_onset, kept_end, onset, end)  # (M, N)

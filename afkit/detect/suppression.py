@@ -102,7 +102,7 @@ def _suppress(
     live = choose_backend(backend, segments.device)
     if settings.method == "none" or live == "torch":
         _check_values(*inputs)
-        return (_sort_and_cap if settings.method == "none" else _each_video)(*inputs, settings)
+        return _each_video(*inputs, settings)
     to_host = live == "cpp" and segments.is_cuda
     moved = tuple(tensor.cpu() for tensor in inputs) if to_host else inputs
     kept = Kept(*torch.ops.afkit.nms(*moved, *_numbers(settings)))
@@ -114,16 +114,14 @@ def _suppress(
 def _numbers(settings: Settings) -> list[float]:
     """The settings as the operator takes them."""
     by_iou = settings.voting_weight == "score_iou"
-    return [_METHOD_NUMBERS[settings.method], *settings[1:-1], by_iou]  # type: ignore[list-item]
+    return [_METHOD_NUMBERS[settings.method], *settings[1:-1], by_iou]
 
 
 def choose_backend(backend: str, device: torch.device | str) -> str:
     """The backend that will run for tensors on a device: "cuda", "cpp" or "torch".
 
-    A backend that "auto" would rather have taken is named in one line, once, with the reason why it does not work.
-
-    Raises:
-        ValueError: an unknown backend, or one that was asked for and does not work here.
+    A backend that "auto" would rather have taken is named in one line, once, with the reason why it does not work; one
+    that was asked for and does not work is a ValueError.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, not '{backend}'")
@@ -144,38 +142,19 @@ def choose_backend(backend: str, device: torch.device | str) -> str:
 
 
 def _each_video(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: Settings) -> Kept:
-    """The reference, video by video."""
-    kept = _empty(len(offsets) - 1, settings.max_segments, segments.device)
+    videos, most, device = len(offsets) - 1, settings.max_segments, segments.device
+    kept = Kept(
+        torch.zeros(videos, most, 2, device=device),
+        torch.zeros(videos, most, device=device),
+        torch.full((videos, most), -1, device=device),
+        torch.zeros(videos, dtype=torch.int64, device=device),
+    )
     for video, own in enumerate(itertools.starmap(slice, itertools.pairwise(offsets.tolist()))):
         part = reference.suppress(segments[own], scores[own], labels[own], settings)
         kept.counts[video] = count = len(part[1])
         for rows, values in zip(kept[:3], part, strict=True):
             rows[video, :count] = values
     return kept
-
-
-def _sort_and_cap(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor, settings: Settings) -> Kept:
-    """The best candidates of each video, by a stable sort over all videos."""
-    sizes = offsets.diff()  # (B,)
-    video = torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)  # (N,)
-    order = scores.argsort(descending=True, stable=True)
-    order = order[video[order].argsort(stable=True)]
-    place = torch.arange(len(order), device=order.device) - offsets[video]  # among the candidates of its video
-    order, video, place = (column[place < settings.max_segments] for column in (order, video, place))
-    kept = _empty(len(sizes), settings.max_segments, segments.device)
-    for rows, values in zip(kept[:3], (segments, scores, labels), strict=True):
-        rows[video, place] = values[order]
-    kept.counts.copy_(sizes.clamp(max=settings.max_segments))
-    return kept
-
-
-def _empty(videos: int, max_segments: int, device: torch.device) -> Kept:
-    return Kept(
-        torch.zeros(videos, max_segments, 2, device=device),
-        torch.zeros(videos, max_segments, device=device),
-        torch.full((videos, max_segments), -1, device=device),
-        torch.zeros(videos, dtype=torch.int64, device=device),
-    )
 
 
 def _check_types(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Tensor) -> None:

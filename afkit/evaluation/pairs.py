@@ -67,10 +67,10 @@ def collides(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def rank(prediction_class: np.ndarray, scores: np.ndarray, stable: bool) -> np.ndarray:
-    """(P,) rows of the predictions class by class, in each by falling score.
+    """(P,) rows of the predictions class by class, in each by falling score; equal scores as in the table.
 
-    Equal scores stay in the order of the table, or, if not stable, in that of the original's reversed `argsort`
-    over the class (which depends on NumPy's sorting).
+    Or, if not stable, in the order of the original's reversed `argsort` over the class, which depends on NumPy's
+    sorting.
     """
     if stable:
         small = np.int16 if prediction_class.max(initial=0) < 2**15 else np.int64  # NumPy sorts 16 bits in linear time
@@ -175,10 +175,7 @@ def videos_of(table: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def check_common_videos(gt: pd.DataFrame, predictions: pd.DataFrame) -> None:
-    """Raise a ValueError that names the videos of both sides, if gt is empty or no prediction is in a video of it.
-
-    Predictions without a single row are no mistake: nothing was found.
-    """
+    """A ValueError that names the videos of both sides, if gt is empty or no prediction is in a video of it."""
     if gt.empty or not (predictions.empty or predictions["video"].isin(gt["video"]).any()):
         raise ValueError(
             f"{'gt has no rows, so ' if gt.empty else ''}gt and predictions have no video in common; "
@@ -188,7 +185,6 @@ def check_common_videos(gt: pd.DataFrame, predictions: pd.DataFrame) -> None:
 
 
 def _few(videos: pd.Series) -> str:
-    """The first names, and how many there are."""
     names = [str(name) for name in videos.unique()]
     return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''} ({len(names)})" if names else "none"
 

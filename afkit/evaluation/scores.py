@@ -57,11 +57,9 @@ def evaluate(
 
     Returns:
         Scores, with the thresholds in the given order. A class without predictions has AP 0; a segment that is
-        reversed or has no length is never a hit and never found, but counts. counts: ground_truths, predictions,
-        videos, classes, predictions_unknown_label, predictions_colliding_label (those of them that "official" takes
-        for another class), predictions_unknown_video (false positives), videos_without_predictions,
-        classes_without_predictions; of both tables (gt_..., predictions_...) the rows that are reversed (end before
-        start), zero_length, and duplicated (an earlier row is the same in all columns that count).
+        reversed or has no length is never a hit and never found, but counts. Of the counts,
+        predictions_colliding_label are those that "official" takes for another class, predictions_unknown_video are
+        false positives, and a row is duplicated where an earlier one is the same in all columns that count.
 
     Raises:
         ValueError: no ground truth, or predictions in none of its videos (the message has both sets of names);
@@ -199,10 +197,10 @@ def average_precision(pairing: Pairing, bits: np.ndarray, num_thresholds: int) -
 
 
 def recall_at_kx(pairing: Pairing, bits: np.ndarray, num_thresholds: int, ks: Sequence[int]) -> np.ndarray:
-    """Recall@kx of each class (Ego4D, Moment Queries).
+    """Recall@kx of each class (Ego4D, Moment Queries), (K, S, len(ks)).
 
     In a video with n ground truths of a class, the k * n predictions of highest score count; a ground truth is found
-    when any of them reaches the threshold, even one that finds another, too. (K, S, len(ks)).
+    when any of them reaches the threshold, even one that finds another, too.
     """
     num_gt = np.bincount(pairing.gt_group)  # of each group
     place = pairing.place[pairing.pair_prediction]  # (J,)

@@ -1,4 +1,4 @@
-"""The whole network: features and mask in, logits and offsets per pyramid level out."""
+"""The whole network: features and mask in, logits and offsets per pyramid level out. Names are the original's."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afkit.config import Recipe
-from afkit.limits import check_memory
+from afkit.config import Recipe, check_memory
 from afkit.model.backbone import Backbone
 from afkit.model.heads import Boundaries, ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead, join_levels
 
@@ -24,10 +23,7 @@ class LevelOutput(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the network says about a batch; each field is a list over the L pyramid levels.
-
-    What stands at masked positions of logits and offsets is unspecified.
-    """
+    """What the network says about a batch; each field is a list over the L pyramid levels, unspecified where masked."""
 
     logits: list[Tensor]  # (B, T_l, K) float, before the sigmoid
     # (B, T_l, 2) float >= 0, to the left and right in units of the level's stride; `offsets_of` reads both kinds
@@ -124,18 +120,14 @@ class ActionFormer(nn.Module):
 def build_model(recipe: Recipe) -> ActionFormer:
     """An untrained network for a recipe; the state_dict has the original's names without 'module.'.
 
-    Raises:
-        ValueError: it would need more memory than this machine has; the message names the setting to lower.
+    A ValueError where it would need more memory than this machine has names the setting to lower.
     """
     check_memory(recipe)
     return ActionFormer(recipe)
 
 
 def padded_length(length: int, recipe: Recipe) -> int:
-    """T to which the original pads one video of `length` steps at inference.
-
-    max_seq_len for a sequence that fits, else the next multiple of the largest `stride * 2 * (window // 2)` over
-    levels (`stride` where the window is <= 1), and of the last level's stride where that is no multiple of it.
+    """T to which the original pads a video at inference: max_seq_len, or a multiple of `length_divisor`.
 
     Examples:
         >>> from afkit.recipes import recipe

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from afkit.config import BLOCK
 from afkit.model.products import Preparation, convolve
 
 
@@ -61,7 +62,6 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
         return normalise(x, self.weight, self.bias)
 
 
@@ -120,7 +120,6 @@ class Scale(nn.Module):
         self.scale = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape -> the same shape."""
         return x * self.scale
 
 
@@ -137,7 +136,6 @@ class AffineDropPath(nn.Module):
         self.rate = rate
 
     def forward(self, skip: Tensor, branch: Tensor) -> Tensor:
-        """(B, T, C), (B, T, C) -> (B, T, C)."""
         if self.scale is None:
             return skip + branch
         factor = self.scale.mT  # (1, 1, C)
@@ -156,7 +154,6 @@ def sinusoid_positions(length: int, channels: int) -> Tensor:
     return (angle.float() / channels**0.5)[None]
 
 
-BLOCK = 32  # queries per block: large enough for a dense product, small enough to waste few keys
 MASKED_KEY = -1e4  # added to the score of a padded key (the original's number; it shows at the end of a sequence)
 
 
@@ -185,11 +182,8 @@ def local_attention(
     """Attention in which each query sees `window // 2` keys on both sides (ActionFormer, section 3.2).
 
     Blocks of queries meet their own block of keys and the neighbours within reach, so time and memory grow with T.
-
-    Args:
-        query, key, value: (B, T, H, D), as the result; its rows of masked queries are not meaningful.
-        mask: (B, T) bool.
-        rel_pe: (1, 1, H, 2 * (window // 2) + 1) learned score per head and distance.
+    Query, key, value and the result, whose masked rows mean nothing: (B, T, H, D); mask (B, T) bool; `rel_pe`, a
+    learned score per head and distance: (1, 1, H, 2 * (window // 2) + 1).
     """
     batch, length, heads, width = query.shape
     reach = window // 2

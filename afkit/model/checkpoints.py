@@ -23,13 +23,8 @@ def save_weights(model: nn.Module, path: str | Path, weights: str) -> None:
 def load_weights(model: nn.Module, path: str | Path, weights: str = "ema") -> None:
     """Load weights into a network; every name and shape must fit.
 
-    Args:
-        path: a .safetensors file of ours, or a .pth.tar of the original (names with or without "module.").
-        weights: "ema", the running average that evaluation uses, or "raw".
-
-    Raises:
-        ValueError: unreadable file, other weights than asked for, or weights of another architecture (the first
-            differing name and shape is given); the model is then unchanged.
+    From a .safetensors file of ours, or a .pth.tar of the original (names with or without "module."): "ema", the
+    running average that evaluation uses, or "raw". A ValueError says what does not fit; the model is then unchanged.
     """
     if weights not in _ENTRY:
         raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
@@ -84,8 +79,7 @@ def _read_safetensors(path: Path, weights: str) -> dict[str, Tensor]:
 def read_original(path: str | Path) -> dict[str, Any]:
     """The content of an original's .pth.tar: state_dict, state_dict_ema, optimizer, scheduler, epoch.
 
-    Raises:
-        ValueError: the file is not a checkpoint, or holds more than tensors and plain values (nothing is executed).
+    A file that is no checkpoint, or holds more than tensors and plain values, is a ValueError: nothing is executed.
     """
     try:
         check_stored(path)

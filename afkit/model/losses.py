@@ -82,9 +82,7 @@ class Criterion(nn.Module):
     ) -> dict[str, Tensor]:
         """{"cls", "reg", "total"} of one batch, or of this process's part of it; the parts add up to the batch.
 
-        Args:
-            segments: B tensors (N, 2) on the grid; None or (0, 2) for background only.
-            labels: B tensors (N,) int64.
+        Of B videos: segments (N, 2) on the grid, None or (0, 2) for background only; labels (N,) int64.
         """
         logits, valid = torch.cat(out.logits, dim=1), torch.cat(out.masks, dim=1)  # (B, P, K), (B, P)
         targets = self.targets(out, segments, labels)
@@ -164,10 +162,9 @@ NOWHERE = -1  # label of a row that only fills the batch; its segment (0, 0) hol
 def pad_actions(
     segments: Sequence[Tensor | None], labels: Sequence[Tensor | None], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """The actions of B videos as two tensors, moved to a device in two transfers.
+    """The actions of B videos, (N_b, 2) and (N_b,) each or None, moved to a device in two transfers.
 
-    (N_b, 2) and (N_b,) each, or None for a video without annotation -> segments (B, N, 2) float32 and labels (B, N)
-    int64, N >= 1; rows that only fill have label -1.
+    Segments (B, N, 2) float32 and labels (B, N) int64, N >= 1; rows that only fill have label -1.
     """
     # one row more than there are actions, so that a video without any needs no way of its own
     filler = torch.zeros(1, 2), torch.full((1,), NOWHERE)
@@ -194,11 +191,8 @@ def assign_targets(
     the regression range of the point's level. The classes of all those of its actions are set that are as short as
     the shortest. This one (the first on ties) gives the offsets, or, with costs, the cheapest of all.
 
-    Args:
-        points: (P, 4) position on the grid, range low and high, stride.
-        segments: (B, N, 2) grid, N >= 1.
-        labels: (B, N) int64; -1 for a row that is none.
-        cost: (B, P, N), see `action_costs`.
+    Points (P, 4) are position on the grid, range low and high, stride; segments (B, N, 2) on the grid, N >= 1; labels
+    (B, N) int64, -1 for a row that is none; cost (B, P, N), see `action_costs`.
     """
     position, low, high, stride = points[:, :, None].unbind(1)  # each (P, 1)
     onset, end = segments[:, None].unbind(-1)  # (B, 1, N)

@@ -23,9 +23,7 @@ def convolve(
 ) -> Tensor:
     """A convolution of `x`, or of `prepare(x, *parameters)`: (B, T, C) -> (B, T / stride, C').
 
-    Args:
-        prepare: what is cheap to compute a second time, without random numbers.
-        taps: `lay_out(conv)` where it is at hand, as for several parts of a sequence.
+    `prepare` is cheap to compute a second time and draws no random numbers; `taps` is `lay_out(conv)` where at hand.
     """
     dense = conv.groups == 1 and conv.stride == (1,)
     if dense and (conv.kernel_size != (1,) or (prepare is not None and torch.is_grad_enabled())):
@@ -135,9 +133,8 @@ PART_ROWS = {"cpu": 4096, "cuda": 65536}
 def in_parts(function: Callable[..., Tensor], *inputs: Tensor, reach: int, stride: int = 1) -> Tensor:
     """A function of sequences, evaluated part by part where no gradient is wanted, which bounds its memory.
 
-    Args:
-        function: inputs (B, T, ...) -> (B, T / stride, C), with nothing beyond the ends, as a padded convolution.
-        reach: steps to either side that a step of the output depends on.
+    (B, T, ...) -> (B, T / stride, C), with nothing beyond the ends, as a padded convolution; each step of the output
+    depends on `reach` steps to either side.
     """
     batch, length = inputs[0].shape[:2]
     steps = max(PART_ROWS.get(inputs[0].device.type, 65536) // batch // stride, 1) * stride

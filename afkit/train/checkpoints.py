@@ -39,9 +39,7 @@ class Checkpoints:
     def save(self, state: TrainingState) -> None:
         """Write a checkpoint, unless the newest holds the same; once complete, all but it and the one before go.
 
-        Raises:
-            OSError: the disk is full, or the folder cannot be written to; older checkpoints are as before.
-            RuntimeError: the weights of several processes differ.
+        A RuntimeError where the weights of several processes differ.
         """
         holds = state.step, len(state.validation)
         if holds == self._held:
@@ -67,10 +65,8 @@ class Checkpoints:
     def load(self, state: TrainingState) -> bool:
         """Restore the newest readable checkpoint into a new training; whether there was one.
 
-        Prints a line where a damaged one had to be passed over, or where the training was carried out otherwise.
-
-        Raises:
-            ValueError: it is of another recipe or seed, or there are checkpoints and none can be read.
+        A line is printed where a damaged one had to be passed over, or where the training was carried out otherwise.
+        One of another recipe or seed is a ValueError, and so is that none can be read.
         """
         damaged = []
         for path in sorted(self._folder.glob("step*.pt"), reverse=True):
@@ -143,11 +139,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def disk_errors_explained(folder: Path) -> Iterator[None]:
-    """Name the folder where writing into it fails. `torch.save` hides the reason behind an error of its own.
-
-    Raises:
-        OSError: it cannot be written to or is full; names the folder and the reason. Other errors pass.
-    """
+    """Name the folder where writing into it fails. `torch.save` hides the reason behind an error of its own."""
     try:
         yield
     except (OSError, RuntimeError) as error:

@@ -32,10 +32,8 @@ def start(meet: str | tuple[str, str]) -> None:
     """Join the other processes; on a GPU, this process takes the one of its local rank.
 
     RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE in the environment say which of them this is. Tensors of a GPU go
-    through NCCL, those of the host through gloo.
-
-    They meet, to tell each other their addresses, at a file, for one machine, in a folder that only its owner may
-    enter; for several at an address and a port of the first process's machine.
+    through NCCL, those of the host through gloo. They meet, to tell each other their addresses, at a file, for one
+    machine, in a folder that only its owner may enter; for several at an address and a port of the first one's machine.
 
     Raises:
         ValueError: more processes than GPUs on this machine, or not its address.
@@ -72,13 +70,10 @@ def _store_at(host: str, port: str, rank: int, ranks: int) -> dist.Store:
 
 
 def check_peers(key: bytes) -> None:
-    """Let all processes prove to each other that they know a key; all must call it.
+    """Let all processes prove to each other that they know a key, else raise a ConnectionError; all must call it.
 
     Gloo takes whoever connects first for its peer, and that may be another user of the machine. A connection is never
     made anew, so what is proven once holds to the end.
-
-    Raises:
-        ConnectionError: something else is at the other end of a connection.
     """
     rank, ranks = world()
 
@@ -110,8 +105,7 @@ def data_parallel(model: nn.Module) -> nn.Module:
     """The network as it is called in training: gradients become their mean over all processes.
 
     With `find_unused_parameters` gradients are summed in the same groups at every step. Else torch groups them anew
-    after the first step of a process, and a training that goes on might be rounded differently from one that never
-    stopped.
+    after the first step of a process, and a training that goes on might be rounded differently.
     """
     devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else None
     return nn.parallel.DistributedDataParallel(model, device_ids=devices, find_unused_parameters=True)
@@ -137,10 +131,7 @@ def gather_numbers(numbers: list[float]) -> list[list[float]]:
 
 
 def gather_objects(value: Any) -> list[Any]:
-    """What each process has, by rank; all must call it.
-
-    It travels as JSON, which executes nothing: plain types alone; tuples and tensors arrive as lists.
-    """
+    """What each process has, by rank; all must call it. It is JSON, which executes nothing: tensors become lists."""
     if world()[1] == 1:
         return [value]
     return [json.loads(part) for part in gather_bytes(json.dumps(value, default=Tensor.tolist).encode())]
@@ -154,22 +145,6 @@ def gather_bytes(own: bytes) -> list[bytes]:
     parts = [torch.empty_like(padded) for _ in lengths]
     dist.all_gather(parts, padded)
     return [part[:length].numpy().tobytes() for part, length in zip(parts, lengths, strict=True)]
-
-
-def first_says(flag: bool) -> bool:
-    """The flag of the first process; all must call it."""
-    return bool(gather_numbers([float(flag)])[0][0])
-
-
-def check_batch_divides(batch_size: int, devices: int) -> None:
-    """Raise a ValueError where the rows of a batch cannot be shared equally."""
-    if batch_size % devices:
-        wanted = -(-batch_size // devices) * devices
-        raise ValueError(
-            f"optim.batch_size {batch_size} does not divide by {devices} devices; use fewer devices, or raise "
-            f"optim.batch_size to {wanted} and, by the linear rule, optim.learning_rate by the same factor "
-            f"({wanted / batch_size:.4g})"
-        )
 
 
 def check_same_everywhere(step: int, tensors: list[Tensor]) -> None:

@@ -20,16 +20,12 @@ PRECISIONS = ("fp32", "bf16")
 
 @dataclass(frozen=True)
 class Execution:
-    """How a training is carried out. Only `precision` and (below 1e-6) `pad_to_batch` change its numbers,
-    and (by rounding, and other random masks) the number of devices.
+    """How a training is carried out; a setting out of its range is a ValueError that names it.
 
-    With the same seed, two trainings on one machine give the same bits on a CPU with the same number of threads
-    (OMP_NUM_THREADS; other numbers group sums otherwise), and on a GPU with `deterministic`. Workers, cache,
-    checkpoints and interruptions change no bit; evaluations neither. Another machine, or another version of torch,
-    may round otherwise.
-
-    Raises:
-        ValueError: a setting out of its range; the message names it.
+    Only `precision`, (below 1e-6) `pad_to_batch` and (by rounding, and other random masks) the number of devices change
+    its numbers. With the same seed, two trainings on one machine give the same bits on a CPU with the same number of
+    threads (OMP_NUM_THREADS; other numbers group sums otherwise), and on a GPU with `deterministic`. Workers, cache,
+    checkpoints, evaluations and interruptions change no bit. Another machine, or another torch, may round otherwise.
     """
 
     workers: int = 0  # processes that load features; 0 loads in the training's own
@@ -70,22 +66,26 @@ _LACKS = re.compile(r"(.+?) (does not have a deterministic implementation|defaul
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[set[str]]:
-    """Let torch choose deterministic operations until the block ends, however it ends.
+    """Let torch choose deterministic operations until the block ends; a CPU's give the same bits anyway.
 
-    On a CPU torch's operations give the same bits for the same number of threads anyway; on a GPU, this makes them.
-
-    Yields:
-        the names of the operations without a deterministic implementation, as they are met; they run all the same.
+    Yields the names of the operations without a deterministic implementation, as they are met; they run all the same.
     """
     names: set[str] = set()
     if not wanted:
         yield names
         return
-    before, cublas = _switches(), os.environ.get(CUBLAS)
+    cublas = os.environ.get(CUBLAS)
+    before = {
+        "level": torch.get_deterministic_debug_mode(),
+        "cudnn": torch.backends.cudnn.deterministic,
+        "benchmark": torch.backends.cudnn.benchmark,
+        "fused": torch.backends.cuda.mem_efficient_sdp_enabled(),
+        "always": torch.is_warn_always_enabled(),
+    }
     os.environ.setdefault(CUBLAS, CUBLAS_VALUE)
     # fused attention is not deterministic where torch only warns, so that its plain form is taken; and without the
     # last True torch would tell of some operations in the first training of a process only
-    _switch(on=True, warn=True, cudnn=True, benchmark=False, fused=False, always=True)
+    _switch(level=1, cudnn=True, benchmark=False, fused=False, always=True)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", message=f".*({_LACKS.pattern}|CuBLAS)")
@@ -112,20 +112,8 @@ def _collect(names: set[str]) -> None:
     warnings.showwarning = collect  # type: ignore[assignment]  # its further arguments are passed on as they come
 
 
-def _switches() -> dict[str, bool]:
-    """Arguments for `_switch` that change nothing."""
-    return {
-        "on": torch.are_deterministic_algorithms_enabled(),
-        "warn": torch.is_deterministic_algorithms_warn_only_enabled(),
-        "cudnn": torch.backends.cudnn.deterministic,
-        "benchmark": torch.backends.cudnn.benchmark,
-        "fused": torch.backends.cuda.mem_efficient_sdp_enabled(),
-        "always": torch.is_warn_always_enabled(),
-    }
-
-
-def _switch(on: bool, warn: bool, cudnn: bool, benchmark: bool, fused: bool, always: bool) -> None:
-    torch.use_deterministic_algorithms(on, warn_only=warn)
+def _switch(level: int, cudnn: bool, benchmark: bool, fused: bool, always: bool) -> None:
+    torch.set_deterministic_debug_mode(level)  # 0: off, 1: warn, 2: raise
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn, benchmark
     torch.backends.cuda.enable_mem_efficient_sdp(fused)
     torch.set_warn_always(always)
@@ -134,8 +122,8 @@ def _switch(on: bool, warn: bool, cudnn: bool, benchmark: bool, fused: bool, alw
 def note_operations(folder: Path, wanted: bool, names: Iterable[str]) -> None:
     """Say, and write into the run folder, with how many threads a deterministic training was done and what lacked.
 
-    The first process writes deterministic.json: {"threads": of each process, "not_deterministic": [name, ...]}, or
-    removes that of an earlier training where determinism was not wanted.
+    deterministic.json holds {"threads": of each process, "not_deterministic": [name, ...]}; where determinism was not
+    wanted, that of an earlier training is removed.
     """
     if world()[0] != 0:
         return

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from afkit.config import Recipe
-from afkit.data.batches import Batch, check_batch_size, training_batches
+from afkit.data.batches import Batch, check_batch_divides, check_batch_size, training_batches
 from afkit.data.items import Dataset
 from afkit.model.actionformer import padding_alignment
 from afkit.model.checkpoints import save_weights
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
-from afkit.train.distributed import check_batch_divides, check_same_everywhere, world
+from afkit.train.distributed import check_same_everywhere, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution, deterministic, note_operations
 from afkit.train.record import Note, Record, check_finite
 from afkit.train.state import TrainingState, load_original, new_state, random_state, set_random_state, update_average
@@ -53,8 +53,7 @@ def train(
         dataset: training videos, made with `training=True` and the same seed; takes over `execution.cache_mb`.
         folder: the run folder; receives metrics.csv, validation.csv, tensorboard/ and checkpoints/: the last two
             states to resume from (step*.pt, see `Execution`; also before each evaluation), and at the end
-            ema.safetensors (the weights to evaluate) and raw.safetensors; with `execution.deterministic`, also what
-            `afkit.train.execution.note_operations` writes.
+            ema.safetensors (the weights to evaluate) and raw.safetensors.
         resume: go on from the newest checkpoint where there is one; else start anew.
         start_from: a .pth.tar of the original to go on from, when there is no checkpoint of our own; "" for none.
         on_progress: called with the metrics so far, at most every second, and at the end.
@@ -65,10 +64,8 @@ def train(
         DataFrame with a row per step, columns `METRICS`; seconds are those since the step before it, reading included.
 
     Raises:
-        ValueError: fewer videos than a batch, too many without features, a checkpoint of another recipe or seed or none
-            that can be read, or a loss that is not finite (found a step late on a GPU or in several processes, but
-            before anything is saved), a batch that does not divide by the devices, or another number of processes than
-            `execution` says.
+        ValueError: arguments that do not fit, too few videos, or a loss that is not finite (found a step late on a GPU
+            or in several processes, but before anything is saved).
         RuntimeError: out of memory, or the weights of several processes differ.
         OSError: the disk is full.
         KeyboardInterrupt: SIGINT or SIGTERM came; all whole steps are saved, where one process trains.
@@ -83,7 +80,10 @@ def train(
         with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
             run_steps(state, record, recipe, dataset, execution, evaluate)
             record.finish()
-            _write_weights(state, folder)
+            if world()[0] == 0:
+                with disk_errors_explained(folder):
+                    save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
+                    save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
     if state.step > began:
         with disk_errors_explained(folder):
             note_operations(folder, execution.deterministic, operations)
@@ -93,7 +93,6 @@ def train(
 def _begin(
     recipe: Recipe, dataset: Dataset, seed: int, checkpoints: Checkpoints, resume: bool, start_from: str | Path
 ) -> TrainingState:
-    """A training where it begins or goes on; arguments as of `train`."""
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     state = new_state(recipe, steps_per_epoch, seed, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     loaded = resume and checkpoints.load(state)
@@ -106,18 +105,9 @@ def _begin(
     return state
 
 
-def _write_weights(state: TrainingState, folder: Path) -> None:
-    """The averaged and the last weights, by the first process."""
-    if world()[0] == 0:
-        with disk_errors_explained(folder):
-            save_weights(state.average, folder / "checkpoints" / "ema.safetensors", "ema")
-            save_weights(state.model, folder / "checkpoints" / "raw.safetensors", "raw")
-
-
 def _check(
     recipe: Recipe, dataset: Dataset, execution: Execution, evaluate: Callable[[nn.Module], float] | None
 ) -> None:
-    """Raise a ValueError for arguments of `train` that do not fit each other, or this process."""
     check_batch_size(dataset, recipe.optim.batch_size)
     dataset.check_missing()
     _, ranks = world()
@@ -143,8 +133,20 @@ def run_steps(
     steps_per_epoch = len(dataset) // recipe.optim.batch_size
     every = execution.evaluate_every * steps_per_epoch  # steps
     rank, ranks = world()
+
+    def evaluate_if_due() -> None:
+        """Saved before, so that an evaluation that fails costs no training; one cut short is then done again."""
+        epoch = state.step // steps_per_epoch - 1
+        due = every and state.step and state.step % every == 0 and all(epoch != done for done, _ in state.validation)
+        if evaluate is not None and due:
+            record.save()
+            before = random_state()
+            average_map = float(evaluate(state.average))
+            set_random_state(before)
+            record.add_validation(epoch, average_map)
+
     state.model.train()
-    evaluate_if_due(state, record, every, steps_per_epoch, evaluate)  # a kill may have cut one short
+    evaluate_if_due()  # a kill may have cut one short
     stream = training_batches(
         dataset,
         recipe.optim.batch_size,
@@ -164,52 +166,22 @@ def run_steps(
                 with whole_step():
                     record.add(note, train_step(state, batch, recipe, execution.precision))
                     record.save_if_due()
-                evaluate_if_due(state, record, every, steps_per_epoch, evaluate)
+                evaluate_if_due()
         except KeyboardInterrupt:
             if ranks == 1:  # of several processes, each would stop at another step
                 record.save()
             raise
 
 
-def evaluate_if_due(
-    state: TrainingState,
-    record: Record,
-    every_steps: int,
-    steps_per_epoch: int,
-    evaluate: Callable[[nn.Module], float] | None,
-) -> None:
-    """After every so many steps (whole epochs; 0: never): save, evaluate the averaged weights, write the result down.
-
-    Saved before, so that an evaluation that fails costs no training; one that a kill cut short is then done again.
-    """
-    if evaluate is None or not every_steps or not state.step or state.step % every_steps:
-        return
-    epoch = state.step // steps_per_epoch - 1
-    if any(epoch == done for done, _ in state.validation):
-        return
-    record.save()
-    before = random_state()
-    average_map = float(evaluate(state.average))
-    set_random_state(before)
-    record.add_validation(epoch, average_map)
-
-
 def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: str = "fp32") -> Tensor:
     """One update of the weights and of their average, in place. On a GPU nothing here waits for it.
 
-    Args:
-        batch: on any device; pinned memory is copied without waiting.
-        precision: "bf16" runs the network's forward pass under autocast: products in bfloat16, norms and softmax
-            computed in float32. Losses, gradients of the weights, and the weights stay in float32.
+    "bf16" runs the network's forward pass under autocast: products in bfloat16, norms and softmax computed in float32.
+    Losses, gradients of the weights, and the weights stay in float32. A ValueError where loss or gradient is not finite
+    leaves the weights as before; where the numbers are read late (`state.late`), the caller checks them.
 
-    Returns:
-        (4,) on the device: class loss, offset loss, total loss, norm of the gradient before clipping. Of several
-        processes each has its own part of the losses; their sum is that of the batch.
-
-    Raises:
-        ValueError: loss or gradient is not finite; the weights are then as before. Where the numbers are read late
-            (`state.late`), the caller checks them with `check_finite`.
-        RuntimeError: out of memory; the message says what to lower.
+    (4,) on the device: class loss, offset loss, total loss, norm of the gradient before clipping. Of several processes
+    each has its own part of the losses; their sum is that of the batch.
     """
     device, videos = state.device, [item.video for item in batch.items]
     with _out_of_memory_explained(state.step, batch.features, recipe, precision):
@@ -264,8 +236,7 @@ def with_empty_classes(recipe: Recipe, dataset: Dataset) -> Recipe:
 def interruptible() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """SIGINT and SIGTERM raise KeyboardInterrupt, but after the end of a block made by what is yielded.
 
-    A second signal within such a block raises at once. Outside the main thread, where Python can handle no signals,
-    nothing is changed.
+    A second signal within such a block raises at once. Outside the main thread Python can handle no signals.
     """
     owner, held, came = os.getpid(), False, False
 

@@ -4,10 +4,10 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from afkit.config import Recipe
 from afkit.files import atomic_open
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
-from afkit.train.distributed import first_says, gather_numbers, gather_objects, world
+from afkit.train.distributed import gather_numbers, gather_objects, world
 from afkit.train.execution import Execution
 from afkit.train.state import MetricsFile, TrainingState
 
@@ -31,36 +31,6 @@ class Note(NamedTuple):
     epoch: int  # from 0
     learning_rate: float  # of this step
     videos: list[str]  # of the batch
-
-
-class Arrivals:
-    """The numbers of steps on their way to the host.
-
-    Those of a GPU are copied to pinned memory without waiting, and read when the next step has been queued behind
-    them: the GPU then always has work, and the host is at most one step ahead. `late` leaves the newest on their way.
-    """
-
-    def __init__(self, late: bool):
-        self._late = late
-        self._waiting: deque[tuple[Note, Tensor, torch.cuda.Event | None]] = deque()
-
-    def put(self, note: Note, numbers: Tensor) -> None:
-        """Send the (4,) numbers of a step on their way."""
-        arrived = None
-        if numbers.is_cuda:
-            host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
-            numbers = host.copy_(numbers, non_blocking=True)
-            arrived = torch.cuda.Event()
-            arrived.record()
-        self._waiting.append((note, numbers, arrived))
-
-    def take(self, everything: bool = False) -> Iterator[tuple[Note, list[float]]]:
-        """The steps that have arrived, oldest first; `everything` waits for the newest, too."""
-        while len(self._waiting) > int(self._late and not everything):
-            note, numbers, arrived = self._waiting.popleft()
-            if arrived is not None:
-                arrived.synchronize()
-            yield note, numbers.tolist()
 
 
 def check_finite(numbers: Sequence[float], step: int, videos: Sequence[str], recipe: Recipe) -> None:
@@ -91,27 +61,26 @@ class Record:
     ):
         self._folder, self._state, self._recipe, self._checkpoints = folder, state, recipe, checkpoints
         self._execution, self._on_progress = execution, on_progress
-        self._writes = world()[0] == 0
         self._open = ExitStack()
         self._file: MetricsFile | None = None
         self._log: EventLog | None = None
-        self._arrivals = Arrivals(state.late)
+        self._waiting: deque[tuple[Note, Tensor, torch.cuda.Event | None]] = deque()  # numbers on their way to the host
         self._told = len(state.metrics)  # rows that on_progress has seen, or need not see
+        # a step's seconds are those since the step before it, without what is done for the record in between
         self._saved_at = self._told_at = self._clock = time.monotonic()
 
     def __enter__(self) -> "Record":
-        if self._writes:
+        if world()[0] == 0:
             for name in ("metrics.csv", "validation.csv"):
                 for leftover in self._folder.glob(f".{name}.*.tmp"):  # of killed processes
                     leftover.unlink()
             with disk_errors_explained(self._folder):
                 self._file = MetricsFile(self._folder / "metrics.csv", self._state.metrics)
                 self._write_validation()
-                self._log = open_event_log(self._folder / "tensorboard", self._state)
-            for part in (self._log, self._file):  # the last is closed first
-                if part is not None:
-                    self._open.callback(part.close)
-        self._restart_clock()
+                self._log = EventLog(self._folder / "tensorboard", self._state)
+            for part in (*self._log.writers.values(), self._file):  # the last is closed first
+                self._open.callback(part.close)
+        self._clock = time.monotonic()
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
@@ -119,57 +88,57 @@ class Record:
             self._open.close()
 
     def add(self, note: Note, numbers: Tensor) -> None:
-        """Take the numbers of a step; they are written when they have arrived.
+        """Take the (4,) numbers of a step, written when they have arrived; a ValueError where they are not finite.
 
-        Raises:
-            ValueError: a loss or gradient that is not finite has arrived.
+        Those of a GPU are copied to pinned memory without waiting, and read when the next step has been queued behind
+        them: the GPU then always has work, and the host is at most one step ahead.
         """
-        self._arrivals.put(note, numbers)
+        arrived = None
+        if numbers.is_cuda:
+            host = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+            numbers = host.copy_(numbers, non_blocking=True)
+            arrived = torch.cuda.Event()
+            arrived.record()
+        self._waiting.append((note, numbers, arrived))
         self._receive()
         if time.monotonic() - self._told_at >= PROGRESS_SEC:
             self._tell()
 
     def add_validation(self, epoch: int, average_map: float) -> None:
-        """Write down the result of an evaluation."""
         self._state.validation.append([epoch, average_map])
-        with disk_errors_explained(self._folder):
-            if self._writes:
+        if self._log is not None:
+            with disk_errors_explained(self._folder):
                 self._write_validation()
-            if self._log is not None:
                 self._log.add_validation(epoch, average_map)
-        self._restart_clock()
+        self._clock = time.monotonic()
 
     def save_if_due(self) -> None:
-        """Save when as many minutes or steps have passed as the execution says."""
         minutes, steps = self._execution.checkpoint_minutes, self._execution.checkpoint_steps
-        by_time = minutes and first_says(time.monotonic() - self._saved_at >= 60 * minutes)
-        if by_time or (steps and self._state.step % steps == 0):
+        # the clock of the first process decides for all
+        late = float(time.monotonic() - self._saved_at >= 60 * minutes)
+        if (minutes and gather_numbers([late])[0][0]) or (steps and self._state.step % steps == 0):
             self.save()
 
     def save(self) -> None:
-        """Write a checkpoint and bring everything else up to it.
-
-        Raises:
-            ValueError: a loss or gradient is not finite; nothing is then saved.
-            OSError: the disk is full.
-        """
+        """Write a checkpoint and bring all else up to it; a loss that is not finite is a ValueError first."""
         self._receive(everything=True)
         with disk_errors_explained(self._folder):
-            for part in (self._file, self._log):
-                if part is not None:
+            if self._file is not None and self._log is not None:
+                for part in (self._file, *self._log.writers.values()):
                     part.flush()
         self._checkpoints.save(self._state)
-        self._saved_at = time.monotonic()
-        self._restart_clock()
+        self._saved_at = self._clock = time.monotonic()
 
     def finish(self) -> None:
-        """Save, and tell the end of the training."""
         self.save()
         self._tell()
 
     def _receive(self, everything: bool = False) -> None:
-        for note, numbers in self._arrivals.take(everything):
-            numbers = self._of_all(note, numbers)
+        while len(self._waiting) > int(self._state.late and not everything):
+            note, own, arrived = self._waiting.popleft()
+            if arrived is not None:
+                arrived.synchronize()
+            numbers = self._of_all(note, own.tolist())
             now = time.monotonic()
             row = [note.step, note.epoch, note.learning_rate, *numbers, now - self._clock]
             self._clock = now
@@ -198,8 +167,7 @@ class Record:
         if self._on_progress is not None and self._told != len(self._state.metrics):
             self._on_progress(self._state.metrics.table())
             self._told = len(self._state.metrics)
-        self._told_at = time.monotonic()
-        self._restart_clock()
+        self._told_at = self._clock = time.monotonic()
 
     def _write_validation(self) -> None:
         path = self._folder / "validation.csv"
@@ -210,69 +178,45 @@ class Record:
         else:
             path.unlink(missing_ok=True)
 
-    def _restart_clock(self) -> None:
-        """A step's seconds are those since the step before it, without what is done for the record."""
-        self._clock = time.monotonic()
-
 
 class EventLog:
     """Event files of a training; what an interrupted one has logged from its state on is hidden.
 
     As in the original: train/learning_rate, train/final_loss, train/all_losses (the curves cls_loss and reg_loss,
     each in a folder of its own), all by step, and validation/mAP by epoch. Beyond it: train/grad_norm,
-    train/steps_per_sec, train/memory_mb. A curve has a point for every tenth step.
-
-    Raises:
-        ImportError: tensorboard is not installed.
+    train/steps_per_sec, train/memory_mb. A curve has a point for every tenth step. Where tensorboard is not installed,
+    a line says so and nothing is logged.
     """
 
     def __init__(self, folder: Path, state: TrainingState):
-        from torch.utils.tensorboard import SummaryWriter  # an extra
-
+        self.writers: dict[str, Any] = {}  # by folder
+        self._seconds: list[float] = []
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # an extra
+        except ImportError:
+            print("afkit: no TensorBoard logs, since the package tensorboard is not installed", flush=True)
+            return
         first_epoch = max((int(epoch) + 1 for epoch, _ in state.validation), default=0)
         first = dict.fromkeys(("", "train_all_losses_cls_loss", "train_all_losses_reg_loss"), state.step)
-        self._writers = {
-            name: SummaryWriter(folder / name, purge_step=start)
-            for name, start in (first | {"validation": first_epoch}).items()
-        }
-        self._seconds: list[float] = []
+        for name, start in (first | {"validation": first_epoch}).items():
+            self.writers[name] = SummaryWriter(folder / name, purge_step=start)
 
     def add(self, row: list[float]) -> None:
-        """Log a row of metrics.csv."""
         step, _, rate, class_loss, offset_loss, total, norm, seconds = row
         self._seconds.append(seconds)
-        if step % LOG_STEPS:
+        if step % LOG_STEPS or not self.writers:
             return
         speed = len(self._seconds) / max(sum(self._seconds), 1e-9)
         self._seconds.clear()
         scalars = {"learning_rate": rate, "final_loss": total, "grad_norm": norm, "steps_per_sec": speed}
         for name, value in (scalars | {"memory_mb": peak_memory_mb()}).items():
-            self._writers[""].add_scalar(f"train/{name}", value, step)
+            self.writers[""].add_scalar(f"train/{name}", value, step)
         for name, value in (("cls_loss", class_loss), ("reg_loss", offset_loss)):
-            self._writers[f"train_all_losses_{name}"].add_scalar("train/all_losses", value, step)
+            self.writers[f"train_all_losses_{name}"].add_scalar("train/all_losses", value, step)
 
     def add_validation(self, epoch: int, average_map: float) -> None:
-        """Log the mAP after an epoch."""
-        self._writers["validation"].add_scalar("validation/mAP", average_map, epoch)
-
-    def flush(self) -> None:
-        """Bring everything to the disk."""
-        for writer in self._writers.values():
-            writer.flush()
-
-    def close(self) -> None:
-        """Bring everything to the disk and end."""
-        for writer in self._writers.values():
-            writer.close()
-
-
-def open_event_log(folder: Path, state: TrainingState) -> EventLog | None:
-    """An EventLog, or None and a printed line where tensorboard is not installed."""
-    try:
-        return EventLog(folder, state)
-    except ImportError:
-        print("afkit: no TensorBoard logs, since the package tensorboard is not installed", flush=True)
-        return None
+        if self.writers:
+            self.writers["validation"].add_scalar("validation/mAP", average_map, epoch)
 
 
 def peak_memory_mb() -> float:

@@ -38,15 +38,12 @@ class Metrics:
         return len(self._numbers) // len(METRICS)
 
     def add(self, row: Sequence[float]) -> None:
-        """Append the numbers of one step."""
         self._numbers.extend(row)
 
     def rows(self, first: int = 0) -> np.ndarray:
-        """(N - first, 8) float64, a copy."""
         return np.array(self._numbers[first * len(METRICS) :], np.float64).reshape(-1, len(METRICS))
 
     def table(self) -> pd.DataFrame:
-        """All rows as a DataFrame."""
         return pd.DataFrame(self.rows(), columns=METRICS).astype({"step": int, "epoch": int})
 
     def state_dict(self) -> Tensor:
@@ -54,7 +51,6 @@ class Metrics:
         return torch.from_numpy(self.rows())
 
     def load_state_dict(self, rows: Tensor) -> None:
-        """Take the rows of a checkpoint instead of those held so far."""
         self._numbers = array("d", rows.double().contiguous().numpy().tobytes())
 
 
@@ -68,7 +64,6 @@ class MetricsFile:
         self._file = path.open("ab", buffering=0)  # so that readers find whole lines
 
     def flush(self) -> None:
-        """Append the rows that the file lacks."""
         lines = _as_text(self._metrics.rows(self._written)).encode()
         self._written = len(self._metrics)
         while lines:  # one write, unless the disk is nearly full
@@ -111,7 +106,6 @@ class TrainingState:
         self.rounds = rounds_of_averaging(self.average, self.model)
 
     def share_gradients(self) -> None:
-        """Train together with the other processes, if there are any."""
         if world()[1] > 1:
             self.network = data_parallel(self.model)
             self.criterion.sum_over_parts = sum_over_ranks
@@ -190,10 +184,8 @@ def load_original(path: str | Path, state: TrainingState, recipe: Recipe, steps_
     """Restore a checkpoint of the original into a new training: weights, their average, moments, schedule.
 
     The original numbers the optimiser's parameters by their sorted names, as we do. Its checkpoints do not hold the
-    loss normaliser, which starts anew; learning rate and weight decay are the recipe's.
-
-    Raises:
-        ValueError: not such a checkpoint, or one of another architecture; the first unfit name is given.
+    loss normaliser, which starts anew; learning rate and weight decay are the recipe's. What does not fit is a
+    ValueError.
     """
     content = read_original(path)
     fit_weights(state.model, original_weights(content, "raw", path), path)
@@ -228,9 +220,6 @@ def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> t
 
     The optimiser has two groups, parameters in the order of their sorted names: weight decay is applied to convolution
     weights only, not to biases, norms, scales and relative positions. With a warm-up the first iteration has rate 0.
-
-    Raises:
-        ValueError: no iteration per epoch.
     """
     if steps_per_epoch < 1:
         raise ValueError("steps_per_epoch must be at least 1")
@@ -294,8 +283,7 @@ def rounds_of_averaging(average: nn.Module, model: nn.Module) -> list[tuple[list
 def update_average(averaged: list[Tensor], current: list[Tensor], step: int, config: OptimConfig) -> None:
     """Move averaged weights, in place, one step towards the current ones (moving average over all state entries).
 
-    With `ema_warmup` the decay starts low, so that a short training does not keep its random start; without it, it is
-    `ema_decay` from the first step, as published.
+    With `ema_warmup` the decay starts low, so that a short training does not keep its random start.
     """
     decay = config.ema_decay
     if config.ema_warmup:

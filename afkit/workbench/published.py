@@ -6,56 +6,46 @@ import pandas as pd
 
 
 class Published(NamedTuple):
-    """Rows of a published table, in percent, by tIoU; `average_map` is the mean over all thresholds of the data set."""
+    """Rows of a published table, in percent, by tIoU."""
 
-    average_map: float  # mean over the thresholds of the data set
-    map: dict[float, float]  # by tIoU; ActivityNet's table names three of its ten thresholds
+    average_map: float  # mean over all thresholds of the data set
+    map: dict[float, float]  # ActivityNet's table names three of its ten thresholds
     recall_1x: dict[float, float] = {}  # Ego4D only
     average_recall_1x: float | None = None  # mean of `recall_1x`
 
 
-_LOW_TIOUS = (0.1, 0.2, 0.3, 0.4, 0.5)
-
-
-def _row(tious: tuple[float, ...], *values: float) -> tuple[float, dict[float, float]]:
-    """Values per threshold and the average, as a table prints them."""
-    return values[-1], dict(zip(tious, values[:-1], strict=True))
-
-
-def _ego4d(map_row: tuple[float, ...], recall_row: tuple[float, ...]) -> Published:
-    average_recall, recall = _row(_LOW_TIOUS, *recall_row)
-    return Published(*_row(_LOW_TIOUS, *map_row), recall, average_recall)
-
-
-_PUBLISHED = {
-    "thumos_i3d": Published(*_row((0.3, 0.4, 0.5, 0.6, 0.7), 82.13, 77.80, 70.95, 59.40, 43.87, 66.83)),
-    "anet_tsp": Published(*_row((0.5, 0.75, 0.95), 54.67, 37.81, 8.36, 36.56)),
-    "anet_i3d": Published(*_row((0.5, 0.75, 0.95), 54.29, 36.71, 8.24, 36.03)),
-    "epic_verb": Published(*_row(_LOW_TIOUS, 26.58, 25.42, 24.15, 22.29, 19.09, 23.51)),
-    "epic_noun": Published(*_row(_LOW_TIOUS, 25.21, 24.11, 22.66, 20.47, 16.97, 21.88)),
-    "ego4d_s": _ego4d((20.09, 17.45, 14.44, 12.46, 10.00, 14.89), (52.25, 45.84, 40.60, 36.58, 31.33, 41.32)),
-    "ego4d_o": _ego4d((23.87, 20.78, 18.39, 15.33, 12.65, 18.20), (54.63, 48.72, 43.03, 37.76, 33.57, 43.54)),
-    "ego4d_e": _ego4d((26.84, 23.86, 20.57, 17.19, 14.54, 20.60), (59.53, 54.39, 48.97, 42.75, 37.12, 48.55)),
-    "ego4d_s_e": _ego4d((27.98, 24.46, 21.21, 18.56, 15.60, 21.56), (59.96, 53.75, 48.76, 44.00, 38.96, 49.09)),
-    "ego4d_o_e": _ego4d((27.99, 24.94, 21.94, 19.05, 15.98, 21.98), (61.03, 54.15, 49.79, 45.17, 39.88, 49.99)),
-    "ego4d_s_o_e": _ego4d((28.26, 24.69, 21.88, 19.35, 16.28, 22.09), (60.85, 54.16, 49.60, 45.12, 39.87, 49.92)),
+_ROWS: dict[str, list[tuple[float, ...]]] = {  # mAP at each threshold and on average; of Ego4D, then Recall@1x likewise
+    "thumos_i3d": [(82.13, 77.80, 70.95, 59.40, 43.87, 66.83)],
+    "anet_tsp": [(54.67, 37.81, 8.36, 36.56)],
+    "anet_i3d": [(54.29, 36.71, 8.24, 36.03)],
+    "epic_verb": [(26.58, 25.42, 24.15, 22.29, 19.09, 23.51)],
+    "epic_noun": [(25.21, 24.11, 22.66, 20.47, 16.97, 21.88)],
+    "ego4d_s": [(20.09, 17.45, 14.44, 12.46, 10.00, 14.89), (52.25, 45.84, 40.60, 36.58, 31.33, 41.32)],
+    "ego4d_o": [(23.87, 20.78, 18.39, 15.33, 12.65, 18.20), (54.63, 48.72, 43.03, 37.76, 33.57, 43.54)],
+    "ego4d_e": [(26.84, 23.86, 20.57, 17.19, 14.54, 20.60), (59.53, 54.39, 48.97, 42.75, 37.12, 48.55)],
+    "ego4d_s_e": [(27.98, 24.46, 21.21, 18.56, 15.60, 21.56), (59.96, 53.75, 48.76, 44.00, 38.96, 49.09)],
+    "ego4d_o_e": [(27.99, 24.94, 21.94, 19.05, 15.98, 21.98), (61.03, 54.15, 49.79, 45.17, 39.88, 49.99)],
+    "ego4d_s_o_e": [(28.26, 24.69, 21.88, 19.35, 16.28, 22.09), (60.85, 54.16, 49.60, 45.12, 39.87, 49.92)],
 }
+_TIOUS = {"thumos": (0.3, 0.4, 0.5, 0.6, 0.7), "anet": (0.5, 0.75, 0.95)}  # of the others 0.1 to 0.5
 
 
 def published(recipe: str) -> Published | None:
     """What was published for a recipe; None for those that the original does not have."""
-    return _PUBLISHED.get(recipe)
+    tious = _TIOUS.get(recipe.partition("_")[0], (0.1, 0.2, 0.3, 0.4, 0.5))
+    rows = [(row[-1], dict(zip(tious, row[:-1], strict=True))) for row in _ROWS.get(recipe, [])]
+    if not rows:
+        return None
+    (average_map, by_tiou), *others = rows
+    average_recall, recall = others[0] if others else (None, {})
+    return Published(average_map, by_tiou, recall, average_recall)
 
 
 def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, recall_1x: pd.Series) -> pd.DataFrame:
-    """Ours, published and the difference, in percent.
+    """Ours (of `afkit.evaluate`: fractions, Series over tIoU), published and the difference, in percent.
 
-    Args:
-        average_map, by_tiou, recall_1x: of `afkit.evaluate` (fractions; Series over tIoU).
-
-    Returns:
-        DataFrame with the columns ours, published, difference; a row per published number at a threshold that was
-        evaluated. Empty where nothing was published.
+    A row per published number at a threshold that was evaluated, columns ours, published and difference; empty where
+    nothing was published.
     """
     row = published(recipe)
     if row is None:

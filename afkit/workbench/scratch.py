@@ -17,13 +17,8 @@ def scratch_folder(final: Path, say: Callable[[str], object] = print) -> Iterato
     """An empty folder beside `final`, to be renamed to it when complete; otherwise it goes when the block ends.
 
     So do the parent folders that were made for it, as long as they are empty. One process at a time has it; the others
-    wait, and look at the beginning of their block whether `final` is there now. What killed ones left is removed.
-
-    Args:
-        say: receives a line where another process is waited for.
-
-    Raises:
-        OSError: the folder beside it cannot be written to, or the disk is full; it names `final`.
+    wait, which `say` is told, and look at the beginning of their block whether `final` is there now. What killed ones
+    left is removed. An OSError names `final`.
     """
     part = final.with_name(f".{final.name}.{os.getpid()}.part")
     made = [parent for parent in part.parents if not parent.exists()]  # nearest first
@@ -56,16 +51,9 @@ def _lock_of(final: Path) -> Path:
 
 @contextmanager
 def alone(final: Path, say: Callable[[str], object] = print) -> Iterator[None]:
-    """Keep other processes from writing a folder while the block runs.
+    """Keep other processes from writing a folder while the block runs; `say` is told where one is waited for.
 
-    Where there are no locks, each has a scratch folder of its own at least.
-
-    Args:
-        say: receives a line where another process is waited for.
-
-    Raises:
-        OSError: the folder beside it cannot be written to, or the disk is full.
-        ValueError: the lock beside it is a link or something else that is no lock.
+    Where there are no locks, each has a scratch folder of its own at least. ValueError where that lock is none.
     """
     with ExitStack() as held:
         try:

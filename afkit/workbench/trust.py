@@ -12,9 +12,8 @@ from afkit.recipe_files import find_project
 def project_root() -> Path:
     """`find_project`, trusted: relative paths of notebooks and commands start here.
 
-    Raises:
-        ValueError: the checkout, its notebooks, or a folder between it and the working directory are another user's,
-            and it is not named as trusted; see `check_trusted`.
+    ValueError where the checkout, its notebooks, or a folder between it and the working directory are another user's,
+    and it is not named as trusted; see `check_trusted`.
     """
     here, folder = Path.cwd(), find_project()
     with suppress(PermissionError):  # what cannot be looked into is no project
@@ -25,20 +24,18 @@ def project_root() -> Path:
 
 
 def check_trusted(project: Path, *paths: Path) -> None:
-    """Refuse a project of which somebody else can change what is executed, in the manner of git's `safe.directory`.
+    """A ValueError for a project of which somebody else can change what is executed, in the manner of git.
 
     Trusted are the user's own files and root's, unless everybody may write to them; the checkout that this code runs
-    from; and projects that `AFKIT_TRUST` names, each exactly.
-
-    Raises:
-        ValueError: one of the paths can be changed by others; the message names it, and how to trust the project.
+    from; and projects that `AFKIT_TRUST` names, each exactly, as in git's `safe.directory`.
     """
     named = [part for part in os.environ.get("AFKIT_TRUST", "").split(os.pathsep) if part]
     has_owners = hasattr(os, "geteuid")  # not on Windows
     if not has_owners or project in map(Path, named) or project == Path(__file__).resolve().parents[2]:
         return
     for path in paths:
-        if others := is_of_another(path) or _open_to_all(path):
+        for_all = "may be written to by everybody" if path.stat().st_mode & stat.S_IWOTH else ""
+        if others := is_of_another(path) or for_all:
             allow = shlex.quote(os.pathsep.join([*named, str(project)]))
             raise ValueError(
                 f"{path} {others}, so the notebooks of {project} are not executed; work in another folder, or, if you "
@@ -52,7 +49,3 @@ def is_of_another(path: Path) -> str:
     if not hasattr(os, "geteuid") or owner in (os.geteuid(), 0):
         return ""
     return f"belongs to another user (number {owner}; you are {os.geteuid()})"
-
-
-def _open_to_all(path: Path) -> str:
-    return "may be written to by everybody" if path.stat().st_mode & stat.S_IWOTH else ""

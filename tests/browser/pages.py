@@ -1,5 +1,8 @@
 """What the pages in the browser show, and how they are asked what they show."""
 
+import inspect
+import time
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +11,7 @@ from afkit.workbench.inspector.inspected import Inspected
 EVIL = '<img src=x onerror="document.title=1">"quoted"'
 PANEL = "document.getElementById('inspector').inspector"
 CANVAS = ".scroller canvas"
-WAIT_MS = 300  # for two frames, on a busy machine
+MOST_SEC = 30.0  # that anything takes, on a busy machine
 COLUMNS = ["start_sec", "end_sec", "label"]
 GT = [(10, 30, 0), (50, 70, 1)]
 TRUTHS = """(({scene, info}) => {
@@ -116,7 +119,26 @@ def edited(page):
     return page.evaluate(f"(({{segments}}) => [...segments.edited].map((row) => segments.start[row]))({PANEL}.scene)")
 
 
-def settle(page, ms: int = WAIT_MS) -> None:
-    """Let the page do what is due, and draw it; on a busy machine that takes longer than the time given."""
-    page.wait_for_timeout(ms)
+def eventually(page, condition) -> None:
+    """Wait until a condition holds; it is asked for again and again, as our pages forbid what playwright offers."""
+    until = time.monotonic() + MOST_SEC
+    while not condition():
+        assert time.monotonic() < until, inspect.getsource(condition)
+        page.wait_for_timeout(20)
+
+
+def settle(page) -> None:
+    """Let the page do what is due: hear the answers that are on their way (see `shown`), and draw."""
+    eventually(page, lambda: page.evaluate("!window.jupyter?.pending"))
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def panel_of(page, what: str):
+    """An expression of the panel `p`."""
+    return page.evaluate(f"((p) => {what})({PANEL})")
+
+
+def panels(page, what: str) -> list:
+    """An expression of each panel `p` of a comparison."""
+    settle(page)
+    return page.evaluate(f"{PANEL}.panels.map((p) => {what})")

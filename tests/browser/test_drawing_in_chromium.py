@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib import image
-from pages import CANVAS, EVIL, PANEL, click, counted, drag, few, place, press, said, settle, truths, view_of
+from pages import CANVAS, EVIL, click, counted, drag, few, panel_of, place, press, said, settle, truths, view_of
 
 from afkit.workbench.inspector.inspected import KINDS
 
@@ -60,7 +60,7 @@ def test_a_miss_is_hatched_on_the_canvas_and_a_found_truth_is_plain(opened):
 def test_the_overview_shows_truth_hits_and_false_alarms_in_three_bands(opened):
     page = opened(few())
     strip = pixels(page.locator(".overview"))
-    left, width = page.evaluate(f"[{PANEL}.scene.left, {PANEL}.scene.width]")
+    left, width = panel_of(page, "[p.scene.left, p.scene.width]")
 
     def filled(time, y):
         x = round(left + time / 100 * (width - left))
@@ -74,7 +74,7 @@ def test_the_overview_moves_the_view_and_frames_it(opened):
     page = opened(few())
     press(page, "+", "+")
     box = page.locator(".overview").bounding_box()
-    left, width = page.evaluate(f"[{PANEL}.scene.left, {PANEL}.scene.width]")
+    left, width = panel_of(page, "[p.scene.left, p.scene.width]")
     page.mouse.click(box["x"] + left + 0.7 * (width - left), box["y"] + 10)
     assert view_of(page) == pytest.approx((57.5, 82.5), abs=0.2)
     page.mouse.click(box["x"] + width - 2, box["y"] + 10)
@@ -115,7 +115,7 @@ def test_a_cancelled_drag_changes_nothing(opened):
     page.mouse.move(*place(page, 50, 0))
     page.locator(CANVAS).dispatch_event("pointercancel")
     page.mouse.up()
-    assert truths(page)[0] == [10, 30, 0] and page.evaluate(f"{PANEL}.scene.draft") is None
+    assert truths(page)[0] == [10, 30, 0] and panel_of(page, "p.scene.draft") is None
 
 
 def test_stacked_segments_share_two_lanes_and_name_their_class(opened):
@@ -124,7 +124,7 @@ def test_stacked_segments_share_two_lanes_and_name_their_class(opened):
     plain = bar(page, 0, 10, 30)
     page.locator("[data-role=stacked]").check()
     settle(page)
-    assert page.evaluate(f"{PANEL}.scene.lanes.map((lane) => lane.name)") == ["ground truth", "predictions"]
+    assert panel_of(page, "p.scene.lanes.map((lane) => lane.name)") == ["ground truth", "predictions"]
     assert counted(page) == before
     assert plain.std() == 0 and bar(page, -1, 10, 30).std() > 20, "text stands in the bar"
     click(page, -1, 20)
@@ -132,7 +132,7 @@ def test_stacked_segments_share_two_lanes_and_name_their_class(opened):
     press(page, "n", "n")
     assert "error: background" in said(page)
     page.locator("[data-role=stacked]").uncheck()
-    assert page.evaluate(f"{PANEL}.scene.lanes.length") == 3
+    assert panel_of(page, "p.scene.lanes.length") == 3
 
 
 def test_a_bar_too_narrow_for_a_name_keeps_its_letter(opened):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from pages import COLUMNS, EVIL, GT, PANEL, click, drag, edited, few, many, press, said, settle, truths
+from pages import COLUMNS, EVIL, GT, click, drag, edited, eventually, few, many, panel_of, press, said, settle, truths
 
 from afkit.data.annotations import read_annotations
 from afkit.workbench.inspector.corrections import apply_corrections, check_corrections
@@ -65,10 +65,10 @@ def test_ends_stay_apart_and_within_the_video(editing):
 
 def test_a_video_of_unknown_length_grows(editing):
     page = editing(few(duration_sec=None))
-    assert page.evaluate(f"{PANEL}.scene.view.end") == 90
+    assert panel_of(page, "p.scene.view.end") == 90
     click(page, 1, 60)
     press(page, "m", *["Shift+ArrowRight"] * 25)
-    assert truths(page)[1] == [75, 95, 1] and page.evaluate(f"{PANEL}.scene.view.end") == 95
+    assert truths(page)[1] == [75, 95, 1] and panel_of(page, "p.scene.view.end") == 95
 
 
 def test_keys_choose_and_move_the_ends(editing):
@@ -79,9 +79,9 @@ def test_keys_choose_and_move_the_ends(editing):
     assert truths(page)[0] == [9.9, 31.2, 0]
     press(page, "m", "Shift+ArrowLeft")
     assert truths(page)[0] == [8.9, 30.2, 0]
-    view = page.evaluate(f"{PANEL}.scene.view.from")
+    view = panel_of(page, "p.scene.view.from")
     press(page, "Escape", "+", "ArrowRight")
-    assert truths(page)[0] == [8.9, 30.2, 0] and page.evaluate(f"{PANEL}.scene.view.from") > view
+    assert truths(page)[0] == [8.9, 30.2, 0] and panel_of(page, "p.scene.view.from") > view
     press(page, ".", "Delete")
     assert truths(page) == [[8.9, 30.2, 0]]
     press(page, ",", "Delete", ".")
@@ -99,7 +99,7 @@ def test_a_segment_is_drawn_on_empty_space_of_its_lane(editing):
     page.select_option("[data-role=label]", "3")
     drag(page, 3, 20, 24)
     assert truths(page)[1] == pytest.approx([20, 24, 7], abs=0.2), "a class without a lane, below the last one"
-    assert page.evaluate(f"{PANEL}.scene.lanes.length") == 4
+    assert panel_of(page, "p.scene.lanes.length") == 4
     click(page, 0, 97)
     assert len(truths(page)) == 4, "a click adds nothing"
 
@@ -113,18 +113,15 @@ def test_a_hidden_class_is_shown_when_it_is_added_to(editing):
     assert page.locator("input[data-label='2']").is_checked() and said(page).startswith("run, 45.00 to 55.00 s")
 
 
-def test_without_any_class_nothing_is_added(editing):
-    page = editing(replace(few(gt=[], predicted=[]), label_names={}))
-    press(page, "i")
-    assert truths(page) == [] and said(page) == "Its class is not known: choose another one."
-
-
-def test_an_annotation_is_added_by_key(editing):
+def test_an_annotation_is_added_by_key_where_its_class_is_known(editing):
     page = editing(few(gt=[], predicted=[]))
     assert "no ground truth" in page.inner_text(".remark")
     page.select_option("[data-role=label]", "2")
     press(page, "i")
     assert truths(page) == [[45, 55, 2]] and page.inner_text(".remark") == "This video has no predictions."
+    page = editing(replace(few(gt=[], predicted=[]), label_names={}))
+    press(page, "i")
+    assert truths(page) == [] and said(page) == "Its class is not known: choose another one."
 
 
 def test_a_prediction_becomes_an_annotation_once(editing):
@@ -134,17 +131,17 @@ def test_a_prediction_becomes_an_annotation_once(editing):
     click(page, 2, 85)
     press(page, "a")
     assert truths(page)[2] == [80, 90, 2]
-    kinds = page.evaluate(f"[...{PANEL}.scene.segments.kind]")
+    kinds = panel_of(page, "[...p.scene.segments.kind]")
     assert sorted(kinds) == sorted(KINDS.index(kind) for kind in ["ground truth"] * 2 + ["hit"] * 2 + ["miss"])
     press(page, "n", "n")
-    page.evaluate(f"{PANEL}.pick([{PANEL}.scene.segments.score.findIndex((score) => score > 0.79 && score < 0.81)])")
+    panel_of(page, "p.pick([p.scene.segments.score.findIndex((score) => score > 0.79 && score < 0.81)])")
     press(page, "a")
     assert said(page) == "This is annotated already." and len(truths(page)) == 3
 
 
 def test_a_prediction_of_an_unknown_class_is_not_taken(editing):
-    inspected = few(predicted=[(80, 90, -1, 0.8)])
-    page = editing(replace(inspected, label_names=inspected.label_names | {-1: "unknown label"}))
+    names = {0: "jump", 1: "throw", -1: "unknown label"}
+    page = editing(replace(few(predicted=[(80, 90, -1, 0.8)]), label_names=names))
     press(page, "p", "a")
     assert len(truths(page)) == 2 and said(page) == "Its class is not known: choose another one."
 
@@ -159,7 +156,7 @@ def test_the_class_is_changed_and_edits_are_undone_and_done_again(editing):
     steps = [[list(row) for row in GT], [[10, 30, 0], [50, 70, 7]], [[10, 30, 0]]]
     assert truths(page) == steps[2]
     press(page, "Control+z")
-    assert truths(page) == steps[1] and page.evaluate(f"{PANEL}.state.picked.length") == 1
+    assert truths(page) == steps[1] and panel_of(page, "p.state.picked.length") == 1
     page.click("[data-role=undo]")
     assert truths(page) == steps[0] and edited(page) == []
     assert page.locator("[data-role=undo]").is_disabled() and page.locator("[data-role=save]").is_disabled()
@@ -181,44 +178,42 @@ def test_edits_of_another_video_are_undone_there(editing):
     assert len(truths(page)) == 10
     assert page.locator("[data-role=video] option[value=video0]").inner_text().endswith("before editing)")
     press(page, "Control+z")
-    assert page.evaluate(f"{PANEL}.state.video") == "video0" and truths(page) == before
+    assert panel_of(page, "p.state.video") == "video0" and truths(page) == before
 
 
 def test_edited_segments_are_matched_as_python_does(opened):
-    draws, tables = np.random.default_rng(3), {True: [], False: []}
+    draws = np.random.default_rng(3)
 
-    def draw(video, count, scored):
+    def draw(video, count):
         starts, lengths = draws.integers(0, 7, count), draws.integers(0, 5, count)
-        rows = [(video, s, s + n, c) for s, n, c in zip(starts, lengths, draws.integers(0, 3, count), strict=True)]
-        return (
-            [(*row, score) for row, score in zip(rows, draws.integers(1, 5, count) / 5, strict=True)]
-            if scored
-            else rows
-        )
+        table = pd.DataFrame({"video": video, "start_sec": starts, "end_sec": starts + lengths})
+        return table.assign(label=draws.integers(0, 3, count), score=draws.integers(1, 5, count) / 5)
 
     videos = [f"v{i}" for i in range(40)]
-    for video in videos:
-        tables[True] += draw(video, 12, True)
-        tables[False] += draw(video, draws.integers(0, 7), False)
-    gt = pd.DataFrame(tables[False], columns=["video", *COLUMNS])
-    predictions = pd.DataFrame(tables[True], columns=["video", *COLUMNS, "score"])
+    predictions = pd.concat([draw(video, 12) for video in videos], ignore_index=True)
+    gt = pd.concat([draw(video, draws.integers(0, 7)) for video in videos], ignore_index=True).drop(columns="score")
     inspected = Inspected(gt, predictions, {0: "a", 1: "b", 2: "c"}, dict.fromkeys(videos, 30.0), "run")
     page = opened(inspected)
     for video in videos:
-        _, found = inspected.of_video(video)
-        rows = sorted(row[1:] for row in draw(video, draws.integers(0, 12), False) if row[1] < row[2])
-        truth = pd.DataFrame(rows, columns=COLUMNS).astype({"label": int})
-        segments = list_segments(truth, found)
-        given = json.dumps([{"start": int(s), "end": int(e), "label": int(c)} for s, e, c in rows])
+        edited = draw(video, draws.integers(0, 12)).query("start_sec < end_sec").sort_values(COLUMNS)[COLUMNS]
+        segments = list_segments(edited, inspected.of_video(video)[1])
+        given = edited.set_axis(["start", "end", "label"], axis=1).to_json(orient="records")
         for tiou in (0.3, 0.5):
-            page.evaluate(f"({PANEL}.source.correct('{video}', {given}), {PANEL}.source.ask('{video}', {tiou}))")
-            ours = page.evaluate(
-                f"(s => [s.start, s.label, s.kind, s.partner, s.tiou].map((c) => [...c]))({PANEL}.scene.segments)"
-            )
+            panel_of(page, f"(p.source.correct('{video}', {given}), p.source.ask('{video}', {tiou}))")
+            columns = "[s.start, s.label, s.kind, s.partner, s.tiou].map((column) => [...column])"
+            ours = panel_of(page, f"((s) => {columns})(p.scene.segments)")
             matching = match_listed(segments, tiou)
             expected = [segments["start_sec"], segments["label"], matching["kind"], matching["partner"]]
             assert ours[:4] == [column.tolist() for column in expected]
             assert ours[4] == matching["tiou"].astype(np.float32).tolist()
+
+
+def saved(page, folder):
+    """The annotation file that the page saves."""
+    with page.expect_download() as download:
+        page.click("[data-role=save]")
+    download.value.save_as(folder / "saved.json")
+    return folder / "saved.json"
 
 
 def test_the_saved_file_is_what_python_makes_of_the_corrections(editing, tmp_path):
@@ -228,21 +223,14 @@ def test_the_saved_file_is_what_python_makes_of_the_corrections(editing, tmp_pat
     press(page, ".", "]", "ArrowRight", ".", "Delete")
     page.select_option("[data-role=label]", "0")
     press(page, "i")
-    rows = truths(page)
-    with page.expect_download() as download:
-        page.click("[data-role=save]")
+    rows, annotations = truths(page), read_annotations(saved(page, tmp_path))
     assert said(page) == "Saved the annotations of 2 videos, with 2 corrections."
-    path = tmp_path / download.value.suggested_filename
-    download.value.save_as(path)
-    corrections = check_corrections(inspected, {"video1": rows})
-    expected = apply_corrections(inspected, corrections)
-    annotations = read_annotations(path)
-    for video in ("video0", "video1"):
-        wanted = expected[expected["video"] == video]
-        saved = annotations.videos[video]
-        assert saved.segments_sec.tolist() == wanted[["start_sec", "end_sec"]].to_numpy().tolist()
-        assert saved.labels.tolist() == wanted["label"].tolist()
-        assert (saved.subset, saved.duration_sec) == ("inspected", 200)
+    expected = apply_corrections(inspected, check_corrections(inspected, {"video1": rows}))
+    for video, wanted in expected.groupby("video"):
+        found = annotations.videos[video]
+        assert found.segments_sec.tolist() == wanted[["start_sec", "end_sec"]].to_numpy().tolist()
+        assert found.labels.tolist() == wanted["label"].tolist()
+        assert (found.subset, found.duration_sec) == ("inspected", 200)
     assert annotations.label_names[0] == EVIL
 
 
@@ -251,13 +239,11 @@ def test_what_the_annotation_file_says_of_a_video_is_saved_with_it(editing, tmp_
     (tmp_path / "old.json").write_text(json.dumps({"database": {"v": entry}}))
     page = editing(replace(few(), annotations=read_annotations(tmp_path / "old.json")), accept_downloads=True)
     press(page, ".", "Delete", ".", "Delete")
-    with page.expect_download() as download:
-        page.click("[data-role=save]")
-    content = json.loads(download.value.path().read_text())
+    content = json.loads(saved(page, tmp_path).read_text())
     assert content == {"database": {"v": entry | {"subset": "test", "annotations": []}}}
 
 
-def test_unsaved_corrections_are_not_left_without_a_question(editing, opened):
+def test_unsaved_corrections_are_not_left_without_a_question(editing, tmp_path):
     page = editing(few(), accept_downloads=True)
     questions = []
 
@@ -268,10 +254,9 @@ def test_unsaved_corrections_are_not_left_without_a_question(editing, opened):
     page.on("dialog", stay)
     press(page, ".", "Delete")
     page.evaluate("location.reload()")
-    settle(page)
+    eventually(page, lambda: questions)
     assert questions == ["beforeunload"] and len(truths(page)) == 1
-    with page.expect_download():
-        page.click("[data-role=save]")
+    saved(page, tmp_path)
     page.reload()
     settle(page)
     assert questions == ["beforeunload"] and len(truths(page)) == 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pages import EVIL, PANEL, click, counted, few, many, press, said, settle, shown_rows, view_of
+from pages import CANVAS, EVIL, click, counted, eventually, few, many, panel_of, place, press, said, shown_rows, view_of
 
 from afkit.workbench.inspector.inspected import Inspected, list_segments
 
@@ -27,8 +27,7 @@ def test_controls_draw_as_many_segments_as_python_computes(opened):
 
 def test_a_tooltip_names_what_is_below_the_pointer_as_text(opened):
     page = opened(many(1, 3))
-    box = page.locator(".scroller canvas").bounding_box()
-    page.mouse.move(box["x"] + 168 + 10, box["y"] + 40)
+    page.mouse.move(*place(page, 4, 0))
     tooltip = page.locator("[role=tooltip]")
     assert tooltip.inner_text().startswith(EVIL) and "0.00 to 8.00 s" in tooltip.inner_text()
     assert page.locator(".afkit-inspector img").count() == 0 and page.title() == "a run"
@@ -37,38 +36,35 @@ def test_a_tooltip_names_what_is_below_the_pointer_as_text(opened):
 def test_wheel_drag_and_keys_move_the_view(opened):
     page = opened(many())
     assert view_of(page) == (0, 200)
-    box = page.locator(".scroller canvas").bounding_box()
+    box = page.locator(CANVAS).bounding_box()
     page.mouse.move(box["x"] + 600, box["y"] + 80)
     page.mouse.wheel(0, -240)
-    settle(page)
+    eventually(page, lambda: view_of(page) != (0, 200))
     begin, end = view_of(page)
     assert 0 < begin < end < 200 and end - begin == pytest.approx(200 * np.exp(-0.48))
     page.mouse.down()
     page.mouse.move(box["x"] + 650, box["y"] + 80)
     page.mouse.up()
     assert view_of(page)[0] < begin and view_of(page)[1] - view_of(page)[0] == pytest.approx(end - begin)
-    page.locator(".scroller canvas").press("0")
+    press(page, "0")
     assert view_of(page) == (0, 200)
 
 
 def test_keys_step_through_the_errors_and_clicks_select(opened):
     page = opened(many(1))
-    canvas = page.locator(".scroller canvas")
     onsets = []
     for _ in range(3):
-        canvas.press("n")
-        onsets.append(page.evaluate(f"(({{scene, state}}) => scene.segments.start[state.picked[0]])({PANEL})"))
-        said = page.inner_text("[data-role=said]")
-        assert "error: " in said or "missed" in said
+        press(page, "n")
+        onsets.append(panel_of(page, "p.scene.segments.start[p.state.picked[0]]"))
+        assert "error: " in said(page) or "missed" in said(page)
     assert onsets == sorted(onsets) and len(set(onsets)) == 3
-    canvas.press("p")
-    assert page.evaluate(f"{PANEL}.state.picked.length") == 1
-    canvas.press("Escape")
-    assert page.inner_text("[data-role=said]") == ""
-    canvas.press("0")
-    box = canvas.bounding_box()
-    page.mouse.click(box["x"] + 168 + 10, box["y"] + 40)
-    assert EVIL in page.inner_text("[data-role=said]")
+    press(page, "p")
+    assert panel_of(page, "p.state.picked.length") == 1
+    press(page, "Escape")
+    assert said(page) == ""
+    press(page, "0")
+    click(page, 0, 4)
+    assert EVIL in said(page)
 
 
 def test_steps_go_round_and_clicks_with_shift_gather(opened):
@@ -76,15 +72,15 @@ def test_steps_go_round_and_clicks_with_shift_gather(opened):
     picks = []
     for key in ("n", "n", "n", "n", "p"):
         press(page, key)
-        picks.append(page.evaluate(f"{PANEL}.state.picked[0]"))
+        picks.append(panel_of(page, "p.state.picked[0]"))
     assert picks == [0, 1, 2, 0, 2]
     press(page, "0", "Escape")
     click(page, 0, 20)
     page.keyboard.down("Shift")
     click(page, 1, 60)
-    assert page.evaluate(f"{PANEL}.state.picked") == [0, 1]
+    assert panel_of(page, "p.state.picked") == [0, 1]
     click(page, 0, 20)
-    assert page.evaluate(f"{PANEL}.state.picked") == [1]
+    assert panel_of(page, "p.state.picked") == [1]
     page.keyboard.up("Shift")
 
 
@@ -99,7 +95,7 @@ def test_hiding_a_prediction_makes_its_ground_truth_a_miss(opened):
 
 def test_segments_that_overlap_stand_in_rows_of_their_own(opened):
     page = opened(few(predicted=[(10, 30, 0, 0.9), (20, 40, 0, 0.8), (30, 50, 0, 0.7)]))
-    rows = page.evaluate(f"{PANEL}.scene.lanes[0].rows.map((row) => row.ids.length)")
+    rows = panel_of(page, "p.scene.lanes[0].rows.map((row) => row.ids.length)")
     assert rows == [1, 2, 1], "the truth; the first and the last prediction; the one between"
 
 
@@ -115,7 +111,7 @@ def test_the_picker_searches_and_changes_the_video(opened):
     page = opened(many(12))
     page.fill("[data-role=search]", "VIDEO11")
     assert page.locator("[data-role=video] option").count() == 1
-    assert page.evaluate(f"{PANEL}.state.video") == "video11"
+    assert panel_of(page, "p.state.video") == "video11"
 
 
 def test_another_threshold_is_matched_as_python_does(opened):
@@ -133,7 +129,7 @@ def test_empty_videos_are_explained_and_the_rest_stays_usable(opened):
     text = page.inner_text(".remark")
     assert text == "Not done. This video has no ground truth. This video has no predictions."
     page.click("[data-role=next]")
-    assert "no error" in page.inner_text("[data-role=said]")
+    assert "no error" in said(page)
     page.select_option("[data-role=video]", "video0")
     assert counted(page) > 10 and page.inner_text(".remark") == "Not done."
 
@@ -143,5 +139,5 @@ def test_500_classes_scroll_on_a_narrow_page(opened):
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
     heights = page.evaluate("(e => [e.scrollHeight, e.clientHeight])(document.querySelector('.scroller'))")
     assert heights[0] > 10 * heights[1]
-    page.locator(".scroller canvas").press("n")
-    assert "error" in page.inner_text("[data-role=said]") or "missed" in page.inner_text("[data-role=said]")
+    press(page, "n")
+    assert "error" in said(page) or "missed" in said(page)

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from pages import shown_rows
+from pages import counted, eventually, shown_rows
 
 from afkit.data.annotations import read_annotations
 from afkit.workbench.inspector.inspected import list_segments, read_inspected
@@ -100,21 +100,10 @@ def looking(browser, tmp_path: Path):
     assert complaints == []
 
 
-def counted(page) -> int:
-    """How many segments the inspector says it shows."""
-    page.wait_for_timeout(500)
-    return int(page.inner_text("[data-role=count]").split()[0])
-
-
 def computed(project: Path, video: str, score: float) -> int:
     """How many Python computes."""
     segments = list_segments(*read_inspected(project / RUN, project / "data").of_video(video))
     return int(shown_rows(segments, score).sum())
-
-
-def slide(page, score: str) -> int:
-    page.locator("[data-role=score]").fill(score)
-    return counted(page)
 
 
 def use(page, project: Path) -> None:
@@ -122,10 +111,12 @@ def use(page, project: Path) -> None:
     page.wait_for_selector("[data-role=count]", timeout=START_MS)
     page.locator(".scroller canvas").scroll_into_view_if_needed()
     video = page.evaluate(f"{PANEL}.state.video")
-    counts = {score: slide(page, score) for score in ("0.6", "0.05", "0")}
-    assert counts == {score: computed(project, video, float(score)) for score in counts}
+    counts = {score: computed(project, video, float(score)) for score in ("0.6", "0.05", "0")}
     assert len(set(counts.values())) == 3
-    slide(page, "0.2")
+    for score, count in counts.items():
+        page.locator("[data-role=score]").fill(score)
+        eventually(page, lambda count=count: counted(page) == count)
+    page.locator("[data-role=score]").fill("0.2")
 
     x, y = page.evaluate(f"({WHERE})({PANEL})")
     page.mouse.move(x, y)
@@ -134,15 +125,16 @@ def use(page, project: Path) -> None:
     page.mouse.click(x, y)
     assert "prediction" in page.inner_text("[data-role=said]")
 
-    whole = page.evaluate(f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]")
+    view = f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]"
+    whole = page.evaluate(view)
     page.mouse.wheel(0, -240)
-    page.wait_for_timeout(300)
-    near = page.evaluate(f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]")
+    eventually(page, lambda: page.evaluate(view) != whole)
+    near = page.evaluate(view)
     assert near[1] - near[0] < 0.7 * (whole[1] - whole[0])
     page.mouse.down()
     page.mouse.move(x - 60, y)
     page.mouse.up()
-    moved = page.evaluate(f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]")
+    moved = page.evaluate(view)
     assert moved[0] > near[0] and moved[1] - moved[0] == pytest.approx(near[1] - near[0])
     page.locator("[data-role=next]").click()
     said = page.inner_text("[data-role=said]")
@@ -194,8 +186,10 @@ def test_the_widget_works_in_jupyterlab_and_gives_python_what_was_selected(brows
 
 def execute(page, code: str, printed: str) -> None:
     """Run a new cell below, which prints something."""
+    active = page.locator(".jp-Cell.jp-mod-active")
+    before = active.get_attribute("data-windowed-list-index")
     page.locator(".jp-NotebookPanel-toolbar [data-command='notebook:insert-cell-below']").click()
-    page.wait_for_timeout(500)
+    eventually(page, lambda: active.get_attribute("data-windowed-list-index") != before)
     page.keyboard.press("Enter")
     page.keyboard.insert_text(code)
     page.keyboard.press("Shift+Enter")

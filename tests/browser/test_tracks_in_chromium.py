@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from pages import CANVAS, EVIL, PANEL, WAIT_MS, counted, many, settle, view_of
+from pages import CANVAS, EVIL, PANEL, counted, eventually, many, panel_of, panels, place, press, said, settle, view_of
 
 from afkit.workbench.inspector.comparison import write_comparison
 from afkit.workbench.inspector.inspected import Inspected
@@ -40,12 +40,12 @@ RECORD = """async (seconds) => {
 
 
 @pytest.fixture(scope="module")
-def film(browser):
+def recorded(browser):
     """Bytes of a video that was recorded in the browser: a second of dark, then a second of light."""
     page = browser.new_page()
-    recorded = base64.b64decode(page.evaluate(RECORD, FILM_SEC))
+    film = base64.b64decode(page.evaluate(RECORD, FILM_SEC))
     page.close()
-    return recorded
+    return film
 
 
 def curves(video):
@@ -81,8 +81,7 @@ def test_the_best_class_is_drawn_then_that_of_the_segment_pointed_at_then_the_ch
     page = opened(with_tracks(many(1), curves=curves))
     name, values = chosen_curve(page)
     assert name == "class 1" and max(values) == 255 and values.index(255) == 150
-    box = page.locator(CANVAS).bounding_box()
-    page.mouse.move(box["x"] + LEFT_PX + 10, box["y"] + 40)
+    page.mouse.move(*place(page, 4, 0))
     settle(page)
     name, values = chosen_curve(page)
     assert name == EVIL and values == np.rint(255 * 0.9 * np.arange(201) / 200).tolist()
@@ -121,7 +120,7 @@ def test_the_curve_lies_at_its_time_and_height_also_when_zoomed_in(opened):
     page = opened(with_tracks(many(1), curves=curves))
     page.select_option("[data-role=track-class]", "0")
     settle(page)
-    wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    wide = panel_of(page, "p.scene.width") - LEFT_PX
     for begin, end in ((0, 200), (80, 120)):
         page.evaluate(f"{PANEL}.look({begin}, {end})")
         settle(page)
@@ -143,9 +142,9 @@ def test_the_signal_is_drawn_below_with_its_names_as_text(opened):
     page = opened(with_tracks(many(1), signal=waves))
     assert page.get_attribute("[data-role=signal]", "aria-label") == 'acceleration <b> & "g" [g] over time'
     assert page.locator(".afkit-inspector b").count() == 0
-    page.evaluate(f"{PANEL}.look(0, 20)")
+    panel_of(page, "p.look(0, 20)")
     settle(page)
-    wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    wide = panel_of(page, "p.scene.width") - LEFT_PX
     peak = LEFT_PX + int(wide * np.pi / 2 / 20)  # sin is 1, and cos 0
     for color, share in (("blue", 1), ("orange", 0.5)):
         heights = [y for _, y in drawn_at(page, "signal", color, peak - 4, width=8)]
@@ -165,10 +164,10 @@ def test_what_cannot_be_read_is_said_and_the_rest_stays_usable(opened, tmp_path)
     assert 'No score curve: "<i>ema</i>" does not exist.' in text and "There is no sensor signal of this video." in text
     assert "has no file of the video 'video1'" in page.inner_text("[data-role=film-said]")
     assert page.locator("video").is_hidden() and page.locator("[data-role=play]").is_hidden()
-    page.locator(CANVAS).press(" ")
+    press(page, " ")
     page.select_option("[data-role=video]", "video0")
-    page.locator(CANVAS).press("n")
-    assert "error" in page.inner_text("[data-role=said]") or "missed" in page.inner_text("[data-role=said]")
+    press(page, "n")
+    assert "error" in said(page) or "missed" in said(page)
 
 
 def test_without_tracks_nothing_is_added(opened):
@@ -188,27 +187,28 @@ def test_500_classes_and_a_video_without_segments_have_their_tracks(opened):
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
 
 
+def film(page, what):
+    """A property of the video."""
+    return page.evaluate(f"document.querySelector('video').{what}")
+
+
 def wait_for_film(page):
-    """Until a frame is there. The page's policy forbids what playwright would wait with."""
-    for _ in range(50):
-        if page.evaluate("document.querySelector('video').readyState") >= 2:
-            return
-        page.wait_for_timeout(100)
-    pytest.fail(f"no frame: {page.inner_text('[data-role=film-said]')}")
+    """Until a frame is there."""
+    eventually(page, lambda: film(page, "readyState") >= 2)
 
 
 @pytest.fixture
-def with_film(opened_file, film, tmp_path):
+def with_film(opened_file, recorded, tmp_path):
     """A page whose first video has a film of two seconds, its second one a broken file, its third one none."""
     (tmp_path / "my films").mkdir()
-    (tmp_path / "my films" / "video0.webm").write_bytes(film)
+    (tmp_path / "my films" / "video0.webm").write_bytes(recorded)
     (tmp_path / "my films" / "video1.mp4").write_bytes(b"no film at all")
     inspected = with_tracks(many(3), videos=tmp_path / "my films", curves=curves)
     write_inspector(tmp_path / "film.html", inspected)
     page = opened_file(tmp_path / "film.html")
     page.select_option("[data-role=video]", "video0")
     wait_for_film(page)
-    page.evaluate(f"{PANEL}.look(0, 2)")
+    panel_of(page, "p.look(0, 2)")
     settle(page)
     return page
 
@@ -216,13 +216,13 @@ def with_film(opened_file, film, tmp_path):
 def to_time(page, seconds, y=AXIS_PX / 2, action="move"):
     """Move the pointer to a time of the view from 0 to 2 s, or click there."""
     box = page.locator(CANVAS).bounding_box()
-    wide = page.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    wide = panel_of(page, "p.scene.width") - LEFT_PX
     getattr(page.mouse, action)(box["x"] + LEFT_PX + wide * seconds / 2, box["y"] + y)
-    settle(page, 2 * WAIT_MS)
 
 
-def film_sec(page):
-    return page.evaluate("document.querySelector('video').currentTime")
+def rests_at(page, seconds):
+    """Wait until the frame of a time is there, and no other is sought."""
+    eventually(page, lambda: not film(page, "seeking") and abs(film(page, "currentTime") - seconds) < 0.02)
 
 
 def brightness(page):
@@ -233,52 +233,51 @@ def brightness(page):
 
 def test_the_pointer_shows_its_frame_and_a_click_in_the_axis_keeps_it(with_film):
     to_time(with_film, 1.6, y=60)
-    assert film_sec(with_film) == pytest.approx(1.6, abs=0.02) and brightness(with_film) > 0.8
+    rests_at(with_film, 1.6)
+    eventually(with_film, lambda: brightness(with_film) > 0.8)
     to_time(with_film, 0.5, y=60)
-    assert film_sec(with_film) == pytest.approx(0.5, abs=0.02) and brightness(with_film) < 0.2
+    rests_at(with_film, 0.5)
+    eventually(with_film, lambda: brightness(with_film) < 0.2)
     to_time(with_film, 1.4, action="click")
     with_film.mouse.move(5, 5)
-    settle(with_film, 2 * WAIT_MS)
-    assert film_sec(with_film) == pytest.approx(1.4, abs=0.02)
+    rests_at(with_film, 1.4)
     line = with_film.locator(".stage .cursor").bounding_box()
     box = with_film.locator(CANVAS).bounding_box()
-    wide = with_film.evaluate(f"{PANEL}.scene.width") - LEFT_PX
+    wide = panel_of(with_film, "p.scene.width") - LEFT_PX
     assert line["x"] == pytest.approx(box["x"] + LEFT_PX + 0.7 * wide, abs=3)
 
 
-def test_a_click_on_lanes_or_a_drag_sets_no_cursor(with_film):
+def test_a_click_on_lanes_sets_no_cursor(with_film):
     to_time(with_film, 1.4, y=150, action="click")
+    rests_at(with_film, 1.4)
     with_film.mouse.move(5, 5)
-    settle(with_film)
-    assert film_sec(with_film) == 0
+    rests_at(with_film, 0)
 
 
 def test_space_plays_and_the_view_follows_the_cursor(with_film):
+    play = with_film.locator("[data-role=play]")
     with_film.evaluate(f"{PANEL}.look(0, 0.5)")
-    with_film.locator(CANVAS).press(" ")
+    press(with_film, " ")
+    eventually(with_film, lambda: play.inner_text() == "pause" and film(with_film, "currentTime") > 0.6)
+    play.click()
+    eventually(with_film, lambda: play.inner_text() == "play")
     settle(with_film)
-    assert with_film.inner_text("[data-role=play]") == "pause"
-    with_film.wait_for_timeout(900)
-    with_film.click("[data-role=play]")
-    settle(with_film)
-    assert with_film.inner_text("[data-role=play]") == "play"
-    stopped, (begin, end) = film_sec(with_film), view_of(with_film)
+    stopped, (begin, end) = film(with_film, "currentTime"), view_of(with_film)
     assert stopped > 0.6 and begin <= stopped <= end and end - begin == pytest.approx(0.5)
     settle(with_film)
-    assert film_sec(with_film) == pytest.approx(stopped, abs=0.02)
+    assert film(with_film, "currentTime") == pytest.approx(stopped, abs=0.02)
 
 
 def test_a_broken_film_is_named_and_one_that_is_missing_too(with_film):
+    words = with_film.locator("[data-role=film-said]")
     with_film.select_option("[data-role=video]", "video1")
-    settle(with_film, 2 * WAIT_MS)
-    assert "'video1.mp4' cannot be played" in with_film.inner_text("[data-role=film-said]")
+    eventually(with_film, lambda: "'video1.mp4' cannot be played" in words.inner_text())
     assert with_film.locator("video").is_hidden() and counted(with_film) > 10
     with_film.select_option("[data-role=video]", "video2")
-    settle(with_film)
-    assert "has no file of the video 'video2'" in with_film.inner_text("[data-role=film-said]")
+    eventually(with_film, lambda: "has no file of the video 'video2'" in words.inner_text())
     with_film.select_option("[data-role=video]", "video0")
     wait_for_film(with_film)
-    assert with_film.inner_text("[data-role=film-said]") == "" and with_film.locator("video").is_visible()
+    assert words.inner_text() == "" and with_film.locator("video").is_visible()
 
 
 def test_media_of_other_places_are_refused(browser, tmp_path):
@@ -289,7 +288,7 @@ def test_media_of_other_places_are_refused(browser, tmp_path):
     refused = page.evaluate(
         """() => new Promise((resolve) => {
           document.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
-          setTimeout(() => resolve("nothing"), 3000);
+          setTimeout(() => resolve("nothing"), 30000);
           document.querySelector("video").src = "data:video/webm;base64,AAAA";
         })"""
     )
@@ -310,30 +309,24 @@ def compared(opened_file, tmp_path):
     return opened_file(tmp_path / "both.html")
 
 
-def states(page, what):
-    """An expression of `p`, of each panel."""
-    settle(page)
-    return page.evaluate(f"{PANEL}.panels.map((p) => {what})")
-
-
 def test_runs_have_their_own_lanes_and_titles_below_common_controls(compared):
     assert compared.locator("h2").all_inner_texts() == ["one", "two"]
     assert compared.locator("[data-role=video]:visible").count() == 1
     assert compared.locator(f"{CANVAS}:visible").count() == 2
     assert compared.locator("[data-role=edit]:visible").count() == 0
     assert not any("edits" in text for text in compared.locator(".help").all_inner_texts())
-    assert len(set(map(str, states(compared, "Array.from(p.scene.segments.start)")))) == 2
+    assert len(set(map(str, panels(compared, "Array.from(p.scene.segments.start)")))) == 2
 
 
 def test_both_runs_look_at_the_same_time_though_one_predicts_beyond_the_end(compared):
-    whole = states(compared, "[p.scene.view.from, p.scene.view.to]")
+    whole = panels(compared, "[p.scene.view.from, p.scene.view.to]")
     assert whole[0] == whole[1] and whole[0][1] > 200
     compared.locator(CANVAS).nth(1).press("+")
     compared.locator(CANVAS).nth(1).press("ArrowRight")
-    second = states(compared, "[p.scene.view.from, p.scene.view.to]")
+    second = panels(compared, "[p.scene.view.from, p.scene.view.to]")
     assert second[0] == pytest.approx(second[1]) and second[0][1] - second[0][0] == pytest.approx(whole[0][1] / 2)
     compared.locator(CANVAS).nth(0).press("0")
-    assert states(compared, "[p.scene.view.from, p.scene.view.to]") == whole
+    assert panels(compared, "[p.scene.view.from, p.scene.view.to]") == whole
 
 
 def test_controls_of_one_run_act_on_both(compared):
@@ -344,16 +337,14 @@ def test_controls_of_one_run_act_on_both(compared):
     compared.locator(".classes summary").nth(0).click()
     compared.locator("input[data-label='1']").nth(0).uncheck()
     expected = [["video1", 0.3, 0.6, 9, [1]]] * 2
-    assert (
-        states(compared, "[p.state.video, p.state.tiou, p.state.minScore, p.state.topK, [...p.state.hidden]]")
-        == expected
-    )
-    assert all(1 not in kinds for kinds in states(compared, "p.scene.lanes.map((lane) => lane.label)"))
+    state = "[p.state.video, p.state.tiou, p.state.minScore, p.state.topK, [...p.state.hidden]]"
+    assert panels(compared, state) == expected
+    assert all(1 not in kinds for kinds in panels(compared, "p.scene.lanes.map((lane) => lane.label)"))
     compared.select_option("[data-role=track-class] >> nth=0", "0")
     settle(compared)
-    assert states(compared, "p.tracks.drawn.name") == [EVIL] * 2
+    assert panels(compared, "p.tracks.drawn.name") == [EVIL] * 2
 
 
 def test_what_is_selected_in_one_run_stays_there(compared):
     compared.locator(CANVAS).nth(1).press("n")
-    assert states(compared, "p.state.picked.length") == [0, 1]
+    assert panels(compared, "p.state.picked.length") == [0, 1]

@@ -1,73 +1,17 @@
-"""The widget in a real browser: its script against the widget of Python, joined by a model as JupyterLab has one."""
+"""Widgets in a real browser: their script against those of Python, with a stand-in for Jupyter between the two."""
 
-import base64
-import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from pages import EVIL, PANEL, drag, few, many, press, settle, truths
+from pages import EVIL, counted, drag, eventually, few, many, panel_of, panels, press, settle, shown_rows, truths
 
-from afkit.workbench.inspector.page import read_script, read_style
+from afkit.workbench.inspector.inspected import KINDS, list_segments
+from afkit.workbench.inspector.show import compare_segments, inspect_segments
+from afkit.workbench.inspector.tracks import Tracks
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
 pytestmark = pytest.mark.slow
-NAMES = ("info", "video", "tiou", "min_score", "top_k", "picked", "corrections", "segments", "shown")  # as sent
-MODEL = """
-const state = JSON.parse(await window.python("{}"));
-const bytes = (text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-const listeners = {}, changed = {};
-const model = {
-  get: (name) => (name === "segments" ? bytes(state.segments) : state[name]),
-  set(given, value) {
-    const changes = typeof given === "string" ? {[given]: value} : given;
-    Object.assign(state, changes);
-    Object.assign(changed, changes);
-  },
-  async save_changes() {
-    const sent = JSON.stringify(changed);
-    Object.keys(changed).forEach((name) => delete changed[name]);
-    const number = (window.numSent = (window.numSent ?? 0) + 1), answer = JSON.parse(await window.python(sent));
-    await new Promise((go) => setTimeout(go, window.delayMs ?? 0));
-    if (number !== window.numSent) delete answer.corrections; // a later one is on its way
-    const news = Object.keys(answer).filter((name) => JSON.stringify(answer[name]) !== JSON.stringify(state[name]));
-    Object.assign(state, answer);
-    for (const name of news) (listeners[`change:${name}`] ?? []).forEach((call) => call());
-  },
-  on: (event, call) => (listeners[event] ??= []).push(call),
-  off: () => {},
-  send: () => {},
-};
-window.model = model;
-const url = URL.createObjectURL(new Blob([SCRIPT], {type: "text/javascript"}));
-const el = document.createElement("div");
-document.body.append(el);
-(await import(url)).default.render({model, el});
-el.firstChild.id = "inspector";
-"""
-
-
-@pytest.fixture
-def shown(opened_file, tmp_path):
-    """A function that shows the widget of some tables, and gives the page and the widget."""
-    from afkit.workbench.inspector.widget import Inspector
-
-    def show(inspected, width=1200):
-        widget = Inspector(inspected)
-
-        def answer(changes):
-            for name, value in json.loads(changes).items():
-                setattr(widget, name, value)
-            state = widget.get_state(NAMES)
-            return json.dumps(state | {"segments": base64.b64encode(state["segments"]).decode()})
-
-        (tmp_path / "empty.html").write_text("<!DOCTYPE html><title>widget</title>")
-        page = opened_file(tmp_path / "empty.html", width)
-        page.expose_function("python", answer)
-        page.add_style_tag(content=read_style())
-        page.evaluate(f"async (SCRIPT) => {{ {MODEL} }}", read_script())
-        settle(page)
-        return page, widget
-
-    return show
 
 
 def rows_of(widget):
@@ -75,65 +19,59 @@ def rows_of(widget):
     return [[start, end, label] for start, end, label in widget.corrections.get(widget.video, [])]
 
 
+def set_in_python(page, widget, **values):
+    """As a cell of a notebook does, and Jupyter tells the browser."""
+    for name, value in values.items():
+        setattr(widget, name, value)
+    page.evaluate("jupyter.model.save_changes()")
+    settle(page)
+
+
 def test_edits_reach_python_and_are_matched_there(shown):
-    page, widget = shown(few())
+    widget = inspect_segments(few())
+    page = shown(widget)
     press(page, "e", ".", "]", "ArrowRight", "ArrowRight", "Shift+ArrowRight")
     drag(page, 1, 60, 65)
     assert rows_of(widget) == truths(page) and truths(page)[0] == [10, 31.2, 0]
-    kinds = page.evaluate(f"[...{PANEL}.scene.segments.kind]")
-    assert kinds == widget._match()["kind"].tolist()
+    assert panel_of(page, "[...p.scene.segments.kind]") == [KINDS.index(kind) for kind in widget.table()["kind"]]
     assert page.inner_text("[data-role=corrected]") == "2 corrections in this video (◤), 1 video corrected"
     assert widget.selection["start_sec"].tolist() == [truths(page)[1][0]], "the moved segment stays selected"
-    press(page, "Control+z", "Control+z", "Control+z", "Control+z")
+    press(page, *["Control+z"] * 4)
     settle(page)
     assert widget.corrections == {} and truths(page) == [[10, 30, 0], [50, 70, 1]]
     assert page.locator("[data-role=save]").is_hidden(), "Python saves"
 
 
 def test_quick_edits_are_not_undone_by_late_answers(shown):
-    page, widget = shown(few())
+    widget = inspect_segments(few())
+    page = shown(widget)
     press(page, "e", ".", "m")
+    page.evaluate("jupyter.late = []")
     page.evaluate(
         "for (let i = 0; i < 20; i++) document.querySelector('.scroller canvas')"
         ".dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))"
     )
-    settle(page)
-    assert truths(page)[0] == pytest.approx([12, 32, 0])
+    while page.evaluate("jupyter.pending"):
+        eventually(page, lambda: page.evaluate("jupyter.late.length > 0"))
+        page.evaluate("jupyter.late.shift()()")
+        assert truths(page)[0] == pytest.approx([12, 32, 0]), "as the keys left it; the first answers say 10.1, 10.2"
     assert rows_of(widget) == truths(page)
 
 
-def test_an_answer_that_comes_late_is_not_shown(shown):
-    page, _ = shown(few())
-    press(page, "e", ".", "m")
-    start = page.evaluate(
-        f"""() => new Promise((tell) => {{
-          window.delayMs = 300;
-          const canvas = document.querySelector(".scroller canvas");
-          const press = () => canvas.dispatchEvent(new KeyboardEvent("keydown", {{key: "ArrowRight"}}));
-          press();
-          setTimeout(press, 200);
-          setTimeout(() => tell({PANEL}.scene.segments.start[0]), 420);
-        }})"""
-    )
-    assert start == 10.2, "as the two keys left it; the answer to the first one says 10.1"
-
-
 def test_corrections_set_in_python_are_shown(shown):
-    page, widget = shown(few())
-    widget.corrections = {"v": [[1, 2, 7]]}
-    page.evaluate("window.model.save_changes()")
-    settle(page)
+    widget = inspect_segments(few())
+    page = shown(widget)
+    set_in_python(page, widget, corrections={"v": [[1, 2, 7]]})
     assert truths(page) == [[1, 2, 7]]
-    widget.corrections = {}
-    page.evaluate("window.model.save_changes()")
-    settle(page)
+    set_in_python(page, widget, corrections={})
     assert truths(page) == [[10, 30, 0], [50, 70, 1]]
 
 
 def test_an_edited_video_is_edited_when_it_is_shown_again(shown):
-    page, widget = shown(many(2, 3))
+    widget = inspect_segments(many(2, 3))
+    page = shown(widget)
     first = widget.video
-    other = ({"video0", "video1"} - {first}).pop()
+    (other,) = {"video0", "video1"} - {first}
     press(page, "e", ".", "Delete")
     rows = truths(page)
     page.select_option("[data-role=video]", other)
@@ -142,4 +80,71 @@ def test_an_edited_video_is_edited_when_it_is_shown_again(shown):
     page.select_option("[data-role=video]", first)
     settle(page)
     assert truths(page) == rows and EVIL in widget.annotations["name"].tolist()
-    assert page.evaluate(f"{PANEL}.scene.segments.edited.length") == 0, "only one was deleted"
+    assert panel_of(page, "p.scene.segments.edited.length") == 0, "only one was deleted"
+
+
+def flat(video):
+    return np.arange(201.0), np.tile([0.25, 0.5, 0.75], (201, 1))
+
+
+def test_curves_are_computed_when_they_are_asked_for(shown, tmp_path):
+    (tmp_path / "video0.mp4").write_bytes(b"no film")
+    asked = []
+    curves = lambda video: asked.append(video) or flat(video)  # noqa: E731
+    page = shown(inspect_segments(replace(many(2), tracks=Tracks(curves, None, tmp_path)), "video1"))
+    assert asked == [] and "has no file of the video 'video1'" in page.inner_text("[data-role=film-said]")
+    page.check("[data-role=track-curves]")
+    settle(page)
+    assert asked == ["video1"] and page.locator("[data-role=curve]").is_visible()
+    page.select_option("[data-role=video]", "video0")
+    settle(page)
+    assert asked == ["video1", "video0"]
+    assert page.get_attribute("[data-role=curve]", "aria-label") == "Score of class 2 over time, threshold 0.20"
+    # its bytes were sent
+    eventually(page, lambda: "'video0.mp4' cannot be played" in page.inner_text("[data-role=film-said]"))
+
+
+def test_an_answer_that_comes_late_is_not_drawn_for_another_video(shown):
+    curves = lambda video: (np.arange(9.0), np.eye(3)[[int(video[-1])] * 9])  # noqa: E731  video1: class 1
+    page = shown(inspect_segments(replace(many(3), tracks=Tracks(curves)), "video0"))
+    page.check("[data-role=track-curves]")
+    settle(page)
+    page.evaluate("jupyter.late = []")
+    for video in ("video1", "video2"):
+        page.select_option("[data-role=video]", video)
+        eventually(page, lambda: page.evaluate("jupyter.late.length === jupyter.pending"))
+    page.evaluate("() => { const late = jupyter.late.reverse(); jupyter.late = null; late.forEach((go) => go()); }")
+    settle(page)
+    assert panel_of(page, "p.state.video") == "video2"
+    assert "Score of class 2" in page.get_attribute("[data-role=curve]", "aria-label")
+
+
+def test_a_comparison_shows_what_python_and_its_controls_say(shown):
+    first = replace(many(2), tracks=Tracks(curves=flat))
+    second = replace(first, predictions=first.predictions.iloc[::3])
+    widget = compare_segments([first, second], "video0", min_score=0.4)
+    page = shown(widget)
+    expected = [int(shown_rows(list_segments(*run.of_video("video0")), 0.4).sum()) for run in (first, second)]
+    counts = [int(text.split()[0]) for text in page.locator("[data-role=count]").all_inner_texts()]
+    assert counts == expected and expected[1] < expected[0]
+    page.select_option("[data-role=video] >> nth=0", "video1")
+    page.locator("[data-role=score]").nth(0).fill("0.7")
+    page.check("[data-role=track-curves] >> nth=0")
+    settle(page)
+    assert panels(page, "[p.state.video, p.state.minScore, p.tracks.drawn?.name]") == [["video1", 0.7, "class 2"]] * 2
+    assert (widget.video, widget.min_score) == ("video1", 0.7)
+    page.locator(".scroller canvas").nth(1).press("+")  # the second one leads
+    set_in_python(page, widget, video="video0", tiou=0.3)
+    assert panels(page, "[p.state.video, p.state.tiou]") == [["video0", 0.3]] * 2
+
+
+def test_settings_made_in_python_are_shown(shown):
+    inspected = many(2)
+    widget = inspect_segments(inspected)
+    page = shown(widget)
+    set_in_python(page, widget, video="video1", tiou=0.7, min_score=0.6, top_k=5)
+    assert panel_of(page, "[p.state.video, p.state.tiou, p.state.minScore, p.state.topK]") == ["video1", 0.7, 0.6, 5]
+    assert counted(page) == shown_rows(list_segments(*inspected.of_video("video1")), 0.6, 5).sum()
+    press(page, "n")
+    settle(page)
+    assert widget.selection["video"].tolist() == ["video1"]

@@ -50,11 +50,6 @@ def test_every_level_keeps_a_padded_slot(factor, levels, blocks, wider, data):
     assert padded_batch_length(longest, max_seq_len, 0) == max_seq_len
 
 
-@pytest.mark.parametrize(("longest", "length"), [(1, 64), (32, 64), (33, 96), (2239, 2272), (2241, 2304), (2304, 2304)])
-def test_lengths_of_batches(longest, length):
-    assert padded_batch_length(longest, 2304, 32) == length
-
-
 def outputs(model, features, length):
     """Logits and offsets of the true steps of one sequence (C, T), padded to a length."""
     batch = collate([Item("v", features, None, None, 1.0, 1.0, 1.0, 1.0)], length)

@@ -1,11 +1,18 @@
-"""Feature files: formats, several folders, and messages that name the file."""
+"""Files of features, each kind: what is read, from where, and messages that name a file that is hostile or broken."""
 
 import h5py
 import numpy as np
 import pytest
-from tiny_data import tiny_recipe
+import safetensors.numpy
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_data import change_video, tiny_recipe, write_tiny_data
 
-from afkit.data.features import feature_files, has_features, locate, read_features
+from afkit.data.feature_formats import SUFFIXES, array_names, open_array
+from afkit.data.features import feature_files, has_features, locate, open_features, read_features
+from afkit.data.items import Dataset
 
 
 @pytest.fixture
@@ -39,29 +46,6 @@ def test_npy(folder, features, kind):
     np.testing.assert_array_equal(np.load(folder / "p_v.npy"), features.astype(kind))
 
 
-def test_npz(folder, features):
-    for name, content in (("named", {"other": features[:3], "feats": features}), ("only", {"whatever": features})):
-        np.savez_compressed(folder / f"{name}.npz", **content)
-        np.testing.assert_array_equal(read_features(config(suffix=".npz"), folder.parent, name), features)
-    np.savez(folder / "two.npz", a=features, b=features)
-    with pytest.raises(ValueError, match=r"two\.npz has no array .*feats"):
-        read_features(config(suffix=".npz"), folder.parent, "two")
-
-
-def test_hdf5(tmp_path, features):
-    with h5py.File(tmp_path / "all.hdf5", "w") as file:
-        file["p_v"] = features.astype(np.float64)
-        file.create_group("p_group")
-    settings = config(features=["all.hdf5"], prefix="p_")
-    found = read_features(settings, tmp_path, "v")
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, features)
-    with pytest.raises(ValueError, match=r"all\.hdf5 has no array .*p_other"):
-        read_features(settings, tmp_path, "other")
-    with pytest.raises(ValueError, match=r"all\.hdf5"):
-        read_features(settings, tmp_path, "group")
-
-
 def test_folders_are_joined_in_order_and_cut_to_the_shortest(tmp_path, features):
     for name, part in (("b", features[:, :4]), ("a", features[:15, 4:])):
         (tmp_path / name).mkdir()
@@ -83,13 +67,6 @@ def test_a_wrong_width_is_named(folder, features):
         read_features(config(input_dims=[4, 3], features=["feats"]), folder.parent, "v")
 
 
-@pytest.mark.parametrize("shape", [(0, 6), (6,), (2, 3, 6), ()])
-def test_a_wrong_shape_is_named(folder, shape):
-    np.save(folder / "v.npy", np.zeros(shape))
-    with pytest.raises(ValueError, match=r"v\.npy: features must be \(T, C\) with T >= 1, not "):
-        read_features(config(), folder.parent, "v")
-
-
 class Canary:
     """A pickle of this ends the test with an error when it is read."""
 
@@ -107,23 +84,6 @@ def test_pickled_objects_are_refused(folder, suffix):
         read_features(config(suffix=suffix), folder.parent, "v")
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
-@pytest.mark.parametrize("content", [b"", b"abc", b"\x93NUMPY", b"PK\x03\x04", b"garbage " * 50])
-def test_broken_files_are_named(folder, suffix, content):
-    (folder / f"v{suffix}").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"v\{suffix} is not a readable feature file"):
-        read_features(config(suffix=suffix), folder.parent, "v")
-
-
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_files_that_were_cut_short_are_named(folder, features, suffix):
-    path = folder / f"v{suffix}"
-    np.save(path, features) if suffix == ".npy" else np.savez(path, feats=features)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=rf"v\{suffix} is not a readable feature file"):
-        read_features(config(suffix=suffix), folder.parent, "v")
-
-
 def test_files_with_the_wrong_ending_are_named(folder, features):
     np.savez(folder / "a.npz", feats=features)
     (folder / "a.npz").rename(folder / "a.npy")
@@ -132,14 +92,6 @@ def test_files_with_the_wrong_ending_are_named(folder, features):
     for video, suffix in (("a", ".npy"), ("b", ".npz")):
         with pytest.raises(ValueError, match=rf"{video}\{suffix}"):
             read_features(config(suffix=suffix), folder.parent, video)
-
-
-def test_a_broken_hdf5_file_is_named(tmp_path):
-    (tmp_path / "all.hdf5").write_bytes(b"no hdf5")
-    with pytest.raises(ValueError, match=r"all\.hdf5 is not a readable feature file"):
-        read_features(config(features=["all.hdf5"]), tmp_path, "v")
-    with pytest.raises(ValueError, match=r"none\.h5 does not exist"):
-        read_features(config(features=["none.h5"]), tmp_path, "v")
 
 
 def test_the_root_may_be_the_data_set_itself(tmp_path):
@@ -153,3 +105,186 @@ def test_the_root_may_be_the_data_set_itself(tmp_path):
     other = tmp_path / "epic"
     other.mkdir()
     assert locate(other, "thumos/annotations/a.json") == other / "thumos" / "annotations" / "a.json"
+
+
+TABLE = np.array([[1.5, -2.0, 3.0], [4.0, 5.25, 6.0]])
+
+
+def write(path, table, name="feats"):
+    """Write a table in the format that the path's ending tells."""
+    if path.suffix in (".h5", ".hdf5"):
+        with h5py.File(path, "w") as file:
+            file[name] = table
+    elif path.suffix == ".npz":
+        np.savez(path, **{name: table})
+    elif path.suffix == ".safetensors":
+        safetensors.numpy.save_file({name: np.ascontiguousarray(table)}, path)
+    elif path.suffix == ".csv":
+        path.write_text("".join(",".join(map(repr, row)) + "\n" for row in table.tolist()))
+    else:
+        np.save(path, table)
+    return path
+
+
+def read(path):
+    """All of the table."""
+    return np.asarray(open_array(path, path.stem, "v")[:])
+
+
+def refused(path):
+    """The message of a file that must not be read."""
+    with pytest.raises(ValueError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", ["feats", "whatever"])
+def test_the_only_array_of_a_file_is_its_video(tmp_path, suffix, name):
+    np.testing.assert_array_equal(read(write(tmp_path / f"v{suffix}", TABLE, name)), TABLE)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_recipe_names_the_format_by_the_ending(tmp_path, suffix):
+    (tmp_path / "feats").mkdir()
+    write(tmp_path / "feats" / f"p_v{suffix}", TABLE)
+    config = tiny_recipe(data__features=["feats"], data__input_dims=[3], data__prefix="p_", data__suffix=suffix).data
+    rows = open_features(config, tmp_path, "v").rows()
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(rows, TABLE)
+    assert has_features(config, tmp_path, "v") and not has_features(config, tmp_path, "w")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".safetensors", ".h5"])
+def test_a_data_set_is_the_same_in_every_format(tmp_path, suffix):
+    write_tiny_data(tmp_path, training=1, test=1)
+    folder = tmp_path / "tiny" / "features"
+    for path in list(folder.glob("*.npy")):
+        write(path.with_suffix(suffix), np.load(path).astype(np.float64 if suffix == ".csv" else np.float32))
+    change_video(tmp_path, "video1", fps=10.0)
+    plain, other = (Dataset(tiny_recipe(data__suffix=end).data, tmp_path, ["test"])[0] for end in (".npy", suffix))
+    assert plain.video == other.video and torch.equal(plain.features, other.features)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".safetensors"])
+def test_of_several_arrays_the_one_called_feats_is_read(tmp_path, suffix):
+    arrays = {"times": TABLE[:, :1], "feats": TABLE}
+    for path, chosen in ((tmp_path / f"a{suffix}", arrays), (tmp_path / f"b{suffix}", {"x": TABLE, "y": TABLE})):
+        if suffix == ".npz":
+            np.savez(path, **chosen)
+        elif suffix == ".safetensors":
+            safetensors.numpy.save_file(chosen, path)
+        else:
+            with h5py.File(path, "w") as file:
+                file.update(chosen)
+    np.testing.assert_array_equal(read(tmp_path / f"a{suffix}"), TABLE)
+    assert "feats" in refused(tmp_path / f"b{suffix}")
+
+
+def test_an_hdf5_file_of_many_videos_never_gives_another_video(tmp_path):
+    path = write(tmp_path / "all.h5", TABLE, "a")
+    np.testing.assert_array_equal(open_array(path, "a", "a")[:], TABLE)
+    with pytest.raises(ValueError, match=r"all\.h5 .*'b'") as error:
+        open_array(path, "b", "b")
+    with h5py.File(path, "a") as file:  # the error does not keep it open
+        file.create_group("group")
+    assert error.value.__traceback__ is not None
+    with pytest.raises(ValueError, match=r"'group' is a group in it, not an array"):
+        open_array(path, "group", "group")
+    assert array_names(path) == ["a"]
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64, torch.int16, torch.bool])
+def test_safetensors_of_any_number_type(tmp_path, kind):
+    values = torch.tensor([[0, 1], [1, 0]]).to(kind)
+    safetensors.torch.save_file({"feats": values}, tmp_path / "v.safetensors")
+    assert read(tmp_path / "v.safetensors").astype(np.float32).tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+@pytest.mark.parametrize("head", ["", "x,y,z\n", "\ufeffx,y,z\n", "\ufeff"])
+def test_tables_with_and_without_names_of_columns(tmp_path, separator, head):
+    text = head + "1.5,-2,3e0\n\n 4 , 5.25,6\n"
+    (tmp_path / "v.csv").write_bytes(text.replace(",", separator).replace("\n", "\r\n").encode())
+    np.testing.assert_array_equal(read(tmp_path / "v.csv"), TABLE)
+
+
+def test_a_table_of_one_column_or_one_row(tmp_path):
+    (tmp_path / "v.csv").write_text("x\n1\n2\n")
+    assert read(tmp_path / "v.csv").tolist() == [[1], [2]]
+    (tmp_path / "v.csv").write_text("0,1,2\n1.5,2,3\n")
+    assert read(tmp_path / "v.csv").tolist() == [[1.5, 2, 3]], "the first row counts the columns"
+
+
+@given(table=st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2), min_size=1))
+@settings(max_examples=50)
+def test_a_table_gives_its_numbers_back(tmp_path_factory, table):
+    path = write(tmp_path_factory.mktemp("csv") / "v.csv", np.array(table))
+    np.testing.assert_array_equal(read(path), table)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2\n\n3,nan\n", "row 3: 'nan' is no finite number; correct it"),
+        ("x,y\n1,2\n3,inf\n", "row 3: 'inf' is no finite number"),
+        ("1,2\n3,1e999\n", "row 2: '1e999' is no finite number"),
+        ("1,2\n3\n", "row 2 has 1 cells, those before it 2; correct it"),
+        ("1,2\n3,4,5\n", "row 2 has 3 cells, those before it 2"),
+        ("1,2\n3,\n", "row 2: '' is no finite number"),
+        ("1,2\nx,4\n", "row 2: 'x' is no finite number"),
+        ("1,x\n3,4\n", "row 1: 'x' is no finite number"),
+        ("1;2,5\n3;4.5\n", "decimal commas and with decimal points; write them alike"),
+        ("1,2\n3,4 # note\n", "row 2: '4 # note' is no finite number"),
+        ("", "it holds no row of numbers"),
+        ("x,y\n\n", "it holds no row of numbers"),
+        ("1_0,2\n", "row 1: '1_0' is no finite number"),
+        (
+            "t,x\n" + "".join(f"{i},1\n" for i in range(20)),
+            "the column 't' rises in each row, as a clock or a count does",
+        ),
+        ("0,1,2\n1,2,2\n", "row 1 (0, 1, 2, ...) may be names or numbers; remove it, or write names"),
+    ],
+)
+def test_a_bad_row_of_a_table_is_named(tmp_path, text, message):
+    (tmp_path / "v.csv").write_text(text)
+    assert message in refused(tmp_path / "v.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"abc", b"\xff\xfe\x00", b"\x08\x00\x00\x00\x00\x00\x00\x00{}", b"\xff" * 8 + b"{"),
+        *(b"\x93NUMPY", b"PK\x03\x04", b"garbage " * 50),
+    ],
+)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_broken_files_are_named(tmp_path, suffix, content):
+    (tmp_path / f"v{suffix}").write_bytes(content)
+    assert "is not a readable feature file" in refused(tmp_path / f"v{suffix}")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES[:-1])
+def test_files_that_were_cut_short_are_named(tmp_path, suffix):
+    path = write(tmp_path / f"v{suffix}", np.tile(TABLE, (100, 1)))
+    path.write_bytes(path.read_bytes()[:-200])
+    refused(path)
+
+
+@pytest.mark.parametrize("values", [np.array([["1", "2"]]), np.array([[1j, 2]]), np.zeros((2, 2), "datetime64[s]")])
+def test_what_is_no_real_number_is_refused(tmp_path, values):
+    np.save(tmp_path / "v.npy", values)
+    assert "which is no number" in refused(tmp_path / "v.npy")
+    safetensors.torch.save_file({"feats": torch.zeros(2, 2, dtype=torch.complex64)}, tmp_path / "v.safetensors")
+    assert "which is no number" in refused(tmp_path / "v.safetensors")
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["feats"] = np.array([[b"1", b"2"]], object)
+    assert "which is no number" in refused(tmp_path / "v.h5")
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0), (3,), (2, 2, 3), (1, 0, 3)])
+@pytest.mark.parametrize("suffix", [".npy", ".h5", ".safetensors"])
+def test_a_wrong_shape_is_named(tmp_path, suffix, shape):
+    assert "features must be (T, C)" in refused(write(tmp_path / f"v{suffix}", np.zeros(shape)))

@@ -10,7 +10,6 @@ from golden_files import OWN, arrays, content
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import (
-    FPS,
     NUM_FRAMES,
     STRIDE,
     read_database,
@@ -23,7 +22,7 @@ from tiny_data import (
 from afkit.config import DataConfig
 from afkit.data.features import RawFeatures
 from afkit.data.items import CROP_TRIES, Dataset, GridFeatures, Item, crop
-from afkit.original import recipe_from_original
+from afkit.workbench.original import recipe_from_original
 
 DATA_SETS = sorted(path.name for path in (OWN / "dataset").iterdir() if path.name != "truncate")
 
@@ -148,13 +147,6 @@ def test_a_crop_is_a_window_with_what_lies_in_it(seed, length, actions, ratio, o
     ] == expected
 
 
-def test_a_crop_is_tried_until_an_action_is_in_it():
-    item = numbered(1000, [(500, 504)])
-    found = [crop(item, crop_config(max_seq_len=100), random.Random(seed)) for seed in range(30)]
-    assert all(len(each.labels) == 1 for each in found)
-    assert len({int(each.features[0, 0]) for each in found}) > 10
-
-
 def test_a_hopeless_crop_ends_with_the_last_try():
     calls = [(0, 90, 0)] * CROP_TRIES
     found = crop(numbered(100, [(80, 90)]), crop_config(), draws := Replayed(calls))
@@ -209,15 +201,6 @@ def test_nothing_is_random_outside_training(root):
     assert same_items(*items)
     raw = np.load(root / "tiny/features/video2.npy")
     np.testing.assert_array_equal(items[0].features, raw.T)
-
-
-def test_segments_lie_on_the_grid(root):
-    dataset = Dataset(tiny_recipe().data, root, ["test"])
-    item, annotations = dataset[0], read_database(root)["video6"]["annotations"]
-    expected = [[(time * FPS - NUM_FRAMES / 2) / STRIDE for time in a["segment"]] for a in annotations]
-    np.testing.assert_allclose(item.segments, expected, atol=1e-4)
-    assert item.labels.tolist() == [a["label_id"] for a in annotations]
-    assert (item.video, item.fps, item.stride, item.num_frames) == ("video6", FPS, STRIDE, NUM_FRAMES)
 
 
 def test_the_recipe_frame_rate_wins(root):
@@ -280,16 +263,6 @@ def test_a_missing_annotation_file_is_named(tmp_path):
         ValueError, match=r"annotation file .*tiny.annotations\.json does not exist; prepare the data set"
     ):
         training_set(tmp_path, tiny_recipe())
-
-
-def test_an_unknown_subset_is_refused_with_the_nearest(root):
-    with pytest.raises(ValueError, match=r"has no video of the subset 'tset'; did you mean 'test'\?"):
-        Dataset(tiny_recipe().data, root, ["tset"])
-
-
-def test_subsets_are_joined_in_the_order_of_the_file(root):
-    dataset = Dataset(tiny_recipe().data, root, ["Test", "TRAINING"])
-    assert [video.name for video in dataset.videos] == [f"video{number}" for number in range(8)]
 
 
 # ---- the grid of the features

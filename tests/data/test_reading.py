@@ -214,10 +214,6 @@ def test_the_cache_takes_each_video_that_still_fits_and_never_more_than_its_budg
                 dataset[index]
 
 
-def test_nothing_is_kept_unless_asked_for(root):
-    assert cached_set(root, 0).cached_bytes == 0
-
-
 def test_a_caller_cannot_change_the_cache(root):
     dataset = cached_set(root, 1)
     dataset.training = False

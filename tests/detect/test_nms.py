@@ -128,15 +128,6 @@ def run(rows, **arguments):
     return rows_of(*nms(segments, scores, labels, **arguments))
 
 
-def test_soft_decay():
-    found = run([(0, 4, 0.8, 0), (2, 6, 0.5, 0), (0, 4, 0.25, 1)], sigma=0.5)
-    decayed = 0.5 * math.exp(-((2 / 6) ** 2) / 0.5)
-    assert [row[2] for row in found] == pytest.approx([0.8, decayed, 0.25], abs=1e-6)
-    across = run([(0, 4, 0.8, 0), (2, 6, 0.5, 0), (0, 4, 0.25, 1)], sigma=0.5, multiclass=False)
-    twice = 0.25 * math.exp(-1 / 0.5) * math.exp(-((2 / 6) ** 2) / 0.5)
-    assert [row[2] for row in across] == pytest.approx([0.8, decayed, twice], abs=1e-6)
-
-
 def test_linear_decay_from_the_threshold_on():
     rows = [(0, 4, 0.8, 0), (2, 6, 0.5, 0), (3, 7, 0.4, 0), (0, 4, 0.25, 1)]  # IoU with the first 1/3, 1/7
     kept = run(rows, method="linear", iou_threshold=0.2)
@@ -196,40 +187,13 @@ def test_no_candidates(method, multiclass):
     assert run([(0, 4, 0.1, 0)], method="hard", min_score=0.5) == []
 
 
-def test_gradients_are_not_followed():
-    segments = torch.tensor([[0.0, 1.0]], requires_grad=True)
-    found = nms(segments, torch.tensor([0.5], requires_grad=True), torch.tensor([0]))
-    assert not any(tensor.requires_grad for tensor in found)
-
-
 # ---- voting
-
-
-def test_voting_is_a_weighted_mean_of_the_candidates_around():
-    rows = [(0, 10, 0.8, 0), (1, 10, 0.6, 1), (0, 20, 0.5, 0), (40, 50, 0.4, 0)]
-    found = run(rows, multiclass=False, voting_threshold=0.7)
-    weights = [0.8 * 1, 0.6 * 0.9]  # the third overlaps by 0.5 only
-    onset = (weights[0] * 0 + weights[1] * 1) / sum(weights)
-    assert found[0][:2] == pytest.approx((onset, 10), abs=1e-5)
-    assert found[0][2:] == (pytest.approx(0.8), 0)  # score and label stay
-    wide = next(row for row in found if row[1] > 15 and row[0] < 15)
-    assert wide[:2] == pytest.approx((0, 20), abs=1e-5)
-    assert (40, 50) in [row[:2] for row in found]
 
 
 def test_votes_may_count_the_score_alone():
     rows = [(0, 10, 0.8, 0), (1, 10, 0.6, 1), (0, 20, 0.5, 0)]
     found = run(rows, multiclass=False, voting_threshold=0.7, voting_weight="score")
     assert found[0][:2] == pytest.approx((0.6 / 1.4, 10), abs=1e-5)
-
-
-def test_a_vote_has_the_original_score_and_suppressed_candidates_vote_as_well():
-    rows = [(0, 10, 0.8, 0), (1, 10, 0.6, 0)]
-    hard = run(rows, method="hard", multiclass=False, voting_threshold=0.7)
-    soft = run(rows, method="soft", multiclass=False, voting_threshold=0.7)
-    assert len(hard) == 1
-    assert hard[0][:2] == soft[0][:2]
-    assert hard[0][0] == pytest.approx(0.54 / (0.8 + 0.54), abs=1e-5)
 
 
 def test_voting_counts_an_iou_that_equals_the_threshold():

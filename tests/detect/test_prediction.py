@@ -105,19 +105,6 @@ def test_without_suppression_every_candidate_is_kept(model):
     assert len(predict(model, recipe, FEATURES, fps=10)) > 100
 
 
-def test_resized_features_have_their_own_grid(model):
-    """Features of any length are interpolated; the grid then covers what the features covered."""
-    recipe, channels = tiny_recipe(data__resize=True), np.arange(6)
-    for steps in (50, 64, 111):
-        features = np.random.default_rng(steps).normal(size=(steps, 6)).astype(np.float32)
-        source = (np.arange(64) + 0.5) * steps / 64 - 0.5
-        resized = np.stack([np.interp(source, np.arange(steps), features[:, c]) for c in channels]).astype(np.float32)
-        stride = ((steps - 1) * 4 + 8) / 64
-        item = Item("v", torch.from_numpy(resized), None, None, 10.0, None, stride, stride)
-        found, expected = predict(model, recipe, features, fps=10, video="v"), detect_items(model, recipe, [item])
-        assert_same_detections(parts(found), parts(expected))
-
-
 def test_features_of_fixed_length_need_the_duration(model):
     recipe = tiny_recipe(data__stride_frames=-1)
     with pytest.raises(ValueError, match="recipe 'tiny' has features of fixed length; give the duration in seconds"):

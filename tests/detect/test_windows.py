@@ -1,9 +1,6 @@
 """Long videos in windows: the candidates of the whole video, each point once, and memory bounded by the window."""
 
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +14,15 @@ from tiny_data import tiny_recipe, write_tiny_data
 from afkit.data.batches import collate
 from afkit.data.items import Dataset, Item
 from afkit.detect.decoding import decode_batch
-from afkit.detect.prediction import predict, predict_dataset
-from afkit.detect.windows import WHOLE_STEPS, needed_window_steps, plan_windows, receptive_field, window_candidates
+from afkit.detect.prediction import (
+    WHOLE_STEPS,
+    needed_window_steps,
+    plan_windows,
+    predict,
+    predict_dataset,
+    receptive_field,
+    window_candidates,
+)
 from afkit.model.actionformer import build_model, padded_length
 
 RECIPES = {
@@ -187,13 +191,6 @@ def test_windows_give_the_candidates_of_the_whole_video(name):
             assert set(sizes) == {(1, 6, window_steps // stride * stride)}
 
 
-def test_a_video_that_fits_goes_through_at_once():
-    recipe = tiny_recipe()
-    model, item = network(recipe), random_item(50)
-    found, expected = window_candidates(model, recipe, item, 144), whole_candidates(model, recipe, item)
-    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
 @pytest.mark.parametrize(("steps", "calls"), [(1, 1), (20, 1), (48, 1), (49, 2), (81, 3), (127, 3), (128, 3)])
 def test_windows_smaller_than_the_training_length(steps, calls):
     """The video is padded to 128 steps, and windows of nothing but padding are left out."""
@@ -278,41 +275,6 @@ def test_a_data_set_in_windows(tmp_path):
     for video, rows in expected.groupby("video"):
         assert_same_detections(parts(found[found["video"] == video]), parts(rows))
     assert isinstance(found, pd.DataFrame) and found.index.tolist() == list(range(len(found)))
-
-
-LONG = """
-import resource
-import sys
-sys.path.insert(0, sys.argv[1])
-import numpy as np
-import torch
-from tiny_data import tiny_recipe
-from afkit.detect.prediction import predict
-from afkit.model.actionformer import build_model
-
-torch.set_num_threads(1)
-recipe = tiny_recipe(data__input_dims=[64], model__embed_dim=64, data__max_seq_len=512)
-torch.manual_seed(0)
-model = build_model(recipe)
-features = np.load(sys.argv[2], mmap_mode="r")
-found = []
-for steps in (3000, len(features)):
-    table = predict(model, recipe, features[:steps], fps=10, window_steps=int(sys.argv[3]))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, len(table), table["end_sec"].max())
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB on Linux only")
-def test_memory_does_not_grow_with_the_video(tmp_path):
-    """100 000 steps of a memory map in float16 (13 MB); at once they take 580 MB more than 3000 steps."""
-    path = tmp_path / "features.npy"
-    np.save(path, np.random.default_rng(0).normal(size=(100_000, 64)).astype(np.float16))
-    program = [sys.executable, "-c", LONG, str(Path(__file__).parents[1]), str(path), "1024"]
-    done = subprocess.run(program, capture_output=True, text=True, check=True)
-    (short_mb, _, _), (long_mb, count, end_sec) = (map(float, line.split()) for line in done.stdout.splitlines())
-    assert count == 200 and end_sec > 39_000
-    assert long_mb - short_mb < 60
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from random_tables import random_gt, random_predictions, table
 
 from afkit.evaluation import pairs
-from afkit.evaluation.pairs import number_classes, overlapping_pairs, pair_up, position_in_group
+from afkit.evaluation.pairs import overlapping_pairs, pair_up, position_in_group
 from afkit.segments import tiou
 
 
@@ -65,9 +65,3 @@ def test_pairs_fall_in_score_then_tiou_then_row():
     assert pairing.row.tolist() == [2, 1, 0]
     assert pairing.pair_prediction.tolist() == [0, 0, 0, 2, 2, 2]
     assert pairing.pair_gt.tolist() == [0, 1, 2, 1, 2, 0]  # (0, 8) and (2, 10) are equally good: the later row first
-
-
-def test_labels_become_positions_in_the_classes():
-    labels, classes = np.array([2, 5, 9, 0, 2, 3, -1, 77]), np.array([2, 5, 9])
-    assert number_classes(labels, classes, "fixed").tolist() == [0, 1, 2, -1, 0, -1, -1, -1]
-    assert number_classes(labels, classes, "official").tolist() == [0, 1, 2, 0, 0, -1, -1, -1]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_tables import random_gt, random_predictions, table
+from random_tables import crowded_tables, random_gt, random_predictions, table, tiou_by_definition
 
 from afkit.evaluation.pairs import pair_up
 from afkit.evaluation.scores import evaluate, recall_at_kx, threshold_bits
@@ -67,14 +67,6 @@ def test_fixed_differs_from_official_only_where_labels_collide(number):
     pd.testing.assert_frame_equal(fixed.ap, evaluate(gt, clean, expected["tious"], "official").ap)
 
 
-def test_precision_is_interpolated():
-    gt = table([(0, 10), (20, 30)])
-    hit_miss_hit = table([(0, 10, 0.9), (50, 60, 0.8), (20, 30, 0.7)])
-    assert evaluate(gt, hit_miss_hit, [0.5]).average_map == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    miss_hit_hit = table([(50, 60, 0.9), (0, 10, 0.8), (20, 30, 0.7)])
-    assert evaluate(gt, miss_hit_hit, [0.5]).average_map == pytest.approx(2 / 3)
-
-
 def test_a_ground_truth_is_found_once_and_the_second_best_is_taken_next():
     gt = table([(0, 10), (0, 8)])
     twice = table([(0, 10, 0.9), (0, 10, 0.8)])
@@ -99,16 +91,6 @@ def test_classes_are_averaged_and_one_without_predictions_has_zero():
     assert result.average_map == 0.5
     assert result.recall.loc[0.5].tolist() == [0.5, 0.5]
     assert result.counts["classes_without_predictions"] == 1
-
-
-def test_official_counts_unknown_labels_as_another_class():
-    gt = pd.concat([table([(0, 10)], label=2), table([(0, 10)], label=5)])
-    predictions = pd.concat([table([(0, 10, 0.5)], label=1), table([(0, 10, 0.5)], label=77)])
-    fixed, official = (evaluate(gt, predictions, [0.5], label_remap) for label_remap in ("fixed", "official"))
-    assert fixed.ap[0.5].tolist() == [0.0, 0.0]
-    assert official.ap[0.5].tolist() == [0.0, 1.0]  # label 1 is taken for the class of rank 1, label 5
-    assert fixed.counts["predictions_unknown_label"] == 2
-    assert fixed.counts["predictions_colliding_label"] == 1
 
 
 def test_unknown_videos_are_false_positives_and_counted():
@@ -309,3 +291,53 @@ def test_bad_arguments_are_named():
     ]:
         with pytest.raises(ValueError, match=message):
             evaluate(truths, found, tious, label_remap)
+
+
+def falling(scores):
+    return np.argsort(-scores, kind="stable")
+
+
+def falling_as_the_original(scores):
+    return np.argsort(scores)[::-1]
+
+
+def recall_by_loops(gt, predictions, tiou, k, order=falling):
+    per_class = []
+    for label, gt_of_class in gt.groupby("label"):
+        found = 0
+        for video, truths in gt_of_class.groupby("video"):
+            mine = predictions[(predictions["video"] == video) & (predictions["label"] == label)]
+            top = list(mine.iloc[order(mine["score"].to_numpy())].itertuples())[: k * len(truths)]
+            found += sum(any(tiou_by_definition(t, p) >= tiou for p in top) for t in truths.itertuples())
+        per_class.append(found / len(gt_of_class))
+    return np.mean(per_class)
+
+
+@settings(deadline=None, max_examples=100)
+@given(crowded_tables())
+def test_recall_agrees_with_plain_loops(tables):
+    result = evaluate(*tables, [0.5, 0.75])
+    for tiou in (0.5, 0.75):
+        for k in (1, 5):
+            assert result.recall.loc[tiou, k] == pytest.approx(recall_by_loops(*tables, tiou, k))
+
+
+def test_official_recall_takes_equal_scores_in_the_order_of_the_original_within_each_video():
+    rng = np.random.default_rng(0)
+    number = 600  # long enough that the order of equal scores differs between a class and its part in a video
+    gt = pd.DataFrame({"video": rng.choice(["a", "b", "c"], 60), "start_sec": np.arange(60.0) * 10, "label": 4})
+    gt = gt.assign(end_sec=gt["start_sec"] + 10, label=rng.choice([4, 7], 60))
+    start = rng.choice(gt["start_sec"], number)
+    columns = {"video": rng.choice(["a", "b", "c", "d"], number), "start_sec": start, "end_sec": start + 8}
+    predictions = pd.DataFrame(
+        columns | {"label": rng.choice([4, 7, 9], number), "score": (rng.integers(0, 3, number) / 4).astype(np.float32)}
+    )
+    expected = {
+        label_remap: [recall_by_loops(gt, predictions, 0.5, k, order) for k in (1, 5)]
+        for label_remap, order in (("fixed", falling), ("official", falling_as_the_original))
+    }
+    for label_remap, recall in expected.items():
+        assert evaluate(gt, predictions, [0.5], label_remap).recall.loc[0.5].tolist() == pytest.approx(
+            recall, abs=1e-12
+        )
+    assert expected["fixed"] != expected["official"]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tiny_data import tiny_recipe
 
 from afkit.model.backbone import Backbone, ConvBlock, TransformerBlock
-from afkit.model.blocks import AffineDropPath, LayerNorm, MaskedConv1d, sinusoid_positions
+from afkit.model.blocks import AffineDropPath, MaskedConv1d, sinusoid_positions
 
 
 def mask_of(*steps, length):
@@ -30,25 +30,6 @@ def test_masked_convolution(stride):
     assert torch.equal(out_mask, nearest)
     expected = F.conv1d(x, conv.conv.weight, conv.conv.bias, stride, padding=1)
     torch.testing.assert_close(out, torch.where(nearest, expected, 0.0))
-
-
-def test_layer_norm_is_over_the_channels():
-    norm = LayerNorm(6)
-    torch.nn.init.normal_(norm.weight)
-    torch.nn.init.normal_(norm.bias)
-    assert norm.weight.shape == norm.bias.shape == (1, 6, 1)
-    x = 3 * torch.randn(2, 6, 7) + 1
-    expected = (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
-    torch.testing.assert_close(norm(x.mT).mT, expected * norm.weight + norm.bias)
-
-
-def test_drop_path_in_evaluation_only_scales():
-    branch = AffineDropPath(4, 0.3).eval()
-    assert branch.scale.shape == (1, 4, 1)
-    assert branch.scale.unique().tolist() == pytest.approx([1e-4])
-    branch.scale.data.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1))
-    skip = torch.randn(9, 5, 4)
-    torch.testing.assert_close(branch(skip, torch.ones(9, 5, 4)).mT, skip.mT + branch.scale)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
@@ -69,17 +50,6 @@ def test_drop_path_is_absent_without_a_rate():
     assert not list(AffineDropPath(4, 0.0).parameters())
     skip, branch = torch.randn(2, 2, 4, 3)
     assert torch.equal(AffineDropPath(4, 0.0).train()(skip, branch), skip + branch)
-
-
-def test_sinusoid_positions_equal_the_formula():
-    found = sinusoid_positions(50, 6)
-    assert found.dtype == torch.float32
-    expected = np.zeros((6, 50))
-    for channel in range(6):
-        for position in range(50):
-            angle = position / 10000 ** (2 * (channel // 2) / 6)
-            expected[channel, position] = (math.cos if channel % 2 else math.sin)(angle) / math.sqrt(6)
-    np.testing.assert_allclose(found[0].T, expected, rtol=0, atol=1e-7)
 
 
 def test_positions_are_cut_for_short_and_stretched_for_long_sequences():

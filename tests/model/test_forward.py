@@ -1,14 +1,15 @@
-"""The whole network: the original's outputs, padding, batches, and what is refused."""
+"""The whole network: the original's outputs, padding, batches, heads on all levels at once, and what is refused."""
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from golden_files import EXPERIMENTS, LOGITS, OFFSETS, arrays, experiment, pad
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 from tiny_data import tiny_recipe
 
-from afkit.model.actionformer import build_model, count_parameters, padded_length
+from afkit.model.actionformer import ClassHead, OffsetHead, build_model, count_parameters, join_levels, padded_length
 
 
 @torch.no_grad()
@@ -61,15 +62,6 @@ def test_a_batch_gives_each_video_what_it_gets_alone(thumos):
 
 
 @torch.no_grad()
-def test_evaluation_and_training_mode_agree_without_dropout(thumos):
-    model = thumos.model("state_dict_ema")
-    features, mask, _, _ = thumos.training_batch()
-    training, evaluation = model.train()(features, mask), model.eval()(features, mask)
-    assert all(torch.equal(a, b) for a, b in zip(training.logits, evaluation.logits, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(training.offsets, evaluation.offsets, strict=True))
-
-
-@torch.no_grad()
 @pytest.mark.parametrize("streams", [{}, {"data__input_dims": [4, 2], "model__stream_dims": [12, 4]}])
 def test_without_embedding_the_features_are_the_first_level(streams):
     sizes = {"data__input_dims": [16], "model__embed_layers": 0, "model__stem_layers": 0} | streams
@@ -80,15 +72,6 @@ def test_without_embedding_the_features_are_the_first_level(streams):
     expected = torch.cat([project.conv(x.mT).mT for project, x in parts], dim=2) if streams else features
     torch.testing.assert_close(levels[0], expected)
     assert [level.shape for level in levels] == [(2, 64, 16), (2, 32, 16), (2, 16, 16)]
-
-
-def test_points_lie_on_the_grid_of_each_level():
-    points = build_model(tiny_recipe()).points([8, 4, 2], torch.device("cpu"))
-    assert [p.tolist() for p in points[1:]] == [
-        [[0, 4, 8, 2], [2, 4, 8, 2], [4, 4, 8, 2], [6, 4, 8, 2]],
-        [[0, 8, 10000, 4], [4, 8, 10000, 4]],
-    ]
-    assert points[0][:, 0].tolist() == list(range(8))
 
 
 def longest_block(strides, windows):
@@ -107,11 +90,6 @@ def test_padded_length(name):
         padded = padded_length(length, recipe)
         assert padded % divisor == 0
         assert length <= padded < length + divisor
-
-
-def test_a_sequence_that_fits_is_padded_to_the_training_length_whatever_the_windows():
-    recipe = tiny_recipe(model__windows=7)  # in steps of 4 * 2 * 3 = 24, of which 64 is no multiple
-    assert [padded_length(length, recipe) for length in (1, 63, 64, 65, 72, 73)] == [64, 64, 64, 72, 72, 96]
 
 
 @settings(max_examples=30)
@@ -148,3 +126,57 @@ def test_parameters_are_counted_by_part(thumos):
     assert total == sum(counts.values()) == sum(parameter.numel() for parameter in model.parameters())
     assert counts["neck"] == 6 * 2 * 32  # weight and bias of a norm per level
     assert all(counts.values())
+
+
+def levels_of(lengths, batch, channels):
+    levels = [torch.randn(batch, length, channels, dtype=torch.float64) for length in lengths]
+    masks = [torch.rand(batch, length, 1) < 0.8 for length in lengths]
+    return levels, masks
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 3), st.integers(0, 3))
+def test_joined_levels_come_apart_again(lengths, batch, gap):
+    levels, masks = levels_of(lengths, batch, 2)
+    rows = join_levels(levels, masks, gap)
+    assert rows.x.shape == (1, batch * (sum(lengths) + gap * len(lengths)), 2)
+    assert rows.gaps.sum() == batch * gap * len(lengths)
+    assert not rows.x[rows.gaps.expand_as(rows.x)].any()
+    assert not (rows.mask & rows.gaps).any()
+    for level, found in zip(levels, rows.split(rows.x), strict=True):
+        assert torch.equal(found, level)
+    for mask, found in zip(masks, rows.split(rows.mask), strict=True):
+        assert torch.equal(found, mask)
+
+
+def alone(head, x, mask):
+    """One sequence of one level by the library's convolutions: (T, C), (T, 1) -> (T, C')."""
+    x, mask = x.T[None], mask.T[None]  # (1, C, T)
+    for conv, norm in zip(head.head, head.norm, strict=True):
+        x = F.relu(norm((conv.conv(x) * mask).mT).mT)
+    last = head.cls_head if isinstance(head, ClassHead) else head.offset_head
+    return (last.conv(x) * mask)[0].T
+
+
+@pytest.mark.parametrize(
+    "kernel, layers, norm", [(3, 3, True), (3, 3, False), (5, 2, True), (1, 2, True), (3, 1, True)]
+)
+@pytest.mark.parametrize("kind", [ClassHead, OffsetHead])
+def test_every_sequence_is_treated_as_if_it_were_alone(kind, kernel, layers, norm):
+    torch.manual_seed(0)
+    recipe = tiny_recipe(model__head_kernel=kernel, model__head_layers=layers, model__head_norm=norm)
+    head = kind(recipe).double()
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter)
+    lengths = (8, 4, 2)
+    levels, masks = levels_of(lengths, 3, 16)
+    levels = [level.requires_grad_() for level in levels]
+    found = head(join_levels(levels, masks, kernel // 2))
+    for level, out in enumerate(found):
+        expected = torch.stack([alone(head, x, mask) for x, mask in zip(levels[level], masks[level], strict=True)])
+        if kind is OffsetHead:
+            expected = F.relu(expected * head.scale[level].scale)
+        torch.testing.assert_close(out, expected)
+        weights, inputs = torch.randn_like(expected), (levels[level], *head.head.parameters())
+        grads = (torch.autograd.grad((y * weights).sum(), inputs, retain_graph=True) for y in (out, expected))
+        torch.testing.assert_close(*grads)

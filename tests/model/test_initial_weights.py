@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from golden_files import EXPERIMENTS, content, experiment
+from golden_files import EXPERIMENTS, OTHER_EXPERIMENTS, content, experiment
 from tiny_data import tiny_recipe
 
 from afkit.model.actionformer import build_model
@@ -54,10 +54,11 @@ def test_distributions_equal_the_original(name):
         assert [weight.min().item(), weight.max().item()] == pytest.approx([low, high], abs=edge), key
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", EXPERIMENTS + OTHER_EXPERIMENTS)
 def test_published_size_has_the_original_names_and_shapes(name):
-    assert len(EXPERIMENTS) == 11
-    expected = content("full_state_dict_shapes.json")
+    family = name.partition("_")[0]
+    other = f"_{family}" if name in OTHER_EXPERIMENTS else ""
+    expected = content(f"full_state_dict_shapes{other}.json")
     with torch.device("meta"):  # shapes only
         model = build_model(experiment(name))
     found = {f"module.{key}": list(value.shape) for key, value in model.state_dict().items()}

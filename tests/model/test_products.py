@@ -104,19 +104,6 @@ def test_a_prepared_product_under_autocast_normalises_in_float32_what_it_is_give
     assert conv.weight.grad.dtype == norm.weight.grad.dtype == torch.float32
 
 
-def test_steps_in_a_gap_are_nothing_to_their_neighbours_and_learn_nothing():
-    norm, conv = LayerNorm(4), torch.nn.Conv1d(4, 4, 3, padding=1, bias=False)
-    torch.nn.init.ones_(norm.bias)  # a step of zeros would become one of ones
-    gaps = (torch.arange(7) == 3)[None, :, None]
-    x = torch.randn(1, 7, 4, requires_grad=True)
-    found = convolve(conv, x, *activation(norm, gaps))
-    for part in (slice(0, 3), slice(4, 7)):
-        torch.testing.assert_close(found[:, part], convolve(conv, x[:, part], *activation(norm)))
-    (grad,) = torch.autograd.grad(found.sum(), x)
-    assert not grad[:, 3].any()
-    assert grad[:, 2].any()
-
-
 @settings(max_examples=100)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 4), st.sampled_from([1, 2, 4]), st.integers(1, 3))
 def test_parts_of_a_convolution_equal_the_whole(units, rows, reach, stride, batch):

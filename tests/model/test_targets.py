@@ -1,7 +1,6 @@
 """Which point learns which action: the original's targets, plain loops, and cases with a known answer."""
 
 import numpy as np
-import pytest
 import torch
 from golden_files import arrays
 from hypothesis import given, settings
@@ -76,38 +75,12 @@ def test_targets_equal_plain_loops(actions, center):
 WIDE = (0, 10000)
 
 
-def test_offsets_are_counted_in_strides():
-    labels, offsets, _ = assign([(8, *WIDE, 4)], [(2, 12, 3)])
-    assert labels == [[3]]
-    assert offsets == [[1.5, 1.0]]
-
-
-def test_a_point_on_the_border_is_outside():
-    points = [(10, *WIDE, 100), (10.001, *WIDE, 100), (19.999, *WIDE, 100), (20, *WIDE, 100)]
-    for center in ("radius", "none"):
-        labels, _, _ = assign(points, [(10, 20, 1)], center_sample=center)
-        assert labels == [[], [1], [1], []]
-
-
 def test_only_points_near_the_centre_take_an_action():
     points = [(position, *WIDE, 2) for position in (46, 47, 47.5, 50, 52.5, 53, 54)]  # centre 50, radius 1.5 * 2
     near = [[], [], [1], [1], [1], [], []]
     assert assign(points, [(0, 100, 1)])[0] == near
     assert assign(points, [(0, 100, 1)], center_radius=1)[0] == [[], [], [], [1], [], [], []]
     assert assign(points, [(0, 100, 1)], center_sample="none")[0] == [[1]] * 7
-
-
-def test_ranges_include_both_ends():
-    points = [(10, low, high, 100) for low, high in ((0, 5), (0, 6), (0, 7), (6, 9), (6.001, 9), (7, 9))]
-    assert assign(points, [(4, 12, 2)])[0] == [[], [2], [2], [2], [], []]  # 6 to the left, 2 to the right
-    assert assign(points, [(8, 16, 2)])[0] == [[], [2], [2], [2], [], []]
-
-
-def test_the_shortest_action_wins():
-    actions = [(0, 20, 0), (6, 14, 1), (4, 17, 2)]
-    labels, offsets, _ = assign([(10, *WIDE, 100)], actions, center_sample="none")
-    assert labels == [[1]]
-    assert offsets[0] == pytest.approx([0.04, 0.04])
 
 
 def test_actions_of_equal_length_share_the_classes_and_the_first_gives_the_offsets():
@@ -121,11 +94,6 @@ def test_actions_of_equal_length_share_the_classes_and_the_first_gives_the_offse
     assert (labels, offsets) == ([[1, 3]], [[3, 5]])
     labels, offsets, _ = assign(point, [(6, 14 + 2**-9, 3), (7, 15, 1)], center_sample="none")
     assert (labels, offsets) == ([[1]], [[3, 5]])
-
-
-def test_two_equal_actions_of_one_class_count_once():
-    _, _, classes = assign([(10, *WIDE, 1)], [(6, 14, 2), (6, 14, 2), (7, 15, 2)], center_sample="none")
-    assert classes.tolist() == [[0, 0, 1, 0]]
 
 
 def test_a_video_without_actions():

@@ -9,11 +9,13 @@ import resource
 import signal
 import struct
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 import yaml
 from hypothesis import strategies as st
 
@@ -184,3 +186,32 @@ def npy_bytes(array: np.ndarray, **options: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, **options)
     return buffer.getvalue()
+
+
+def npz_bytes(save: Callable = np.savez, **arrays: np.ndarray) -> bytes:
+    """The arrays as a file; `save` may compress."""
+    buffer = io.BytesIO()
+    save(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """A compressed zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in members.items():
+            packed.writestr(name, data)
+    return buffer.getvalue()
+
+
+def saved(content: Any, **options: Any) -> bytes:
+    """What torch saves."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer, **options)
+    return buffer.getvalue()
+
+
+def packed_again(data: bytes) -> bytes:
+    """A checkpoint whose parts are compressed, which torch reads as well."""
+    with zipfile.ZipFile(io.BytesIO(data)) as stored:
+        return zipped({name: stored.read(name) for name in stored.namelist()})

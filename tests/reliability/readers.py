@@ -6,7 +6,6 @@ import json
 import pickle
 import shutil
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fuzz import Reader
-from hostile import as_json, as_npy, as_pickle, as_safetensors, as_yaml, npy_bytes
+from hostile import as_json, as_npy, as_pickle, as_safetensors, as_yaml, npy_bytes, npz_bytes, saved, zipped
 from run_folders import write_run
 from safetensors.torch import save as save_safetensors
 from tiny_data import tiny_recipe, write_tiny_data
@@ -26,20 +25,20 @@ from afkit.data.feature_formats import array_names, holds_array, open_array
 from afkit.data.features import RawFeatures
 from afkit.detect.fusion import read_scores
 from afkit.model.checkpoints import load_weights
-from afkit.original import recipe_from_original
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import DEFAULT_EXECUTION
-from afkit.train.state import new_state
+from afkit.train.state import TrainingState, new_state
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.datasets import ego4d, twin, twin_timelines
+from afkit.workbench.datasets import ego4d, twin
+from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.datasets.sensors import sensor_arguments
-from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
-from afkit.workbench.runs import opened, paired_test, predicting, status, tables
+from afkit.workbench.runs import launch, opened, paired_test, predicting, status
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
@@ -145,7 +144,7 @@ def prepare(folder: Path) -> None:
     )
 
 
-def _rows(path: Path) -> np.ndarray:
+def feature_rows(path: Path) -> np.ndarray:
     """All that is read of a feature file."""
     if path.suffix == ".h5":
         array_names(path)
@@ -154,20 +153,7 @@ def _rows(path: Path) -> np.ndarray:
 
 
 def _features(name: str, *seeds: bytes, content: Any = None, dump: Callable | None = None) -> Callable[[], Reader]:
-    return lambda: Reader(name, _rows, seeds, content, dump)
-
-
-def _npz(arrays: dict[str, np.ndarray], save=np.savez) -> bytes:
-    buffer = io.BytesIO()
-    save(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _npz_of_header(content: Any) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as packed:
-        packed.writestr("feats.npy", as_npy(content))
-    return buffer.getvalue()
+    return lambda: Reader(name, feature_rows, seeds, content, dump)
 
 
 def _hdf5(**options: Any) -> bytes:
@@ -179,15 +165,9 @@ def _hdf5(**options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _saved(content: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
 def _original(content: Any) -> bytes:
     """A checkpoint of the original; lists of numbers become tensors."""
-    return _saved(_with_tensors(content))
+    return saved(_with_tensors(content))
 
 
 def _with_tensors(content: Any) -> Any:
@@ -199,39 +179,41 @@ def _with_tensors(content: Any) -> Any:
 CHECKPOINT = {"state_dict_ema": {"module.weight": TABLE[:3].tolist(), "module.bias": [1.0, 2.0, 3.0]}, "epoch": 3}
 
 
-def _training(path: Path) -> bool:
+def resume_training(path: Path) -> bool:
     """A training checkpoint: reading it must not change the one that is there."""
-    state = new_state(tiny_recipe(), 3, 1, torch.device("cpu"))
-    return Checkpoints(path.parent, tiny_recipe(), 1, DEFAULT_EXECUTION).load(state)
+    return Checkpoints(path.parent, tiny_recipe(), 1, DEFAULT_EXECUTION).load(_new_state())
 
 
-def _training_checkpoint() -> bytes:
-    folder = HOME / "made"
-    Checkpoints(folder, tiny_recipe(), 1, DEFAULT_EXECUTION).save(new_state(tiny_recipe(), 3, 1, torch.device("cpu")))
-    data = (folder / "step000000000.pt").read_bytes()
-    shutil.rmtree(folder)
+def training_checkpoint(folder: Path) -> bytes:
+    """One that fits."""
+    Checkpoints(folder / "made", tiny_recipe(), 1, DEFAULT_EXECUTION).save(_new_state())
+    data = (folder / "made" / "step000000000.pt").read_bytes()
+    shutil.rmtree(folder / "made")
     return data
 
 
-def _training_content() -> Any:
-    return torch.load(io.BytesIO(_training_checkpoint()), weights_only=True)
+def _new_state() -> TrainingState:
+    return new_state(tiny_recipe(), 3, 1, torch.device("cpu"))
 
 
-def _archives() -> dict[str, bytes]:
-    made = {}
-    for name, mode in {"a.tar": "w", "a.tar.gz": "w:gz", "a.tar.xz": "w:xz"}.items():
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode=mode) as packed:
-            for member, data in {"d/a.npy": npy_bytes(TABLE), "d/" + "n" * 120: b"x" * 700}.items():
+def _training() -> Reader:
+    data = training_checkpoint(HOME)
+    return Reader("step000000001.pt", resume_training, (data,), torch.load(io.BytesIO(data)), saved)
+
+
+def _archive(ending: str) -> Callable[[], Reader]:
+    def made() -> Reader:
+        members, buffer = {"d/a.npy": npy_bytes(TABLE), "d/" + "n\u00e9" * 60: b"x" * 700}, io.BytesIO()
+        if ending == "zip":
+            return Reader("a.zip", _unpack, (zipped(members),))
+        with tarfile.open(fileobj=buffer, mode=f"w:{ending.partition('.')[2]}") as packed:
+            for member, data in members.items():
                 info = tarfile.TarInfo(member)
                 info.size = len(data)
                 packed.addfile(info, io.BytesIO(data))
-        made[name] = buffer.getvalue()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("d/a.npy", npy_bytes(TABLE))
-        packed.writestr("d/é.txt", "x" * 700)
-    return made | {"a.zip": buffer.getvalue()}
+        return Reader(f"a.{ending}", _unpack, (buffer.getvalue(),))
+
+    return made
 
 
 def _unpack(path: Path) -> None:
@@ -320,8 +302,9 @@ def _yaml(name: str, read: Callable[[Path], Any], *contents: Any) -> Callable[[]
     return lambda: Reader(name, read, tuple(map(as_yaml, contents)), contents[0], as_yaml)
 
 
-def _recipe(path: Path) -> None:
-    read_recipe_file(path, _RECIPES)
+def read_recipe(path: Path) -> dict:
+    """A recipe of one's own."""
+    return read_recipe_file(path, _RECIPES)
 
 
 def _import(name: str, form: str, *texts: str) -> Callable[[], Reader]:
@@ -346,26 +329,28 @@ def _score_pickles() -> Reader:
     return Reader("scores.pkl", read_scores, (*seeds, pickle.dumps({"results": scores})), scores, as_pickle)
 
 
-def _weights(path: Path) -> None:
+def load_linear(path: Path) -> None:
+    """Weights of a small network."""
     load_weights(torch.nn.Linear(4, 3), path)
 
 
 def _table() -> Reader:
     path = HOME / "table.npz"
-    tables.write_table(path, pd.DataFrame({"video": ["a", "b", "a"], "score": [0.5, 1.0, 0.25], "label": [1, 2, 0]}))
-    return Reader("predict_job.npz", tables.read_table, (path.read_bytes(),))
+    launch.write_table(path, pd.DataFrame({"video": ["a", "b", "a"], "score": [0.5, 1.0, 0.25], "label": [1, 2, 0]}))
+    return Reader("predict_job.npz", launch.read_table, (path.read_bytes(),))
 
 
 def _signals(path: Path) -> None:
     signal_files._read_settings(path, tiny_recipe(data__stride_frames=4, data__num_frames=2).data)
 
 
-def _ego4d_tensor() -> Reader:
-    return Reader("v1.pt", ego4d._read_tensor, (_saved(torch.ones(3, 4)), _saved(torch.ones(3, 4).half())))
+def ego4d_tensor(path: Path) -> torch.Tensor:
+    """Features of a video as the challenge gives them."""
+    return ego4d._read_tensor(path)
 
 
 def _twin_settings() -> Reader:
-    timeline = twin_timelines.Timeline("a", "training", 30.0, 10.0, [[1.0, 2.0]], {"action": [0]})
+    timeline = twin.Timeline("a", "training", 30.0, 10.0, [[1.0, 2.0]], {"action": [0]})
     made = twin._Twin(0, twin.GENERATED, 4, {"action": {"0": "x"}}, [timeline])._asdict()
 
     def read(path: Path) -> None:
@@ -401,8 +386,8 @@ READERS: dict[str, Callable[[], Reader]] = {
     "imported steps": _import("source.txt", "steps", "walk\nwalk\nsit\n"),
     "features .npy": _features("video.npy", npy_bytes(TABLE), npy_bytes(TABLE.astype(">f8").T),
                                content=NPY, dump=as_npy),
-    "features .npz": _features("video.npz", _npz({"feats": TABLE}), _npz({"feats": TABLE}, np.savez_compressed),
-                               content=NPY, dump=_npz_of_header),
+    "features .npz": _features("video.npz", npz_bytes(feats=TABLE), npz_bytes(np.savez_compressed, feats=TABLE),
+                               content=NPY, dump=lambda content: zipped({"feats.npy": as_npy(content)})),
     "features .hdf5": lambda: _features("video.h5", _hdf5(), _hdf5(chunks=(2, 4), compression="gzip"))(),
     "features .safetensors": _features("video.safetensors", save_safetensors({"feats": torch.ones(6, 4)}),
                                        content=SAFETENSORS, dump=as_safetensors),
@@ -410,24 +395,21 @@ READERS: dict[str, Callable[[], Reader]] = {
     "samples .txt": lambda: Reader("video.txt", signal_files.read_signal, (b"1 2\n3.5 4\n", b"x\ty\n1\t\n2\tnan\n")),
     "signals.json": _json("signals.json", _signals, SIGNALS),
     "sensor signals": lambda: Reader("video.npy", _sensor, (npy_bytes(np.ones((7, 6))),), NPY, as_npy),
-    "archive .zip": lambda: Reader("a.zip", _unpack, (_archives()["a.zip"],)),
-    "archive .tar": lambda: Reader("a.tar", _unpack, (_archives()["a.tar"],)),
-    "archive .tar.gz": lambda: Reader("a.tar.gz", _unpack, (_archives()["a.tar.gz"],)),
-    "archive .tar.xz": lambda: Reader("a.tar.xz", _unpack, (_archives()["a.tar.xz"],)),
+    **{f"archive .{ending}": _archive(ending) for ending in ("zip", "tar", "tar.gz", "tar.xz")},
     "Ego4D moments": _json("moments_train.json", ego4d._read_moments, MOMENTS),
-    "Ego4D tensors": _ego4d_tensor,
-    "published checkpoints": lambda: Reader("epoch.pth.tar", _weights, (_original(CHECKPOINT),), CHECKPOINT, _original),
-    "weights .safetensors": lambda: Reader("ema.safetensors", _weights, (
+    "Ego4D tensors": lambda: Reader("v1.pt", ego4d_tensor, (saved(torch.ones(3, 4)), saved(torch.ones(3, 4).half()))),
+    "published checkpoints": lambda: Reader("epoch.pth.tar", load_linear, (_original(CHECKPOINT),), CHECKPOINT,
+                                            _original),
+    "weights .safetensors": lambda: Reader("ema.safetensors", load_linear, (
         save_safetensors(torch.nn.Linear(4, 3).state_dict(), {"weights": "ema"}),), SAFETENSORS, as_safetensors),
-    "training checkpoints": lambda: Reader("step000000001.pt", _training, (_training_checkpoint(),),
-                                           _training_content(), _saved),
+    "training checkpoints": _training,
     "predictions": _json("p.json", lambda path: read_predictions(path, {0: "walk", 1: "sit"}, "keep"), PREDICTIONS),
     "predictions .gz": lambda: Reader("p.json.gz", lambda path: read_predictions(path, {0: "walk", 1: "sit"}),
                                       (gzip.compress(as_json(PREDICTIONS)),)),
     "scores .json": _json("scores.json", read_scores, {"results": {"a": [0.5, 0.25], "v_b": [1, 0]}}),
     "scores .pkl": _score_pickles,
     "shared detections": _table,
-    "recipes": _yaml("mine.yaml", _recipe, RECIPE),
+    "recipes": _yaml("mine.yaml", read_recipe, RECIPE),
     "recipes of the original": _yaml("theirs.yaml", recipe_from_original, ORIGINAL),
     "recipes of the original, JSON": _json("theirs.json", recipe_from_original, ORIGINAL),
     "sweeps": _yaml("sweep.yaml", read_sweep, SWEEP, RUNS),

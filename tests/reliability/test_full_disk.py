@@ -14,15 +14,13 @@ from written import KINDS
 
 from afkit.__main__ import main
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")]
 SECTION = "Full disks and read-only folders"
 REASONS = {"full": "No space left on device", "read-only": "Read-only file system"}
 DISK_BYTES = 8 * 2**20
-COUNTED = dict.fromkeys(("full_at", "read_only", "really_full", "old_files_lost", "files_half_written"), 0)
-COUNTED |= {"without_a_reason": 0}
+COUNTED = dict.fromkeys(
+    ("full_at", "read_only", "really_full", "old_files_lost", "files_half_written", "without_a_reason"), 0
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +77,7 @@ def test_a_disk_that_is_full_at_any_place_spares_the_old_file(name, tmp_path, ta
         check_refusal(kind, ended, folder, before, after, "full")
         refused += 1
     assert refused > 2 and listing(folder) == after
-    tally(
-        SECTION,
-        name,
-        full_at=refused,
-        read_only=0,
-        really_full=0,
-        old_files_lost=0,
-        files_half_written=0,
-        without_a_reason=0,
-    )
+    tally(SECTION, name, **COUNTED | {"full_at": refused})
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -76,25 +76,16 @@ def test_the_files_to_look_at_are_there(home):
     assert json.loads((home / "project/results/watch/failed/run.json").read_text())["stages"]["01_data"]["error"]
 
 
-def test_no_user_name_and_no_folder_above_the_project(home, tally):
-    found = found_in(home, USER, home, home.parent)
-    tally("What files give away", "user name, home folder", files_searched=len(written(home)), found=len(found))
-    assert found == {}
+WORDS = {
+    "user name, home folder": lambda home: (USER, home, home.parent),
+    "folders of Python and afkit": lambda home: (ROOT, sys.prefix, sys.base_prefix + "/lib", Path.home()),
+    "secrets in the environment": lambda home: (SECRET,),
+    "temporary folders": lambda home: ("/tmp/", os.environ.get("TMPDIR", "/tmp/")),
+}
 
 
-def test_no_folder_of_the_installation(home, tally):
-    found = found_in(home, ROOT, sys.prefix, sys.base_prefix + "/lib", Path.home())
-    tally("What files give away", "folders of Python and afkit", files_searched=len(written(home)), found=len(found))
-    assert found == {}
-
-
-def test_no_secret_of_the_environment(home, tally):
-    found = found_in(home, SECRET)
-    tally("What files give away", "secrets in the environment", files_searched=len(written(home)), found=len(found))
-    assert found == {}
-
-
-def test_no_temporary_folder(home, tally):
-    found = found_in(home, "/tmp/", os.environ.get("TMPDIR", "/tmp/"))
-    tally("What files give away", "temporary folders", files_searched=len(written(home)), found=len(found))
+@pytest.mark.parametrize("what", WORDS)
+def test_nothing_of_this_machine_stands_in_a_file(home, tally, what):
+    found = found_in(home, *WORDS[what](home))
+    tally("What files give away", what, files_searched=len(written(home)), found=len(found))
     assert found == {}

@@ -1,6 +1,7 @@
 """Every kind of file that the project writes whole: how it is written, twice with another content, and who reads it."""
 
 import io
+import runpy
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -36,15 +37,14 @@ from afkit.workbench.analysis.submissions import (
     write_epic_submission,
 )
 from afkit.workbench.datasets import hapt, watch
+from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.datasets.ego4d import convert_ego4d, read_leads
 from afkit.workbench.datasets.twin import write_twin
-from afkit.workbench.datasets.unpacking import unpack
 from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
 from afkit.workbench.own_data.corrected import write_corrected
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.own_data.signal_files import read_signal, write_windows
-from afkit.workbench.runs import gallery
 from afkit.workbench.runs.folder import note_stage
 from afkit.workbench.runs.notebooks import write_pages
 from afkit.workbench.runs.summary import write_summary
@@ -52,6 +52,7 @@ from afkit.workbench.survey.checks import inspect_data
 from afkit.workbench.view.page import Section, write_page
 from afkit.workbench.view.style import save_figure
 
+write_gallery = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "tools" / "gallery.py"))["write_gallery"]
 NAMES = {0: "jump", 1: "throw"}
 RECIPE = tiny_recipe(model__embed_dim=8)
 SMALL = {"data.input_dims": [4], "data.max_seq_len": 64, "model.embed_dim": 16}
@@ -136,8 +137,8 @@ def pictures_of_a_run(folder: Path) -> None:
 
 
 def gallery_of_a_run(folder: Path, number: int) -> None:
-    with mock.patch.object(gallery, "photograph", lambda *_: b"a photograph" * number):
-        gallery.write_gallery(folder.parent / "source", folder)
+    with mock.patch.dict(write_gallery.__globals__, photograph=lambda _: b"a photograph" * number):
+        write_gallery(folder.parent / "source", folder)
 
 
 def annotations(folder: Path) -> None:

@@ -78,15 +78,6 @@ def test_a_loss_that_is_not_finite_ends_all(root):
     assert_all_ended(root / "run")
 
 
-def test_an_error_of_one_process_ends_all(root):
-    video = break_video(root, RECIPE, row=1)
-    (root / "tiny" / "features" / f"{video}.npy").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=f"{video}.npy"):
-        train_on_devices(RECIPE, root, root / "run", 1, TWO)
-    assert (root / "run" / "train_job.log").exists()
-    assert_all_ended(root / "run")
-
-
 def test_a_killed_process_ends_all(root):
     folder, recipe = root / "run", tiny_recipe(optim__epochs=5000)
 

@@ -25,10 +25,10 @@ from trainings import (
 )
 
 from afkit import files
-from afkit.train import checkpoints, record, state
+from afkit.train import checkpoints, record
 from afkit.train.execution import Execution
 from afkit.train.loop import train
-from afkit.train.state import Metrics, MetricsFile, random_state, set_random_state
+from afkit.train.state import random_state, set_random_state
 
 
 def copied(finished, folder, name=LAST):
@@ -295,18 +295,3 @@ def test_a_disk_that_is_full_for_metrics_is_named_too(data, tmp_path, monkeypatc
     with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\); make room") as caught:
         start(data, tmp_path)
     assert str(tmp_path) in str(caught.value)
-
-
-def test_saving_does_not_grow_slow_over_many_steps(tmp_path, monkeypatch):
-    """Only the rows that the file lacks are turned into text, which is what takes time."""
-    metrics, lengths, as_text = Metrics(), [], state._as_text
-    monkeypatch.setattr(state, "_as_text", lambda rows: lengths.append(len(rows)) or as_text(rows))
-    file = MetricsFile(tmp_path / "metrics.csv", metrics)
-    for rows in (1000, 1, 0, 1):
-        for step in range(rows):
-            metrics.add([step, 0, 1e-4, 0.5, 0.25, 0.75, 1.0, 0.01])
-        file.flush()
-    file.close()
-    assert lengths == [0, 1000, 1, 0, 1, 0]
-    table = pd.read_csv(tmp_path / "metrics.csv")
-    pd.testing.assert_frame_equal(table, metrics.table(), rtol=1e-8, check_dtype=False)

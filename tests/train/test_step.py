@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_data import tiny_recipe, training_set, write_tiny_data
+from tiny_data import training_set, write_tiny_data
 from trainings import (
     RECIPE,
     WEIGHTS,
@@ -19,7 +19,6 @@ from afkit.data.batches import training_batches
 from afkit.model.actionformer import ActionFormer
 from afkit.train import loop
 from afkit.train.loop import train_step
-from afkit.train.record import Arrivals, Note
 from afkit.train.state import new_state
 
 CPU = torch.device("cpu")
@@ -49,18 +48,6 @@ def spoil_step(monkeypatch, step, number=float("nan")):
         return out
 
     monkeypatch.setattr(ActionFormer, "forward", spoiled)
-
-
-def test_the_average_begins_as_its_warm_up_says(data):
-    recipe = tiny_recipe(optim__warmup_epochs=0, optim__ema_warmup=True)
-    state = new_state(recipe, 3, 1, CPU)
-    expected = copy.deepcopy(state.averaged)
-    for kept in (1 / 10, 2 / 11, 3 / 12):
-        train_step(state, first_batch(data), recipe)
-        expected = [kept * old + (1 - kept) * new for old, new in zip(expected, state.current, strict=True)]
-        for value, wanted in zip(state.averaged, expected, strict=True):
-            torch.testing.assert_close(value, wanted, rtol=1e-5, atol=1e-7)
-    assert not torch.equal(state.averaged[0], state.current[0])
 
 
 # ---- losses that are not finite
@@ -117,17 +104,6 @@ def test_numbers_read_late_are_the_same(data, finished, tmp_path, late):
     table = start(data, tmp_path, steps=5)
     assert_same_training(tmp_path, table, finished)
     assert (table["seconds"] > 0).all()
-
-
-def test_numbers_arrive_in_order_and_all_of_them():
-    notes = [Note(step, 0, 0.1, []) for step in range(4)]
-    for late, expected in ((False, [[0], [1], [2], [3]]), (True, [[], [0], [1], [2]])):
-        arrivals, seen = Arrivals(late), []
-        for note in notes:
-            arrivals.put(note, torch.full((4,), float(note.step)))
-            seen.append([arrived.step for arrived, numbers in arrivals.take() if numbers == [arrived.step] * 4])
-        assert seen == expected
-        assert [note.step for note, _ in arrivals.take(everything=True)] == ([3] if late else [])
 
 
 # ---- lack of memory

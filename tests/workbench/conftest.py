@@ -1,6 +1,7 @@
 """An import of a source that a test writes."""
 
 import json
+import shutil
 
 import pytest
 
@@ -14,8 +15,9 @@ def bring(tmp_path):
 
     def bring(content, name="source.csv", recordings="", **arguments):
         source, target = tmp_path / name, tmp_path / "out" / "mine.json"
+        shutil.rmtree(target.parent, ignore_errors=True)
         if isinstance(content, dict) and name == "folder":
-            source.mkdir()
+            source.mkdir(exist_ok=True)
             for file, text in content.items():
                 (source / file).write_text(text, encoding="utf-8")
         else:

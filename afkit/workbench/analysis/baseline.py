@@ -17,11 +17,7 @@ def prior_predictions(
     the same probability. Its score is the frequency of the class times the share of the video that it covers, because
     a segment that covers more of its video meets an action more easily.
 
-    Args:
-        train_gt: rows with video, start_sec, end_sec (seconds), label (integer id); empty and reversed ones are
-            left out.
-        durations_sec: seconds of each video to predict for; a longer segment is cut to the whole video.
-        seed: the same seed gives the same table.
+    Empty and reversed annotations are left out; a segment longer than its video is cut to it.
 
     Returns:
         DataFrame with video, start_sec, end_sec, label (int64), score (in (0, 1]); videos in the given order.

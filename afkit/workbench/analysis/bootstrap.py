@@ -1,20 +1,30 @@
 """How sure mAP is: bootstrap over videos, paired for the difference between two runs, and a sign test over videos.
 
-Videos are what a data set is a sample of, so they are drawn, with everything in them.
+Videos are what a data set is a sample of, so they are drawn, with everything in them. Which prediction finds which
+ground truth is settled inside a video, so that no resample needs a matching of its own: every prediction and every
+ground truth counts as often as its video was drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.pairs import labels_of, pair_up, videos_of
-from afkit.evaluation.scores import average_precision, check_tious, evaluate, threshold_bits
-from afkit.workbench.analysis.resampling import resample
+from afkit.evaluation.pairs import Pairing, check_common_videos, labels_of, pair_up, videos_of
+from afkit.evaluation.scores import (
+    average_precision,
+    check_tious,
+    evaluate,
+    match_greedily,
+    threshold_bits,
+    unpack_bits,
+)
 
 SAME = 1e-12  # differences below it are rounding
+CELLS = 2**20  # of the largest array, predictions of a class x resamples worked on at once: about a processor's cache
 
 
 class Interval(NamedTuple):
@@ -38,8 +48,8 @@ class Bootstrap:
 
     def facts(self) -> dict[str, Any]:
         """All but the samples, ready for JSON."""
-        rows = {f"{tiou:.2f}": row for tiou, row in self.map.to_dict(orient="index").items()}
-        return {"average_map": self.average_map._asdict(), "map": rows, "level": self.level, "counts": self.counts}
+        content = {"average_map": self.average_map._asdict(), "map": _rows(self.map)}
+        return {**content, "level": self.level, "counts": self.counts}
 
 
 class SignTest(NamedTuple):
@@ -66,10 +76,25 @@ class Comparison:
 
     def facts(self) -> dict[str, Any]:
         """All but the samples, ready for JSON."""
-        rows = {f"{tiou:.2f}": row for tiou, row in self.map.to_dict(orient="index").items()}
         tests = {"p_value": self.p_value, "significant": self.significant, "sign_test": self.sign_test._asdict()}
-        content = {"average_map": self.average_map._asdict(), **tests, "map": rows}
+        content = {"average_map": self.average_map._asdict(), **tests, "map": _rows(self.map)}
         return {**content, "level": self.level, "counts": self.counts}
+
+
+class Resamples(NamedTuple):
+    """mAP of one or several runs on the same R usable resamples; S tIoU thresholds."""
+
+    measured: np.ndarray  # (runs, S) on all videos as they are
+    sampled: np.ndarray  # (runs, R, S)
+    counts: dict[str, float]  # videos, resamples, resamples_without_gt, mean_classes_left_out
+
+
+class Ranked(NamedTuple):
+    """Predictions of one class, best first, as a resample sees them."""
+
+    video: np.ndarray  # (P,) position among the videos
+    hit_rank: np.ndarray  # (H,) those that are a hit at some threshold
+    hits: np.ndarray  # (H, S) bool
 
 
 class Spread(NamedTuple):
@@ -104,11 +129,9 @@ def bootstrap_map(
     narrow: what never varies between the drawn videos cannot be estimated from them.
 
     Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        resamples: number of draws, at least 2.
-        seed: the same seed gives the same draws.
+        resamples: number of draws, at least 2; the same seed gives the same.
         level: of the intervals, e.g. 0.95 from the 2.5th to the 97.5th percentile.
-        label_remap: see `afkit.evaluation.scores.evaluate`; classes are numbered once, for all resamples.
+        label_remap: see `evaluate`; classes are numbered once, for all resamples.
 
     Raises:
         ValueError: unusable tables or thresholds as in `evaluate`; fewer than 2 resamples, or fewer than 2 of them
@@ -140,11 +163,7 @@ def compare_runs(
     its own, mean over the thresholds. It looks at no other video, so the videos are independent and the test is
     exact; for the same reason it does not see whether scores can be compared between videos, which mAP does.
 
-    Args:
-        gt, tious, resamples, seed, level, label_remap: see `bootstrap_map`.
-
-    Raises:
-        ValueError: as in `bootstrap_map`, for either run.
+    Arguments and errors are those of `bootstrap_map`.
     """
     _check_level(level)
     drawn = resample(gt, [predictions_a, predictions_b], tious, resamples, seed, label_remap)
@@ -183,12 +202,7 @@ def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
 
 
 def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> np.ndarray:
-    """(V,) mAP of each video with ground truth as if it were alone, mean over the thresholds, by first row in gt.
-
-    Args:
-        gt: rows with video, start_sec, end_sec (seconds), label.
-        tious: (S,) thresholds, above 0 and at most 1.
-    """
+    """(V,) mAP of each video with ground truth as if it were alone, mean over the thresholds, by first row in gt."""
     tious = check_tious(tious)
     video, names = pd.factorize(videos_of(gt, "gt"))
     label, classes = pd.factorize(labels_of(gt, "gt"))
@@ -204,16 +218,16 @@ def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[fl
 
 
 def mean_and_spread(values: Sequence[float]) -> Spread:
-    """Mean, standard deviation and range over seeds.
-
-    Raises:
-        ValueError: no value, or one that is not finite.
-    """
+    """Mean, standard deviation and range over seeds; ValueError without a value, or for one that is not finite."""
     numbers = np.asarray(list(values), np.float64)
     if not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"give at least one value, all of them finite, not {list(values)}")
     deviation = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
     return Spread(len(numbers), float(numbers.mean()), deviation, float(numbers.min()), float(numbers.max()))
+
+
+def _rows(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    return {f"{tiou:.2f}": row for tiou, row in table.to_dict(orient="index").items()}
 
 
 def _check_level(level: float) -> None:
@@ -244,11 +258,7 @@ def _without_rounding(differences: np.ndarray) -> np.ndarray:
 
 
 def average_precision_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> pd.Series:
-    """mAP of each video that has ground truth, as if it were alone.
-
-    Returns:
-        Series over videos, fractions, best first; ties in the order of `gt`.
-    """
+    """mAP of each video that has ground truth, as if it were alone: fractions, best first, ties in the order of gt."""
     by_video = dict(tuple(predictions.groupby("video", sort=False)))
     none = predictions.iloc[:0]
     solved = {
@@ -262,3 +272,90 @@ def choose_best_median_worst(by_video: pd.Series, count: int = 3) -> list[str]:
     """`count` videos spread evenly from the best to the worst (3: best, median, worst), without repetition."""
     places = np.linspace(0, len(by_video) - 1, min(count, len(by_video))).round().astype(int)
     return list(dict.fromkeys(by_video.index[places]))
+
+
+def resample(
+    gt: pd.DataFrame,
+    runs: Sequence[pd.DataFrame],
+    tious: Sequence[float] | np.ndarray,
+    resamples: int,
+    seed: int,
+    label_remap: str = "fixed",
+) -> Resamples:
+    """Score tables of predictions on the same draws of as many videos as gt and they have together."""
+    tious = check_tious(tious)
+    if resamples < 2:
+        raise ValueError(f"resamples is {resamples}; draw at least 2")
+    pairings = [pair_up(gt, predictions, label_remap) for predictions in runs]
+    for predictions in runs:
+        check_common_videos(gt, predictions)
+    tables = [videos_of(gt, "gt"), *(videos_of(predictions, "predictions") for predictions in runs)]
+    codes, names = pd.factorize(np.concatenate(tables))
+    gt_video, *run_videos = np.split(codes, np.cumsum([len(table) for table in tables])[:-1])
+    ranked = [_rank(*each, tious) for each in zip(pairings, run_videos, strict=True)]
+    num_gt = np.zeros((len(names), len(pairings[0].classes)))  # (V, K), float: matrices of integers multiply slowly
+    np.add.at(num_gt, (gt_video, pairings[0].gt_class), 1)
+
+    largest = max([len(names), *(len(one.video) for run in ranked for one in run)])
+    maps, left_out = [], 0
+    for weights in _draw(len(names), resamples, seed, max(1, CELLS // largest)):
+        drawn_gt = weights.T.astype(np.float64) @ num_gt  # (C, K)
+        maps.append(np.stack([_mean_ap(run, weights, drawn_gt, len(tious)) for run in ranked]))
+        left_out += int((drawn_gt[drawn_gt.any(axis=1)] == 0).sum())
+    sampled = np.concatenate(maps, axis=1)  # (runs, resamples, S)
+    usable = ~np.isnan(sampled[0, :, 0])
+    if usable.sum() < 2:
+        raise ValueError(f"{usable.sum()} of {resamples} resamples have ground truth; raise resamples")
+    once = np.ones((len(names), 1), np.int64)
+    measured = [_mean_ap(run, once, num_gt.sum(axis=0)[None], len(tious))[0] for run in ranked]
+    counts = {
+        "videos": len(names),
+        "resamples": resamples,
+        "resamples_without_gt": int((~usable).sum()),
+        "mean_classes_left_out": left_out / int(usable.sum()),
+    }
+    return Resamples(np.stack(measured), sampled[:, usable], counts)
+
+
+def _rank(pairing: Pairing, video: np.ndarray, tious: np.ndarray) -> list[Ranked]:
+    """The predictions of each class; `video` (P,) by row of their table."""
+    hit = np.zeros(len(pairing.row), np.int64)
+    won = match_greedily(pairing, threshold_bits(pairing.pair_tiou, tious))
+    np.bitwise_or.at(hit, pairing.pair_prediction, won)
+    bounds = np.searchsorted(pairing.prediction_class, np.arange(len(pairing.classes) + 1))
+    ranked = []
+    for start, end in pairwise(bounds):
+        hit_rank = np.flatnonzero(hit[start:end])
+        ranked.append(Ranked(video[pairing.row[start:end]], hit_rank, unpack_bits(hit[start + hit_rank], len(tious))))
+    return ranked
+
+
+def _draw(num_videos: int, resamples: int, seed: int, chunk: int) -> Iterator[np.ndarray]:
+    """How often each video is drawn, (V, C) for up to `chunk` resamples at a time, whose size changes no number."""
+    rng = np.random.default_rng(seed)
+    for first in range(0, resamples, chunk):
+        size = min(chunk, resamples - first)
+        yield np.ascontiguousarray(rng.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size).T)
+
+
+def _mean_ap(ranked: list[Ranked], weights: np.ndarray, num_gt: np.ndarray, num_thresholds: int) -> np.ndarray:
+    """(C, S) mAP in each resample, over the classes that it has; NaN in one without ground truth.
+
+    weights (V, C): how often each video counts; num_gt (C, K): ground truths, so weighted.
+    """
+    ap = np.zeros((weights.shape[1], len(ranked), num_thresholds))
+    for k, one in enumerate(ranked):
+        count = weights.take(one.video, axis=0)  # (P, C)
+        count = np.add.accumulate(count, axis=0, out=count)[one.hit_rank]  # (H, C) predictions down to each hit
+        drawn = weights[one.video[one.hit_rank]]  # (H, C)
+        for s in range(num_thresholds):
+            hits = drawn[one.hits[:, s]]
+            # repetitions of a hit follow each other, and precision rises along them: the last one's is their envelope
+            precision = hits.cumsum(axis=0) / np.maximum(count[one.hits[:, s]], 1)
+            envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+            ap[:, k, s] = (envelope * hits).sum(axis=0)
+    has_gt = num_gt > 0
+    ap /= np.maximum(num_gt, 1)[:, :, None]
+    num_classes = has_gt.sum(axis=1)[:, None]
+    total = (ap * has_gt[:, :, None]).sum(axis=1)
+    return np.divide(total, num_classes, out=np.full(total.shape, np.nan), where=num_classes > 0)

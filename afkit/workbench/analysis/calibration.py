@@ -33,9 +33,6 @@ def calibration(
     A hit is a prediction that `match_segments` gives a ground truth, so a second detection of one action is none.
 
     Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        predictions: P rows with the same columns and score, between 0 and 1.
-        tiou: threshold of a hit, above 0 and at most 1.
         num_bins: number of bins, B; each has its lower edge, the last its upper edge, too.
         equal_counts: bins of about as many predictions each (fewer than B where many scores are equal) instead of
             bins of the same width. Most detections have a low score, so that they fill one or two bins of the same

@@ -36,7 +36,6 @@ def diagnose(
     """The three analyses of DETAD (Alwassel et al., ECCV 2018): false positives, sensitivity, false negatives.
 
     Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
         durations_sec: seconds of each video; None where unknown.
         data: which bins, see `characteristics`.
 

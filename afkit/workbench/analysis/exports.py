@@ -48,7 +48,6 @@ def export_detections(
 
     Args:
         folder: where to write; made if missing. Files of the same names are replaced, others stay.
-        predictions: rows with video, start_sec, end_sec (seconds), label (integer id), score.
         videos: ids that get files even without detections, e.g. all of the split.
 
     Returns:
@@ -85,13 +84,7 @@ def write_recording(
 ) -> Path:
     """Write the detections of one recording as one file, also where there are none; formats and errors as above.
 
-    Args:
-        folder: where to write; made if missing.
-        name: of the file, without its ending; see `afkit.opening.safe_names`.
-        form: one of `FORMATS`.
-
-    Returns:
-        The file.
+    `name` is the file's, without its ending (see `afkit.opening.safe_names`).
     """
     path = Path(folder) / f"{name}.{_ENDINGS.get(form, form)}"
     cues = _cues(predictions, label_names, [video])[video]
@@ -135,35 +128,34 @@ def _write_csv(path: Path, predictions: pd.DataFrame, label_names: Mapping[int, 
 
 def _srt(cues: list[Cue]) -> str:
     look_alike = str.maketrans("<>", "\u2039\u203a")
-    blocks = []
-    for i, (start, end, name, score) in enumerate(cues, start=1):
-        times = f"{_clock(start, ',')} --> {_clock(end, ',')}"
-        blocks.append(f"{i}\n{times}\n{_text(name, score).translate(look_alike)}\n")
-    return "\n".join(blocks)
+    texts = [f"{_times(cue, ',')}\n{_text(cue).translate(look_alike)}\n" for cue in cues]
+    return "\n".join(f"{number}\n{text}" for number, text in enumerate(texts, start=1))
 
 
 def _vtt(cues: list[Cue]) -> str:
-    blocks = ["WEBVTT\n"]
-    for start, end, name, score in cues:
-        times = f"{_clock(start, '.')} --> {_clock(end, '.')}"
-        blocks.append(f"{times}\n{html.escape(_text(name, score), quote=False)}\n")
-    return "\n".join(blocks)
+    texts = [f"{_times(cue, '.')}\n{html.escape(_text(cue), quote=False)}\n" for cue in cues]
+    return "\n".join(["WEBVTT\n", *texts])
 
 
 def _elan(cues: list[Cue]) -> str:
     ends: dict[str, int] = {}  # of the last annotation on each tier
     lines = []
-    for start, end, name, score in cues:
+    for cue in cues:
+        start, end, name, _ = cue
         tiers = (name if i == 1 else f"{name} [{i}]" for i in count(1))
         tier = next(title for title in tiers if ends.get(title, start) <= start)
         ends[tier] = end
-        lines.append(f"{tier}\t{_clock(start, '.')}\t{_clock(end, '.')}\t{_text(name, score)}\n")
+        lines.append(f"{tier}\t{_clock(start, '.')}\t{_clock(end, '.')}\t{_text(cue)}\n")
     return "".join(lines)
 
 
-def _text(name: str, score: float) -> str:
+def _text(cue: Cue) -> str:
     """What a cue says. The score follows the name, in three digits."""
-    return f"{name} ({score:.3f})"
+    return f"{cue[2]} ({cue[3]:.3f})"
+
+
+def _times(cue: Cue, point: str) -> str:
+    return f"{_clock(cue[0], point)} --> {_clock(cue[1], point)}"
 
 
 def _clock(ms: int, point: str) -> str:

@@ -62,10 +62,6 @@ def find_kinds(matches: Matches) -> Kinds:
 def false_positives(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> pd.DataFrame:
     """Name what each prediction is, at one threshold.
 
-    Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        tiou: threshold above 0 and at most 1.
-
     Returns:
         A copy of predictions, same rows and index, with band (int64: 1 to 10, 0 outside) and kind (one of KINDS, or
         "outside" for a prediction beyond the 10 G best of its class or whose label no ground truth has).
@@ -100,9 +96,6 @@ def gain_of_removal(matches: Matches, kinds: Kinds) -> pd.DataFrame:
 
     As in the authors' code, both mAPs are those of the predictions within the bands, and no prediction from beyond
     moves up. A kind is that at the threshold in question.
-
-    Args:
-        kinds: what each prediction within the bands is at each threshold.
 
     Returns:
         DataFrame of fractions, 0 or more: KINDS without the first by S thresholds; the means of its rows are DETAD's.

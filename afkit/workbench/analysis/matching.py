@@ -10,10 +10,6 @@ from afkit.evaluation.scores import check_tious, match_greedily, threshold_bits
 def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Match predictions to ground truths of the same video and class, by falling score, as AP does at one threshold.
 
-    Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id); may be empty.
-        tiou: threshold above 0 and at most 1; equal is a hit.
-
     Returns:
         Copies with the same rows and index. The ground truths gain found (bool). The predictions gain outcome ("hit"
         or "false alarm"), tiou (float64: with the matched ground truth, else the highest with any ground truth of the

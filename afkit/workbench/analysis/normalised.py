@@ -35,21 +35,10 @@ class Matches(NamedTuple):
 
 
 def match_all(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> Matches:
-    """Match once, as `afkit.evaluation.scores.evaluate` does; all analyses of errors start from here.
+    """Match once, as `afkit.evaluation.scores.evaluate` does, with its errors; all analyses of errors start from here.
 
-    Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id); used as it is. An empty or reversed
-            one can not be found.
-        predictions: P rows with the same columns and score, in any order; equal scores keep the order of the rows. An
-            empty or reversed one, and one in a video without ground truth, is a false positive; one whose label no
-            ground truth has is left out.
-        tious: S thresholds, each above 0 and at most 1, at most 63.
-
-    Returns:
-        The true positives at each threshold, and what ranks before them.
-
-    Raises:
-        ValueError: no video in common, missing columns, a score or time that is no finite number, unusable thresholds.
+    An empty or reversed ground truth can not be found; such a prediction, and one in a video without ground truth, is a
+    false positive. A prediction whose label no ground truth has is left out.
     """
     tious = check_tious(tious)
     pairing = pair_up(gt, predictions, "fixed")
@@ -114,13 +103,9 @@ def normalised_ap(
 
 
 def normalised_map(matches: Matches, top: int | None = None) -> pd.Series:
-    """Mean normalised AP over the classes.
+    """(S,) mean normalised AP over the classes, as fractions; its mean is DETAD's average-mAP_N.
 
-    Args:
-        top: count only the top * G best predictions of each class, which has G ground truths; None for all.
-
-    Returns:
-        Series of fractions over the S thresholds; its mean is DETAD's average-mAP_N.
+    `top`: count only the top * G best predictions of each class, which has G ground truths; None for all.
     """
     mean = normalised_ap(matches, None if top is None else within_top(matches, top)).mean(axis=0)
     return pd.Series(mean, index=pd.Index(matches.tious, name="tiou"), name="normalised_map")

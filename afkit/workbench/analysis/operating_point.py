@@ -60,8 +60,6 @@ def operating_points(
     videos they are judged on; on others they will do a little worse.
 
     Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
-        tiou: threshold of a hit, above 0 and at most 1.
         durations_sec: seconds of every video that was searched, for the false alarms per hour (None: not known, and
             then neither are these); the actions of other videos are missed.
 
@@ -101,12 +99,7 @@ def operating_points(
 def apply_thresholds(predictions: pd.DataFrame, thresholds: float | Mapping[int, float]) -> pd.DataFrame:
     """The predictions whose score reaches the threshold, with their index; all columns are kept.
 
-    Args:
-        predictions: rows with video, start_sec, end_sec, label, score; not modified.
-        thresholds: one for all, or one for each label id (a Series will do); NaN keeps nothing.
-
-    Raises:
-        ValueError: missing columns, or a predicted label without a threshold.
+    `thresholds`: one for all, or one for each label id (ValueError where one lacks); NaN keeps nothing.
     """
     check_columns(predictions, "predictions", PREDICTION_COLUMNS)
     scores = scores_of(predictions, "predictions")

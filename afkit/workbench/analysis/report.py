@@ -20,10 +20,9 @@ def map_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
 
 def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     """Recall@1x and @5x in percent: a row per named result and k, a column per tIoU threshold."""
-    parts = {}
-    for name, scores in rows.items():
-        for k in scores.recall.columns:
-            parts[name, f"Recall@{k}x"] = 100 * scores.recall[k]
+    parts = {
+        (name, f"Recall@{k}x"): 100 * column for name, scores in rows.items() for k, column in scores.recall.items()
+    }
     table = pd.DataFrame(parts).T
     table.columns = [f"{tiou:.2f}" for tiou in table.columns]
     return table
@@ -37,22 +36,12 @@ def save_scores(
     suffix: str = "",
     **facts: Any,
 ) -> None:
-    """Write eval.json and per_class.csv of a run.
+    """Write eval.json, with further facts, and per_class.csv of a run.
 
-    Args:
-        scores: of the network's predictions.
-        baseline: of predictions from class frequencies and durations alone.
-        label_names: label id -> name.
-        suffix: of both names, e.g. "-training": another split than the run's own.
-        facts: further entries of eval.json, e.g. the split and the weights.
+    `suffix` of both names, e.g. "-training", tells of another split than the run's own.
     """
     folder = Path(folder)
-    content = {
-        **_as_dict(scores),
-        "counts": scores.counts,
-        "baseline": _as_dict(baseline),
-        **facts,
-    }
+    content = {**_as_dict(scores), "counts": scores.counts, "baseline": _as_dict(baseline), **facts}
     write_json(folder / f"eval{suffix}.json", content)
     table = scores.ap.copy()
     table.columns = [f"ap_{tiou:.2f}" for tiou in table.columns]
@@ -73,11 +62,7 @@ def _as_dict(scores: Scores) -> dict[str, Any]:
 
 
 def headline(path: str | Path) -> str:
-    """The mAP table of an eval.json as text: the network and the baseline, in percent.
-
-    Raises:
-        ValueError: the file is missing, or holds no scores; the message names it.
-    """
+    """The mAP table of an eval.json as text, in percent; ValueError where the file is missing or holds no scores."""
     content = read_json(path)
     try:
         return _headline(content)

@@ -24,11 +24,8 @@ def write_predictions(
 ) -> None:
     """Write predictions as .json or .json.gz; the same table gives the same bytes.
 
-    Args:
-        path: the file to write; it appears only when it is complete.
-        predictions: rows with video, start_sec, end_sec (seconds), label (integer id), score. Videos are written in
-            the order of their first row, their segments in that of the rows.
-        videos: ids that come first, and stand in the file even without predictions.
+    Videos are written in the order of their first row, their segments in that of the rows; the ids in `videos` come
+    first, and stand in the file even without predictions.
 
     Raises:
         ValueError: another ending, missing columns, a number that is not finite, or a label without a name of its own.

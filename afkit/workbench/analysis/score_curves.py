@@ -9,8 +9,7 @@ from torch import nn
 from afkit.config import Recipe
 from afkit.data.batches import collate
 from afkit.data.items import Item, read_finite
-from afkit.detect.prediction import padded_steps
-from afkit.detect.windows import Window, plan_windows
+from afkit.detect.prediction import Window, padded_steps, plan_windows
 from afkit.model.actionformer import padded_length
 from afkit.segments import grid_to_sec
 
@@ -22,7 +21,6 @@ def score_curves(model: nn.Module, recipe: Recipe, item: Item, window_steps: int
     A point of a coarse level stands for the steps to which it is the nearest; masked points stand for none.
 
     Args:
-        model: a network built from the recipe; put into eval mode.
         item: the whole recording, as of `afkit.data.items.Dataset.unread`.
         window_steps: 0 for the whole recording at once, else windows as of `afkit.detect.prediction.predict`.
 

@@ -24,16 +24,13 @@ def sensitivity(matches: Matches, traits: pd.DataFrame) -> pd.DataFrame:
     truth in the bin. The authors' code ignores a prediction at all thresholds where it finds a ground truth of another
     bin at one (which also removes the false positive that it is at a higher one); here each threshold is on its own.
 
-    Args:
-        traits: `characteristics` of the same ground truth.
-
     Returns:
         DataFrame by characteristic ("all", "length", "coverage", "instances") and bin: low, high (least and greatest
         value, NaN for none), ground_truths, classes (int64), normalised_map (mean over the thresholds; NaN for an
         empty bin).
 
     Raises:
-        ValueError: traits of another table.
+        ValueError: traits (of `characteristics`) of another table.
     """
     rows = {}
     num_classes = len(matches.num_gt)
@@ -49,7 +46,6 @@ def false_negatives(matches: Matches, traits: pd.DataFrame, min_precision: float
     """How many ground truths of each bin are missed, as the mean over the thresholds.
 
     Args:
-        traits: `characteristics` of the same ground truth.
         min_precision: a ground truth is found when the normalised precision of its class is above this where its
             prediction ranks. DETAD takes 0.05; with 0, whatever any prediction found is found.
 
@@ -112,7 +108,6 @@ def characteristics(
     """Length, coverage and number of instances of each ground truth, and the bins that they fall into.
 
     Args:
-        gt: N rows with video, start_sec, end_sec (seconds), label (integer id).
         durations_sec: seconds of each video; a video that is missing, or whose value is None, not finite or not above
             0, has no known duration.
         data: "activitynet" or "thumos" for their published bins, "quantiles" for five bins of about as many ground
@@ -153,14 +148,7 @@ def characteristics(
 
 
 def name_bins(gt: pd.DataFrame, data: str = "auto") -> str:
-    """Which bins `data` stands for; "auto" knows ActivityNet and THUMOS14 by the names of their videos.
-
-    Returns:
-        "activitynet", "thumos" or "quantiles".
-
-    Raises:
-        ValueError: another name.
-    """
+    """Which bins ("activitynet", "thumos", "quantiles") `data` stands for; "auto" goes by names of videos."""
     names = ("auto", *PUBLISHED_BINS, "quantiles")
     if data not in names:
         raise ValueError(f"data is {data!r}; choose from: {', '.join(names)}")

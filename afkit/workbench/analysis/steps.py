@@ -31,9 +31,7 @@ class DetectionSteps(NamedTuple):
 def detection_steps(model: nn.Module, recipe: Recipe, item: Item) -> DetectionSteps:
     """The steps from a recording to its detections; `kept` is what `detect_items` gives (section 3.4 of ActionFormer).
 
-    Args:
-        model: a network built from the recipe; put into eval mode.
-        item: the whole recording; it goes through the network at once.
+    The whole recording goes through the network, which is put into eval mode, at once.
     """
     model.eval()
     device = next(model.parameters()).device

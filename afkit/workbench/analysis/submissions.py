@@ -25,10 +25,9 @@ def write_activitynet_submission(
 ) -> None:
     """Write a submission to ActivityNet's temporal localisation task; best detections first.
 
+    The prefix v_ that some feature files have before the YouTube id goes.
+
     Args:
-        path: .json file; it appears only when it is complete.
-        predictions: rows with video, start_sec, end_sec (seconds), label (integer id), score. The prefix v_ that some
-            feature files have before the YouTube id goes.
         label_names: name of each label id, as in the official annotations.
         external_data: what was used beside the data set, e.g. pre-training; "" for nothing.
 
@@ -55,9 +54,6 @@ def write_ego4d_submission(
     the file.
 
     Args:
-        path: .json file; it appears only when it is complete.
-        predictions: rows with video (clip id), start_sec, end_sec (seconds), label (integer id), score.
-        label_names: name of each label id, as in the official annotations.
         clips: ids that are listed even without detections; the challenge wants all clips of the split.
         lead_sec: seconds that our clips begin before the official ones, by clip id: `read_leads` of
             `workbench.datasets.ego4d` (the preparation widens clips to whole features, by half a second at 30 frames a
@@ -95,7 +91,6 @@ def write_epic_submission(
     The server wants a zip archive that holds this file under the name test.json.
 
     Args:
-        path: .json file; it appears only when it is complete.
         actions: rows of `combine_verbs_and_nouns`: video, start_sec, end_sec (seconds), verb, noun (class ids), score.
         pretraining_level, labels_level, data_level: the challenge's Supervision Levels Scale, 0 to 5 each.
 

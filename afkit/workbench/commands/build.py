@@ -9,14 +9,13 @@ def _build_ext_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="without the compiler's output")
 
 
-def _build_ext(options: argparse.Namespace) -> int:
+def _build_ext(options: argparse.Namespace) -> None:
     import torch
 
     from afkit.detect.operator import load
 
     for backend in ("cpp", "cuda") if torch.cuda.is_available() else ("cpp",):
         print(load(backend, verbose=not options.quiet) or f"{backend} is loaded")
-    return 0
 
 
 def _doctor_arguments(command: argparse.ArgumentParser) -> None:
@@ -36,11 +35,10 @@ def _notebooks_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="FOLDER", help="where the copies go, e.g. notebooks")
 
 
-def _notebooks(options: argparse.Namespace) -> int:
+def _notebooks(options: argparse.Namespace) -> None:
     from afkit.workbench.shipped import copy_notebooks
 
     print(*copy_notebooks(options.folder), sep="\n")
-    return 0
 
 
 COMMANDS = {

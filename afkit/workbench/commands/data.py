@@ -8,7 +8,7 @@ from pathlib import Path
 from afkit.config import make_recipe
 from afkit.recipe_files import write_recipe_file
 from afkit.recipes import recipe, recipe_names
-from afkit.workbench.commands.options import Command, add_data_arguments, data_folder
+from afkit.workbench.commands.options import Command, add_data_arguments, data_folder, given, words
 
 
 def _prepare_arguments(command: argparse.ArgumentParser) -> None:
@@ -18,12 +18,11 @@ def _prepare_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--download", action="store_true", help="fetch the archive where it is not found")
 
 
-def _prepare(options: argparse.Namespace) -> int:
+def _prepare(options: argparse.Namespace) -> None:
     from afkit.workbench.datasets.prepare import prepare
 
     prepare(recipe(options.recipe), options.data_root, options.source, options.download)
     print(data_folder(options))
-    return 0
 
 
 def _import_arguments(command: argparse.ArgumentParser) -> None:
@@ -50,17 +49,15 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add("--allow-overlaps", action="store_true", help="accept overlaps of the same label")
 
 
-def _import(options: argparse.Namespace) -> int:
+def _import(options: argparse.Namespace) -> None:
     from afkit.workbench.own_data.importing import describe, import_annotations
 
     for text in options.columns:
         if not all(text.partition("=")):
             raise ValueError(f"--column takes FIELD=NAME, not '{text}'")
     columns = dict(text.split("=", 1) for text in options.columns)
-    labels = [label.strip() for label in options.labels.split(",") if label.strip()]
-    arguments = {name: value for name, value in vars(options).items() if name != "command"}
-    print(describe(import_annotations(**arguments | {"columns": columns, "labels": labels})))
-    return 0
+    arguments = given(options) | {"columns": columns, "labels": words(options.labels)}
+    print(describe(import_annotations(**arguments)))
 
 
 def _twin_arguments(command: argparse.ArgumentParser) -> None:
@@ -69,12 +66,11 @@ def _twin_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
 
 
-def _twin(options: argparse.Namespace) -> int:
+def _twin(options: argparse.Namespace) -> None:
     from afkit.workbench.datasets.twin import write_twin
 
     write_twin(recipe(options.recipe), options.data_root, options.annotations, options.seed)
     print(data_folder(options))
-    return 0
 
 
 def _suggest_arguments(command: argparse.ArgumentParser) -> None:
@@ -86,12 +82,13 @@ def _suggest_arguments(command: argparse.ArgumentParser) -> None:
     add("--num-frames", type=float, metavar="N", help="that a vector covers (default: the stride)")
     add("--fps", type=float, help="frames per second (default: the annotation file's)")
     add("--prefix", default="", help="of a feature file's name, before the video id")
-    add("--train", nargs="+", default=[], metavar="SUBSET", help="(default: by the subsets' names)")
-    add("--test", nargs="+", default=[], metavar="SUBSET", help="(default: the other subset)")
+    by_name = "(default: by the subsets' names)"
+    add("--train", dest="train_subsets", nargs="+", default=[], metavar="SUBSET", help=by_name)
+    add("--test", dest="test_subsets", nargs="+", default=[], metavar="SUBSET", help="(default: the other subset)")
     add("--write", default="", metavar="FILE", help="recipe file to write, e.g. recipes/mine.yaml")
 
 
-def _suggest(options: argparse.Namespace) -> int:
+def _suggest(options: argparse.Namespace) -> None:
     from afkit.workbench.survey.suggest import suggest
 
     name = Path(options.write).stem
@@ -99,17 +96,7 @@ def _suggest(options: argparse.Namespace) -> int:
         raise ValueError("--write needs --features, since a recipe says where its features lie")
     if name in recipe_names():
         raise ValueError(f"'{name}' is the name of a built-in recipe; give {options.write} another name")
-    found = suggest(
-        options.annotations,
-        options.features,
-        data_root=options.data_root,
-        stride_frames=options.stride_frames,
-        num_frames=options.num_frames,
-        fps=options.fps,
-        prefix=options.prefix,
-        train_subsets=options.train,
-        test_subsets=options.test,
-    )
+    found = suggest(**given(options, "write"))
     rows = list(found.itertuples(name=None))  # parameter, value, why
     for parameter, value, why in rows:
         print(f"{parameter} = {json.dumps(value)}\n    {why}")
@@ -117,23 +104,23 @@ def _suggest(options: argparse.Namespace) -> int:
         make_recipe({"name": name}, found["value"].to_dict())
         write_recipe_file(options.write, rows, "Made by python -m afkit suggest: a beginning, to be changed.")
         print(options.write)
-    return 0
 
 
 def _signals_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("sensors", metavar="FOLDER@HZ", nargs="+", help="a sensor: files of samples, one per recording, and its rate")
-    add("--out", required=True, metavar="DIR", help="folder of features to write")
+    add("--out", dest="target", required=True, metavar="DIR", help="folder of features to write")
     add("--window", type=int, required=True, help="samples in a feature vector")
     add("--stride", type=int, required=True, help="samples between two feature vectors")
-    add("--rate", type=float, help="samples per second of the common clock (default: of the fastest sensor)")
+    clock = "samples per second of the common clock (default: of the fastest sensor)"
+    add("--rate", dest="rate_hz", metavar="RATE", type=float, help=clock)
     add("--normalise", default="none", choices=("none", "recording"), help="recording: mean 0, deviation 1 per channel")
     channels = "channels of tables, once for all sensors or once for each (default: all but clock and row number)"
     add("--columns", action="append", default=[], metavar="A,B,...", help=channels)
     add("--fix", action="store_true", help="bridge gaps and cut sensors to one length, and list it")
 
 
-def _signals(options: argparse.Namespace) -> int:
+def _signals(options: argparse.Namespace) -> None:
     from afkit.workbench.own_data.signal_files import write_windows
 
     folders, rates = [], []
@@ -145,23 +132,9 @@ def _signals(options: argparse.Namespace) -> int:
         if not folder or len(rates) < len(folders) or not 0 < rates[-1] < float("inf"):
             raise ValueError(f"a sensor is FOLDER@HZ, its folder and samples per second, not '{text}'")
     columns = [[name.strip() for name in text.split(",")] for text in options.columns]
-    made = write_windows(
-        folders,
-        rates,
-        options.out,
-        options.window,
-        options.stride,
-        options.rate,
-        options.normalise,
-        options.fix,
-        columns,
-    )
-    print(f"data.input_dims: [{made.width}]")
-    print(f"data.stride_frames: {made.stride}")
-    print(f"data.num_frames: {made.window}")
-    print(f"data.fps: {made.rate_hz:g}")
-    print(options.out)
-    return 0
+    made = write_windows(folders, rates, **given(options, "sensors", "columns"), columns=columns)
+    print(f"data.input_dims: [{made.width}]", f"data.stride_frames: {made.stride}", sep="\n")
+    print(f"data.num_frames: {made.window}", f"data.fps: {made.rate_hz:g}", options.target, sep="\n")
 
 
 COMMANDS = {

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from afkit.recipes import recipe, recipe_names
 
@@ -12,7 +12,7 @@ from afkit.recipes import recipe, recipe_names
 class Command(NamedTuple):
     """A command of the command line."""
 
-    do: Callable[[argparse.Namespace], int]  # gives the exit status
+    do: Callable[[argparse.Namespace], int | None]  # gives the exit status, or nothing for 0
     add_arguments: Callable[[argparse.ArgumentParser], None]
     help: str  # one line
 
@@ -22,6 +22,16 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
     names = ", ".join(recipe_names())
     command.add_argument("recipe", metavar="RECIPE", help=f"a file of your own (.yaml), or one of: {names}")
     command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
+
+
+def given(options: argparse.Namespace, *without: str) -> dict[str, Any]:
+    """The arguments of a command by name, but for some."""
+    return {name: value for name, value in vars(options).items() if name not in ("command", *without)}
+
+
+def words(text: str) -> list[str]:
+    """What stands between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def data_folder(options: argparse.Namespace) -> Path:

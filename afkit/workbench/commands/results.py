@@ -1,10 +1,10 @@
-"""Commands about what a run has found: view, predict, gallery."""
+"""Commands about what a run has found: view, predict."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from afkit.workbench.commands.options import Command
+from afkit.workbench.commands.options import Command, given
 
 
 def _view_arguments(command: argparse.ArgumentParser) -> None:
@@ -23,12 +23,12 @@ def _view_arguments(command: argparse.ArgumentParser) -> None:
     add("--videos", metavar="DIR", default="", help=videos)
 
 
-def _view(options: argparse.Namespace) -> int:
+def _view(options: argparse.Namespace) -> None:
     if options.html is None:
         from afkit.workbench.runs.serving import serve_inspector
 
         serve_inspector(options.runs, options.data_root, options.videos, options.port)
-        return 0
+        return
     from afkit.workbench.inspector.comparison import write_comparison
     from afkit.workbench.inspector.page import write_inspector
     from afkit.workbench.runs.run_inspector import collect_inspected
@@ -43,7 +43,6 @@ def _view(options: argparse.Namespace) -> int:
     else:
         write_inspector(path, runs[0])
     print(f"open {path} in a browser; it needs no server and no network")
-    return 0
 
 
 def _predict_arguments(command: argparse.ArgumentParser) -> None:
@@ -59,29 +58,13 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
 
 
-def _predict(options: argparse.Namespace) -> int:
+def _predict(options: argparse.Namespace) -> None:
     from afkit.workbench.runs.predicting import predict_recordings
 
-    arguments = {name: value for name, value in vars(options).items() if name not in ("command", "run", "features")}
-    print(predict_recordings(options.run, options.features, **arguments))
-    return 0
-
-
-def _gallery_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run", metavar="RUN", help="a finished run folder")
-    command.add_argument("--out", default="results/gallery", help="folder to write (default: results/gallery)")
-    command.add_argument("--data-root", default="", help="folder of all data sets (default: where the run found it)")
-
-
-def _gallery(options: argparse.Namespace) -> int:
-    from afkit.workbench.runs.gallery import write_gallery
-
-    print(*write_gallery(options.run, options.out, options.data_root), sep="\n")
-    return 0
+    print(predict_recordings(options.run, options.features, **given(options, "run", "features")))
 
 
 COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
-    "gallery": Command(_gallery, _gallery_arguments, "write the pictures of a run into a folder that shows them"),
 }

@@ -3,7 +3,7 @@
 import argparse
 
 from afkit.recipes import recipe
-from afkit.workbench.commands.options import Command, add_data_arguments, assignments
+from afkit.workbench.commands.options import Command, add_data_arguments, assignments, given, words
 
 
 def _run_arguments(command: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     add("--html", action="store_true", help="also write the executed notebooks as pages")
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     from afkit.workbench.analysis.report import headline
     from afkit.workbench.runs.notebooks import write_pages
     from afkit.workbench.runs.paths import split_suffix
@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
         options.results,
         [stage.strip() for stage in options.stages.split(",")],
         options.name,
-        again=[stage.strip() for stage in options.again.split(",") if stage.strip()],
+        again=words(options.again),
     )
     if options.html:
         write_pages(folder)
@@ -48,7 +48,6 @@ def _run(options: argparse.Namespace) -> int:
     if (folder / "04_visualize.ipynb").is_file():
         print(f"open {folder / '04_visualize.ipynb'} in JupyterLab (make lab), or look at {folder / 'figures'}")
     print(folder)
-    return 0
 
 
 def _rerun_arguments(command: argparse.ArgumentParser) -> None:
@@ -63,7 +62,7 @@ def _rerun(options: argparse.Namespace) -> int:
     """1 where a result differs."""
     from afkit.workbench.runs.rerun import rerun
 
-    return int(not rerun(options.run, options.out, options.data_root, options.dry_run))
+    return int(not rerun(options.run, **given(options, "run")))
 
 
 def _compare_arguments(command: argparse.ArgumentParser) -> None:
@@ -75,12 +74,11 @@ def _compare_arguments(command: argparse.ArgumentParser) -> None:
     add("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _compare(options: argparse.Namespace) -> None:
     from afkit.workbench.runs.comparing import compare
 
     folder = compare(options.runs, options.results, options.out, options.data_root, assignments(options.p, "-p"))
     print(folder / "summary.csv", folder / "report.html", sep="\n")
-    return 0
 
 
 def _sweep_arguments(command: argparse.ArgumentParser) -> None:
@@ -107,8 +105,8 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(dry_run(options.file, options.cluster))
         return 0
-    given = {name: getattr(options, name) for name in ("only_failed", "workers", "scheduler", "cluster", "html")}
-    return int(any(outcome.state != "done" for outcome in sweep(options.file, **given).values()))
+    outcomes = sweep(options.file, **given(options, "file", "dry_run", "resume"))
+    return int(any(outcome.state != "done" for outcome in outcomes.values()))
 
 
 def _status_arguments(command: argparse.ArgumentParser) -> None:
@@ -117,11 +115,10 @@ def _status_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--watch", action="store_true", help="again and again, until Ctrl-C")
 
 
-def _status(options: argparse.Namespace) -> int:
+def _status(options: argparse.Namespace) -> None:
     from afkit.workbench.runs.status import show_status
 
     show_status(options.where, options.watch)
-    return 0
 
 
 COMMANDS = {

@@ -1,23 +1,36 @@
-"""The published archives: where they lie, downloading them, bringing them into the layout; what wrote a data set."""
+"""Archives: where the published ones lie, download, unpacking, the layout that comes out; what wrote a data set.
 
+An archive may be hostile: nothing leaves the folder into which it is unpacked, and nothing half-written stays.
+"""
+
+import errno
+import gzip
 import hashlib
+import lzma
 import os
+import shutil
+import stat
+import tarfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import afkit
 from afkit.config import DataConfig
-from afkit.files import read_json, write_json
+from afkit.files import MAX_RATIO, SMALL_BYTES, read_json, write_json
+from afkit.opening import BEGINNINGS, TooManyError, open_to_read, open_zip
+from afkit.workbench.scratch import clear_scratch, scratch_folder
 
 MARKER = "TWIN.md"  # stands in the folder of a data set that was generated (see `afkit.workbench.datasets.twin`)
 
 
 class Archive(NamedTuple):
-    """A published file."""
+    """A published file: its name, its MD5 sum, and its id on Google Drive."""
 
-    name: str  # of the file
-    md5: str  # sum of the published file
-    drive_id: str  # of Google Drive
+    name: str
+    md5: str
+    drive_id: str
 
     @property
     def url(self) -> str:
@@ -50,9 +63,9 @@ def check_md5(path: str | Path, expected: str) -> None:
 
 
 def download(archive: Archive, path: str | Path) -> Path:
-    """Download a published file with progress and check its sum; one already there is kept.
+    """Download a published file with progress, or go on with it, and check its sum; one already there is kept.
 
-    A broken-off download is resumed. ValueError where it fails, or gdown is not installed; says how by hand.
+    ValueError where it fails, or gdown is not installed; says how by hand.
     """
     path = Path(path)
     by_hand = f"download {archive.url} in a browser (MD5 sum {archive.md5}) and put the file at {path}"
@@ -73,14 +86,141 @@ def download(archive: Archive, path: str | Path) -> Path:
     return path
 
 
+# Limits of an archive, far above what the published ones need (ActivityNet: some 20 000 files, some 25 GB).
+MAX_MEMBERS = 100_000
+MAX_BYTES = 500 * 2**30
+HEADER_BYTES = 2**20  # of one tar header with all its extensions, which are read into memory
+NAME_BYTES, PART_BYTES = 1024, 255  # of a member's whole name, and of one part of it
+CHUNK_BYTES = 2**16
+
+
+class _RefusedError(ValueError):
+    """What an archive holds is not allowed; told apart from the libraries' own ValueErrors."""
+
+
+def unpack(
+    archive: str | Path, destination: str | Path, *, max_members: int = MAX_MEMBERS, max_bytes: int = MAX_BYTES
+) -> Path:
+    """Unpack a zip, tar, tar.gz or tar.xz (told apart by content) that may be hostile; the new folder.
+
+    It appears when everything is unpacked. What unpacks to more than `MAX_RATIO` times the archive is a bomb, from
+    64 MiB on.
+
+    Raises:
+        ValueError: the folder exists; not such an archive, empty, truncated; a member's name leaves the folder or
+            repeats another; a member is a link or device; a limit is exceeded. Nothing stays on disk then.
+    """
+    archive, destination = Path(archive), Path(destination)
+    if not archive.is_file():
+        raise ValueError(f"{archive} is no file; name the archive, or download it first")
+    if os.path.lexists(destination):
+        clear_scratch(destination)
+        raise ValueError(f"{destination} exists; remove or rename it before unpacking {archive}")
+    try:
+        with open_to_read(archive) as file, scratch_folder(destination) as part:
+            meter = _Meter(min(max_bytes, max(MAX_RATIO * os.fstat(file.fileno()).st_size, SMALL_BYTES)))
+            count = 0
+            for count, (name, is_plain, stream) in enumerate(_members(file, meter, max_members), start=1):
+                if count > max_members:
+                    raise _RefusedError(f"more than {max_members} members (max_members)")
+                _write_member(part, name, is_plain, stream)
+            if count == 0:
+                raise _RefusedError("it holds nothing")
+            part.rename(destination)
+    except (_RefusedError, TooManyError) as error:
+        raise ValueError(f"{archive} is refused: {error}; nothing was unpacked") from None
+    except Exception as error:  # the libraries raise almost anything on damaged archives
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # these two: reading nonsense
+            raise ValueError(f"{archive} cannot be unpacked to {destination}: {error.strerror}") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        what = f"truncated, damaged or no zip, tar, tar.gz or tar.xz ({reason})"
+        raise ValueError(f"{archive} is {what}; download it again") from None
+    return destination
+
+
+class _Meter:
+    """Passes on what a stream gives, until it has given too much: a small archive can hold endless zeros."""
+
+    def __init__(self, max_bytes: float):
+        self.max_bytes = max_bytes
+        self.header_end = float("inf")  # while a tar header is read: where it must have ended
+        self.stream: Any = None
+        self.total = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes of the current stream."""
+        data = self.stream.read(size)
+        self.total += len(data)
+        if self.total > self.max_bytes:
+            raise _RefusedError(f"it unpacks to more than {self.max_bytes:,.0f} bytes (max_bytes, max_ratio)")
+        if self.total > self.header_end:
+            raise _RefusedError(f"a header is longer than {HEADER_BYTES} bytes")
+        return data
+
+
+def _members(file: IO[bytes], meter: _Meter, max_members: int) -> Iterator[tuple[str, bool, Any]]:
+    """Names, whether it is a file or folder, and streams, None of a folder, to be read before the next is asked for."""
+    start = file.read(6)
+    file.seek(0)
+    if start[:4] not in BEGINNINGS:
+        is_gzip, is_xz = start[:2] == b"\x1f\x8b", start == b"\xfd7zXZ\x00"
+        opener: Any = gzip.open if is_gzip else lzma.open if is_xz else nullcontext
+        yield from _tar_members(opener(file), meter)
+        return
+    with open_zip(file, max_members) as packed:
+        for info in packed.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
+            with packed.open(info) as meter.stream:
+                is_plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
+                yield info.orig_filename, is_plain, None if info.is_dir() else meter
+
+
+def _tar_members(opened: AbstractContextManager[Any], meter: _Meter) -> Iterator[tuple[str, bool, Any]]:
+    meter.header_end = HEADER_BYTES
+    file: Any = meter  # the module's types ask for a whole file, of which it reads a stream only
+    with opened as meter.stream, tarfile.open(fileobj=file, mode="r|", bufsize=CHUNK_BYTES) as packed:
+        while (member := packed.next()) is not None:
+            meter.header_end = float("inf")
+            is_plain = member.isdir() or (member.isreg() and not member.issparse())
+            yield member.name, is_plain, packed.extractfile(member) if is_plain else None
+            packed.members = []  # type: ignore[attr-defined]  # the module keeps them all, which its types do not say
+            meter.header_end = meter.total + HEADER_BYTES
+        meter.header_end = float("inf")
+        while meter.read(CHUNK_BYTES):  # so that the check sum at the very end is compared
+            pass
+
+
+def _write_member(folder: Path, name: str, is_plain: bool, stream: Any) -> None:
+    """Write one file or folder below `folder`, with the rights that new files have."""
+    shown, parts = ascii(name[:NAME_BYTES]), [part for part in name.split("/") if part not in ("", ".")]
+    if not is_plain:
+        raise _RefusedError(f"the member {shown} is a link, a device or another special file")
+    if not name.isprintable():  # control characters, bytes that are no text, reversed writing
+        raise _RefusedError(f"the name {shown} holds characters that cannot be shown")
+    if name.startswith("/") or ".." in parts or "\\" in name or name[1:2] == ":":
+        raise _RefusedError(f"the name {shown} leads out of the folder")
+    if len(name.encode()) > NAME_BYTES or any(len(part.encode()) > PART_BYTES for part in parts):
+        raise _RefusedError(f"the name {shown} is too long")
+    if not parts and stream is not None:
+        raise _RefusedError(f"the name {shown} names no file")
+    target = folder.joinpath(*parts)
+    try:
+        if stream is None:
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:
+                shutil.copyfileobj(stream, file, CHUNK_BYTES)
+    except (FileExistsError, NotADirectoryError):
+        raise _RefusedError(f"the member '{name}' stands in the place of an earlier one") from None
+
+
 def arrange(tree: str | Path, config: DataConfig, data_root: str | Path) -> Path:
     """Move an unpacked data set into the published layout, e.g. `<data_root>/thumos`, which is returned.
 
     It may lie at any depth of the tree, on the file system of the data root. What is already there stays as it is.
-
-    Raises:
-        ValueError: the archive lacks the annotation file or a feature folder, the folder holds a twin, or would not
-            lie below the data root.
+    ValueError where the tree lacks the annotation file or a feature folder, or the target holds a twin or would not lie
+    below the data root.
     """
     tree, name = Path(tree), Path(config.annotations).parts[0]
     if name == ".." or Path(config.annotations).is_absolute():

@@ -59,10 +59,6 @@ def convert_ego4d(
             tensors (T, C) of whole videos, or <clip>.pt, of clips that are cut already (EgoVLP's).
         features: folders to write; `omnivore_features` comes from `omnivore_video_swinl` or `omnivore`, and so on.
         num_classes: labels that the official files have; an id is the place in their alphabetical order.
-        say: receives about ten lines of progress, and one where another process is waited for.
-
-    Raises:
-        ValueError: a file or folder is missing or malformed; the message names file, video and clip.
     """
     source, target = Path(source), Path(data_root) / "ego4d"
     folders = {name: _feature_folder(source, name) for name in features}
@@ -106,9 +102,8 @@ def read_leads(path: str | Path) -> dict[str, float]:
         try:
             leads[clip] = _number(entry["lead_sec"])
         except (KeyError, TypeError, ValueError, OverflowError):
-            raise ValueError(
-                f"{path}, clip '{clip}' has no number 'lead_sec'; delete the file and prepare Ego4D again"
-            ) from None
+            lacks = f"{path}, clip '{clip}' has no number 'lead_sec'"
+            raise ValueError(f"{lacks}; delete the file and prepare Ego4D again") from None
     return leads
 
 
@@ -193,10 +188,9 @@ def _add_label_ids(clips: list[_Clip], num_classes: int) -> None:
     # the official files put names with a comma in quotes, which count in the alphabetical order
     names = sorted(set().union(*(clip.labels for clip in clips)), key=lambda name: ("," not in name, name.strip('"')))
     if len(names) != num_classes:
-        raise ValueError(
-            f"the moments files have {len(names)} primary labels instead of {num_classes}, so the ids would not be the "
-            f"published ones; give the complete official files of training and validation"
-        )
+        seen = f"the moments files have {len(names)} primary labels instead of {num_classes}"
+        remedy = "give the complete official files of training and validation"
+        raise ValueError(f"{seen}, so the ids would not be the published ones; {remedy}")
     for clip in clips:
         for action in clip.entry.get("annotations", []):
             action["label_id"] = names.index(action["label"])
@@ -212,9 +206,8 @@ def _write_features(folder: Path, target: Path, clip: _Clip, read: Callable[[Pat
         return "missing"
     features = read(whole if whole.is_file() else own)  # (T, C)
     if whole.is_file() and clip.steps[1] > len(features):
-        raise ValueError(
-            f"{whole} has {len(features)} vectors, clip '{clip.name}' needs {clip.steps[1]}; replace the file"
-        )
+        has = f"{whole} has {len(features)} vectors, clip '{clip.name}' needs {clip.steps[1]}"
+        raise ValueError(f"{has}; replace the file")
     write_array(path, features[slice(*clip.steps)] if whole.is_file() else features)
     return "written"
 

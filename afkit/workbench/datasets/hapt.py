@@ -11,13 +11,12 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from afkit.files import read_json, write_array, write_json
-from afkit.workbench.datasets.archives import move_in, write_stamp
-from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.datasets.archives import move_in, unpack, write_stamp
 from afkit.workbench.own_data.signals import raw_windows
 from afkit.workbench.scratch import scratch_folder
 
@@ -30,9 +29,7 @@ MAX_MEMBERS, MAX_BYTES = 2000, 2 * 2**30  # the published archive: some 150 file
 DIGEST = "5bba507ed24ad4f1e3a5953b50f09a6cc66da08b5ab605164b689d72770344d6"
 
 
-class _Person(NamedTuple):
-    entry: dict[str, Any]  # of the annotation file
-    signals: dict[str, np.ndarray]  # (samples, 3) of each sensor, all recordings joined
+People = dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]]  # entry of the annotation file, sensor: (samples, 3)
 
 
 def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], None] = print) -> Path:
@@ -40,13 +37,8 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
 
     It gets annotations/hapt.json (the official split), annotations/people.json (the same with each person as a subset,
     "person01" and so on, for folds) and, of each person, acceleration/<person>.npy and rotation/<person>.npy (T, 150)
-    float32: 50 samples of the x axis in g (rotation: rad/s), then of y, then of z.
-
-    Args:
-        archive: the zip of the UCI repository, or a tar with the same files.
-
-    Raises:
-        ValueError: the archive is missing, damaged, hostile or another one; nothing is written then.
+    float32: 50 samples of the x axis in g (rotation: rad/s), then of y, then of z. The archive is the zip of the UCI
+    repository, or a tar with the same files; ValueError where it is missing, damaged, hostile or another one.
     """
     archive, folder = Path(archive), Path(data_root) / "hapt"
     with scratch_folder(folder, say) as part:
@@ -67,7 +59,7 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
             for sensor, kind in SENSORS.items():
                 features = raw_windows(signals[sensor], WINDOW_SAMPLES, STEP_SAMPLES)  # (T, 150)
                 write_array(part / kind / f"{name}.npy", features.astype(np.float32), sync=False)
-        database = {name: person.entry for name, person in people.items()}
+        database = {name: entry for name, (entry, _) in people.items()}
         write_json(part / "annotations" / "hapt.json", {"database": database})
         _write_people(part / "annotations")
         write_stamp(part, "hapt")
@@ -105,41 +97,37 @@ def _not_of_a_mac(tree: Path, pattern: str) -> list[Path]:
     return sorted(path for path in tree.rglob(pattern) if "__MACOSX" not in path.parts)
 
 
-def _read_people(raw: Path) -> dict[str, _Person]:
-    """People by name, those of both subsets in the order of their numbers."""
+def _read_people(raw: Path) -> People:
+    """People by name in the order of their numbers, the recordings of each joined in the order of the experiments."""
     lines = (raw / "activity_labels.txt").read_text(encoding="ascii").splitlines()
     names = [line.split()[1].lower().replace("_", " ") for line in lines if line.strip()]  # by the numbers 1, 2, ...
     actions = np.loadtxt(raw / "RawData" / "labels.txt", dtype=int, ndmin=2)  # experiment, person, activity, samples
+    actions = actions[np.argsort(actions[:, 3], kind="stable")]
     subsets: dict[int, str] = {}
     for subset, file in (("training", "Train/subject_id_train.txt"), ("test", "Test/subject_id_test.txt")):
         subsets |= dict.fromkeys(np.loadtxt(raw / file, dtype=int, ndmin=1).tolist(), subset)
-    return {
-        f"person{person:02d}": _read_person(raw, person, subsets[person], actions, names) for person in sorted(subsets)
-    }
+    people = {}
+    for person in sorted(subsets):
+        parts: dict[str, list[np.ndarray]] = {sensor: [] for sensor in SENSORS}
+        annotations, before = [], 0  # samples of the recordings joined so far
+        for path in sorted((raw / "RawData").glob(f"acc_exp*_user{person:02d}.txt")):
+            for sensor, signals in parts.items():
+                signals.append(np.loadtxt(path.with_name(path.name.replace("acc", sensor, 1)), ndmin=2))  # (samples, 3)
+            experiment = int(re.findall(r"\d+", path.name)[0])
+            for _, _, activity, first, last in actions[actions[:, 0] == experiment].tolist():
+                segment = [(before + first - 1) / RATE_HZ, (before + last) / RATE_HZ]  # from 1 on, the last included
+                annotations.append({"segment": segment, "label": names[activity - 1], "label_id": activity - 1})
+            before += len(parts["acc"][-1])
+        entry = {"subset": subsets[person], "duration": before / RATE_HZ, "fps": RATE_HZ, "annotations": annotations}
+        joined = {sensor: np.concatenate(signals) for sensor, signals in parts.items()}
+        people[f"person{person:02d}"] = entry, joined
+    return people
 
 
-def _read_person(raw: Path, person: int, subset: str, actions: np.ndarray, names: list[str]) -> _Person:
-    """A person's recordings, joined in the order of the experiments."""
-    parts: dict[str, list[np.ndarray]] = {sensor: [] for sensor in SENSORS}
-    annotations, before = [], 0  # samples of the recordings joined so far
-    for path in sorted((raw / "RawData").glob(f"acc_exp*_user{person:02d}.txt")):
-        for sensor, signals in parts.items():
-            signals.append(np.loadtxt(path.with_name(path.name.replace("acc", sensor, 1)), ndmin=2))  # (samples, 3)
-        experiment = int(re.findall(r"\d+", path.name)[0])
-        for _, _, activity, first, last in sorted(
-            actions[actions[:, 0] == experiment].tolist(), key=lambda row: row[3]
-        ):
-            segment = [(before + first - 1) / RATE_HZ, (before + last) / RATE_HZ]  # from 1 on, the last one included
-            annotations.append({"segment": segment, "label": names[activity - 1], "label_id": activity - 1})
-        before += len(parts["acc"][-1])
-    entry = {"subset": subset, "duration": before / RATE_HZ, "fps": RATE_HZ, "annotations": annotations}
-    return _Person(entry, {sensor: np.concatenate(signals) for sensor, signals in parts.items()})
-
-
-def _digest(people: dict[str, _Person]) -> str:
+def _digest(people: People) -> str:
     """SHA-256 of the annotation file's content and of the samples as little-endian float64."""
-    digest = hashlib.sha256(json.dumps({name: person.entry for name, person in people.items()}).encode())
-    for person in people.values():
+    digest = hashlib.sha256(json.dumps({name: entry for name, (entry, _) in people.items()}).encode())
+    for _, signals in people.values():
         for sensor in SENSORS:
-            digest.update(person.signals[sensor].astype("<f8").tobytes())
+            digest.update(signals[sensor].astype("<f8").tobytes())
     return digest.hexdigest()

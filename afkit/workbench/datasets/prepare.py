@@ -5,11 +5,10 @@ from pathlib import Path
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.features import locate
-from afkit.workbench.datasets.archives import ARCHIVES, arrange, check_md5, download, stale
+from afkit.workbench.datasets.archives import ARCHIVES, arrange, check_md5, download, stale, unpack
 from afkit.workbench.datasets.ego4d import convert_ego4d
 from afkit.workbench.datasets.hapt import SOURCE as HAPT_SOURCE
 from afkit.workbench.datasets.hapt import add_people, write_hapt
-from afkit.workbench.datasets.unpacking import unpack
 from afkit.workbench.datasets.watch import write_watch
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 
@@ -28,23 +27,13 @@ def can_prepare(recipe: Recipe, data_root: str | Path, source: str = "", fetch: 
 
 
 def prepare(
-    recipe: Recipe,
-    data_root: str | Path,
-    source: str = "",
-    fetch: bool = False,
-    say: Callable[[str], None] = print,
+    recipe: Recipe, data_root: str | Path, source: str = "", fetch: bool = False, say: Callable[[str], None] = print
 ) -> None:
     """Bring a data set into the layout that its recipe names; what is there stays as it is.
 
-    It appears when it is complete. Another process that prepares the same one is waited for.
-
-    Args:
-        source: the published archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to
-            look for the archive in the data root.
-        fetch: download the archive where it is not found (tens of gigabytes).
-
-    Raises:
-        ValueError: nothing to prepare from, or an archive that is damaged, hostile or another one.
+    It appears when it is complete. Another process that prepares the same one is waited for. `source` is the published
+    archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to look for the archive in the
+    data root, and with `fetch` to download it (tens of gigabytes).
     """
     data_set = _data_set(recipe)
     is_ego4d = data_set.startswith("ego4d")
@@ -68,10 +57,8 @@ def prepare(
         write_watch(data_root, say)
     elif data_set == "hapt":
         if not source:
-            raise ValueError(
-                f"{missing[0]} does not exist; download the archive from {HAPT_SOURCE} and run: "
-                "python -m afkit prepare hapt ARCHIVE"
-            )
+            remedy = f"download the archive from {HAPT_SOURCE} and run: python -m afkit prepare hapt ARCHIVE"
+            raise ValueError(f"{missing[0]} does not exist; {remedy}")
         write_hapt(source, data_root, say)
     elif data_set in ARCHIVES:
         _from_archive(recipe, Path(data_root), source, fetch, say)

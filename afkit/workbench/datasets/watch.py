@@ -9,12 +9,10 @@ Five exercises are the classes, the other two are background.
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from afkit.files import write_array, write_json
-from afkit.opening import inner_path
 from afkit.workbench.datasets.archives import move_in, write_stamp
 from afkit.workbench.own_data.signals import standardise, windows
 from afkit.workbench.scratch import clear_scratch, scratch_folder
@@ -60,19 +58,6 @@ def write_watch(data_root: str | Path, say: Callable[[str], None] = print) -> Pa
         write_stamp(part, "watch")
         move_in(part, folder, last=Path(*Path(ANNOTATIONS).parts[1:]))
     return folder
-
-
-def signal_arguments(data_root: str | Path, video: str) -> dict[str, Any]:
-    """Signal (samples, 6) float32 of a timeline, and how to draw it, as keyword arguments; {} without its file."""
-    path = Path(data_root) / "watch" / "signals" / inner_path(f"{video}.npy", video)
-    if not path.is_file():
-        return {}
-    return {
-        "signal": np.load(path, mmap_mode="r", allow_pickle=False),
-        "signal_rate_hz": RATE_HZ,
-        "signal_names": ["x", "y", "z"] * 2,
-        "signal_groups": {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]},
-    }
 
 
 def timeline_features(signal: np.ndarray, timeline: str) -> np.ndarray:
@@ -121,9 +106,10 @@ def _compose(recordings: dict) -> tuple[dict[str, np.ndarray], dict[str, list[tu
 def _database(signals: dict[str, np.ndarray], actions: dict[str, list[tuple[str, int, int]]]) -> dict:
     """The annotation file's content."""
     label_ids = {code: label for label, code in enumerate(CLASSES)}
+    tested = tuple(f"person{number:02d}" for number in TEST_PEOPLE)
     return {
         name: {
-            "subset": "test" if _person(name) in TEST_PEOPLE else "training",
+            "subset": "test" if name.startswith(tested) else "training",
             "duration": len(signal) / RATE_HZ,
             "fps": RATE_HZ,
             "annotations": [
@@ -134,7 +120,3 @@ def _database(signals: dict[str, np.ndarray], actions: dict[str, list[tuple[str,
         }
         for name, signal in signals.items()
     }
-
-
-def _person(timeline: str) -> int:
-    return int(timeline[len("person") : len("person") + 2])

@@ -20,11 +20,7 @@ def write_comparison(
     tiou: float = 0.5,
     min_score: float = 0.2,
 ) -> None:
-    """Write one page of several runs, whole or not at all.
-
-    Raises:
-        ValueError: as of `write_inspector` and `make_comparable`.
-    """
+    """Write one page of several runs; a ValueError as of `write_inspector` and `make_comparable`."""
     write_page(path, make_comparable(runs), tious, tiou, min_score)
 
 
@@ -32,47 +28,39 @@ def make_comparable(runs: Sequence[Inspected]) -> list[Inspected]:
     """The runs with the videos that all of them have, in the first one's order, and with the same classes.
 
     Signal and video files are kept with the first run alone, as they are the same for all. Runs with equal titles
-    are numbered.
-
-    Returns:
-        as many; where videos are left out, the first one's remark says how many.
+    are numbered. Where videos are left out, the first one's remark says how many.
 
     Raises:
         ValueError: fewer than two runs, no video in common, or ground truth or class names that differ.
     """
     if len(runs) < 2:
         raise ValueError(f"a comparison takes two or more runs, not {len(runs)}")
-    runs = _tell_apart(runs)
-    everywhere = set(runs[0].videos).intersection(*(run.videos for run in runs[1:]))
-    common = [video for video in runs[0].videos if video in everywhere]
+    titles = [run.title for run in runs]
+    numbers = [
+        f" ({titles[: i + 1].count(title)})" if titles.count(title) > 1 else "" for i, title in enumerate(titles)
+    ]
+    runs = [replace(run, title=f"{run.title}{number}") for run, number in zip(runs, numbers, strict=True)]
+    in_runs = Counter(video for run in runs for video in run.videos)
+    common = [video for video in runs[0].videos if in_runs[video] == len(runs)]
     if not common:
         raise ValueError(f"{' and '.join(run.title for run in runs)} have no video in common")
-    left_out = len(set().union(*(run.videos for run in runs))) - len(common)
-    kept = [_restrict(run, common) for run in runs]
-    for other in kept[1:]:
-        _check_same_truth(kept[0], other)
-    names = {label: name for run in reversed(kept) for label, name in run.label_names.items()}
-    kept = [replace(run, label_names=names) for run in kept]
+    first, *others = (_restrict(run, common) for run in runs)
+    for other in others:
+        _check_same_truth(first, other)
+    names = {label: name for run in (*reversed(others), first) for label, name in run.label_names.items()}
+    left_out, remark = len(in_runs) - len(common), first.remark
     if left_out:
         number = f"{left_out} video is" if left_out == 1 else f"{left_out} videos are"
-        sentence = f"{number} not in every run, and left out."
-        kept[0] = replace(kept[0], remark=f"{kept[0].remark} {sentence}".strip())
-    return [kept[0], *(replace(run, tracks=replace(run.tracks, signal=None, videos=None)) for run in kept[1:])]
+        remark = f"{remark} {number} not in every run, and left out.".strip()
+    shared = [replace(run, label_names=names, tracks=replace(run.tracks, signal=None, videos=None)) for run in others]
+    return [replace(first, label_names=names, remark=remark), *shared]
 
 
 def _restrict(run: Inspected, videos: list[str]) -> Inspected:
     gt, predictions = (table[table["video"].isin(videos)] for table in (run.gt, run.predictions))
-    known_sec = {video: run.known_duration_sec(video) for video in videos}
-    return replace(run, gt=gt, predictions=predictions, durations_sec=known_sec)
-
-
-def _tell_apart(runs: Sequence[Inspected]) -> list[Inspected]:
-    count, named = Counter(run.title for run in runs), []
-    seen: Counter[str] = Counter()
-    for run in runs:
-        seen[run.title] += 1
-        named.append(replace(run, title=f"{run.title} ({seen[run.title]})") if count[run.title] > 1 else run)
-    return named
+    return replace(
+        run, gt=gt, predictions=predictions, durations_sec={video: run.durations_sec.get(video) for video in videos}
+    )
 
 
 def _check_same_truth(first: Inspected, other: Inspected) -> None:

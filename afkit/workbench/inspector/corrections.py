@@ -44,7 +44,7 @@ def check_corrections(inspected: Inspected, corrections: dict[str, Any]) -> Corr
 
 def _check_new(inspected: Inspected, video: str, segment: Segment) -> None:
     start, end, label = segment
-    where, known_sec = f"video '{video}', segment from {start:g} to {end:g} s", inspected.known_duration_sec(video)
+    where, known_sec = f"video '{video}', segment from {start:g} to {end:g} s", inspected.durations_sec.get(video)
     longest = np.inf if known_sec is None else known_sec
     if not end - start >= MIN_LENGTH_SEC:
         raise ValueError(f"{where}: it must end {MIN_LENGTH_SEC:g} s after its start or later")
@@ -56,10 +56,7 @@ def _check_new(inspected: Inspected, video: str, segment: Segment) -> None:
 
 def original_segments(inspected: Inspected, video: str) -> list[Segment]:
     """The ground truth of a video before any correction, by onset."""
-    return _segments(inspected.of_video(video)[0])
-
-
-def _segments(gt: pd.DataFrame) -> list[Segment]:
+    gt = inspected.of_video(video)[0]
     return sorted(zip(gt["start_sec"].tolist(), gt["end_sec"].tolist(), gt["label"].tolist(), strict=True))
 
 
@@ -83,15 +80,12 @@ def apply_corrections(inspected: Inspected, corrections: Corrections) -> pd.Data
 def corrected_gt(video: str, segments: list[list[float]]) -> pd.DataFrame:
     """The segments of one video as a table of ground truth: video, start_sec, end_sec, label."""
     table = pd.DataFrame(segments, columns=["start_sec", "end_sec", "label"])
-    table = table.astype({"start_sec": float, "end_sec": float, "label": np.int64})
-    return table.assign(video=pd.Series([video] * len(table), dtype="str"))[["video", "start_sec", "end_sec", "label"]]
+    table.insert(0, "video", pd.Series([video] * len(table), dtype="str"))
+    return table.astype({"start_sec": float, "end_sec": float, "label": np.int64})
 
 
 def save_corrected(path: str | Path, inspected: Inspected, corrections: Corrections) -> None:
-    """Write a new annotation file with the corrections; see `afkit.workbench.own_data.corrected.write_corrected`.
-
-    Args:
-        corrections: video -> all its segments as they should be.
+    """Write a new annotation file with the corrections, as `afkit.workbench.own_data.corrected.write_corrected` does.
 
     Raises:
         ValueError: there is no correction, it is not known which file to correct, or as `write_corrected`.

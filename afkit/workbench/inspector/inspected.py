@@ -19,17 +19,8 @@ from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
 from afkit.workbench.inspector.tracks import Tracks
 from afkit.workbench.runs.opened import data_root_of
 
-# A prediction's kinds are those of workbench.analysis.false_positives; the numbers are known to static/segments.js.
-KINDS = (
-    "ground truth",
-    "miss",
-    "hit",
-    "localisation",
-    "double detection",
-    "wrong label",
-    "confusion",
-    "background",
-)
+# As of workbench.analysis.false_positives; browser/src/segments.js knows the numbers.
+KINDS = ("ground truth", "miss", "hit", "localisation", "double detection", "wrong label", "confusion", "background")
 FACTS = ["start_sec", "end_sec", "class", "score", "place"]  # columns of the binary form, float64
 MATCHING = ["kind", "partner", "tiou"]  # float32
 PAIRS_AT_ONCE = 1_000_000  # keeps the memory small where everything overlaps
@@ -37,27 +28,16 @@ PAIRS_AT_ONCE = 1_000_000  # keeps the memory small where everything overlaps
 
 @dataclass(frozen=True)
 class Inspected:
-    """What is to be inspected.
+    """What is to be inspected."""
 
-    Attributes:
-        gt: video, start_sec, end_sec, label, of all videos.
-        predictions: the same and score.
-        label_names: label id -> name; a label without one becomes "class 7".
-        durations_sec: video -> length, None where unknown; videos without any segment are listed, too.
-        title: whose predictions they are.
-        remark: a sentence for the reader, e.g. that the run is not finished.
-        tracks: what there is to be seen below the lanes.
-        annotations: where the ground truth is from; without it, corrections have no file to go to.
-    """
-
-    gt: pd.DataFrame
-    predictions: pd.DataFrame
-    label_names: dict[int, str]
-    durations_sec: dict[str, float | None] = field(default_factory=dict)
-    title: str = ""
-    remark: str = ""
-    tracks: Tracks = field(default_factory=Tracks)
-    annotations: AnnotationFile | None = None
+    gt: pd.DataFrame  # video, start_sec, end_sec, label, of all videos
+    predictions: pd.DataFrame  # the same and score
+    label_names: dict[int, str]  # a label without one becomes "class 7"
+    durations_sec: dict[str, float | None] = field(default_factory=dict)  # also of videos without any segment
+    title: str = ""  # whose predictions they are
+    remark: str = ""  # a sentence for the reader, e.g. that the run is not finished
+    tracks: Tracks = field(default_factory=Tracks)  # what there is to be seen below the lanes
+    annotations: AnnotationFile | None = None  # where the ground truth is from; corrections need it
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -84,17 +64,11 @@ class Inspected:
         """The name of each of `labels`."""
         return [str(self.label_names.get(label, f"class {label}")) for label in self.labels.tolist()]
 
-    def known_duration_sec(self, video: str) -> float | None:
-        """Length of a video, None where it is not known."""
-        known = self.durations_sec.get(video)
-        return None if known is None else float(known)
-
     def duration_sec(self, video: str) -> float:
         """Length of a video; where it is not known, the end of its last segment."""
-        known = self.known_duration_sec(video)
-        if known is not None:
-            return known
-        return float(max((table["end_sec"].max() for table in self.of_video(video) if len(table)), default=0.0))
+        known = self.durations_sec.get(video)
+        ends = (table["end_sec"].max() for table in self.of_video(video) if len(table))
+        return float(max(ends, default=0.0) if known is None else known)
 
 
 def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected:
@@ -136,11 +110,10 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
 def _how_far(stages: Any) -> str:
     """The last stage that was begun, e.g. '02_train is running'."""
     own = [name for name in ("01_data", "02_train", "03_eval") if isinstance(stages.get(name), dict)]
-    begun = {name: stages[name].get("status", "unknown") for name in own}
-    if not begun:
+    if not own:
         return "nothing was run"
-    name = max(begun)
-    return f"{name} is {begun[name]}" if begun[name] != "failed" else f"{name} failed"
+    status = stages[own[-1]].get("status", "unknown")
+    return f"{own[-1]} failed" if status == "failed" else f"{own[-1]} is {status}"
 
 
 def list_segments(gt: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -152,12 +125,10 @@ def list_segments(gt: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     """
     place = np.empty(len(predictions), np.int64)
     place[np.argsort(-predictions["score"].to_numpy(np.float64), kind="stable")] = np.arange(len(predictions))
-    columns = ["start_sec", "end_sec", "label"]
-    truth = gt[columns].assign(score=np.nan, place=np.arange(len(gt)))
-    tables = [table for table in (truth, predictions[[*columns, "score"]].assign(place=place)) if len(table)]
-    together = pd.concat(tables or [truth], ignore_index=True)
+    tables = (gt.assign(score=np.nan, place=np.arange(len(gt))), predictions.assign(place=place))
     types = {"start_sec": float, "end_sec": float, "label": np.int64, "score": float, "place": np.int64}
-    return together.astype(types).sort_values("start_sec", kind="stable", ignore_index=True)
+    together = pd.concat([table[list(types)].astype(types) for table in tables], ignore_index=True)
+    return together.sort_values("start_sec", kind="stable", ignore_index=True)
 
 
 def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
@@ -165,10 +136,6 @@ def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
 
     A prediction that is no hit is judged by the ground truth with which it overlaps most, of any class, as by
     `workbench.analysis.false_positives`; of equal ones, by that of its own class, of these by the last of the table.
-
-    Args:
-        segments: as `list_segments` gives them.
-        tiou: threshold above 0 and at most 1; equal is a hit.
 
     Returns:
         DataFrame with the same rows: kind (int64, index into KINDS), partner (int64 row: of a ground truth the
@@ -185,9 +152,11 @@ def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
     best, best_tiou = _most_overlapping(truth, predictions)  # (P,) positions in truth, tIoU
     same = np.zeros(len(rows), bool)
     same[best >= 0] = predictions["label"].to_numpy()[best >= 0] == truth["label"].to_numpy()[best[best >= 0]]
-    near = np.where(same, KINDS.index("localisation"), KINDS.index("confusion"))
-    over = np.where(same, KINDS.index("double detection"), KINDS.index("wrong label"))
-    judged = np.where(best_tiou >= tiou, over, np.where(best_tiou >= MIN_TIOU, near, KINDS.index("background")))
+    over, near, no = (
+        np.where(same, KINDS.index(own), KINDS.index(other))
+        for own, other in (("double detection", "wrong label"), ("localisation", "confusion"), 2 * ("background",))
+    )
+    judged = np.where(best_tiou >= tiou, over, np.where(best_tiou >= MIN_TIOU, near, no))
 
     kind = np.full(len(segments), KINDS.index("miss"))
     partner, overlap = np.full(len(segments), -1), np.zeros(len(segments))
@@ -217,22 +186,16 @@ def _most_overlapping(truth: pd.DataFrame, predictions: pd.DataFrame) -> tuple[n
 def list_videos(inspected: Inspected, tiou: float, min_score: float) -> pd.DataFrame:
     """All videos with how well each was solved.
 
-    Args:
-        min_score: false alarms below it are not counted, and find nothing.
-
     Returns:
         DataFrame indexed by video: duration_sec, ground_truths, predictions, ap (fraction, of all predictions; NaN
-        without ground truth), errors (misses and false alarms from `min_score` on).
+        without ground truth), errors (misses and false alarms, counting predictions from `min_score` on alone).
     """
     gt, predictions = inspected.gt, inspected.predictions
     check_columns(predictions, "predictions", PREDICTION_COLUMNS)
     matched_gt, matched = match_segments(gt, predictions[predictions["score"] >= min_score], tiou)
     errors = [matched_gt.loc[~matched_gt["found"], "video"], matched.loc[matched["outcome"] != "hit", "video"]]
-    counts = {
-        "ground_truths": gt["video"].value_counts(),
-        "predictions": predictions["video"].value_counts(),
-        "errors": sum(part.value_counts().reindex(inspected.videos, fill_value=0) for part in errors),
-    }
+    tables = {"ground_truths": gt["video"], "predictions": predictions["video"], "errors": pd.concat(errors)}
+    counts = {name: videos.value_counts() for name, videos in tables.items()}
     table = pd.DataFrame(index=pd.Index(inspected.videos, name="video", dtype=object))
     table["duration_sec"] = [inspected.duration_sec(video) for video in inspected.videos]
     for name, count in counts.items():
@@ -253,15 +216,11 @@ def pack_matching(matching: pd.DataFrame) -> bytes:
 
 
 def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: float) -> dict[str, Any]:
-    """What the inspector knows of the whole run, ready for JSON.
-
-    Args:
-        tious: (S,) thresholds to choose from.
-    """
+    """What the inspector knows of the whole run, ready for JSON; `tious` are the thresholds to choose from."""
     table = list_videos(inspected, tiou, min_score).reset_index()
     videos = table.astype(object).where(table.notna(), None).to_dict("records")
     facts: dict[str, Any] = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}
     facts["tracks"], facts["label_ids"] = inspected.tracks.offered(), inspected.labels.tolist()
     for entry in videos:
-        entry["known_sec"] = inspected.known_duration_sec(entry["video"])
+        entry["known_sec"] = None if inspected.durations_sec.get(entry["video"]) is None else entry["duration_sec"]
     return facts | {"tious": sorted({*tious, tiou}), "tiou": tiou, "min_score": min_score, "videos": videos}

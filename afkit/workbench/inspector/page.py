@@ -22,21 +22,28 @@ from afkit.workbench.inspector.tracks import check_media_folder, embed_tracks
 from afkit.workbench.own_data.corrected import video_facts
 
 TIOUS = (0.3, 0.4, 0.5, 0.6, 0.7)
+STATIC = Path(__file__).with_name("static")
+
+
+def read_script() -> str:
+    """The ES module that runs in the browser: the bundle that `make bundle` makes of browser/src."""
+    return (STATIC / "inspector.js").read_text(encoding="utf-8")
+
+
+def read_style() -> str:
+    """CSS; all of it applies below the class afkit-inspector alone."""
+    return (STATIC / "inspector.css").read_text(encoding="utf-8")
 
 
 def write_inspector(
-    path: str | Path,
-    inspected: Inspected,
-    tious: Sequence[float] = TIOUS,
-    tiou: float = 0.5,
-    min_score: float = 0.2,
+    path: str | Path, inspected: Inspected, tious: Sequence[float] = TIOUS, tiou: float = 0.5, min_score: float = 0.2
 ) -> None:
     """Write the inspector of a run, whole or not at all.
 
+    A segment takes about 55 bytes, and 16 more for each threshold; each video takes at most 670 bytes for the score
+    curve of a class, and 16 kB for a channel of its signal.
+
     Args:
-        path: ends in .html.
-        inspected: the run. A segment takes about 55 bytes, and 16 more for each threshold; each video takes
-            at most 670 bytes for the score curve of a class, and 16 kB for a channel of its signal.
         tious: thresholds to choose from; what each segment is at them is computed here.
         tiou: the threshold to begin with; videos are listed with their AP and errors at it.
         min_score: predictions with a lower score are hidden to begin with.
@@ -44,7 +51,6 @@ def write_inspector(
     Raises:
         ValueError: another ending, an unusable threshold, a number that is not finite, or videos that lie elsewhere
             than in the page's folder.
-        OSError: the folder cannot be written to.
     """
     write_page(path, [inspected], tious, tiou, min_score)
 
@@ -52,23 +58,17 @@ def write_inspector(
 def write_page(
     path: str | Path, runs: Sequence[Inspected], tious: Sequence[float], tiou: float, min_score: float
 ) -> None:
-    """As `write_inspector`, of one run or of several that were made comparable; the first one's title is the page's.
-
-    Args:
-        runs: one run, or several as of `make_comparable`.
-
-    Raises:
-        ValueError: as of `write_inspector`.
-    """
-    if Path(path).suffix != ".html":
-        raise ValueError(f"a page's name ends in .html, not as in '{Path(path).name}'")
+    """As `write_inspector`, of one run or of several as of `make_comparable`; the first one's title is the page's."""
+    path = Path(path)
+    if path.suffix != ".html":
+        raise ValueError(f"a page's name ends in .html, not as in '{path.name}'")
     check_tious([*tious, tiou])
     for inspected in runs:
-        check_media_folder(inspected.tracks, Path(path).parent)
-    embedded = [_embed_run(inspected, list(tious), tiou, min_score, Path(path).parent) for inspected in runs]
+        check_media_folder(inspected.tracks, path.parent)
+    embedded = [_embed_run(inspected, list(tious), tiou, min_score, path.parent) for inspected in runs]
     data = embedded[0] if len(runs) == 1 else {"runs": embedded}
     text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")  # no tag ends the script
-    page = Environment(autoescape=True).from_string(_TEMPLATE)
+    page = Environment(autoescape=True).from_string((STATIC / "page.html").read_text(encoding="utf-8"))
     media = any(inspected.tracks.videos for inspected in runs)
     look = {"style": read_style(), "script": read_script()}
     write_text(path, page.render(title=runs[0].title, data=text, media=media, **look))
@@ -91,64 +91,12 @@ def _file_facts(inspected: Inspected, video: str) -> dict[str, Any]:
     """What stands beside a video's segments in the annotation file that the page saves."""
     if inspected.annotations is not None and video in inspected.annotations.videos:
         return video_facts(inspected.annotations.videos[video])
-    known_sec = inspected.known_duration_sec(video)
-    return {"subset": "inspected"} | ({} if known_sec is None else {"duration": known_sec})
+    known_sec = inspected.durations_sec.get(video)
+    return {"subset": "inspected"} | ({} if known_sec is None else {"duration": float(known_sec)})
 
 
-def _embed(inspected: Inspected, video: str, tious: Sequence[float]) -> dict[str, Any]:
-    """One video's segments in base64, and for each threshold what they are."""
+def _embed(inspected: Inspected, video: str, tious: list[float]) -> dict[str, Any]:
     segments = list_segments(*inspected.of_video(video))
-    matching = [pack_matching(match_listed(segments, tiou)) for tiou in tious]
-    facts = pack_facts(segments, inspected.labels)
-    return {"facts": _text(facts), "matching": [_text(columns) for columns in matching]}
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-# The policy forbids every request: what is not in the file is not there, but for videos beside the page.
-_TEMPLATE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'
-  {%- if media %}; media-src 'self'{% endif %}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-body { margin: 0; }
-@media (prefers-color-scheme: dark) { body { background: #16181b; } }
-{{ style | safe }}
-</style>
-</head>
-<body>
-<main id="inspector"></main>
-<script type="application/json" id="segments">{{ data | safe }}</script>
-<script type="module">
-{{ script | safe }}
-const root = document.getElementById("inspector");
-root.inspector = openPage(root, JSON.parse(document.getElementById("segments").textContent));
-</script>
-</body>
-</html>
-"""
-
-
-STATIC = Path(__file__).with_name("static")
-PARTS = (
-    *("segments", "matching", "correcting", "looks", "drawing", "controls", "layout", "looking", "events", "panel"),
-    *("editing", "dragging", "saving"),
-    *("track_drawing", "tracks", "playback", "compare", "sources"),  # the last one exports
-)
-
-
-def read_script() -> str:
-    """The parts of the ES module as one text. Neither a build step nor a second file is needed to run it."""
-    return "\n".join((STATIC / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
-
-
-def read_style() -> str:
-    """CSS; all of it applies below the class afkit-inspector alone."""
-    return (STATIC / "inspector.css").read_text(encoding="utf-8")
+    parts = [pack_facts(segments, inspected.labels)] + [pack_matching(match_listed(segments, tiou)) for tiou in tious]
+    facts, *matching = (base64.b64encode(part).decode() for part in parts)
+    return {"facts": facts, "matching": matching}

@@ -25,17 +25,13 @@ Track = tuple[dict[str, Any], list[bytes]]  # facts for JSON, and numbers; {"err
 
 @dataclass(frozen=True)
 class Tracks:
-    """Where the tracks of a run come from; None for what it does not have.
+    """Where the tracks of a run come from; None for what it does not have."""
 
-    Attributes:
-        curves: video -> seconds (T,) and scores (T, K), as of `analysis.score_curves`; K 1 stands for any class.
-        signal: video -> arguments of `afkit.workbench.view.signals.signal_panels` with the prefix `signal`, or {}.
-        videos: folder of video files that are named like the videos.
-    """
-
-    curves: Curves | None = None
-    signal: Callable[[str], dict[str, Any]] | None = None
-    videos: Path | None = None
+    curves: Curves | None = None  # as of `analysis.score_curves`; K 1 stands for any class
+    signal: Callable[[str], dict[str, Any]] | None = (
+        None  # video -> arguments for `signal_panels`, named signal..., or {}
+    )
+    videos: Path | None = None  # folder of video files that are named like the videos
 
     def offered(self) -> dict[str, bool]:
         """Which of KINDS there are."""
@@ -43,30 +39,31 @@ class Tracks:
         return {kind: source is not None for kind, source in zip(KINDS, there, strict=True)}
 
 
-def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, most_points: int = WIDGET_POINTS) -> Track:
+def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, page_dir: Path | None = None) -> Track:
     """One track of one video; what cannot be read (a ValueError or an OSError) becomes a sentence for the reader.
 
     Args:
-        tracks: of the run; the kind is among those offered.
         labels: (K,) label ids of the inspector's classes.
-        kind: one of KINDS; "media" gives the file's bytes.
+        kind: one of KINDS.
+        page_dir: folder of the page that is to hold the track; None: a widget gets it.
 
     Returns:
         curves: labels (positions in `labels`; -1: any class), begin_sec, step_sec, points, and one uint8 array
         (labels, points) in 255ths. signal: panels (label, names, begin_sec, step_sec, points), and for each a float32
-        array (channels, points). media: file, type, and its bytes.
+        array (channels, points). media: file, type, and its bytes; for a page file and its address from there (url).
     """
     try:
         if kind == "curves" and tracks.curves is not None:
             times_sec, scores = tracks.curves(video)
-            return pack_curves(times_sec, scores, labels, most_points)
+            return pack_curves(times_sec, scores, labels, WIDGET_POINTS if page_dir is None else PAGE_POINTS)
         if kind == "signal" and tracks.signal is not None:
             return pack_signal(tracks.signal(video))
         if kind == "media" and tracks.videos is not None:
-            return _read_media(tracks.videos, video)
+            return _read_media(tracks.videos, video, page_dir)
         raise ValueError(f"this run has no {kind}")
     except (ValueError, OSError) as error:
-        return {"error": _sentence(error)}, []
+        text = str(error).rstrip(".")
+        return {"error": f"{text[:1].upper()}{text[1:]}."}, []
 
 
 def pack_curves(times_sec: np.ndarray, scores: np.ndarray, labels: np.ndarray, most_points: int) -> Track:
@@ -75,12 +72,12 @@ def pack_curves(times_sec: np.ndarray, scores: np.ndarray, labels: np.ndarray, m
     Args:
         times_sec: (T,) seconds, evenly spaced.
         scores: (T, K) in [0, 1], a column for each label id; (T, 1) for any class.
-        labels: label ids of the inspector's classes.
     """
     begin_sec, step_sec, thin = thin_curves(times_sec, scores, most_points)
-    known = np.flatnonzero((labels >= 0) & (labels < scores.shape[1]))  # positions
-    columns = thin[:, labels[known]] if scores.shape[1] > 1 else thin
-    positions = known if scores.shape[1] > 1 else np.array([-1])
+    positions, columns = np.array([-1]), thin
+    if scores.shape[1] > 1:
+        positions = np.flatnonzero((labels >= 0) & (labels < scores.shape[1]))
+        columns = thin[:, labels[positions]]
     high = columns.max(axis=0) >= LEAST_SCORE
     values = np.rint(255 * columns[:, high].clip(0, 1)).astype(np.uint8)
     facts = {"labels": positions[high].tolist(), "begin_sec": begin_sec, "step_sec": step_sec, "points": len(thin)}
@@ -89,10 +86,6 @@ def pack_curves(times_sec: np.ndarray, scores: np.ndarray, labels: np.ndarray, m
 
 def thin_curves(times_sec: np.ndarray, scores: np.ndarray, most_points: int) -> tuple[float, float, np.ndarray]:
     """Curves with fewer points: the maximum of each bin of equal length, so that no peak is lost.
-
-    Args:
-        times_sec: (T,) in equal steps.
-        scores: (T, K).
 
     Returns:
         seconds of the first point, seconds between two, and (P, K) scores, P <= most_points. A point lies in the
@@ -125,23 +118,21 @@ def pack_signal(arguments: dict[str, Any]) -> Track:
 
 
 def find_media(folder: Path, video: str) -> Path:
-    """The video file of a video, by its name.
-
-    Raises:
-        ValueError: there is none in the folder.
-    """
+    """The video file of a video, by its name; a ValueError where there is none in the folder itself."""
     files = [folder / f"{video}{suffix}" for small in SUFFIXES for suffix in (small, small.upper())]
-    found = None
     with suppress(OSError):  # a name that is too long for a file
-        found = next((path for path in files if path.parent == folder and path.is_file()), None)
-    if found is None:
-        endings = ", ".join(suffix[1:] for suffix in SUFFIXES)
-        raise ValueError(f"the folder '{folder.name}' has no file of the video '{video}' ({endings})")
-    return found
+        for path in files:
+            if path.parent == folder and path.is_file():
+                return path
+    endings = ", ".join(suffix[1:] for suffix in SUFFIXES)
+    raise ValueError(f"the folder '{folder.name}' has no file of the video '{video}' ({endings})")
 
 
-def _read_media(folder: Path, video: str) -> Track:
+def _read_media(folder: Path, video: str, page_dir: Path | None) -> Track:
     path = find_media(folder, video)
+    if page_dir is not None:
+        below = path.parent.resolve().relative_to(page_dir.resolve()) / path.name
+        return {"file": path.name, "url": quote(below.as_posix())}, []
     if path.stat().st_size > MAX_MEDIA_BYTES:
         raise ValueError(
             f"'{path.name}' has more than {MAX_MEDIA_BYTES // 10**6} MB, too many to be sent by the kernel; "
@@ -150,32 +141,11 @@ def _read_media(folder: Path, video: str) -> Track:
     return {"file": path.name, "type": mimetypes.guess_type(path.name)[0] or ""}, [path.read_bytes()]
 
 
-def link_media(folder: Path, video: str, page_dir: Path) -> Track:
-    """As the kind "media" of `read_track`, with the file's address relative to a page (`url`) in place of its bytes.
-
-    Args:
-        video: id; its file has this name.
-    """
-    try:
-        path = find_media(folder, video)
-    except ValueError as error:
-        return {"error": _sentence(error)}, []
-    below = path.parent.resolve().relative_to(page_dir.resolve()) / path.name
-    return {"file": path.name, "url": quote(below.as_posix())}, []
-
-
 def embed_tracks(tracks: Tracks, labels: np.ndarray, video: str, page_dir: Path) -> dict[str, Any]:
-    """All tracks of one video for a page: kind -> facts, with the numbers as base64 in `data`.
-
-    Args:
-        labels: (K,) label ids of the inspector's classes.
-    """
+    """All tracks of one video for a page: kind -> facts, with the numbers as base64 in `data`."""
     found = {}
     for kind in (kind for kind, there in tracks.offered().items() if there):
-        if kind == "media" and tracks.videos is not None:
-            facts, data = link_media(tracks.videos, video, page_dir)
-        else:
-            facts, data = read_track(tracks, labels, kind, video, PAGE_POINTS)
+        facts, data = read_track(tracks, labels, kind, video, page_dir)
         found[kind] = facts | {"data": [base64.b64encode(part).decode() for part in data]}
     return found
 
@@ -187,24 +157,3 @@ def check_media_folder(tracks: Tracks, page_dir: Path) -> None:
             f"a page plays videos from its own folder and those below it, and '{tracks.videos}' is neither; "
             "write the page beside the videos (--html)"
         )
-
-
-def answer_questions(widget: Any, answer: Callable[[dict[str, Any]], Track]) -> None:
-    """Answer what the widget's script asks (`kernelQuestions` in static/sources.js) by messages.
-
-    Args:
-        widget: with `on_msg` and `send`, as all of ipywidgets have.
-        answer: a question -> facts and numbers.
-    """
-
-    def on_message(_: Any, content: dict[str, Any], buffers: Any) -> None:
-        if "question" in content:
-            facts, data = answer(content["question"])
-            widget.send(facts | {"answer": content["id"]}, data)
-
-    widget.on_msg(on_message)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,6 +1,8 @@
 """The inspector as a widget of JupyterLab and its kin. It needs anywidget (the extra "inspect")."""
 
 import base64
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,20 @@ from afkit.workbench.inspector.inspected import (
 )
 from afkit.workbench.inspector.page import TIOUS, read_script, read_style
 from afkit.workbench.inspector.picture import picture_png
-from afkit.workbench.inspector.tracks import Track, answer_questions, read_track
+from afkit.workbench.inspector.tracks import Track, read_track
 
 SELECTION = ["video", "start_sec", "end_sec", "label", "name", "score", "kind", "tiou"]
 
 
 class Inspector(anywidget.AnyWidget):
-    """Ground truth and predictions of a run on a timeline, one video at a time.
+    """Ground truth and predictions of a run on a timeline, one video at a time; of several runs one above the other.
 
-    What each segment is at a threshold is computed here, for the chosen video only, and kept.
+    What each segment is at a threshold is computed here when the script asks for it, and kept. Selection, corrections
+    and tables are those of the first run; where there are several, none can be selected or corrected.
 
     Args:
-        video: id of the first video; "" for the one with the most errors.
+        inspected: a run, or several as `afkit.workbench.inspector.comparison.make_comparable` gives them.
+        video: id of the first video; "" for the one with the most errors of the first run.
 
     Attributes:
         video, tiou, min_score, top_k: what the controls show; can be set and observed. top_k 0 stands for all.
@@ -56,9 +60,7 @@ class Inspector(anywidget.AnyWidget):
 
     _esm = read_script()
     _css = read_style()
-    info = traitlets.Dict().tag(sync=True)
-    shown = traitlets.Dict().tag(sync=True)
-    segments = traitlets.Bytes().tag(sync=True)
+    runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     video = traitlets.Unicode().tag(sync=True)
     tiou = traitlets.Float(0.5).tag(sync=True)
     min_score = traitlets.Float(0.0).tag(sync=True)
@@ -67,20 +69,21 @@ class Inspector(anywidget.AnyWidget):
     corrections = traitlets.Dict().tag(sync=True)
     selection = traitlets.Instance(pd.DataFrame)
 
-    def __init__(self, inspected: Inspected, video: str = "", tiou: float = 0.5, min_score: float = 0.2):
+    def __init__(
+        self, inspected: Inspected | Sequence[Inspected], video: str = "", tiou: float = 0.5, min_score: float = 0.2
+    ):
         check_tious([tiou])
-        self.inspected, self._edits = inspected, 0
-        self._listed: dict[str, pd.DataFrame] = {}
-        self._matched: dict[tuple[str, float], pd.DataFrame] = {}
-        info = describe(inspected, list(TIOUS), tiou, min_score)
-        worst = max(info["videos"], key=lambda entry: entry["errors"], default={"video": ""})["video"]
-        super().__init__(info=info, video=video or worst, tiou=tiou, min_score=min_score, selection=self._select([]))
-        answer_questions(self, self._read_track)
-        self._show()
+        self.compared = [inspected] if isinstance(inspected, Inspected) else list(inspected)
+        self.inspected = self.compared[0]
+        self._listed, self._matched = functools.cache(self._list), functools.cache(self._match)
+        infos = [describe(run, list(TIOUS), tiou, min_score) for run in self.compared]
+        worst = max(infos[0]["videos"], key=lambda entry: entry["errors"], default={"video": ""})["video"]
+        super().__init__(runs=infos, video=video or worst, tiou=tiou, min_score=min_score, selection=self._select([]))
+        self.on_msg(self._answer)
 
     def table(self) -> pd.DataFrame:
         """All segments of the shown video by onset, with kind and tiou, in the columns of `selection`."""
-        return self._select(range(len(self._list())))
+        return self._select(range(len(self._listed(0, self.video))))
 
     @property
     def annotations(self) -> pd.DataFrame:
@@ -88,10 +91,7 @@ class Inspector(anywidget.AnyWidget):
         return apply_corrections(self.inspected, self.corrections)
 
     def save_annotations(self, path: str | Path) -> None:
-        """Write a new annotation file with the corrections; all that was not edited is as in the old one.
-
-        Args:
-            path: the new file, ends in .json.
+        """Write a new annotation file (.json) with the corrections; all that was not edited is as in the old one.
 
         Raises:
             ValueError: there is no correction, the file exists, or the old one is missing or not known.
@@ -102,7 +102,10 @@ class Inspector(anywidget.AnyWidget):
     @traitlets.validate("video")
     def _known_video(self, proposal: dict[str, Any]) -> str:
         if proposal["value"] not in {*self.inspected.videos, ""}:
-            raise ValueError(f"there is no video '{proposal['value']}' in {self.inspected.title or 'this inspector'}")
+            where = (
+                f"in {self.inspected.title or 'this inspector'}" if len(self.compared) == 1 else "that all runs have"
+            )
+            raise ValueError(f"there is no video '{proposal['value']}' {where}")
         return proposal["value"]
 
     @traitlets.validate("tiou")
@@ -114,62 +117,55 @@ class Inspector(anywidget.AnyWidget):
     def _usable_corrections(self, proposal: dict[str, Any]) -> Corrections:
         return check_corrections(self.inspected, proposal["value"])
 
-    @traitlets.observe("corrections")
-    def _correct(self, change: dict[str, Any]) -> None:
-        self._listed, self._matched, self._edits = {}, {}, self._edits + 1
-        self._show()
-
-    @traitlets.observe("video", "tiou")
-    def _show(self, change: Any = None) -> None:
-        """Send the segments of the chosen video. `shown` says what they are, and goes with them."""
-        if not self.info or self.shown == (shown := self._describe_shown()):
-            return
-        other = self.shown.get("video") != self.video
-        packed = pack_facts(self._list(), self.inspected.labels) + pack_matching(self._match())
-        with self.hold_sync():
-            self.set_trait("segments", packed)
-            self.set_trait("shown", shown)
-        self.picked = [] if other else self.picked
+    @traitlets.observe("video", "tiou", "corrections", "picked")
+    def _reselect(self, change: dict[str, Any]) -> None:
+        if change["name"] == "corrections":
+            self._listed.cache_clear()
+            self._matched.cache_clear()
+        if change["name"] == "video":
+            self.picked = []
         self.selection = self._select(self.picked)
 
-    @traitlets.observe("picked")
-    def _pick(self, change: dict[str, Any]) -> None:
-        self.selection = self._select(change["new"])
+    def _list(self, run: int, video: str) -> pd.DataFrame:
+        gt, predictions = self.compared[run].of_video(video)
+        if video in self.corrections:
+            gt = corrected_gt(video, self.corrections[video])
+        return list_segments(gt, predictions)
 
-    def _read_track(self, question: dict[str, Any]) -> Track:
-        return read_track(self.inspected.tracks, self.inspected.labels, question["track"], question["video"])
+    def _match(self, run: int, video: str, tiou: float) -> pd.DataFrame:
+        return match_listed(self._listed(run, video), tiou)
 
-    def _describe_shown(self) -> dict[str, Any]:
-        """`original` is the ground truth before its corrections; `edits` makes two states of one video differ."""
-        facts = {"video": self.video, "tiou": self.tiou, "duration_sec": self.inspected.duration_sec(self.video)}
-        original = original_segments(self.inspected, self.video)
-        return facts | {"segments": len(self._list()), "original": original, "edits": self._edits}
-
-    def _list(self) -> pd.DataFrame:
-        if self.video not in self._listed:
-            gt, predictions = self.inspected.of_video(self.video)
-            if self.video in self.corrections:
-                gt = corrected_gt(self.video, self.corrections[self.video])
-            self._listed[self.video] = list_segments(gt, predictions)
-        return self._listed[self.video]
-
-    def _match(self) -> pd.DataFrame:
-        key = self.video, self.tiou
-        if key not in self._matched:
-            self._matched[key] = match_listed(self._list(), self.tiou)
-        return self._matched[key]
-
-    def _select(self, rows: Any) -> pd.DataFrame:
-        rows = [row for row in rows if row < len(self._list())] if len(rows) else []
+    def _select(self, rows: Sequence[int]) -> pd.DataFrame:
+        rows = [row for row in rows if row < len(self._listed(0, self.video))]
         if not rows:
             return pd.DataFrame(columns=SELECTION)
         names = dict(zip(self.inspected.labels.tolist(), self.inspected.names(), strict=True))
-        matching = self._match().iloc[rows].assign(kind=lambda table: [KINDS[kind] for kind in table["kind"]])
-        table = self._list().iloc[rows].join(matching).assign(video=self.video)
+        matching = self._matched(0, self.video, self.tiou).iloc[rows]
+        matching = matching.assign(kind=[KINDS[kind] for kind in matching["kind"]])
+        table = self._listed(0, self.video).iloc[rows].join(matching).assign(video=self.video)
         return table.assign(name=table["label"].map(names))[SELECTION]
 
+    def _answer(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """Answer what the script asks (`askByMessages` of browser/src/kernel.js) by a message with its number."""
+        if "question" in content:
+            facts, data = self._answer_of(**content["question"])
+            self.send(facts | {"answer": content["id"]}, data)
+
+    def _answer_of(self, run: int, track: str, video: str, tiou: float = 0.5) -> Track:
+        """Segments of a run's video and what they are at a threshold, or a track of it.
+
+        `original` is the ground truth before its corrections.
+        """
+        inspected = self.compared[run]
+        if track != "segments":
+            return read_track(inspected.tracks, inspected.labels, track, video)
+        segments = self._listed(run, video)
+        facts = {"video": video, "tiou": tiou, "duration_sec": inspected.duration_sec(video), "segments": len(segments)}
+        packed = pack_facts(segments, inspected.labels) + pack_matching(self._matched(run, video, tiou))
+        return facts | {"original": original_segments(inspected, video)}, [packed]
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
-        """The widget, and a picture for where no kernel is behind it: a notebook that is opened again."""
+        """The widget, and a picture of the first run for where no kernel is behind it: a notebook that is reopened."""
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None

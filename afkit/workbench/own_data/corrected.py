@@ -17,13 +17,9 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
     annotation that is among the new segments as it was keeps its other keys, too.
 
     Args:
-        path: the new file, ends in .json.
+        path: the new file, ends in .json; a ValueError where it exists, or the old one is malformed or lacks a video.
         videos: ids of the videos whose segments are replaced; one without a row in `segments` ends without any.
         segments: video, start_sec, end_sec, label (id), name; rows of other videos are not looked at.
-
-    Raises:
-        ValueError: the new file exists or ends otherwise, the old one is missing or malformed, or has no such video.
-        OSError: the folder cannot be written to.
     """
     path = Path(path)
     if path.suffix != ".json":

@@ -1,18 +1,21 @@
 """What may be wrong with imported annotations, each with what `fix` does about it.
 
-Every check takes the rows of a source and gives those that a repair would leave; what it meets goes into a list.
+Rows are a table with the columns video, start, end (seconds), label, where (file and row, for messages), whole (both
+times were whole numbers in the file, which frames are), mixed (they were written otherwise than others) and label_id.
 """
 
-import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from afkit.segments import DUPLICATE_SEC, MIN_LENGTH_SEC
-from afkit.workbench.own_data.import_rows import Recording, Row, is_empty
+from afkit.workbench.own_data.import_rows import Recording, is_empty
 
 MOST_SHOWN = 20
 MOST_REPAIRED = 0.05  # of all rows, by `fix` without a kind; more is mostly a wrong column or unit
@@ -39,12 +42,12 @@ class Problem(NamedTuple):
 
     where: str  # file and row
     what: str  # one sentence for the user
-    repair: str  # what `fix` makes of it; "" where a person has to decide
+    repair: str = ""  # what `fix` makes of it; "" where a person has to decide
     kind: str = ""  # of `KINDS` where there is a repair
 
 
-def raise_problems(source: Path, problems: list[Problem], kinds: Collection[str], rows: list[Row], number: int) -> None:
-    """Raise a ValueError that lists the problems which `fix` may not repair, or if no row is left.
+def raise_problems(source: Path, problems: list[Problem], kinds: Collection[str], number: int) -> None:
+    """Raise a ValueError that lists the problems which `fix` may not repair.
 
     `kinds` are those to repair, "" those that are few of the `number` of rows.
     """
@@ -53,48 +56,35 @@ def raise_problems(source: Path, problems: list[Problem], kinds: Collection[str]
     few = {kind for kind, count in counts.items() if count <= most or kind in ("unlabelled", "ids")}
     repaired = {kind for kind in counts if kind in kinds or ("" in kinds and kind in few)}
     left = [problem for problem in problems if not (problem.repair and problem.kind in repaired)]
-    if not left and not rows:
-        raise ValueError(f"{source} has no annotation left; correct it")
     if not left:
         return
+    shown = pd.DataFrame(left, columns=Problem._fields)
+    rank = shown.groupby("kind").cumcount()  # the first ones are shown, but of each kind as many
+    shown = shown.loc[rank.sort_values(kind="stable").index[:MOST_SHOWN].sort_values()]
+    lines = [f"{where}: {what}" for where, what in zip(shown["where"], shown["what"], strict=True)]
+    if len(left) > MOST_SHOWN:
+        lines.append(f"... and {len(left) - MOST_SHOWN} more")
     counted = Counter(problem.kind or "for a person to decide" for problem in left)
     kinds_of = ", ".join(f"{count} {kind}" for kind, count in counted.most_common())
-    shown = _spread(left)
-    lines = [f"{problem.where}: {problem.what}" for problem in shown]
-    if len(left) > len(shown):
-        lines.append(f"... and {len(left) - len(shown)} more")
-    many = sorted(kind for kind in counts if kind and kind not in few and kind not in repaired)
-    remedy = _remedy(Counter(problem.kind for problem in left if problem.repair), many, number, "" in kinds)
+    many = sorted(kind for kind in counts if kind not in few and kind not in repaired)
+    remedy = _remedy(Counter(problem.kind for problem in left if problem.repair), many, number)
     problem_s = "problem" if len(left) == 1 else "problems"
     raise ValueError(f"{len(left)} {problem_s} in {source} ({kinds_of}); {remedy}:\n" + "\n".join(lines))
 
 
-def _spread(problems: list[Problem]) -> list[Problem]:
-    """The first problems, but of each kind as many."""
-    rank: Counter[str] = Counter()
-    ranked = []
-    for place, problem in enumerate(problems):
-        rank[problem.kind] += 1
-        ranked.append((rank[problem.kind], place))
-    return [problems[place] for _, place in sorted(sorted(ranked)[:MOST_SHOWN], key=lambda pair: pair[1])]
-
-
-def _remedy(counts: Mapping[str, int], many: Sequence[str], number: int, asked: bool) -> str:
+def _remedy(counts: Mapping[str, int], many: list[str], number: int) -> str:
     """What a user can do about problems of some kinds, that which changes least first."""
-    remedies = []
+    remedies = ["correct" if counts else "correct it"]
     if counts.keys() & {"overlaps", "repeats"}:
-        remedies.append(
-            "accept overlaps of a label with --allow-overlaps, if they are meant (several people or sources)"
-        )
-    remedies.append("correct" if counts else "correct it")
-    few = sum(count for kind, count in counts.items() if kind not in many)
-    if not many and few:
-        remedies.append(f"repair {few} with --fix (fix=True)")
-    elif many:
+        accept = "accept overlaps of a label with --allow-overlaps, if they are meant (several people or sources)"
+        remedies.insert(0, accept)
+    if many:
         shares = ", ".join(f"{counts[kind]} of {number} rows are of the kind {kind}" for kind in many)
         named = " ".join(["--fix"] * (len(counts) > len(many)) + [f"--fix={kind}" for kind in many])
         why = "more than --fix alone repairs; look whether columns and unit are right"
         remedies.append(f"repair {sum(counts.values())} with {named} ({shares}, {why})")
+    elif counts:
+        remedies.append(f"repair {sum(counts.values())} with --fix (fix=True)")
     return ", or ".join(remedies)
 
 
@@ -103,146 +93,126 @@ OTHER_UNIT = 5  # times of whole numbers, this many durations after the start, a
 
 
 def check_rows(
-    rows: list[Row],
+    rows: pd.DataFrame,
     recordings: Mapping[str, Recording],
     listed: Collection[str],
     rate: float | None,
     allow_overlaps: bool,
     labels: Collection[str],
     found: list[Problem],
-) -> list[Row]:
-    """All checks of the rows, in the order in which one repair may lead to another.
+) -> pd.DataFrame:
+    """All checks of the rows, in the order in which one repair may lead to another; the rows that repairs leave.
 
     `listed` are the recordings that there are, empty where nobody said; `rate` frames or samples per second, to
     recognise times that are not in seconds; `labels` known to be some, such as "NA". What is met goes to `found`.
 
     Examples:
-        >>> rows = [Row(video="a", start=0, end=2, label="Hand wave", where="row 2")]
-        >>> rows += [Row(video="a", start=9, end=7, label="hand_wave", where="row 3")]
+        >>> rows = pd.DataFrame({"video": "a", "start": [0.0, 9], "end": [2.0, 7], "label": ["Hand wave", "hand_wave"]})
         >>> found: list[Problem] = []
-        >>> [(row.start, row.end, row.label) for row in check_rows(rows, {}, [], None, False, [], found)]
-        [(0.0, 2.0, 'Hand wave'), (7.0, 9.0, 'Hand wave')]
-        >>> [problem.repair for problem in found]
-        ["written 'Hand wave'", 'turned']
+        >>> rows = check_rows(rows.assign(where=["row 2", "row 3"], whole=False), {}, [], None, False, [], found)
+        >>> rows[["start", "end", "label"]].values.tolist(), [problem.repair for problem in found]
+        ([[0.0, 2.0, 'Hand wave'], [7.0, 9.0, 'Hand wave']], ["written 'Hand wave'", 'turned'])
     """
+
+    def drop(rows: pd.DataFrame, bad: pd.Series, kind: str, what: Callable[[Any], str]) -> pd.DataFrame:
+        """The rows that are not bad; the others are problems."""
+        found.extend(Problem(row.where, what(row), "left out", kind) for row in rows[bad].itertuples())
+        return rows[~bad]
+
     if listed:
-        rows = _drop(rows, "unlisted", lambda row: _unlisted(row, listed), found)
-    rows = _drop(rows, "unnamed", lambda row: "" if row.video else "the recording has no name", found)
-    rows = _drop(rows, "empty", lambda row: _unlabelled(row, labels), found)
+        rows = drop(rows, ~rows["video"].isin(listed), "unlisted", lambda row: _unlisted(row.video, listed))
+    rows = drop(rows, rows["video"] == "", "unnamed", lambda row: "the recording has no name")
+    empty = rows["label"].map(is_empty).astype(bool) & ~rows["label"].isin(labels)
+    rows = drop(rows, empty, "empty", lambda row: f"the label is empty{f' ({row.label!r})' * bool(row.label.strip())}")
     rows = _spell(rows, found)
-    finite = "a time is not finite, or missing"
-    rows = _drop(rows, "times", lambda row: "" if math.isfinite(row.start + row.end) else finite, found)
-    rows = [_turned(row, found) for row in rows]
-    inside = [_inside(row, recordings.get(row.video), rate, found) for row in rows]
-    rows = _drop([row for row in inside if row is not None], "short", _too_short, found)
+    missing = ~np.isfinite(rows["start"] + rows["end"])
+    rows = drop(rows, missing, "times", lambda row: "a time is not finite, or missing")
+    turned = rows["end"] < rows["start"]
+    found += [Problem(r.where, f"{_shown(r)} is reversed", "turned", "reversed") for r in rows[turned].itertuples()]
+    rows = rows.assign(start=rows[["start", "end"]].min(axis=1), end=rows[["start", "end"]].max(axis=1))
+    rows = _inside(rows, recordings, rate, found)
+    short = rows["end"] - rows["start"] < MIN_LENGTH_SEC
+    rows = drop(rows, short, "short", lambda row: f"{_shown(row)} is shorter than 1 ms")
     return rows if allow_overlaps else _distinct(rows, found)
 
 
-def _unlisted(row: Row, listed: Collection[str]) -> str:
-    if row.video in listed:
-        return ""
-    near = get_close_matches(row.video, list(listed), 1)
-    return f"no recording '{row.video}' is listed" + (f" (but '{near[0]}' is)" if near else "")
+def _unlisted(video: str, listed: Collection[str]) -> str:
+    near = get_close_matches(video, list(listed), 1)
+    return f"no recording '{video}' is listed" + (f" (but '{near[0]}' is)" if near else "")
 
 
-def _unlabelled(row: Row, labels: Collection[str]) -> str:
-    if not is_empty(row.label) or row.label in labels:
-        return ""
-    return "the label is empty" + (f" ({row.label!r})" if row.label.strip() else "")
-
-
-def _drop(rows: list[Row], kind: str, complaint: Callable[[Row], str], found: list[Problem]) -> list[Row]:
-    """The rows without a complaint; the others are problems whose repair is to leave them out."""
-    kept = []
-    for row in rows:
-        what = complaint(row)
-        if what:
-            found.append(Problem(row.where, what, "left out", kind))
-        else:
-            kept.append(row)
-    return kept
-
-
-def _too_short(row: Row) -> str:
-    return f"{_shown(row)} is shorter than 1 ms" if row.end - row.start < MIN_LENGTH_SEC else ""
-
-
-def _shown(row: Row) -> str:
+def _shown(row: Any) -> str:
     return f"segment {row.start:g} to {row.end:g} s"
 
 
-def _spell(rows: list[Row], found: list[Problem]) -> list[Row]:
+def _spell(rows: pd.DataFrame, found: list[Problem]) -> pd.DataFrame:
     """One spelling for labels that differ in case, spaces, hyphens and underscores only: the most frequent."""
-    counts = Counter(" ".join(row.label.split()) for row in rows)
+    spaced = {label: " ".join(label.split()) for label in rows["label"]}
+    counts = Counter(spaced[label] for label in rows["label"])
     chosen: dict[str, str] = {}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         chosen.setdefault(_key(label), label)
-    kept = []
-    for row in rows:
-        label = chosen[_key(row.label)]
-        if label != row.label:
-            what = f"the label {row.label!r} has stray spaces"
-            if " ".join(row.label.split()) != label:
-                what = f"the label {row.label!r} is elsewhere spelled {label!r}"
-            found.append(Problem(row.where, what, f"written {label!r}", "spelling"))
-        kept.append(row.but(label=label) if label != row.label else row)
-    return kept
+    spelled = {label: chosen[_key(label)] for label in spaced}
+    for row in rows[rows["label"] != rows["label"].map(spelled)].itertuples():
+        label = spelled[row.label]
+        other = f"is elsewhere spelled {label!r}" if spaced[row.label] != label else "has stray spaces"
+        found.append(Problem(row.where, f"the label {row.label!r} {other}", f"written {label!r}", "spelling"))
+    return rows.assign(label=rows["label"].map(spelled))
 
 
 def _key(label: str) -> str:
     return re.sub(r"[\s_-]+", " ", label.strip()).casefold()
 
 
-def _turned(row: Row, found: list[Problem]) -> Row:
-    if row.end >= row.start:
-        return row
-    found.append(Problem(row.where, f"{_shown(row)} is reversed", "turned", "reversed"))
-    return row.but(start=row.end, end=row.start)
+def _inside(
+    rows: pd.DataFrame, recordings: Mapping[str, Recording], rate: float | None, found: list[Problem]
+) -> pd.DataFrame:
+    """The rows within their recordings, without those that lie outside."""
+    known = [recordings.get(video, Recording("")) for video in rows["video"]]
+    lasts, rates = [one.duration or np.inf for one in known], [rate or one.fps or np.nan for one in known]
+    rows = rows.assign(lasts=lasts, rate=rates)
+    frames = (rows["start"] >= OTHER_UNIT * rows["lasts"]) & (rows["end"] / rows["rate"] <= rows["lasts"])
+    frames &= rows["whole"].astype(bool)
+    beyond = ~frames & ((rows["start"] < 0) | (rows["end"] > rows["lasts"] + ROUNDING_SEC))
+    outside = beyond & ((rows["end"] <= 0) | (rows["start"] >= rows["lasts"]))
+    for row in rows.assign(frames=frames, outside=outside)[frames | beyond].itertuples():
+        of = f"the recording's {row.lasts:g} s" if np.isfinite(row.lasts) else "the recording"
+        if row.frames:
+            what = f"mixed units? {_shown(row)} is beyond {of}, but not in frames at {row.rate:g}"
+            found.append(Problem(row.where, what))
+        else:
+            repair = "left out" if row.outside else "cut"
+            found.append(Problem(row.where, f"{_shown(row)} is beyond {of}", repair, "outside"))
+    cut = {"start": rows["start"].clip(lower=0), "end": rows["end"].clip(upper=rows["lasts"])}
+    rows = rows.assign(**{side: rows[side].where(~beyond, times) for side, times in cut.items()})
+    return rows[~outside].drop(columns=["lasts", "rate"])
 
 
-def _inside(row: Row, recording: Recording | None, rate: float | None, found: list[Problem]) -> Row | None:
-    """The row within its recording; None where it lies outside."""
-    duration = (recording and recording.duration) or math.inf
-    rate = rate or (recording.fps if recording else None)
-    if row.start >= OTHER_UNIT * duration and row.whole and rate and row.end / rate <= duration:
-        what = f"mixed units? {_shown(row)} is beyond the recording's {duration:g} s, but not in frames at {rate:g}"
-        found.append(Problem(row.where, what, ""))
-        return row
-    if row.start >= 0 and row.end <= duration + ROUNDING_SEC:
-        return row
-    outside = row.end <= 0 or row.start >= duration
-    of = f"the recording's {duration:g} s" if math.isfinite(duration) else "the recording"
-    found.append(Problem(row.where, f"{_shown(row)} is beyond {of}", "left out" if outside else "cut", "outside"))
-    return None if outside else row.but(start=max(row.start, 0.0), end=min(row.end, duration))
-
-
-def _distinct(rows: list[Row], found: list[Problem]) -> list[Row]:
+def _distinct(rows: pd.DataFrame, found: list[Problem]) -> pd.DataFrame:
     """Without repetitions; rows of one label and recording that overlap become one."""
-    by_label = defaultdict(list)
-    for place, row in enumerate(rows):
-        by_label[row.video, row.label].append(place)
-    merged: dict[int, Row] = {}  # by place
-    for places in by_label.values():
-        last = None
-        for place in sorted(places, key=lambda place: (rows[place].start, rows[place].end)):
-            row = rows[place]
-            if last is None or row.start >= merged[last].end - MIN_LENGTH_SEC:
-                merged[place], last = row, place
+    rows = rows.reset_index(drop=True)
+    ends, repeated = rows["end"].tolist(), []
+    for _, same in rows.groupby(["video", "label"], sort=False):
+        last: Any = None
+        for row in same.sort_values(["start", "end"], kind="stable").itertuples():
+            if last is None or row.start >= ends[last.Index] - MIN_LENGTH_SEC:
+                last = row
                 continue
-            before = merged[last]
-            same = max(abs(row.start - before.start), abs(row.end - before.end)) <= DUPLICATE_SEC
-            verb, repair = ("repeats", "left out") if same else ("overlaps", "joined with it")  # the verb is the kind
-            what = f"{_shown(row)} {verb} another '{row.label}' ({before.where})"
+            end = ends[last.Index]
+            equal = max(abs(row.start - last.start), abs(row.end - end)) <= DUPLICATE_SEC
+            verb, repair = ("repeats", "left out") if equal else ("overlaps", "joined with it")  # the verb is the kind
+            what = f"{_shown(row)} {verb} another '{row.label}' ({last.where})"
             found.append(Problem(row.where, what, repair, verb))
-            merged[last] = before.but(end=max(before.end, row.end))
-    return [merged[place] for place in sorted(merged)]
+            ends[last.Index] = max(end, row.end)
+            repeated.append(row.Index)
+    return rows.assign(end=ends).drop(index=repeated)
 
 
 def check_recordings(
-    rows: list[Row], recordings: Mapping[str, Recording], quiet: Collection[str], found: list[Problem]
+    rows: pd.DataFrame, recordings: Mapping[str, Recording], quiet: Collection[str], found: list[Problem]
 ) -> dict[str, Recording]:
     """The recordings to keep: all with checked rows or `quiet`, and those of a subset in which nothing is labelled."""
-    labelled = {row.video for row in rows} | set(quiet)
+    labelled = {*rows["video"], *quiet}
     subsets = {recordings[video].subset.lower() for video in labelled if video in recordings}
     kept = {}
     for video, recording in recordings.items():
@@ -250,6 +220,6 @@ def check_recordings(
             kept[video] = recording
         else:
             found.append(Problem(recording.where, f"recording '{video}' has no annotation", "left out", "unlabelled"))
-    for row in rows:
-        kept.setdefault(row.video, Recording(where=row.where))
+    for video, where in zip(rows["video"], rows["where"], strict=True):
+        kept.setdefault(video, Recording(where))
     return kept

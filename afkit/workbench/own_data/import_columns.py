@@ -3,15 +3,25 @@
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from afkit.config import nearest
 from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_json import TIER, pair
 from afkit.workbench.own_data.import_names import FIELDS, UNITS, plain, read_name, unit_of
-from afkit.workbench.own_data.import_rows import ABOUT, Table, as_number, base_name, clock_sec, is_empty, is_time
+from afkit.workbench.own_data.import_rows import (
+    ABOUT,
+    Table,
+    as_number,
+    as_text,
+    base_name,
+    clock_sec,
+    is_empty,
+    is_time,
+)
 
 FILE = "file"  # stands for the file's name where no column is called so
 ORDER = ["clock", *(unit for unit in UNITS if UNITS[unit]), "", "index", "samples", "frames"]  # of units, best first
@@ -51,16 +61,10 @@ def check_columns(columns: Mapping[str, str], form: str) -> None:
 
 
 def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[str]) -> Chosen:
-    """Decide what the columns of a table are.
+    """Decide what the columns of a table, of one file or of several with the same columns, are.
 
-    Args:
-        table: of one file, or of several with the same columns.
-        columns: {field: column}, as the user says.
-        unit: of the times, as the user says; "" where not.
-        tiers: to keep; ("all",) for all, () for the only one.
-
-    Raises:
-        ValueError: a question: what cannot be decided, with the columns that there are and the option to give.
+    The user says `columns`, {field: column}, `unit` of the times and `tiers` to keep, ("all",) for all. A ValueError is
+    a question: what cannot be decided, with the columns that there are and the option to give.
     """
     chooser = Columns(table, columns)
     times = {"segment"} if "segment" in chooser.mapped else {"start", "end"}
@@ -72,8 +76,7 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
         rows[field] = chooser.cells(field)
     way, others = (None, []) if table.form == "steps" else _way(chooser, unit)
     names = list(map(str, chooser.table.cells))
-    score = next((name for name in names if plain(name) in ("score", "scores", "confidence", "probability")), None)
-    if score is not None:
+    for score in [name for name in names if plain(name) in ("score", "scores", "confidence", "probability")][:1]:
         ids = "" if label_id is not None else "; ids of labels come from csv only, or from --labels"
         chooser.told.append(f"the scores in '{score}' are left out{ids}")
     kept = _of_tiers(chooser, rows, tier, tiers)
@@ -82,9 +85,9 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
     empty = rows["label"].map(is_empty)  # a recording without annotation has neither label nor times
     for cells in (way.start, way.end) if way else ():
         empty &= cells.map(is_empty) if cells is not None else True
-    columns_there = [name for name in names if name != TIER]
     rows = rows.assign(kept=kept, empty=empty if way else False)
-    return Chosen(rows, way, others, chooser.used, chooser.told, columns_there, table.form)
+    there = [name for name in names if name != TIER]
+    return Chosen(rows, way, others, chooser.used, chooser.told, there, table.form)
 
 
 class Columns:
@@ -131,9 +134,6 @@ class Columns:
             return [(self.mapped[field], unit_of(self.mapped[field]))]
         return [(name, unit) for name, unit in self.named.get(field, []) if self.full(name)]
 
-    def _named_full(self, field: str) -> list[str]:
-        return [name for name, _ in self.named.get(field, []) if self.full(name)]
-
     def cells(self, field: str) -> pd.Series | None:
         """The cells of a field that is mapped, or has one name."""
         if field in self.mapped:
@@ -160,21 +160,22 @@ class Columns:
 
     def by_content(self) -> None:
         """Find start, end and label among three columns without names, where only one order is possible."""
-        cells = {name: [cell for cell in self.table.cells[name] if not is_empty(cell)] for name in self.there}
-        texts = [name for name in self.there if not all(map(is_time, cells[name]))]
-        orders = {"1": ("2", "3"), "2": ("1", "3"), "3": ("1", "2")}  # label: start, end
         example = "--column label=1 --column start=2 --column end=3"
         question = self.ask("does not tell which column is what", f"say it, e.g. {example}")
         missing = [field for field in ("start", "end", "label") if field not in self.mapped]
-        if len(self.there) != 3 or len(missing) < 3:
-            raise question if len(missing) == 3 else self.missing(missing[0])
-        possible = texts or [name for name in ("1", "3") if _may_be_labels(cells, name, orders[name])]
+        if len(missing) < 3:
+            raise self.missing(missing[0])
+        if len(self.there) != 3:
+            raise question
+        cells = {name: [cell for cell in self.table.cells[name] if not is_empty(cell)] for name in self.there}
+        texts = [name for name in self.there if not all(map(is_time, cells[name]))]
         if texts == ["1"] and self.table.form != "json" and "video" not in self.mapped:
             option = f"say which: {example}, or --column video=1 ... --column label=file"
             raise self.ask("has a text before two times, a label or a recording", option)
-        if len(possible) != 1:
+        orders = {"1": ("2", "3"), "2": ("1", "3"), "3": ("1", "2")}  # label: start, end
+        label, *more = texts or [name for name in "13" if _may_be_labels(cells, name, orders[name])] or ["", ""]
+        if more:
             raise question
-        label = possible[0]
         self.mapped |= {"label": label, "start": orders[label][0], "end": orders[label][1]}
         if label != "3":
             self.told.append(f"columns are {', '.join(sorted(self.mapped, key=self.mapped.__getitem__))}")
@@ -184,7 +185,7 @@ class Columns:
         if "video" in self.mapped:
             return self.texts(self.mapped["video"])
         nested = self.table.form == "json" and set(self.table.recordings) != {self.table.path.stem}
-        found = [] if nested else self._named_full("video")
+        found = [] if nested else [name for name, _ in self.found("video")]
         if not found:
             return pd.Series(self.table.videos, dtype=object)
         first, *others = map(self.texts, found)
@@ -204,7 +205,7 @@ class Columns:
             if self.table.form == "elan" and name not in dict(self.named.get("tier", [])):
                 self.taken = label
             return label, ids, None if tier is None or tier.equals(self.of(name)) else tier
-        found = self._named_full("label")
+        found = [name for name, _ in self.found("label")]
         if not found and self.table.form == "elan":
             return self._melted(tier)
         if not found and len(self.table.cells):
@@ -212,7 +213,8 @@ class Columns:
         if not found:
             return pd.Series([], dtype=object), None, None
         numeric = [name for name in found if _whole(self.of(name))]
-        texts = [name for name in found + (self._named_full("name") if numeric else []) if name not in numeric]
+        of_things = [name for name, _ in self.found("name")] if numeric else []
+        texts = [name for name in [*found, *of_things] if name not in numeric]
         if len(numeric) == 1 and len(texts) == 1:
             pairs = pd.DataFrame({"id": self.texts(numeric[0]), "name": self.of(texts[0])}).drop_duplicates()
             if pairs["id"].is_unique and pairs["name"].is_unique:
@@ -250,13 +252,6 @@ def _may_be_labels(cells: Mapping[str, list], label: str, times: tuple[str, str]
         return False
     pairs = zip(starts, ends, strict=False)
     return sum(None not in (start, end) and end < start for start, end in pairs) <= 0.05 * len(labels)  # type: ignore
-
-
-def as_text(cell: Any) -> Any:
-    """A cell as the text of a name; whole numbers without a point."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return "" if cell is None or cell != cell else str(cell) if isinstance(cell, str | int) else cell
 
 
 def _whole(cells: pd.Series) -> bool:
@@ -343,15 +338,16 @@ def _agree(one: Way, other: Way) -> bool:
     if units & {"frames", "samples", "index"} or ("" in units and len(units) > 1):
         return True
     for first, second in ((one.start, other.start), (one.end, other.end)):
-        if first is None or second is None:
-            continue
-        for a, b in zip(first.head(1000), second.head(1000), strict=True):
-            x, y = _seconds(a, one.start_unit), _seconds(b, other.start_unit)
-            if x is not None and y is not None and abs(x - y) > 0.011 + 1e-6 * abs(x):
-                return False
+        if first is not None and second is not None:
+            x, y = _seconds(first, one.start_unit), _seconds(second, other.start_unit)
+            with np.errstate(invalid="ignore"):
+                if (abs(x - y) > 0.011 + 1e-6 * abs(x)).any():
+                    return False
     return True
 
 
-def _seconds(cell: Any, unit: str) -> float | None:
-    seconds, number = clock_sec(cell), as_number(cell)
-    return number * (UNITS.get(unit) or 1.0) if seconds is None and number is not None else seconds
+def _seconds(cells: pd.Series, unit: str) -> np.ndarray:
+    """(N,) of the first thousand cells, NaN where one is no time."""
+    factor = UNITS.get(unit) or 1.0
+    read = [(clock_sec(cell), as_number(cell)) for cell in cells.head(1000)]
+    return np.array([number and number * factor if clock is None else clock for clock, number in read], float)

@@ -17,11 +17,13 @@ from afkit.workbench.own_data.import_json import pair, read_json_table
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, is_time, read_text
 
 SCORE = re.compile(r"\s*\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label
+WITHOUT_SCORES = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
 
 
-def _numbered(path: Path) -> list[tuple[str, str]]:
-    """(file and row, line) of each line that holds something."""
-    return [(f"{path}, row {i}", line) for i, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+def _numbered(path: Path, skipped: str = "\n") -> list[tuple[str, str]]:
+    """(file and row, line) of each line that holds something and does not begin with what is skipped."""
+    lines = enumerate(read_text(path).splitlines(), 1)
+    return [(f"{path}, row {i}", line) for i, line in lines if line.strip() and not line.startswith(skipped)]
 
 
 def _table(
@@ -34,12 +36,6 @@ def _table(
         different.append(f"{name} ({place})" if name in different else name)
     frame = pd.DataFrame(rows, columns=different, dtype=object)
     return Table(path, form, frame, where, [path.stem] * len(rows), named)
-
-
-def _without_scores(table: Table) -> Table:
-    """A table whose labels lost their scores, which says so."""
-    what = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
-    return table._replace(changes=(Change(str(table.path), what),))
 
 
 def places(number: int) -> list[str]:
@@ -70,11 +66,11 @@ def read_elan(path: Path) -> Table:
         cells += [""] * (len(names) - len(cells))
         check_width(place, cells, names, "\t")
     table = _table(path, "elan", rows, names, where)
-    label = next((name for name in table.cells if name.strip().lower() == "annotation"), None)
-    if label is None or not table.cells[label].str.contains(SCORE).any():
-        return table
-    table.cells[label] = table.cells[label].str.replace(SCORE, "", regex=True)
-    return _without_scores(table)
+    for label in [name for name in table.cells if name.strip().lower() == "annotation"][:1]:
+        if table.cells[label].str.contains(SCORE).any():
+            table.cells[label] = table.cells[label].str.replace(SCORE, "", regex=True)
+            table = table._replace(changes=(Change(str(path), WITHOUT_SCORES),))
+    return table
 
 
 def _elan_names(rows: list[list[str]], where: list[str]) -> list[str]:
@@ -131,9 +127,8 @@ _ELSEWHERE = (  # endings, what the content begins with, what it is, and the ste
 def read_source(source: Path, form: str) -> list[Table]:
     """What stands in a file, or in each file of a folder with one per recording; form "": tell by ending and content.
 
-    Raises:
-        ValueError: a missing or unreadable file, an unknown format, or a row that is none; the message names file, row
-            and what was seen.
+    ValueError for a missing or unreadable file, an unknown format, or a row that is none, with file, row and what was
+    seen.
     """
     if form and form not in FORMS:
         raise ValueError(f"there is no format '{form}'; {nearest(form, list(FORMS))}")
@@ -147,9 +142,8 @@ def read_source(source: Path, form: str) -> list[Table]:
     if not chosen:
         there = sorted({path.suffix or path.name for path in files}) or ["nothing"]
         wanted = ", ".join(ending for group in groups for ending in group)
-        raise ValueError(
-            f"{source} has no file that ends in {wanted}, but {listed(there)}; name the folder of the files"
-        )
+        what = f"has no file that ends in {wanted}, but {listed(there)}"
+        raise ValueError(f"{source} {what}; name the folder of the files")
     tables = [FORMS[form or _form_of(path)](path) for path in chosen]
     left = [Change(str(path), "left out: not the ending of the others") for path in files if path not in chosen]
     return [tables[0]._replace(changes=(*left, *tables[0].changes)), *tables[1:]]
@@ -189,11 +183,7 @@ def _form_of_lines(lines: list[str]) -> str:
 
 
 def read_csv_table(path: Path) -> Table:
-    """A table, separated by comma, semicolon, tab, or blanks; its first row names the columns, unless it has a time.
-
-    Raises:
-        ValueError: unreadable, or a row that is none; the message names file and row.
-    """
+    """A table, separated by comma, semicolon, tab, or blanks; its first row names the columns, unless it has a time."""
     text = read_text(path)
     first = re.match(r"sep=(.)\r?\n", text)  # Excel writes it
     skipped = 1 if first else 0
@@ -210,9 +200,8 @@ def read_csv_table(path: Path) -> Table:
                 rows.append(cells)
                 where.append(f"{path}, row {reader.line_num + skipped}")
     except csv.Error as error:
-        raise ValueError(
-            f"{path}, row {reader.line_num + skipped} is no row of a table ({error}); correct it"
-        ) from None
+        where_now = f"{path}, row {reader.line_num + skipped}"
+        raise ValueError(f"{where_now} is no row of a table ({error}); correct it") from None
     named = bool(rows) and not any(is_time(cell) or pair(cell) for cell in rows[0])
     names = rows.pop(0) if named else places(len(rows[0]) if rows else 0)
     where = where[len(where) - len(rows) :]
@@ -245,7 +234,7 @@ def _unpacked(table: Table) -> Table:
 
 def _read_lines(path: Path) -> Table:
     """Lines "start end label" or "label start end", one recording per file; or a class per file, as THUMOS14 has it."""
-    lines = [(place, line) for place, line in _numbered(path) if not line.startswith("\\")]  # Audacity's frequencies
+    lines = _numbered(path, "\\")  # Audacity's frequencies
     where = [place for place, _ in lines]
     thumos = [_THUMOS.fullmatch(line.strip()) for _, line in lines]
     if lines and all(thumos):
@@ -278,7 +267,7 @@ def _line_cells(line: str) -> list[str]:
 
 
 def _read_audacity(path: Path) -> Table:
-    lines = [(place, line) for place, line in _numbered(path) if not line.startswith("\\")]  # its frequencies
+    lines = _numbered(path, "\\")  # its frequencies
     rows = [[*line.split("\t", 2), ""][:3] for _, line in lines]
     for (place, line), cells in zip(lines, rows, strict=True):
         if not (is_time(cells[0]) and is_time(cells[1])):
@@ -304,7 +293,7 @@ def _read_subtitles(path: Path) -> Table:
     if not rows and any(lines) and not is_vtt:
         raise ValueError(f"{path} has no line with '-->', which begins a subtitle; name the format with --format")
     table = _table(path, "vtt" if is_vtt else "srt", rows, ["start", "end", "label"], where)
-    return _without_scores(table) if scored else table
+    return table._replace(changes=(Change(str(path), WITHOUT_SCORES),) * scored)
 
 
 def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:

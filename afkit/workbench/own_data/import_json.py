@@ -25,9 +25,6 @@ def read_json_table(path: Path) -> Table:
 
     An entry holds lists of rows, or is one; a row is an object, or a list of three. Lists of equal length, such as
     `timestamps` and `sentences`, are rows, too.
-
-    Raises:
-        ValueError: unreadable, or without videos; the message names what is there.
     """
     content = read_json(path)
     rows: list[dict] = []
@@ -71,9 +68,8 @@ def _entries(path: Path, content: Any) -> Iterator[tuple[str, Any]]:
                 key = next((key for key in flat if (m := read_name(key.split(".")[-1])) and m.field == "video"), None)
                 key = key or next((key for key in _IDS if key in flat), None)
                 if key is None:
-                    raise ValueError(
-                        f"{path}, entry {number}: none of its keys {listed(entry)} names the video; add 'id'"
-                    )
+                    seen = f"none of its keys {listed(entry)} names the video"
+                    raise ValueError(f"{path}, entry {number}: {seen}; add 'id'")
                 yield str(flat[key]), entry
         else:
             yield path.stem, {"annotations": inner}
@@ -114,21 +110,17 @@ def _is_rows(items: list) -> bool:
 
 def _parts(entry: Any, place: str) -> tuple[dict, dict[str, list]]:
     """({key: value} of what is said of a video, {name: rows} of its lists)."""
-    if isinstance(entry, list):
-        return {}, {"": entry}
-    if entry is None:
-        return {}, {}
-    if not isinstance(entry, dict):
-        raise ValueError(f"{place}: its annotations must be a list, not {reprlib.repr(entry)}; correct them")
+    if entry is None or isinstance(entry, list):
+        return {}, {"": entry} if entry else {}
+    usual = next((key for key in _LISTS if isinstance(entry, dict) and key in entry), None)
+    items: Any = entry if usual is None else entry[usual] or []
+    if not isinstance(items, dict if usual is None else list):
+        raise ValueError(f"{place}: its annotations must be a list, not {reprlib.repr(items)}; correct them")
     facts = {key: value for key, value in _flat(entry).items() if not isinstance(value, list | dict)}
-    usual = [key for key in _LISTS if key in entry]
-    wrong = next((key for key in usual[:1] if not isinstance(entry[key] or [], list)), None)
-    if wrong is not None:
-        raise ValueError(f"{place}: its annotations must be a list, not {reprlib.repr(entry[wrong])}; correct them")
     parallel = _parallel(entry)
     if parallel:
         return facts, {"": parallel}
-    return facts, _row_lists_below(entry) or {key: entry[key] for key in usual[:1] if entry[key]}
+    return facts, _row_lists_below(entry) or ({usual: list(items)} if usual and items else {})
 
 
 def _row_lists_below(entry: dict, depth: int = 3) -> dict[str, list]:
@@ -191,9 +183,8 @@ def _row(item: Any, where: str) -> dict[str, Any]:
     if isinstance(item, list) and len(item) > 2:
         return {str(place): value for place, value in enumerate(item, start=1)}
     if not isinstance(item, dict):
-        raise ValueError(
-            f"{where}: expected a segment [start, end] and a label, found {reprlib.repr(item)}; correct it"
-        )
+        wanted = "expected a segment [start, end] and a label"
+        raise ValueError(f"{where}: {wanted}, found {reprlib.repr(item)}; correct it")
     flat = _flat(item)
     for key, value in flat.items():
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):

@@ -1,10 +1,11 @@
-"""What names say: of a column or key its field and unit, in ten languages; which labels and people look alike."""
+"""What names say: of a column or key its field and unit, in ten languages (`words.txt`); which labels look alike."""
 
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 FIELDS = ("video", "start", "end", "segment", "label", "label_id", "tier", "subset", "group", "duration", "fps")
@@ -17,52 +18,6 @@ UNITS = {  # name: seconds, or 0 where a rate tells
     "minutes": 60.0,
     "frames": 0.0,
     "samples": 0.0,
-}
-_UNIT_WORDS = {
-    "seconds": "s sec secs second seconds sek sekunde sekunden seconde secondes segundo segundos secondo secondi 秒",
-    "milliseconds": "ms msec msecs millis millisecond milliseconds millisekunde millisekunden milliseconde"
-    " millisecondes milisegundo milisegundos millisecondi milliseconden 毫秒 ミリ秒",
-    "microseconds": "us µs usec usecs micros microsecond microseconds mikrosekunde mikrosekunden microsecondes"
-    " microsegundos microsecondi microseconden 微秒 マイクロ秒",
-    "nanoseconds": "ns nsec nanos nanosecond nanoseconds nanosekunden",
-    "minutes": "min mins minute minutes minuten minuto minutos minuti 分 分钟",
-    "frames": "frame frames frm bild bilder einzelbild image images fotograma fotogramas quadro quadros fotogramma"
-    " fotogrammi beeld beelden 帧 帧数 フレーム コマ",
-    "samples": "sample samples abtastwert abtastwerte echantillon echantillons muestra muestras amostra amostras"
-    " campione campioni 样本 サンプル",
-    "index": "index indices idx",  # of frames or samples, which it does not say
-    "clock": "clock",
-}
-_FIELD_WORDS = {
-    "start": "start starts begin begins beginning onset from beginn anfang anfangs von debut depart inicio comienzo"
-    " desde comeco inizio aanvang van 开始 起始 開始时间 开始时间 起始时间 開始 開始時刻 開始時間 始点",
-    "end": "end ends ending stop stops finish offset to until ende schluss bis fin final hasta termino fim fine"
-    " termine einde eind tot 结束 終止 结束时间 結束 結束时间 結束時間 终止 終了 終了時刻 終了時間 終点",
-    "segment": "segment segments timestamp timestamps interval intervals span zeitraum temporal coordinates",
-    "label": "label labels class classes activity activities action actions category behavior behaviour behaviors"
-    " annotation annotations event events klasse aktivitat aktion bezeichnung kategorie verhalten etikett"
-    " beschriftung handlung ereignis etiquette classe activite categorie comportement libelle evenement"
-    " etiqueta clase actividad accion categoria comportamiento conducta evento rotulo atividade acao"
-    " comportamento etichetta attivita azione activiteit actie gedrag 标签 标注 类别 动作 行为 活动 事件"
-    " ラベル クラス 行動 動作 活動 種類 カテゴリ カテゴリー イベント",
-    "video": "video videos recording recordings clip movie film media vid aufnahme aufzeichnung enregistrement"
-    " grabacion gravacao registrazione filmato opname 视频 影片 录像 動画 ビデオ 映像 録画",
-    "file": "file files filename datei fichier archivo fichero arquivo ficheiro bestand 文件 ファイル",
-    "tier": "tier tiers ebene zeile acteur 层 層",
-    "subset": "subset subsets split partition teilmenge aufteilung particion particao 划分 分割",
-    "duration": "duration durations dur length dauer lange duree longueur duracion duracao durata lunghezza duur lengte"
-    " 时长 持续时间 長さ 継続時間 期間",
-    "fps": "fps framerate samplerate bildrate hz",
-}
-_FILLER = {
-    "id": "id ids number no nr nummer numero code",
-    "name": "name names nom nombre nome naam 名 名称",
-    "count": "num n count total anzahl",
-    "type": "type typ",
-    "path": "path pfad chemin ruta",
-    "rate": "rate sampling",
-    "time": "time times t at zeit zeitpunkt temps tiempo tempo tijd 时间 時間 時刻",
-    "": "of the in de del des du di der die das het la le per meta metadata data stamp info value values",
 }
 _SEPARATED = (  # times written in several ways, as ELAN names them
     (re.compile(r"h+:mm?:ss?(?:[.,]m?s\w*)?(?!:)"), " clock "),
@@ -90,12 +45,12 @@ def plain(text: str) -> str:
 
 @cache
 def _vocabulary() -> dict[str, tuple[str, str]]:
-    """{word: (kind, what it means)}; of a word in two lists, the first counts."""
+    """{word: (kind: field, unit or filler, what it means)}."""
     words: dict[str, tuple[str, str]] = {}
-    for kind, lists in (("field", _FIELD_WORDS), ("unit", _UNIT_WORDS), ("filler", _FILLER)):
-        for meaning, text in lists.items():
-            for word in text.split():
-                words.setdefault(plain(word), (kind, meaning))
+    for line in Path(__file__).with_name("words.txt").read_text(encoding="utf-8").splitlines()[1:]:
+        kind, meaning, text = map(str.strip, line.split("|"))
+        for word in text.split():
+            words.setdefault(plain(word), (kind, meaning))
     return words
 
 

@@ -27,8 +27,7 @@ from afkit.workbench.own_data.import_rows import (
 def read_recordings(path: str | Path, columns: Mapping[str, str]) -> tuple[dict[str, Recording], set[str]]:
     """The recordings that a table lists, and the fields that were mapped to columns of it; nothing for "".
 
-    Raises:
-        ValueError: no column for the recording, or a row that contradicts another.
+    ValueError where no column is for the recording, or a row contradicts another.
     """
     if not str(path):
         return {}, set()
@@ -36,56 +35,48 @@ def read_recordings(path: str | Path, columns: Mapping[str, str]) -> tuple[dict[
         raise ValueError(f"{path} is no file; name the table of the recordings")
     table = read_csv_table(Path(path))
     chooser = Columns(table, {field: name for field, name in columns.items() if field in ("video", *ABOUT)})
-    if not (chooser.mapped.keys() | chooser.named.keys()) & {"video"}:
+    if "video" not in chooser.mapped and "video" not in chooser.named:
         raise chooser.missing("video")
     videos = chooser.video()
     names = short_names(videos)
     known: dict[str, Recording] = {}
     for where, video, cells in zip(table.where, videos, table.cells.to_dict("records"), strict=True):
         if not is_empty(video):
-            remember(known, names[video], where, _facts(cells, chooser.mapped))
+            _remember(known, names[video], where, _facts(cells, chooser.mapped))
     return known, chooser.asked
 
 
 def recordings_of(
-    tables: Iterable[Table], chosen: list[Chosen], columns: Mapping[str, str]
+    tables: list[Table], chosen: list[Chosen], columns: Mapping[str, str]
 ) -> tuple[list[Chosen], dict[str, Recording], list[Change]]:
     """The rows with the recordings' names as feature files have them, what is said of each, and what was changed.
 
-    Raises:
-        ValueError: a name that cannot be one, or two rows that contradict each other.
+    ValueError where a name cannot be one, or two rows contradict each other.
     """
-    tables = list(tables)
-    said = {video: about for table in tables for video, about in table.recordings.items()}
     rows_say = any("video" in one.used for one in chosen)
-    said = {video: about for video, about in said.items() if about[1] or not rows_say}
+    said = {video: about for table in tables for video, about in table.recordings.items() if about[1] or not rows_say}
     if len(tables) > 1:  # of a folder; in an empty file nothing is labelled
         said |= {table.path.stem: (str(table.path), {}) for table in tables if not table.where}
-    every = [*said, *(video for one in chosen for video in one.rows["video"])]
-    names = short_names(every)
+    names = short_names([*said, *(video for one in chosen for video in one.rows["video"])])
     known: dict[str, Recording] = {}
     for video, (where, values) in said.items():
-        remember(known, names[video], where, _facts(values, columns))
+        _remember(known, names[video], where, _facts(values, columns))
     done = []
     for one in chosen:
         rows = one.rows.assign(video=one.rows["video"].map(names))
         done.append(one._replace(rows=rows))
         fields = [field for field in ABOUT if rows[field].notna().any()]
-        if not fields:
-            for video, where in rows.drop_duplicates("video")[["video", "where"]].itertuples(index=False):
-                known.setdefault(video, Recording(where=where))
-            continue
         distinct = rows.astype({field: str for field in fields}).drop_duplicates(["video", *fields]).index
         for row in rows.loc[distinct].to_dict("records"):
-            remember(known, row["video"], row["where"], {field: row[field] for field in fields})
+            _remember(known, row["video"], row["where"], {field: row[field] for field in fields})
     for video, recording in known.items():
         check_name(Path(recording.where), video)
     short = [(video, name) for video, name in names.items() if str(video).strip() != name]
-    where = known[short[0][1]].where if short else ""
-    what = (
-        f"{len(short)} names of files lost folder and ending, as '{short[0][0]}', now '{short[0][1]}'" if short else ""
-    )
-    return done, known, [Change(where, what)] if short else []
+    if not short:
+        return done, known, []
+    (video, name), *_ = short
+    what = f"{len(short)} names of files lost folder and ending, as '{video}', now '{name}'"
+    return done, known, [Change(known[name].where, what)]
 
 
 def short_names(videos: Iterable[Any]) -> dict[Any, str]:
@@ -111,14 +102,15 @@ def _facts(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, A
     for key, value in values.items():
         if is_empty(value):
             continue
-        meaning = read_name(key)
-        field = wanted.get(key.strip().casefold()) or (meaning.field if meaning else None)
+        meaning, asked = read_name(key), wanted.get(key.strip().casefold())
+        field = asked or (meaning.field if meaning else None)
         if field in ("duration", "span") or (field == "" and meaning is not None and meaning.unit in UNITS):
             unit = unit_of(key)
-            lengths.append((-1 if key.strip().casefold() in wanted else ORDER.index(unit), value, unit))
-        elif field in ABOUT and (field != "group" or key.strip().casefold() in wanted):
+            lengths.append((-1 if asked else ORDER.index(unit), value, unit))
+        elif field in ABOUT and (field != "group" or asked):
             facts.setdefault(field, value)
-    for _, value, unit in sorted(lengths, key=lambda length: length[0])[:1]:
+    if lengths:
+        _, value, unit = min(lengths, key=lambda length: length[0])
         facts["duration"] = _duration(value, unit, facts.get("fps"))
     return facts
 
@@ -127,50 +119,50 @@ def _duration(value: Any, unit: str, fps: Any) -> Any:
     """Seconds where they can be told; otherwise the value, or None for frames without a rate."""
     if isinstance(value, list | dict) or clock_sec(value) is not None or UNITS.get(unit, 1.0) == 1:
         return value
+    if not UNITS[unit] and is_empty(fps):
+        return None
     where = f"a duration in {unit}"
-    if UNITS[unit]:
-        return positive(value, where, "duration") * UNITS[unit]
-    return positive(value, where, "duration") / positive(fps, where, "fps") if not is_empty(fps) else None
+    number = positive(value, where, "duration")
+    return number * UNITS[unit] if UNITS[unit] else number / positive(fps, where, "fps")
 
 
-def remember(known: dict[str, Recording], video: str, where: str, values: Mapping[str, Any]) -> None:
+def _remember(known: dict[str, Recording], video: str, where: str, values: Mapping[str, Any]) -> None:
     """Add what a row says, {field of `Recording`: value}, to what is known; a ValueError where two rows contradict."""
-    before = known.get(video, Recording(where=where))
+    before = known.get(video, Recording(where))
     new: dict[str, Any] = {}
     for field, value in values.items():
         if is_empty(value):
             continue
         if not isinstance(value, str | int | float):
             raise ValueError(f"{where}: '{field}' must be a text or a number, not {reprlib.repr(value)}; correct it")
-        value = positive(value, where, field) if field in ("duration", "fps") else str(value).strip()
-        if getattr(before, field) not in ("", None, value):
+        new[field] = positive(value, where, field) if field in ("duration", "fps") else str(value).strip()
+        old = getattr(before, field)
+        if old not in ("", None, new[field]):
             raise ValueError(
-                f"{where}: recording '{video}' has {field} '{value}' here and '{getattr(before, field)}' before; "
-                "correct one"
+                f"{where}: recording '{video}' has {field} '{new[field]}' here and '{old}' before; correct one"
             )
-        new[field] = value
-    known[video] = before.but(**new)
+    known[video] = before._replace(**new)
 
 
 def merge(own: Mapping[str, Recording], listed: Mapping[str, Recording]) -> dict[str, Recording]:
     """What labels and table say about the recordings; the table, {} where there is none, wins."""
     merged = {video: recording for video, recording in own.items() if not listed or video in listed}
     for video, recording in listed.items():
-        kept = {field: value for field, value in recording.model_dump().items() if value not in ("", None)}
-        merged[video] = merged.get(video, recording).but(**kept)
+        kept = {field: value for field, value in recording._asdict().items() if value not in ("", None)}
+        merged[video] = merged.get(video, recording)._replace(**kept)
     return merged
 
 
 def lasting(rows: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Recording]:
-    """The recordings with durations that a column `length` (`span`) beside the labels tells, if not the segments'."""
+    """The recordings with durations that nobody said: the last step of labels per step, or what a column tells.
+
+    That is a column `length` (`span`) beside the labels, if it is not of the segments.
+    """
+    lasts = rows.groupby("video")["end"].max().to_dict() if "step" in rows else {}
     use = rows[rows["span"].notna() & rows["end"].notna()]
-    if not len(use) or (abs(use["end"] - use["start"] - use["span"]) < 0.02 * use["span"]).mean() > 0.5:
-        return dict(known)
+    of_segments = (abs(use["end"] - use["start"] - use["span"]) < 0.02 * use["span"]).mean() > 0.5
     by_video = use.groupby("video").agg(least=("span", "min"), most=("span", "max"), last=("end", "max"))
-    if not ((by_video["least"] == by_video["most"]) & (by_video["last"] <= 1.1 * by_video["most"])).mean() > 0.9:
-        return dict(known)
-    spans = by_video["most"][by_video["least"] == by_video["most"]].to_dict()
-    return {
-        video: recording.but(duration=spans[video]) if video in spans and recording.duration is None else recording
-        for video, recording in known.items()
-    }
+    same = by_video["least"] == by_video["most"]
+    if not of_segments and (same & (by_video["last"] <= 1.1 * by_video["most"])).mean() > 0.9:
+        lasts = by_video["most"][same].to_dict() | lasts
+    return {video: one._replace(duration=one.duration or lasts.get(video)) for video, one in known.items()}

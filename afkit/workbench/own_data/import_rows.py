@@ -1,4 +1,4 @@
-"""What annotation files of other tools are read into: cells as they stand there, then rows in seconds."""
+"""What annotation files of other tools are read into, cells as they stand there, and what single cells say."""
 
 import math
 import re
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from afkit import opening
 
@@ -23,38 +22,14 @@ MEDIA = re.compile(  # endings of files that a recording is kept in
 )
 
 
-class Row(BaseModel):
-    """One annotation."""
-
-    model_config = ConfigDict(frozen=True)
-
-    video: str  # id of the recording
-    start: float  # seconds; may be beyond the recording or no finite number
-    end: float  # seconds
-    label: str  # name of the class
-    where: str  # file and row, for messages
-    label_id: int | None = None  # where the file has one
-    whole: bool = False  # whether both times were whole numbers in the file, which frames are
-
-    def but(self, **fields: Any) -> "Row":
-        """The same row with other values of some fields."""
-        return self.model_copy(update=fields)
-
-
-class Recording(BaseModel):
+class Recording(NamedTuple):
     """What files say about a recording itself; "" and None where they say nothing."""
-
-    model_config = ConfigDict(frozen=True)
 
     where: str  # file and row that first named it, for messages
     subset: str = ""  # in which it is, where the file says so
     group: str = ""  # such as a person; a group stays in one subset
     duration: float | None = None  # seconds
     fps: float | None = None  # frames per second, where known
-
-    def but(self, **fields: Any) -> "Recording":
-        """The same recording with other values of some fields."""
-        return self.model_copy(update=fields)
 
 
 class Change(NamedTuple):
@@ -101,6 +76,13 @@ def is_empty(cell: Any) -> bool:
     return cell is None or cell != cell or (isinstance(cell, str) and cell.strip().casefold() in EMPTY)
 
 
+def as_text(cell: Any) -> Any:
+    """A cell as the text of a name; whole numbers without a point."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return "" if cell is None or cell != cell else str(cell) if isinstance(cell, str | int) else cell
+
+
 def as_number(cell: Any) -> float | None:
     """The number in a cell, with a point or a decimal comma; None where there is none.
 
@@ -131,8 +113,7 @@ def is_time(cell: Any) -> bool:
 def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
     """A number in the file's unit, NaN for an empty cell; or the seconds of 1:02:03.5, and True.
 
-    Raises:
-        ValueError: it is neither; the message names file, row (`where`) and what it should be (`field`).
+    ValueError where it is neither; the message names file, row (`where`) and what it should be (`field`).
 
     Examples:
         >>> to_time("61,5", "labels.csv, row 2", "start"), to_time("1:01.5", "labels.csv, row 3", "start")
@@ -140,9 +121,11 @@ def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
     """
     seconds = clock_sec(cell)
     number = math.nan if is_empty(cell) else as_number(cell)
-    if seconds is None and number is None:
+    if seconds is not None:
+        return seconds, True
+    if number is None:
         raise ValueError(f"{where}: '{field}' is no time: {reprlib.repr(cell)}; correct it, or name another column")
-    return (number, False) if seconds is None else (seconds, True)  # type: ignore
+    return number, False
 
 
 def positive(cell: Any, where: str, field: str) -> float:

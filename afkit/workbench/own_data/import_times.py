@@ -25,74 +25,77 @@ def in_seconds(
 
     Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
     whole numbers in the file) and mixed (written otherwise than the unit says). Without a rate as the user says it
-    (frames or samples per second), that of the files counts.
-
-    Raises:
-        ValueError: a time that is none, a unit that cannot be told, or frames without a rate.
+    (frames or samples per second), that of the files counts. ValueError for a time that is none, a unit that cannot be
+    told, or frames without a rate.
     """
     tables, told = [], []
     for one in chosen:
         if not len(one.rows):
             continue
-        rows, way = _with_facts(one.rows.reset_index(drop=True), known, rate), one.way
-        if way is None:
+        about = [known.get(video, Recording("")) for video in one.rows["video"]]
+        rates = [
+            rate or (fps if isinstance(fps, int | float) and fps == fps else recording.fps)
+            for fps, recording in zip(one.rows["fps"], about, strict=True)
+        ]
+        lasts = np.array([recording.duration for recording in about], float)  # NaN where unknown, as per_sec
+        rows = one.rows.reset_index(drop=True).assign(per_sec=np.array(rates, float), lasts=lasts)
+        if one.way is None:
             tables.append(_runs(rows))
             continue
-        start, start_clock = _numbers(way.start, rows, "start")
-        end, end_clock = _numbers(way.end, rows, "end") if way.end is not None else (start, start_clock)
-        if (start_clock != end_clock).any():
-            place = rows["where"][int((start_clock != end_clock).argmax())]
-            raise ValueError(f"{place}: mixed units, start and end are not written alike; correct one")
-        units, reason = _named_units(way), ""
-        if not units and not start_clock.all():
-            decided, why = (unit, "") if unit else _unit(source, one, rows, start, end, known)
-            units, reason = (decided, decided), why
-        units = units or ("seconds", "seconds")
-        if {*units} != {"seconds"} or reason:
-            per_sec = ": divided by the rate, which is not taken for the features' frame rate"
-            of_rate = "" if {*units}.isdisjoint(("frames", "samples")) else per_sec
-            told.append(f"times were in {' and '.join(dict.fromkeys(units))}{of_rate}{reason}")
-        factors = [_factors(name, rows) for name in units]
-        begin = np.where(start_clock, start, start * factors[0])
-        ends = np.where(end_clock, end, end * factors[1])
-        finish = begin + _spans(way, rows, units[1]) if way.end is None else ends
-        counted = not {*units}.isdisjoint(("frames", "samples"))
-        whole = (np.floor(start) == start) & (np.floor(end) == end) & ~start_clock
-        odd = np.isfinite(start + end) & ~whole & counted
-        if counted and rate is None:
-            _check_rate(source, rows, finish)
-        span = _spans(way, rows, "seconds") if way.span and way.span[1] not in COUNTED else np.nan
-        made = rows.assign(start=begin, end=finish, whole=whole, mixed=odd, span=span)
-        tables.append(made[made["kept"] & ~made["empty"]])
+        rows, decided = _with_times(source, one, one.way, rows, known, unit, rate)
+        tables.append(rows[rows["kept"] & ~rows["empty"]])
+        told += [decided] if decided else []
     if not tables:
         return pd.DataFrame(columns=["video", "start", "end", "span"]), told
-    return pd.concat(tables, ignore_index=True), list(dict.fromkeys(told))
+    return pd.concat(tables, ignore_index=True), told
 
 
-def _with_facts(rows: pd.DataFrame, known: Mapping[str, Recording], rate: float | None) -> pd.DataFrame:
-    """The rows with per_sec, frames or samples a second, and lasts, seconds of the recording; NaN where unknown."""
-    about = [known.get(video) or Recording(where="") for video in rows["video"]]
-    rates = [
-        rate or (fps if isinstance(fps, int | float) and fps == fps else one.fps)
-        for fps, one in zip(rows["fps"], about, strict=True)
-    ]
-    return rows.assign(per_sec=np.array(rates, float), lasts=np.array([one.duration for one in about], float))
+def _with_times(
+    source: Path,
+    one: Chosen,
+    way: Way,
+    rows: pd.DataFrame,
+    known: Mapping[str, Recording],
+    unit: str,
+    rate: float | None,
+) -> tuple[pd.DataFrame, str]:
+    """The rows with the columns that `in_seconds` adds, and in which units the times were, "" for plain seconds."""
+    start, start_clock = _numbers(way.start, rows, "start")
+    end, end_clock = _numbers(way.end, rows, "end") if way.end is not None else (start, start_clock)
+    if (start_clock != end_clock).any():
+        place = rows["where"][int((start_clock != end_clock).argmax())]
+        raise ValueError(f"{place}: mixed units, start and end are not written alike; correct one")
+    named, reason = [name for name in (way.start_unit, way.end_unit) if name in UNITS], ""
+    if not named and not start_clock.all():
+        decided, reason = (unit, "") if unit else _unit(source, one, way, rows, start, end, known)
+        named = [decided]
+    named = named or ["seconds"]  # a column that has no unit has the other's
+    of_start, of_end = (name if name in UNITS else named[0] for name in (way.start_unit, way.end_unit))
+    counted = not {of_start, of_end}.isdisjoint(("frames", "samples"))
+    begin = np.where(start_clock, start, start * _factors(of_start, rows))
+    finish = np.where(end_clock, end, end * _factors(of_end, rows))
+    if way.end is None:
+        finish = begin + _spans(way, rows, of_end)
+    whole = (np.floor(start) == start) & (np.floor(end) == end) & ~start_clock
+    shares = _shares(rows, finish)
+    if counted and rate is None and len(shares) >= _LEAST_RECORDINGS and shares.median() < _USED_BY_RATE:
+        raise ValueError(
+            f"{source}: by the frame rate that the files tell, the last actions end after {100 * shares.median():.0f} "
+            "% of their recordings (median), so the labels may count frames of another rate; give theirs with --rate"
+        )
+    span = _spans(way, rows, "seconds") if way.span and way.span[1] not in COUNTED else np.nan
+    mixed = np.isfinite(start + end) & ~whole & counted
+    told = ""
+    if {of_start, of_end} != {"seconds"} or reason:
+        of_rate = ": divided by the rate, which is not taken for the features' frame rate" if counted else ""
+        told = f"times were in {' and '.join(dict.fromkeys((of_start, of_end)))}{of_rate}{reason}"
+    return rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span), told
 
 
 def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:
     """After which share of a recording its last action ends, of recordings of which both are known."""
     shares = pd.Series(end, rows.index) / rows["lasts"]
     return shares[np.isfinite(shares)].groupby(rows["video"]).max()
-
-
-def _check_rate(source: Path, rows: pd.DataFrame, end: np.ndarray) -> None:
-    """Ask where a frame rate in the file lets the last actions of most recordings end long before the recordings."""
-    shares = _shares(rows, end)
-    if len(shares) >= _LEAST_RECORDINGS and shares.median() < _USED_BY_RATE:
-        raise ValueError(
-            f"{source}: by the frame rate that the files tell, the last actions end after {100 * shares.median():.0f} "
-            "% of their recordings (median), so the labels may count frames of another rate; give theirs with --rate"
-        )
 
 
 def _runs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -116,15 +119,6 @@ def _numbers(cells: pd.Series, rows: pd.DataFrame, field: str) -> tuple[np.ndarr
         for cell, where, wanted in zip(cells, rows["where"], use, strict=True)
     ]
     return np.array([value for value, _ in read], float), np.array([clock for _, clock in read], bool)
-
-
-def _named_units(way: Way) -> tuple[str, str] | None:
-    """The units in the names of the columns; one that has none has the other's."""
-    named = [unit for unit in (way.start_unit, way.end_unit) if unit in UNITS]
-    if not named:
-        return None
-    start, end = (unit if unit in UNITS else named[0] for unit in (way.start_unit, way.end_unit))
-    return start, end
 
 
 def _factors(unit: str, rows: pd.DataFrame) -> np.ndarray:
@@ -151,42 +145,41 @@ def _spans(way: Way, rows: pd.DataFrame, unit: str) -> np.ndarray:
 def _unit(
     source: Path,
     one: Chosen,
+    way: Way,
     rows: pd.DataFrame,
     start: np.ndarray,
     end: np.ndarray,
     known: Mapping[str, Recording],
 ) -> tuple[str, str]:
     """The unit that no name tells, and a reason; by frames, segments' lengths and recordings' durations in the file."""
-    way = one.way
-    assert way is not None
-    index = "index" in (way.start_unit, way.end_unit)
-    if way.end is not None and way.span is not None and UNITS.get(way.span[1]) and not index:
-        lengths = _spans(way, rows, "seconds")
-        found = _matching((end - start), lengths)
-        if found:
-            return found, ", as the lengths in the column of durations tell"
-    for other in one.others:
-        if other.start_unit in ("frames", "samples") and not index:
-            found = _matching_frames(other, rows, start)
-            if found:
-                return found, f", as {other.names} and the frame rate tell"
     finite = np.isfinite(end)
     latest = pd.Series(end[finite]).groupby(rows["video"][finite].to_numpy()).max()
-    if rows["lasts"][finite].notna().any() and not index:
-        return _by_duration(source, rows, end, latest)
-    if ((start[finite] % 1 != 0) | (end[finite] % 1 != 0)).any() and not index:
-        return "seconds", ""
-    if way.names == "'segment'" and way.start.map(type).eq(float).any() and not index:
-        return "seconds", ""  # by the format of ActivityNet, whose writers give 2.0 where they mean seconds
     fps = any(known[video].fps for video in latest.index if video in known)
-    if index or fps or latest.max() > LONGEST_SEC:
-        seen = "frame rates are given" if fps else f"they reach {latest.max():g}"
-        seen = f"they are numbers of something ({way.names})" if index else seen
-        raise ValueError(
-            f"{source}: the times {way.names} are whole numbers and {seen}, so their unit is not clear; say it, e.g. "
-            "--unit seconds, --unit milliseconds, or --unit frames --rate 25"
-        )
-    return "seconds", ""
+    seen = "frame rates are given" if fps else f"they reach {latest.max():g}"
+    if "index" in (way.start_unit, way.end_unit):
+        seen = f"they are numbers of something ({way.names})"
+    else:
+        if way.end is not None and way.span is not None and UNITS.get(way.span[1]):
+            found = _matching(end - start, _spans(way, rows, "seconds"))
+            if found:
+                return found, ", as the lengths in the column of durations tell"
+        for other in one.others:
+            if other.start_unit in ("frames", "samples") and rows["per_sec"].notna().all():
+                frames, _ = _numbers(other.start, rows, "start")
+                late = frames > 10  # rounding matters less
+                found = _matching(np.where(late, start, np.nan), frames * _factors("frames", rows))
+                if found:
+                    return found, f", as {other.names} and the frame rate tell"
+        if rows["lasts"][finite].notna().any():
+            return _by_duration(source, rows, end, latest)
+        by_format = way.names == "'segment'" and way.start.map(type).eq(float).any()  # ActivityNet's, which writes 2.0
+        parts = (start[finite] % 1 != 0) | (end[finite] % 1 != 0)
+        if parts.any() or by_format or not (fps or latest.max() > LONGEST_SEC):
+            return "seconds", ""
+    raise ValueError(
+        f"{source}: the times {way.names} are whole numbers and {seen}, so their unit is not clear; say it, e.g. "
+        "--unit seconds, --unit milliseconds, or --unit frames --rate 25"
+    )
 
 
 def _matching(values: np.ndarray, seconds: np.ndarray) -> str:
@@ -196,15 +189,6 @@ def _matching(values: np.ndarray, seconds: np.ndarray) -> str:
         return ""
     factor = float(np.median(seconds[use] / values[use]))
     return next((name for name, size in UNITS.items() if size and abs(factor / size - 1) < _SAME), "")
-
-
-def _matching_frames(other: Way, rows: pd.DataFrame, start: np.ndarray) -> str:
-    """The unit in which times are those of frame numbers beside them; "" where no rate is known, or none fits."""
-    if rows["per_sec"].isna().any():
-        return ""
-    frames, _ = _numbers(other.start, rows, "start")
-    late = frames > 10  # rounding matters less
-    return _matching(np.where(late, start, np.nan), frames * _factors("frames", rows))
 
 
 def _by_duration(source: Path, rows: pd.DataFrame, end: np.ndarray, latest: pd.Series) -> tuple[str, str]:

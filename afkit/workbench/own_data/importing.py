@@ -20,7 +20,7 @@ from afkit.workbench.own_data.import_formats import read_source
 from afkit.workbench.own_data.import_json import TIER
 from afkit.workbench.own_data.import_names import UNITS, alike_labels, divided_people
 from afkit.workbench.own_data.import_recordings import lasting, merge, read_recordings, recordings_of
-from afkit.workbench.own_data.import_rows import Change, Recording, Row, Table
+from afkit.workbench.own_data.import_rows import Change, Recording, Table
 from afkit.workbench.own_data.import_times import in_seconds
 
 MOST_PAIRS = 3  # of labels that a note shows
@@ -57,6 +57,9 @@ def import_annotations(
 ) -> ImportReport:
     """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
 
+    It is ordered by recording and time. A ValueError is a wrong argument or file, a question about what the file does
+    not tell, or the list of what is wrong, by file and row; nothing is written then.
+
     Args:
         source: the file, or a folder with a file per recording, named as the recording.
         target: the annotation file to write; it must not exist.
@@ -75,13 +78,6 @@ def import_annotations(
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
             `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
         allow_overlaps: accept overlaps and repetitions of the same label.
-
-    Returns:
-        the report; the file is ordered by recording and time.
-
-    Raises:
-        ValueError: a wrong argument or file, a question about what the file does not tell, or the list of what is
-            wrong, by file and row; nothing is written then.
     """
     source, target, columns = Path(source), Path(target), columns or {}
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
@@ -94,22 +90,27 @@ def import_annotations(
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
     known = merge(known, expected)
-    frame, told = in_seconds(source, chosen, known, unit, rate)
-    known = lasting(frame, _ended(frame, known))
+    rows, told = in_seconds(source, chosen, known, unit, rate)
+    known = lasting(rows, known)
     problems: list[Problem] = []
-    rows, idle = _without_background(_rows(source, tables, frame, problems), background)
-    rows = check_rows(rows, known, expected, rate, allow_overlaps, labels, problems)
-    known = check_recordings(rows, known, {row.video for row in idle}, problems)
+    rows = _check_cells(source, tables, rows, problems)
+    number = len(rows)
+    is_idle = rows["label"].str.strip().str.casefold().isin([name.strip().casefold() for name in background])
+    idle = rows[is_idle]
+    rows = check_rows(rows[~is_idle], known, expected, rate, allow_overlaps, labels, problems)
+    known = check_recordings(rows, known, set(idle["video"]), problems)
     names, order_change = label_ids(rows, labels, problems)
     split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
-    raise_problems(source, problems, kinds, rows, len(frame))
+    raise_problems(source, problems, kinds, number)
+    if rows.empty:
+        raise ValueError(f"{source} has no annotation left; correct it")
     write_json(target, {"database": _database(rows, known, split, names)})
     changes = [change for table in tables for change in table.changes] + renamed
-    changes += [Change(row.where, f"the label '{row.label.strip()}' is background: left out") for row in idle]
+    changes += [Change(r.where, f"the label '{r.label.strip()}' is background: left out") for r in idle.itertuples()]
     changes += [Change(found.where, f"{found.what}: {found.repair}", found.kind) for found in problems]
     told = list(dict.fromkeys([*(text for one in chosen for text in one.told), *told]))
     changes += [Change(str(source), text) for text in (*told, order_change, split_change) if text]
-    segments = dict(Counter(split[row.video] for row in rows))
+    segments = dict(Counter(split[video] for video in rows["video"]))
     notes = _notes(rows, split, names, known)
     return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
 
@@ -153,29 +154,17 @@ def _check_mapped(columns: Mapping[str, str], tables: Sequence[Table], in_table:
             raise ValueError(f"{seen}; correct the name")
 
 
-def _ended(frame: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Recording]:
-    """The duration of each recording where every step has a label; one that is known already stays."""
-    if "step" not in frame:
-        return dict(known)
-    ends = frame.groupby("video")["end"].max()
-    return {video: one.but(duration=one.duration or ends.get(video)) for video, one in known.items()}
-
-
-def _rows(source: Path, tables: Sequence[Table], frame: pd.DataFrame, problems: list[Problem]) -> list[Row]:
-    """The rows of the table, each checked."""
-    rows = []
-    for cells in frame.to_dict("records"):
-        if not isinstance(cells["label"], str):
-            raise ValueError(f"{cells['where']}: the label is no text, but {reprlib.repr(cells['label'])}; correct it")
-        if cells["mixed"]:
-            what = f"mixed units, {cells['start']:g} to {cells['end']:g} s are no whole frames or samples"
-            problems.append(Problem(cells["where"], what, ""))
-        fields = {name: cells[name] for name in ("video", "start", "end", "label", "where", "whole")}
-        rows.append(Row(**fields, label_id=_as_id(cells["label_id"])))
-    if not rows:
+def _check_cells(source: Path, tables: Sequence[Table], rows: pd.DataFrame, problems: list[Problem]) -> pd.DataFrame:
+    """The rows with label ids as numbers; refused where there is none, or a label is no text."""
+    if rows.empty:
         seen = "; ".join(f"{table.path.name} has {_seen(table)}" for table in tables[:3])
         raise ValueError(f"{source} holds no annotation: {seen}; name the file or folder that does")
-    return rows
+    for row in rows[[not isinstance(label, str) for label in rows["label"]]].itertuples():
+        raise ValueError(f"{row.where}: the label is no text, but {reprlib.repr(row.label)}; correct it")
+    for row in rows[rows["mixed"].astype(bool)].itertuples():
+        what = f"mixed units, {row.start:g} to {row.end:g} s are no whole frames or samples"
+        problems.append(Problem(row.where, what))
+    return rows.assign(label_id=pd.Series([_as_id(cell) for cell in rows["label_id"]], rows.index, object))
 
 
 def _seen(table: Table) -> str:
@@ -194,57 +183,43 @@ def _as_id(cell: object) -> int | None:
     return int(cell) if type(cell) is int or (type(cell) is float and cell % 1 == 0) else None
 
 
-def _without_background(rows: list[Row], background: Collection[str]) -> tuple[list[Row], list[Row]]:
-    """The rows of actions, and those of background."""
-    names = {name.strip().casefold() for name in background}
-    idle = [row for row in rows if row.label.strip().casefold() in names]
-    return [row for row in rows if row.label.strip().casefold() not in names], idle
-
-
 def _database(
-    rows: list[Row], known: Mapping[str, Recording], split: Mapping[str, str], names: Mapping[str, int]
+    rows: pd.DataFrame, known: Mapping[str, Recording], split: Mapping[str, str], names: Mapping[str, int]
 ) -> dict:
     """The annotation file's content."""
     database: dict[str, dict] = {}
     for video, subset in split.items():
-        facts = known[video].model_dump(include={"duration", "fps"}, exclude_none=True)
-        database[video] = {"subset": subset} | facts | {"annotations": []}
-    for row in sorted(rows, key=lambda row: (row.start, row.end, row.label)):
+        facts = {"duration": known[video].duration, "fps": known[video].fps}
+        known_facts = {field: value for field, value in facts.items() if value is not None}
+        database[video] = {"subset": subset} | known_facts | {"annotations": []}
+    for row in rows.sort_values(["start", "end", "label"], kind="stable").itertuples():
         annotation = {"segment": [row.start, row.end], "label": row.label, "label_id": names[row.label]}
         database[row.video]["annotations"].append(annotation)
     return database
 
 
-def label_ids(rows: list[Row], labels: Sequence[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
+def label_ids(rows: pd.DataFrame, labels: Sequence[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
     """{label: id}, and a sentence where the ids are not the source's.
 
-    Args:
-        labels: as the user orders them; () for the source's ids, or sorted.
-        problems: receives labels that are not in the order, or have several ids.
-
-    Raises:
-        ValueError: a label stands twice in the order.
+    `labels` are as the user orders them (a ValueError where one is there twice), () for the source's ids, or sorted.
+    `problems` receives labels that are not in the order, or have several ids.
     """
-    given: defaultdict[str, set[int]] = defaultdict(set)
-    for row in rows:
-        given[row.label] |= set() if row.label_id is None else {row.label_id}
     if labels:
         if len(set(labels)) != len(labels):
             raise ValueError(f"a label is twice in the given order {', '.join(labels)}; name each once")
-        for row in rows:
-            if row.label not in labels:
-                problems.append(Problem(row.where, f"the label '{row.label}' is not in the given order", ""))
+        for row in rows[~rows["label"].isin(labels)].itertuples():
+            problems.append(Problem(row.where, f"the label '{row.label}' is not in the given order"))
         return {label: number for number, label in enumerate(labels)}, "label ids are the given order"
-    ids = [number for numbers in given.values() for number in numbers]
-    complete = all(row.label_id is not None for row in rows)
-    if complete and len(set(ids)) == len(ids) == len(given) and min(ids, default=0) >= 0:
-        return dict(sorted(((label, number) for label, (number,) in given.items()), key=lambda pair: pair[1])), ""
-    for row in rows:
-        others = sorted(given[row.label] - {row.label_id})
-        if row.label_id is not None and others:
+    found = {label: sorted(set(ids.dropna())) for label, ids in rows.groupby("label", sort=False)["label_id"]}
+    ids = [number for numbers in found.values() for number in numbers]
+    if rows["label_id"].notna().all() and len(set(ids)) == len(ids) == len(found) and min(ids, default=0) >= 0:
+        return dict(sorted(zip(found, ids, strict=True), key=lambda pair: pair[1])), ""
+    for row in rows[rows["label_id"].notna()].itertuples():
+        others = [number for number in found[row.label] if number != row.label_id]
+        if others:
             what = f"'{row.label}' has the label id {row.label_id} here and {others[0]} elsewhere"
             problems.append(Problem(row.where, what, "numbered anew", "ids"))
-    order = sorted(given, key=int if all(label.isdecimal() and len(label) < 10 for label in given) else None)
+    order = sorted(found, key=int if all(label.isdecimal() and len(label) < 10 for label in found) else None)
     return {label: number for number, label in enumerate(order)}, "label ids are the sorted labels"
 
 
@@ -258,70 +233,60 @@ def draw_split(
 ) -> tuple[dict[str, str], str]:
     """{recording: subset}, and a sentence where it was drawn.
 
-    Args:
-        chosen: the tables, whose columns are shown where none names the recording.
-        problems: receives recordings without a subset or group, and a split that cannot be drawn.
+    The columns of the tables that were `chosen` are shown where none names the recording; `problems` receives
+    recordings without a subset or group, and a split that cannot be drawn.
     """
-    for field in ("subset", "group"):
-        if any(getattr(recording, field) for recording in known.values()):
-            for video, recording in sorted(known.items()):
-                if not getattr(recording, field):
-                    problems.append(Problem(recording.where, f"recording '{video}' has no {field}", ""))
-    if any(recording.subset for recording in known.values()):
-        split = {video: recording.subset.lower() for video, recording in sorted(known.items())}
-        first: dict[str, str] = {}  # a recording of each group
-        for video, subset in split.items():
-            group = known[video].group
-            if group and split[first.setdefault(group, video)] != subset:
-                what = f"group '{group}' is in '{split[first[group]]}' and, with recording '{video}', in '{subset}'"
-                problems.append(Problem(known[video].where, what, ""))
+    first_place = next((one.where for one in known.values()), str(source))
+    known = dict(sorted(known.items()))
+    said = [field for field in ("subset", "group") if any(getattr(one, field) for one in known.values())]
+    for field in said:
+        for video, one in known.items():
+            if not getattr(one, field):
+                problems.append(Problem(one.where, f"recording '{video}' has no {field}"))
+    if "subset" in said:
+        split = {video: one.subset.lower() for video, one in known.items()}
+        first: dict[str, str] = {}  # subset of each group
+        for video, one in known.items():
+            if one.group and first.setdefault(one.group, split[video]) != split[video]:
+                of = f"group '{one.group}' is in '{first[one.group]}' and, with recording '{video}', in"
+                problems.append(Problem(one.where, f"{of} '{split[video]}'"))
         return split, ""
-    groups = sorted({recording.group or video for video, recording in known.items()})
-    what = "groups" if any(recording.group for recording in known.values()) else "recordings"
+    groups = sorted({one.group or video for video, one in known.items()})
+    what = "groups" if "group" in said else "recordings"
     if len(groups) < 2:
         unnamed = [one.columns for one in chosen if "video" not in one.used and one.form == "csv" and len(known) == 1]
-        hint = ""
-        if unnamed:
-            hint = f"; if one of the columns {listed(unnamed[0])} names the recording, --column video=NAME"
         remedy = "add another, or a column 'subset' (here, or in a table for --recordings)"
-        what = f"a split needs two {what}, there is only {len(groups)}; {remedy}{hint}"
-        problems.append(Problem(next((one.where for one in known.values()), str(source)), what, ""))
+        if unnamed:
+            remedy += f"; if one of the columns {listed(unnamed[0])} names the recording, --column video=NAME"
+        problems.append(Problem(first_place, f"a split needs two {what}, there is only {len(groups)}; {remedy}"))
         return dict.fromkeys(known, TRAINING), ""
     number = min(max(round(test_share * len(groups)), 1), len(groups) - 1)
     tested = {groups[i] for i in np.random.default_rng(seed).permutation(len(groups))[:number]}
-    split = {video: TEST if (known[video].group or video) in tested else TRAINING for video in sorted(known)}
+    split = {video: TEST if (one.group or video) in tested else TRAINING for video, one in known.items()}
     return split, f"subsets were drawn (seed {seed}): {number} of {len(groups)} {what} are '{TEST}'"
 
 
 def _notes(
-    rows: list[Row], split: Mapping[str, str], names: Mapping[str, int], known: Mapping[str, Recording]
+    rows: pd.DataFrame, split: Mapping[str, str], names: Mapping[str, int], known: Mapping[str, Recording]
 ) -> list[str]:
     """What is allowed but worth knowing."""
-    in_subset = defaultdict(set)
-    for row in rows:
-        in_subset[split[row.video]].add(row.label)
     notes = []
     if len(names) == 1:
         notes.append(f"there is one class only, '{next(iter(names))}': set data.num_classes to 1")
     if len(split) == 2:
         notes.append("there are 2 recordings in all: a result on them says little")
-    unlabelled = len(split.keys() - {row.video for row in rows})
+    unlabelled = len(split.keys() - set(rows["video"]))
     if unlabelled:
         notes.append(f"recordings in subsets without any label, kept: {unlabelled}")
     if any(known[video].duration is None for video in split):
         notes.append("some recordings have no duration: times beyond their end were not looked for")
-    training = next((subset for subset in sorted(in_subset) if subset.startswith("train")), None)
-    absent = {row.label: row for row in reversed(rows) if training and row.label not in in_subset[training]}
-    if absent:
-        row = min(absent.values(), key=rows.index)
+    subsets = rows["video"].map(split)
+    training = next((subset for subset in sorted(set(subsets)) if subset.startswith("train")), None)
+    absent = rows[~rows["label"].isin(rows["label"][subsets == training])].drop_duplicates("label")
+    if training and len(absent):
+        row = absent.iloc[0]
         more = f" ({len(absent)} such classes)" if len(absent) > 1 else ""
-        notes.append(f"{row.where}: the class '{row.label}' is absent from training; it cannot be learned{more}")
-    return notes + _alike_notes(names, split, known)
-
-
-def _alike_notes(names: Mapping[str, int], split: Mapping[str, str], known: Mapping[str, Recording]) -> list[str]:
-    """Labels that may be one, and people whose recordings are in several subsets."""
-    notes = []
+        notes.append(f"{row['where']}: the class '{row['label']}' is absent from training; it cannot be learned{more}")
     pairs = alike_labels(names)
     if pairs:
         shown = ", ".join(f"'{one}' and '{other}'" for one, other in pairs[:MOST_PAIRS])

@@ -39,14 +39,9 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
     """A table of numbers, with or without a row of column names, separated by comma, semicolon, tab or blanks.
 
     Semicolons and tabs allow decimal commas. A column with the time, or that counts the rows, is left out if its name
-    says so and it rises; other columns that may be no channels are refused, unless `columns` chooses.
-
-    `gaps` accepts empty cells, which become NaN, and numbers that are not finite. `columns` are names of the channels,
-    or their places from 1 on where the file has no names; () for all.
-
-    Raises:
-        ValueError: no row, one that is no row of (finite) numbers or is longer or shorter, or a column that may be no
-            channel; the message names the line or the columns, not the file.
+    says so and it rises; other columns that may be no channels are refused, unless `columns` chooses by names, or by
+    places from 1 on where the file has no names. `gaps` accepts empty cells, which become NaN, and numbers that are not
+    finite. The message of a ValueError names the line or the columns, not the file.
     """
     lines, separator = _lines(read_text(path, "utf-8-sig"))
     names, lines = _split_names(lines)
@@ -54,41 +49,48 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
         raise ValueError("it holds no row of numbers" + (f", only the names {listed(names)}" if names else ""))
     if names and len(lines[0][1]) == len(names) + 1:  # R leaves out the name of its row names
         names = ["", *names]
-    _check_widths(lines, names, separator)
+    width = len(names) or len(lines[0][1])
+    for place, (i, cells) in enumerate(lines):
+        if len(cells) != width:
+            before = f"under {width} columns ({listed(names)})" if names and not place else f"those before it {width}"
+            comma = separator == "," and len(cells) == 2 * width
+            hint = "; with decimal commas, separate the cells by semicolons" if comma else ""
+            raise ValueError(f"row {i} has {len(cells)} cells, {before}; correct it{hint}")
     if not names and separator == "," and all(len(c) == 2 and _PAIR.fullmatch(",".join(c)) for _, c in lines):
         raise ValueError(
             f"'{','.join(lines[0][1])}' may be two columns or one number with a decimal comma; give the columns a row "
             "of names, or write decimal points"
         )
-    chosen, clock, left_out = _channels(names, lines, columns)
+    by_column = list(zip(*(cells for _, cells in lines), strict=True))
+    clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
+    chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, clocks)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
+    left_out = [name for i, name in enumerate(names or _places(width)) if i not in chosen]
     channels = [names[i] for i in chosen] if names else []
-    if clock is None:
+    if not clocks or clocks[0] in chosen:
         return Numbers(table, channels, None, "", left_out)
-    return Numbers(table, channels, np.array([float(cells[clock]) for _, cells in lines]), names[clock], left_out)
+    return Numbers(table, channels, np.array(by_column[clocks[0]], float), names[clocks[0]], left_out)
 
 
 def _lines(text: str) -> tuple[Lines, str | None]:
     """The cells of all lines that hold something, with decimal points, and what separates them (None: blanks)."""
     numbered = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    separator: str | None = None
-    if numbered and re.fullmatch(r"sep=.\s*", numbered[0][1]):  # Excel writes it
-        separator = numbered.pop(0)[1].strip("\n")[4]
-    elif numbered:
-        separator = _separator([line for _, line in numbered[:20]])
+    if not numbered:
+        return [], None
+    if re.fullmatch(r"sep=.\s*", numbered[0][1]):  # Excel writes it
+        separator: str | None = numbered.pop(0)[1][4]
+    else:
+        separator = _separator(numbered[0][1], numbered[:20][-1][1].split())
     if numbered and numbered[0][1].startswith("#") and not _is_number(numbered[0][1].lstrip("# ").split(separator)[0]):
         numbered[0] = (numbered[0][0], numbered[0][1].lstrip("# "))
     cells = []
     for i, line in numbered:
         parts = next(csv.reader([line], delimiter=separator or " ")) if '"' in line else line.split(separator)
         cells.append((i, [part.strip() for part in parts]))
-    if separator != ",":
-        with_comma = any(_PAIR.fullmatch(re.sub("[eE].*", "", cell)) for _, row in cells for cell in row)
-        with_point = any(re.fullmatch(r"[+-]?\d*\.\d+", cell) for _, row in cells for cell in row)
-        if with_comma and with_point:
+    if separator != "," and any(_PAIR.fullmatch(re.sub("[eE].*", "", cell)) for _, row in cells for cell in row):
+        if any(re.fullmatch(r"[+-]?\d*\.\d+", cell) for _, row in cells for cell in row):
             raise ValueError("it has numbers with decimal commas and with decimal points; write them alike")
-        if with_comma:
-            cells = [(i, [cell.replace(",", ".", 1) if _is_comma(cell) else cell for cell in row]) for i, row in cells]
+        cells = [(i, [cell.replace(",", ".", 1) if _is_comma(cell) else cell for cell in row]) for i, row in cells]
     return cells, separator
 
 
@@ -96,17 +98,15 @@ def _is_comma(cell: str) -> bool:
     return re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", cell) is not None
 
 
-def _separator(lines: list[str]) -> str | None:
-    first = lines[0]
+def _separator(first: str, blanks: list[str]) -> str | None:
+    """By the first line, and the parts between blanks of a later one."""
     for separator in ("\t", ";"):
         if separator in first:
             return separator
-    blanks = [part for line in lines[-1:] for part in line.split()]
-    if len(blanks) > 1 and all(_is_number(part) or _is_comma(part) for part in blanks) and "," not in first.strip(","):
-        return None
-    if len(blanks) > 1 and all(_is_comma(part) for part in blanks):
+    if len(blanks) > 1 and all(map(_is_comma, blanks)):
         return None  # 0,5 1,5
-    return "," if "," in first else None
+    numbers = all(_is_number(part) or _is_comma(part) for part in blanks)
+    return None if "," not in first or (len(blanks) > 1 and numbers and "," not in first.strip(",")) else ","
 
 
 def _split_names(lines: Lines) -> tuple[list[str], Lines]:
@@ -120,52 +120,46 @@ def _split_names(lines: Lines) -> tuple[list[str], Lines]:
     has_numbers = bool(rest) and all(_is_number(cell) or is_empty(cell) for cell in rest[0][1])
     if not numbers or (counted and 1 < len(numbers) < len(first) and has_numbers):
         return first, rest
-    if counted and len(numbers) > 2 and rest and all(cells != first for _, cells in rest):
-        if all(re.fullmatch(r"[+-]?\d+", cell) for _, cells in rest for cell in cells):
-            raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
-        return first, rest
-    return [], lines
+    if not (counted and len(numbers) > 2 and rest and all(cells != first for _, cells in rest)):
+        return [], lines
+    if all(re.fullmatch(r"[+-]?\d+", cell) for _, cells in rest for cell in cells):
+        raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
+    return first, rest
 
 
-def _check_widths(lines: Lines, names: list[str], separator: str | None) -> None:
-    width = len(names) or len(lines[0][1])
-    for place, (i, cells) in enumerate(lines):
-        if len(cells) != width:
-            before = f"under {width} columns ({listed(names)})" if names and not place else f"those before it {width}"
-            comma = separator == "," and len(cells) == 2 * width
-            hint = "; with decimal commas, separate the cells by semicolons" if comma else ""
-            raise ValueError(f"row {i} has {len(cells)} cells, {before}; correct it{hint}")
+def _places(width: int) -> list[str]:
+    return [str(place) for place in range(1, width + 1)]
 
 
-def _channels(names: list[str], lines: Lines, columns: Sequence[str]) -> tuple[list[int], int | None, list[str]]:
-    """(places of the channels, place of the clock, names of what is left out)."""
-    width = len(lines[0][1])
-    shown = names or [str(place) for place in range(1, width + 1)]
-    clocks = [place for place in range(width) if names and _is_clock(names[place]) and _rises(lines, place)]
-    clock = clocks[0] if clocks else None
-    if columns:
-        places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(shown)))}
-        missing = [name for name in columns if name.strip().casefold() not in places]
-        if missing:
-            raise ValueError(f"it has no column '{missing[0]}', but {listed(shown)}; correct --columns")
-        chosen = [places[name.strip().casefold()] for name in columns]
-        return chosen, clock if clock not in chosen else None, [n for i, n in enumerate(shown) if i not in chosen]
-    out = [place for place in range(width) if place in clocks or (names and _counts(names[place], lines, place))]
-    if len(out) == width:
-        out, clock = [], None
-    rising = [place for place in range(width) if len(lines) >= LEAST_ROWS and _rises(lines, place, strictly=True)]
+def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
+    """Where the columns of those names are."""
+    places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(names)))}
+    missing = next((name for name in columns if name.strip().casefold() not in places), None)
+    if missing is not None:
+        raise ValueError(f"it has no column '{missing}', but {listed(names)}; correct --columns")
+    return [places[name.strip().casefold()] for name in columns]
+
+
+def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[int]) -> list[int]:
+    """Places of the channels: all but clocks and counters; refused where it is in doubt what a column is."""
+    width = len(by_column)
+    shown = names or _places(width)
+    counters = [i for i, name in enumerate(names) if _is_counter(name) and _rises(by_column[i])]
+    chosen = [i for i in range(width) if i not in clocks and i not in counters] or list(range(width))
+    many = len(by_column[0]) >= LEAST_ROWS
+    rising = [i for i in range(width) if many and _rises(by_column[i], strictly=True)]
     doubts = {}
-    for place in range(width):
-        doubt = _doubt(names[place], lines, place) if names else ""
-        if not doubt and place in rising and len(rising) < width:
+    for i in chosen:
+        doubt = _doubt(names[i], by_column[i]) if names else ""
+        if not doubt and i in rising and len(rising) < width:
             doubt = "rises in every row, like a clock or a number of the row"
-        if doubt and place not in out:
-            doubts[place] = f"the column {shown[place]!r} {doubt}"
+        if doubt:
+            doubts[i] = f"the column {shown[i]!r} {doubt}"
     if doubts:
-        rest = ",".join(shown[place] for place in range(width) if place not in doubts and place not in out)
+        rest = ",".join(shown[i] for i in chosen if i not in doubts)
         option = f"choose the channels with --columns, e.g. --columns {rest}" if rest else "keep channels only"
         raise ValueError(f"{'; '.join(doubts.values())}; its columns are {listed(shown)}; {option}")
-    return [place for place in range(width) if place not in out], clock, [shown[place] for place in out]
+    return chosen
 
 
 def _words(name: str) -> set[str]:
@@ -179,30 +173,29 @@ def _is_clock(name: str) -> bool:
     return bool(_words(name) & _CLOCKS)
 
 
-def _counts(name: str, lines: Lines, place: int) -> bool:
-    """Whether a column counts the rows, by its name and its numbers."""
-    return (not name.strip() or set() < _words(name) <= _COUNTERS) and _rises(lines, place)
+def _is_counter(name: str) -> bool:
+    """Whether a name is that of a count of the rows, which may have none."""
+    return not name.strip() or set() < _words(name) <= _COUNTERS
 
 
-def _doubt(name: str, lines: Lines, place: int) -> str:
+def _doubt(name: str, cells: Sequence[str]) -> str:
     """Why a named column may be no channel; "" where it looks like one."""
-    cells = [cells[place] for _, cells in lines if not is_empty(cells[place])]
-    if cells and not any(map(_is_number, cells)):
-        return f"holds texts ({cells[0][:40]!r})"
+    full = [cell for cell in cells if not is_empty(cell)]
+    if full and not any(map(_is_number, full)):
+        return f"holds texts ({full[0][:40]!r})"
     meaning = read_name(name)
-    words = _words(name)
     if meaning is not None and meaning.field not in ("", "segment", "duration", "span"):
         return f"is called like a {meaning.field.replace('_', ' ')}"
-    if words & set(PEOPLE.split()) or set() < words <= _COUNTERS or not name.strip():
+    if _words(name) & set(PEOPLE.split()) or _is_counter(name):
         return "is called like the number of something" if name.strip() else "has no name"
     return "is called like a clock, but does not rise" if _is_clock(name) else ""
 
 
-def _rises(lines: Lines, place: int, strictly: bool = False) -> bool:
+def _rises(cells: Sequence[str], strictly: bool = False) -> bool:
     """Whether the numbers of a column never fall, and do rise."""
-    values = [float(cells[place]) for _, cells in lines if _is_number(cells[place])]
-    if len(values) < len(lines) or len(values) < 2:
+    if len(cells) < 2 or not all(map(_is_number, cells)):
         return False
+    values = np.array(cells, float)
     steps = np.diff(values)
     return bool((steps > 0).all() if strictly else (steps >= 0).all() and values[-1] > values[0])
 
@@ -258,10 +251,16 @@ def _read_samples(path: Path, columns: Sequence[str]) -> Numbers:
 def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Numbers, list[str]]:
     """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
-    Raises:
-        ValueError: unreadable, other channels, or a clock that contradicts the rate; the message names the file.
+    ValueError where it is unreadable, or has other channels or a clock that contradicts the rate.
     """
-    numbers = _read_named(path, kind.columns) if kind.columns else _read_samples(path, ())
+    try:
+        numbers = _read_samples(path, kind.columns)
+    except ValueError as error:
+        if not kind.columns or "has no column" not in str(error):
+            raise
+        numbers = _read_samples(path, ())
+        if numbers.names:  # a table without names may have as many columns
+            raise
     sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
     if numbers.clock is not None:
         problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
@@ -271,19 +270,6 @@ def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Number
             sensor = sensor._replace(signal=on_clock(numbers.values, numbers.clock, kind.rate_hz))
             repairs.append(f"{path}: {problem}: put onto regular times")
     return sensor, numbers, repairs
-
-
-def _read_named(path: Path, columns: Sequence[str]) -> Numbers:
-    """The channels of those names; a table without names must have as many columns."""
-    try:
-        return _read_samples(path, columns)
-    except ValueError as error:
-        if "has no column" not in str(error):
-            raise
-        numbers = _read_samples(path, ())
-        if numbers.names:
-            raise
-        return numbers
 
 
 LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps

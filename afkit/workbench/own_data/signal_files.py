@@ -54,18 +54,15 @@ def write_windows(
 ) -> Windowing:
     """Write `<target>/<recording>.npy`, (T, C) float32, for every recording, and `<target>/signals.json`.
 
-    Args:
-        folders: of each sensor; the files of the first one are the recordings.
-        rates_hz: samples per second of each.
-        window, stride, rate_hz, normalise, fix: as of `signals.signal_features`; repairs are said. With
-            `fix`, samples whose clock jumps or runs at another rate are put onto the regular times of that rate.
-        columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
-        say: receives a line per repair (at most 20), which columns were left out, the number of recordings, and where
-            another process makes the folder, that it is waited for.
+    ValueError where the target exists, a folder has no recordings, or with the list of the files that cannot be used;
+    nothing is written then.
 
-    Raises:
-        ValueError: the target exists, a folder without recordings, or the list of the files that cannot be used;
-            nothing is written then.
+    Args:
+        folders: of each sensor, with its `rates_hz`; the files of the first one are the recordings.
+        window, stride, rate_hz, normalise, fix: as of `signals.signal_features`. With `fix`, samples whose clock jumps
+            or runs at another rate are put onto the regular times of that rate, too.
+        columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
+        say: receives a line per repair (at most 20), which columns were left out, and the number of recordings.
     """
     target = Path(target)
     _check_absent(target)
@@ -94,7 +91,9 @@ def write_windows(
             write_array(part / f"{name}.npy", made.features, sync=False)
             repairs += [f"changed: {line}" for _, _, lines in read for line in lines]
             repairs += [f"changed: {line}" for line in made.repairs]
-        _raise(problems, len(recordings))
+        if problems:
+            head = f"{len(problems)} of {len(recordings)} recordings cannot be used; correct them"
+            raise ValueError("\n".join([f"{head}, or repair gaps and ends with --fix:", *_first(problems)]))
         settings = Windowing(kinds, window, stride, made.fps, normalise)
         write_json(part / SETTINGS, settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]})
         part.rename(target)
@@ -123,8 +122,7 @@ class SignalReader(NamedTuple):
 def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
     """How to make features of new recordings for a recipe: for `watch`, `hapt`, and own data with a `signals.json`.
 
-    Raises:
-        ValueError: nothing says how the features were made, or signals.json is damaged or contradicts the recipe.
+    ValueError where nothing says how the features were made, or signals.json is damaged or contradicts the recipe.
     """
     config = recipe.data
     parts = [Path(folder).parts for folder in config.features]
@@ -160,12 +158,7 @@ def _read_settings(path: Path, config: DataConfig) -> Windowing:
 
 
 def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
-    """Features (T, C) float32 of one recording, made as those of the training.
-
-    Raises:
-        ValueError: a file cannot be read, has another number of channels, or samples that are not finite, or the
-            sensors do not fit each other; the message names the file.
-    """
+    """Features (T, C) float32 of one recording, made as those of the training; a ValueError names the file."""
     sensors = [read_sensor(path, kind, False)[0] for path, kind in zip(paths, settings.sensors, strict=True)]
     _check_channels(sensors, [kind.channels for kind in settings.sensors])
     _, window, stride, rate_hz, normalise = settings
@@ -173,12 +166,7 @@ def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
 
 
 def watch_features(path: Path) -> np.ndarray:
-    """Features (T, 30) float32 of a recording of the `watch` kind: 6 channels at 50 Hz.
-
-    Raises:
-        ValueError: the file cannot be read, has other channels or samples that are not finite, is shorter than a
-            window, or its name does not tell the side of the body.
-    """
+    """Features (T, 30) float32 of a recording of the `watch` kind: 6 channels at 50 Hz; a ValueError names the file."""
     signal = read_signal(path)
     if not path.stem.endswith(("side0", "side1")):
         raise ValueError(f"{path}: the name must end in side0 or side1, the arm that wears the sensor; rename it")
@@ -232,11 +220,3 @@ def _check_channels(sensors: Sequence[Sensor], channels: Sequence[int]) -> None:
 def _first(lines: list[str]) -> list[str]:
     more = [f"... and {len(lines) - MOST_SHOWN} more"] if len(lines) > MOST_SHOWN else []
     return lines[:MOST_SHOWN] + more
-
-
-def _raise(problems: list[str], number: int) -> None:
-    if problems:
-        head = (
-            f"{len(problems)} of {number} recordings cannot be used; correct them, or repair gaps and ends with --fix:"
-        )
-        raise ValueError("\n".join([head, *_first(problems)]))

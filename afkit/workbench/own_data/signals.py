@@ -40,19 +40,14 @@ def signal_features(
 ) -> SignalFeatures:
     """Windows of the raw samples of one recording, all sensors side by side.
 
+    Features are (T, window * all channels) float32, T = (samples - window) // stride + 1, channel by channel.
+
     Args:
         window, stride: samples at `rate_hz` of a feature vector, and between the beginnings of two.
         rate_hz: of the common clock; None for that of the fastest sensor.
         normalise: "recording" gives each channel mean 0 and standard deviation 1 over this recording.
-        fix: repair what can be repaired: gaps of non-finite samples are bridged by straight lines, a sensor that
+        fix: repair what is a ValueError else: gaps of non-finite samples are bridged by straight lines, a sensor that
             starts late repeats its first sample, and all end with the first that ends.
-
-    Returns:
-        features (T, window * all channels) float32, T = (samples - window) // stride + 1, channel by channel.
-
-    Raises:
-        ValueError: no sensor, samples that are no table of numbers or not finite, sensors whose ends or starts lie
-            more than a stride apart, or a recording shorter than a window; the message names the sensor.
     """
     if not sensors:
         raise ValueError("no sensor is given; name at least one")

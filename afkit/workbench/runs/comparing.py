@@ -33,11 +33,10 @@ def compare(
     Another process that compares into the same folder is waited for.
 
     Args:
-        runs: run folders, or folders of runs, relative to the project or to results; () for all in results.
+        runs: run folders, or folders of runs, see `choose_runs`; () for all in results.
         results: folder of all runs, relative to the project or absolute.
         out: folder for summary.csv, report.html and the executed notebook; "" for results.
         data_root: folder of all data sets; "" for where each run found its data.
-        say: receives the table, and what the notebook prints is printed after it.
 
     Raises:
         ValueError: no run, or an unknown one; an unknown parameter, or one of a wrong type or value.

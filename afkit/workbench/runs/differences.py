@@ -1,8 +1,8 @@
 """What two runs of the same settings have left, compared number by number: losses, weights, detections, scores."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from afkit.files import read_json
-from afkit.workbench.runs.opened import file_digest, open_run
+from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOSSES = ["loss_cls", "loss_reg", "loss_total", "grad_norm"]  # of metrics.csv
 
@@ -28,13 +28,7 @@ def compare_results(before: Path, now: Path) -> list[Row]:
 
     A file that is gone is compared by its digest in run.json.
     """
-    return [
-        _row("losses", "metrics.csv", before, now, _losses),
-        _row("weights (ema)", "checkpoints/ema.safetensors", before, now, _weights),
-        _row("weights (raw)", "checkpoints/raw.safetensors", before, now, _weights),
-        _row("detections", "predictions.json.gz", before, now, _detections),
-        _row("scores", "eval.json", before, now, _scores),
-    ]
+    return [_row(what, name, before, now, differ) for what, (name, differ) in COMPARED.items()]
 
 
 def _row(what: str, name: str, before: Path, now: Path, differ: Callable[[Path, Path], tuple[bool, str]]) -> Row:
@@ -46,11 +40,10 @@ def _row(what: str, name: str, before: Path, now: Path, differ: Callable[[Path, 
             return Row(what, *differ(before / name, now / name))
         except (ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
             return Row(what, None, f"{name} cannot be read ({' '.join(str(error).split())})")
-    stages = open_run(before).facts.stages.values()
-    digests = [stage.sha256[name] for stage in stages if name in stage.sha256]
+    digests = [stage.sha256[name] for stage in open_run(before).facts.stages.values() if name in stage.sha256]
     if not digests:
         return Row(what, None, f"the run has no {name} any more")
-    return Row(what, digests[0] == file_digest(now / name), f"by the digest in run.json, since {name} is gone")
+    return Row(what, digests[0] == sha256_of(now / name), f"by the digest in run.json, since {name} is gone")
 
 
 def _losses(before: Path, now: Path) -> tuple[bool, str]:
@@ -76,7 +69,10 @@ def _weights(before: Path, now: Path) -> tuple[bool, str]:
 
 
 def _detections(before: Path, now: Path) -> tuple[bool, str]:
-    found = [_rows_by_video(read_json(path)["results"]) for path in (before, now)]
+    found = [
+        {video: [(row["label"], row["segment"], row["score"]) for row in rows] for video, rows in results.items()}
+        for results in (read_json(path)["results"] for path in (before, now))
+    ]
     number = [sum(map(len, videos.values())) for videos in found]
     if found[0] == found[1]:
         return True, f"{number[0]} in {len(found[0])} videos"
@@ -92,10 +88,6 @@ def _detections(before: Path, now: Path) -> tuple[bool, str]:
     return False, said
 
 
-def _rows_by_video(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[tuple]]:
-    return {video: [(r["label"], r["segment"], r["score"]) for r in rows] for video, rows in results.items()}
-
-
 def _scores(before: Path, now: Path) -> tuple[bool, str]:
     """mAP at each tIoU, as fractions."""
     old, new = (content["map"] | {"average": content["average_map"]} for content in map(read_json, (before, now)))
@@ -107,3 +99,12 @@ def _scores(before: Path, now: Path) -> tuple[bool, str]:
     if not apart[worst]:
         return True, shown
     return False, f"{shown}, now {100 * new['average']:.2f} %; most at {worst}: {100 * apart[worst]:.2g} points"
+
+
+COMPARED = {
+    "losses": ("metrics.csv", _losses),
+    "weights (ema)": ("checkpoints/ema.safetensors", _weights),
+    "weights (raw)": ("checkpoints/raw.safetensors", _weights),
+    "detections": ("predictions.json.gz", _detections),
+    "scores": ("eval.json", _scores),
+}

@@ -55,7 +55,14 @@ def examine(data_root: str | Path = "data", results: str | Path = "results") -> 
         "cache": _cache,
         "data sets": lambda: _data_sets(root / data_root),
     }
-    return {what: _guarded(look) for what, look in checks.items()}
+    found = {}
+    for what, look in checks.items():
+        try:
+            found[what] = look()
+        except Exception as error:  # whatever is broken, the other rows are wanted
+            text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            found[what] = Found(BAD, text, "install afkit anew")
+    return found
 
 
 def table(found: dict[str, Found]) -> str:
@@ -69,16 +76,8 @@ def table(found: dict[str, Found]) -> str:
     return "\n".join(lines)
 
 
-def _guarded(look: Callable[[], Found]) -> Found:
-    try:
-        return look()
-    except Exception as error:  # whatever is broken, the other rows are wanted
-        return Found(BAD, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", "install afkit anew")
-
-
 def _python() -> Found:
-    oldest = ".".join(map(str, OLDEST_PYTHON))
-    state = OK if sys.version_info[:2] >= OLDEST_PYTHON else BAD
+    state, oldest = OK if sys.version_info[:2] >= OLDEST_PYTHON else BAD, ".".join(map(str, OLDEST_PYTHON))
     return Found(state, platform.python_version(), f"install Python {oldest} or newer")
 
 
@@ -173,6 +172,5 @@ def _data_sets(root: Path) -> Found:
     from afkit.recipes import recipe, recipe_names
 
     there = [name for name in recipe_names() if (root / recipe(name).data.annotations).is_file()]
-    if there:
-        return Found(OK, ", ".join(there))
-    return Found(NOTE, f"none in {root}", "make demo prepares one; others: python -m afkit prepare RECIPE SRC")
+    remedy = "make demo prepares one; others: python -m afkit prepare RECIPE SRC"
+    return Found(OK, ", ".join(there)) if there else Found(NOTE, f"none in {root}", remedy)

@@ -8,19 +8,24 @@ import datetime
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from afkit.config import Recipe, make_recipe
+from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
+from afkit.detect.fusion import num_labels
 from afkit.files import write_json
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
 from afkit.workbench.runs.notebooks import values_in_kernel
-from afkit.workbench.runs.opened import MADE_FROM, file_digest, open_run, read_run
+from afkit.workbench.runs.opened import MADE_FROM, open_run, read_run, sha256_of
 from afkit.workbench.runs.paths import run_folder, split_suffix
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, provenance, stage_code
-from afkit.workbench.survey.facts import fingerprint
+from afkit.workbench.survey.facts import durations_of, fingerprint, is_twin
 from afkit.workbench.trust import project_root
 
 COMPUTING = ("02_train", "03_eval")  # stages that use the network
@@ -38,11 +43,37 @@ class Run:
     """A run at work: what a notebook needs to know."""
 
     folder: Path  # of the run
-    stage: str  # e.g. 02_train
+    stage: str  # e.g. 02_train; "" for the run as a whole
     recipe: Recipe  # its test subsets are those of the split
     seed: int  # of all random numbers
     data_root: Path  # folder of all data sets
     suffix: str = ""  # of the files and folders that belong to another split than the recipe's own
+
+    @cached_property
+    def annotations(self) -> AnnotationFile:
+        """The annotation file, read when it is first asked for."""
+        return read_annotations(locate(self.data_root, self.recipe.data.annotations))
+
+    @cached_property
+    def label_names(self) -> dict[int, str]:
+        """Label id -> name, of all labels that detections may have."""
+        return self.annotations.names_of(num_labels(self.recipe, self.data_root))
+
+    @property
+    def gt(self) -> pd.DataFrame:
+        """The annotated actions of the test subsets."""
+        return to_frame(self.annotations.of_subsets(self.recipe.data.test_subsets))
+
+    @property
+    def durations_sec(self) -> dict[str, float | None]:
+        """Of the videos of the test subsets, see `durations_of`."""
+        data = self.recipe.data
+        return durations_of(data, self.data_root, self.annotations.of_subsets(data.test_subsets))
+
+    @property
+    def generated(self) -> bool:
+        """Whether the data is a twin, whose numbers mean nothing."""
+        return is_twin(self.recipe.data, self.data_root)
 
     @property
     def entry(self) -> str:
@@ -50,28 +81,24 @@ class Run:
         return self.stage + self.suffix
 
 
-def prepare_stage(
-    stage: str,
+def plan_run(
     recipe: str,
     seed: int,
     overrides: Mapping[str, Any],
     data_root: str | Path,
     folder: str | Path = "",
     split: str = "",
+    stage: str = "",
 ) -> Run:
     """The run that these arguments lead to, with the recipe's own test subsets; arguments as of `start_stage`.
 
     Raises:
         ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings.
     """
-    resolved = make_named_recipe(recipe, overrides)
-    folder, root = (
-        project_root() / folder if folder else run_folder(recipe, seed, overrides),
-        project_root() / data_root,
-    )
-    run = Run(folder, stage, resolved, seed, root, split_suffix(resolved, root, split))
+    resolved, root = make_named_recipe(recipe, overrides), project_root() / data_root
+    folder = project_root() / folder if folder else run_folder(recipe, seed, overrides)
     check_same_run(folder, resolved, seed)
-    return run
+    return Run(folder, stage, resolved, seed, root, split_suffix(resolved, root, split))
 
 
 def start_stage(
@@ -96,7 +123,7 @@ def start_stage(
     Raises:
         ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings or data.
     """
-    run = prepare_stage(stage, recipe, seed, overrides, data_root, run_dir, split)
+    run = plan_run(recipe, seed, overrides, data_root, run_dir, split, stage)
     facts, origin, before = read_run(run.folder), provenance(stage in COMPUTING), MADE_FROM.get(stage, "")
     if stage != "01_data":  # which looks itself, when it has prepared the data
         check_data(run, split)
@@ -105,16 +132,11 @@ def start_stage(
     if not open_run(run.folder).up_to_date(before):
         print(f"{before} was done with other files than those that are there now; run it again")
     if not run.suffix or "recipe" not in facts:
-        facts |= {
-            "recipe": run.recipe.model_dump(mode="json"),
-            "seed": seed,
-            "overrides": dict(overrides),
-            **own_settings(recipe),
-            "data_root": str(data_root),
-        } | origin
-    own = origin | {"code": stage_code(stage), "values": values_in_kernel(stage)}
+        facts |= {"recipe": run.recipe.model_dump(mode="json"), "seed": seed, "overrides": dict(overrides)}
+        facts |= {**own_settings(recipe), "data_root": str(data_root), **origin}
     began: dict[str, Any] = {"status": "running", "started": _now(), "finished": None, "error": None, "made_from": {}}
-    _write_noted(run.folder, facts, run.entry, began | own)  # at once, so that no old "done" has new origins
+    own = {"code": stage_code(stage), "values": values_in_kernel(stage)}
+    _write_noted(run.folder, facts, run.entry, began | origin | own)  # at once: no old "done" has new origins
     if not run.suffix:
         return run
     data = run.recipe.data.model_copy(update={"test_subsets": [split.lower()]})
@@ -170,12 +192,12 @@ def changed_since(folder: Path, stage: str) -> str:
 
     "" where it does not, or the stage is not done, or nothing is on record (as of older versions).
     """
-    entry = open_run(folder).stage(stage)
-    changed = changed_code(entry.code, stage.partition("-")[0]) if entry.status == "done" else []
+    noted = open_run(folder).stage(stage)
+    changed = changed_code(noted.code, stage.partition("-")[0]) if noted.status == "done" else []
     if not changed:
         return ""
     has = "has" if len(changed) == 1 else "have"
-    return f"with other code: {', '.join(changed)} {has} changed since{commit_in_words(entry.git)}"
+    return f"with other code: {', '.join(changed)} {has} changed since{commit_in_words(noted.git)}"
 
 
 def note_input(run: Run, path: Path) -> str:
@@ -185,7 +207,7 @@ def note_input(run: Run, path: Path) -> str:
     """
     if not path.is_file():
         return ""
-    name, digest = Path(os.path.relpath(path, run.folder)).as_posix(), file_digest(path)
+    name, digest = Path(os.path.relpath(path, run.folder)).as_posix(), sha256_of(path)
     note_stage(run.folder, run.entry, made_from={name: digest})
     return digest
 
@@ -194,16 +216,14 @@ def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
     """Note in run.json that the run's stage is done.
 
     Args:
-        run: as `start_stage` gave it.
         files: which of the stage's `STAGE_FILES` it has left, where these are not all; without the run's suffix.
         facts: go to the top of run.json; those of another split than the recipe's own, to its entry.
     """
     if facts and not run.suffix:
         write_json(run.folder / "run.json", read_run(run.folder) | facts)
-    left = [_with_suffix(name, run.suffix) for name in files or STAGE_FILES[run.stage]]
-    paths = {name: run.folder / name for name in left if name.endswith(SAME_BYTES)}
-    own = {"sha256": {name: file_digest(path) for name, path in paths.items() if path.is_file()}}
-    own |= facts if run.suffix else {}
+    left = [name.replace(".", f"{run.suffix}.", 1) for name in files or STAGE_FILES[run.stage]]
+    there = [name for name in left if name.endswith(SAME_BYTES) and (run.folder / name).is_file()]
+    own = {"sha256": {name: sha256_of(run.folder / name) for name in there}} | (facts if run.suffix else {})
     note_stage(run.folder, run.entry, status="done", finished=_now(), files=left, **own)
 
 
@@ -223,10 +243,10 @@ def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str
     They are not where a file that the stage has read is another now, see `OpenedRun.up_to_date`.
     """
     run = open_run(folder)
-    entry = run.stage(stage + suffix)
-    files = STAGE_FILES[stage] if entry.files is None else entry.files
-    there = entry.status == "done" and all((folder / name).is_file() for name in files)
-    return there and entry.parameters == dict(parameters) and run.up_to_date(stage + suffix)
+    noted = run.stage(stage + suffix)
+    files = STAGE_FILES[stage] if noted.files is None else noted.files
+    there = noted.status == "done" and all((folder / name).is_file() for name in files)
+    return there and noted.parameters == dict(parameters) and run.up_to_date(stage + suffix)
 
 
 def _write_noted(folder: Path, facts: dict[str, Any], stage: str, changes: Mapping[str, Any]) -> None:
@@ -236,12 +256,6 @@ def _write_noted(folder: Path, facts: dict[str, Any], stage: str, changes: Mappi
         began, ended = (datetime.datetime.fromisoformat(entry[key]) for key in ("started", "finished"))
         entry["seconds"] = round((ended - began).total_seconds(), 1)
     write_json(folder / "run.json", facts)
-
-
-def _with_suffix(name: str, suffix: str) -> str:
-    """The suffix comes before the first point of a name: "predictions-training.json.gz"."""
-    stem, point, ending = name.partition(".")
-    return f"{stem}{suffix}{point}{ending}"
 
 
 def _first_difference(old: Any, new: Any, path: str) -> str:

@@ -33,10 +33,8 @@ def signals_call(handler: Callable[[int, Any], Any], *names: str) -> Iterator[No
 def interrupts_wait() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C break off nothing in the block but at the places that ask for it; a second one ends the process.
 
-    In a thread other than the main one, where Ctrl-C never comes, this does nothing.
-
-    Returns:
-        what such a place calls; it raises the KeyboardInterrupt that has come. So does the end of the block.
+    Gives what such a place calls; it raises the KeyboardInterrupt that has come. So does the end of the block. In a
+    thread other than the main one, where Ctrl-C never comes, this does nothing.
     """
     came = False
 
@@ -62,8 +60,7 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
 def temporary_folder() -> Iterator[Path]:
     """An empty folder that is removed when the block ends, also where a signal ends it.
 
-    Raises:
-        KeyboardInterrupt: Ctrl-C, another process (SIGTERM) or a terminal that closes (SIGHUP) has ended it.
+    Ctrl-C, another process (SIGTERM) or a terminal that closes (SIGHUP) are a KeyboardInterrupt.
     """
     with (
         signals_call(signal.default_int_handler, "SIGINT", "SIGTERM", "SIGHUP"),

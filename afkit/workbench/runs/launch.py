@@ -1,6 +1,7 @@
-"""Training and detection on several devices, as child processes of a notebook, which share the videos."""
+"""Training, detection and evaluation on several devices, as child processes of a notebook, which share the videos."""
 
 import copy
+import json
 import os
 import shlex
 import signal
@@ -15,19 +16,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 import afkit
 from afkit.config import Recipe
+from afkit.data.batches import check_batch_divides
 from afkit.data.items import Dataset
 from afkit.detect.prediction import COLUMNS, predict_dataset
 from afkit.files import read_json, write_json
 from afkit.opening import make_way
-from afkit.train.distributed import check_batch_divides, gather_bytes, world
+from afkit.train.distributed import gather_bytes, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
-from afkit.workbench.runs.tables import read_table, write_table
 
 POLL_SEC = 0.2
 PROGRESS_SEC = 1.0  # between two calls of on_progress
@@ -127,15 +129,50 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
     return together.iloc[order].reset_index(drop=True)
 
 
-def _job(task: str, recipe: Recipe, **paths: str | Path) -> dict[str, Any]:
-    """What every job says, in plain types; where the processes work does not change what a path means."""
-    resolved = {name: str(Path(path).resolve()) for name, path in paths.items()}
-    return {"task": task, "recipe": recipe.model_dump(mode="json"), **resolved}
+def write_table(file: Path | IO[bytes], table: pd.DataFrame) -> None:
+    """Write a table of numbers and texts for another process, as NumPy's .npz; its index is not kept.
+
+    Texts, which NumPy keeps with a fixed width only, become bytes of JSON with their data type.
+    """
+    packed = {}
+    for name, column in table.items():
+        if column.dtype.kind in "iuf":
+            packed[name] = column.to_numpy()
+        else:
+            packed[name] = np.frombuffer(json.dumps([str(column.dtype), column.tolist()]).encode(), np.uint8)
+    np.savez(file, allow_pickle=False, **packed)
+
+
+def read_table(file: Path | IO[bytes]) -> pd.DataFrame:
+    """What `write_table` wrote, with the same columns, values and data types; nothing in it is executed.
+
+    Raises:
+        ValueError: another file; the message names it.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as columns:
+            arrays = {name: columns[name] for name in columns.files}
+        table = {}
+        for name, array in arrays.items():
+            if array.dtype == np.uint8:
+                dtype, values = json.loads(array.tobytes())
+                table[name] = pd.Series(values, dtype=dtype)
+            else:
+                table[name] = pd.Series(array)
+        return pd.DataFrame(table)
+    except Exception as error:  # damaged files raise almost anything
+        raise ValueError(f"{file} is no table of detections ({error}); start the prediction again") from None
 
 
 def error_file(job: Path) -> Path:
     """Where the first process that meets an error writes it down."""
     return job.with_suffix(".error.json")
+
+
+def _job(task: str, recipe: Recipe, **paths: str | Path) -> dict[str, Any]:
+    """What every job says, in plain types; where the processes work does not change what a path means."""
+    resolved = {name: str(Path(path).resolve()) for name, path in paths.items()}
+    return {"task": task, "recipe": recipe.model_dump(mode="json"), **resolved}
 
 
 def _run(
@@ -145,14 +182,19 @@ def _run(
     gpus = torch.cuda.device_count()
     if gpus and devices > gpus:
         raise ValueError(f"devices is {devices}, but this machine has {gpus} GPUs")
-    address = _address(num_nodes) if num_nodes > 1 else None
+    address = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT") or PORT
+    if num_nodes > 1 and not address[0]:
+        raise ValueError(
+            f"num_nodes is {num_nodes}, and MASTER_ADDR is not set; set it to this machine's address in a network that "
+            f"you trust, because whoever reaches the ports of such a training can change its numbers"
+        )
     path = path.resolve()
     log = path.with_suffix(".log")
     error_file(path).unlink(missing_ok=True)
     make_way(log)
     try:
         with TemporaryDirectory(prefix="afkit-") as own:  # nobody else may enter it
-            write_json(path, {**job, "meet": address or f"{own}/store"})
+            write_json(path, {**job, "meet": address if num_nodes > 1 else f"{own}/store"})
             for machine in range(1, num_nodes):
                 command = shlex.join([sys.executable, "-m", "afkit.workbench.runs.launch", str(path), str(machine)])
                 others = f"one of the other machines ({machine} of {num_nodes - 1})"
@@ -174,16 +216,6 @@ def _run(
     finally:
         path.unlink(missing_ok=True)
         error_file(path).unlink(missing_ok=True)
-
-
-def _address(num_nodes: int) -> tuple[str, str]:
-    """Where the processes of several machines meet, on this one; a ValueError where nobody has said it."""
-    if not os.environ.get("MASTER_ADDR"):
-        raise ValueError(
-            f"num_nodes is {num_nodes}, and MASTER_ADDR is not set; set it to this machine's address in a network that "
-            f"you trust, because whoever reaches the ports of such a training can change its numbers"
-        )
-    return os.environ["MASTER_ADDR"], os.environ.get("MASTER_PORT") or PORT
 
 
 @contextmanager
@@ -209,23 +241,24 @@ def _processes(
         yield processes
 
 
+def _environment(devices: int) -> dict[str, str]:
+    """That of the children: the same afkit, and the processors shared between them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    paths = [str(Path(afkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {
+        "OMP_NUM_THREADS": str(max(cores // devices, 1)),
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONSAFEPATH": "1",  # no modules that happen to lie in the working directory
+    }
+
+
 def _exit_codes(processes: list[subprocess.Popen]) -> Iterator[list[int | None]]:
     """Those of all processes, None while one works, again and again until all have ended."""
     while None in (codes := [process.poll() for process in processes]):
         yield codes
         time.sleep(POLL_SEC)
     yield codes
-
-
-def _environment(devices: int) -> dict[str, str]:
-    """That of the children: the same afkit, and the processors shared between them."""
-    environment = dict(os.environ)
-    paths = [str(Path(afkit.__file__).parents[1]), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    environment["PYTHONSAFEPATH"] = "1"  # no modules that happen to lie in the working directory
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    environment.setdefault("OMP_NUM_THREADS", str(max(cores // devices, 1)))
-    return environment
 
 
 def _followed(path: Path, on_progress: Callable[[pd.DataFrame], None]) -> Callable[[bool], None]:

@@ -41,14 +41,12 @@ def notebook_parameters(stage: str) -> dict[str, Any]:
     """Names and defaults of a notebook's parameters, from its cell tagged 'parameters'."""
     cells = read_json(notebook_path(stage))["cells"]
     (cell,) = (cell for cell in cells if "parameters" in cell["metadata"].get("tags", ()))
-    body = ast.parse("".join(cell["source"])).body
-    declared = [(node.target, node.value) for node in body if isinstance(node, ast.AnnAssign)]  # name: type = default
-    assigned = [(node.targets[0], node.value) for node in body if isinstance(node, ast.Assign)]
-    return {
-        target.id: ast.literal_eval(value)
-        for target, value in (*declared, *assigned)
-        if isinstance(target, ast.Name) and value is not None
-    }
+    found: dict[str, Any] = {}
+    for node in ast.parse("".join(cell["source"])).body:  # name = default, or name: type = default
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            found |= {target.id: ast.literal_eval(node.value)} if isinstance(target, ast.Name) else {}
+    return found
 
 
 def values_in_kernel(stage: str) -> dict[str, Any]:
@@ -103,9 +101,8 @@ def parameters_by_stage(
 def skip_remaining_cells(reason: str) -> None:
     """Print why the rest of a notebook has nothing to do, and let the cells after this one do nothing.
 
-    It works under papermill, where the notebook ends without an error, and by hand in JupyterLab. There, running the
-    cell of the parameters (which sets `recipe`), or the one that calls `start_stage`, ends it: from that cell on, all
-    do their work again.
+    Under papermill the notebook then ends without an error. By hand, the cell of the parameters (which sets `recipe`),
+    or the one that calls `start_stage`, ends it: from that cell on, all do their work again.
     """
     from IPython import get_ipython  # afkit itself needs no notebook library
 

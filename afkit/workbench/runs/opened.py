@@ -147,8 +147,9 @@ class OpenedRun:
 
     def data_root(self, given: str | Path = "") -> Path:
         """The folder of all data sets, see `data_root_of`; `given` by the user, or "" for where the run found it."""
-        noted = {"data_root": self.facts.data_root}
-        return data_root_of(noted, self.recipe.data.annotations, self.folder, given)
+        named = entry(self.facts.recipe, "data", "annotations")
+        annotations = named if isinstance(named, str) else self.recipe.data.annotations
+        return data_root_of({"data_root": self.facts.data_root}, annotations, self.folder, given)
 
     def annotations(self, given: str | Path = "") -> AnnotationFile:
         """Those of its data set below `data_root(given)`."""
@@ -156,13 +157,11 @@ class OpenedRun:
 
     def weights(self) -> tuple[Path, str]:
         """The weights file that 03_eval used, else the averaged weights, and which of the weights in it."""
-        which = self.stage("03_eval").parameters.get("weights", "ema")
-        path = self.folder / "eval.json"
+        which, path = self.stage("03_eval").parameters.get("weights", "ema"), self.folder / "eval.json"
         used = entry(read_json(path), "weights") if path.is_file() else None
-        if used in ("ema", "raw") or not isinstance(used, str):
-            which = used or which
-            return self.folder / "checkpoints" / f"{which}.safetensors", which
-        return project_root() / used, which
+        if isinstance(used, str) and used not in ("ema", "raw"):
+            return project_root() / used, which
+        return self.folder / "checkpoints" / f"{used or which}.safetensors", used or which
 
     def stage(self, name: str) -> StageEntry:
         """What is noted of a stage, e.g. "03_eval", or "03_eval-training" of another split."""
@@ -225,17 +224,14 @@ def data_root_of(facts: Mapping[str, Any], annotations: str, folder: Path, given
 
 
 def choose_runs(runs: Sequence[str] = (), results: str | Path = "results") -> list[Path]:
-    """The run folders in the given folders and below them, each once; without any, all in results.
+    """The run folders in the given folders and below them, each once; without any, all in `results`.
 
-    Args:
-        runs: folders, relative to the project or to results, or absolute.
-        results: folder of all runs; relative to the project or absolute.
+    Folders are absolute, or relative to the project (those of runs also to `results`).
 
     Raises:
         ValueError: a given folder holds no run, or there is none at all.
     """
-    root = project_root() / results
-    found: list[Path] = []
+    root, found = project_root() / results, list[Path]()
     for run in map(str, runs):
         inside = _runs_below(project_root() / run) or _runs_below(root / run)
         if not inside:
@@ -243,9 +239,7 @@ def choose_runs(runs: Sequence[str] = (), results: str | Path = "results") -> li
             hint = nearest(run, known) if known else f"nor is there any in {root}"
             raise ValueError(f"there is no run in '{run}'; {hint}")
         found += inside
-    if not runs:
-        found = _runs_below(root)
-    if not found:
+    if not (found := found or _runs_below(root)):
         raise ValueError(f"there is no run in {root}; make one with: python -m afkit run watch")
     return list(dict.fromkeys(found))
 
@@ -255,9 +249,9 @@ def read_runs(folders: Sequence[Path], results: str | Path = "results") -> list[
 
     Names are relative to the folder `results`; a run elsewhere is named by its last two folders.
     """
-    bare = [_name(folder, project_root() / results) for folder in folders]
-    again = [bare[:i].count(name) for i, name in enumerate(bare)]
-    names = [f"{name} ({number + 1})" if number else name for name, number in zip(bare, again, strict=True)]
+    named = [_name(folder, project_root() / results) for folder in folders]
+    again = [named[:i].count(name) for i, name in enumerate(named)]
+    names = [f"{name} ({number + 1})" if number else name for name, number in zip(named, again, strict=True)]
     return [replace(_with_state(folder), name=name) for folder, name in zip(folders, names, strict=True)]
 
 
@@ -286,7 +280,7 @@ def dictionary(content: Any, *keys: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def file_digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -328,13 +322,15 @@ def _read_dictionary(path: Path) -> dict[str, Any]:
 
 def _state(run: OpenedRun) -> str:
     """Which stage is the first that is not done, and why; "done" when none is."""
-    status = {stage: run.stage(stage).status for stage in STAGES}
-    for stage in (stage for stage in STAGES if status[stage] == "failed"):
-        reason = run.stage(stage).reason
-        return f"{stage} failed: {reason[:MAX_LETTERS]}{'…' if len(reason) > MAX_LETTERS else ''}"
-    for stage in (stage for stage in STAGES if status[stage] == "running"):
-        return f"{stage} is running, or was interrupted"
-    if status["03_eval"] != "done":
+    stages = {stage: run.stage(stage) for stage in STAGES}
+    for stage, noted in stages.items():
+        if noted.status == "failed":
+            more = "…" if len(noted.reason) > MAX_LETTERS else ""
+            return f"{stage} failed: {noted.reason[:MAX_LETTERS]}{more}"
+    for stage, noted in stages.items():
+        if noted.status == "running":
+            return f"{stage} is running, or was interrupted"
+    if stages["03_eval"].status != "done":
         return "not evaluated yet"
     if not run.up_to_date("03_eval"):
         return "the weights have changed since their evaluation; run 03_eval again"
@@ -344,5 +340,5 @@ def _state(run: OpenedRun) -> str:
 def _digest_now(path: Path, otherwise: Any) -> Any:
     with suppress(OSError, ValueError):
         if path.is_file():
-            return file_digest(path)
+            return sha256_of(path)
     return otherwise

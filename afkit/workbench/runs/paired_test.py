@@ -10,21 +10,20 @@ from afkit.data.annotations import to_frame
 from afkit.detect.fusion import num_labels
 from afkit.evaluation.scores import evaluate
 from afkit.opening import open_to_read
-from afkit.workbench.analysis.bootstrap import Comparison, compare_runs
+from afkit.workbench.analysis.bootstrap import Comparison, Interval, compare_runs
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry
+from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.trust import project_root
 
 SAME_SCORE = 1e-9  # of mAP, a fraction: eval.json against the same files scored again
 
 
 def choose_pairs(runs: Sequence[OpenedRun], pair: Sequence[str] = ()) -> list[tuple[OpenedRun, OpenedRun]]:
-    """The two runs to test against each other: those named, or the best two of each recipe and test.
+    """The two runs to test against each other: those named, or the best two of each recipe and test, the better first.
 
     The second is the best with other settings than the first; where all have the same, the best with another seed.
-
-    Args:
-        pair: names of two runs, or their folders relative to the project; () for the best two, the better one first.
+    Named are runs, or their folders relative to the project.
 
     Raises:
         ValueError: not two different names, or one that is of no run with scores.
@@ -74,6 +73,24 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
                 f"{annotations.path} as it is now; name the folder of its data with --data-root, or run 03_eval again"
             )
     return compare_runs(gt, tables[0], tables[1], tious, resamples, label_remap=remap)
+
+
+def compare_pairs(
+    pairs: Sequence[tuple[OpenedRun, OpenedRun]], data_root: str = "", resamples: int = 1000
+) -> tuple[list[str], dict[str, Interval]]:
+    """A numbered sentence about each pair, and the difference of mAP of those that can be compared, by number and run.
+
+    Arguments as of `compare_pair`.
+    """
+    sentences, differences = [], {}
+    for number, (a, b) in enumerate(pairs, 1):
+        try:
+            found = compare_pair(a, b, data_root, resamples)
+            sentences.append(f"{number}. {verdict(a, b, found)}")
+            differences[f"{number}. {a.name}"] = found.average_map
+        except ValueError as error:
+            sentences.append(f"{number}. Not tested: {without_paths(error)}.")
+    return sentences or ["There are no two runs of the same recipe and test to compare."], differences
 
 
 def verdict(a: OpenedRun, b: OpenedRun, found: Comparison) -> str:

@@ -50,9 +50,8 @@ def run_folder(
 def split_suffix(recipe: Recipe, data_root: str | Path, split: str) -> str:
     """What the files of a split are told by: "" for the recipe's test subsets, else "-" and the split's name.
 
-    Args:
-        data_root: folder of all data sets; while nothing is prepared there, any name is taken.
-        split: name of a subset, compared without case; "" for the test subsets.
+    A split is the name of a subset, compared without case, or "" for the test subsets. While nothing is prepared below
+    the data root, any name is taken.
 
     Raises:
         ValueError: the annotation file has no such subset; the message lists those it has.
@@ -94,9 +93,9 @@ def hide_places(text: object) -> str:
         _home(): "~",
     }
     text = str(text)
-    there = [place for place in places.items() if str(place[0]) in text]  # quick, for pictures are long texts
-    for folder, name in sorted(there, key=lambda place: -len(str(place[0]))):
-        whole = rf"(?:(?<![\w.-])|(?<=\dm)){re.escape(str(folder))}(?![\w-])"  # `32m` ends a colour of a traceback
+    there = [(str(folder), name) for folder, name in places.items() if str(folder) in text]  # quick, for long texts
+    for folder, name in sorted(there, key=lambda place: -len(place[0])):
+        whole = rf"(?:(?<![\w.-])|(?<=\dm)){re.escape(folder)}(?![\w-])"  # `32m` ends a colour of a traceback
         text = re.sub(f"{whole}/", f"{name}/" if name else "", text)
         text = re.sub(whole, name or ".", text)
     return text

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,11 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from afkit.config import check_memory
 from afkit.files import LOCK, locked, write_text
-from afkit.limits import check_memory
 from afkit.opening import make_way
-from afkit.recipes import recipe as make_named_recipe
 from afkit.workbench.datasets.prepare import can_prepare
-from afkit.workbench.runs.folder import (
-    changed_since,
-    check_data,
-    fail_stage,
-    is_done,
-    note_stage,
-    prepare_stage,
-    project_root,
-)
+from afkit.workbench.runs.folder import Run, changed_since, check_data, fail_stage, is_done, note_stage, plan_run
 from afkit.workbench.runs.notebooks import (
     DEFAULT_SEED,
     STAGES,
@@ -39,6 +31,7 @@ from afkit.workbench.runs.opened import MADE_FROM, open_run
 from afkit.workbench.runs.paths import hide_places, portable, relative_to_project, run_folder
 from afkit.workbench.runs.provenance import SPIN_COUNT
 from afkit.workbench.shipped import NOTEBOOKS
+from afkit.workbench.trust import project_root
 
 SAVING_SEC = 60.0  # that an interrupted training has to end its step and to save
 
@@ -90,12 +83,27 @@ def run(
     chosen, repeated = choose_stages(stages), choose_stages(again)
     if not set(repeated) <= set(chosen):
         raise ValueError(f"stage {repeated[0]} is to be done again, but is not among those to run; add it to --stages")
-    check_memory(make_named_recipe(recipe, overrides))
-    of_stage = parameters_by_stage(chosen, parameters)
     folder = folder or run_folder(recipe, seed, overrides, results, name)
-    run = prepare_stage("", recipe, seed, overrides, data_root, folder, parameters.get("split", ""))
-    source, download = parameters.get("source", ""), parameters.get("download", False)
-    if "01_data" in chosen and not can_prepare(run.recipe, run.data_root, source, download):
+    of_stage = parameters_by_stage(chosen, parameters)
+    return run_stages(recipe, seed, overrides, of_stage, data_root, folder, say, repeated)
+
+
+def run_stages(
+    recipe: str,
+    seed: int,
+    overrides: Mapping[str, Any],
+    of_stage: Mapping[str, dict[str, Any]],
+    data_root: str,
+    folder: str | Path,
+    say: Callable[[str], None] = print,
+    again: Sequence[str] = (),
+) -> Path:
+    """As `run`, with the full names of the stages, and parameters of its own for each: {stage: {name: value}}."""
+    given = {name: value for parameters in of_stage.values() for name, value in parameters.items()}
+    run = plan_run(recipe, seed, overrides, data_root, folder, given.get("split", ""))
+    check_memory(run.recipe)
+    prepared = can_prepare(run.recipe, run.data_root, given.get("source", ""), given.get("download", False))
+    if "01_data" in of_stage and not prepared:
         raise ValueError(
             f"the data of '{recipe}' is not at {run.data_root / run.recipe.data.annotations}; name its folder with "
             f"--data-root, or prepare it with: python -m afkit prepare {recipe} SRC"
@@ -105,62 +113,51 @@ def run(
     common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": portable(data_root)}
     common["run_dir"] = relative_to_project(run.folder)
     with locked(run.folder / LOCK) as lock:
-        _run_stages(run.folder, common, of_stage, run.suffix, repeated, say, lock)
+        stale = False  # a stage that ran anew makes the later ones run anew
+        for stage, parameters in of_stage.items():
+            own = replace(run, stage=stage, suffix=run.suffix if "split" in parameters else "")
+            shown = f"{own.entry:<14}"
+            if stage == "04_visualize" and "03_eval" in of_stage and not _has_scores(run):
+                say(f"{shown} left out: it draws the scores (eval.json) of the recipe's own test subsets")
+                continue
+            if not stale and stage not in again and is_done(run.folder, stage, parameters, own.suffix):
+                say(f"{shown} already done{_remarks(own)}")
+                continue
+            stale = True
+            if stage == "02_train" and stage in again:
+                for state in (run.folder / "checkpoints").glob("step*.pt"):  # it would go on from the last
+                    state.unlink()
+            say(f"{shown} running")
+            seconds = _run_stage(own, common, parameters, lock)
+            say(f"{shown} done in {seconds:.0f} s")
     return run.folder
 
 
-def _run_stages(
-    folder: Path,
-    common: Mapping[str, Any],
-    of_stage: Mapping[str, dict[str, Any]],
-    suffix: str,
-    again: Sequence[str],
-    say: Callable[[str], None],
-    lock: int,
-) -> None:
-    """Execute the stages with their parameters, but for those that are done; `suffix` as of `split_suffix`."""
-    stale = False  # a stage that ran anew makes the later ones run anew
-    for stage, parameters in of_stage.items():
-        own = suffix if "split" in parameters else ""
-        shown = f"{stage + own:<14}"
-        if stage == "04_visualize" and "03_eval" in of_stage and (suffix or not (folder / "eval.json").is_file()):
-            say(f"{shown} left out: it draws the scores (eval.json) of the recipe's own test subsets")
-            continue
-        if not stale and stage not in again and is_done(folder, stage, parameters, own):
-            say(f"{shown} already done{_remarks(folder, stage, own)}")
-            continue
-        stale = True
-        if stage == "02_train" and stage in again:
-            for state in (folder / "checkpoints").glob("step*.pt"):  # it would go on from the last, and be complete
-                state.unlink()
-        say(f"{shown} running")
-        seconds = _run_stage(folder, stage, common, parameters, own, lock)
-        say(f"{shown} done in {seconds:.0f} s")
+def _has_scores(run: Run) -> bool:
+    return not run.suffix and (run.folder / "eval.json").is_file()
 
 
-def _remarks(folder: Path, stage: str, suffix: str) -> str:
+def _remarks(run: Run) -> str:
     """What may be to be said of a stage that is done."""
-    how = changed_since(folder, stage + suffix)
-    remarks = f", {how}; --again {stage[:2]} repeats it" if how else ""
-    if stage in MADE_FROM and open_run(folder).told_by_time(stage + suffix):
+    how = changed_since(run.folder, run.entry)
+    remarks = f", {how}; --again {run.stage[:2]} repeats it" if how else ""
+    if run.stage in MADE_FROM and open_run(run.folder).told_by_time(run.entry):
         remarks += ", by its time alone: an older version has noted no digest of what it read"
     return remarks
 
 
-def _run_stage(
-    folder: Path, stage: str, common: Mapping[str, Any], parameters: dict[str, Any], suffix: str, lock: int
-) -> float:
+def _run_stage(run: Run, common: Mapping[str, Any], parameters: dict[str, Any], lock: int) -> float:
     """Execute one notebook into the run folder and note how it went; the seconds it took."""
-    entry = stage + suffix
+    folder, entry = run.folder, run.entry
     folder.mkdir(parents=True, exist_ok=True)
     note_stage(folder, entry, status="running", parameters=parameters)
     try:
-        return execute(stage, folder / f"{entry}.ipynb", {**common, **parameters}, [lock])
+        return execute(run.stage, folder / f"{entry}.ipynb", {**common, **parameters}, [lock])
     except StageError as error:
         fail_stage(folder, entry, hide_places(error.reason))
         raise
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"with {entry}{_from_step(folder) if stage == '02_train' else ''}") from None
+        raise KeyboardInterrupt(f"with {entry}{_from_step(folder) if run.stage == '02_train' else ''}") from None
 
 
 def _from_step(folder: Path) -> str:
@@ -174,7 +171,6 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
 
     Args:
         output: the executed notebook; its folder is made. It is saved after each cell.
-        parameters: checked, see `parameters_by_stage`.
         inherited: open files that the kernel holds, too: the lock of a run whose process was killed lasts until its
             kernel has gone.
 
@@ -187,7 +183,7 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
         options.append("--InteractiveShellApp.ignore_cwd=True")
     output.parent.mkdir(parents=True, exist_ok=True)
     make_way(output)  # papermill would follow a link
-    began = time.perf_counter()
+    began, where = time.perf_counter(), f"; the notebook is {output}"
     try:
         papermill.execute_notebook(
             str(path),
@@ -203,11 +199,9 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
     except PapermillExecutionError as error:
         _hide_places_in_notebook(output)
         reason = f"{error.ename}: {error.evalue}"
-        message = f"{output.stem} failed in cell {error.cell_index}: {reason}; the notebook is {output}"
-        raise StageError(message, reason) from None
+        raise StageError(f"{output.stem} failed in cell {error.cell_index}: {reason}{where}", reason) from None
     except (DeadKernelError, CellTimeoutError) as error:
-        message = f"{output.stem} stopped, its kernel died: {error}; the notebook is {output}"
-        raise StageError(message, str(error)) from None
+        raise StageError(f"{output.stem} stopped, its kernel died: {error}{where}", str(error)) from None
     _hide_places_in_notebook(output)
     return time.perf_counter() - began
 

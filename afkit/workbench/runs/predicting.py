@@ -22,8 +22,7 @@ from afkit.data.annotations import AnnotationFile
 from afkit.data.feature_formats import FEATURES, HDF5, SUFFIXES, array_names, open_array
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
-from afkit.detect.prediction import detect_in_windows, detect_items
-from afkit.detect.windows import needed_window_steps
+from afkit.detect.prediction import detect_in_windows, detect_items, needed_window_steps
 from afkit.files import LOCK, locked, read_json, write_text
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
@@ -31,7 +30,7 @@ from afkit.opening import safe_names
 from afkit.workbench.analysis.exports import FORMATS, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, SignalReader, signal_reader
-from afkit.workbench.runs.opened import file_digest, open_run
+from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG = "predicted.jsonl"
 PROGRESS_SEC = 10.0
@@ -94,9 +93,9 @@ def predict_recordings(
     if weights not in ("ema", "raw"):
         raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
     predictor, about = open_predictor(folder, weights, fps, min_score, signal, data_root)
-    parts = predictor.signals.sensors if predictor.signals else len(predictor.recipe.data.features)
-    suffixes = SIGNAL_SUFFIXES if signal else SUFFIXES
-    recordings = find_recordings(places, parts, suffixes, predictor.recipe.data.prefix)
+    data, signals = predictor.recipe.data, predictor.signals
+    parts, suffixes = (signals.sensors, SIGNAL_SUFFIXES) if signals else (len(data.features), SUFFIXES)
+    recordings = find_recordings(places, parts, suffixes, data.prefix)
     say(about)
     target = Path(out) if str(out) else folder / "predicted"
     try:
@@ -131,36 +130,28 @@ def open_predictor(
             "use afkit.predict from Python, which takes it"
         )
     annotations = run.annotations(data_root)
-    label_names = _label_names(annotations, recipe)
-    fps = _frame_rate(annotations, recipe, fps)
-    digest = file_digest(path)
+    label_names = annotations.names_of(recipe.data.num_classes)
+    if recipe.data.num_classes == 1 and len(annotations.label_names) > 1:  # it finds segments without a class
+        label_names = {0: "action"}
+    fps, digest = _frame_rate(annotations, recipe, fps), sha256_of(path)
     thresholds, chosen = _thresholds(folder, weights, digest, min_score, label_names)
     signals = signal_reader(recipe, run.data_root(data_root)) if signal else None
     model = build_model(recipe)
     load_weights(model, path, weights)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     says = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, signals and signals.settings]
     settings = hashlib.sha256(json.dumps(says, default=list).encode()).hexdigest()
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Predictor(model, recipe, label_names, fps, thresholds, signals, settings), about
 
 
-def _label_names(annotations: AnnotationFile, recipe: Recipe) -> dict[int, str]:
-    """Of a recipe that finds segments without a class, there is one name for all."""
-    if recipe.data.num_classes == 1 and len(annotations.label_names) > 1:
-        return {0: "action"}
-    return annotations.names_of(recipe.data.num_classes)
-
-
-def _frame_rate(annotations: AnnotationFile, recipe: Recipe, fps: float | None) -> float:
+def _frame_rate(annotations: AnnotationFile, recipe: Recipe, given: float | None) -> float:
+    fps = recipe.data.fps if given is None else given
     if fps is None:
-        fps = recipe.data.fps
-    if fps is None:
-        subsets = [*recipe.data.train_subsets, *recipe.data.test_subsets]
-        rates = {video.fps for video in annotations.of_subsets(subsets)}
+        rates = {video.fps for video in annotations.of_subsets([*recipe.data.train_subsets, *recipe.data.test_subsets])}
         fps = rates.pop() if len(rates) == 1 else None
-        if fps is None:
-            raise ValueError(f"the videos of {annotations.path} have several frame rates; give yours with --fps")
+    if fps is None:
+        raise ValueError(f"the videos of {annotations.path} have several frame rates; give yours with --fps")
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"the frame rate is {fps}; give a number above 0 with --fps")
     return fps
@@ -181,15 +172,14 @@ def _thresholds(
     content = read_json(path) if path.exists() else {}
     try:
         evaluated = content.get("weights") == weights and content.get("weights_sha256", digest) == digest
-        point = content.get("operating_point") if evaluated else None
-        if not point:
+        if not (point := content.get("operating_point") if evaluated else None):
             return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has chosen no thresholds for these weights)"
-        found = {name: _threshold(row) for name, row in point["by_class"].items()}
-        other = _threshold(point["one_threshold"])
+        rows = {name: row["threshold"] for name, row in point["by_class"].items()}
+        rows = {None: point["one_threshold"]["threshold"], **rows}  # None: of all other classes
+        found = {name: math.inf if score is None else float(score) for name, score in rows.items()}
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
         raise ValueError(f"{path} holds no thresholds that can be read; run 03_eval again") from None
-    of_labels = {label: found.get(name, other) for label, name in label_names.items()}
-    thresholds = {label: math.inf if score is None else score for label, score in of_labels.items()}
+    thresholds = {label: found.get(name, found[None]) for label, name in label_names.items()}
     kept = [score for score in thresholds.values() if score < math.inf]
     if not kept:
         return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has found no useful thresholds)"
@@ -197,17 +187,12 @@ def _thresholds(
     return thresholds, f"scores from {low}{f' to {high}' if high > low else ''}, by class, as 03_eval chose"
 
 
-def _threshold(row: Mapping[str, Any]) -> float | None:
-    """The lowest score of a class; None where 03_eval found none."""
-    score = row["threshold"]
-    return None if score is None else float(score)
-
-
 def _predict_all(predictor: Predictor, recordings: list[Recording], target: Path, form: str, say: Callable) -> None:
     """Those recordings that are not done yet; a ValueError at the end lists those that cannot be."""
     keys = {recording.name: _key(predictor, recording, form) for recording in recordings}
     log = _read_log(target / LOG)
-    done = {name for name, key in keys.items() if _is_done(target, log.get(name), key)}
+    same = {name for name, key in keys.items() if log.get(name, {}).get("key") == key}
+    done = {name for name in same if (target / Path(log[name]["file"]).name).is_file()}
     changed = sum(name in log and name not in done for name in keys)
     if done:
         say(f"{len(done)} of {len(keys)} recordings are there already: left as they are")
@@ -249,8 +234,7 @@ def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
     end_sec = ((len(raw) - 1) * recipe.data.stride_frames + recipe.data.num_frames) / fps
     grid = GridFeatures(raw, recipe.data, fps, end_sec)
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
-    window_steps = needed_window_steps(grid.shape[1], recipe)
-    if window_steps:
+    if window_steps := needed_window_steps(grid.shape[1], recipe):
         found = detect_in_windows(predictor.model, recipe, item, window_steps)
     else:
         found = detect_items(predictor.model, recipe, [item])
@@ -278,11 +262,9 @@ def _read_log(path: Path) -> dict[str, dict[str, str]]:
     """{recording: its last entry}; the file is written anew without what an interruption has left of a line."""
     entries = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
-        try:
+        with suppress(ValueError, KeyError, TypeError):
             entry = json.loads(line)
             entries[entry["recording"]] = {name: str(entry[name]) for name in ("recording", "file", "key")}
-        except (ValueError, KeyError, TypeError):
-            continue
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in entries.values()))
     return entries
 
@@ -293,19 +275,14 @@ def _note(lines: IO[str], entry: Mapping[str, str]) -> None:
     lines.flush()
 
 
-def _is_done(target: Path, entry: Mapping[str, str] | None, key: str) -> bool:
-    return entry is not None and entry["key"] == key and (target / Path(entry["file"]).name).is_file()
-
-
 def _with_progress(recordings: list[Recording], say: Callable[[str], None]) -> Iterator[Recording]:
     """The recordings, with a line every ten seconds on how far they are."""
     began = told = time.monotonic()
     for number, recording in enumerate(recordings):
         now = time.monotonic()
         if number and now - told >= PROGRESS_SEC:
-            left_sec = (now - began) / number * (len(recordings) - number)
+            left_sec, told = (now - began) / number * (len(recordings) - number), now
             say(f"{number}/{len(recordings)} recordings, about {left_sec / 60:.0f} min left")
-            told = now
         yield recording
 
 
@@ -340,22 +317,21 @@ def find_recordings(
         )
     tables = [_in_place(Path(place), suffixes, prefix) for place in places]
     if parts == 1:
-        return list(_without_repetition([recording for table in tables for recording in table]))
+        return _each_once([recording for table in tables for recording in table])
     if all(len(table) == 1 for table in tables):
-        together = [table[0] for table in tables]
-        return [Recording(together[0].name, [r.paths[0] for r in together], [r.arrays[0] for r in together])]
-    others = [{recording.name: recording for recording in table} for table in tables]
-    return [_joined(first, others, places) for first in _without_repetition(tables[0])]
+        return [_joined([table[0] for table in tables])]
+    by_name, found = [{recording.name: recording for recording in table} for table in tables], []
+    for first in _each_once(tables[0]):  # a part that is missing has the path where it should be
+        missing = [Recording(first.name, [Path(place) / first.paths[0].name], first.arrays) for place in places]
+        found.append(_joined([table.get(first.name, gone) for table, gone in zip(by_name, missing, strict=True)]))
+    return found
 
 
-def _joined(first: Recording, tables: list[dict[str, Recording]], places: Sequence[str | Path]) -> Recording:
-    """All parts of a recording; one that is missing has the path where it should be."""
-    missing = [Recording(first.name, [Path(place) / first.paths[0].name], first.arrays) for place in places]
-    parts = [table.get(first.name, other) for table, other in zip(tables, missing, strict=True)]
-    return Recording(first.name, [part.paths[0] for part in parts], [part.arrays[0] for part in parts])
+def _joined(parts: list[Recording]) -> Recording:
+    return Recording(parts[0].name, [part.paths[0] for part in parts], [part.arrays[0] for part in parts])
 
 
-def _without_repetition(recordings: list[Recording]) -> list[Recording]:
+def _each_once(recordings: list[Recording]) -> list[Recording]:
     """Each once, as often as it was given; two of one name are an error."""
     found: dict[str, Recording] = {}
     for recording in recordings:
@@ -368,21 +344,19 @@ def _without_repetition(recordings: list[Recording]) -> list[Recording]:
 
 
 def _in_place(place: Path, suffixes: Sequence[str], prefix: str) -> list[Recording]:
+    """One of each file; of an HDF5 file with several arrays, each is one, unless one is called feats."""
     if not place.exists():
         raise ValueError(f"{place} does not exist; name a file or a folder of recordings")
-    paths = sorted(place.iterdir()) if place.is_dir() else [place]
-    chosen = [path for path in paths if path.suffix.lower() in suffixes and not path.name.startswith(".")]
-    if not chosen:
+    found = []
+    for path in sorted(place.iterdir()) if place.is_dir() else [place]:
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        names = []
+        if path.suffix.lower() in HDF5:
+            with suppress(ValueError):  # one that cannot be read counts as one recording, and is told when it is read
+                names = array_names(path)
+        names = names if len(names) > 1 and FEATURES not in names else [path.stem]
+        found += [Recording(name.removeprefix(prefix), [path], [name]) for name in names]
+    if not found:
         raise ValueError(f"{place} is, or holds, no file that ends in {', '.join(suffixes)}; name another")
-    return [recording for path in chosen for recording in _in_file(path, prefix)]
-
-
-def _in_file(path: Path, prefix: str) -> list[Recording]:
-    """One recording; of an HDF5 file with several arrays, each is one, unless one is called feats."""
-    names = []
-    if path.suffix.lower() in HDF5:
-        with suppress(ValueError):  # one that cannot be read counts as one recording, and is told when it is its turn
-            names = array_names(path)
-    if len(names) > 1 and FEATURES not in names:
-        return [Recording(name.removeprefix(prefix), [path], [name]) for name in names]
-    return [Recording(path.stem.removeprefix(prefix), [path], [path.stem])]
+    return found

@@ -67,10 +67,7 @@ def _room_digest(room: str) -> str:
 
 
 def _digest(parts: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()[:DIGITS]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:DIGITS]
 
 
 def git_state() -> dict[str, Any]:
@@ -82,13 +79,9 @@ def git_state() -> dict[str, Any]:
 
 def commit_in_words(before: Any) -> str:
     """How the commit differs from that of `git_state`: " (commit 0123456, now 89abcde with changes)"; "" if unknown."""
-    then, now = (
-        f"{str(state['commit'])[:7]}{' with changes' if state.get('dirty') else ''}"
-        if isinstance(state, dict) and state.get("commit")
-        else ""
-        for state in (before, git_state())
-    )
-    return f" (commit {then}, now {now})" if then and now and then != now else ""
+    states = [state if isinstance(state, dict) else {} for state in (before, git_state())]
+    then, now = (f"{str(state.get('commit'))[:7]}{' with changes' if state.get('dirty') else ''}" for state in states)
+    return f" (commit {then}, now {now})" if all(state.get("commit") for state in states) and then != now else ""
 
 
 def _git(*arguments: str) -> str | None:

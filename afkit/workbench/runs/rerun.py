@@ -15,9 +15,9 @@ from afkit.recipes import recipe_names
 from afkit.workbench.runs.differences import Row, compare_results
 from afkit.workbench.runs.folder import completed
 from afkit.workbench.runs.notebooks import notebook_parameters
-from afkit.workbench.runs.opened import OpenedRun, StageEntry, file_digest, open_run, read_run
+from afkit.workbench.runs.opened import OpenedRun, StageEntry, open_run, read_run, sha256_of
 from afkit.workbench.runs.paths import relative_to_project
-from afkit.workbench.runs.pipeline import run as run_stages
+from afkit.workbench.runs.pipeline import run_stages
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, device, versions
 from afkit.workbench.survey.facts import fingerprint
 from afkit.workbench.trust import project_root
@@ -25,6 +25,7 @@ from afkit.workbench.trust import project_root
 REPEATED = ("01_data", "02_train", "03_eval")  # 04_visualize draws, and changes no number
 NOT_REPEATED = ("source", "download")  # notebook parameters: the data is there already
 RESULT = "rerun.json"  # in the new folder
+WORDS = {True: "same", False: "DIFFERS", None: "not compared"}
 
 
 def rerun(
@@ -43,7 +44,6 @@ def rerun(
         run_dir: a run folder; of its files only run.json is needed, the others are compared where they are there.
         out: the new folder; "" for that of the run with "-rerun" after its name.
         data_root: folder of all data sets; "" for the run's own.
-        say: receives a line per change and stage, and of the table.
 
     Returns:
         whether no result differs. Also in rerun.json of the new folder, with the table and the changes.
@@ -58,8 +58,8 @@ def rerun(
     target = project_root() / out if out else folder.with_name(f"{folder.name}-rerun")
     _check_target(folder, target)
     stages = {stage: old.stage(stage) for stage in REPEATED}
-    stages = {stage: own for stage, own in stages.items() if own.status == "done" or stage == "01_data"}
-    parameters = {stage: _parameters(stage, own) for stage, own in stages.items()}
+    stages = {stage: noted for stage, noted in stages.items() if noted.status == "done" or stage == "01_data"}
+    parameters = {stage: _parameters(stage, noted) for stage, noted in stages.items()}
     root = data_root or _data_root(old)
     changes = _changes(old, recipe, root, stages)
     for line in changes or ["nothing has changed since the run: data, recipe, code, versions, device"]:
@@ -70,13 +70,16 @@ def rerun(
         if not read_run(target):
             write_json(target / "run.json", {"rerun_of": relative_to_project(folder)})
     name, overrides = _named_settings(old, recipe, target)
+    again = [stage for stage in stages if _is_of_other_code(target, stage)]
     with _threads_of(stages):
-        for stage, own in parameters.items():
-            again = [stage] if _is_of_other_code(target, stage) else []
-            seed = int(old.facts.seed or 0)
-            run_stages(name, seed, overrides, own, root, stages=[stage], say=say, again=again, folder=target)
-    rows = [*_circumstances(old, open_run(target)), *compare_results(folder, target)]
-    return _report(target, rows, changes, say)
+        run_stages(name, int(old.facts.seed or 0), overrides, parameters, root, target, say, again)
+    made_from, results = _circumstances(old, open_run(target)), compare_results(folder, target)
+    for row in [*made_from, *results]:
+        say(f"{row.what:<14} {WORDS[row.same]:<12} {row.detail}".rstrip())
+    identical = all(row.same is not False for row in results)
+    compared = [row._asdict() for row in [*made_from, *results]]
+    write_json(target / RESULT, {"identical": identical, "changed_since": changes, "compared": compared})
+    return identical
 
 
 def _open(folder: Path) -> tuple[OpenedRun, Recipe]:
@@ -84,10 +87,9 @@ def _open(folder: Path) -> tuple[OpenedRun, Recipe]:
     facts, path = read_run(folder), folder / "run.json"
     if not facts:
         raise ValueError(f"{folder} holds no run.json; name the folder of a run, e.g. results/watch/seed1234567891")
-    needed = {"recipe": dict, "seed": int, "stages": dict}
-    lacking = next((key for key, kind in needed.items() if not isinstance(facts.get(key), kind)), None)
-    if lacking:
-        raise ValueError(f"{path} holds no usable '{lacking}', so that the run cannot be repeated; begin a new one")
+    for key, kind in {"recipe": dict, "seed": int, "stages": dict}.items():
+        if not isinstance(facts.get(key), kind):
+            raise ValueError(f"{path} holds no usable '{key}', so that the run cannot be repeated; begin a new one")
     run = open_run(folder)
     if not any(run.stage(stage).status == "done" for stage in REPEATED):
         raise ValueError(f"{folder} has no finished stage to repeat; finish the run first")
@@ -119,22 +121,22 @@ def _check_target(folder: Path, target: Path) -> None:
         raise ValueError(f"{target} holds something else than a rerun of {folder}; give another folder with --out")
 
 
-def _parameters(stage: str, own: StageEntry) -> dict[str, Any]:
+def _parameters(stage: str, noted: StageEntry) -> dict[str, Any]:
     """The notebook parameters of a stage that are not the present defaults; a ValueError where a file is gone.
 
     A parameter that the notebook does not have any more is left out, see `_changes`.
     """
     defaults = notebook_parameters(stage)
-    given = {name: value for name, value in _values(own).items() if name not in NOT_REPEATED}
+    given = {name: value for name, value in _values(noted).items() if name not in NOT_REPEATED}
     for name in ("start_from", "checkpoint"):
         if given.get(name) and not (project_root() / given[name]).is_file():
             raise ValueError(f"{given[name]}, which {stage} of the run began with ({name}), is gone; put it back")
     return {name: value for name, value in given.items() if name in defaults and value != defaults[name]}
 
 
-def _values(own: StageEntry) -> dict[str, Any]:
+def _values(noted: StageEntry) -> dict[str, Any]:
     """What the notebook parameters of a stage were; of older versions, those that were given."""
-    return own.values or own.parameters
+    return noted.values or noted.parameters
 
 
 def _named_settings(run: OpenedRun, recipe: Recipe, target: Path) -> tuple[str, dict[str, Any]]:
@@ -147,8 +149,8 @@ def _named_settings(run: OpenedRun, recipe: Recipe, target: Path) -> tuple[str, 
         return recipe.name, _dotted_differences(make_named_recipe(recipe.name, overrides), recipe) | overrides
     path = target / f"{recipe.name}.yaml"
     if not path.exists():
-        plain = make_recipe(recipe.model_dump(mode="json"))
-        write_recipe_file(path, [(name, _plain(value), "") for name, value in changed_settings(plain).items()])
+        plain = changed_settings(make_recipe(recipe.model_dump(mode="json")))
+        write_recipe_file(path, [(name, _plain(value), "") for name, value in plain.items()])
     return relative_to_project(path), overrides
 
 
@@ -167,15 +169,15 @@ def _dotted_differences(now: Recipe, wanted: Recipe) -> dict[str, Any]:
 def _changes(run: OpenedRun, recipe: Recipe, data_root: str, stages: Mapping[str, StageEntry]) -> list[str]:
     """A line for each thing that is not as it was when the run was made."""
     lines = [*_changed_data(run, recipe, project_root() / data_root), *_changed_recipe(run, recipe)]
-    for stage, own in stages.items():
-        if changed := changed_code(own.code, stage):
-            lines.append(f"code of {stage}: {', '.join(changed)}{commit_in_words(own.git)}")
-        gone = [name for name in _values(own) if name not in (*notebook_parameters(stage), *NOT_REPEATED)]
+    for stage, noted in stages.items():
+        if changed := changed_code(noted.code, stage):
+            lines.append(f"code of {stage}: {', '.join(changed)}{commit_in_words(noted.git)}")
+        gone = [name for name in _values(noted) if name not in (*notebook_parameters(stage), *NOT_REPEATED)]
         lines += [f"code of {stage}: the notebook has no parameter '{name}' any more" for name in gone]
-        for name, digest in own.sha256.items():
-            if (run.folder / name).is_file() and file_digest(run.folder / name) != digest:
+        for name, digest in noted.sha256.items():
+            if (run.folder / name).is_file() and sha256_of(run.folder / name) != digest:
                 lines.append(f"results: {name} is no longer what the run wrote")
-    then = next((own for own in stages.values() if own.device), run.facts)
+    then = next((noted for noted in stages.values() if noted.device), run.facts)
     here, threads = device(), os.environ.get("OMP_NUM_THREADS")
     lines += _unlike("version", then.versions, versions())
     lines += _unlike("device", {k: v for k, v in then.device.items() if k != "threads"}, here)
@@ -189,9 +191,9 @@ def _changes(run: OpenedRun, recipe: Recipe, data_root: str, stages: Mapping[str
 def _changed_data(run: OpenedRun, recipe: Recipe, data_root: Path) -> list[str]:
     if not locate(data_root, recipe.data.annotations).is_file():
         return []  # the first stage says what to do
-    began, now = run.fingerprint, fingerprint(recipe.data, data_root)
-    if not began:
+    if not (began := run.fingerprint):
         return ["data: the run has noted no fingerprint of it"]
+    now = fingerprint(recipe.data, data_root)
     return [f"data: other than in the run (fingerprint {began[:8]}, now {now[:8]})"] if began != now else []
 
 
@@ -213,7 +215,7 @@ def _unlike(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
 @contextmanager
 def _threads_of(stages: Mapping[str, StageEntry]) -> Iterator[None]:
     """As many threads for the kernels as the run had, unless the user has set another number."""
-    threads = next((own.device.get("threads") for own in stages.values() if own.device), None)
+    threads = next((noted.device.get("threads") for noted in stages.values() if noted.device), None)
     if "OMP_NUM_THREADS" in os.environ or not threads:
         yield
         return
@@ -226,24 +228,14 @@ def _threads_of(stages: Mapping[str, StageEntry]) -> Iterator[None]:
 
 def _is_of_other_code(target: Path, stage: str) -> bool:
     """Whether an earlier rerun did this stage with other code than there is now, so that it must be done anew."""
-    own = open_run(target).stage(stage)
-    return own.status == "done" and (own.versions != versions() or bool(changed_code(own.code, stage)))
+    noted = open_run(target).stage(stage)
+    return noted.status == "done" and (noted.versions != versions() or bool(changed_code(noted.code, stage)))
 
 
 def _circumstances(before: OpenedRun, now: OpenedRun) -> list[Row]:
     """Whether recipe and data were the same in the two runs."""
-    rows = [Row("recipe", completed(before.facts.recipe) == now.facts.recipe, "")]
     both = before.fingerprint and now.fingerprint
-    same = before.fingerprint == now.fingerprint if both else None
-    return [*rows, Row("data", same, f"fingerprint {str(now.fingerprint)[:8]}")]
-
-
-def _report(target: Path, rows: list[Row], changes: list[str], say: Callable[[str], None]) -> bool:
-    """Show the table, write rerun.json; whether nothing differs."""
-    words = {True: "same", False: "DIFFERS", None: "not compared"}
-    for row in rows:
-        say(f"{row.what:<14} {words[row.same]:<12} {row.detail}".rstrip())
-    identical = not any(row.same is False for row in rows[2:])
-    content = {"identical": identical, "changed_since": changes, "compared": [row._asdict() for row in rows]}
-    write_json(target / RESULT, content)
-    return identical
+    return [
+        Row("recipe", completed(before.facts.recipe) == now.facts.recipe, ""),
+        Row("data", before.fingerprint == now.fingerprint if both else None, f"fingerprint {str(now.fingerprint)[:8]}"),
+    ]

@@ -13,7 +13,7 @@ from afkit.workbench.datasets.sensors import has_signal, sensor_arguments
 from afkit.workbench.inspector.inspected import Inspected, read_inspected
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Curves, Tracks
-from afkit.workbench.runs.opened import OpenedRun, data_root_of, entry, open_run
+from afkit.workbench.runs.opened import OpenedRun, entry, open_run
 from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.survey.facts import durations_of
 
@@ -34,8 +34,7 @@ def inspect_run(
             up to 100 MB each.
 
     Raises:
-        ValueError: the folder holds no run, its annotation file or the folder of videos is not found, or as
-            `inspect_segments`.
+        ValueError: as `collect_inspected` and `inspect_segments`.
     """
     return inspect_segments(collect_inspected(run_dir, data_root, videos), video, tiou, min_score)
 
@@ -48,11 +47,7 @@ def inspect_runs(
     min_score: float = 0.2,
     videos: str | Path = "",
 ) -> Any:
-    """The inspector of several runs, one above the other, of the videos that all of them have.
-
-    Raises:
-        ValueError: as `inspect_run` and `afkit.workbench.inspector.comparison.make_comparable`.
-    """
+    """As `inspect_run`, of several runs, one above the other, of the videos that all of them have."""
     return compare_segments([collect_inspected(run, data_root, videos) for run in run_dirs], video, tiou, min_score)
 
 
@@ -63,10 +58,8 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
         ValueError: the folder holds no run, its annotation file or the folder of videos is not found, or a file is
             malformed.
     """
-    inspected = read_inspected(run_dir, data_root)
-    run = open_run(Path(run_dir).absolute())
-    annotations = entry(run.facts.recipe, "data", "annotations")
-    root = data_root_of({"data_root": run.facts.data_root}, annotations, run.folder, data_root)
+    inspected, run = read_inspected(run_dir, data_root), open_run(Path(run_dir).absolute())
+    annotations, root = entry(run.facts.recipe, "data", "annotations"), run.data_root(data_root)
     if videos and not Path(videos).is_dir():
         raise ValueError(f"the folder of videos '{videos}' does not exist")
     signal = functools.partial(sensor_arguments, annotations, root) if has_signal(annotations) else None
@@ -94,11 +87,9 @@ def _durations(inspected: Inspected, run: OpenedRun, root: Path) -> dict[str, fl
 
 
 def score_curves_of(run: OpenedRun, data_root: Path) -> Curves:
-    """The score curves of a run's test videos, made with the weights that 03_eval used, or else the averaged ones.
+    """A function that gives the score curves of a run's test videos, made with the weights that 03_eval used, if any.
 
-    Returns:
-        a function of a video's id, which keeps the network; where it raises a ValueError, a weights or feature file
-        is missing or unusable.
+    It keeps the network, and raises a ValueError where a weights or feature file is missing or unusable.
     """
     opened = functools.cache(functools.partial(_open_curves, run, data_root))
 
@@ -116,7 +107,7 @@ def _open_curves(run: OpenedRun, data_root: Path) -> Curves:
     import torch  # it takes seconds to load, as do those that need it
 
     from afkit.data.items import Dataset
-    from afkit.detect.windows import needed_window_steps
+    from afkit.detect.prediction import needed_window_steps
     from afkit.model.actionformer import build_model
     from afkit.model.checkpoints import load_weights
     from afkit.workbench.analysis.score_curves import score_curves

@@ -54,7 +54,13 @@ def serve_inspector(
         ) from None
     for run in runs:
         read_inspected(run, data_root)  # so that what is wrong is said here, not in the browser
-    port, token = _free_port(port), secrets.token_urlsafe()
+    token = secrets.token_urlsafe()
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ValueError(f"port {port} cannot be listened on ({error.strerror}); give another one") from None
+        port = probe.getsockname()[1]
     with temporary_folder() as folder:
         path = folder / "inspector.ipynb"
         nbformat.write(inspector_notebook(runs, data_root, videos), path)
@@ -72,15 +78,6 @@ def serve_inspector(
             app.start()
         finally:
             shutil.rmtree(app.connection_dir, ignore_errors=True)
-
-
-def _free_port(port: int) -> int:
-    with socket.socket() as probe:
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ValueError(f"port {port} cannot be listened on ({error.strerror}); give another one") from None
-        return probe.getsockname()[1]
 
 
 def inspector_notebook(

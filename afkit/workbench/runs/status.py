@@ -41,8 +41,8 @@ class RunStatus(NamedTuple):
 def run_status(folder: Path, name: str) -> RunStatus:
     """How far the run in a folder, which need not exist, is.
 
-    "waiting" where nothing has begun; "running" where a process holds the folder; "failed" where a stage has, also one
-    of another split; "unfinished" where one is missing.
+    "waiting": nothing has begun; "running": a process holds the folder; "failed": a stage has, also one of another
+    split; "unfinished": a stage is missing.
     """
     try:
         run = open_run(folder)
@@ -52,10 +52,13 @@ def run_status(folder: Path, name: str) -> RunStatus:
     state, stage, reason = _state(run, bool(holder(folder)))
     if not begun and state == "unfinished":
         return RunStatus(name, "waiting")
-    last = None if state == "done" else _last_steps(folder / "metrics.csv") if stage == "02_train" else []
-    seconds = _left_sec(run.facts.planned_epochs, last) if state == "running" and last else None
-    return RunStatus(name, state, stage if begun else "", *_epochs(run, last), left_sec=seconds,
-                     map_percent=_last_map(run), reason=without_paths(reason))  # fmt: skip
+    last = _last_steps(folder / "metrics.csv") if stage == "02_train" else []
+    epochs = epoch = run.facts.planned_epochs
+    if epochs is not None and state != "done" and run.stage("02_train").status != "done":
+        epoch = int(last[-1][1]) + 1 if last else 0
+    seconds = _left_sec(epochs, last) if state == "running" and last else None
+    stage, reason = stage if begun else "", without_paths(reason)
+    return RunStatus(name, state, stage, epoch, epochs, seconds, _last_map_percent(run), reason)
 
 
 def folders_of(where: str | Path = "results") -> dict[str, Path]:
@@ -116,15 +119,11 @@ def _state(run: OpenedRun, held: bool) -> tuple[str, str, str]:
         return "running", max(running or left[:1], key=lambda stage: str(run.stage(stage).started)), ""
     if failed:
         return "failed", failed[0], run.stage(failed[0]).reason
-    return ("unfinished", left[0], "") if left else ("done", "", _other_code(run))
-
-
-def _other_code(run: OpenedRun) -> str:
-    """The first stage that was done with other code, and what has changed; "" where none was."""
-    for stage in STAGES:
-        if changed := changed_code(run.stage(stage).code, stage):
-            return f"{stage} was done with other code: {', '.join(changed)}"
-    return ""
+    if left:
+        return "unfinished", left[0], ""
+    others = ((stage, changed_code(run.stage(stage).code, stage)) for stage in STAGES)
+    reasons = (f"{stage} was done with other code: {', '.join(changed)}" for stage, changed in others if changed)
+    return "done", "", next(reasons, "")
 
 
 def _texts(row: RunStatus) -> tuple[str, ...]:
@@ -134,15 +133,6 @@ def _texts(row: RunStatus) -> tuple[str, ...]:
     reason = row.reason[:MAX_LETTERS] + ("…" if len(row.reason) > MAX_LETTERS else "")
     name, reason = ("".join(c if c.isprintable() else "�" for c in text) for text in (row.name, reason))
     return name, row.state, row.stage, epoch, left, score, reason
-
-
-def _epochs(run: OpenedRun, last: list[list[float]] | None) -> tuple[int | None, int | None]:
-    """Epochs begun (all of them where `last` is None: the training is done) and epochs of the training."""
-    epochs = run.facts.planned_epochs
-    if epochs is None:
-        return None, None
-    trained = last is None or run.stage("02_train").status == "done"
-    return epochs if trained else int(last[-1][1]) + 1 if last else 0, epochs
 
 
 def _last_steps(path: Path) -> list[list[float]]:
@@ -168,8 +158,8 @@ def _left_sec(epochs: int | None, last: list[list[float]]) -> float | None:
     return max(steps - last[-1][0] - 1, 0) * statistics.median(row[-1] for row in last)
 
 
-def _last_map(run: OpenedRun) -> float | None:
-    """Average mAP in percent: of eval.json, or of the last line of validation.csv; None where there is none."""
+def _last_map_percent(run: OpenedRun) -> float | None:
+    """Average mAP of eval.json, or of the last line of validation.csv; None where there is none."""
     trained, evaluated = (run.stage(stage).status for stage in ("02_train", "03_eval"))
     with suppress(OSError, ValueError, LookupError, TypeError):
         if evaluated == "done" and trained in ("done", ""):  # else that of an older training

@@ -103,33 +103,28 @@ def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
     highest_percent (over the folds; of a fold with several seeds the mean counts), tested (the test subsets).
     """
     experiments: dict[str, list[OpenedRun]] = {}
-    for run in runs:
+    for run in (run for run in runs if run.scores):
         shared = [run.recipe_name, _changes_but_split(run), run.generated, run.fingerprint]
         shared += [run.scores.get("weights"), run.scores.get("label_remap")]
-        if run.scores:
-            experiments.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
-    rows = [_fold_row(own) for own in experiments.values() if _are_folds(own)]
+        experiments.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
+    rows = []
+    for own in experiments.values():
+        folds: dict[tuple[str, ...], list[float]] = {}
+        for run in own:
+            folds.setdefault(tuple(sorted(run.subsets)), []).append(100 * run.scores["average_map"])
+        tested = [subset for subsets in folds for subset in subsets]
+        if len(folds) < 2 or len(tested) != len(set(tested)):
+            continue
+        spread = mean_and_spread([sum(scores) / len(scores) for scores in folds.values()])
+        setting = _setting(own[0], [f"{name}={value}" for name, value in _changes_but_split(own[0]).items()])
+        of_subsets = len(dictionary(own[0].facts.data, "subsets"))
+        names = "; ".join(sorted(", ".join(subsets) for subsets in folds))
+        rows.append([setting, spread.number, of_subsets, len(own), *spread[1:], names])
     return pd.DataFrame(rows, columns=FOLD_COLUMNS)
 
 
 def _changes_but_split(run: OpenedRun) -> dict[str, Any]:
     return {name: value for name, value in run.changes.items() if name not in SPLIT}
-
-
-def _are_folds(runs: Sequence[OpenedRun]) -> bool:
-    tests = {tuple(sorted(run.subsets)) for run in runs}
-    tested = [subset for subsets in tests for subset in subsets]
-    return len(tests) > 1 and len(tested) == len(set(tested))
-
-
-def _fold_row(runs: Sequence[OpenedRun]) -> list[object]:
-    by_fold: dict[str, list[float]] = {}
-    for run in runs:
-        by_fold.setdefault(", ".join(sorted(run.subsets)), []).append(100 * run.scores["average_map"])
-    spread = mean_and_spread([sum(own) / len(own) for own in by_fold.values()])
-    changed = [f"{name}={value}" for name, value in _changes_but_split(runs[0]).items()]
-    subsets = len(dictionary(runs[0].facts.data, "subsets"))
-    return [_setting(runs[0], changed), spread.number, subsets, len(runs), *spread[1:], "; ".join(sorted(by_fold))]
 
 
 def for_readers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -147,10 +142,10 @@ def write_summary(path: str | Path, table: pd.DataFrame) -> None:
         OSError: the folder cannot be written to.
     """
     with atomic_open(path) as file:
-        table.map(_as_text).to_csv(file, index=False, float_format="%.6g")
+        table.map(_in_one_line).to_csv(file, index=False, float_format="%.6g")
 
 
-def _as_text(cell: Any) -> Any:
+def _in_one_line(cell: Any) -> Any:
     """A text in one line that is no formula; any other cell as it is."""
     if not isinstance(cell, str):
         return cell
@@ -159,11 +154,14 @@ def _as_text(cell: Any) -> Any:
 
 
 def _row(run: OpenedRun, tious: Sequence[str]) -> dict[str, Any]:
+    """Numbers are blank where the files do not say them."""
     scores, ours = run.scores, _percent(run.scores, "average_map")
     known = published(run.recipe_name) if scores else None
     theirs = known.average_map if known else None
     recall = [_percent(scores, "recall", "1", tiou) for tiou in dictionary(scores, "recall", "1")]
-    row = {
+    seconds = read_metrics(run.folder)["seconds"]
+    commit = run.facts.git.get("commit")
+    return {
         "run": run.name,
         "state": run.state,
         "recipe": run.recipe_name,
@@ -177,26 +175,19 @@ def _row(run: OpenedRun, tious: Sequence[str]) -> dict[str, Any]:
         "average_map_percent": ours,
         "low_percent": _percent(scores, "confidence", "average_map", "low"),
         "high_percent": _percent(scores, "confidence", "average_map", "high"),
-    }
-    row |= {f"map_{tiou}_percent": _percent(scores, "map", tiou) for tiou in tious}
-    row |= {
+        **{f"map_{tiou}_percent": _percent(scores, "map", tiou) for tiou in tious},
         "recall_1x_percent": pd.Series(recall, dtype=float).mean(),
         "baseline_percent": _percent(scores, "baseline", "average_map"),
         "published_percent": theirs,
         "difference_percent": None if ours is None or theirs is None else ours - theirs,
-    }
-    return row | _cost(run) | _provenance(run)
-
-
-def _cost(run: OpenedRun) -> dict[str, Any]:
-    """Times, memory and length of the training; blank for what the files do not say."""
-    seconds = read_metrics(run.folder)["seconds"]
-    return {
         "training_sec": seconds.sum() if len(seconds) else None,  # an interrupted one, too, unlike that of the stage
-        "prediction_sec": _number(run.scores, "predict_seconds"),
+        "prediction_sec": _number(scores, "predict_seconds"),
         "peak_memory_mb": _peak_memory_mb(run.folder / "tensorboard"),
         "steps": len(seconds) or None,
         "epochs": run.facts.planned_epochs,
+        "device": _device(run),
+        "afkit": run.facts.versions.get("afkit"),
+        "commit": commit and commit[:10] + ("+changes" if run.facts.git.get("dirty") else ""),
     }
 
 
@@ -214,30 +205,21 @@ def _peak_memory_mb(folder: Path) -> float | None:
     return None
 
 
-def _provenance(run: OpenedRun) -> dict[str, Any]:
+def _device(run: OpenedRun) -> str | None:
     gpu, machine, threads = (run.facts.device.get(key) for key in ("gpu", "machine", "threads"))
     devices = _number(run.facts.execution, "devices") or 1
     name = gpu or (f"{machine}, {threads} thread{'s' if threads != 1 else ''}" if machine else None)
-    commit = run.facts.git.get("commit")
-    return {
-        "device": f"{devices} x {name}" if name and devices > 1 else name,
-        "afkit": run.facts.versions.get("afkit"),
-        "commit": commit and commit[:10] + ("+changes" if run.facts.git.get("dirty") else ""),
-    }
+    return f"{devices} x {name}" if name and devices > 1 else name
 
 
 def _settings(runs: Sequence[OpenedRun]) -> list[str | None]:
     """A short name of each run's setting: the recipe, and those changes that not all runs of the recipe share."""
     changes = []
     for run in runs:
-        extras = {
-            "weights": _weights(run),
-            "label_remap": run.scores.get("label_remap"),
-            "test": ", ".join(run.subsets),
-            "data": (run.fingerprint or "")[:8] if run.scores else "",
-        }
         changed = {key: _names(value) if key in SPLIT else value for key, value in run.changes.items()}
         changed.pop("data.test_subsets", None)  # said as `test`
+        extras = {"weights": _weights(run), "label_remap": run.scores.get("label_remap")}
+        extras |= {"test": ", ".join(run.subsets), "data": (run.fingerprint or "")[:8] if run.scores else ""}
         changed |= {key: value for key, value in extras.items() if value}
         changes.append({key: _short(value) for key, value in changed.items()})
     names = []

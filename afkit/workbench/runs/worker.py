@@ -20,8 +20,7 @@ from afkit.model.checkpoints import load_weights
 from afkit.train.distributed import lost_a_peer, start, stop, world
 from afkit.train.execution import Execution
 from afkit.train.loop import train
-from afkit.workbench.runs.launch import ERRORS, error_file, predict_shared
-from afkit.workbench.runs.tables import write_table
+from afkit.workbench.runs.launch import ERRORS, error_file, predict_shared, write_table
 from afkit.workbench.runs.validation import validation
 
 LOST_PEER_SEC = 15.0  # to be ended by the parent, which then blames the process that went first

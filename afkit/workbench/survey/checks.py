@@ -1,7 +1,7 @@
 """Where features and annotations disagree: the checks of 01_data, each with a message that says what to do."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +23,12 @@ FITS = 0.95  # share of the segments that a factor must bring into their videos
 OTHER_RATE = 0.4  # a factor from here on is that of another frame rate (24 to 60) rather than of another unit
 PLAUSIBLE = 0.2  # of the greatest factor that fits: a smaller one would leave most of the video empty
 OUTSIDE_SEC = 1.0  # by which real annotations may exceed a video
+EMPTY, REPEATED, OUTSIDE = "segments without length", "duplicates", "segments outside the video"  # checks
+OUT_OF_RANGE, UNEQUAL = "label ids out of range", "folders of unequal length"
+TIMES = "segment {0.start:g} to {0.end:g} s"
 REMEDIES = {  # of notes on segments; those outside their videos have `_units`
-    "segments without length": "end before they start or at once; are the two columns swapped, or is one a duration?",
-    "duplicates": "repeat an earlier one; was the same file read twice?",
+    EMPTY: "end before they start or at once; are the two columns swapped, or is one a duration?",
+    REPEATED: "repeat an earlier one; was the same file read twice?",
 }
 
 
@@ -40,42 +43,39 @@ class Finding(NamedTuple):
 def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, list[Finding]]:
     """Read every feature file of the recipe's subsets and compare it with the annotations; nothing is changed.
 
-    What is a note for a few becomes an error where it holds for more than a third.
+    What is a note for a few becomes an error where it holds for more than a third. ValueError where the annotation file
+    is missing or malformed, or lacks a subset.
 
     Returns:
         a table with a row per video (video, subset, duration_sec (of the annotation file, else of the features, else
         NaN), steps (0: no features), covered: share of the duration of the annotation file that the features cover,
         actions), and what was found, in the order of the videos.
-
-    Raises:
-        ValueError: the annotation file is missing or malformed, or lacks a subset.
     """
     annotations = read_annotations(locate(root, config.annotations))
-    videos = annotations.of_subsets([*config.train_subsets, *config.test_subsets])
-    rows, segments, missing = [], [], set()
-    findings = [*_label_gaps(annotations, config), *_check_alike(annotations, config)]
-    for video in videos:
-        steps, covered, of_features = _check_features(config, root, video)
-        missing |= {video.name for finding in of_features if finding.check == MISSING}
-        fps = video.fps if config.fps is None else config.fps
+    path, videos = annotations.path, annotations.of_subsets([*config.train_subsets, *config.test_subsets])
+    rows, of_features = [], []
+    for number, video in enumerate(videos):
+        steps, covered, found = _check_features(config, root, video)
+        of_features += [(number, finding) for finding in found]
         duration_sec = video.duration_sec
         if duration_sec is None and steps and config.stride_frames > 0:
             duration_sec = covered_sec(config, steps, frames_per_second(config, video))
-        checks, of_annotations = _check_annotations(annotations.path, video, config, duration_sec)
-        findings += [*of_annotations, *_check_short(annotations.path, video, config), *of_features]
-        known = np.array([[duration_sec, fps]] * len(checks), np.float64).reshape(-1, 2)  # NaN for None
-        segments.append(
-            Segments(np.full(len(checks), video.subset), video.segments_sec, known[:, 0], known[:, 1], checks)
-        )
         rows.append((video.name, video.subset, duration_sec, steps, covered, len(video.labels)))
     table = pd.DataFrame(rows, columns=["video", "subset", "duration_sec", "steps", "covered", "actions"])
     table = table.astype({"duration_sec": np.float64, "covered": np.float64})
-    notes = Counter(finding.check for finding in findings if finding.level == "note")
-    widespread = [*segment_errors(Segments.join(segments), config.stride_frames), *video_errors(notes, len(videos))]
-    findings += [Finding("error", check, f"{message} ({annotations.path})") for check, message in widespread]
+    segments = _segments(config, videos, table)
+    of_videos = [*_check_segments(path, config, table, segments), *of_features]
+    of_videos.sort(key=lambda pair: pair[0])
+    findings = [*_check_labels(annotations, config), *(finding for _, finding in of_videos)]
+    findings += _widespread(path, segments, findings, len(videos), config.stride_frames)
+    missing = {videos[number].name for number, finding in of_features if finding.check == MISSING}
     for subsets in (config.train_subsets, config.test_subsets):
-        findings += _check_missing(config, root, subsets, annotations.of_subsets(subsets), missing)
-    return table, findings + list(_check_grid(config, annotations, table)) + list(_check_subsets(config, table))
+        of_subsets = annotations.of_subsets(subsets)
+        names = [video.name for video in of_subsets if video.name in missing]
+        reason = too_many_missing(config, root, subsets, names, len(of_subsets))
+        if config.skip_missing and reason and len(names) < len(of_subsets):  # of none, `_check_table` says more
+            findings.append(Finding("error", "too many missing features", reason))
+    return table, [*findings, *_check_table(config, annotations, table)]
 
 
 def count_findings(findings: list[Finding]) -> pd.DataFrame:
@@ -106,87 +106,75 @@ def raise_on_errors(findings: list[Finding]) -> None:
         raise ValueError(f"{total} error{'s' * (total != 1)} in the data:\n" + "\n".join(lines))
 
 
-def _label_gaps(annotations: AnnotationFile, config: DataConfig) -> Iterator[Finding]:
-    """Label ids that no annotation of the file has."""
-    gaps = sorted(set(range(config.num_classes)) - annotations.label_names.keys())
+def _check_labels(annotations: AnnotationFile, config: DataConfig) -> Iterator[Finding]:
+    """Label ids that no annotation has; labels that may be one; people or animals in training and in test."""
+    path, gaps = annotations.path, sorted(set(range(config.num_classes)) - annotations.label_names.keys())
     if config.num_classes > 1 and gaps:
         shown = ", ".join(map(str, gaps[:10])) + (", ..." if len(gaps) > 10 else "")
-        yield Finding(
-            "note",
-            "label ids without annotation",
-            f"{annotations.path}: no annotation has the label ids {shown} ({len(gaps)} of data.num_classes = "
-            f"{config.num_classes}); the class head keeps them silent",
-        )
-
-
-def _check_alike(annotations: AnnotationFile, config: DataConfig) -> Iterator[Finding]:
-    """Labels that may be one, and people or animals whose recordings are in training and in test."""
+        of_all = f"{len(gaps)} of data.num_classes = {config.num_classes}"
+        message = f"no annotation has the label ids {shown} ({of_all}); the class head keeps them silent"
+        yield Finding("note", "label ids without annotation", f"{path}: {message}")
     for one, other in alike_labels(annotations.label_names.values()):
-        message = f"{annotations.path}: the labels '{one}' and '{other}' differ by an accent or a letter"
-        yield Finding("note", "labels that look alike", f"{message}; if they are one, write them alike")
-    test = {subset.lower() for subset in config.test_subsets}
-    subsets = {video.name: "test" if video.subset in test else "training" for video in annotations.videos.values()}
-    known = {subset.lower() for subset in config.train_subsets} | test
-    used = {name: subset for name, subset in subsets.items() if annotations.videos[name].subset in known}
+        message = f"the labels '{one}' and '{other}' differ by an accent or a letter; if they are one, write them alike"
+        yield Finding("note", "labels that look alike", f"{path}: {message}")
+    of_subset = {subset.lower(): "training" for subset in config.train_subsets}
+    of_subset |= {subset.lower(): "test" for subset in config.test_subsets}
+    used = {video.name: of_subset[video.subset] for video in annotations.videos.values() if video.subset in of_subset}
     for who, names in divided_people(used).items():
-        message = f"{annotations.path}: recordings of '{who}', as {names[0]} and {names[-1]}, are in training and test"
+        message = f"recordings of '{who}', as {names[0]} and {names[-1]}, are in training and test"
         remedy = "a result on new people may be lower; import with --column group=NAME to keep them together"
-        yield Finding("note", "people in training and test", f"{message}; {remedy}")
+        yield Finding("note", "people in training and test", f"{path}: {message}; {remedy}")
 
 
-def _check_short(path: Path, video: Video, config: DataConfig) -> Iterator[Finding]:
-    """Actions that are shorter than the time from one feature vector to the next."""
-    fps = config.fps or video.fps
-    if not fps or config.stride_frames <= 0:
-        return
-    step_sec = config.stride_frames / fps
-    lengths_sec = video.segments_sec[:, 1] - video.segments_sec[:, 0]
-    for row in np.flatnonzero((lengths_sec < step_sec) & (lengths_sec >= MIN_LENGTH_SEC)).tolist():
-        start, end = video.segments_sec[row]
-        message = f"segment {start:g} to {end:g} s is shorter than a step of the features ({step_sec:g} s)"
-        where = f"{path}, video '{video.name}', annotation {row}"
-        yield Finding("note", "actions shorter than a step", f"{where}: {message}; take features with a smaller stride")
+def _segments(config: DataConfig, videos: list[Video], table: pd.DataFrame) -> pd.DataFrame:
+    """The annotations of all videos, a row each, with what is known of their videos (NaN where nothing is)."""
+    fps = np.array([video.fps if config.fps is None else config.fps for video in videos], float)
+    by_file = [video.duration_sec is not None for video in videos]
+    segments = table.assign(number=range(len(videos)), fps=fps, by_file=by_file)
+    segments = segments.loc[np.repeat(table.index, table["actions"])].reset_index(drop=True)
+    times_sec = np.concatenate([np.zeros((0, 2)), *(video.segments_sec for video in videos)])
+    labels = np.concatenate([np.zeros(0, int), *(video.labels for video in videos)])
+    segments = segments.assign(start=times_sec[:, 0], end=times_sec[:, 1], label=labels)
+    empty = segments["end"] - segments["start"] < MIN_LENGTH_SEC
+    distinct = [keep_distinct(video.segments_sec, video.labels) for video in videos]
+    repeated = ~np.concatenate([np.zeros(0, bool), *distinct]) & ~empty
+    checks = np.select([outside(segments), repeated, empty], [OUTSIDE, REPEATED, EMPTY], "")  # of the note on it
+    return segments.assign(row=segments.groupby("number").cumcount(), empty=empty, repeated=repeated, check=checks)
 
 
-def _check_annotations(
-    path: Path, video: Video, config: DataConfig, duration_sec: float | None
-) -> tuple[np.ndarray, list[Finding]]:
-    """Labels out of range; segments that are empty, repeated or outside the video; videos without any.
+def outside(segments: pd.DataFrame, factor: float | pd.Series = 1.0) -> pd.Series:
+    """Segments that, times a factor, reach out of their videos; never where it is not known how long these last."""
+    after = segments["end"] * factor > segments["duration_sec"] + OUTSIDE_SEC
+    return (segments["start"] * factor < -OUTSIDE_SEC) | after
 
-    The first is the check of the note on each segment, (N,), "" for none.
-    """
-    where, found = f"{path}, video '{video.name}'", []
-    if len(video.labels) == 0:
-        found.append(Finding("note", "videos without annotation", f"{where}: no annotation; it is background only"))
-    if config.num_classes > 1:
-        for row in np.flatnonzero((video.labels < 0) | (video.labels >= config.num_classes)).tolist():
-            message = f"label_id {video.labels[row]} is outside 0 to {config.num_classes - 1}"
-            remedy = "correct it, or set data.num_classes"
-            found.append(Finding("error", "label ids out of range", f"{where}, annotation {row}: {message}; {remedy}"))
-    reversed_or_empty = video.segments_sec[:, 1] - video.segments_sec[:, 0] < MIN_LENGTH_SEC
-    repeated = ~keep_distinct(video.segments_sec, video.labels) & ~reversed_or_empty
-    beyond = outside(video.segments_sec, np.nan if duration_sec is None else duration_sec)
-    checks = np.full(len(video.labels), "", object)
-    for check, holds, message in (
-        ("segments without length", reversed_or_empty, "is shorter than 1 ms or reversed; left out"),
-        ("duplicates", repeated, "repeats an earlier one; left out of the evaluation"),
-        ("segments outside the video", beyond, _limits(video, duration_sec)),
+
+def _check_segments(
+    path: Path, config: DataConfig, table: pd.DataFrame, segments: pd.DataFrame
+) -> Iterator[tuple[int, Finding]]:
+    """(number of the video, finding): videos without annotation, then what is wrong with single annotations."""
+    for number, video in table["video"][table["actions"] == 0].items():
+        message = f"{path}, video '{video}': no annotation; it is background only"
+        yield int(str(number)), Finding("note", "videos without annotation", message)
+    segments = segments.assign(step_sec=max(config.stride_frames, 0) / segments["fps"])
+    labels, lengths, beyond = segments["label"], segments["end"] - segments["start"], outside(segments)
+    unknown, by_file = segments["duration_sec"].isna(), segments["by_file"]
+    most = config.num_classes - 1
+    out = ((labels < 0) | (labels > most)) & (most > 0)
+    short = (lengths < segments["step_sec"]) & (lengths >= MIN_LENGTH_SEC)
+    step = "a step of the features ({0.step_sec:g} s); take features with a smaller stride"
+    its, file = "its features, which cover {0.duration_sec:g} s", "the video's {0.duration_sec:g} s"
+    for check, holds, what in (
+        (OUT_OF_RANGE, out, f"label_id {{0.label}} is outside 0 to {most}; correct it, or set data.num_classes"),
+        (EMPTY, segments["empty"], f"{TIMES} is shorter than 1 ms or reversed; left out"),
+        (REPEATED, segments["repeated"], f"{TIMES} repeats an earlier one; left out of the evaluation"),
+        (OUTSIDE, beyond & unknown, f"{TIMES} begins before the video; check its times"),
+        (OUTSIDE, beyond & ~unknown & ~by_file, f"{TIMES} is outside {its}; check its times, or data.fps"),
+        (OUTSIDE, beyond & by_file, f"{TIMES} is outside {file}; check its times or the duration"),
+        ("actions shorter than a step", short, f"{TIMES} is shorter than {step}"),
     ):
-        checks[holds] = check
-        for row in np.flatnonzero(holds).tolist():
-            start, end = video.segments_sec[row]
-            here = f"{where}, annotation {row}: segment {start:g} to {end:g} s"
-            found.append(Finding("note", check, f"{here} {message}"))
-    return checks, found
-
-
-def _limits(video: Video, duration_sec: float | None) -> str:
-    """What a segment outside a video is told."""
-    if duration_sec is None:
-        return "begins before the video; check its times"
-    if video.duration_sec is None:
-        return f"is outside its features, which cover {duration_sec:g} s; check its times, or data.fps"
-    return f"is outside the video's {duration_sec:g} s; check its times or the duration"
+        for row in segments[holds].itertuples():
+            message = f"{path}, video '{row.video}', annotation {row.row}: {what.format(row)}"
+            yield row.number, Finding("error" if check == OUT_OF_RANGE else "note", check, message)
 
 
 def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple[int, float, list[Finding]]:
@@ -214,7 +202,7 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
     if len(set(lengths)) > 1:
         message = f"{path}: the feature folders have {lengths} steps for {where}; cut to the shortest"
         alike = max(lengths) - min(lengths) <= max(ROUNDING_STEPS, ROUNDING_SHARE * max(lengths))
-        check = "folders a few steps apart" if alike else "folders of unequal length"
+        check = "folders a few steps apart" if alike else UNEQUAL
         found.append(Finding("note", check, message))
     covered = np.nan
     if config.stride_frames > 0 and video.duration_sec is not None:
@@ -226,116 +214,70 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
     return len(features), covered, found
 
 
-def _check_missing(
-    config: DataConfig, root: str | Path, subsets: list[str], videos: list[Video], missing: set[str]
-) -> Iterator[Finding]:
-    """More videos without features than a run may leave out; of none with features, `_check_grid` says more."""
-    names = [video.name for video in videos if video.name in missing]
-    reason = too_many_missing(config, root, subsets, names, len(videos))
-    if config.skip_missing and reason and len(names) < len(videos):
-        yield Finding("error", "too many missing features", reason)
-
-
-def _check_grid(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame) -> Iterator[Finding]:
-    """A stride or frame rate that does not fit most videos, with the stride that would."""
-    known = table.dropna(subset=["covered"])
+def _check_table(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame) -> Iterator[Finding]:
+    """No features; a stride or frame rate that does not fit most videos; nothing to learn from, or to evaluate on."""
     if not (table["steps"] > 0).any():
         folders = ", ".join(config.features)
         yield Finding("error", "no features at all", f"no video has a feature file in {folders}; check data.features")
-    odd = known[~known["covered"].between(*COVERED)]
-    if len(odd) <= LIMIT * len(known):
         return
-    frames = np.array([_frames(config, annotations.videos[name]) for name in odd["video"]])
-    fitting = np.median((frames - config.num_frames) / np.maximum(odd["steps"] - 1, 1))
-    yield Finding(
-        "error",
-        "wrong stride or frame rate",
-        f"features of {len(odd)} of {len(known)} videos cover {odd['covered'].median():.2f} of them (median; "
-        f"{annotations.path}): data.stride_frames is {config.stride_frames:g}, a stride of {fitting:.2f} frames would "
-        "fit; set it, or data.fps",
-    )
-
-
-def _frames(config: DataConfig, video: Video) -> float:
-    assert video.duration_sec is not None, "else it would not be known what is covered"
-    return video.duration_sec * frames_per_second(config, video)
-
-
-def _check_subsets(config: DataConfig, table: pd.DataFrame) -> Iterator[Finding]:
-    """Nothing to learn from, or nothing to be evaluated on, since no video has both features and an action."""
-    if not (table["steps"] > 0).any():
-        return  # said already
-    for purpose, names in (("training", config.train_subsets), ("test", config.test_subsets)):
-        labelled = table[table["subset"].isin([name.lower() for name in names]) & (table["actions"] > 0)]
-        if (labelled["steps"] > 0).any() or (purpose == "test" and labelled.empty):  # without labels: predictions only
-            continue
-        yield Finding(
-            "error",
-            f"nothing for {purpose}",
-            f"no video of {', '.join(names)} has both features and an annotation; add what is missing, or correct "
-            f"data.{'train' if purpose == 'training' else purpose}_subsets",
+    known = table.dropna(subset=["covered"])
+    odd = known[~known["covered"].between(*COVERED)]
+    if len(odd) > LIMIT * len(known):
+        frames = odd["duration_sec"] * [frames_per_second(config, annotations.videos[name]) for name in odd["video"]]
+        fitting = np.median((frames - config.num_frames) / np.maximum(odd["steps"] - 1, 1))
+        seen = f"features of {len(odd)} of {len(known)} videos cover {odd['covered'].median():.2f} of them (median; "
+        message = (
+            f"{seen}{annotations.path}): data.stride_frames is {config.stride_frames:g}, a stride of {fitting:.2f} "
+            "frames would fit; set it, or data.fps"
         )
+        yield Finding("error", "wrong stride or frame rate", message)
+    for purpose, key in (("training", "train"), ("test", "test")):
+        names = config.train_subsets if key == "train" else config.test_subsets
+        labelled = table[table["subset"].isin([name.lower() for name in names]) & (table["actions"] > 0)]
+        if (labelled["steps"] > 0).any() or (key == "test" and labelled.empty):  # without labels: predictions only
+            continue
+        message = (
+            f"no video of {', '.join(names)} has both features and an annotation; add what is missing, or correct "
+            f"data.{key}_subsets"
+        )
+        yield Finding("error", f"nothing for {purpose}", message)
 
 
-class Segments(NamedTuple):
-    """The N segments of some videos, each with what is known of its video."""
-
-    subset: np.ndarray  # (N,) str
-    times_sec: np.ndarray  # (N, 2) start and end
-    duration_sec: np.ndarray  # (N,) NaN where unknown
-    fps: np.ndarray  # (N,) NaN where unknown
-    check: np.ndarray  # (N,) of the note on it, "" for none
-
-    @staticmethod
-    def join(parts: Sequence["Segments"]) -> "Segments":
-        """Those of several videos, one after the other."""
-        return Segments(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def outside(times_sec: np.ndarray, duration_sec: float | np.ndarray) -> np.ndarray:
-    """(N,) bool: segments (N, 2) that reach out of their videos; never where it is not known how long these last."""
-    return (times_sec[:, 0] < -OUTSIDE_SEC) | (times_sec[:, 1] > duration_sec + OUTSIDE_SEC)
-
-
-def segment_errors(segments: Segments, stride_frames: float) -> Iterator[tuple[str, str]]:
-    """(check, message) for each subset and note that more than a third of the segments have."""
-    for subset in pd.unique(segments.subset):
-        own = Segments(*(column[segments.subset == subset] for column in segments))
-        for check, number in Counter(own.check[own.check != ""].tolist()).items():
-            if number > LIMIT * len(own.check):
-                what = REMEDIES.get(check) or f"lie outside their videos; {_units(own, stride_frames)}"
-                yield check, f"{number} of {len(own.check)} segments of the subset '{subset}' {what}"
-
-
-def _units(segments: Segments, stride_frames: float) -> str:
-    """In which unit the times may be, by the factor that brings them into their videos."""
-    known = ~np.isnan(segments.duration_sec) & (segments.times_sec[:, 1] > MIN_LENGTH_SEC)
-    times_sec, duration_sec, fps = segments.times_sec[known], segments.duration_sec[known], segments.fps[known]
-    if not known.any() or (segments.times_sec[:, 0] < -OUTSIDE_SEC).mean() > LIMIT:
-        return "many begin before 0: do their times count from another moment than the recording?"
-    needed = np.quantile(duration_sec / times_sec[:, 1], 1 - FITS)  # as a factor of the times
-    units = {
-        "feature vectors": max(stride_frames, 0) / fps,
-        "frames": 1 / fps,
-        "milliseconds": np.full(len(fps), 1e-3),
-        "microseconds": np.full(len(fps), 1e-6),
-    }
-    for unit, factors in units.items() if needed < OTHER_RATE else ():
-        factor = np.median(factors)
-        if (~outside(times_sec * factors[:, None], duration_sec)).mean() >= FITS and factor >= PLAUSIBLE * needed:
-            return f"divided by {1 / factor:g} they fit: their times are probably {unit}, convert them to seconds"
-    rate = f"data.fps {np.median(fps) * needed:.4g} instead of {np.median(fps):g}"
-    return f"times {needed:.3g} they fit: correct the times, or the durations; if features tell these, perhaps {rate}"
-
-
-def video_errors(checks: Counter[str], num_videos: int) -> Iterator[tuple[str, str]]:
-    """(check, message) for each note that more than a third of the videos have.
+def _widespread(
+    path: Path, segments: pd.DataFrame, findings: list[Finding], num_videos: int, stride_frames: float
+) -> Iterator[Finding]:
+    """What more than a third of a subset's segments, or of all videos, have.
 
     Videos without annotation are no error, however many: they may be meant as background.
     """
-    remedies = {
-        "folders of unequal length": "have feature folders of unequal length; all must have the same stride",
+    for subset, own in segments.groupby("subset", sort=False):
+        for check, number in Counter(own["check"][own["check"] != ""]).items():
+            if number > LIMIT * len(own):
+                what = REMEDIES.get(check) or f"lie outside their videos; {_units(own, stride_frames)}"
+                message = f"{number} of {len(own)} segments of the subset '{subset}' {what} ({path})"
+                yield Finding("error", check, message)
+    number = sum(finding.check == UNEQUAL for finding in findings)
+    if number > LIMIT * num_videos:
+        what = "have feature folders of unequal length; all must have the same stride"
+        yield Finding("error", UNEQUAL, f"{number} of {num_videos} videos {what} ({path})")
+
+
+def _units(segments: pd.DataFrame, stride_frames: float) -> str:
+    """In which unit the times may be, by the factor that brings them into their videos."""
+    known = segments[segments["duration_sec"].notna() & (segments["end"] > MIN_LENGTH_SEC)]
+    if known.empty or (segments["start"] < -OUTSIDE_SEC).mean() > LIMIT:
+        return "many begin before 0: do their times count from another moment than the recording?"
+    needed = np.quantile(known["duration_sec"] / known["end"], 1 - FITS)  # as a factor of the times
+    units = {
+        "feature vectors": max(stride_frames, 0) / known["fps"],
+        "frames": 1 / known["fps"],
+        "milliseconds": pd.Series(1e-3, known.index),
+        "microseconds": pd.Series(1e-6, known.index),
     }
-    for check, remedy in remedies.items():
-        if checks[check] > LIMIT * num_videos:
-            yield check, f"{checks[check]} of {num_videos} videos {remedy}"
+    for unit, factors in units.items() if needed < OTHER_RATE else ():
+        factor = np.median(factors)
+        if (~outside(known, factors)).mean() >= FITS and factor >= PLAUSIBLE * needed:
+            return f"divided by {1 / factor:g} they fit: their times are probably {unit}, convert them to seconds"
+    fps = np.median(known["fps"])
+    rate = f"data.fps {fps * needed:.4g} instead of {fps:g}"
+    return f"times {needed:.3g} they fit: correct the times, or the durations; if features tell these, perhaps {rate}"

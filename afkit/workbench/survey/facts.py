@@ -52,11 +52,7 @@ class Features(NamedTuple):
 def choose_subsets(
     annotations: AnnotationFile, train: Sequence[str], test: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """The subsets for training and test: those given, or what their names say where there are two.
-
-    Raises:
-        ValueError: the file lacks a given subset, or its names leave open what is for training.
-    """
+    """The subsets for training and test: those given, or by the names of two; else a ValueError."""
     there = sorted({video.subset for video in annotations.videos.values()})
     training = [name for name in there if name.startswith("train")]
     if not train and not test and len(there) == 2 and len(training) == 1:
@@ -70,11 +66,7 @@ def choose_subsets(
 
 
 def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: Sequence[Video]) -> Features:
-    """Format, widths and lengths of the features of some videos; of most files only the beginning is read.
-
-    Raises:
-        ValueError: none has features, a file cannot be read, or widths differ; the message names it.
-    """
+    """Format, widths and lengths of the features of some videos; of most files only the beginning is read."""
     fixed = {"annotations": "", "num_classes": 1, "stride_frames": 1, "num_frames": 1, "max_seq_len": 1}
     fixed |= {"features": list(features), "prefix": prefix, "input_dims": [1]}
     configs = [DataConfig(**fixed, suffix=suffix) for suffix in SUFFIXES]
@@ -95,10 +87,8 @@ def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: 
         for path, shape, width, rows in zip(paths, shapes, widths, first, strict=True):
             rows.add(shape[0])
             if shape[1] != width:
-                turned = (
-                    f"all have {shape[0]} rows, so they may be (C, T): transpose them, or " if len(rows) == 1 else ""
-                )
                 what = f"{path} has {shape[1]} channels, other videos have {width}"
+                turned = f"all have {shape[0]} rows, so they may be (C, T): transpose them, or " * (len(rows) == 1)
                 raise ValueError(f"{what}; {turned}extract '{name}' again")
         lengths[name] = min(shape[0] for shape in shapes)
     return Features(config.suffix, widths, lengths)
@@ -122,24 +112,19 @@ def _seen(folder: Path) -> str:
 
 
 def check_axes(found: Features, videos: Sequence[Video], grid: Grid, fps: float | None) -> None:
-    """Refuse features that fit the videos better with their axes exchanged.
-
-    Raises:
-        ValueError: the number of channels is that of the steps, and the other way round.
-    """
+    """Raise a ValueError for features that fit the videos better with their axes exchanged."""
     if len(found.widths) != 1 or grid.estimated:
         return
-    fitting, turned = 0, 0
+    fits = np.zeros(2, int)  # videos that features fit as they are, and turned
     for video in videos:
         if not found.lengths.get(video.name) or (fps is None and video.fps is None):
             continue
         last_sec = video.duration_sec or float(video.segments_sec[:, 1].max(initial=0))
         wanted = (last_sec * rate(video, fps) - grid.num_frames) / grid.stride_frames + 1
-        for number, is_turned in ((found.lengths[video.name], False), (found.widths[0], True)):
-            most = 1 + AXIS_TOLERANCE if video.duration_sec else MOST_TIMES
-            fits = 1 - AXIS_TOLERANCE <= number / max(wanted, 1) <= most
-            fitting, turned = fitting + (fits and not is_turned), turned + (fits and is_turned)
-    if turned > 2 * fitting:
+        share = np.array([found.lengths[video.name], found.widths[0]]) / max(wanted, 1)
+        most = 1 + AXIS_TOLERANCE if video.duration_sec else MOST_TIMES
+        fits += (share >= 1 - AXIS_TOLERANCE) & (share <= most)
+    if fits[1] > 2 * fits[0]:
         length, width = next(iter(found.lengths.values())), found.widths[0]
         raise ValueError(
             f"features of {length} steps with {width} channels do not fit the videos, {width} steps with {length} "
@@ -154,12 +139,9 @@ def find_grid(
     num_frames: float | None,
     lengths: Mapping[str, int] | None,
 ) -> Grid:
-    """The time grid as given, or the stride that fits lengths and durations best.
+    """The time grid as given, or the stride that fits lengths (steps of each video) and durations best.
 
-    `lengths` are steps of each video, if known; vectors cover one stride where `num_frames` is None.
-
-    Raises:
-        ValueError: a number that is not above 0, or nothing to estimate the stride from.
+    Vectors cover one stride where `num_frames` is None. ValueError where there is nothing to estimate the stride from.
     """
     for name, value in (("stride_frames", stride_frames), ("num_frames", num_frames), ("fps", fps)):
         if value is not None and not value > 0:
@@ -201,12 +183,9 @@ def measure(
     fps: float | None = None,
     lengths: Mapping[str, int] | None = None,
 ) -> Facts:
-    """The facts of the training videos.
+    """The facts of the training videos; a ValueError where none of them has features and an action.
 
     `lengths` are steps of each video, those without features left out or 0; None: told from the durations.
-
-    Raises:
-        ValueError: no training video has features, or none of them has an action.
     """
     videos = [video for video in annotations.of_subsets(train) if lengths is None or lengths.get(video.name)]
     steps, numbers, durations, neighbours = [], [], [np.zeros(0)], [np.zeros(0)]
@@ -243,19 +222,14 @@ def covered_sec(config: DataConfig, steps: int, fps: float) -> float:
     return ((steps - 1) * config.stride_frames + config.num_frames) / fps
 
 
-def durations_of(config: DataConfig, root: str | Path, videos: Iterable[Video]) -> dict[str, float | None]:
-    """{video id: seconds}, of features where the annotation file has none; None where neither tells.
-
-    Raises:
-        ValueError: features that are needed cannot be read, or have no frame rate.
-    """
-    return {video.name: _duration_of(config, root, video) for video in videos}
-
-
-def _duration_of(config: DataConfig, root: str | Path, video: Video) -> float | None:
-    if video.duration_sec is not None or config.stride_frames <= 0 or not has_features(config, root, video.name):
-        return video.duration_sec
-    return covered_sec(config, len(open_features(config, root, video.name)), frames_per_second(config, video))
+def durations_of(config: DataConfig, root: str | Path, videos: Sequence[Video]) -> dict[str, float | None]:
+    """{video id: seconds}, of features where the annotation file has none; None where neither tells."""
+    durations = {video.name: video.duration_sec for video in videos}
+    for video in videos:
+        if video.duration_sec is None and config.stride_frames > 0 and has_features(config, root, video.name):
+            steps = len(open_features(config, root, video.name))
+            durations[video.name] = covered_sec(config, steps, frames_per_second(config, video))
+    return durations
 
 
 def is_twin(config: DataConfig, root: str | Path) -> bool:
@@ -297,7 +271,7 @@ def summarise(
             "videos": len(rows),
             "videos_without_features": int((rows["steps"] == 0).sum()),
             "videos_without_duration": int(rows["duration_sec"].isna().sum()),
-            "hours": _hours(rows["duration_sec"]),
+            "hours": None if rows["duration_sec"].isna().all() else round(float(rows["duration_sec"].sum()) / 3600, 3),
             "actions": int(rows["actions"].sum()),
             "actions_after_cleaning": len(cleaned),
             "classes": int(cleaned["label"].nunique()),
@@ -309,8 +283,3 @@ def summarise(
         "generated": is_twin(config, root),
         "fingerprint": fingerprint(config, root),
     }
-
-
-def _hours(durations_sec: pd.Series) -> float | None:
-    """Of all videos of which it is known; None where it is of none."""
-    return round(float(durations_sec.sum()) / 3600, 3) if durations_sec.notna().any() else None

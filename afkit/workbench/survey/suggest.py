@@ -227,6 +227,9 @@ def suggest(
 ) -> pd.DataFrame:
     """Settings for a data set, from its training videos alone; a beginning, not an optimum.
 
+    DataFrame with the index parameter and the columns value and why: `suggest(...)["value"].to_dict()` are overrides,
+    or with features a whole recipe. ValueError where something cannot be told from the data and must be given.
+
     Args:
         features: feature folders (or HDF5 files); () for settings that do not say where the data lies.
         data_root: folder of all data sets; annotations and features lie below it, where features are given.
@@ -237,13 +240,6 @@ def suggest(
         fps: frames per second; None for the annotation file's.
         prefix: of a feature file's name, before the video id.
         train_subsets, test_subsets: names of subsets; () where the file has two, one of them for training by its name.
-
-    Returns:
-        DataFrame with the index parameter and the columns value and why: `suggest(...)["value"].to_dict()` are
-        overrides, or with features a whole recipe.
-
-    Raises:
-        ValueError: a file is missing or malformed, or something cannot be told from the data and must be given.
     """
     file = read_annotations(annotations)
     train, test = choose_subsets(file, train_subsets, test_subsets)

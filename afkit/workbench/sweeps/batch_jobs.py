@@ -30,10 +30,8 @@ OWN_KEYS = {  # set here: one run in each job, whose worker is reached by the sw
 
 
 def read_cluster(path: str | Path) -> dict[str, Any]:
-    """The description of a batch system.
-
-    It is YAML with `kind` (slurm, pbs or lsf), `jobs` (how many at once) and the arguments of dask-jobqueue's
-    cluster of that kind, e.g. queue, walltime, memory, job_cpu, job_extra_directives.
+    """The description of a batch system: YAML with `kind` (slurm, pbs or lsf), `jobs` (how many at once) and the
+    arguments of dask-jobqueue's cluster of that kind, e.g. queue, walltime, memory, job_cpu, job_extra_directives.
 
     Raises:
         ValueError: not readable, an unknown kind, no number of jobs, or an argument that is set here.
@@ -78,8 +76,7 @@ def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Pa
     """A cluster whose workers are jobs, which are submitted now, again when they die, and cancelled at the end.
 
     Args:
-        cluster: a file, see `read_cluster`.
-        workers: jobs at once; 0 for those of the file.
+        workers: jobs at once; 0 for those of the file `cluster`.
         folder: which all machines see; while the block runs, it holds the key of this sweep, readable by its user.
 
     Raises:
@@ -87,7 +84,13 @@ def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Pa
             cannot name.
     """
     description, library = read_cluster(cluster), _library()
-    _check_commands(getattr(library, KINDS[description["kind"]]).job_cls)
+    kind = getattr(library, KINDS[description["kind"]]).job_cls
+    for program in (shlex.split(command)[0] for command in (kind.submit_command, kind.cancel_command)):
+        if shutil.which(program) is None:
+            raise ValueError(
+                f"there is no command '{program}' here, with which jobs are submitted or cancelled; start the sweep on "
+                "a machine of the cluster that has it, e.g. its login node"
+            )
     if shlex.quote(str(folder)) != str(folder):
         raise ValueError(f"jobs cannot be told of the folder '{folder}'; give 'results' a plain name")
     number = workers or description["jobs"]
@@ -124,17 +127,6 @@ def _shared_credentials(folder: Path) -> Security:
     return security
 
 
-def _check_commands(kind: Any) -> None:
-    """ValueError where this machine has no command to submit jobs, or none to cancel them."""
-    for command in (kind.submit_command, kind.cancel_command):
-        program = shlex.split(command)[0]
-        if shutil.which(program) is None:
-            raise ValueError(
-                f"there is no command '{program}' here, with which jobs are submitted or cancelled; start the sweep on "
-                "a machine of the cluster that has it, e.g. its login node"
-            )
-
-
 def _cluster(
     library: ModuleType,
     description: Mapping[str, Any],
@@ -146,13 +138,16 @@ def _cluster(
     kind = getattr(library, KINDS[description["kind"]])
     own = {name: value for name, value in description.items() if name not in ("kind", "jobs")}
     own.setdefault("memory", f"{settings.memory_gb} GB")
-    configured = dask.config.get(f"jobqueue.{description['kind']}.local-directory")
-    own_folder = not (own.get("local_directory") or configured)
+    resources = {MEMORY: settings.memory_gb, **({GPU: settings.gpus} if settings.gpus else {})}
+    declared = " ".join(f"{name}={number:g}" for name, number in resources.items())
+    arguments = [f'--resources "{declared}"', f"--worker-class {OwnWorker.__module__}.{OwnWorker.__name__}"]
+    if not (own.get("local_directory") or dask.config.get(f"jobqueue.{description['kind']}.local-directory")):
+        arguments.append('--local-directory "$(mktemp -d)"')  # dask imports from there: not for others
     try:
         return kind(
             cores=1,
             processes=1,
-            worker_extra_args=_worker_arguments(settings, own_folder),
+            worker_extra_args=arguments,  # as the shell reads them
             job_cls=_noting_refusals(kind.job_cls),
             scheduler_cls=OwnScheduler,
             security=security,
@@ -161,14 +156,6 @@ def _cluster(
         )
     except (TypeError, ValueError, RuntimeError) as error:  # the last: its scheduler does not start
         raise ValueError(f"the cluster file does not fit {KINDS[description['kind']]}: {error}") from None
-
-
-def _worker_arguments(settings: SweepFile, own_folder: bool) -> list[str]:
-    """What the command that a job runs is told beside what dask-jobqueue tells it, as the shell reads it."""
-    resources = {MEMORY: settings.memory_gb, **({GPU: settings.gpus} if settings.gpus else {})}
-    declared = " ".join(f"{name}={number:g}" for name, number in resources.items())
-    scratch = ['--local-directory "$(mktemp -d)"'] if own_folder else []  # dask imports from there: not for others
-    return [f'--resources "{declared}"', f"--worker-class {OwnWorker.__module__}.{OwnWorker.__name__}", *scratch]
 
 
 def _noting_refusals(kind: Any) -> type:
@@ -181,7 +168,8 @@ def _noting_refusals(kind: Any) -> type:
             try:
                 await super().start()
             except (OSError, RuntimeError, ValueError) as error:
-                self.refusal = _in_short(self.submit_command, error)
+                text = str(error).rpartition("stderr:\n")[2] or str(error)  # dask-jobqueue makes many lines of it
+                self.refusal = f"{shlex.split(self.submit_command)[0]}: {' '.join(text.split())}"
                 self.status = Status.running
 
         async def close(self) -> None:
@@ -189,12 +177,6 @@ def _noting_refusals(kind: Any) -> type:
             self.status = Status.closed
 
     return Job
-
-
-def _in_short(command: str, error: Exception) -> str:
-    """What the command has said, of which dask-jobqueue makes many lines."""
-    said = str(error).rpartition("stderr:\n")[2] or str(error)
-    return f"{shlex.split(command)[0]}: {' '.join(said.split())}"
 
 
 def credentials() -> Security:

@@ -55,7 +55,8 @@ def open_client(
         if scheduler:
             with _connect(scheduler) as client:
                 _check_workers(client, settings)
-                if _is_open(scheduler):
+                host = ipaddress.ip_address(get_address_host(resolve_address(scheduler)))
+                if parse_address(scheduler)[0] != "tls" and not host.is_loopback:
                     say(
                         f"afkit: {scheduler} is not encrypted: whoever reaches it runs code as you; start it as "
                         "docs/how-to/sweeps.md shows"
@@ -114,12 +115,6 @@ def _connect(address: str) -> Client:
     if server != "Scheduler":
         raise ValueError(f"'{address}' is the address of a dask {server}, not of the scheduler; give the scheduler's")
     return Client(address, timeout=ANSWER_SEC)
-
-
-def _is_open(address: str) -> bool:
-    """Whether others reach a scheduler over the network, and nothing asks who they are."""
-    host = get_address_host(resolve_address(address))
-    return parse_address(address)[0] != "tls" and not ipaddress.ip_address(host).is_loopback
 
 
 async def _who_answers(address: str) -> str:

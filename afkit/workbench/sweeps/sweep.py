@@ -15,14 +15,15 @@ from distributed import TimeoutError as TookLonger
 
 from afkit.config import Recipe
 from afkit.files import LOCK, locked
-from afkit.workbench.runs.folder import is_done, project_root
+from afkit.workbench.runs.folder import is_done
 from afkit.workbench.runs.interrupts import interrupts_wait
 from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage, write_pages
-from afkit.workbench.runs.status import RunStatus, run_status, short_time, status_table
+from afkit.workbench.runs.status import run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script, refusals
 from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client
-from afkit.workbench.sweeps.sweep_file import Cell, Sweep, missing_data, missing_space, read_sweep, resolved
+from afkit.workbench.sweeps.sweep_file import Cell, Sweep, missing_data, missing_space, read_sweep
 from afkit.workbench.sweeps.work import Outcome, data_folder, give_up, prepare_data, run_cell
+from afkit.workbench.trust import project_root
 
 LOOK_SEC = 1.0  # between two looks for workers that have come or gone
 GONE = "the scheduler has gone; the same command goes on from here"
@@ -45,7 +46,6 @@ def sweep(
     the others. A run that another process works on comes last.
 
     Args:
-        path: the sweep file, see `afkit.workbench.sweeps.sweep_file`.
         only_failed: leave out what has not been started or was interrupted.
         workers, scheduler, cluster: where, see `afkit.workbench.sweeps.clusters.open_client`.
 
@@ -76,11 +76,13 @@ def sweep(
 def dry_run(path: str | Path, cluster: str = "") -> str:
     """The table of a sweep's runs, with what is done, and the script of a job; ValueErrors as of `sweep`."""
     plan = read_sweep(path)
-    left = {cell.name for cell in cells_left(plan)}
-    rows = [_planned(run_status(cell.folder, cell.name), cell.name in left) for cell in plan.cells]
+    left, rows = cells_left(plan), []
+    for cell in plan.cells:
+        status = run_status(cell.folder, cell.name)
+        again = cell in left and status.state == "done"  # but not with these parameters
+        rows.append(status._replace(state="unfinished") if again else status)
     script = f"\n\n{job_script(cluster, plan.settings)}" if cluster else ""
-    cells = [cell for cell in plan.cells if cell.name in left]
-    missing = missing_data(plan, cells) or missing_space(plan, cells)
+    missing = missing_data(plan, left) or missing_space(plan, left)
     return status_table(rows) + (f"\n{missing}" if missing else "") + script
 
 
@@ -147,7 +149,7 @@ def prepare_all(
     `look` is called now and then; what it raises ends the waiting.
     """
     recipes: dict[str, list[Recipe]] = {}
-    for made in map(resolved, cells):
+    for made in (cell.resolved for cell in cells):
         known = recipes.setdefault(data_folder(made), [])
         if all((made.data, made.decode.score_file) != (other.data, other.decode.score_file) for other in known):
             known.append(made)
@@ -155,18 +157,17 @@ def prepare_all(
         name: client.submit(prepare_data, str(project_root()), plan.settings, made, pure=False)
         for name, made in recipes.items()
     }
-    reasons = {}
+    lost = {}
     for name, future in submitted.items():
         while not _ended([future], look):
             pass
         outcome = _outcome(future)
         say(f"data of {name}: {outcome.state}{f' in {short_time(outcome.seconds)}' if outcome.seconds else ''}")
         if outcome.state != "done":
-            reasons[name] = f"its data could not be prepared: {outcome.reason}"
+            lost[name] = Outcome("failed", f"its data could not be prepared: {outcome.reason}")
             say(f"  {outcome.reason}")
-    lost = {cell.name: reasons.get(data_folder(resolved(cell))) for cell in cells}
-    there = [cell for cell in cells if lost[cell.name] is None]
-    return there, {name: Outcome("failed", reason) for name, reason in lost.items() if reason}
+    failed = {cell.name: lost[data] for cell in cells if (data := data_folder(cell.resolved)) in lost}
+    return [cell for cell in cells if cell.name not in failed], failed
 
 
 def execute_all(
@@ -200,7 +201,11 @@ def execute_all(
             if outcome.reason == DIED:
                 give_up(cell.folder, DIED)
             outcomes[cell.name] = outcome
-            say(f"{len(outcomes):>{len(str(len(cells)))}}/{len(cells)} {_line(cell, outcome)}")
+            said = f"failed: {' '.join(outcome.reason.split())}"
+            if outcome.state != "failed":
+                score = run_status(cell.folder, cell.name).map_percent
+                said = f"done in {short_time(outcome.seconds)}" + ("" if score is None else f", mAP {score:.2f} %")
+            say(f"{len(outcomes):>{len(str(len(cells)))}}/{len(cells)} {cell.name} {said}")
     return outcomes
 
 
@@ -237,19 +242,6 @@ def _asked(question: Callable[[], Mapping[str, int]]) -> Mapping[str, int]:
         return question()
     except OSError:
         raise RuntimeError(GONE) from None
-
-
-def _line(cell: Cell, outcome: Outcome) -> str:
-    """What is said of a run that has ended."""
-    if outcome.state == "failed":
-        return f"{cell.name} failed: {' '.join(outcome.reason.split())}"
-    score = run_status(cell.folder, cell.name).map_percent
-    return f"{cell.name} done in {short_time(outcome.seconds)}" + (f", mAP {score:.2f} %" if score is not None else "")
-
-
-def _planned(status: RunStatus, left: bool) -> RunStatus:
-    """A run that is done, but not with these parameters, is to be made again in part."""
-    return status._replace(state="unfinished") if left and status.state == "done" else status
 
 
 def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:

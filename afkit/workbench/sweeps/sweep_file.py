@@ -14,9 +14,9 @@ from afkit.config import Recipe, nearest
 from afkit.opening import plain_name
 from afkit.recipes import recipe as make_named_recipe
 from afkit.workbench.datasets.prepare import can_prepare
-from afkit.workbench.runs.folder import project_root
 from afkit.workbench.runs.notebooks import DEFAULT_SEED, STAGES, parameters_by_stage, with_epochs
 from afkit.workbench.runs.paths import run_folder
+from afkit.workbench.trust import project_root
 from afkit.yaml_files import read_yaml
 
 WEIGHT_BYTES = 4 * (2 + 2 * 4)  # of each weight on the disk: two files, and two states with averages and moments
@@ -59,6 +59,7 @@ class Cell(NamedTuple):
     seed: int  # of all random numbers
     overrides: dict[str, Any]  # dotted recipe parameter -> value
     line: int  # of the sweep file
+    resolved: Recipe  # recipe and overrides together
 
 
 class Sweep(NamedTuple):
@@ -78,7 +79,12 @@ def read_sweep(path: str | Path) -> Sweep:
             the same settings; one sentence with the line of the file.
     """
     path = Path(path)
-    tree, content = _read(path)
+    try:
+        tree, content = read_yaml(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist; the sweeps of the repository are in sweeps/") from None
+    if not isinstance(tree, yaml.MappingNode):
+        raise ValueError(f"{path}, line 1: a sweep is a mapping, e.g. 'recipes: [watch]'")
     try:
         settings = SweepFile.model_validate(content)
     except ValidationError as error:
@@ -89,15 +95,21 @@ def read_sweep(path: str | Path) -> Sweep:
     if settings.runs and settings.overrides:
         line = line_of(tree, ["overrides"])
         raise ValueError(f"{path}, line {line}: 'overrides' belongs to a grid; with 'runs', give each run its own")
-    _check_parameters(path, tree, settings)
+    for name, value in settings.parameters.items():
+        try:
+            parameters_by_stage(STAGES, {name: value})
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line_of(tree, ['parameters', name])}: {error}") from None
     cells = [_cell(path, tree, settings, results, *entry) for entry in _entries(settings)]
-    _check_distinct(path, cells)
+    if not cells:
+        raise ValueError(f"{path}, line 1: there is no run in it; each list of 'overrides' needs a value")
+    first: dict[Path, Cell] = {}
+    for cell in cells:
+        other = first.setdefault(cell.folder, cell)
+        if other is not cell:
+            where = f"line {cell.line}" if cell.line == other.line else f"lines {other.line} and {cell.line}"
+            raise ValueError(f"{path}, {where}: the run '{cell.name}' comes twice; remove one")
     return Sweep(path, settings, results, cells)
-
-
-def resolved(cell: Cell) -> Recipe:
-    """The recipe of a run."""
-    return make_named_recipe(cell.recipe, cell.overrides)
 
 
 def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
@@ -117,17 +129,6 @@ def line_of(tree: yaml.Node, place: Sequence[str | int]) -> int:
     return line
 
 
-def _read(path: Path) -> tuple[yaml.Node, Any]:
-    """The file as nodes, which know their lines, and its content."""
-    try:
-        tree, content = read_yaml(path)
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist; the sweeps of the repository are in sweeps/") from None
-    if not isinstance(tree, yaml.MappingNode):
-        raise ValueError(f"{path}, line 1: a sweep is a mapping, e.g. 'recipes: [watch]'")
-    return tree, content
-
-
 def _complaint(path: Path, tree: yaml.Node, error: ValidationError) -> str:
     """The first complaint of pydantic as one sentence with the line."""
     first = error.errors()[0]
@@ -141,14 +142,6 @@ def _complaint(path: Path, tree: yaml.Node, error: ValidationError) -> str:
         return f"{where}: '{dotted}' is missing"
     message = first["msg"].removeprefix("Value error, ")
     return f"{where}: '{dotted}' = {first['input']!r}: {message[0].lower() + message[1:]}"
-
-
-def _check_parameters(path: Path, tree: yaml.Node, settings: SweepFile) -> None:
-    for name, value in settings.parameters.items():
-        try:
-            parameters_by_stage(STAGES, {name: value})
-        except ValueError as error:
-            raise ValueError(f"{path}, line {line_of(tree, ['parameters', name])}: {error}") from None
 
 
 def _entries(settings: SweepFile) -> list[tuple[str, int, dict[str, Any], tuple[str, int]]]:
@@ -176,37 +169,27 @@ def _cell(
     """A run, checked; a complaint names the line of the override that is at fault where the message tells which."""
     overrides = with_epochs(overrides, settings.parameters)
     try:
-        make_named_recipe(recipe, overrides)
+        resolved = make_named_recipe(recipe, overrides)
     except ValueError as error:
         holder = ["overrides"] if settings.recipes else [*place, "overrides"]
         wrong = [name for name in overrides if f"'{name}'" in str(error) or f" {name} " in f" {error} "]
         at = [*holder, wrong[0]] if wrong else place
         raise ValueError(f"{path}, line {line_of(tree, at)}: {error}") from None
     folder = run_folder(recipe, seed, overrides, results)
-    return Cell(f"{folder.parent.name}/{folder.name}", folder, recipe, seed, overrides, line_of(tree, place))
-
-
-def _check_distinct(path: Path, cells: Sequence[Cell]) -> None:
-    if not cells:
-        raise ValueError(f"{path}, line 1: there is no run in it; each list of 'overrides' needs a value")
-    lines: dict[Path, int] = {}
-    for cell in cells:
-        if cell.folder in lines:
-            first = lines[cell.folder]
-            where = f"line {cell.line}" if cell.line == first else f"lines {first} and {cell.line}"
-            raise ValueError(f"{path}, {where}: the run '{cell.name}' comes twice; remove one")
-        lines[cell.folder] = cell.line
+    line = line_of(tree, place)
+    return Cell(f"{folder.parent.name}/{folder.name}", folder, recipe, seed, overrides, line, resolved)
 
 
 def missing_data(plan: Sweep, cells: Sequence[Cell]) -> str:
     """What is said where runs have no data and nothing to prepare it from, with the line of the file; "" if they do."""
     settings, given = plan.settings, plan.settings.parameters
+    root = project_root() / settings.data_root
     for cell in cells if settings.data == "real" else ():
-        made, root = resolved(cell), project_root() / settings.data_root
-        if not can_prepare(made, root, given.get("source", ""), given.get("download", False)):
+        if not can_prepare(cell.resolved, root, given.get("source", ""), given.get("download", False)):
             return (
-                f"{plan.path}, line {cell.line}: the data of '{cell.recipe}' is not at {root / made.data.annotations}; "
-                f"give its folder as 'data_root', or prepare it with: python -m afkit prepare {cell.recipe} SRC"
+                f"{plan.path}, line {cell.line}: the data of '{cell.recipe}' is not at "
+                f"{root / cell.resolved.data.annotations}; give its folder as 'data_root', or prepare it with: "
+                f"python -m afkit prepare {cell.recipe} SRC"
             )
     return ""
 
@@ -217,7 +200,7 @@ def missing_space(plan: Sweep, cells: Sequence[Cell]) -> str:
 
     from afkit.model.actionformer import ActionFormer, count_parameters
 
-    networks = Counter(resolved(cell).model_copy(update={"name": "any"}).model_dump_json() for cell in cells)
+    networks = Counter(cell.resolved.model_copy(update={"name": "any"}).model_dump_json() for cell in cells)
     needed = 0
     for settings, number in networks.items():
         with torch.device("meta"):  # shapes without numbers

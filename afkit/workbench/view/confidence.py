@@ -5,30 +5,24 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from afkit.workbench.analysis.bootstrap import Interval
 from afkit.workbench.analysis.calibration import Calibration
-from afkit.workbench.view.style import COLORS, INK, LINES, QUIET, Look, make_figure, plain, say, set_title
+from afkit.workbench.view import style
+from afkit.workbench.view.style import COLORS, INK, QUIET, Look, make_chart, make_figure, plain, say
 
 ROW_IN = 0.4  # height of a run in a chart of intervals
 MAX_POINTS = 2000  # of a curve; more are not seen and make large files
 
 
 def draw_reliability(calibrated: Calibration, title: str = "") -> Figure:
-    """Share of hits against score, bin by bin, and how many predictions each bin has.
-
-    Args:
-        calibrated: of `afkit.workbench.analysis.calibration.calibration`.
-    """
-    figure, (shares, counts) = make_figure(5.2, 2, sharex=True, height_ratios=[2.6, 1])
-    set_title(figure, title)
+    """Share of hits against score, bin by bin, and how many predictions each bin has."""
+    figure, (shares, counts) = make_figure(5.2, 2, title, sharex=True, height_ratios=[2.6, 1])
     shares.set(ylabel="hits [%]", xlim=(0, 1), ylim=(0, 100))
     counts.set(xlabel="score", ylabel="predictions")
     bins = calibrated.bins[calibrated.bins["count"] > 0]
     if bins.empty or calibrated.error is None:
-        say(shares, "no predictions")
-        return figure
+        return say(figure, "no predictions")
     shares.plot([0, 1], [0, 100], color=QUIET, linestyle="--", linewidth=1.2, label="score = share of hits")
     label = f"hits at tIoU {calibrated.tiou:g}; calibration error {100 * calibrated.error:.1f} %"
     look: Look = {"color": COLORS[0], "marker": "o", "markersize": 7, "linewidth": 1.8, "clip_on": False}
@@ -36,10 +30,10 @@ def draw_reliability(calibrated: Calibration, title: str = "") -> Figure:
     width = (bins["high"] - bins["low"]).clip(lower=0.004)  # bins of one score, too, are seen
     counts.bar(bins["low"], bins["count"], width, align="edge", color=COLORS[3], edgecolor=INK, linewidth=0.6)
     counts.set_yscale("log")
-    counts.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # no powers of ten
+    style.plain_numbers(counts.yaxis)
     counts.set_ylim(bottom=0.8)
     counts.margins(y=0.15)
-    shares.legend(loc="lower left", bbox_to_anchor=(0, 1))
+    style.legend_above(shares)
     return figure
 
 
@@ -54,17 +48,15 @@ def draw_operating_curve(curve: pd.DataFrame, best: pd.Series | None = None, tit
     rows = np.linspace(len(curve) - 1, 0, min(len(curve), MAX_POINTS)).round().astype(int)
     shown = curve.iloc[rows]  # thresholds rising
     known = shown["false_alarms_per_hour"].notna().any()
-    figure, axes = make_figure(5.4, 2, sharex=True, height_ratios=[2.2, 1]) if known else make_figure(3.7)
-    set_title(figure, title)
+    rows_in = [2.2, 1] if known else [1]
+    figure, axes = make_figure(5.4 if known else 3.7, len(rows_in), title, sharex=True, height_ratios=rows_in)
     axes[0].set(ylabel="[%]", ylim=(0, 102))
     axes[-1].set(xlabel="score threshold")
     if shown.empty:
-        say(axes[0], "no predictions")
-        return figure
+        return say(figure, "no predictions")
     step = {"drawstyle": "steps-pre"}  # a threshold between two scores keeps what the higher one keeps
     for i, (column, name) in enumerate({"precision": "precision", "recall": "recall", "f1": "F1"}.items()):
-        look = {"color": COLORS[i], "linestyle": LINES[i], "linewidth": 1.8, "label": name, **step}
-        axes[0].plot(shown["threshold"], 100 * shown[column], **look)
+        axes[0].plot(shown["threshold"], 100 * shown[column], label=name, **style.line_look(i), **step)
     if known:
         axes[1].plot(shown["threshold"], shown["false_alarms_per_hour"], color=INK, **step)
         axes[1].set(ylabel="false alarms\nper hour")
@@ -73,7 +65,7 @@ def draw_operating_curve(curve: pd.DataFrame, best: pd.Series | None = None, tit
         text = f"best F1 {100 * best['f1']:.0f} % at {best['threshold']:.2f}"
         for each in axes:
             each.axvline(best["threshold"], color=QUIET, linestyle=":", linewidth=2, label=text)
-    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, columnspacing=1.2, handlelength=1.8)
+    style.legend_above(axes[0], ncols=4, columnspacing=1.2, handlelength=1.8)
     return figure
 
 
@@ -86,23 +78,18 @@ def draw_intervals(
         results: name -> interval of `bootstrap_map` or `compare_runs`, or a number, such as a published one;
             fractions. Where some lie below 0 and some above, a line marks 0.
     """
-    figure, (axes,) = make_figure(1.1 + ROW_IN * max(len(results), 3))
-    set_title(figure, title)
-    axes.set(xlabel=label)
+    figure, axes = make_chart(1.1 + ROW_IN * max(len(results), 3), title, xlabel=label)
     if not results:
-        say(axes, "no results")
-        return figure
+        return say(figure, "no results")
     ends, values = [], []
     for y, result in enumerate(results.values()):
         if isinstance(result, Interval):
             value, low, high = (100 * number for number in result[:3])
-            axes.hlines(y, low, high, color=COLORS[0], linewidth=2)
-            axes.plot([low, high], [y, y], linestyle="", marker="|", markersize=9, markeredgewidth=2, color=COLORS[0])
-            axes.plot(value, y, "o", markersize=8, color=COLORS[0])
+            style.draw_interval(axes, value, low, high, y)
             ends += [low, high]
         else:
             value = 100 * result
-            axes.plot(value, y, "D", markersize=8, markerfacecolor="white", markeredgecolor=INK, markeredgewidth=1.5)
+            axes.plot(value, y, **style.DIAMOND)
             ends.append(value)
         values.append(value)
     digits = 1 if max(ends) - min(ends) >= 2 else 2
@@ -111,9 +98,7 @@ def draw_intervals(
         axes.annotate(text, (value, y), (0, 8), textcoords="offset points", ha="center", color=INK)
     if min(ends) < 0 < max(ends):
         axes.axvline(0, color=QUIET, linestyle="--", linewidth=1.2)
-    axes.set_yticks(range(len(results)), [plain(name, 34) for name in results])
+    style.name_rows(axes, [plain(name, 34) for name in results])
     axes.set_ylim(len(results) - 0.5, -0.8)
     axes.margins(x=0.06)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
     return figure

@@ -4,11 +4,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.typing import LineStyleType
 
-from afkit.workbench.view.style import COLORS, LINES, MARKERS, make_figure, plain, say, set_title
+from afkit.workbench.view.style import (
+    COLORS,
+    MARKERS,
+    Look,
+    legend_above,
+    line_look,
+    make_chart,
+    make_figure,
+    plain,
+    say,
+)
 
 SMOOTHED_FROM = 100  # rows of metrics; fewer are drawn as they are
 LOSSES = {"loss_total": "total", "loss_cls": "classification", "loss_reg": "regression"}
@@ -27,33 +35,30 @@ def draw_learning_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
     missing = [name for name in ("step", "epoch", "learning_rate", *LOSSES) if name not in metrics]
     if missing:
         raise ValueError(f"metrics lacks the column '{missing[0]}'")
-    figure, (losses, rates) = make_figure(5.2, 2, sharex=True, height_ratios=[2.4, 1])
-    set_title(figure, title)
+    figure, (losses, rates) = make_figure(5.2, 2, title, sharex=True, height_ratios=[2.4, 1])
     losses.set(ylabel="loss")
     rates.set(xlabel="training step", ylabel="learning rate")
     if metrics.empty:
-        say(losses, "nothing logged yet")
-        return figure
+        return say(figure, "nothing logged yet")
+    mark = "." if len(metrics) == 1 else ""
     for i, (column, name) in enumerate(LOSSES.items()):
-        _draw_smoothed(losses, metrics["step"], metrics[column], name, COLORS[i], LINES[i])
+        values = metrics[column]
+        if len(values) >= SMOOTHED_FROM:
+            losses.plot(metrics["step"], values, color=COLORS[i], linewidth=0.6, alpha=0.3)
+            values = values.rolling(len(values) // 25, min_periods=1, center=True).mean()
+        losses.plot(metrics["step"], values, marker=mark, label=name, **line_look(i))
     losses.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
-    rates.plot(metrics["step"], metrics["learning_rate"], color=COLORS[0], marker="." if len(metrics) == 1 else "")
+    rates.plot(metrics["step"], metrics["learning_rate"], color=COLORS[0], marker=mark)
     rates.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
     rates.set_xlabel(f"training step (epoch {metrics['epoch'].min():g} to {metrics['epoch'].max():g})")
     return figure
 
 
 def draw_schedule(learning_rates: Sequence[float], steps_per_epoch: int, title: str = "") -> Figure:
-    """The learning rate of every step of a training that is planned.
-
-    Raises:
-        ValueError: steps_per_epoch is below 1.
-    """
+    """The learning rate of every step of a training that is planned; a ValueError where an epoch has no step."""
     if steps_per_epoch < 1:
         raise ValueError(f"steps_per_epoch is at least 1, not {steps_per_epoch}")
-    figure, (axes,) = make_figure(2.6)
-    set_title(figure, title)
-    axes.set(xlabel="epoch", ylabel="learning rate")
+    figure, axes = make_chart(2.6, title, xlabel="epoch", ylabel="learning rate")
     axes.plot(np.arange(len(learning_rates)) / steps_per_epoch, learning_rates)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
     return figure
@@ -66,31 +71,19 @@ def draw_map_against_tiou(maps: Mapping[str, pd.Series], title: str = "") -> Fig
         maps: name, such as "ours" or "published" -> Series of fractions, indexed by tIoU. The legend gives each one's
             mean where all have the same thresholds.
     """
-    figure, (axes,) = make_figure(3.9)
-    set_title(figure, title)
-    axes.set(xlabel="tIoU threshold", ylabel="mAP [%]")
+    figure, axes = make_chart(3.9, title, xlabel="tIoU threshold", ylabel="mAP [%]")
     curves = {name: 100 * series.rename(index=float).sort_index() for name, series in maps.items() if len(series)}
     if not curves:
-        say(axes, "no results")
-        return figure
+        return say(figure, "no results")
     tious = sorted({tiou for curve in curves.values() for tiou in curve.index})
     comparable = all(list(curve.index) == tious for curve in curves.values())
-    hollow = {"linewidth": 1.8, "markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.8}  # all stay visible
+    hollow: Look = {"markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.8}  # all stay visible
     for i, (name, curve) in enumerate(curves.items()):
         label = plain(name, 40) + (f", mean {curve.mean():.1f} %" if comparable else "")
-        look = {"color": COLORS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
-        axes.plot(curve.index, curve, label=label, clip_on=False, **look, **hollow)
+        look = line_look(i) | {"marker": MARKERS[i % 7], "clip_on": False}
+        axes.plot(curve.index, curve, label=label, **look, **hollow)
     if len(tious) <= 10:
         axes.set_xticks(tious, [f"{tiou:g}" for tiou in tious])
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1))  # above: a curve may lie anywhere
+    legend_above(axes)
     return figure
-
-
-def _draw_smoothed(axes: Axes, steps: pd.Series, values: pd.Series, name: str, color: str, line: LineStyleType) -> None:
-    """A curve; where it is long, its raw values pale and their running mean on top."""
-    mark = "." if len(values) == 1 else ""
-    if len(values) >= SMOOTHED_FROM:
-        axes.plot(steps, values, color=color, linewidth=0.6, alpha=0.3)
-        values = values.rolling(len(values) // 25, min_periods=1, center=True).mean()
-    axes.plot(steps, values, color=color, linestyle=line, linewidth=1.8, marker=mark, label=name)

@@ -8,13 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from afkit.workbench.analysis.diagnosis import Diagnosis
-from afkit.workbench.view.style import BARS, COLORS, INK, LINES, MARKERS, Look, make_figure, plain, say, set_title
+from afkit.workbench.view import style
+from afkit.workbench.view.style import BARS, COLORS, INK, LINES, Look, make_chart, make_figure, plain, say
 
 ROW_IN = 0.27  # height of a bin or a kind
 UNITS = {"length": ("length [s]", 1), "coverage": ("coverage [%]", 100), "instances": ("instances", 1)}
 
 # Neighbours in the stack differ in grey and in hatch.
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "true positive": {"facecolor": COLORS[0], "hatch": ""},
     "double detection": {"facecolor": "#bfe0f5", "hatch": "...."},
     "wrong label": {"facecolor": "#e8905a", "hatch": "////"},
@@ -37,52 +38,41 @@ def draw_diagnosis(diagnosis: Diagnosis) -> dict[str, Figure]:
 def draw_false_positive_profile(profile: pd.DataFrame, title: str = "") -> Figure:
     """What the predictions of each band are, the best ones on the left: stacked shares.
 
-    Args:
-        profile: bands by kinds, numbers of predictions (`workbench.analysis.false_positives.false_positive_profile`).
+    `profile` has numbers of predictions, bands by kinds (`workbench.analysis.false_positives.false_positive_profile`).
     """
-    figure, (axes,) = make_figure(4.6)
-    set_title(figure, title)
-    axes.set(xlabel="predictions of a class with G actions, by falling score", ylabel="share of predictions [%]")
+    labels = {"xlabel": "predictions of a class with G actions, by falling score", "ylabel": "share of predictions [%]"}
+    figure, axes = make_chart(4.6, title, **labels)
     counts = profile.sum(axis=1)
     if not counts.sum():
-        say(axes, "no predictions")
-        return figure
+        return say(figure, "no predictions")
     shares = 100 * profile.div(counts.where(counts > 0), axis=0).fillna(0)
-    low = np.zeros(len(profile))
-    x = np.arange(len(profile))
+    low = shares.cumsum(axis=1) - shares
     for kind in profile:
-        axes.bar(x, shares[kind], 0.82, low, label=kind, edgecolor=INK, linewidth=0.6, **LOOKS[kind])
-        low += shares[kind].to_numpy()
-    axes.set_xticks(x, [f"{band}G" for band in profile.index])
+        look = {"label": kind, "edgecolor": INK, "linewidth": 0.6, **LOOKS[kind]}
+        axes.bar(range(len(profile)), shares[kind], 0.82, low[kind], **look)
+    axes.set_xticks(range(len(profile)), [f"{band}G" for band in profile.index])
     axes.set_ylim(0, 100)
     axes.grid(visible=False, axis="x")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=2.4, handleheight=1.1)
+    style.legend_above(axes, ncols=3, handlelength=2.4, handleheight=1.1)
     return figure
 
 
 def draw_removal_gains(gains: pd.DataFrame, title: str = "") -> Figure:
-    """How much the average normalised mAP would rise without the false positives of each kind.
+    """How much the average normalised mAP would rise without the false positives of each kind: mean, range over tIoU.
 
-    Args:
-        gains: kinds by tIoU, fractions (`workbench.analysis.false_positives.gain_of_removal`). Bars are the means over
-            tIoU, lines the range.
+    `gains` are fractions, kinds by tIoU (`workbench.analysis.false_positives.gain_of_removal`).
     """
-    figure, (axes,) = make_figure(1.3 + 1.4 * ROW_IN * len(gains))
-    set_title(figure, title)
+    figure, axes = make_chart(1.3 + 1.4 * ROW_IN * len(gains), title)
     percent = 100 * gains
-    means = percent.mean(axis=1)
-    for y, (kind, mean) in enumerate(means.items()):
+    for y, (kind, mean) in enumerate(percent.mean(axis=1).items()):
         axes.barh(y, mean, 0.72, edgecolor=INK, linewidth=0.6, **LOOKS[kind])
         end = percent.loc[kind].max()
         axes.annotate(f"{mean:.1f}", (end, y), (5, 0), textcoords="offset points", va="center")
-    if gains.shape[1] > 1:
-        axes.hlines(np.arange(len(gains)), percent.min(axis=1), percent.max(axis=1), color=INK, linewidth=1.4)
     tious = [float(tiou) for tiou in gains.columns]
-    how = (
-        f"bar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range"
-        if len(tious) > 1
-        else f"at tIoU {tious[0]:g}"
-    )
+    how = f"at tIoU {tious[0]:g}"
+    if len(tious) > 1:
+        axes.hlines(np.arange(len(gains)), percent.min(axis=1), percent.max(axis=1), color=INK, linewidth=1.4)
+        how = f"bar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range"
     axes.set_xlabel(f"gain in normalised mAP [percentage points]\n{how}")
     axes.set_xlim(0, max(1.15 * percent.max(axis=None), 1))
     _name_rows(axes, list(gains.index))
@@ -92,24 +82,20 @@ def draw_removal_gains(gains: pd.DataFrame, title: str = "") -> Figure:
 def draw_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
     """Normalised mAP on the actions of each bin, and on all as a line.
 
-    Args:
-        table: characteristic and bin by low, high, ground_truths, normalised_map (of
-            `afkit.workbench.analysis.sensitivity.sensitivity`).
+    `table` is that of `afkit.workbench.analysis.sensitivity.sensitivity`.
     """
     figure, values = _draw_bins(table, "normalised_map", "normalised mAP [%], mean over classes and tIoU", title)
     for axes, percent in values.items():
         y = np.arange(len(percent))
         axes.hlines(y, 0, percent, color=COLORS[0], linewidth=1.2)
-        axes.plot(percent, y, linestyle="", marker=MARKERS[0], markersize=9, color=COLORS[0])
+        axes.plot(percent, y, linestyle="", marker="o", markersize=9, color=COLORS[0])
     return figure
 
 
 def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
     """The share of missed actions in each bin, and of all as a line.
 
-    Args:
-        table: characteristic and bin by low, high, ground_truths, share (of
-            `afkit.workbench.analysis.sensitivity.false_negatives`).
+    `table` is that of `afkit.workbench.analysis.sensitivity.false_negatives`.
     """
     figure, values = _draw_bins(table, "share", "missed actions [%], mean over tIoU", title)
     look: Look = {"facecolor": "#efd3e2", "edgecolor": BARS["miss"]["edgecolor"], "hatch": BARS["miss"]["hatch"]}
@@ -119,16 +105,11 @@ def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
 
 
 def _draw_bins(table: pd.DataFrame, column: str, xlabel: str, title: str) -> tuple[Figure, dict[Axes, np.ndarray]]:
-    """Axes with a row per bin for each characteristic, the values as numbers, and the line of all actions.
-
-    Returns:
-        The figure and, for each characteristic, its axes and the percent of its bins.
-    """
+    """A row per bin for each characteristic, and the line of all actions; the axes with the percent of their bins."""
     names = list(table.index.get_level_values("characteristic").unique().drop("all"))
     heights = [len(table.loc[name]) for name in names]
     height_in = 1.8 + ROW_IN * sum(heights) + 0.2 * len(names)
-    figure, parts = make_figure(height_in, len(names), sharex=True, height_ratios=heights)
-    set_title(figure, title)
+    figure, parts = make_figure(height_in, len(names), title, sharex=True, height_ratios=heights)
     overall = 100 * table.loc[("all", "all"), column]
     values = {}
     for axes, name in zip(parts, names, strict=True):
@@ -148,6 +129,11 @@ def _draw_bins(table: pd.DataFrame, column: str, xlabel: str, title: str) -> tup
     return figure, values
 
 
+def _name_rows(axes: Axes, names: list[str]) -> None:
+    style.name_rows(axes, [plain(name, 40) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
 def _bin_name(row: Any, factor: float) -> str:
     """Name, range and number of actions of a bin."""
     if np.isnan(row.low):
@@ -159,11 +145,3 @@ def _bin_name(row: Any, factor: float) -> str:
 def _three_digits(number: float) -> str:
     """Never a power of ten."""
     return f"{number:.3g}" if 1e-4 <= number < 999.5 else f"{number:.0f}"
-
-
-def _name_rows(axes: Axes, names: list[str]) -> None:
-    """Names beside horizontal bars, the first on top."""
-    axes.set_yticks(range(len(names)), [plain(name, 40) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False, axis="y")

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from afkit.workbench.view.style import BARS, COLORS, INK, MARKERS, QUIET, class_name, make_figure, plain, set_title
+from afkit.workbench.view.style import BARS, COLORS, INK, MARKERS, QUIET, class_name, make_figure
 
 ENDLESS = 10000  # the original's upper limit of the last regression range
 MOST_CLASSES = len(MARKERS)  # that can be told apart without colour
@@ -23,8 +23,7 @@ def name_levels(strides: Sequence[int], ranges: Sequence[Sequence[float]]) -> li
         ['level 0: stride 1, 0 to 4', 'level 1: stride 2, from 4']
     """
     limits = (f"{low:g} to {high:g}" if high < ENDLESS else f"from {low:g}" for low, high in ranges)
-    pairs = enumerate(zip(strides, limits, strict=True))
-    return [f"level {level}: stride {stride}, {own}" for level, (stride, own) in pairs]
+    return [f"level {i}: stride {stride}, {own}" for i, (stride, own) in enumerate(zip(strides, limits, strict=True))]
 
 
 def draw_targets(
@@ -40,13 +39,12 @@ def draw_targets(
     Args:
         levels: for each of L levels (P_l,) positions on the grid and (P_l,) class ids, -1 for none, as of
             `afkit.workbench.analysis.steps.targets_by_level`.
-        segments: (N, 2) actions on the grid.
-        labels: (N,) class ids.
+        segments: (N, 2) actions on the grid; `labels`: (N,) their class ids.
     """
-    ids = _most_frequent(labels)
+    found, counts = np.unique(labels, return_counts=True)
+    ids = sorted(found[np.argsort(-counts, kind="stable")[:MOST_CLASSES]].tolist())  # the most frequent ones
     heights = [0.5 + 0.3 * max(len(ids), 1), 0.8 + LEVEL_IN * len(levels)]
-    figure, (above, axes) = make_figure(sum(heights), rows=2, sharex=True, height_ratios=heights)
-    set_title(figure, title)
+    figure, (above, axes) = make_figure(sum(heights), 2, title, sharex=True, height_ratios=heights)
     above.set(yticks=range(len(ids)), yticklabels=[class_name(label, label_names, 24) for label in ids])
     above.set(ylim=(max(len(ids), 1) - 0.4, -0.6), ylabel="" if ids else "no actions")
     for row, label in enumerate(ids):
@@ -62,12 +60,6 @@ def draw_targets(
     axes.set(yticks=range(len(levels)), yticklabels=level_names, ylim=(-0.6, len(levels) - 0.4))
     axes.set(xlabel="position on the grid [steps]")
     return figure
-
-
-def _most_frequent(labels: np.ndarray) -> list[int]:
-    """The class ids that are drawn: the most frequent ones, in the order of their ids."""
-    ids, counts = np.unique(labels, return_counts=True)
-    return sorted(ids[np.argsort(-counts, kind="stable")[:MOST_CLASSES]].tolist())
 
 
 def draw_detection_steps(
@@ -87,10 +79,10 @@ def draw_detection_steps(
         candidates: start_sec, end_sec, label, score before suppression; the best are drawn.
         gt: the annotated actions of the recording: start_sec, end_sec, label.
     """
+    heights = [0.5 + LEVEL_IN * len(scores), 1.7, 1.7]
     figure, (above, middle, below) = make_figure(
-        1.4 + LEVEL_IN * len(scores) + 3.4, rows=3, sharex=True, height_ratios=[0.5 + LEVEL_IN * len(scores), 1.7, 1.7]
+        1.4 + LEVEL_IN * len(scores) + 3.4, 3, title, sharex=True, height_ratios=heights
     )
-    set_title(figure, title)
     for level, (points_sec, own) in enumerate(zip(times_sec, scores, strict=True)):
         width = points_sec[1] - points_sec[0] if len(points_sec) > 1 else 1.0
         edges = np.append(points_sec - width / 2, points_sec[-1:] + width / 2)
@@ -118,5 +110,5 @@ def _draw_scored(axes: Axes, segments: pd.DataFrame, gt: pd.DataFrame) -> None:
     axes.plot(best["end_sec"], best["score"], "|", color=INK, ms=5)
     left_out = len(segments) - len(best)
     if left_out:
-        note = plain(f"and {left_out} with lower scores")
+        note = f"and {left_out} with lower scores"
         axes.text(0.995, 0.97, note, transform=axes.transAxes, ha="right", va="top", color=QUIET, fontsize=10.5)

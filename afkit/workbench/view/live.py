@@ -30,13 +30,15 @@ def live_progress(
 
     def on_progress(metrics: pd.DataFrame) -> None:
         nonlocal printed, next_drawing
-        done = int(metrics["step"].iloc[-1]) + 1
-        began = time.monotonic()
-        if done * NUM_LINES // total_steps > printed:
-            printed = done * NUM_LINES // total_steps
-            print("  ".join(describe_progress(metrics, total_steps, steps_per_epoch, memory_mb)), flush=True)
-        if done == total_steps or began >= next_drawing:
-            lines = describe_progress(metrics, total_steps, steps_per_epoch, memory_mb)
+        done, began = int(metrics["step"].iloc[-1]) + 1, time.monotonic()
+        tenth, redraws = done * NUM_LINES // total_steps, done == total_steps or began >= next_drawing
+        if tenth <= printed and not redraws:
+            return
+        lines = describe_progress(metrics, total_steps, steps_per_epoch, memory_mb)
+        if tenth > printed:
+            printed = tenth
+            print("  ".join(lines), flush=True)
+        if redraws:
             figure = draw_learning_curves(metrics)
             figure.suptitle("\n".join(lines), x=0.01, ha="left")
             handle.update(figure)
@@ -51,13 +53,10 @@ def describe_progress(
 ) -> tuple[str, str]:
     """Two lines on how far a training is and how it goes; speed and losses are those of the last 100 steps.
 
+    E.g. "step 120/400, epoch 12/40, 8.3 steps/s, 34 s left", "loss 0.531 (class 0.300, offset 0.231), rate 1.0e-04".
+
     Args:
         metrics: a row per step, at least one; columns step, learning_rate, loss_cls, loss_reg, loss_total, seconds.
-        memory_mb: gives the memory taken, in MB; None: not shown.
-
-    Returns:
-        e.g. "step 120/400, epoch 12/40, 8.3 steps/s, 34 s left" and
-        "loss 0.531 (class 0.300, offset 0.231), rate 1.0e-04, 812 MB".
     """
     recent, done = metrics.iloc[-WINDOW:], int(metrics["step"].iloc[-1]) + 1
     step_sec = max(recent["seconds"].mean(), 1e-9)

@@ -16,16 +16,11 @@ def signal_panels(
     names: Sequence[str],
     groups: Mapping[str, Sequence[int]] | None,
 ) -> list[tuple[str, np.ndarray, np.ndarray, list[str]]]:
-    """What each panel shows.
+    """What each panel shows: axis label, (P,) times in seconds, (P, channels of the panel) values, channel names.
 
     Args:
-        signal: (T, channels), or None.
-        rate_hz: samples per second.
+        signal: (T, channels), reduced to P points where it is long; None: no panels.
         groups: axis label -> indices of channels; None: all in one panel.
-
-    Returns:
-        For each panel: axis label, (P,) times in seconds, (P, channels of the panel) values, channel names. A long
-        signal is reduced to P points.
 
     Raises:
         ValueError: shape, rate, names and groups do not fit together.
@@ -63,12 +58,7 @@ def _envelope(signal: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarra
 
 
 def draw_panel(axes: Axes, label: str, times_sec: np.ndarray, values: np.ndarray, names: Sequence[str]) -> None:
-    """Draw an entry of `signal_panels`; a legend names its channels where they are two to six.
-
-    Args:
-        times_sec: (T,) seconds.
-        values: (T, C) of the channels.
-    """
+    """Draw an entry of `signal_panels`; a legend names its channels where they are two to six."""
     for i, name in enumerate(names):
         axes.plot(times_sec, values[:, i], linewidth=0.8, alpha=0.85, label=plain(name, 20))
     axes.set_ylabel(plain(label).replace(" [", "\n["))  # the unit below, or the label is longer than the panel

@@ -1,6 +1,6 @@
 """One look for every picture: readable when shrunk to a column of 88 mm, and told apart without colour."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from matplotlib.typing import LineStyleType
 
 from afkit.files import atomic_open
@@ -36,70 +38,41 @@ SYMBOLS: dict[str, Look] = {
     "miss": {"marker": "D", "markerfacecolor": "white", "markeredgecolor": INK, "markeredgewidth": 1.2},
     "false alarm": {"marker": "X", "markerfacecolor": "#8f3f00", "markeredgecolor": "white", "markeredgewidth": 0.5},
 }
+# A number without an interval.
+DIAMOND: Look = {"linestyle": "", "marker": "D", "markersize": 8, "markerfacecolor": "white", "markeredgecolor": INK}
+DIAMOND |= {"markeredgewidth": 1.5}
 
 
 def use_style() -> None:
     """Set defaults for all later pictures (fonts, palette, light grid, 110 dots per inch); tables show $ as it is."""
     pd.options.display.html.use_mathjax = False
-    plt.rcParams.update(
-        {
-            "figure.dpi": 110,
-            "savefig.dpi": 110,
-            "figure.facecolor": "white",
-            "font.size": 12,
-            "axes.titlesize": 12,
-            "axes.titlelocation": "left",
-            "figure.titlesize": 13,
-            "axes.labelsize": 12,
-            "xtick.labelsize": 11.5,
-            "ytick.labelsize": 11.5,
-            "legend.fontsize": 11.5,
-            "legend.title_fontsize": 11.5,
-            "legend.frameon": False,
-            "text.color": INK,
-            "axes.labelcolor": INK,
-            "axes.edgecolor": QUIET,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": "#e4e4e4",
-            "grid.linewidth": 0.8,
-            "hatch.linewidth": 0.9,
-            "axes.prop_cycle": plt.cycler(color=COLORS),
-        }
-    )
+    plt.style.use(Path(__file__).with_name("pictures.mplstyle"))
+    plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLORS)
 
 
-def make_figure(height_in: float, rows: int = 1, **settings: Any) -> tuple[Figure, np.ndarray]:
-    """An empty figure of the common width and its axes, one below the other.
+def make_figure(height_in: float, rows: int = 1, title: str = "", **settings: Any) -> tuple[Figure, np.ndarray]:
+    """An empty figure of the common width and its (rows,) axes, one below the other; `settings` are of `plt.subplots`.
 
     pyplot forgets the figure at once: a notebook then shows it once (as the value of a cell, or by `display`)
-    instead of twice, and a loop over videos keeps no figures in memory.
-
-    Args:
-        settings: passed on to `plt.subplots`, e.g. `sharex`, `height_ratios`.
-
-    Returns:
-        The figure and a (rows,) array of axes.
+    instead of twice, and a loop over videos keeps no figures in memory. A title stands over the whole width.
     """
     figure, axes = plt.subplots(rows, 1, figsize=(WIDTH_IN, height_in), layout="constrained", squeeze=False, **settings)
     plt.close(figure)
+    if title:
+        figure.suptitle(plain(title, 68), x=0.01, ha="left")
     return figure, axes[:, 0]
 
 
-def set_title(figure: Figure, title: str) -> None:
-    """Write a title over the whole width, longer than one over the axes could be; nothing for an empty one."""
-    if title:
-        figure.suptitle(plain(title, 68), x=0.01, ha="left")
+def make_chart(height_in: float, title: str = "", **settings: Any) -> tuple[Figure, Axes]:
+    """A figure with one axes; `settings` are of `Axes.set`."""
+    figure, (axes,) = make_figure(height_in, title=title)
+    axes.set(**settings)
+    return figure, axes
 
 
 def plain(text: object, longest: int = 60) -> str:
-    """A name as matplotlib draws it literally: dollar signs start no formula, line breaks become blanks.
-
-    Args:
-        text: anything; its `str` is drawn.
-        longest: letters after which the name is cut, with an ellipsis.
+    """A name as matplotlib draws it literally: dollar signs start no formula, line breaks become blanks, long ones end
+    in an ellipsis.
 
     Examples:
         >>> plain("costs $5,\\nor more")
@@ -112,38 +85,75 @@ def plain(text: object, longest: int = 60) -> str:
 
 
 def class_name(label: int, label_names: Mapping[int, str], longest: int = 60) -> str:
-    """The name of a class as matplotlib draws it literally, or 'class 7' where 7 has no name.
-
-    Args:
-        longest: letters, as of `plain`.
-    """
+    """The name of a class as matplotlib draws it literally, or 'class 7' where 7 has no name."""
     return plain(label_names.get(label, f"class {label}"), longest)
 
 
-def say(axes: Axes, text: str) -> None:
-    """Write a remark in the middle of axes that have nothing to show, and take their ticks away."""
+def say(figure: Figure, text: str) -> Figure:
+    """Write a remark in the middle of a figure's first axes, which have nothing to show; the figure."""
+    axes = figure.axes[0]
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=QUIET, parse_math=False)
     axes.set(xticks=[], yticks=[])
+    return figure
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a picture atomically; the same picture gives the same bytes (no time stamp, no random names inside).
+def line_look(i: int) -> Look:
+    """Of the i-th of several curves."""
+    return {"color": COLORS[i % 7], "linestyle": LINES[i % 7], "linewidth": 1.8}
+
+
+def legend_above(axes: Axes, **settings: Any) -> Any:
+    """A legend over the axes, where no curve can lie."""
+    return axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **settings)
+
+
+def name_rows(axes: Axes, names: Sequence[str], y: Sequence[float] | np.ndarray | None = None) -> None:
+    """Names beside horizontal bars or dots; those at the lowest y are to be on top."""
+    axes.set_yticks(range(len(names)) if y is None else y, names)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+
+
+def plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10 instead of powers of ten."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def draw_interval(axes: Axes, value: float, low: float, high: float, y: float) -> None:
+    """A dot with whiskers."""
+    axes.hlines(y, low, high, color=COLORS[0], linewidth=2)
+    axes.plot([low, high], [y, y], linestyle="", marker="|", markersize=9, markeredgewidth=2, color=COLORS[0])
+    axes.plot(value, y, "o", markersize=8, color=COLORS[0])
+
+
+def both_ends(length: int, num_each: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the first and the last rows of a table, and their y, with a gap where others are left out."""
+    if length <= 2 * num_each:
+        return np.arange(length), np.arange(length)
+    rows = np.arange(2 * num_each)
+    return np.where(rows < num_each, rows, rows + length - 2 * num_each), rows + (rows >= num_each)
+
+
+def save_figure(figure: Figure, path: str | Path) -> Figure:
+    """Write a picture atomically, and give it back, so that a cell shows what it saves.
+
+    The same picture gives the same bytes (no time stamp, no random names inside).
 
     Args:
         path: ends in .png, .svg or .pdf, which decides the format; without an ending both .png (for a look) and .svg
-            (for print, at any size) are written. Missing folders are made.
+            (for print, at any size) are written.
 
     Raises:
         ValueError: another suffix.
-        OSError: the folder cannot be written to.
     """
     if not Path(path).suffix:
         for ending in (".png", ".svg"):
             save_figure(figure, f"{path}{ending}")
-        return
+        return figure
     kind = Path(path).suffix.lower().removeprefix(".")
     metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     if kind not in metadata:
         raise ValueError(f"a picture's name ends in .png, .svg or .pdf, not as in '{Path(path).name}'")
     with plt.rc_context({"svg.hashsalt": "afkit"}), atomic_open(path) as file:
         figure.savefig(file, format=kind, metadata=metadata[kind])
+    return figure

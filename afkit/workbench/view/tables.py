@@ -5,14 +5,7 @@ from pandas.io.formats.style import Styler
 
 
 def literal_table(table: pd.DataFrame) -> Styler:
-    """A table whose cells and headings a notebook shows as they are, also where they look like HTML or a formula.
-
-    Args:
-        table: numbers, and anything that has a `str`.
-
-    Returns:
-        what a cell of a notebook shows, and a page made of it.
-    """
+    """A table whose cells and headings a notebook shows as they are, also where they look like HTML or a formula."""
     shown = table.astype(object).map(lambda value: value if isinstance(value, int | float) else str(value))
     styled = shown.style.format(escape="html").format_index(escape="html").format_index(escape="html", axis="columns")
     styled.set_table_attributes('class="tex2jax_ignore mathjax_ignore"')  # names with two dollars are no formula

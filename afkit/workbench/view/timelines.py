@@ -1,6 +1,6 @@
 """Timelines of one video: what happened (ground truth) above what was predicted, one lane per class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,15 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from afkit.workbench.view.lanes import LANE_GAP, arrange_lanes
 from afkit.workbench.view.signals import draw_panel, signal_panels
-from afkit.workbench.view.style import BARS, SYMBOLS, Look, class_name, make_figure, set_title
+from afkit.workbench.view.style import BARS, SYMBOLS, Look, class_name, make_figure
 
 MIN_WIDTH = 0.004  # of the time axis; a narrower bar (under 2 pt) is drawn this wide, or nobody sees it
 SYMBOL_PT = (4.5, 7.0)  # a symbol is nearly as high as its row, within these; in a lower row there is none
 LANES_IN = 7.0  # height that the lanes share, as long as each row keeps between ROW_IN[0] and ROW_IN[1]
 ROW_IN = (0.11, 0.26)
 PANEL_IN = 1.3  # height of a panel of signals
+MAX_LANES = 40
+PREDICTION_ROW = 0.7  # height of a row of predictions, where that of the ground truth is 1
+FULL_ROWS = 4  # rows of predictions at that height; when more are needed, all share the height of these
+LANE_GAP = 0.5
+LOWEST_HEIGHT = 0.45  # share of its row that a prediction of score 0 fills; one of score 1 fills it all
 
 LEGEND = {
     "ground truth": "ground truth, found",
@@ -47,7 +51,6 @@ def draw_timeline(
     Args:
         gt: start_sec, end_sec, label and `found` (bool), all of one video.
         predictions: start_sec, end_sec, label, score and `outcome` ("hit" | "false alarm"), all of one video.
-        label_names: label id -> name.
         duration_sec: length of the video; None: up to the last segment or the signal's end.
         signal: (T, channels) sensor signal, drawn below on the same time axis.
         signal_rate_hz: its samples per second.
@@ -79,14 +82,7 @@ def draw_ground_truth(
     signal_names: Sequence[str] = (),
     signal_groups: Mapping[str, Sequence[int]] | None = None,
 ) -> Figure:
-    """The ground truth of one video alone.
-
-    Args:
-        gt: start_sec, end_sec (seconds), label of one video.
-
-    Raises:
-        ValueError: as of `draw_timeline`.
-    """
+    """The ground truth of one video alone; a ValueError as of `draw_timeline`."""
     _check_segments("gt", gt, ["start_sec", "end_sec", "label"])
     panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups)
     nothing = pd.DataFrame(columns=["start_sec", "end_sec", "label", "score", "outcome"])
@@ -125,16 +121,20 @@ def _draw(
     bottom = max((lane[1] for lane in lanes.values()), default=2.0)
     row_in = float(np.clip(LANES_IN / bottom, *ROW_IN))
     heights = [max(bottom * row_in, 0.5)] + [PANEL_IN] * len(panels)
-    figure, axes = make_figure(sum(heights) + 1.5, len(heights), sharex=True, height_ratios=heights)
-    remark = "; ".join(remarks + ([f"{left_out} more classes are left out"] if left_out else []))
+    figure, axes = make_figure(sum(heights) + 1.5, len(heights), title, sharex=True, height_ratios=heights)
+    remarks = remarks + ([f"{left_out} more classes are left out"] if left_out else [])
     _draw_lanes(axes[0], lanes, label_names)
     _draw_bars(axes[0], bars, row_in * 72)
     for panel_axes, panel in zip(axes[1:], panels, strict=True):
         draw_panel(panel_axes, *panel)
-    set_title(figure, title)
     axes[-1].set(xlabel="time [s]", xlim=span_sec)
     figure.align_ylabels(axes[1:])
-    _draw_legend(figure, set(bars["kind"]), "found" in gt, remark)
+    kinds = [kind for kind in LEGEND if kind in set(bars["kind"])]
+    symbols = {kind: [Line2D([], [], linestyle="", markersize=SYMBOL_PT[1], **SYMBOLS[kind])] for kind in SYMBOLS}
+    handles = [(Patch(**BARS[kind]), *symbols.get(kind, [])) for kind in kinds]
+    texts = [LEGEND[kind] if "found" in gt else kind for kind in kinds]
+    place: Look = {"loc": "outside lower center", "ncols": 2, "handlelength": 2.5, "handleheight": 1.1}
+    figure.legend(handles, texts, title="; ".join(remarks), **place)  # type: ignore[arg-type]  # tuples are handles
     return figure
 
 
@@ -166,11 +166,65 @@ def _draw_bars(axes: Axes, bars: pd.DataFrame, row_pt: float) -> None:
             axes.plot(*middle, linestyle="", markersize=size_pt, clip_on=False, label=f"{kind} symbol", **symbol)
 
 
-def _draw_legend(figure: Figure, kinds: set[str], matched: bool, remark: str) -> None:
-    handles, texts = [], []
-    for kind in [kind for kind in LEGEND if kind in kinds]:
-        symbol = [Line2D([], [], linestyle="", markersize=SYMBOL_PT[1], **SYMBOLS[kind])] if kind in SYMBOLS else []
-        handles.append((Patch(**BARS[kind]), *symbol))
-        texts.append(LEGEND[kind] if matched else kind)
-    place: Look = {"loc": "outside lower center", "ncols": 2, "handlelength": 2.5, "handleheight": 1.1}
-    figure.legend(handles, texts, title=remark, **place)  # type: ignore[arg-type]  # a tuple of artists is a handle
+def arrange_lanes(
+    gt: pd.DataFrame, predictions: pd.DataFrame, min_width_sec: float
+) -> tuple[pd.DataFrame, dict[int, tuple[float, float]], int]:
+    """Give every segment of one video a bar in its class's lane, overlapping ones in rows of their own.
+
+    Classes stand as they first happen, so that the eye moves down with time; those only predicted follow, best first.
+
+    Args:
+        gt: start_sec, end_sec, label, and `found` (bool) once matched.
+        min_width_sec: shorter segments become bars of this width, about their middle.
+
+    Returns:
+        bars: one row per bar with kind ("ground truth" | "miss" | "hit" | "false alarm"), left_sec, width_sec,
+            top, height, row_height; y counts downwards from 0, and a row of ground truth is 1 high.
+        lanes: label -> (top, bottom), at most 40.
+        The number of classes without a lane.
+    """
+    happened = gt.sort_values("start_sec", kind="stable")["label"]
+    predicted = predictions.sort_values("score", ascending=False, kind="stable")["label"]
+    labels = list(dict.fromkeys(int(label) for label in [*happened, *predicted]))
+    lanes, tables, top = {}, [], 0.0
+    for label in labels[:MAX_LANES]:
+        truth = _bars(gt[gt["label"] == label], min_width_sec)
+        truth["kind"] = np.where(truth["found"], "ground truth", "miss") if "found" in truth else "ground truth"
+        truth["height"] = truth["row_height"] = 1 / (truth["row"].max() + 1)
+        truth["top"] = top + truth["row"] * truth["height"]
+        found = _bars(predictions[predictions["label"] == label].sort_values("score", ascending=False), min_width_sec)
+        found["kind"] = found["outcome"]
+        num_rows = 0 if found.empty else found["row"].max() + 1
+        found["row_height"] = row_height = PREDICTION_ROW * min(1, FULL_ROWS / max(num_rows, 1))
+        found["height"] = row_height * (LOWEST_HEIGHT + (1 - LOWEST_HEIGHT) * found["score"].clip(0, 1))
+        found["top"] = top + 1 + found["row"] * row_height
+        lanes[label] = (top, top + 1 + num_rows * row_height)
+        top = lanes[label][1] + LANE_GAP
+        tables += [truth, found]
+    columns = ["kind", "left_sec", "width_sec", "top", "height", "row_height"]
+    tables = [table[columns] for table in tables if len(table)]
+    bars = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return bars, lanes, max(len(labels) - MAX_LANES, 0)
+
+
+def pack_rows(starts: Iterable[float], ends: Iterable[float]) -> list[int]:
+    """The row of each segment, such that no two of a row overlap; the first ones get the upper rows.
+
+    Examples:
+        >>> pack_rows([0, 1, 5], [3, 4, 6])
+        [0, 1, 0]
+    """
+    rows: list[list[tuple[float, float]]] = []
+    chosen = []
+    for start, end in zip(starts, ends, strict=True):
+        fits = (all(end <= left or right <= start for left, right in row) for row in rows)
+        chosen.append(next((i for i, fit in enumerate(fits) if fit), len(rows)))
+        rows += [[]] * (chosen[-1] == len(rows))
+        rows[chosen[-1]] = [*rows[chosen[-1]], (start, end)]
+    return chosen
+
+
+def _bars(segments: pd.DataFrame, min_width_sec: float) -> pd.DataFrame:
+    width_sec = (segments["end_sec"] - segments["start_sec"]).clip(lower=min_width_sec)
+    left_sec = (segments["start_sec"] + segments["end_sec"] - width_sec) / 2
+    return segments.assign(left_sec=left_sec, width_sec=width_sec, row=pack_rows(left_sec, left_sec + width_sec))

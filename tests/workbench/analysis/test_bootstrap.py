@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from random_tables import crowded_tables, random_gt, random_predictions, table
 
 from afkit.evaluation.scores import evaluate
-from afkit.workbench.analysis import resampling
+from afkit.workbench.analysis import bootstrap
 from afkit.workbench.analysis.bootstrap import (
     average_precision_by_video,
     bootstrap_map,
     compare_runs,
     map_by_video,
     mean_and_spread,
+    resample,
     sign_test,
 )
-from afkit.workbench.analysis.resampling import resample
 
 TIOUS = [0.3, 0.5, 0.7]
 
@@ -38,7 +38,7 @@ def scored_by_repetition(gt, predictions, tious, resamples, seed):
     """(R, S) mAP of the resamples that have ground truth, each by an evaluation of its own."""
     videos = list(dict.fromkeys([*gt["video"], *predictions["video"]]))
     rows = []
-    for weights in np.hstack(list(resampling._draw(len(videos), resamples, seed, resamples))).T:
+    for weights in np.hstack(list(bootstrap._draw(len(videos), resamples, seed, resamples))).T:
         times = dict(zip(videos, weights, strict=True))
         drawn_gt, drawn = repeat_videos(gt, times), repeat_videos(predictions, times)
         if len(drawn_gt):
@@ -71,7 +71,7 @@ def test_resamples_of_larger_tables(seed):
 
 
 def test_the_number_of_videos_drawn_is_that_of_all_videos():
-    weights = np.hstack(list(resampling._draw(7, 5000, 0, 100)))
+    weights = np.hstack(list(bootstrap._draw(7, 5000, 0, 100)))
     assert weights.shape == (7, 5000)
     assert (weights.sum(axis=0) == 7).all()
     assert weights.mean(axis=1) == pytest.approx(np.ones(7), abs=0.07)
@@ -118,7 +118,7 @@ def test_resamples_without_ground_truth_are_left_out_and_counted():
     assert result.counts["mean_classes_left_out"] == 0  # of the usable ones
     predictions = pd.concat([predictions, *(predictions.assign(video=f"v{i}") for i in range(200))])
     for seed in range(12):
-        usable = int(sum((weights[0] > 0).sum() for weights in resampling._draw(202, 2, seed, 2)))
+        usable = int(sum((weights[0] > 0).sum() for weights in bootstrap._draw(202, 2, seed, 2)))
         if usable == 2:
             assert len(bootstrap_map(gt, predictions, [0.5], 2, seed).samples) == 2
         else:
@@ -129,7 +129,7 @@ def test_resamples_without_ground_truth_are_left_out_and_counted():
 def test_neither_chunks_nor_order_of_thresholds_change_a_number(monkeypatch):
     gt, predictions = random_gt(1), random_predictions(1)
     whole = bootstrap_map(gt, predictions, TIOUS, resamples=50, seed=4)
-    monkeypatch.setattr(resampling, "CELLS", 300)
+    monkeypatch.setattr(bootstrap, "CELLS", 300)
     pieces = bootstrap_map(gt, predictions, TIOUS[::-1], resamples=50, seed=4)
     np.testing.assert_array_equal(whole.samples, pieces.samples[:, ::-1])
     assert whole.counts == pieces.counts

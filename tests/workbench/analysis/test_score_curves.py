@@ -7,7 +7,7 @@ from tiny_data import seconds_of, tiny_recipe
 
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
-from afkit.detect.windows import receptive_field
+from afkit.detect.prediction import receptive_field
 from afkit.model.actionformer import build_model
 from afkit.workbench.analysis.score_curves import score_curves
 

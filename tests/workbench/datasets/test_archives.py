@@ -14,9 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from afkit.recipes import recipe
-from afkit.workbench.datasets import unpacking
-from afkit.workbench.datasets.archives import ARCHIVES, Archive, arrange, check_md5, download, move_in
-from afkit.workbench.datasets.unpacking import unpack
+from afkit.workbench.datasets import archives
+from afkit.workbench.datasets.archives import ARCHIVES, Archive, arrange, check_md5, download, move_in, unpack
 
 SHARED = Path(os.environ.get("AFKIT_SHARED") or Path(__file__).parents[4] / "shared")
 FORMATS = ["zip", "tar", "tar.gz", "tar.xz"]
@@ -84,15 +83,10 @@ def test_unpacks_by_content(tmp_path, ending):
 
 
 def test_folders_and_dots_in_names(tmp_path):
-    archive = write_tar(
-        tmp_path / "a.tar",
-        tar_entry("./", kind=tarfile.DIRTYPE),
-        tar_entry("./deep//folder", kind=tarfile.DIRTYPE, mode=0),
-        tar_entry("deep/./folder/file..txt", b"x", mode=0o7777),
-    )
-    out = unpack(archive, tmp_path / "out")
-    assert (out / "deep/folder/file..txt").read_bytes() == b"x"
-    assert not (out / "deep/folder/file..txt").stat().st_mode & (stat.S_ISUID | stat.S_ISGID)
+    folders = [tar_entry(name, kind=tarfile.DIRTYPE, mode=0) for name in ("./", "./deep//folder")]
+    archive = write_tar(tmp_path / "a.tar", *folders, tar_entry("deep/./folder/file..txt", b"x", mode=0o7777))
+    file = unpack(archive, tmp_path / "out") / "deep/folder/file..txt"
+    assert file.read_bytes() == b"x" and not file.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -137,19 +131,30 @@ def test_names_that_are_refused(tmp_path, ending, name, match):
     refused(archive, match)
 
 
-def test_a_name_with_a_null_byte_in_a_zip(tmp_path):
+@pytest.mark.parametrize(
+    ("place", "value", "match"),
+    [
+        (1, b"\xff", "cannot be shown"),  # a name that is no text
+        (124, b"\xff" * 10 + b"\xfc\x00", "a.tar"),  # a size of -1024 in base 256
+    ],
+)
+def test_a_header_of_a_tar_that_no_program_writes(tmp_path, place, value, match):
+    entries = tar_entry("aXb", b"x" * 600), tar_entry("b", b"y")
+    archive = write_tar(tmp_path / "a.tar", *entries, form=tarfile.GNU_FORMAT)
+    data = bytearray(archive.read_bytes())
+    data[place : place + len(value)] = value
+    data[148:156] = b"%06o\0 " % (sum(data[:148]) + 8 * 32 + sum(data[156:512]))  # the header's check sum
+    archive.write_bytes(data)
+    refused(archive, match)
+
+
+def test_a_name_with_a_null_byte_and_headers_without_end(tmp_path):
     archive = write_zip(tmp_path / "a.zip", ("aXb", b"x"))
     archive.write_bytes(archive.read_bytes().replace(b"aXb", b"a\0b"))
     refused(archive)
-
-
-def test_a_name_that_is_no_text_in_a_tar(tmp_path):
-    archive = write_tar(tmp_path / "a.tar", tar_entry("aXb", b"x"), form=tarfile.GNU_FORMAT)
-    data = bytearray(archive.read_bytes())
-    data[1] = 0xFF
-    data[148:156] = b"%06o\0 " % (sum(data[:148]) + 8 * 32 + sum(data[156:512]))  # the header's check sum
-    archive.write_bytes(data)
-    refused(archive, "cannot be shown")
+    long_name, _ = tar_entry("././@LongLink", b"x" * 10, kind=tarfile.GNUTYPE_LONGNAME)
+    archive.write_bytes((long_name.tobuf(tarfile.GNU_FORMAT) + b"x" * 10 + bytes(502)) * 5000)
+    refused(archive)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
@@ -191,34 +196,17 @@ def test_limits(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ["zip", "tar.gz", "tar.xz"])
 def test_bombs(tmp_path, ending, monkeypatch):
-    monkeypatch.setattr(unpacking, "SMALL_BYTES", 10**6)
+    monkeypatch.setattr(archives, "SMALL_BYTES", 10**6)
     archive = write_archive(tmp_path / f"a.{ending}", {"zeros": bytes(5 * 10**6)})
     refused(archive, "max_ratio")
-    monkeypatch.setattr(unpacking, "MAX_RATIO", 10**5)
+    monkeypatch.setattr(archives, "MAX_RATIO", 10**5)
     unpack(archive, tmp_path / "fits")
 
 
 def test_a_bomb_in_a_header(tmp_path):
     entry, data = tar_entry("a", b"x")
-    entry.pax_headers = {"comment": "x" * (3 * unpacking.HEADER_BYTES)}
+    entry.pax_headers = {"comment": "x" * (3 * archives.HEADER_BYTES)}
     refused(write_tar(tmp_path / "a.tar.gz", tar_entry("first", b"1"), (entry, data)), "header is longer")
-
-
-def test_nested_headers_without_end(tmp_path):
-    long_name, _ = tar_entry("././@LongLink", b"x" * 10, kind=tarfile.GNUTYPE_LONGNAME)
-    block = long_name.tobuf(tarfile.GNU_FORMAT) + b"x" * 10 + bytes(502)
-    archive = tmp_path / "a.tar"
-    archive.write_bytes(block * 5000)
-    refused(archive)
-
-
-def test_a_negative_size(tmp_path):
-    archive = write_tar(tmp_path / "a.tar", tar_entry("a", b"x" * 600), tar_entry("b", b"y"), form=tarfile.GNU_FORMAT)
-    data = bytearray(archive.read_bytes())
-    data[124:136] = b"\xff" * 10 + b"\xfc\x00"  # -1024 in base 256
-    data[148:156] = b"%06o\0 " % (sum(data[:148]) + 8 * 32 + sum(data[156:512]))
-    archive.write_bytes(data)
-    refused(archive)
 
 
 # --- damaged archives
@@ -239,22 +227,19 @@ def test_no_archive(tmp_path, data):
 
 
 def test_a_wrong_check_sum_at_the_very_end(tmp_path):
-    whole = write_archive(tmp_path / "a.tar", GOOD).read_bytes() + bytes(10 * unpacking.CHUNK_BYTES)
+    whole = write_archive(tmp_path / "a.tar", GOOD).read_bytes() + bytes(10 * archives.CHUNK_BYTES)
     packed = bytearray(gzip.compress(whole))
     packed[-8] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(packed)
     refused(tmp_path / "a.tar.gz", "CRC check failed")
 
 
-def test_an_archive_without_members(tmp_path):
-    refused(write_archive(tmp_path / "a.zip", {}), "holds nothing")
-    refused(write_archive(tmp_path / "a.tar", {}), "holds nothing")
-
-
-def test_no_file(tmp_path):
-    refused(tmp_path / "a.tar.gz", "is no file")
+def test_nothing_to_unpack(tmp_path):
+    for name in ("a.zip", "a.tar"):
+        refused(write_archive(tmp_path / name, {}), "holds nothing")
     (tmp_path / "b.tar.gz").mkdir()
-    refused(tmp_path / "b.tar.gz", "is no file")
+    for name in ("a.tar.gz", "b.tar.gz"):
+        refused(tmp_path / name, "is no file")
 
 
 # --- sums and downloads
@@ -279,22 +264,17 @@ def stub_gdown(monkeypatch, function):
     monkeypatch.setitem(sys.modules, "gdown", SimpleNamespace(download=function))
 
 
-def test_download(tmp_path, monkeypatch):
-    asked = []
+def test_a_download_or_a_local_file_whose_sum_is_compared(tmp_path, monkeypatch):
+    asked, path = [], tmp_path / "downloads" / "a.tar.gz"
     stub_gdown(monkeypatch, lambda **options: (asked.append(options), Path(options["output"]).write_bytes(b"abc")))
-    path = tmp_path / "downloads" / "a.tar.gz"
     assert download(ARCHIVE, path) == path
     assert asked == [{"id": "id1234", "output": str(path), "resume": True}]
-
-
-def test_a_local_file_needs_no_gdown(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "gdown", None)
-    (tmp_path / "mine.tar.gz").write_bytes(b"abc")
-    assert download(ARCHIVE, tmp_path / "mine.tar.gz") == tmp_path / "mine.tar.gz"
-    (tmp_path / "mine.tar.gz").write_bytes(b"ab")
+    assert download(ARCHIVE, path) == path, "a local file needs no gdown"
+    path.write_bytes(b"ab")
     with pytest.raises(ValueError, match="truncated or another version"):
-        download(ARCHIVE, tmp_path / "mine.tar.gz")
-    assert (tmp_path / "mine.tar.gz").read_bytes() == b"ab"
+        download(ARCHIVE, path)
+    assert path.read_bytes() == b"ab"
 
 
 def quota(**_):
@@ -310,9 +290,7 @@ def quota(**_):
     ],
 )
 def test_a_failed_download_says_how_to_do_it_by_hand(tmp_path, monkeypatch, function, match):
-    stub_gdown(monkeypatch, function)
-    if function is None:
-        monkeypatch.setitem(sys.modules, "gdown", None)
+    monkeypatch.setitem(sys.modules, "gdown", function and SimpleNamespace(download=function))
     path = tmp_path / "a.tar.gz"
     with pytest.raises(ValueError, match=match) as error:
         download(ARCHIVE, path)
@@ -363,15 +341,6 @@ def test_arrange_adds_a_second_archive(tmp_path):
     assert (folder / "annotations/anet1.3_i3d_filtered.json").is_file()
 
 
-def test_arrange_takes_features_alone_where_the_annotations_are_there(tmp_path):
-    tree_of(tmp_path, "data/thumos/annotations/thumos14.json", "tree/i3d_features/a.npy")
-    folder = arrange(tmp_path / "tree", recipe("thumos_i3d").data, tmp_path / "data")
-    assert (folder / "i3d_features/a.npy").is_file()
-    tree_of(tmp_path, "again/other")
-    assert arrange(tmp_path / "again", recipe("thumos_i3d").data, tmp_path / "data") == folder  # nothing is missing
-    assert (tmp_path / "again" / "other").is_file()
-
-
 def test_what_is_moved_in_is_missing_until_the_annotations_come(tmp_path, monkeypatch):
     names = ["annotations/a.json", "annotations/people.json", "features/1.npy", "more/1.npy", "prepared.json"]
     tree_of(tmp_path / "new", *names)
@@ -391,31 +360,29 @@ def test_what_is_moved_in_is_missing_until_the_annotations_come(tmp_path, monkey
     assert listing(tmp_path / "old") == listing(wanted)
 
 
-def test_arrange_says_what_the_archive_holds_instead(tmp_path):
-    tree = tree_of(tmp_path / "tree", "epic_kitchens/annotations/a.json", "epic_kitchens/features/b.npz")
+@pytest.mark.parametrize(
+    ("names", "annotations", "message"),
+    [
+        (["epic/a.json", "epic/f/b.npz"], "", r"lacks annotations/thumos14\.json or i3d_features .* epic/f;"),
+        (["thumos/a.json", "thumos/f/b.npy"], "../thumos/a.json", "must name a folder below the data root"),
+        (["thumos/a.json", "thumos/f/b.npy"], "../../thumos/a.json", "must name a folder below the data root"),
+        (["thumos/a.json", "thumos/f/b.npy"], "/thumos/a.json", "must name a folder below the data root"),
+        (["../data/thumos/TWIN.md"], "", r"holds generated data \(TWIN\.md\); remove it"),
+    ],
+)
+def test_arrange_refuses_what_does_not_belong_there(tmp_path, names, annotations, message):
+    tree_of(tmp_path / "tree", *names)
+    config = recipe("thumos_i3d").data
+    config = config.model_copy(update={"annotations": annotations or config.annotations})
     before = listing(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"lacks annotations/thumos14\.json or i3d_features .* epic_kitchens/features;"
-    ):
-        arrange(tree, recipe("thumos_i3d").data, tmp_path / "data")
+    with pytest.raises(ValueError, match=message):
+        arrange(tmp_path / "tree", config, tmp_path / "data")
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("folder", ["..", "../..", "/"])
-def test_arrange_writes_into_a_folder_of_the_data_root_alone(tmp_path, folder):
-    tree = tree_of(tmp_path / "tree", "thumos/a.json", "thumos/features/b.npy")
-    config = recipe("thumos_i3d").data.model_copy(
-        update={"annotations": f"{folder}/thumos/a.json", "features": ["thumos/features"]}
-    )
-    before = listing(tmp_path)
-    with pytest.raises(ValueError, match=r"data\.annotations '.*a\.json' must name a folder below the data root"):
-        arrange(tree, config, tmp_path / "root" / "data")
-    assert listing(tmp_path) == before
-
-
-def test_arrange_leaves_a_twin_alone(tmp_path):
-    tree_of(tmp_path, "tree/annotations/thumos14.json", "tree/i3d_features/a.npy", "data/thumos/TWIN.md")
-    before = listing(tmp_path)
-    with pytest.raises(ValueError, match=r"holds generated data \(TWIN\.md\); remove it"):
-        arrange(tmp_path / "tree", recipe("thumos_i3d").data, tmp_path / "data")
-    assert listing(tmp_path) == before
+def test_arrange_takes_features_alone_where_the_annotations_are_there(tmp_path):
+    tree_of(tmp_path, "data/thumos/annotations/thumos14.json", "tree/i3d_features/a.npy", "again/other")
+    folder = arrange(tmp_path / "tree", recipe("thumos_i3d").data, tmp_path / "data")
+    assert (folder / "i3d_features/a.npy").is_file()
+    assert arrange(tmp_path / "again", recipe("thumos_i3d").data, tmp_path / "data") == folder  # nothing is missing
+    assert (tmp_path / "again" / "other").is_file()

@@ -183,8 +183,11 @@ def test_prepared_clips_become_a_submission(download, tmp_path):
     assert [row[3] for row in found] == best_first["label"].map(names).tolist()
 
 
-def test_features(download, tmp_path):
+def test_features(download, tmp_path, monkeypatch):
+    read, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda path, **options: read.append(path.stem) or load(path, **options))
     convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    assert read == ["first", "third", "fourth"], "each once"
     assert vectors(tmp_path, "widened") == list(range(18, 55))
     assert vectors(tmp_path, "early") == list(range(17))
     assert vectors(tmp_path, "aligned") == list(range(20, 30))
@@ -209,48 +212,40 @@ def test_times_and_vectors_belong_together(tmp_path):
     convert_ego4d(official(tmp_path / "source", train=[video("v", "train", *clips)]), tmp_path, OMNIVORE, num_classes=1)
     file = read_annotations(tmp_path / "ego4d" / "annotations" / "ego4d.json")
     for entry in clips:
-        found = file.videos[entry["clip_uid"]]
-        numbers = vectors(tmp_path, entry["clip_uid"])
+        found, numbers = file.videos[entry["clip_uid"]], vectors(tmp_path, entry["clip_uid"])
+        first, frames = numbers[0], found.duration_sec * 30  # of the widened clip, rounded to 0.01 s
         assert np.diff(numbers).tolist() == [1] * (len(numbers) - 1)
-        frames = found.duration_sec * 30  # of the widened clip, rounded to 0.01 s
-        assert numbers[0] * 16 <= entry["video_start_frame"] < numbers[0] * 16 + 16
-        assert entry["video_end_frame"] <= numbers[0] * 16 + round(frames) < entry["video_end_frame"] + 16
-        # the vectors cover the widened clip but for its last 16 frames
+        assert first * 16 <= entry["video_start_frame"] < first * 16 + 16
+        assert entry["video_end_frame"] <= first * 16 + round(frames) < entry["video_end_frame"] + 16
+        # the vectors cover the widened clip but for its last 16 frames, and the action lies at the same one as before
         assert (len(numbers) - 1) * 16 + 32 == pytest.approx(frames - 16, abs=0.2)
-        # the action lies at the same vector in the clip as in the video
-        in_clip = sec_to_grid(found.segments_sec[0, 0], 30, 16, 32)
         in_video = sec_to_grid(entry["annotations"][0]["labels"][0]["video_start_time"], 30, 16, 32)
-        assert in_clip + numbers[0] == pytest.approx(in_video, abs=0.02)
+        assert sec_to_grid(found.segments_sec[0, 0], 30, 16, 32) + first == pytest.approx(in_video, abs=0.02)
 
 
-def test_a_second_run_keeps_what_is_there(download, tmp_path):
-    convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+def test_a_stopped_conversion_goes_on_and_keeps_what_is_there(download, tmp_path):
     folder = tmp_path / "ego4d" / "omnivore_features"
-    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    annotations = (tmp_path / "ego4d" / "annotations" / "ego4d.json").read_bytes()
-    (folder / "early.npy").unlink()
-    (folder / ".early.npy.1.tmp").write_bytes(b"half of a file")
-    report = convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
-    assert (report["written"], report["kept"]) == (1, 4)
-    assert vectors(tmp_path, "early") == list(range(17))
-    del before[folder / "early.npy"]
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert (tmp_path / "ego4d" / "annotations" / "ego4d.json").read_bytes() == annotations
 
-
-def test_a_feature_folder_appears_with_all_its_files_and_a_stopped_conversion_goes_on(download, tmp_path):
     def stop(said):
-        assert not (tmp_path / "ego4d" / "omnivore_features").exists()
+        assert not folder.exists(), "it appears with all its files"
         if said == "3/5 files converted":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2, say=stop)
-    assert not (tmp_path / "ego4d" / "omnivore_features").exists()
+    assert not folder.exists()
     report = convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
     assert (report["written"], report["kept"]) == (2, 3)
     assert sorted(path.name for path in (tmp_path / "ego4d").iterdir()) == ["annotations", "omnivore_features"]
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    (folder / "early.npy").unlink()
+    (folder / ".early.npy.1.tmp").write_bytes(b"half of a file")
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("[!.]*")}
+    annotations = (tmp_path / "ego4d" / "annotations" / "ego4d.json").read_bytes()
+    report = convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    assert (report["written"], report["kept"]) == (1, 4) and vectors(tmp_path, "early") == list(range(17))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert (tmp_path / "ego4d" / "annotations" / "ego4d.json").read_bytes() == annotations
 
 
 def test_conversions_at_once_do_it_together_once(download, tmp_path):
@@ -262,8 +257,9 @@ def test_conversions_at_once_do_it_together_once(download, tmp_path):
     assert len(list((tmp_path / "ego4d" / "omnivore_features").iterdir())) == 5
 
 
-def test_feature_types_may_come_one_after_the_other(download, tmp_path):
+def test_feature_types_come_one_after_the_other_and_clips_that_are_cut_already_are_taken_whole(download, tmp_path):
     save(download / "features" / "slowfast" / "first.pt", torch.ones(60, 3).half())
+    save(download / "egovlp" / "widened.pt", torch.ones(36, 4))
     convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
     report = convert_ego4d(download, tmp_path, ("slowfast_features", *OMNIVORE), num_classes=2)
     missing = [str(download / "features" / "slowfast" / f"{name}.pt") for name in ("third", "fourth")]
@@ -271,14 +267,9 @@ def test_feature_types_may_come_one_after_the_other(download, tmp_path):
     assert (report["written"], report["kept"]) == (2, 5)
     features = np.load(tmp_path / "ego4d" / "slowfast_features" / "widened.npy")
     assert (features.shape, features.dtype) == ((37, 3), np.float32)
-
-
-def test_clips_that_are_cut_already_are_taken_whole(download, tmp_path):
-    save(download / "egovlp" / "widened.pt", torch.ones(36, 4))
     report = convert_ego4d(download, tmp_path, ("egovlp_features",), num_classes=2)
     assert np.load(tmp_path / "ego4d" / "egovlp_features" / "widened.npy").shape == (36, 4)
-    assert report["written"] == 1
-    assert len(report["missing"]) == 3
+    assert report["written"] == 1 and len(report["missing"]) == 3
 
 
 @pytest.mark.parametrize("quote", ['"', ""])
@@ -302,14 +293,12 @@ def test_label_ids_follow_the_official_order(tmp_path, quote):
 
 def test_labels_of_clips_that_are_left_out_count_too(tmp_path):
     skipped = clip("too slow", (0.0, 20.0), (0, 199), [label(1.0, 2.0, "bake"), label(1.0, 2.0, "act", primary=False)])
-    convert_ego4d(official(tmp_path / "source", [video("v", "train", EARLY, skipped)]), tmp_path, OMNIVORE, 2)
-    assert read_annotations(tmp_path / "ego4d" / "annotations" / "ego4d.json").label_names == {1: "cook"}
-
-
-def test_another_number_of_labels_is_refused(download, tmp_path):
+    source = official(tmp_path / "source", [video("v", "train", EARLY, skipped)])
     with pytest.raises(ValueError, match="have 2 primary labels instead of 110"):
-        convert_ego4d(download, tmp_path, OMNIVORE)
+        convert_ego4d(source, tmp_path, OMNIVORE)
     assert not (tmp_path / "ego4d").exists()
+    convert_ego4d(source, tmp_path, OMNIVORE, 2)
+    assert read_annotations(tmp_path / "ego4d" / "annotations" / "ego4d.json").label_names == {1: "cook"}
 
 
 @pytest.mark.parametrize(
@@ -342,12 +331,11 @@ def test_malformed_moments_are_named(download, tmp_path, where, change):
 def test_missing_and_foreign_files_are_named(download, tmp_path):
     with pytest.raises(ValueError, match=r"egovlp_features does not exist; put the tensors"):
         convert_ego4d(download, tmp_path, ("egovlp_features",), num_classes=2)
-    (download / "annotations" / "moments_val.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"moments_val\.json is not in the official format"):
-        convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
-    (download / "annotations" / "moments_val.json").unlink()
-    with pytest.raises(ValueError, match=r"annotations/moments_val\.json does not exist"):
-        convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
+    val = download / "annotations" / "moments_val.json"
+    for prepare, message in ((lambda: val.write_text("[]"), "is not in the official"), (val.unlink, "does not exist")):
+        prepare()
+        with pytest.raises(ValueError, match=rf"annotations/moments_val\.json {message}"):
+            convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
 
 
 class Runs:
@@ -368,13 +356,6 @@ def test_nothing_in_a_tensor_file_is_run(download, tmp_path):
     assert not (tmp_path / "ran").exists()
     torch.load(path, weights_only=False)  # the file would have run
     assert (tmp_path / "ran").exists()
-
-
-def test_the_tensor_of_a_video_is_read_once(download, tmp_path, monkeypatch):
-    read, load = [], torch.load
-    monkeypatch.setattr(torch, "load", lambda path, **options: read.append(path.stem) or load(path, **options))
-    convert_ego4d(download, tmp_path, OMNIVORE, num_classes=2)
-    assert read == ["first", "third", "fourth"]
 
 
 def test_bad_tensors_are_named(download, tmp_path):

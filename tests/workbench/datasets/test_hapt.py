@@ -131,41 +131,37 @@ WRONG = r"(holds other recordings or labels than|cannot be read \(.*\); is it) t
         ("Test/subject_id_test.txt", "7\n8\n", WRONG),
         ("Train/subject_id_train.txt", None, WRONG),
         ("../evil.txt", "x", "leads out of the folder"),
+        ("RawData", None, "has 0 folders RawData, not one; is it the archive of"),
     ],
 )
 def test_a_wrong_archive_is_named_and_leaves_nothing(tmp_path, files, name, text, message):
-    changed = files | {name: text}
+    changed = {file: content for file, content in files.items() if text or not file.startswith(name)}
     with pytest.raises(ValueError, match=message) as caught:
-        write(tmp_path, {name: text for name, text in changed.items() if text is not None})
+        write(tmp_path, changed | ({} if text is None else {name: text}))
     said = str(caught.value)
     assert "hapt.zip" in said and "\n" not in said and ".part" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["hapt.zip"]
 
 
-def test_another_archive_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="has 0 folders RawData, not one; is it the archive of"):
-        write(tmp_path, {"thumos/a.npy": "x"})
-    assert [path.name for path in tmp_path.iterdir()] == ["hapt.zip"]
-
-
-def test_limits_are_those_of_a_small_data_set(tmp_path, files, monkeypatch):
-    monkeypatch.setattr(hapt, "MAX_MEMBERS", len(files) - 1)
-    with pytest.raises(ValueError, match="more than 10 members"):
-        write(tmp_path, files)
-
-
-def test_prepare_needs_the_archive_once(tmp_path, files):
-    recipe, said = afkit.recipe("hapt"), []
+def test_prepare_needs_the_archive_once(tmp_path, files, monkeypatch):
+    (tmp_path / "mine.yaml").write_text("base: hapt\noptim: {epochs: 3}\n")
+    recipe, said = afkit.recipe(str(tmp_path / "mine.yaml")), []
     assert not can_prepare(recipe, tmp_path / "data")
     with pytest.raises(ValueError, match=r"download the archive from https://archive\.ics.* prepare hapt ARCHIVE"):
         prepare(recipe, tmp_path / "data")
     path = pack(tmp_path / "hapt.zip", files)
+    with monkeypatch.context() as small, pytest.raises(ValueError, match="more than 10 members"):
+        small.setattr(hapt, "MAX_MEMBERS", len(files) - 1)
+        prepare(recipe, tmp_path / "data", str(path), say=str)
     prepare(recipe, tmp_path / "data", str(path), say=said.append)
     assert said == ["unpacking hapt.zip", "reading the recordings"]
     assert missing_parts(recipe.data, tmp_path / "data") == []
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
     prepare(recipe, tmp_path / "data", say=said.append)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
+    (tmp_path / "other.yaml").write_text("base: hapt\ndata: {annotations: other/annotations.json}\n")
+    with pytest.raises(ValueError, match="put the data set of 'other' there"):
+        prepare(afkit.recipe(str(tmp_path / "other.yaml")), tmp_path / "data", str(path))
 
 
 def test_each_person_is_a_subset_of_its_own_in_a_second_file(tmp_path, files):
@@ -180,16 +176,6 @@ def test_each_person_is_a_subset_of_its_own_in_a_second_file(tmp_path, files):
     (folder / "people.json").unlink()  # older versions did not write it
     prepare(afkit.recipe("hapt"), tmp_path / "data")
     assert (folder / "people.json").read_bytes() == before
-
-
-def test_a_recipe_file_that_starts_from_it_is_prepared_like_it(tmp_path, files):
-    (tmp_path / "mine.yaml").write_text("base: hapt\noptim: {epochs: 3}\n")
-    recipe, archive = afkit.recipe(str(tmp_path / "mine.yaml")), pack(tmp_path / "hapt.zip", files)
-    prepare(recipe, tmp_path / "data", str(archive), say=lambda line: None)
-    assert missing_parts(recipe.data, tmp_path / "data") == []
-    (tmp_path / "other.yaml").write_text("base: hapt\ndata: {annotations: other/annotations.json}\n")
-    with pytest.raises(ValueError, match="put the data set of 'other' there"):
-        prepare(afkit.recipe(str(tmp_path / "other.yaml")), tmp_path / "data", str(archive))
 
 
 @pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"{ARCHIVE} is not there; AFKIT_SHARED names the folder of data/")

@@ -22,9 +22,11 @@ def write_hapt_features(root, samples):
     return signals
 
 
-def test_the_signal_of_hapt_is_put_together_again(tmp_path):
+@pytest.mark.parametrize("annotations", [HAPT_ANNOTATIONS, "hapt/annotations/people.json"])
+def test_the_signal_of_hapt_is_put_together_again(tmp_path, annotations):
     signals = write_hapt_features(tmp_path, 175)
-    found = sensor_arguments(HAPT_ANNOTATIONS, tmp_path, "person01")
+    assert has_signal(annotations)
+    found = sensor_arguments(annotations, tmp_path, "person01")
     assert (found["signal"] == np.concatenate([signals["acceleration"], signals["rotation"]], axis=1)).all()
     assert found["signal_rate_hz"] == 50 and list(found["signal_groups"].values()) == [[0, 1, 2], [3, 4, 5]]
 
@@ -34,13 +36,6 @@ def test_the_signal_of_watch_is_its_file(tmp_path):
     np.save(tmp_path / "watch" / "signals" / "a.npy", np.ones((7, 6), np.float32))
     assert sensor_arguments(ANNOTATIONS, tmp_path, "a")["signal"].shape == (7, 6)
     assert sensor_arguments("thumos/annotations/thumos14.json", tmp_path, "a") == {}
-
-
-@pytest.mark.parametrize("annotations", [HAPT_ANNOTATIONS, "hapt/annotations/people.json"])
-def test_the_folds_of_hapt_have_its_signal_too(tmp_path, annotations):
-    write_hapt_features(tmp_path, 100)
-    assert has_signal(annotations)
-    assert sensor_arguments(annotations, tmp_path, "person01")["signal"].shape == (100, 6)
 
 
 @pytest.mark.parametrize("annotations", ["", "mine.json", "hapt.json", "thumos/hapt/watch.json", "watchers/watch.json"])

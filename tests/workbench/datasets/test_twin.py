@@ -68,6 +68,7 @@ def test_checks_of_real_data_find_nothing(root, name):
 def test_items(root, name):
     resolved = shrunken(name)
     config = resolved.data
+    near = {0: [], 1: []}  # features at the start and at the end of actions
     for subsets in (config.train_subsets, config.test_subsets):
         dataset = Dataset(config, root, subsets)
         assert len(dataset) == max(8, 2 * resolved.optim.batch_size)
@@ -84,11 +85,13 @@ def test_items(root, name):
             assert video.segments_sec.min() >= 0
             assert video.segments_sec.max() <= video.duration_sec
             labels |= set(item.labels.tolist())
-        assert labels == ({0} if config.num_classes == 1 else set(read_annotations_of(root, config).label_names))
-
-
-def read_annotations_of(root, config):
-    return read_annotations(root / config.annotations)
+            for side, positions in enumerate(item.segments.round().long().clamp(max=length - 1).T):
+                near[side].append(item.features[:, positions].numpy())
+        start, end = (np.concatenate(near[side], axis=1).mean(axis=1) for side in (0, 1))
+        assert config.resize or np.linalg.norm(start - end) > 2  # of noise alone it would be below 1
+        assert labels == (
+            {0} if config.num_classes == 1 else set(read_annotations(root / config.annotations).label_names)
+        )
 
 
 def steps_and_labels(config, root, subsets):
@@ -118,17 +121,6 @@ def test_a_linear_classifier_learns_the_classes(root, name):
     assert (found == labels).mean() > 0.7
     order = np.random.default_rng(0).permutation(len(labels))
     assert (found == labels[order]).mean() < 0.35
-
-
-def test_starts_and_ends_have_directions(root):
-    config = shrunken("thumos_i3d").data
-    near = {0: [], 1: []}
-    for item in Dataset(config, root, ["validation", "test"]):
-        for segment in item.segments.round().long().tolist():
-            for side, position in enumerate(segment):
-                near[side].append(item.features[:, position].numpy())
-    start, end = (np.mean(near[side], axis=0) for side in (0, 1))
-    assert np.linalg.norm(start - end) > 2  # of noise alone it would be below 1
 
 
 # --- the formats of the data sets
@@ -183,27 +175,26 @@ def test_files_of_epic(root):
         assert arrays["feats"].dtype == np.float32
 
 
-def test_files_of_ego4d(root):
+def test_files_of_ego4d(root, tmp_path):
+    for name, channels, widths in (("ego4d_o_e", 1792, [1536, 256]), ("ego4d_s_e", 15, [8, 7])):  # of both folders
+        resolved = with_data(shrunken(name), input_dims=[channels], max_seq_len=64)
+        folder = write_twin(resolved, tmp_path / name, videos_per_subset=1)
+        made = [np.load(next((folder.parent / path).iterdir())).shape[1] for path in resolved.data.features]
+        assert made == widths, "the published ones, or equal ones"
     config = shrunken("ego4d_s_o_e").data
-    videos = read_annotations_of(root, config).videos
+    videos = read_annotations(root / config.annotations).videos
     lengths = [[len(np.load(file)) for file in feature_files(config, root, video)] for video in videos]
     assert {max(of_video) - min(of_video) for of_video in lengths} == {0, 1}
-
-
-def test_one_number_of_channels_for_two_folders(tmp_path):
-    """As the original's files give it; the folders then have the published widths, or equal ones."""
-    resolved = with_data(shrunken("ego4d_o_e"), input_dims=[1792], max_seq_len=64)
-    write_twin(resolved, tmp_path, videos_per_subset=1)
-    assert next(np.load(path).shape[1] for path in (tmp_path / "ego4d/omnivore_features").iterdir()) == 1536
-    resolved = with_data(shrunken("ego4d_s_e"), input_dims=[15])
-    write_twin(resolved, tmp_path / "other", videos_per_subset=1)
-    assert Dataset(resolved.data, tmp_path / "other", ["training"])[0].features.shape[0] == 15
 
 
 # --- the same again, and beside others
 
 
 def test_the_seed_decides_everything(tmp_path):
+    thinned = shrunken("thumos_i3d", **{"data.downsample": 2})
+    write_twin(thinned, tmp_path, videos_per_subset=2)
+    lengths = sorted(item.features.shape[1] for item in Dataset(thinned.data, tmp_path, ["test"]))
+    assert lengths == pytest.approx([0.4 * STEPS, 1.3 * STEPS], abs=2)
     first, second, other = (
         content(write_twin(shrunken("anet_tsp"), tmp_path / part, seed=seed, videos_per_subset=3))
         for part, seed in [("first", 1), ("second", 1), ("other", 2)]
@@ -222,24 +213,17 @@ def test_files_do_not_depend_on_the_order_of_recipes(tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_a_second_recipe_keeps_what_is_there(tmp_path):
+def test_what_is_there_is_kept_and_what_is_lost_or_of_another_recipe_is_added(tmp_path):
     folder = write_twin(shrunken("ego4d_s"), tmp_path, videos_per_subset=2)
     before = content(folder)
+    lost = sorted((folder / "slowfast_features").iterdir())[1]
+    lost.unlink()
+    write_twin(shrunken("ego4d_s"), tmp_path)
+    assert content(folder) == before
     write_twin(shrunken("ego4d_s_e"), tmp_path)
     after = content(folder)
     assert {path.parent.name for path in after.keys() - before.keys()} == {"egovlp_features"}
     assert all(after[path] == data for path, data in before.items())
-    assert not (tmp_path / ".ego4d.part").exists()
-
-
-def test_a_lost_file_is_written_again(tmp_path):
-    folder = write_twin(shrunken("thumos_i3d"), tmp_path, videos_per_subset=2)
-    before = content(folder)
-    lost = sorted((folder / "i3d_features").iterdir())[1]
-    lost.unlink()
-    assert Dataset(shrunken("thumos_i3d").data, tmp_path, ["validation", "test"]).missing == [lost.stem]
-    write_twin(shrunken("thumos_i3d"), tmp_path)
-    assert content(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -280,14 +264,6 @@ def test_real_data_is_never_touched(tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir()] == ["thumos"]
 
 
-def test_a_damaged_twin(tmp_path):
-    folder = write_twin(shrunken("thumos_i3d"), tmp_path, videos_per_subset=1)
-    for text, match in [("[]", "is damaged; delete"), ("{", "not a readable JSON"), ('{"seed": 0}', "is damaged")]:
-        (folder / "twin.json").write_text(text)
-        with pytest.raises(ValueError, match=match):
-            write_twin(shrunken("thumos_i3d"), tmp_path)
-
-
 def test_an_interrupted_addition_can_be_repeated(tmp_path, monkeypatch):
     write_twin(shrunken("anet_tsp"), tmp_path / "whole", videos_per_subset=2)
     expected = content(write_twin(shrunken("anet_i3d"), tmp_path / "whole"))
@@ -323,37 +299,26 @@ def test_a_disk_that_is_too_small(tmp_path, monkeypatch):
         ({"features": ["other/i3d_features"]}, "one folder below the data root"),
         ({"features": ["thumos/i3d.hdf5"]}, "needs feature folders"),
         ({"stride_frames": -1}, r"data\.stride_frames above 0"),
+        *(({"prefix": it}, "the name of video 'twin_valid") for it in ("../../escape_", "/escape_", "x" * 300)),
     ],
 )
 def test_recipes_without_a_twin(tmp_path, settings, match):
     with pytest.raises(ValueError, match=match):
-        write_twin(with_data(shrunken("thumos_i3d"), **settings), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("prefix", ["../../escape_", "/escape_", "x" * 300])
-def test_the_names_of_a_twins_files_stay_in_its_folder(tmp_path, prefix):
-    with pytest.raises(ValueError, match="the name of video 'twin_validation_0000"):
-        write_twin(with_data(shrunken("thumos_i3d"), prefix=prefix), tmp_path / "data", videos_per_subset=1)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_few_classes_and_videos(tmp_path):
-    resolved = shrunken("epic_verb", **{"data.num_classes": 4, "data.max_seq_len": 32})  # ids 0 and 2 at most
-    write_twin(resolved, tmp_path, videos_per_subset=1)
-    assert list(read_annotations_of(tmp_path, resolved.data).label_names) == [0, 2]
-
-
-def test_a_score_file_is_json(tmp_path):
+        write_twin(with_data(shrunken("thumos_i3d"), **settings), tmp_path / "data", videos_per_subset=1)
+    scores = {"decode.score_file": "anet_1.3/annotations/scores.pkl"}
     with pytest.raises(ValueError, match=r"score file is JSON; change decode\.score_file"):
-        write_twin(shrunken("anet_tsp", **{"decode.score_file": "anet_1.3/annotations/scores.pkl"}), tmp_path)
+        write_twin(shrunken("anet_tsp", **scores), tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_thinned_features_are_long_enough(tmp_path):
-    config = shrunken("thumos_i3d", **{"data.downsample": 2}).data
-    write_twin(shrunken("thumos_i3d", **{"data.downsample": 2}), tmp_path, videos_per_subset=2)
-    lengths = sorted(item.features.shape[1] for item in Dataset(config, tmp_path, ["test"]))
-    assert lengths == pytest.approx([0.4 * STEPS, 1.3 * STEPS], abs=2)
+def test_few_classes_and_videos_and_settings_that_are_damaged(tmp_path):
+    resolved = shrunken("epic_verb", **{"data.num_classes": 4, "data.max_seq_len": 32})  # ids 0 and 2 at most
+    folder = write_twin(resolved, tmp_path, videos_per_subset=1)
+    assert list(read_annotations(tmp_path / resolved.data.annotations).label_names) == [0, 2]
+    for text, match in [("[]", "is damaged; delete"), ("{", "not a readable JSON"), ('{"seed": 0}', "is damaged")]:
+        (folder / "twin.json").write_text(text)
+        with pytest.raises(ValueError, match=match):
+            write_twin(resolved, tmp_path)
 
 
 # --- from real annotations
@@ -383,7 +348,7 @@ def small_file(folder, **changes):
 def test_a_twin_of_an_annotation_file(tmp_path):
     resolved = shrunken("thumos_i3d")
     write_twin(resolved, tmp_path / "data", annotations=small_file(tmp_path))
-    file = read_annotations_of(tmp_path / "data", resolved.data)
+    file = read_annotations(tmp_path / "data" / resolved.data.annotations)
     original = read_annotations(tmp_path / "mine.json")
     assert file.label_names == original.label_names
     for name, video in original.videos.items():

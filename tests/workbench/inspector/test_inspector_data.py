@@ -40,22 +40,16 @@ def tables(gt=GT, predicted=PREDICTED, video="v"):
     return truth.astype(floats).assign(video=video), found.astype(floats | {"score": float}).assign(video=video)
 
 
-def segments_of_small_case():
+def kinds_of(*given, tiou=0.5):
+    return [KINDS[kind] for kind in match_listed(list_segments(*tables(*given)), tiou)["kind"]]
+
+
+def test_each_kind_of_error_is_named_with_its_partner_and_packed(monkeypatch):
     segments = list_segments(*tables())
-    return segments, match_listed(segments, 0.5)
-
-
-def test_segments_are_listed_by_onset_with_their_place():
-    segments, _ = segments_of_small_case()
-    assert segments["start_sec"].is_monotonic_increasing
-    truth, predictions = segments[segments["score"].isna()], segments[segments["score"].notna()]
-    assert truth["place"].tolist() == [0, 1, 2]
-    assert predictions.sort_values("place")["score"].tolist() == [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
-
-
-def test_each_kind_of_error_is_named_with_its_partner():
-    segments, matching = segments_of_small_case()
+    matching = match_listed(segments, 0.5)
     predictions = segments[segments["score"].notna()].sort_values("place").index
+    assert segments["start_sec"].is_monotonic_increasing
+    assert segments.loc[predictions, "score"].tolist() == [row[3] for row in PREDICTED]
     assert [KINDS[kind] for kind in matching["kind"][predictions]] == EXPECTED
     partners = matching["partner"][predictions].tolist()
     onsets = [segments["start_sec"][row] if row >= 0 else None for row in partners]
@@ -64,12 +58,15 @@ def test_each_kind_of_error_is_named_with_its_partner():
     truth = segments[segments["score"].isna()].index
     assert [KINDS[kind] for kind in matching["kind"][truth]] == ["ground truth", "miss", "miss"]
     assert matching["partner"][truth[0]] == predictions[0] and matching["tiou"][truth[0]] == 1
-
-
-def test_many_pairs_are_judged_in_parts_as_at_once(monkeypatch):
-    segments, matching = segments_of_small_case()
     monkeypatch.setattr(module, "PAIRS_AT_ONCE", 4)  # one prediction at a time
     pd.testing.assert_frame_equal(match_listed(segments, 0.5), matching)
+    facts = np.frombuffer(pack_facts(segments, np.array([0, 1])), "<f8").reshape(5, -1)
+    assert (facts[0] == segments["start_sec"]).all() and (facts[2] == segments["label"]).all()
+    assert (np.isnan(facts[3]) == segments["score"].isna()).all()
+    packed = np.frombuffer(pack_matching(matching), "<f4").reshape(3, -1)
+    assert (packed[0] == matching["kind"]).all() and (packed[1] == matching["partner"]).all()
+    other = list_segments(*tables([(0, 1, 70)], []))
+    assert np.frombuffer(pack_facts(other, np.array([3, 70])), "<f8")[2] == 1, "labels are packed as positions"
 
 
 @pytest.mark.parametrize("pairs_at_once", [4, 1_000_000])
@@ -83,18 +80,9 @@ def test_of_equal_neighbours_that_of_its_own_class_judges_then_the_last(pairs_at
     assert dict(zip(found["label"].tolist(), judges, strict=True)) == {1: 1, 0: 2, 2: 2}
 
 
-def test_a_lower_threshold_turns_a_localisation_error_into_a_hit():
-    segments = list_segments(*tables())
-    row = segments.index[segments["score"] == 0.6][0]
-    assert KINDS[match_listed(segments, 0.4)["kind"][row]] == "hit"
-    assert KINDS[match_listed(segments, 0.43)["kind"][row]] == "localisation"
-
-
 def test_equal_scores_are_matched_in_the_order_of_the_table():
     predicted = [(3, 10, 0, 0.5), (0, 10, 0, 0.5)]  # the later one begins earlier and lies better
-    segments = list_segments(*tables([(0, 10, 0)], predicted))
-    kinds = match_listed(segments, 0.5)["kind"]
-    assert KINDS[kinds[segments.index[segments["start_sec"] == 3][0]]] == "hit"
+    assert kinds_of([(0, 10, 0)], predicted) == ["ground truth", "double detection", "hit"]
 
 
 rows = st.tuples(st.integers(0, 20), st.integers(1, 8), st.integers(0, 2))
@@ -109,38 +97,13 @@ def test_kinds_are_those_of_the_diagnosis_of_errors(gt, found, tiou):
     kinds = match_listed(segments, tiou)["kind"]
     expected = false_positives(truth, predictions, tiou)["kind"].replace("true positive", "hit").tolist()
     ours = [KINDS[kinds[row]] for row in segments[segments["score"].notna()].sort_values("place").index]
-    assert [kind for kind, theirs in zip(ours, expected, strict=True) if theirs != "outside"] == [
-        kind for kind in expected if kind != "outside"
-    ]
+    assert all(kind == theirs for kind, theirs in zip(ours, expected, strict=True) if theirs != "outside")
 
 
-@pytest.mark.parametrize(
-    ("gt", "predicted", "kinds"),
-    [([], [], []), (GT[:1], [], ["miss"]), ([], PREDICTED[:1], ["background"])],
-)
-def test_a_video_may_lack_either_side(gt, predicted, kinds):
-    segments = list_segments(*tables(gt, predicted))
-    assert [KINDS[kind] for kind in match_listed(segments, 0.5)["kind"]] == kinds
-
-
-def test_a_segment_of_no_length_is_an_error_and_stops_nothing():
-    segments = list_segments(*tables([(5, 5, 0)], [(5, 5, 0, 0.9), (3, 2, 0, 0.8)]))
-    kinds = [KINDS[kind] for kind in match_listed(segments, 0.5)["kind"]]
-    assert kinds.count("miss") == 1 and kinds.count("background") == 2
-
-
-def test_columns_are_packed_one_after_the_other():
-    segments, matching = segments_of_small_case()
-    facts = np.frombuffer(pack_facts(segments, np.array([0, 1])), "<f8").reshape(5, -1)
-    assert (facts[0] == segments["start_sec"]).all() and (facts[2] == segments["label"]).all()
-    assert (np.isnan(facts[3]) == segments["score"].isna()).all()
-    packed = np.frombuffer(pack_matching(matching), "<f4").reshape(3, -1)
-    assert (packed[0] == matching["kind"]).all() and (packed[1] == matching["partner"]).all()
-
-
-def test_labels_are_packed_as_positions():
-    segments = list_segments(*tables([(0, 1, 70)], []))
-    assert np.frombuffer(pack_facts(segments, np.array([3, 70])), "<f8")[2] == 1
+def test_a_video_may_lack_either_side_and_segments_their_length():
+    assert kinds_of([], []) == [] and kinds_of(GT[:1], []) == ["miss"] and kinds_of([], PREDICTED[:1]) == ["background"]
+    odd = kinds_of([(5, 5, 0)], [(5, 5, 0, 0.9), (3, 2, 0, 0.8)])
+    assert odd.count("miss") == 1 and odd.count("background") == 2
 
 
 def test_videos_are_listed_with_ap_and_errors_those_without_segments_too():
@@ -179,14 +142,11 @@ def test_what_is_no_run_or_lacks_its_data_is_named(tmp_path):
     folder = write_run(tmp_path / "seed1", data_root=tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"nowhere.* does not exist; name the folder of the run's data"):
         read_inspected(folder)
+    data = {"annotations": "a.json", "test_subsets": ["test"], "num_classes": 3}
+    for wrong in ({"test_subsets": [1]}, {"num_classes": "three"}, {"annotations": ["a.json"]}):
+        write_json(folder / "run.json", {"recipe": {"data": data | wrong}, "data_root": str(tmp_path)})
+        with pytest.raises(ValueError, match=r"run\.json names no data"):
+            read_inspected(folder)
     (folder / "run.json").write_text("{}")
     with pytest.raises(ValueError, match="names no data"):
         read_inspected(folder)
-
-
-@pytest.mark.parametrize("wrong", [{"test_subsets": [1]}, {"num_classes": "three"}, {"annotations": ["a.json"]}])
-def test_a_run_json_with_other_types_is_named(tmp_path, wrong):
-    data = {"annotations": "a.json", "test_subsets": ["test"], "num_classes": 3} | wrong
-    write_json(tmp_path / "run.json", {"recipe": {"data": data}, "data_root": str(tmp_path)})
-    with pytest.raises(ValueError, match=r"run\.json names no data"):
-        read_inspected(tmp_path)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from afkit.workbench.inspector import tracks as module
 from afkit.workbench.inspector.tracks import (
     Tracks,
-    answer_questions,
     check_media_folder,
     embed_tracks,
     find_media,
@@ -48,15 +47,10 @@ def test_curves_are_packed_in_255ths_by_the_inspectors_classes():
     assert facts == {"labels": [1, 2], "begin_sec": 0.5, "step_sec": 1, "points": 3}
     assert np.frombuffer(data, np.uint8).reshape(2, 3).tolist() == [[26, 128, 0], [51, 255, 76]]
 
-
-def test_a_class_whose_score_stays_low_has_no_curve():
     facts, (data,) = pack_curves(TIMES_SEC, np.array([[0.009, 0.01, 0.5]] * 3), np.arange(3), 10)
-    assert facts["labels"] == [1, 2] and len(data) == 6
-
-
-def test_the_curve_of_a_network_with_one_class_stands_for_all():
+    assert facts["labels"] == [1, 2] and len(data) == 6, "a class whose score stays low has no curve"
     facts, (data,) = pack_curves(TIMES_SEC, np.array([[0.0], [1.0], [0.0]]), LABELS, 10)
-    assert facts["labels"] == [-1] and list(data) == [0, 255, 0]
+    assert facts["labels"] == [-1] and list(data) == [0, 255, 0], "that of a network with one class stands for all"
 
 
 def two_channels(video):
@@ -89,7 +83,7 @@ def test_what_cannot_be_read_becomes_a_sentence(tmp_path):
     assert missing.startswith(f"The folder '{tmp_path.name}' has no file of the video 'v' (mp4, webm, ")
 
 
-def test_a_video_file_is_found_by_its_name_in_its_folder_alone(tmp_path):
+def test_a_video_file_is_found_by_its_name_in_its_folder_alone_and_sent_unless_large(tmp_path, monkeypatch):
     for name in ("v.MP4", "w.txt", "u.webm"):
         (tmp_path / name).write_bytes(b"film")
     (tmp_path / "below").mkdir()
@@ -97,15 +91,9 @@ def test_a_video_file_is_found_by_its_name_in_its_folder_alone(tmp_path):
     for video in ("w", "../" + tmp_path.name + "/u", "/u", "u\0", "\u65e5" * 200, "x"):
         with pytest.raises(ValueError, match="no file of the video"):
             find_media(tmp_path if video != "x" else tmp_path / "nowhere", video)
-    assert read_track(Tracks(videos=tmp_path), LABELS, "media", "u") == (
-        {"file": "u.webm", "type": "video/webm"},
-        [b"film"],
-    )
-
-
-def test_a_large_video_file_is_not_sent(tmp_path, monkeypatch):
+    track = read_track(Tracks(videos=tmp_path), LABELS, "media", "u")
+    assert track == ({"file": "u.webm", "type": "video/webm"}, [b"film"])
     monkeypatch.setattr(module, "MAX_MEDIA_BYTES", 3)
-    (tmp_path / "v.mp4").write_bytes(b"film")
     facts, data = read_track(Tracks(videos=tmp_path), LABELS, "media", "v")
     assert "too many to be sent by the kernel" in facts["error"] and data == []
 
@@ -121,36 +109,13 @@ def test_a_page_gets_all_tracks_and_the_address_of_the_video(tmp_path):
     assert found["curves"]["points"] == 400, "not more than 500"
     assert base64.b64decode(found["curves"]["data"][0]) == b"\xff" * 800
     assert set(found) == {"curves", "media"}
-    assert embed_tracks(tracks, LABELS, "b", tmp_path)["media"]["error"].startswith(
-        "The folder 'my videos' has no file"
-    )
+    missing = embed_tracks(tracks, LABELS, "b", tmp_path)["media"]["error"]
+    assert missing.startswith("The folder 'my videos' has no file")
 
 
 def test_a_page_plays_videos_of_its_own_folder_alone(tmp_path):
     check_media_folder(Tracks(videos=tmp_path), tmp_path)
     check_media_folder(Tracks(), tmp_path)
-    with pytest.raises(ValueError, match="write the page beside the videos"):
-        check_media_folder(Tracks(videos=tmp_path), tmp_path / "below")
-    with pytest.raises(ValueError, match="write the page beside the videos"):
-        check_media_folder(Tracks(videos=tmp_path / "page" / ".."), tmp_path / "page")
-
-
-class Widget:
-    """As much of a widget as messages need."""
-
-    def __init__(self):
-        self.sent = []
-
-    def on_msg(self, call):
-        self.call = call
-
-    def send(self, content, buffers):
-        self.sent.append((content, buffers))
-
-
-def test_a_question_is_answered_with_its_number_and_other_messages_are_not():
-    widget = Widget()
-    answer_questions(widget, lambda question: ({"about": question["video"]}, [b"1"]))
-    widget.call(widget, {"event": "click"}, [])
-    widget.call(widget, {"question": {"video": "v"}, "id": "7"}, [])
-    assert widget.sent == [({"about": "v", "answer": "7"}, [b"1"])]
+    for videos, page_dir in ((tmp_path, tmp_path / "below"), (tmp_path / "page" / "..", tmp_path / "page")):
+        with pytest.raises(ValueError, match="write the page beside the videos"):
+            check_media_folder(Tracks(videos=videos), page_dir)

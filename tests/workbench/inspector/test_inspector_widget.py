@@ -1,4 +1,4 @@
-"""The widget's side of Python: what is sent, what is selected, and the picture that stands in."""
+"""The widget's side of Python: how it answers its script, what is selected, and the picture that stands in."""
 
 import base64
 import importlib.util
@@ -9,22 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from test_inspector_compare import run
 
 from afkit.data.annotations import read_annotations
-from afkit.workbench.inspector import show as module
 from afkit.workbench.inspector.inspected import Inspected
+from afkit.workbench.inspector.show import compare_segments, inspect_segments
+from afkit.workbench.inspector.tracks import Tracks
 
 pytest.importorskip("anywidget", reason="the widget is an extra")
-FILE = {
-    "database": {
-        video: {
-            "subset": "Test",
-            "annotations": [{"segment": [0, 5], "label": "jump", "label_id": 0}],
-        }
-        for video in "ab"
-    }
-}
-PNG = b"\x89PNG"
+ENTRY = {"subset": "Test", "annotations": [{"segment": [0, 5], "label": "jump", "label_id": 0}]}
 
 
 def inspected():
@@ -34,28 +27,38 @@ def inspected():
     return Inspected(gt, predictions, {0: "jump", 1: "throw"}, {"a": 30.0, "b": 30.0}, "run")
 
 
-def test_the_video_with_most_errors_comes_first_and_another_is_sent_when_chosen():
-    widget = module.inspect_segments(inspected())
-    facts = {"video": "b", "tiou": 0.5, "duration_sec": 30.0, "segments": 3}
-    assert widget.video == "b" and facts.items() <= widget.shown.items()
-    assert len(widget.segments) == 3 * (5 * 8 + 3 * 4)
-    widget.video = "a"
-    assert widget.shown["video"] == "a" and widget.shown["segments"] == 2
-    assert np.frombuffer(widget.segments, "<f8", count=10).reshape(5, 2)[1].tolist() == [5, 5]
+@pytest.fixture
+def asked(monkeypatch):
+    """A function that asks a widget as its script does; the answer's facts and buffers."""
+
+    def ask(widget, **question):
+        sent = []
+        monkeypatch.setattr(widget, "send", lambda content, buffers: sent.append((content, buffers)))
+        widget._handle_custom_msg({"event": "click"}, [])
+        widget._handle_custom_msg({"question": {"run": 0} | question, "id": "7"}, [])
+        ((facts, data),) = sent
+        assert facts.pop("answer") == "7"
+        return facts, data
+
+    return ask
 
 
-def test_another_threshold_matches_again():
-    widget = module.inspect_segments(inspected())
-    assert widget.table()["kind"].tolist() == ["ground truth", "hit", "miss"]
-    widget.tiou = 0.9
-    assert widget.table()["kind"].tolist() == ["miss", "localisation", "miss"] and widget.shown["tiou"] == 0.9
+def test_segments_are_given_with_what_they_are_at_a_threshold(asked):
+    widget = inspect_segments(inspected())
+    assert widget.video == "b", "with most errors"
+    facts, (data,) = asked(widget, track="segments", video="a", tiou=0.9)
+    assert facts == {"video": "a", "tiou": 0.9, "duration_sec": 30.0, "segments": 2, "original": [(0, 5, 0)]}
+    assert len(data) == 2 * (5 * 8 + 3 * 4)
+    assert np.frombuffer(data, "<f8", count=10).reshape(5, 2)[1].tolist() == [5, 5]
+    assert np.frombuffer(data, "<f4", offset=80).reshape(3, 2)[0].tolist() == [0, 2]
+    assert asked(widget, track="segments", video="", tiou=0.5)[0]["segments"] == 0
 
 
 def test_the_selection_is_a_table_that_can_be_observed():
-    widget = module.inspect_segments(inspected())
+    widget = inspect_segments(inspected())
     seen = []
     widget.observe(lambda change: seen.append(change["new"]), "selection")
-    assert widget.selection.empty
+    assert widget.selection.empty and widget.table()["kind"].tolist() == ["ground truth", "hit", "miss"]
     widget.picked = [1, 2]
     assert widget.selection["name"].tolist() == ["jump", "throw"]
     assert widget.selection["video"].tolist() == ["b", "b"] and widget.selection["score"].iloc[0] == 0.8
@@ -66,17 +69,17 @@ def test_the_selection_is_a_table_that_can_be_observed():
     assert widget.picked == [] and widget.selection.empty
 
 
-def test_corrections_are_matched_again_and_come_out_as_tables(tmp_path):
-    (tmp_path / "old.json").write_text(json.dumps(FILE))
-    annotations = read_annotations(tmp_path / "old.json")
-    widget = module.inspect_segments(replace(inspected(), annotations=annotations))
-    seen, edits = [], widget.shown["edits"]
+def test_corrections_are_matched_again_and_come_out_as_tables(asked, tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps({"database": dict.fromkeys("ab", ENTRY)}))
+    widget = inspect_segments(replace(inspected(), annotations=read_annotations(tmp_path / "old.json")))
+    seen = []
     widget.observe(lambda change: seen.append(change["new"]), "corrections")
+    widget.table()
     widget.corrections = {"b": [[10, 20, 1], [0, 7, 0]], "a": [[0, 5, 0]]}
     assert seen == [{"b": [[0.0, 7.0, 0], [10.0, 20.0, 1]]}], "by onset, and without what is as it was"
-    assert widget.table()["tiou"].tolist() == [1, 1, 0] and widget.shown["original"] == [(0, 5, 0), (10, 20, 1)]
-    assert np.frombuffer(widget.segments, "<f8", count=6)[3:].tolist() == [7, 7, 20]
-    assert widget.shown["edits"] > edits, "or the browser would not hear of it"
+    facts, (data,) = asked(widget, track="segments", video="b", tiou=0.5)
+    assert facts["original"] == [(0, 5, 0), (10, 20, 1)] and widget.table()["tiou"].tolist() == [1, 1, 0]
+    assert np.frombuffer(data, "<f8", count=6)[3:].tolist() == [7, 7, 20]
     widget.tiou = 0.9
     assert widget.table()["kind"].tolist() == ["ground truth", "hit", "miss"]
     assert widget.annotations["end_sec"].tolist() == [5, 7, 20] and list(widget.annotations)[-1] == "name"
@@ -85,48 +88,61 @@ def test_corrections_are_matched_again_and_come_out_as_tables(tmp_path):
     with pytest.raises(ValueError, match="exists"):
         widget.save_annotations(tmp_path / "new.json")
     widget.corrections = {"b": []}
-    assert widget.shown["segments"] == 1
+    assert len(widget.table()) == 1
     widget.corrections = {}
     assert widget.table()["end_sec"].tolist() == [5, 7, 20], "ground truth, prediction, ground truth"
 
 
-def test_corrections_that_cannot_be_are_named():
-    widget = module.inspect_segments(inspected())
-    with pytest.raises(ValueError, match=r"lie within the video, from 0 to 30 s"):
-        widget.corrections = {"b": [[0, 31, 0]]}
-    assert widget.corrections == {}
-    with pytest.raises(ValueError, match="no correction to save"):
-        widget.save_annotations("new.json")
-
-
 def test_wrong_values_are_named():
     with pytest.raises(ValueError, match="there is no video 'c' in run"):
-        module.inspect_segments(inspected(), "c")
-    widget = module.inspect_segments(inspected())
-    with pytest.raises(ValueError, match="there is no video 'c' in run"):
-        widget.video = "c"
-    with pytest.raises(ValueError, match="above 0 and at most 1"):
-        widget.tiou = 0
+        inspect_segments(inspected(), "c")
+    widget = inspect_segments(inspected())
+    for name, value, message in (
+        ("video", "c", "there is no video 'c' in run"),
+        ("tiou", 0, "above 0 and at most 1"),
+        ("corrections", {"b": [[0, 31, 0]]}, "lie within the video, from 0 to 30 s"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            setattr(widget, name, value)
+    with pytest.raises(ValueError, match="no correction to save"):
+        widget.save_annotations("new.json")
+    with pytest.raises(ValueError, match="there is no video 'c' that all runs have"):
+        compare_segments([run("x"), run("y")], "c")
 
 
-def test_a_picture_goes_with_the_widget():
-    data, _ = module.inspect_segments(inspected())._repr_mimebundle_()
+def test_each_of_several_runs_is_asked_for_its_own_segments_and_tracks(asked):
+    silent = Tracks(lambda video: (np.arange(2.0), np.zeros((2, 3))))
+    widget = compare_segments([run("x"), run("y", predicted=2), replace(run("z"), tracks=silent)], "b")
+    assert widget.video == "b" and [one["title"] for one in widget.runs] == ["x", "y", "z"]
+    for number, label in enumerate((0, 2)):
+        facts, (data,) = asked(widget, track="segments", run=number, video="a", tiou=0.7)
+        columns = np.frombuffer(data, "<f8", count=15).reshape(5, 3)
+        assert facts["segments"] == 3 and columns[2][~np.isnan(columns[3])] == [label]
+    assert asked(widget, track="curves", run=2, video="a")[0]["labels"] == []
+    facts, data = asked(widget, track="curves", run=1, video="a")
+    assert facts["labels"] == [0, 1, 2] and list(data[0]) == [255] * 6
+    assert asked(widget, track="signal", video="a")[0]["error"].startswith("There is no sensor")
+
+
+@pytest.mark.parametrize(
+    "show", [lambda: inspect_segments(inspected()), lambda: compare_segments([run("x"), run("y")])]
+)
+def test_a_picture_goes_with_the_widget(show):
+    data, _ = show()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert base64.b64decode(data["image/png"]).startswith(PNG)
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
 
 
 def test_without_anywidget_there_is_a_picture(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "anywidget" else find(name))
-    figure = module.inspect_segments(inspected())
-    assert isinstance(figure, Figure) and "b, tIoU 0.5" in figure.get_suptitle()
-    assert "pip install anywidget" in capsys.readouterr().out
+    for figure in (inspect_segments(inspected()), compare_segments([run("x"), run("y")], "b")):
+        assert isinstance(figure, Figure) and figure.get_suptitle() == "b, tIoU 0.5"
+    assert capsys.readouterr().out.count("pip install anywidget") == 2
     with pytest.raises(ValueError, match="there is no video 'c' in run"):
-        module.inspect_segments(inspected(), "c")
+        inspect_segments(inspected(), "c")
 
 
 def test_an_inspector_without_any_video_can_be_made():
     nothing = inspected()
-    empty = Inspected(nothing.gt.iloc[:0], nothing.predictions.iloc[:0], {})
-    widget = module.inspect_segments(empty)
-    assert widget.video == "" and widget.segments == b""
+    assert inspect_segments(Inspected(nothing.gt.iloc[:0], nothing.predictions.iloc[:0], {})).video == ""

@@ -40,19 +40,13 @@ def test_only_the_segments_of_the_named_videos_change(source, tmp_path):
     assert json.loads((tmp_path / "new.json").read_text()) == expected, "an annotation as it was keeps its other keys"
     assert json.loads(source.read_text()) == CONTENT
 
-
-def test_a_video_may_lose_all_its_segments_and_an_empty_one_gain_some(source, tmp_path):
-    write_corrected(tmp_path / "new.json", source, ["a", "empty"], segments(("empty", 0.0, 2.0, 1, "throw")))
-    videos = read_annotations(tmp_path / "new.json").videos
-    assert videos["a"].segments_sec.shape == (0, 2)
-    assert videos["empty"].segments_sec.tolist() == [[0, 2]] and videos["empty"].labels.tolist() == [1]
-
-
-def test_equal_annotations_are_kept_as_often_as_they_are_asked_for(source, tmp_path):
-    twice = segments(*[("b", 1.5, 4.0, 0, "jump")] * 2)
-    write_corrected(tmp_path / "new.json", source, ["b"], twice)
-    entries = json.loads((tmp_path / "new.json").read_text())["database"]["b"]["annotations"]
-    assert entries == [JUMP, {"label": "jump", "segment": [1.5, 4.0], "label_id": 0}]
+    rows = segments(("empty", 0.0, 2.0, 1, "throw"), *[("b", 1.5, 4.0, 0, "jump")] * 2)
+    write_corrected(tmp_path / "more.json", source, ["a", "empty", "b"], rows)
+    database = json.loads((tmp_path / "more.json").read_text())["database"]
+    again = {"label": "jump", "segment": [1.5, 4.0], "label_id": 0}
+    assert database["b"]["annotations"] == [JUMP, again], "equal ones are kept as often as they are asked for"
+    videos = read_annotations(tmp_path / "more.json").videos
+    assert videos["a"].segments_sec.shape == (0, 2) and videos["empty"].segments_sec.tolist() == [[0, 2]]
 
 
 def test_wrong_input_writes_nothing(source, tmp_path):

@@ -26,10 +26,12 @@ CELLS = ["a;1,5;2;gehen", "b;0,5;3,25;stehen"]
         "videoName;tStart;tEnd;className",
         "file_path;from;to;event type",
         "VIDEO ID;Segment Start;Segment End;Action Name",
+        "video\tstart\tend\tlabel",
     ],
 )
 def test_names_of_columns_in_many_languages(bring, head):
-    assert segments(bring("\n".join([head, *CELLS]) + "\n")) == FOUND
+    text = "\n".join([head, *CELLS]) + "\n"
+    assert segments(bring(text.replace(";", "\t") if "\t" in head else text)) == FOUND
 
 
 @pytest.mark.parametrize(
@@ -84,20 +86,12 @@ def test_the_order_of_a_list_is_that_which_is_possible(bring, rows, found):
         ("a.json", {"a": [[1, 5, 9]], "b": [[2, 5, 7]]}, "without names: 1: '1', 2: '5', 3: '9'"),
         ("a.json", {"a": [[1.5, 5.5, 9.5]]}, "does not tell which column is what"),
         ("a.json", {"a": [["x", "y", 9.5]]}, "without names: 1: 'x', 2: 'y', 3: '9.5'"),
-        (
-            "a.json",
-            {"a": [[1, 2, "x", 0.9]]},
-            "4: '0.9'; say it, e.g. --column label=1 --column start=2",
-        ),
+        ("a.json", {"a": [[1, 2, "x", 0.9]]}, "4: '0.9'; say it, e.g. --column label=1 --column start=2"),
         ("a.csv", "v1,0.5,2,walk\nv2,1,2,run\n", "1: 'v1', 2: '0.5', 3: '2', 4: 'walk'; say it"),
         ("a.csv", "walk,0.5,2\n", "has a text before two times, a label or a recording; its columns are without names"),
         ("a.txt", "v1 0.5 2\n", "say which: --column label=1 --column start=2 --column end=3, or --column video=1"),
         ("a.txt", "1 5 9\n2 6 8\n", "does not tell which column is what"),
-        (
-            "a.txt",
-            "a\tb\t0.5\t2.5\tx\ty\n",
-            "no column for 'label'; its columns are Tier, Participant",
-        ),
+        ("a.txt", "a\tb\t0.5\t2.5\tx\ty\n", "no column for 'label'; its columns are Tier, Participant"),
     ],
 )
 def test_an_order_that_nobody_can_decide_is_asked(bring, tmp_path, name, content, shown):
@@ -148,8 +142,6 @@ def test_one_mapping_is_for_the_labels_and_the_table_of_recordings(bring, tmp_pa
     labels, table = "clip,start,end,label\na,1,2,x\nb,1,2,x\n", "video,duration\na,10\nb,12\n"
     file = bring(labels, recordings=table, columns={"video": "clip"})
     assert {name: video.duration_sec for name, video in file.videos.items()} == {"a": 10.0, "b": 12.0}
-    (tmp_path / "out" / "mine.json").unlink()
-    (tmp_path / "out").rmdir()
     message = refused(tmp_path, bring, labels, recordings=table, columns={"video": "clips"})
     assert "no file has a column 'clips' for 'video'; its columns are clip, end, label, start" in message
 
@@ -214,10 +206,8 @@ UNLABELLED = elan(["walk", "", "1.000", "3.000", "2.000", ""], ["run", "", "5.00
     ],
 )
 def test_tiers_of_elan_are_chosen_by_name(bring, text, options, found):
-    assert segments(bring({"a.txt": text, "b.txt": text}, "folder", form="elan", allow_overlaps=True, **options)) == {
-        "a": found,
-        "b": found,
-    }
+    file = bring({"a.txt": text, "b.txt": text}, "folder", form="elan", allow_overlaps=True, **options)
+    assert segments(file) == {"a": found, "b": found}
 
 
 def test_a_column_of_file_names_is_the_recording_not_the_label(bring):
@@ -228,21 +218,12 @@ def test_a_column_of_file_names_is_the_recording_not_the_label(bring):
 @pytest.mark.parametrize(
     ("text", "options", "question"),
     [
-        (
-            PER_TIER,
-            {},
-            "has several tiers: Freeze, Task; its columns are 'Begin Time - ss.msec', 'End Time - ss.msec', '",
-        ),
-        (PER_TIER, {}, "'Duration - ss.msec', Freeze, Task; choose with --tier NAME"),
+        (PER_TIER, {}, "has several tiers: Freeze, Task; its columns are 'Begin Time - ss.msec', 'End Time - ss.m"),
         (PER_TIER, {"fix": True}, "choose with --tier NAME, or take --tier all"),
         (PER_TIER, {"tiers": ["freeze"]}, "has no tier 'freeze'"),
         (TIERS, {}, "has several tiers: gaze, hands"),
         (UNLABELLED, {}, "to take the names of the tiers (run, walk), give --column label=Tier"),
-        (
-            TIERS,
-            {"columns": {"label": "Freeze"}},
-            "no file has a column 'Freeze' for 'label'; its columns are Annotation",
-        ),
+        (TIERS, {"columns": {"label": "Freeze"}}, "no file has a column 'Freeze' for 'label'; its columns are Annota"),
         (elan(["a", "", "x", "y", "z", "1.000"]), {}, "no begin and end time in"),
     ],
 )

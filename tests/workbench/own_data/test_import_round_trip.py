@@ -8,7 +8,7 @@ import pytest
 from imported import segments
 
 from afkit.data.annotations import read_annotations
-from afkit.workbench.analysis.exports import FORMATS, export_detections, write_recording
+from afkit.workbench.analysis.exports import FORMATS, export_detections
 from afkit.workbench.own_data.corrected import write_corrected
 from afkit.workbench.own_data.importing import describe, import_annotations
 
@@ -54,23 +54,6 @@ def test_predictions_come_back_with_their_names_and_times(tmp_path, predictions,
         assert sorted(file.label_names.values()) == sorted(NAMES.values()) and "ids of labels come from csv" in text
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_ids_of_a_run_can_be_given_again(tmp_path, predictions, form):
-    names = {label: name for label, name in NAMES.items() if "," not in name}
-    kept = predictions[predictions["label"] != 7]
-    for video, rows in kept.groupby("video"):
-        write_recording(tmp_path / "out", video, video, rows, names, form)
-    order = [names.get(label, f"label {label}") for label in range(22)]
-    sources = [tmp_path / "out"] if form != "json" else sorted((tmp_path / "out").iterdir())
-    for number, source in enumerate(sources):
-        if form == "json":  # a file for each recording, which makes no split
-            (tmp_path / "all.csv").write_text(f"video,subset\n{source.stem},training\n")
-        listed = tmp_path / "all.csv" if form == "json" else ""
-        target = tmp_path / f"{number}.json"
-        import_annotations(source, target, form=form, labels=order, recordings=listed, allow_overlaps=True)
-        assert read_annotations(target).label_names.items() <= names.items()
-
-
 def test_detections_corrected_in_elan_have_labels_with_and_without_scores(bring):
     text = "walk\t\t00:00:01.000\t00:00:02.500\t{}\nwalk [2]\t\t00:00:02.000\t00:00:03.000\trun\n"
     file = bring({"a.txt": text.format("walk (0.913)"), "b.txt": text.format("walk")}, "folder", form="elan")
@@ -94,14 +77,6 @@ def test_corrected_annotations_are_annotations_to_import(tmp_path):
         "b": (20.0, 30.0, "training"),
     }
     np.testing.assert_array_equal(mine.videos["a"].segments_sec, [[2.0, 4.5]])
-
-
-def test_what_import_wrote_can_be_imported(bring, tmp_path):
-    bring(
-        "video,start_frame,end_frame,label,fps\na,50,125,x\nb,25,50,y\n".replace("x\n", "x,25\n").replace(
-            "y\n", "y,25\n"
-        )
-    )
-    import_annotations(tmp_path / "out" / "mine.json", tmp_path / "again.json")
-    assert (tmp_path / "again.json").read_text() == (tmp_path / "out" / "mine.json").read_text()
+    import_annotations(tmp_path / "mine.json", tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "mine.json").read_text()
     assert "null" not in (tmp_path / "again.json").read_text(), "what is not known is left out"

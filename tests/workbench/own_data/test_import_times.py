@@ -3,6 +3,7 @@
 import pytest
 from imported import refused, segments
 
+PLAIN = "video,start,end,label"
 SECONDS = {"a": [(2.0, 4.5, "x")], "b": [(0.5, 1.0, "y")]}
 
 
@@ -28,9 +29,7 @@ def table(head, *rows):
         (table("video,start_ms,duration_s,label", "a,2000,2.5,x", "b,500,0.5,y"), {}),
         (
             table(
-                "video,start_frame,stop_frame,start_timestamp,stop_timestamp,label",
-                "a,60,135,0:02,0:04.5,x",
-                "b,15,30,0:00.5,0:01,y",
+                "video,start_frame,stop_frame,start_time,stop_time,label", "a,6,13,0:02,0:04.5,x", "b,1,3,0:00.5,0:01,y"
             ),
             {},
         ),
@@ -41,18 +40,9 @@ def table(head, *rows):
         (table("video,start,end,label", "a,50,112,x", "b,13,25,y"), {"unit": "frames", "rate": 25}),
         (table("video,t0,t1_ms,label", "a,2000,4500,x", "b,500,1000,y"), {"columns": {"start": "t0", "end": "t1_ms"}}),
         (table("video,start,end,duration_s,label", "a,2000,4500,2.5,x", "b,500,1000,0.5,y"), {}),
-        (
-            table("video,start,end,label", "a,2000,4500,x", "b,500,1000,y"),
-            {"recordings": "video,duration\na,5\nb,1.2\n"},
-        ),
-        (
-            table("video,start,end,label", "a,50,112,x", "b,13,25,y"),
-            {"recordings": "video,length_s,fps\na,5,25\nb,1,25\n"},
-        ),
-        (
-            table("video,start,end,label", "a,2,4.5,x", "b,0.5,1,y"),
-            {"recordings": "video,duration_ms\na,5000\nb,2000\n"},
-        ),
+        (table(PLAIN, "a,2000,4500,x", "b,500,1000,y"), {"recordings": "video,duration\na,5\nb,1.2\n"}),
+        (table(PLAIN, "a,50,112,x", "b,13,25,y"), {"recordings": "video,length_s,fps\na,5,25\nb,1,25\n"}),
+        (table(PLAIN, "a,2,4.5,x", "b,0.5,1,y"), {"recordings": "video,duration_ms\na,5000\nb,2000\n"}),
         (table("video,start_index,end_index,label", "a,50,112,x", "b,13,25,y"), {"unit": "samples", "rate": 25}),
     ],
 )
@@ -66,11 +56,7 @@ def test_a_name_or_the_files_tell_the_unit(bring, text, options):
 @pytest.mark.parametrize(
     ("text", "options", "question"),
     [
-        (
-            "start_sec,end_sec",
-            {"unit": "frames", "rate": 25},
-            "has times in seconds by the name of 'start_sec'",
-        ),
+        ("start_sec,end_sec", {"unit": "frames", "rate": 25}, "has times in seconds by the name of 'start_sec'"),
         ("start_ms,end_ms", {"unit": "seconds"}, "has times in milliseconds by the name of 'start_ms' and 'end_ms'"),
         ("start_frame,end_frame", {"unit": "samples", "rate": 9}, "has times in frames by the name of 'start_frame'"),
         ("start_frame,end_frame", {}, "row 2: the times are in frames without a rate; give the frames per second"),
@@ -118,14 +104,10 @@ def test_a_length_beside_start_and_end_may_be_the_recordings(bring):
 
 def test_a_frame_rate_of_the_videos_may_be_another_than_that_of_the_labels(bring, tmp_path):
     videos = "abcde"
-    text = table(
-        "video,start_frame,end_frame,label",
-        *(f"{video},{30 * i},{30 * i + 300},x" for video in videos for i in (0, 50)),
-    )
+    rows = [f"{video},{30 * i},{30 * i + 300},x" for video in videos for i in (0, 50)]
+    text = table("video,start_frame,end_frame,label", *rows)
     listed = "video,duration,fps\n" + "".join(f"{video},62,60\n" for video in videos)
     message = refused(tmp_path, bring, text, recordings=listed)
     assert "the last actions end after 48 % of their recordings (median)" in message and "--rate" in message
     assert segments(bring(text, recordings=listed, rate=30))["a"] == [(0.0, 10.0, "x"), (50.0, 60.0, "x")]
-    (tmp_path / "out" / "mine.json").unlink()
-    (tmp_path / "out").rmdir()
     assert "--unit" in refused(tmp_path, bring, text.replace("_frame", ""), recordings=listed)

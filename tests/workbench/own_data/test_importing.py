@@ -4,18 +4,13 @@ import json
 from pathlib import Path
 
 import hypothesis.strategies as st
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from imported import refused, segments, subsets
 
 from afkit.__main__ import main
-from afkit.config import make_recipe
 from afkit.data.annotations import read_annotations
-from afkit.data.items import Dataset
 from afkit.workbench.own_data.importing import describe, import_annotations
-from afkit.workbench.own_data.signals import Sensor, signal_features
-from afkit.workbench.survey.checks import inspect_data
 
 CSV = """video,start,end,label,subset
 b,1,2,walk,training
@@ -30,20 +25,15 @@ THREE = {"a": [(0.5, 3.0, "sit"), (4.0, 5.25, "walk")], "b": [(1.0, 2.0, "walk")
 # ---- formats
 
 
-def test_a_table_becomes_an_annotation_file_with_stable_ids(bring):
+def test_a_table_becomes_an_annotation_file_with_stable_ids(bring, tmp_path):
     file = bring(CSV)
     assert segments(file) == THREE
     assert file.label_names == {0: "sit", 1: "walk"}
     assert subsets(file) == {"a": "validation", "b": "training"}
     assert bring.report.recordings == {"validation": 1, "training": 1}
     assert bring.report.segments == {"validation": 2, "training": 1}
-
-
-@pytest.mark.parametrize("separator", [";", "\t"])
-def test_columns_are_mapped_by_name_whatever_separates_them(bring, separator):
-    text = "clip,t0,t1,what,part\nb,1,2,walk,training\na,0.5,3,sit,validation\na,4,5.25,walk,validation\n"
-    columns = {"video": "clip", "start": "t0", "end": "t1", "label": "what", "subset": "part"}
-    assert segments(bring(text.replace(",", separator), columns=columns)) == THREE
+    with pytest.raises(ValueError, match=r"mine\.json exists; remove it, or name another file"):
+        import_annotations(tmp_path / "source.csv", tmp_path / "out" / "mine.json")
 
 
 def test_frames_and_samples_become_seconds_and_the_rate_is_not_taken_for_that_of_the_features(bring, tmp_path):
@@ -51,7 +41,6 @@ def test_frames_and_samples_become_seconds_and_the_rate_is_not_taken_for_that_of
     assert segments(file) == {"a": [(2.0, 5.0, "x")], "b": [(0.0, 1.0, "y")]}
     assert {video.fps for video in file.videos.values()} == {None}
     assert any("times were in frames" in change.what for change in bring.report.changes)
-    (tmp_path / "out" / "mine.json").unlink()
     table = "video,fps,subset\na,25,training\nb,50,training\n"  # of each recording, where none is given
     file = bring("video,start,end,label\na,50,100,x\nb,50,100,x\n", unit="samples", recordings=table)
     assert segments(file) == {"a": [(2.0, 4.0, "x")], "b": [(1.0, 2.0, "x")]}
@@ -113,13 +102,11 @@ def test_elan_exports(bring, lines):
     assert segments(file) == {"a": [(1.5, 62.0, "walk fast")], "b": [(1.5, 62.0, "walk fast")]}
 
 
-def test_audacity_labels_with_and_without_frequencies(bring):
-    text = "1.000000\t2.500000\twalk fast\n\\\t100.0\t200.0\n3.0\t4.0\tsit\n"
-    file = bring({"a.txt": text, "b.txt": text}, "folder", form="audacity")
-    assert segments(file)["a"] == [(1.0, 2.5, "walk fast"), (3.0, 4.0, "sit")]
-
-
 def test_a_folder_of_text_files_has_a_recording_each(bring):
+    text = "1.000000\t2.500000\twalk fast\n\\\t100.0\t200.0\n3.0\t4.0\tsit\n"
+    for form in ("audacity", ""):
+        file = bring({"a.txt": text, "b.txt": text}, "folder", form=form)
+        assert segments(file)["a"] == [(1.0, 2.5, "walk fast"), (3.0, 4.0, "sit")]
     file = bring({"a.txt": "1 2 walk fast\n3,4,sit\n", "b.txt": "0\t1\tsit\n", ".hidden": "?", "x.md": "?"}, "folder")
     assert segments(file) == {"a": [(1.0, 2.0, "walk fast"), (3.0, 4.0, "sit")], "b": [(0.0, 1.0, "sit")]}
     assert [Path(change.where).name for change in bring.report.changes if "ending" in change.what] == ["x.md"]
@@ -132,11 +119,6 @@ def test_a_label_per_step_becomes_runs(bring):
     assert segments(file) == {"a": [(0.5, 1.5, "walk"), (2.0, 2.5, "sit")], "b": [(0.0, 2.0, "walk")], "c": []}
     assert {name: video.duration_sec for name, video in file.videos.items()} == {"a": 2.5, "b": 9.0, "c": 1.0}
     assert sum("background" in change.what for change in bring.report.changes) == 3
-
-
-def test_a_column_with_the_segments_durations_is_not_the_recordings(bring):
-    text = "video,start,end,duration,label\na,1,3,2,x\na,5,6,1,x\nb,0,1,1,x\n"
-    assert segments(bring(text))["a"] == [(1.0, 3.0, "x"), (5.0, 6.0, "x")]
 
 
 @given(labels=st.lists(st.sampled_from(["x", "y", "none"]), min_size=1, max_size=30))
@@ -156,12 +138,10 @@ def test_runs_give_every_step_its_label_back(labels, tmp_path_factory):
 # ---- ids and subsets
 
 
-def test_a_given_order_of_labels(bring, tmp_path):
+def test_a_given_order_of_labels(bring):
+    with pytest.raises(ValueError, match="row 3: the label 'sit' is not in the given order"):
+        bring(CSV, labels=["walk"])
     assert bring(CSV, labels=["walk", "run", "sit"]).label_names == {0: "walk", 2: "sit"}
-    (tmp_path / "out" / "mine.json").unlink()
-    (tmp_path / "out").rmdir()
-    message = refused(tmp_path, bring, CSV, labels=["walk"])
-    assert "row 3: the label 'sit' is not in the given order" in message
 
 
 def test_no_group_is_in_both_subsets(bring):
@@ -179,15 +159,12 @@ def test_a_drawn_split_depends_on_the_seed_alone_and_leaves_no_subset_empty(brin
     for seed, order, share in ((1, 1, 0.3), (1, -1, 0.3), (2, 1, 0.3), (1, 1, 0.01), (1, 1, 0.99)):
         text = "video,start,end,label\n" + "\n".join(rows[::order])
         splits.append(subsets(bring(text, f"{seed}{order}.csv", seed=seed, test_share=share)))
-        (tmp_path / "out" / "mine.json").unlink()
     assert splits[0] == splits[1] != splits[2]
     assert [list(split.values()).count("validation") for split in splits] == [3, 3, 3, 1, 9]
 
 
 def test_a_group_in_both_given_subsets_is_refused(bring, tmp_path):
-    text = (
-        CSV.replace("subset", "subset,who").replace("training", "training,ann").replace("validation", "validation,ann")
-    )
+    text = CSV.replace("subset", "subset,who").replace("ing\n", "ing,ann\n").replace("ion\n", "ion,ann\n")
     message = refused(tmp_path, bring, text, columns={"group": "who"}, fix=True)
     assert "group 'ann' is in 'validation' and, with recording 'b', in 'training'" in message
 
@@ -231,7 +208,6 @@ def test_labels_that_touch_or_differ_may_stand_side_by_side_and_others_on_reques
     head = "video,start,end,label,subset\n"
     assert len(segments(bring(f"{head}a,0,1,x,t\na,1,2,x,t\na,0,2,y,t\n"))["a"]) == 3
     assert not [change for change in bring.report.changes if "overlap" in change.what]
-    (tmp_path / "out" / "mine.json").unlink()
     assert len(segments(bring(f"{head}a,0,1,x,t\na,0,1,x,t\na,0.5,2,x,t\n", allow_overlaps=True))["a"]) == 3
 
 
@@ -240,16 +216,21 @@ def test_rounded_durations_are_no_fault(bring):
     assert segments(file)["a"] == [(0.0, 10.04, "x")]
 
 
+def test_ids_that_contradict_each_other(bring, tmp_path):
+    rows = [{"segment": [0, 1], "label": "x", "label_id": 0}, {"segment": [2, 3], "label": "x", "label_id": 4}]
+    content = {"a": {"subset": "t", "annotations": rows}}
+    message = refused(tmp_path, bring, content, "source.json")
+    assert "annotation 1: 'x' has the label id 4 here and 0 elsewhere" in message
+    assert bring(content, "source.json", fix=True).label_names == {0: "x"}
+
+
 def test_frames_among_seconds_are_for_a_person_to_mend(bring, tmp_path):
     text, table = "video,start,end,label\nb,0,1,x\na,90,180,x\n", "video,duration\na,10\nb,10\n"
     message = refused(tmp_path, bring, text, recordings=table, rate=30, fix=True)
     assert "row 3: mixed units? segment 90 to 180 s is beyond the recording's 10 s, but not in frames at 30" in message
-
-
-@pytest.mark.parametrize("row", ["a,1.5,2", "a,0:01,0:02"])
-def test_seconds_among_frames_are_for_a_person_to_mend(bring, tmp_path, row):
-    text = f"video,start,end,label\nb,0,25,x\n{row},x\n"
-    assert "row 3: mixed units" in refused(tmp_path, bring, text, unit="frames", rate=25, fix=True)
+    for row in ("a,1.5,2", "a,0:01,0:02"):  # seconds among frames
+        text = f"video,start,end,label\nb,0,25,x\n{row},x\n"
+        assert "row 3: mixed units" in refused(tmp_path, bring, text, unit="frames", rate=25, fix=True)
 
 
 def test_recordings_without_labels(bring, tmp_path):
@@ -260,25 +241,11 @@ def test_recordings_without_labels(bring, tmp_path):
     assert set(segments(bring(text, recordings=table, fix=True))) == {"a", "b"}
     assert any("'empty' has no annotation: left out" in change.what for change in bring.report.changes)
     assert bring.report.notes[0] == "there is one class only, 'x': set data.num_classes to 1"
-    (tmp_path / "out" / "mine.json").unlink()
-    (tmp_path / "out").rmdir()
     folder = {"a.txt": "0 1 x\n", "b.txt": "0 1 x\n", "empty.txt": ""}
     assert "empty.txt: recording 'empty' has no annotation" in refused(tmp_path, bring, folder, "folder")
-
-
-def test_a_subset_without_any_label_is_kept(bring):
-    table = "video,subset\na,training\nb,training\nsecret,testing\n"
-    file = bring("video,start,end,label\na,0,1,x\nb,0,1,x\n", recordings=table)
-    assert segments(file)["secret"] == []
+    file = bring(text, recordings="video,subset\na,training\nb,training\nsecret,testing\n")
+    assert segments(file)["secret"] == [], "a subset without any label is kept"
     assert "recordings in subsets without any label, kept: 1" in bring.report.notes
-
-
-def test_ids_that_contradict_each_other(bring, tmp_path):
-    rows = [{"segment": [0, 1], "label": "x", "label_id": 0}, {"segment": [2, 3], "label": "x", "label_id": 4}]
-    content = {"a": {"subset": "t", "annotations": rows}}
-    message = refused(tmp_path, bring, content, "source.json")
-    assert "annotation 1: 'x' has the label id 4 here and 0 elsewhere" in message
-    assert bring(content, "source.json", fix=True).label_names == {0: "x"}
 
 
 def test_what_is_allowed_but_worth_knowing_is_noted(bring):
@@ -323,11 +290,7 @@ def test_what_cannot_be_understood_is_refused(bring, tmp_path, content, options,
         ("a.json", {"a": [[[1, 2], 1.5, 2.5]], "b": []}, "video 'a', annotation 0: the label is no text, but [1, 2]"),
         ("a.json", {"a": {"annotations": 3}}, "video 'a': its annotations must be a list"),
         ("a.json", {"a": [{"segment": [1], "label": "x"}]}, "video 'a', annotation 0: expected a segment"),
-        (
-            "a.json",
-            {"a": {"annotations": [{"segment": [1, 2], "label": None}]}},
-            "has nothing in its column for",
-        ),
+        ("a.json", {"a": {"annotations": [{"segment": [1, 2], "label": None}]}}, "has nothing in its column for"),
         ("a.json", {"a": [[10**400, 2, "x"]]}, "does not tell which column is what"),
         ("a.json", {"a": [3]}, "video 'a', annotation 0: expected a segment"),
         ("a.txt", "1 2\n", "row 1: expected start, end and label, found '1 2'"),
@@ -335,6 +298,9 @@ def test_what_cannot_be_understood_is_refused(bring, tmp_path, content, options,
 )
 def test_files_that_are_no_annotations(bring, tmp_path, name, content, message):
     assert message in refused(tmp_path, bring, content, name)
+    (tmp_path / "a.csv").write_bytes(b"video,start,end,label\n\xff,1,2,x\n")
+    with pytest.raises(ValueError, match=r"a\.csv is not a readable text file"):
+        import_annotations(tmp_path / "a.csv", tmp_path / "b.json")
 
 
 CELLS = st.sampled_from(
@@ -362,39 +328,6 @@ def test_whatever_a_file_holds_it_is_imported_or_refused(tmp_path_factory, form,
     else:
         for video in read_annotations(target).videos.values():
             assert (video.segments_sec[:, 0] < video.segments_sec[:, 1]).all()
-
-
-def test_an_existing_target_stays(bring, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.json").write_text("mine")
-    with pytest.raises(ValueError, match=r"mine\.json exists; remove it, or name another file"):
-        bring(CSV)
-    assert (tmp_path / "out" / "mine.json").read_text() == "mine"
-
-
-def test_text_that_is_not_utf8_is_named(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"video,start,end,label\n\xff,1,2,x\n")
-    with pytest.raises(ValueError, match=r"a\.csv is not a readable text file"):
-        import_annotations(tmp_path / "a.csv", tmp_path / "b.json")
-
-
-def test_imported_annotations_and_windows_of_signals_are_a_data_set(tmp_path):
-    root = tmp_path / "mine"
-    (root / "features").mkdir(parents=True)
-    for name in ("a", "b", "c"):
-        slow, fast = np.random.default_rng(0).normal(size=(400, 1)), np.random.default_rng(1).normal(size=(2000, 3))
-        made = signal_features([Sensor("slow", slow, 20), Sensor("fast", fast, 100)], window=100, stride=50)
-        np.save(root / "features" / f"{name}.npy", made.features)
-    (tmp_path / "all.csv").write_text("video,duration\na,20\nb,20\nc,20\n")
-    (tmp_path / "mine.csv").write_text("video,start,end,label\na,2.5,7.5,x\nb,1,4,y\nb,5,9,x\nc,1,2,y\n")
-    import_annotations(tmp_path / "mine.csv", root / "mine.json", recordings=tmp_path / "all.csv")
-    data = {"annotations": "mine.json", "features": ["features"], "num_classes": 2, "input_dims": [400]}
-    grid = {"stride_frames": made.stride_frames, "num_frames": made.num_frames, "fps": made.fps, "max_seq_len": 64}
-    config = make_recipe({"name": "mine", "data": data | grid}).data
-    assert inspect_data(config, root)[1] == []
-    dataset = Dataset(config, root, ["training", "validation"])
-    assert [tuple(item.features.shape) for item in dataset] == [(400, 39)] * 3
-    assert dataset[0].segments.tolist() == [[4.0, 14.0]]  # (2.5 s * 100 - 50) / 50 and (7.5 s * 100 - 50) / 50
 
 
 # ---- the command

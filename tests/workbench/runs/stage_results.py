@@ -1,11 +1,37 @@
 """Stages that write small files at once instead of notebooks that compute: for tests of what happens around them."""
 
+import os
+
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from afkit.files import write_json, write_json_gz, write_text
+from afkit.workbench.runs import notebooks, provenance
 from afkit.workbench.runs.folder import finish_stage, note_input, start_stage
 from afkit.workbench.survey.facts import fingerprint
+
+WEIGHTS = "checkpoints/ema.safetensors"
+
+
+def change_code(monkeypatch, *rooms) -> None:
+    """Let the given rooms of the package have other digests."""
+    real = provenance._room_digest
+    monkeypatch.setattr(provenance, "_room_digest", lambda room: "changed" if room in rooms else real(room))
+
+
+class Executed(list):
+    """Stands for `pipeline.execute`: does stages at once, and keeps (name, parameters, OMP_NUM_THREADS) of them."""
+
+    def __call__(self, stage, output, parameters, inherited):
+        own = {name: value for name, value in parameters.items() if name not in notebooks.COMMON}
+        self.append((stage, own, os.environ.get("OMP_NUM_THREADS")))
+        do_stage(stage, **{name: parameters[name] for name in notebooks.COMMON}, values=own)
+        return 1.0
+
+    @property
+    def stages(self):
+        """Their names alone."""
+        return [stage for stage, *_ in self]
 
 
 def write_data(root, videos=2) -> None:
@@ -26,8 +52,8 @@ def do_stage(stage, recipe, seed, overrides, data_root, run_dir, values=None) ->
     if stage == "02_train":
         write_training(run.folder, seed + run.recipe.optim.epochs + ((values or {}).get("precision") == "bf16"))
     else:
-        note_input(run, run.folder / "checkpoints" / "ema.safetensors")
-        write_evaluation(run.folder, int(load_file(run.folder / "checkpoints" / "ema.safetensors")["b"][1]))
+        note_input(run, run.folder / WEIGHTS)
+        write_evaluation(run.folder, int(load_file(run.folder / WEIGHTS)["b"][1]))
     finish_stage(run)
 
 

@@ -11,7 +11,7 @@ from stage_results import write_results
 from afkit.files import write_json, write_json_gz, write_text
 from afkit.workbench.runs.differences import compare_results
 from afkit.workbench.runs.folder import note_stage
-from afkit.workbench.runs.opened import file_digest
+from afkit.workbench.runs.opened import sha256_of
 
 RESULTS = ["losses", "weights (ema)", "weights (raw)", "detections", "scores"]
 
@@ -76,7 +76,7 @@ def test_other_tensors_steps_detections_and_thresholds_are_differences(folders):
 def test_files_that_are_gone_are_compared_by_their_digests(folders):
     before, _ = folders
     names = ["checkpoints/ema.safetensors", "predictions.json.gz"]
-    digests = {name: file_digest(before / name) for name in names}
+    digests = {name: sha256_of(before / name) for name in names}
     for path in list(before.iterdir()):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     note_stage(before, "02_train", sha256={names[0]: digests[names[0]]})

@@ -19,8 +19,7 @@ def test_a_whole_installation_is_said_to_be_whole(tmp_path, capsys):
     assert main(["doctor", "--data-root", str(tmp_path / "data"), "--results", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["ok", "Python", ".".join(map(str, sys.version_info[:3]))]
-    assert any(line.startswith("note  data sets") for line in lines)
-    assert "prepare RECIPE SRC" in lines[-1]
+    assert any(line.startswith("note  data sets") for line in lines) and "prepare RECIPE SRC" in lines[-1]
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
 
@@ -41,8 +40,7 @@ def test_missing_compilers_and_packages_are_notes(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     checks = examine(tmp_path, tmp_path)
     assert checks["C++ compiler"].state == checks["the inspector"].state == NOTE
-    assert checks["the inspector"].text == "without voila"
-    assert "-> pip install 'afkit[inspect]'" in table(checks)
+    assert checks["the inspector"].text == "without voila" and "-> pip install 'afkit[inspect]'" in table(checks)
 
 
 def test_a_kernel_of_another_python_is_bad(tmp_path, monkeypatch):

@@ -43,14 +43,9 @@ def test_an_interrupt_that_nothing_asked_for_comes_at_the_end(error):
 
 def test_a_second_interrupt_ends_the_process():
     program = "import os, signal, time\nfrom afkit.workbench.runs.interrupts import interrupts_wait\n"
-    program += (
-        "with interrupts_wait():\n    for _ in range(2): os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(600)"
-    )
+    program += "with interrupts_wait():\n for _ in range(2): os.kill(os.getpid(), signal.SIGINT)\n time.sleep(600)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 130 and done.stderr.count("\n") == 2 and "Traceback" not in done.stderr
-
-
-# ---- folders that go with the process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -65,15 +60,14 @@ def test_a_signal_that_ends_the_process_removes_the_folder_first(number):
 
 
 def test_a_thread_leaves_signals_alone():
-    def handlers():
-        return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def work():
         with interrupts_wait() as look, temporary_folder() as folder:
             look()
-            found.extend([folder, folder.is_dir(), handlers()])
+            found.extend([folder, folder.is_dir(), [signal.getsignal(number) for number in numbers]])
 
-    found, before = [], handlers()
+    found, before = [], [signal.getsignal(number) for number in numbers]
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()

@@ -142,20 +142,16 @@ def test_metrics_that_cannot_be_read_are_empty(tmp_path):
     assert read_metrics(folder).empty
 
 
-def test_a_run_that_was_passed_on_with_its_data_is_found_wherever_it_lies(tmp_path, monkeypatch):
-    write_tiny_data(tmp_path / "away" / "data")
-    folder = tmp_path / "away" / "results" / "tiny" / "seed1"
+def test_data_are_found_where_the_user_or_the_run_says(tmp_path, monkeypatch):
+    """A run that was passed on with its data is found wherever it lies; a given folder begins where the user is."""
+    for place in ("away/data", "mine", "data"):
+        write_tiny_data(tmp_path / place)
+    folder, facts = tmp_path / "away" / "results" / "tiny" / "seed1", {"data_root": "data"}
     folder.mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    assert data_root_of({"data_root": "data"}, FILE, folder) == tmp_path / "away" / "data"
+    monkeypatch.chdir(tmp_path / "mine")
+    assert data_root_of(facts, FILE, folder) == tmp_path / "away" / "data"
     assert data_root_of({}, FILE, folder) == tmp_path / "away" / "data", "run.json of an older version"
-
-
-def test_what_the_user_gives_begins_where_the_user_is(tmp_path, monkeypatch):
-    write_tiny_data(tmp_path / "mine")
-    write_tiny_data(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
-    facts, folder = {"data_root": "data"}, tmp_path / "results" / "run"
     assert data_root_of(facts, FILE, folder, "mine") == tmp_path / "mine"
     assert data_root_of(facts, FILE, folder, str(tmp_path / "mine")) == tmp_path / "mine"
     with pytest.raises(ValueError, match=r"nowhere/tiny/annotations\.json does not exist; name the folder"):

@@ -37,21 +37,11 @@ def test_the_best_is_tested_against_the_best_with_other_settings(tmp_path):
     assert names(choose_pairs(runs[:3])) == [("b", "c")], "seeds alone, where nothing else differs"
     assert choose_pairs(runs[:1]) == []
     assert names(choose_pairs(runs, ["a", str(tmp_path / "b")])) == [("a", "b")], "named ones keep their order"
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"weights": "raw"},
-        {"recipe_file": "0" * 8},
-        {"overrides": {"data.features": ["a", "b"]}, "fingerprint": "a" * 64},
-    ],
-)
-def test_other_weights_features_or_a_changed_recipe_file_are_other_settings(tmp_path, other):
-    digest = other.pop("recipe_file", "")
-    written(tmp_path, {"a": (0.8, {}), "b": (0.7, {}), "c": (0.3, other)})
-    change_json(tmp_path / "c" / "run.json", recipe_file=digest)
-    assert names(choose_pairs(read_runs([tmp_path / name for name in "abc"], tmp_path))) == [("a", "c")]
+    others = {"overrides": {"data.features": ["a", "b"]}, "fingerprint": "a" * 64}
+    for other, digest in (({"weights": "raw"}, ""), ({}, "0" * 8), (others, "")):
+        written(tmp_path, {"a": (0.8, {}), "b": (0.7, {}), "c": (0.3, dict(other))})
+        change_json(tmp_path / "c" / "run.json", recipe_file=digest)
+        assert names(choose_pairs(read_runs([tmp_path / name for name in "abc"], tmp_path))) == [("a", "c")]
 
 
 def test_each_recipe_and_test_has_a_pair_of_its_own(tmp_path):
@@ -74,10 +64,8 @@ def test_each_recipe_and_test_has_a_pair_of_its_own(tmp_path):
     ],
 )
 def test_a_wrong_pair_is_named(tmp_path, pair, message):
-    runs = written(
-        tmp_path,
-        {"alpha": (0.3, {}), "beta": (0.4, {}), "running": (0.5, {"stages": {"02_train": {"status": "running"}}})},
-    )
+    running = {"stages": {"02_train": {"status": "running"}}}
+    runs = written(tmp_path, {"alpha": (0.3, {}), "beta": (0.4, {}), "running": (0.5, running)})
     with pytest.raises(ValueError, match=message):
         choose_pairs(runs, pair)
 

@@ -1,10 +1,10 @@
-"""What is checked before any notebook starts."""
+"""What is checked before any notebook starts, and which of them are executed."""
 
 import nbformat
 import pytest
-from stage_results import do_stage, write_data
+from stage_results import Executed, change_code, write_data
 
-from afkit.workbench.runs import notebooks, pipeline, provenance
+from afkit.workbench.runs import pipeline
 from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.pipeline import run
 
@@ -13,15 +13,12 @@ from afkit.workbench.runs.pipeline import run
     ("arguments", "message"),
     [
         ({"recipe": "wach"}, "there is no recipe 'wach'; did you mean 'watch'?"),
-        ({"recipe": "watch", "overrides": {"optim.epoch": 1}}, "did you mean 'optim.epochs'?"),
-        ({"recipe": "watch", "overrides": {"optim.epochs": "x"}}, "'optim.epochs' = 'x'"),
-        ({"recipe": "watch", "parameters": {"color": 1}}, "has the parameter 'color'"),
-        ({"recipe": "watch", "stages": ["05"]}, "there is no stage '05'"),
-        ({"recipe": "watch", "again": ["05"]}, "there is no stage '05'"),
-        (
-            {"recipe": "watch", "stages": ["03"], "again": ["02"]},
-            "stage 02_train is to be done again, but is not among those to run; add it",
-        ),
+        ({"overrides": {"optim.epoch": 1}}, "did you mean 'optim.epochs'?"),
+        ({"overrides": {"optim.epochs": "x"}}, "'optim.epochs' = 'x'"),
+        ({"parameters": {"color": 1}}, "has the parameter 'color'"),
+        ({"stages": ["05"]}, "there is no stage '05'"),
+        ({"again": ["05"]}, "there is no stage '05'"),
+        ({"stages": ["03"], "again": ["02"]}, "stage 02_train is to be done again, but is not among those to run; add"),
         (
             {"recipe": "thumos_i3d"},
             "thumos14.json; name its folder with --data-root, or prepare it with: python -m afkit prepare",
@@ -30,27 +27,19 @@ from afkit.workbench.runs.pipeline import run
 )
 def test_wrong_input_is_refused_before_anything_is_written(tmp_path, arguments, message):
     with pytest.raises(ValueError) as error:
-        run(**arguments, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
+        run(**{"recipe": "watch"} | arguments, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
     assert message in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
 def executed(tmp_path, monkeypatch):
-    """Data, and stages that are done at once; their names as they are, of a training after the checkpoints it met."""
-    done = []
-
-    def execute(stage, output, parameters, inherited):
-        common = {name: parameters.pop(name) for name in notebooks.COMMON}
-        if stage == "02_train":
-            done.append(sorted(path.name for path in (tmp_path / "run" / "checkpoints").glob("*")))
-        done.append(stage)
-        do_stage(stage, **common, values=parameters)
-        return 1.0
-
-    monkeypatch.setattr(pipeline, "execute", execute)
+    """Data, and stages that are done at once; which they were."""
+    monkeypatch.setattr(pipeline, "execute", executed := Executed())
     write_data(tmp_path / "data")
-    return done
+    start(tmp_path)
+    executed.clear()
+    return executed
 
 
 def start(root, **arguments):
@@ -61,14 +50,7 @@ def start(root, **arguments):
     return said
 
 
-def change_code(monkeypatch, room):
-    real = provenance._room_digest
-    monkeypatch.setattr(provenance, "_room_digest", lambda name: "changed" if name == room else real(name))
-
-
 def test_a_finished_stage_of_other_code_is_kept_and_named(tmp_path, executed, monkeypatch):
-    start(tmp_path)
-    executed.clear()
     assert start(tmp_path) == [f"{stage:<14} already done" for stage in ("01_data", "02_train", "03_eval")]
     change_code(monkeypatch, "train")
     said = start(tmp_path)
@@ -79,23 +61,20 @@ def test_a_finished_stage_of_other_code_is_kept_and_named(tmp_path, executed, mo
 
 
 def test_again_trains_from_the_beginning_and_makes_the_later_stages_new(tmp_path, executed, monkeypatch):
-    start(tmp_path)
-    (tmp_path / "run" / "checkpoints" / "step000000009.pt").touch()
-    executed.clear()
+    state = tmp_path / "run" / "checkpoints" / "step000000009.pt"
+    state.touch()
     change_code(monkeypatch, "train")
     start(tmp_path, again=["02"])
-    assert executed == [["ema.safetensors", "raw.safetensors"], "02_train", "03_eval"]
+    assert executed.stages == ["02_train", "03_eval"] and not state.exists()
     assert start(tmp_path)[1] == "02_train       already done", "its code is on record now"
     executed.clear()
-    (tmp_path / "run" / "checkpoints" / "step000000009.pt").touch()
+    state.touch()
     start(tmp_path, again=["03_eval"])
-    assert executed == ["03_eval"] and (tmp_path / "run" / "checkpoints" / "step000000009.pt").exists()
+    assert executed.stages == ["03_eval"] and state.exists()
 
 
 def test_data_that_has_changed_and_another_run_are_refused_although_all_is_done(tmp_path, executed):
-    start(tmp_path)
     write_data(tmp_path / "data", videos=3)
-    executed.clear()
     before = read_run(tmp_path / "run")
     for stages in (["01", "02", "03"], ["02"], ["03"]):
         with pytest.raises(ValueError, match=r"the data has changed since the run in .*; give the new run another"):

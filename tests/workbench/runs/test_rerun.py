@@ -1,42 +1,31 @@
 """A run made again from its run.json: what it is made with, what is said first, what is refused, what is compared."""
 
-import json
 import os
 import shutil
 
 import pytest
 from run_folders import change_json
-from stage_results import do_stage, write_data
+from stage_results import Executed, change_code, write_data
 
 from afkit.__main__ import main
 from afkit.files import read_json, write_json
 from afkit.recipes import recipe as named_recipe
-from afkit.workbench.runs import notebooks, pipeline, provenance
+from afkit.workbench.runs import pipeline, provenance
 from afkit.workbench.runs import rerun as module
 from afkit.workbench.runs.folder import note_stage
 from afkit.workbench.runs.opened import read_run
-from afkit.workbench.runs.rerun import rerun
 from afkit.workbench.trust import project_root
 
 OVERRIDES = {"optim.epochs": 7, "optim.warmup_epochs": 1}
-NOTHING = "nothing has changed since the run: data, recipe, code, versions, device"
 
 
 @pytest.fixture
 def executed(monkeypatch):
-    """Stages are done at once; their (names, parameters, OMP_NUM_THREADS) as they are."""
-    done = []
-
-    def execute(stage, output, parameters, inherited):
-        common = {name: parameters.pop(name) for name in notebooks.COMMON}
-        done.append((stage, parameters, os.environ.get("OMP_NUM_THREADS")))
-        do_stage(stage, **common, values=parameters)
-        return 1.0
-
-    monkeypatch.setattr(pipeline, "execute", execute)
+    """Stages are done at once; which they were."""
+    monkeypatch.setattr(pipeline, "execute", executed := Executed())
     monkeypatch.setattr(provenance, "git_state", lambda: {"commit": "a" * 40, "dirty": False})
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    return done
+    return executed
 
 
 @pytest.fixture
@@ -48,19 +37,22 @@ def root(tmp_path, executed):
     return tmp_path
 
 
-def make(root, recipe="watch", **arguments):
-    arguments = {"parameters": {"precision": "bf16", "weights": "raw"}, "overrides": OVERRIDES} | arguments
+def make(root, recipe="watch"):
+    arguments = {"parameters": {"precision": "bf16", "weights": "raw"}, "overrides": OVERRIDES}
     pipeline.run(recipe, 5, data_root=str(root / "data"), folder=root / "run", say=lambda line: None, **arguments)
 
 
-def change_code(monkeypatch, room):
-    real = provenance._room_digest
-    monkeypatch.setattr(provenance, "_room_digest", lambda name: "changed" if name == room else real(name))
+def rerun(root, name="", **options):
+    """Whether the results are the same, what was said, and {what was compared: whether it is the same}."""
+    said, new = [], root / (name or "run-rerun")
+    identical = module.rerun(root / "run", name and new, say=said.append, **options)
+    report = read_json(new / "rerun.json") if new.exists() else {"identical": True, "compared": []}
+    assert report["identical"] is identical
+    return identical, said, {row["what"]: row["same"] for row in report["compared"]}
 
 
 def test_it_is_made_as_run_json_says_and_compared(root, executed):
-    said = []
-    assert rerun(root / "run", say=said.append) is True
+    identical, said, same = rerun(root)
     threads = str(read_run(root / "run")["stages"]["02_train"]["device"]["threads"])
     assert executed == [
         ("01_data", {}, threads),
@@ -70,58 +62,51 @@ def test_it_is_made_as_run_json_says_and_compared(root, executed):
     assert "OMP_NUM_THREADS" not in os.environ
     before, now = (read_run(root / name) for name in ("run", "run-rerun"))
     assert all(before[key] == now[key] for key in ("recipe", "seed", "overrides", "data"))
-    assert said[0] == NOTHING
-    assert [line.split()[0] for line in said[-7:]] == [
-        "recipe", "data", "losses", "weights", "weights", "detections", "scores",
-    ]  # fmt: skip
+    assert said[0] == "nothing has changed since the run: data, recipe, code, versions, device"
+    compared = ["recipe", "data", "losses", "weights", "weights", "detections", "scores"]
+    assert [line.split()[0] for line in said[-7:]] == compared
     assert said[-1] == "scores         same         average mAP 13.00 %"
-    report = read_json(root / "run-rerun" / "rerun.json")
-    assert report["identical"] is True and report["changed_since"] == []
-    assert {row["same"] for row in report["compared"]} == {True}
+    assert identical and set(same.values()) == {True}
+    assert read_json(root / "run-rerun" / "rerun.json")["changed_since"] == []
 
 
 def test_run_json_alone_is_enough(root, executed):
     for path in (root / "run").iterdir():
         if path.name != "run.json":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    said = []
-    assert rerun(root / "run", say=said.append) is True
-    assert len(executed) == 3
-    same = {row["what"]: row["same"] for row in read_json(root / "run-rerun" / "rerun.json")["compared"]}
+    identical, _, same = rerun(root)
+    assert identical and len(executed) == 3
     assert same.pop("losses") is same.pop("scores") is None
     assert set(same.values()) == {True} and len(same) == 5
 
 
 def test_other_results_are_told_and_give_status_1(root, executed, monkeypatch, capsys):
-    real, change = pipeline.execute, {"precision": "fp32"}
-    monkeypatch.setattr(pipeline, "execute", lambda *given: real(*given[:2], given[2] | change, given[3]))
+    change = {"precision": "fp32"}
+    monkeypatch.setattr(pipeline, "execute", lambda *given: executed(*given[:2], given[2] | change, given[3]))
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert main(["rerun", str(root / "run"), "--out", str(root / "other")]) == 1
     assert {threads for _, _, threads in executed} == {"3"} and os.environ["OMP_NUM_THREADS"] == "3"
-    shown = capsys.readouterr().out
-    assert "weights (ema)  DIFFERS      1 of 2 tensors, by 1 at most, e.g. b" in shown
+    assert "weights (ema)  DIFFERS      1 of 2 tensors, by 1 at most, e.g. b" in capsys.readouterr().out
     assert read_json(root / "other" / "rerun.json")["identical"] is False
 
 
 def test_the_status_is_that_of_the_results_not_of_what_they_were_made_from(root):
     path = root / "run" / "metrics.csv"
     path.write_text(path.read_text().replace("2,1,2,13", "2,1,2,13.5"))
-    assert rerun(root / "run", say=lambda line: None) is False, "losses alone"
+    assert rerun(root)[0] is False, "losses alone"
     write_data(root / "data", videos=3)
     path.write_text(path.read_text().replace("2,1,2,13.5", "2,1,2,13"))
-    assert rerun(root / "run", root / "other", say=lambda line: None) is True
-    rows = {row["what"]: row["same"] for row in read_json(root / "other" / "rerun.json")["compared"]}
-    assert rows.pop("data") is False and set(rows.values()) == {True}
+    identical, _, same = rerun(root, "other")
+    assert identical and same.pop("data") is False and set(same.values()) == {True}
 
 
-def test_the_settings_are_those_of_the_run_whatever_the_recipe_says_now(root, executed):
+def test_the_settings_are_those_of_the_run_whatever_the_recipe_says_now(root):
     facts = read_run(root / "run")
     facts["recipe"]["loss"]["init_loss_norm"] = 31  # as if the built-in recipe had been another then
     write_json(root / "run" / "run.json", facts)
-    said = []
-    rerun(root / "run", say=said.append)
     now = named_recipe("watch").loss.init_loss_norm
-    assert said[0] == f"recipe: loss.init_loss_norm was 31.0, now {now} in 'watch'; the settings in run.json are used"
+    changed = f"recipe: loss.init_loss_norm was 31.0, now {now} in 'watch'; the settings in run.json are used"
+    assert rerun(root)[1][0] == changed
     assert read_run(root / "run-rerun")["recipe"] == facts["recipe"]
 
 
@@ -137,11 +122,9 @@ def test_a_recipe_file_that_has_changed_or_gone_is_not_needed(tmp_path, executed
     path.write_text(text)
     make(tmp_path, "mine")
     path.unlink() if now == "gone" else path.write_text(text.replace("0.00001", "0.5"))
-    executed.clear()
-    said = []
-    assert rerun(tmp_path / "run", say=said.append) is True
+    identical, said, _ = rerun(tmp_path)
     before, after = (read_run(tmp_path / name)["recipe"] for name in ("run", "run-rerun"))
-    assert before == after and before["model"]["windows"] == 5 and before["optim"]["epochs"] == 7
+    assert identical and before == after and before["model"]["windows"] == 5 and before["optim"]["epochs"] == 7
     gone = "there is no 'mine' with these overrides any more"
     change = gone if now == "gone" else "optim.learning_rate was 1e-05, now 0.5 in 'mine'"
     assert said[0] == f"recipe: {change}; the settings in run.json are used"
@@ -174,41 +157,32 @@ def test_what_has_changed_is_said_first_and_a_dry_run_says_only_that(root, execu
 def test_another_device_is_named_and_so_is_a_gpu_that_adds_up_in_any_order(root, monkeypatch):
     here = provenance.device()
     monkeypatch.setattr(module, "device", lambda: here | {"gpu": "H1"})
-    said = []
-    rerun(root / "run", dry_run=True, say=said.append)
-    assert said == [
+    said = [
         f"device: gpu {here['gpu']}, now H1",
         "not deterministic: on a GPU, a training without deterministic=True gives other bits each time",
     ]
+    assert rerun(root, dry_run=True)[1] == said
     change_json(root / "run" / "run.json", execution={"deterministic": True})
-    rerun(root / "run", dry_run=True, say=said.append)
-    assert len(said) == 3
+    assert rerun(root, dry_run=True)[1] == said[:1]
 
 
 def test_an_interrupted_rerun_goes_on_and_one_of_other_code_is_done_anew(root, executed, monkeypatch):
-    rerun(root / "run", say=lambda line: None)
+    rerun(root)
     note_stage(root / "run-rerun", "03_eval", status="running")
     executed.clear()
-    assert rerun(root / "run", say=lambda line: None) is True
-    assert [stage for stage, *_ in executed] == ["03_eval"]
+    assert rerun(root)[0] is True and executed.stages == ["03_eval"]
     change_code(monkeypatch, "train")
     executed.clear()
-    rerun(root / "run", say=lambda line: None)
-    assert executed[0][0] == "02_train"
+    rerun(root)
+    assert executed.stages == ["02_train", "03_eval"]
 
 
-def test_values_of_the_notebook_count_before_those_that_were_given(root, executed):
+def test_values_of_the_notebook_count_and_only_finished_stages_are_repeated(root, executed):
     note_stage(root / "run", "02_train", values={"precision": "fp32", "workers": 2, "resume": True, "epochs": 7})
-    rerun(root / "run", say=lambda line: None)
-    assert executed[1][1] == {"workers": 2, "epochs": 7}, "resume is as in the notebook"
-
-
-def test_only_finished_stages_are_repeated(root, executed):
     note_stage(root / "run", "03_eval", status="failed")
-    rerun(root / "run", say=lambda line: None)
-    assert [stage for stage, *_ in executed] == ["01_data", "02_train"]
-    rows = {row["what"]: row for row in read_json(root / "run-rerun" / "rerun.json")["compared"]}
-    assert rows["weights (ema)"]["same"] is True
+    rerun(root)
+    assert executed.stages == ["01_data", "02_train"]
+    assert executed[1][1] == {"workers": 2, "epochs": 7}, "resume is as in the notebook"
 
 
 def test_what_is_no_run_is_refused_in_one_sentence(root, capsys):
@@ -219,22 +193,22 @@ def test_what_is_no_run_is_refused_in_one_sentence(root, capsys):
         assert shown.err.count("\n") == 1 and sorted(root.rglob("*")) == files
         return shown.err
 
+    run, path = root / "run", root / "run" / "run.json"
     assert "holds no run.json; name the folder of a run" in refused(root / "data")
-    assert "is the run itself; give another folder with --out" in refused(root / "run", "--out", root / "run")
-    assert "holds something else than a rerun of" in refused(root / "run", "--out", root / "data")
-    shutil.copytree(root / "run", root / "run-rerun")
-    assert "holds something else than a rerun of" in refused(root / "run")
-    path = root / "run" / "run.json"
-    facts = json.loads(path.read_text())
-    for key, wrong in (("seed", None), ("recipe", [])):
-        write_json(path, facts | {key: wrong})
-        assert f"run.json holds no usable '{key}', so that the run cannot be repeated" in refused(root / "run")
-    write_json(path, facts | {"stages": {"02_train": {"status": "failed"}}})
-    assert "has no finished stage to repeat; finish the run first" in refused(root / "run")
-    write_json(path, facts | {"stages": "none"})
-    assert "run.json is not what a run writes" in refused(root / "run")
-    write_json(path, facts | {"recipe": facts["recipe"] | {"model": {"colour": 1}}})
-    assert "run.json is of another version of afkit: " in refused(root / "run")
+    assert "is the run itself; give another folder with --out" in refused(run, "--out", run)
+    assert "holds something else than a rerun of" in refused(run, "--out", root / "data")
+    shutil.copytree(run, root / "run-rerun")
+    assert "holds something else than a rerun of" in refused(run)
+    facts = read_json(path)
+    for wrong, message in (
+        ({"seed": None}, "run.json holds no usable 'seed', so that the run cannot be repeated"),
+        ({"recipe": []}, "run.json holds no usable 'recipe', so that the run cannot be repeated"),
+        ({"stages": {"02_train": {"status": "failed"}}}, "has no finished stage to repeat; finish the run first"),
+        ({"stages": "none"}, "run.json is not what a run writes"),
+        ({"recipe": facts["recipe"] | {"model": {"colour": 1}}}, "run.json is of another version of afkit: "),
+    ):
+        write_json(path, facts | wrong)
+        assert message in refused(run)
 
 
 def test_a_run_of_a_stranger_writes_nothing_outside_the_new_folder(root, executed, capsys):

@@ -18,8 +18,8 @@ from afkit.model.checkpoints import save_weights
 from afkit.workbench.analysis import score_curves as curves_module
 from afkit.workbench.analysis.score_curves import score_curves
 from afkit.workbench.inspector.inspected import list_videos
-from afkit.workbench.runs.opened import OpenedRun, RunFile, file_digest
-from afkit.workbench.runs.run_inspector import collect_inspected, inspect_run, inspect_runs, score_curves_of
+from afkit.workbench.runs.opened import sha256_of
+from afkit.workbench.runs.run_inspector import collect_inspected, inspect_run, inspect_runs
 
 VIDEO = "video6"  # the first of the test subset
 
@@ -50,34 +50,42 @@ def expected(folder, seed):
     return score_curves(network(seed), tiny_recipe(), data.unread(0))[1]
 
 
-def test_curves_are_those_of_the_averaged_weights(folder):
-    times_sec, scores = collect_inspected(folder).tracks.curves(VIDEO)
+def curve(folder):
+    return collect_inspected(folder).tracks.curves(VIDEO)
+
+
+def change_recipe(folder, **sections):
+    change_json(folder / "run.json", recipe=read_json(folder / "run.json")["recipe"] | sections)
+
+
+def change_evaluation(folder, **entries):
+    stages = read_json(folder / "run.json")["stages"]
+    stages["03_eval"] |= entries
+    change_json(folder / "run.json", stages=stages)
+
+
+def test_curves_are_those_of_the_weights_that_were_evaluated_or_of_the_averaged(folder, tmp_path):
+    times_sec, scores = curve(folder)
     assert scores == pytest.approx(expected(folder, 0)) and len(times_sec) == len(scores)
-    (folder / "eval.json").unlink()
-    assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 0))
-
-
-def test_curves_are_those_of_the_weights_that_were_evaluated(folder, tmp_path):
     change_json(folder / "eval.json", weights="raw")
-    scores = collect_inspected(folder).tracks.curves(VIDEO)[1]
-    assert scores == pytest.approx(expected(folder, 1)) and np.abs(scores - expected(folder, 0)).max() > 0.1
+    raw = curve(folder)[1]
+    assert raw == pytest.approx(expected(folder, 1)) and np.abs(raw - scores).max() > 0.1
     shutil.move(folder / "checkpoints" / "raw.safetensors", tmp_path / "other.safetensors")
     change_json(folder / "eval.json", weights=str(tmp_path / "other.safetensors"))
-    stages = read_json(folder / "run.json")["stages"]
-    stages["03_eval"]["parameters"] = {"weights": "raw"}
-    change_json(folder / "run.json", stages=stages)
-    assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 1)), "of another file"
+    change_evaluation(folder, parameters={"weights": "raw"})
+    assert curve(folder)[1] == pytest.approx(raw), "of another file"
+    (folder / "eval.json").unlink()
+    change_evaluation(folder, parameters={})
+    assert curve(folder)[1] == pytest.approx(scores)
 
 
 def test_the_curve_of_a_long_recording_is_made_in_windows(monkeypatch, folder):
-    asked = []
-    real = curves_module.score_curves
+    asked, real = [], curves_module.score_curves
     monkeypatch.setattr(curves_module, "score_curves", lambda *a: asked.append(a[3]) or real(*a))
-    assert collect_inspected(folder).tracks.curves(VIDEO)[1] == pytest.approx(expected(folder, 0))
+    assert curve(folder)[1] == pytest.approx(expected(folder, 0))
     monkeypatch.setattr(windows, "WHOLE_STEPS", 10)
-    scores = collect_inspected(folder).tracks.curves(VIDEO)[1]
+    assert curve(folder)[1] == pytest.approx(expected(folder, 0), abs=1e-5)
     assert asked[0] == 0 and asked[1] >= 10
-    assert scores == pytest.approx(expected(folder, 0), abs=1e-5)
 
 
 def test_what_curves_lack_is_said_without_the_folders_of_this_machine(folder, tmp_path):
@@ -88,30 +96,26 @@ def test_what_curves_lack_is_said_without_the_folders_of_this_machine(folder, tm
     assert str(tmp_path) not in str(error.value)
     assert len(curves("video7")[0]) > 0, "the others are there"
     recipe = read_json(folder / "run.json")["recipe"]
-    change_json(folder / "run.json", recipe=recipe | {"data": recipe["data"] | {"skip_missing": True}})
+    change_recipe(folder, data=recipe["data"] | {"skip_missing": True})
     with pytest.raises(ValueError, match=f"no score curve: a feature file of the video '{VIDEO}' is missing"):
-        collect_inspected(folder).tracks.curves(VIDEO)
+        curve(folder)
+    for model, message in (
+        (recipe["model"] | {"embed_dim": 32}, r"no score curve: .* is of another architecture"),
+        ({"unheard": 1}, r"no score curve: …/run\.json holds a recipe that this version does not know"),
+    ):
+        change_recipe(folder, model=model)
+        with pytest.raises(ValueError, match=message):
+            curve(folder)
+    change_recipe(folder, model=recipe["model"])
     shutil.rmtree(folder / "checkpoints")
     with pytest.raises(ValueError, match=r"no score curve: …/ema\.safetensors does not exist; train first") as error:
-        collect_inspected(folder).tracks.curves(VIDEO)
+        curve(folder)
     assert str(tmp_path) not in str(error.value)
-
-
-def test_weights_of_another_architecture_or_version_are_named(folder):
-    recipe = read_json(folder / "run.json")["recipe"]
-    change_json(folder / "run.json", recipe=recipe | {"model": recipe["model"] | {"embed_dim": 32}})
-    with pytest.raises(ValueError, match=r"no score curve: .* is of another architecture"):
-        collect_inspected(folder).tracks.curves(VIDEO)
-    change_json(folder / "run.json", recipe=recipe | {"model": {"unheard": 1}})
-    with pytest.raises(ValueError, match=r"run\.json holds a recipe that this version does not know"):
-        collect_inspected(folder).tracks.curves(VIDEO)
 
 
 def test_predictions_of_other_weights_than_those_that_are_there_are_told(folder):
     weights = folder / "checkpoints" / "ema.safetensors"
-    stages = read_json(folder / "run.json")["stages"]
-    stages["03_eval"]["made_from"] = {"checkpoints/ema.safetensors": file_digest(weights)}
-    change_json(folder / "run.json", stages=stages)
+    change_evaluation(folder, made_from={"checkpoints/ema.safetensors": sha256_of(weights)})
     remark = collect_inspected(folder).remark
     save_weights(network(7), weights, "ema")
     again = "The weights have changed since these predictions were made: run 03_eval again."
@@ -129,9 +133,8 @@ def test_a_run_that_is_not_finished_is_shown_without_what_it_lacks(folder, tmp_p
 
 
 def test_the_signal_is_offered_where_the_data_set_has_one(folder, tmp_path):
-    recipe = read_json(folder / "run.json")["recipe"]
-    data = recipe["data"] | {"annotations": "watch/annotations/watch.json"}
-    change_json(folder / "run.json", recipe=recipe | {"data": data})
+    data = read_json(folder / "run.json")["recipe"]["data"]
+    change_recipe(folder, data=data | {"annotations": "watch/annotations/watch.json"})
     for part in ("annotations", "signals"):
         (tmp_path / "data" / "watch" / part).mkdir(parents=True)
     text = json.dumps({"database": read_database(tmp_path / "data")})
@@ -143,7 +146,7 @@ def test_the_signal_is_offered_where_the_data_set_has_one(folder, tmp_path):
 def test_widgets_of_one_run_and_of_two(folder):
     pytest.importorskip("anywidget", reason="the widget is an extra")
     widget = inspect_run(folder, video=VIDEO, tiou=0.4)
-    assert widget.video == VIDEO and widget.info["tracks"]["curves"]
+    assert widget.video == VIDEO and widget.runs[0]["tracks"]["curves"]
     both = inspect_runs([folder, folder], video="video7", min_score=0.3)
     assert [run["title"] for run in both.runs] == ["tiny/seed1 (1)", "tiny/seed1 (2)"]
     assert (both.video, both.min_score) == ("video7", 0.3)
@@ -185,14 +188,3 @@ def test_runs_with_other_ground_truth_give_one_line_and_status_2(folder, tmp_pat
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1 and f"differs in the video '{VIDEO}'" in shown
     assert not list(folder.glob("*.html"))
-
-
-@pytest.mark.parametrize("recipe", [None, [], {"data": 3}])
-def test_a_recipe_that_nobody_knows_leaves_no_curve(folder, recipe):
-    curves = collect_inspected(folder).tracks.curves
-    facts = read_json(folder / "run.json")
-    with pytest.raises(
-        ValueError, match=r"^no score curve: .*(run\.json with a recipe|holds a recipe that this version does not know)"
-    ):
-        score_curves_of(OpenedRun(folder, RunFile.model_validate(facts | {"recipe": recipe})), folder)(VIDEO)
-    assert len(curves(VIDEO)[0])

@@ -87,12 +87,6 @@ def test_the_notebook_is_usable_from_its_first_cells_on(tmp_path, begin):
     assert said(tmp_path, SKIP, 'print("scores")', *again) == expected
 
 
-def test_other_changes_to_cells_stay(tmp_path):
-    """Also in the cell that begins again."""
-    louder = "get_ipython().input_transformers_post.append(lambda lines: [line.replace('w', 'ud') for line in lines])"
-    assert said(tmp_path, f"{SKIP}\n{louder}", 'print("low")', 'recipe = print("low")')[1:] == ["", "loud"]
-
-
 def test_each_notebook_becomes_a_page_with_its_outputs_by_no_template_of_the_working_directory(tmp_path, monkeypatch):
     """Templates can run any code, and a working directory may be anybody's."""
     pytest.importorskip("nbconvert", reason="pages are made by nbconvert")

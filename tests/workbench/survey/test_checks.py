@@ -7,6 +7,9 @@ from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, read_database, tiny
 
 from afkit.workbench.survey.checks import count_findings, count_notes, inspect_data, raise_on_errors
 
+TRAINING = [f"video{number}" for number in range(6)]
+TEST = ["video6", "video7"]
+
 
 def contents(root):
     return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -40,6 +43,9 @@ def test_nothing_is_found_in_a_good_data_set(root):
     assert table["covered"].tolist() == pytest.approx([1.0] * 8)
 
 
+STEP_SEC = STRIDE / FPS
+
+
 def rows(*segments, label_id=0):
     return [{"segment": list(segment), "label": f"action {label_id}", "label_id": label_id} for segment in segments]
 
@@ -56,6 +62,12 @@ def rows(*segments, label_id=0):
         ({"annotations": rows((1, 500))}, "note", "segments outside the video", "check its times or the duration"),
         ({"annotations": rows((-5, 2))}, "note", "segments outside the video", "segment -5 to 2 s is outside"),
         ({"fps": None}, "error", "unreadable features", "has no 'fps' in the annotation file; add it"),
+        (
+            {"annotations": rows((1, 1 + 0.9 * STEP_SEC), (3, 3 + 1.1 * STEP_SEC))},
+            "note",
+            "actions shorter than a step",
+            "annotation 0: segment 1 to 1.36 s is shorter than a step of the features (0.4 s)",
+        ),
     ],
 )
 def test_annotations_that_do_not_fit(root, entries, level, check, message):
@@ -66,12 +78,24 @@ def test_annotations_that_do_not_fit(root, entries, level, check, message):
     assert "annotations.json" in finding.message or check == "unreadable features"
 
 
-def test_label_ids_without_annotation_are_counted_and_do_not_matter_for_proposals(root):
+def test_labels_of_the_whole_file_and_people_are_noted(root):
     finding = only_finding(root, data__num_classes=30)
     assert (finding.level, finding.check) == ("note", "label ids without annotation")
     assert "label ids 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ... (27 of data.num_classes = 30)" in finding.message
     change_video(root, "video1", annotations=rows((1, 2), label_id=70))
-    assert inspect_data(tiny_recipe(data__num_classes=1).data, root)[1] == []
+    assert inspect_data(tiny_recipe(data__num_classes=1).data, root)[1] == [], "they do not matter for proposals"
+    path = root / "tiny" / "annotations.json"
+    text = (
+        path.read_text().replace("action 1", "Preparação").replace("action 2", "Preparacao").replace("action 70", "x")
+    )
+    for number in (0, 7):  # one of the training, one of the test
+        text = text.replace(f'"video{number}"', f'"s01_{number}"')
+        (root / f"tiny/features/video{number}.npy").rename(root / f"tiny/features/s01_{number}.npy")
+    path.write_text(text)
+    found = {finding.check: finding.message for finding in inspect_data(tiny_recipe(data__num_classes=1).data, root)[1]}
+    assert found.keys() == {"labels that look alike", "people in training and test"}
+    assert "'Preparacao' and 'Preparação'" in found["labels that look alike"]
+    assert "of 's01', as s01_0 and s01_7, are in training and test" in found["people in training and test"]
 
 
 def broken(root, kind):
@@ -121,11 +145,10 @@ def test_missing_features_are_an_error_where_too_many_or_where_the_data_set_must
     assert only_finding(root, data__max_missing=1 / 6).level == "note"
     finding = only_finding(root, data__skip_missing=False)
     assert finding.level == "error" and "add it, or set data.skip_missing" in finding.message
-
-
-def test_without_any_features_one_error_says_so(root):
     seen = "no video has a feature file in tiny/features; check data.features"
     assert errors(root, data__prefix="other_") == {"no features at all": seen}
+    with pytest.raises(ValueError, match=r"has no video of the subset 'trainin'; did you mean 'training'\?"):
+        inspect_data(tiny_recipe(data__train_subsets=["trainin"]).data, root)
 
 
 TWO_FOLDERS = {"data__features": ["tiny/features", "tiny/more"], "data__input_dims": [6, 6]}
@@ -164,6 +187,11 @@ def test_a_wrong_stride_or_frame_rate_is_named_with_the_stride_that_fits(root, o
     assert f"a stride of {np.median(fitting):.2f} frames would fit; set it, or data.fps" in error.message
     with pytest.raises(ValueError, match="1 error in the data:\n1 x wrong stride or frame rate: features of 8 of 8"):
         raise_on_errors(findings)
+    for name in TRAINING[:3]:
+        path = root / f"tiny/features/{name}.npy"
+        np.save(path, np.repeat(np.load(path), 2, axis=0))
+    found = errors(root)["wrong stride or frame rate"]
+    assert found.startswith("features of 3 of 8 videos cover 1.9") and "a stride of 1.9" in found
 
 
 def test_an_unknown_duration_cannot_be_compared(root):
@@ -176,11 +204,6 @@ def test_an_unknown_duration_cannot_be_compared(root):
     (root / "tiny/features/video0.npy").unlink()
     table, _ = inspect_data(tiny_recipe().data, root)
     assert table["duration_sec"].isna().tolist() == [True] + [False] * 7
-
-
-def test_an_empty_or_misspelt_subset_is_refused_with_the_nearest_name(root):
-    with pytest.raises(ValueError, match=r"has no video of the subset 'trainin'; did you mean 'training'\?"):
-        inspect_data(tiny_recipe(data__train_subsets=["trainin"]).data, root)
 
 
 def test_findings_are_counted_and_errors_listed(root):
@@ -218,10 +241,6 @@ def change_times(root, videos, change):
             change_video(root, name, annotations=rows)
 
 
-TRAINING = [f"video{number}" for number in range(6)]
-TEST = ["video6", "video7"]
-
-
 @pytest.mark.parametrize("with_durations", [True, False])
 @pytest.mark.parametrize(
     ("factor", "cause"),
@@ -240,17 +259,12 @@ def test_times_in_another_unit_are_an_error_that_names_the_unit(root, factor, ca
     assert cause in found
 
 
-def test_times_in_steps_of_the_features_are_told_apart_from_frames(root):
+def test_times_of_another_frame_rate_are_an_error_with_the_factor(root):
     for name in [*TRAINING, *TEST]:
         change_video(root, name, duration=None)
     change_times(root, TEST, lambda start, end: [35.0, 40.0])  # every video has 40 steps or more
     found = errors(root, data__fps=20)["segments outside the video"]
     assert "divided by 5 they fit: their times are probably feature vectors, convert" in found
-
-
-def test_times_of_another_frame_rate_are_an_error_with_the_factor(root):
-    for name in [*TRAINING, *TEST]:
-        change_video(root, name, duration=None)
     for name in TEST:
         steps = len(np.load(root / f"tiny/features/{name}.npy"))
         end_sec = ((steps - 1) * STRIDE + NUM_FRAMES) / FPS
@@ -290,44 +304,3 @@ def test_background_alone_is_no_error_but_nothing_to_learn_from_is(root):
     assert "no video of test has both" in errors(root)["nothing for test"]
     change_video(root, "video7", annotations=[])
     assert "nothing for test" not in errors(root), "without labels: predictions only"
-
-
-def test_a_stride_that_is_wrong_for_much_of_the_data(root):
-    for name in TRAINING[:3]:
-        path = root / f"tiny/features/{name}.npy"
-        np.save(path, np.repeat(np.load(path), 2, axis=0))
-    found = errors(root)["wrong stride or frame rate"]
-    assert found.startswith("features of 3 of 8 videos cover 1.9") and "a stride of 1.9" in found
-
-
-def test_actions_shorter_than_a_step_of_the_features_are_noted(root):
-    step = STRIDE / FPS
-    change_video(root, "video1", annotations=rows((1, 1 + 0.9 * step), (3, 3 + 1.1 * step)))
-    finding = only_finding(root)
-    assert (finding.level, finding.check) == ("note", "actions shorter than a step")
-    assert "annotation 0: segment 1 to" in finding.message and f"({step:g} s)" in finding.message
-
-
-def test_labels_that_look_alike_are_noted(root):
-    database = read_database(root)
-    for entry in database.values():
-        for row in entry["annotations"]:
-            row["label"] = {0: "Preparação", 1: "Preparacao", 2: "cut"}[row["label_id"]]
-    for name, entry in database.items():
-        change_video(root, name, annotations=entry["annotations"])
-    finding = only_finding(root)
-    assert (finding.level, finding.check) == ("note", "labels that look alike")
-    assert "'Preparacao' and 'Preparação'" in finding.message
-
-
-def test_people_in_training_and_test_are_noted(root):
-    path = root / "tiny" / "annotations.json"
-    for number in (0, 7):  # one of the training, one of the test
-        for file in [path, *(root / "tiny").rglob(f"video{number}.npy")]:
-            if file == path:
-                file.write_text(file.read_text().replace(f'"video{number}"', f'"s01_{number}"'))
-            else:
-                file.rename(file.with_name(f"s01_{number}.npy"))
-    finding = only_finding(root)
-    assert (finding.level, finding.check) == ("note", "people in training and test")
-    assert "recordings of 's01', as s01_0 and s01_7, are in training and test" in finding.message

@@ -1,12 +1,13 @@
 """What a data set says about itself, by hand-made numbers."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, read_database, tiny_recipe, write_annotations
 
 from afkit.data.annotations import read_annotations
-from afkit.data.items import Dataset
 from afkit.workbench.survey.facts import Grid, choose_subsets, durations_of, find_grid, measure, read_shapes
 
 GRID = Grid(4, 8, False)
@@ -43,13 +44,9 @@ def test_facts_are_those_of_the_training_videos(hand_made):
     np.testing.assert_allclose(facts.durations_grid, [10] * 5)  # 4 s x 10 frames / 4
     np.testing.assert_allclose(facts.neighbours, [1 / 3, 1 / 3, 0, 0, 0], err_msg="a repetition is no neighbour")
     assert facts.num_classes == 7, "the test's labels must have a place, too"
-
-
-def test_videos_without_features_are_left_out(hand_made):
-    file = hand_made(**{name: entry("training", [[0, 4]]) for name in "abc"})
     facts = measure(file, ["training"], GRID, lengths={"a": 50, "b": 0})
-    assert (facts.lengths.tolist(), facts.actions.tolist(), len(facts.durations_grid)) == ([50], [1], 1)
-    assert measure(file, ["training"], GRID, fps=20).durations_grid.tolist() == [20] * 3, "before the file's rate"
+    assert (facts.lengths.tolist(), facts.actions.tolist()) == ([50], [2]), "videos without features are left out"
+    assert measure(file, ["training"], GRID, fps=20).durations_grid.tolist() == [20] * 5, "before the file's rate"
 
 
 @pytest.mark.parametrize(
@@ -156,15 +153,8 @@ def test_features_that_do_not_fit_are_named(root):
     np.save(root / "tiny" / "features" / "video2.npy", np.zeros((50, 5), np.float32))
     with pytest.raises(ValueError, match=r"video2\.npy has 5 channels, other videos have 6; extract 'video2' again"):
         read_shapes(root, ["tiny/features"], "", videos)
-
-
-def test_durations_that_are_unknown_are_no_estimate(root):
-    change_video(root, "video0", duration=None)
-    videos = read_annotations(root / "tiny" / "annotations.json").of_subsets(["training"])
-    lengths = read_shapes(root, ["tiny/features"], "", videos).lengths
-    assert find_grid(videos, None, None, NUM_FRAMES, lengths) == Grid(STRIDE, NUM_FRAMES, True)
     with pytest.raises(ValueError, match="the stride cannot be told"):
-        find_grid(videos[:1], None, None, NUM_FRAMES, lengths)
+        find_grid([replace(videos[0], duration_sec=None)], None, None, NUM_FRAMES, {"video0": 50})
 
 
 # ---- durations
@@ -185,13 +175,3 @@ def test_the_file_goes_before_the_features_and_where_neither_tells_there_is_none
     assert found(root, data__stride_frames=-1)["video7"] is None  # of features of fixed length, it is not known
     (root / "tiny/features/video7.npy").unlink()
     assert found(root) == {"video6": 7.5, "video7": None}
-
-
-def test_features_of_fixed_length_need_a_duration(root):
-    change_video(root, "video6", duration=None)
-    dataset = Dataset(tiny_recipe(data__stride_frames=-1).data, root, ["test"])
-    assert dataset[1].stride > 0
-    with pytest.raises(
-        ValueError, match="video 'video6' has no 'duration' in the annotation file, and features of fix"
-    ):
-        dataset[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, tiny_recipe, write_tiny_data
+from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, tiny_recipe
 
 import afkit
 from afkit.config import make_recipe
@@ -88,8 +88,13 @@ NEAR = {  # parameter: the ratio of suggested to published, in either direction
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["thumos_i3d", "epic_verb", "epic_noun", "hapt"])
 def test_suggestions_come_near_the_published_recipes(suggested, name):
-    overrides, _ = suggested(name)
+    overrides, path = suggested(name)
     recipe = afkit.recipe(name)
+    config, ranges = recipe.data, overrides["model.regression_ranges"]
+    videos = read_annotations(path).of_subsets(config.train_subsets)
+    frames = [(v.segments_sec[:, 1] - v.segments_sec[:, 0]) * (config.fps or v.fps) for v in videos]
+    half = np.concatenate(frames) / config.stride_frames / 2
+    assert (half <= ranges[-2][1]).mean() >= 0.99 and half.max() <= ranges[-1][1], "levels cover the durations"
     for parameter, ratio in NEAR.items():
         section, _, key = parameter.partition(".")
         published = getattr(getattr(recipe, section), key)
@@ -97,27 +102,6 @@ def test_suggestions_come_near_the_published_recipes(suggested, name):
     assert abs(overrides["model.branch_layers"] - recipe.model.branch_layers) <= 1
     assert overrides["data.num_classes"] == recipe.data.num_classes
     assert afkit.recipe(name, overrides).name == name
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["thumos_i3d", "epic_verb", "hapt"])
-def test_the_levels_before_the_last_cover_99_percent_of_the_durations(suggested, name):
-    overrides, path = suggested(name)
-    config = afkit.recipe(name).data
-    videos = read_annotations(path).of_subsets(config.train_subsets)
-    grid = [
-        (video.segments_sec[:, 1] - video.segments_sec[:, 0]) * (config.fps or video.fps) / config.stride_frames
-        for video in videos
-    ]
-    half = np.concatenate(grid) / 2
-    assert (half <= overrides["model.regression_ranges"][-2][1]).mean() >= 0.99
-    assert half.max() <= overrides["model.regression_ranges"][-1][1]
-
-
-@pytest.fixture
-def root(tmp_path):
-    write_tiny_data(tmp_path)
-    return tmp_path
 
 
 def suggest_tiny(root, **changes):
@@ -135,15 +119,15 @@ def test_with_features_a_suggestion_is_a_whole_recipe(root):
         assert getattr(recipe.data, key) == getattr(own, key), key
     assert len(afkit.Dataset(recipe.data, root, ["training"])) == 6
     assert "best" in table["why"]["data.stride_frames"] and table["why"]["data.num_frames"] == "As given."
+    given = suggest_tiny(root, stride_frames=STRIDE, num_frames=None, fps=FPS)
+    assert given["value"]["data.num_frames"] == STRIDE and "Nobody said" in given["why"]["data.num_frames"]
+    assert given["why"]["data.stride_frames"] == "As given." and given["value"]["data.fps"] == FPS
 
 
-def test_what_is_given_is_said_and_what_is_assumed_too(root):
-    table = suggest_tiny(root, stride_frames=STRIDE, num_frames=None, fps=FPS)
-    assert table["value"]["data.num_frames"] == STRIDE and "Nobody said" in table["why"]["data.num_frames"]
-    assert table["why"]["data.stride_frames"] == "As given." and table["value"]["data.fps"] == FPS
-
-
-def test_only_videos_with_features_count(root):
+def test_only_training_videos_with_features_count(root):
+    before = suggest_tiny(root)["value"]
+    change_video(root, "video6", annotations=[{"segment": [0, 500], "label": "action 0", "label_id": 0}] * 300)
+    assert suggest_tiny(root)["value"].equals(before)
     for number in range(5):
         (root / "tiny" / "features" / f"video{number}.npy").unlink()
     assert "of 1 training videos" in suggest_tiny(root)["why"]["data.max_seq_len"]
@@ -156,16 +140,8 @@ def test_without_features_lengths_come_from_durations(root):
     assert not {"data.annotations", "data.features", "data.stride_frames"} & set(told.index)
     lengths = dict.fromkeys([f"video{number}" for number in range(6)], 500)
     given = suggest_tiny(root, features=(), lengths=lengths, stride_frames=STRIDE)
-    assert given["value"]["data.max_seq_len"] == math.ceil(500 / 2 ** given["value"]["model.branch_layers"]) * (
-        2 ** given["value"]["model.branch_layers"]
-    )
-
-
-def test_test_videos_change_nothing_but_the_classes(root):
-    before = suggest_tiny(root)["value"]
-    long = [{"segment": [0, 500], "label": "action 0", "label_id": 0}] * 300
-    change_video(root, "video6", annotations=long)
-    assert suggest_tiny(root)["value"].equals(before)
+    stride = 2 ** given["value"]["model.branch_layers"]
+    assert given["value"]["data.max_seq_len"] == math.ceil(500 / stride) * stride
 
 
 def test_a_suggestion_stands_beside_a_recipe(root):

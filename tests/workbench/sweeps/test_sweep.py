@@ -17,6 +17,7 @@ pytest.importorskip("papermill", reason="runs are made by papermill")
 from distributed import Client, LocalCluster
 from distributed.utils import get_ip
 
+import afkit
 from afkit.__main__ import main
 from afkit.workbench.datasets.archives import MARKER
 from afkit.workbench.runs.provenance import THREADS
@@ -44,7 +45,7 @@ def client():
 
 
 def cells_in(folder: Path, *names: str) -> list[Cell]:
-    return [Cell(name, folder / name, "watch", 1, {}, 1) for name in names]
+    return [Cell(name, folder / name, "watch", 1, {}, 1, afkit.recipe("watch")) for name in names]
 
 
 def note(folder: Path) -> int:
@@ -201,12 +202,11 @@ def test_a_scheduler_that_the_network_reaches_and_that_asks_nobody_is_warned_of(
 @pytest.mark.slow
 def test_a_run_whose_worker_dies_is_tried_again_and_no_other_run_is(client, tmp_path):
     outcomes, said = execute(client, cells_in(tmp_path, "a", "deadly", "b", "c", "d"), die_twice)
-    assert {name: outcome.state for name, outcome in outcomes.items()} == dict.fromkeys(
-        ("a", "deadly", "b", "c", "d"), "done"
-    )
-    assert {path.name: len(list(path.iterdir())) for path in tmp_path.iterdir()} == {
-        "a": 1, "deadly": 3, "b": 1, "c": 1, "d": 1
-    }  # fmt: skip
+    assert {name: outcome.state for name, outcome in outcomes.items()} == dict.fromkeys("abcd", "done") | {
+        "deadly": "done"
+    }
+    begun = {path.name: len(list(path.iterdir())) for path in tmp_path.iterdir()}
+    assert begun == dict.fromkeys("abcd", 1) | {"deadly": 3}
     assert len(said) == 5 and said[-1].startswith("5/5 ")
 
 
@@ -261,18 +261,6 @@ def test_gpus_are_those_that_the_user_allows_or_the_driver_lists(tmp_path, monke
     assert visible_gpus() == []
 
 
-def test_a_full_disk_is_said_before_the_first_run_starts(tmp_path, monkeypatch):
-    path = tmp_path / "mine.yaml"
-    path.write_text(
-        "recipes: [thumos_i3d]\nseeds: [1]\ndata: twin\nmemory_gb: 0.1\n"
-        f"data_root: {tmp_path}/data\nresults: {tmp_path}/results\n"
-    )
-    monkeypatch.setattr(engine, "missing_space", lambda plan, cells: f"no room for {len(cells)}")
-    with pytest.raises(ValueError, match="no room for 1"):
-        engine.sweep(path, workers=1)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.yaml"]
-
-
 def write_done(folder: Path) -> None:
     """A run of which all stages are done, with the files that they leave."""
     stages = {stage: {"status": "done", "files": ["run.json"]} for stage in STAGES}
@@ -289,19 +277,22 @@ def test_a_run_is_left_until_it_is_done_with_the_parameters_of_the_file(tmp_path
     assert dry_run(tmp_path / "mine.yaml").splitlines()[-1] == "1 unfinished, 1 waiting"
 
 
-def test_a_dry_run_lists_the_runs_and_writes_nothing(tmp_path, capsys):
-    (tmp_path / "mine.yaml").write_text(
-        f"recipes: [thumos_i3d]\nseeds: [1, 2]\nresults: {tmp_path}/r\ndata_root: {tmp_path}/d\n"
-    )
-    assert main(["sweep", str(tmp_path / "mine.yaml"), "--dry-run"]) == 0
+def test_a_dry_run_lists_the_runs_and_writes_nothing_and_a_full_disk_is_said_first(tmp_path, capsys, monkeypatch):
+    path, text = tmp_path / "mine.yaml", f"recipes: [thumos_i3d]\nresults: {tmp_path}/r\ndata_root: {tmp_path}/d\n"
+    path.write_text(f"{text}seeds: [1, 2]\n")
+    assert main(["sweep", str(path), "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[1:3]] == [["thumos_i3d/seed1", "waiting"], ["thumos_i3d/seed2", "waiting"]]
     assert "line 1: the data of 'thumos_i3d' is not at" in lines[-1]
-    assert main(["sweep", str(tmp_path / "mine.yaml")]) == 2
+    assert main(["sweep", str(path)]) == 2
     assert "line 1: the data of 'thumos_i3d' is not at" in capsys.readouterr().err
     assert main(["sweep", "sweeps/watch.yaml", "--workers", "-1"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+    path.write_text(f"{text}seeds: [1]\ndata: twin\nmemory_gb: 0.1\n")
+    monkeypatch.setattr(engine, "missing_space", lambda plan, cells: f"no room for {len(cells)}")
+    with pytest.raises(ValueError, match="no room for 1"):
+        engine.sweep(path, workers=1)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.yaml"]
 
 
 def test_a_machine_makes_as_many_runs_at_once_as_fit():

@@ -1,6 +1,5 @@
 """Sweeps of whole runs whose workers, kernels and own process are killed: each run is done, or failed with a reason."""
 
-import gzip
 import os
 import signal
 import subprocess
@@ -22,6 +21,10 @@ pytest.importorskip("papermill", reason="notebooks are run by papermill")
 pytest.importorskip("distributed", reason="sweeps are made by dask")
 from distributed import Client
 
+from afkit.workbench.runs.comparing import NOTEBOOK
+from afkit.workbench.sweeps.sweep import cells_left
+from afkit.workbench.sweeps.sweep_file import read_sweep
+
 psutil = pytest.importorskip("psutil", reason="comes with dask")
 pytestmark = pytest.mark.slow
 
@@ -30,15 +33,41 @@ SMALL = {
     "data.input_dims": [8],
     "data.max_seq_len": 256,
     "model.embed_dim": 32,
-    "optim.epochs": 49,
+    "optim.epochs": 15,
     "optim.warmup_epochs": 1,
     "decode.pre_nms_topk": 100,
     "decode.max_segments": 50,
 }
-SAME = SMALL | {"optim.momentum": 0.8}  # another run with the same numbers: it is that of SGD, and AdamW trains
-WRONG = SMALL | {"optim.learning_rate": 1e30}  # the loss is soon not finite, and 02_train raises
+# Other runs with the same numbers, since this is the momentum of SGD, and AdamW trains; the last raises at once.
+DEAD, CALM, WRONG = (SMALL | {"optim.momentum": momentum} for momentum in (0.8, 0.7, 0.6))
 DEADLINE_SEC = 600  # nothing takes so long, but machines may be busy
 GONE = "afkit: the scheduler has gone; the same command goes on from here"
+INTERRUPTED = "afkit: interrupted; the same command goes on from here"
+STAGE = """
+from pathlib import Path
+from afkit.workbench.runs.folder import note_stage
+if overrides.get("optim.momentum") == 0.6:
+    raise ValueError("wrong")
+if "{stage}" == "03_eval":
+    Path(run_dir, "eval.json").write_text('{{"average_map": 0.5}}')
+note_stage(Path(run_dir), "{stage}", status="done", files=[])
+"""
+COMPARE = "from pathlib import Path\nPath(out_dir, 'report.html').write_text(str(runs))\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A project whose notebooks are empty but for 02_train, where all faults are made: the others cost no time."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "notebooks").mkdir()
+    for name in (*STAGES, NOTEBOOK):
+        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        if name != "02_train":
+            source = COMPARE if name == NOTEBOOK else STAGE.format(stage=name)
+            parameters = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+            notebook.cells = [*parameters, nbformat.v4.new_code_cell(source)]
+        nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
+    return folder
 
 
 def write_file(folder: Path, data_root: Path, *runs: dict) -> Path:
@@ -51,21 +80,23 @@ def write_file(folder: Path, data_root: Path, *runs: dict) -> Path:
     return folder / "sweep.yaml"
 
 
-def start(path: Path, workers: int = 2, scheduler: str = "") -> subprocess.Popen:
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def start(project: Path, path: Path, workers: int = 1, scheduler: str = "") -> subprocess.Popen:
     """`python -m afkit sweep` as a process, with workers of its own or those of a running cluster."""
     where = ["--scheduler", scheduler] if scheduler else ["--workers", str(workers)]
     command = [sys.executable, "-m", "afkit", "sweep", str(path), *where]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, **pipes, cwd=ROOT, env=environment, process_group=0)
+    return subprocess.Popen(command, **pipes, cwd=project, env=environment(), process_group=0)
 
 
 @contextmanager
-def dask_cluster(facts: Path) -> Iterator[tuple[subprocess.Popen, str]]:
+def dask_cluster(project: Path, facts: Path) -> Iterator[tuple[subprocess.Popen, str]]:
     """A scheduler and a worker as processes of their own, as a user starts them; the scheduler and its address."""
     dask, own = [sys.executable, "-m", "dask"], ["--host", "127.0.0.1", "--no-dashboard"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT, "env": environment}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": project, "env": environment()}
     scheduler = subprocess.Popen([*dask, "scheduler", *own, "--port", "0", "--scheduler-file", str(facts)], **quiet)
     worker = subprocess.Popen(
         [*dask, "worker", *own, "--nthreads", "1", "--death-timeout", "30", "--scheduler-file", str(facts)], **quiet
@@ -95,9 +126,9 @@ def folder_of(path: Path, overrides: dict = SMALL) -> Path:
 
 
 def wait_for_checkpoint(process: subprocess.Popen, folder: Path) -> tuple[psutil.Process, psutil.Process]:
-    """Wait until a run is in its training; its worker and its kernel."""
-    until = time.monotonic() + DEADLINE_SEC
-    while not list(folder.glob("checkpoints/step*.pt")):
+    """Wait until a run has trained on, and written a checkpoint; its worker and its kernel."""
+    until, before = time.monotonic() + DEADLINE_SEC, set(folder.glob("checkpoints/step*.pt"))
+    while not set(folder.glob("checkpoints/step*.pt")) - before:
         assert process.poll() is None and time.monotonic() < until, "training did not start"
         time.sleep(0.05)
     worker = psutil.Process(int((folder / LOCK).read_text().split()[1]))
@@ -110,90 +141,46 @@ def status(folder: Path) -> dict[str, str]:
     return {stage: entry["status"] for stage, entry in read_json(folder / "run.json")["stages"].items()}
 
 
-def results(folder: Path) -> tuple:
-    """What must not depend on what happened on the way, bit by bit."""
+def weights(folder: Path) -> bytes:
+    """Of a run that is done: what must not depend on what happened on the way, bit by bit."""
     assert status(folder) == dict.fromkeys(STAGES, "done")
     assert not (folder / LOCK).exists()
-    weights = (folder / "checkpoints" / "ema.safetensors").read_bytes()
-    return (
-        weights,
-        gzip.decompress((folder / "predictions.json.gz").read_bytes()),
-        read_json(folder / "eval.json")["map"],
-    )
+    return (folder / "checkpoints" / "ema.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> tuple[Path, tuple]:
-    """The data root, and the results of a run that nothing happened to."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    path = write_file(folder, folder / "data", SMALL)
-    code, said = finish(start(path))
-    assert code == 0, said
-    assert said.startswith("1 runs in ") and "data of thumos: done" in said and "1/1 thumos_i3d/seed1" in said
-    assert said.splitlines()[-1] == str(folder / "results" / "report.html")
-    assert "twin: thumos_i3d/seed1" in (folder / "results" / "report.html").read_text()
-    return folder / "data", results(folder_of(path))
+def faulty(tmp_path_factory, project) -> tuple[Path, int, str]:
+    """A sweep of four runs: one whose worker is killed, one whose kernel is, a calm and a wrong one; how it ended."""
+    folder = tmp_path_factory.mktemp("faulty")
+    path = write_file(folder, folder / "data", SMALL, DEAD, CALM, WRONG)
+    process = start(project, path, workers=2)
 
-
-def test_killed_workers_and_kernels_and_errors_leave_every_run_done_or_failed(undisturbed, tmp_path):
-    data, expected = undisturbed
-    path = write_file(tmp_path, data, SMALL, SAME, WRONG)
-    process = start(path)
-    killed, dead, wrong = folder_of(path), folder_of(path, SAME), folder_of(path, WRONG)
-
-    def kill(folder: Path) -> psutil.Process:
-        worker, kernel = wait_for_checkpoint(process, folder)
-        (worker if folder == killed else kernel).send_signal(signal.SIGKILL)
+    def kill(overrides: dict) -> psutil.Process:
+        worker, kernel = wait_for_checkpoint(process, folder_of(path, overrides))
+        (worker if overrides is SMALL else kernel).send_signal(signal.SIGKILL)
         return kernel
 
     with ThreadPoolExecutor() as pool:
-        kernel, _ = pool.map(kill, (killed, dead))
-    assert psutil.wait_procs([kernel], timeout=5)[1] == [], "no kernel outlives its worker"
-    code, said = finish(process)
-    assert code == 1
-    assert results(killed) == expected
-    assert read_json(killed / "run.json")["stages"]["01_data"]["status"] == "done"
-    assert status(dead)["02_train"] == status(wrong)["02_train"] == "failed"
+        kernel, _ = pool.map(kill, (SMALL, DEAD))
+    assert psutil.wait_procs([kernel], timeout=60)[1] == [], "no kernel outlives its worker"
+    return path, *finish(process)
+
+
+def test_killed_workers_and_kernels_and_errors_leave_every_run_done_or_failed(faulty):
+    path, code, said = faulty
+    killed, dead, calm, wrong = (folder_of(path, overrides) for overrides in (SMALL, DEAD, CALM, WRONG))
+    assert code == 1 and said.startswith(f"4 runs in {path.parent}/results, 4 to do\ndata of thumos: done"), said
+    assert weights(killed) == weights(calm)
+    assert status(dead) == {"01_data": "done", "02_train": "failed"} and status(wrong) == {"01_data": "failed"}
     assert "Kernel died" in read_json(dead / "run.json")["stages"]["02_train"]["error"]
-    assert [line.split(" failed: ")[0].split("/")[-1] for line in said.splitlines() if " failed: 02_train" in line] == [
-        dead.name,
-        wrong.name,
-    ]
-    cells = nbformat.read(wrong / "02_train.ipynb", as_version=4).cells
+    failed = [line.partition(" failed: ") for line in said.splitlines() if " failed: 0" in line and "/4 " in line]
+    assert {name.split("/")[-1]: why[:2] for name, _, why in failed} == {dead.name: "02", wrong.name: "01"}, said
+    cells = nbformat.read(wrong / "01_data.ipynb", as_version=4).cells
     assert 'href="#papermill-error-cell"' in cells[0].source, "the notebook opens with a link to the failed cell"
     assert sum('id="papermill-error-cell"' in cell.source for cell in cells) == 1
-    assert "1 of 3 runs have scores." in said
-
-    code, said = finish(start(path, 1))
-    assert code == 1 and said.startswith(f"3 runs in {path.parent}/results, 2 to do")
-    assert results(dead) == expected
-    assert f"2/2 thumos_i3d/{wrong.name} failed: 02_train failed in cell" in said
-
-
-def test_a_killed_sweep_leaves_no_process_and_two_sweeps_at_once_finish_it(undisturbed, tmp_path):
-    data, expected = undisturbed
-    path = write_file(tmp_path, data, SMALL)
-    process = start(path, 1)
-    worker, kernel = wait_for_checkpoint(process, folder_of(path))
-    process.kill()
-    finish(process)
-    assert psutil.wait_procs([worker, kernel], timeout=10)[1] == [], "nothing outlives the sweep"
-    assert status(folder_of(path))["02_train"] == "running"
-    both = [start(path, 1), start(path, 1)]
-    ends = [finish(process) for process in both]
-    assert [code for code, _ in ends] == [0, 0], ends
-    waited = [said for _, said in ends if f"waits: {folder_of(path)} is in use by process" in said]
-    assert len(waited) == 1, ends
-    assert results(folder_of(path)) == expected
-
-
-def when_workers_start(process: subprocess.Popen) -> None:
-    """Wait until the first worker begins to load its libraries."""
-    until, started = time.monotonic() + DEADLINE_SEC, ""
-    while "spawn_main" not in started:
-        assert process.poll() is None and time.monotonic() < until, "workers did not start"
-        with suppress(psutil.Error):  # those that `nvidia-smi` and the like have left
-            started = " ".join(word for child in psutil.Process(process.pid).children() for word in child.cmdline())
+    assert said.splitlines()[-1] == str(path.parent / "results" / "report.html")
+    assert (path.parent / "results" / "report.html").read_text().count("thumos_i3d/") == 4, "all are compared"
+    assert [cell.folder for cell in cells_left(read_sweep(path))] == [dead, wrong]
 
 
 def interrupt(process: subprocess.Popen) -> None:
@@ -201,42 +188,49 @@ def interrupt(process: subprocess.Popen) -> None:
     everything = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
     code, said = finish(process)
-    assert code == 130 and said.splitlines()[-1] == "afkit: interrupted; the same command goes on from here", said
+    assert code == 130 and said.splitlines()[-1] == INTERRUPTED, said
     others = [line for line in said.splitlines() if line and not line.startswith(("1 runs ", "data of ", "afkit: "))]
     assert others == [], said
     assert psutil.wait_procs(everything, timeout=60)[1] == [], "nothing outlives the sweep"
 
 
-def test_a_sweep_that_is_interrupted_while_its_workers_start_ends_with_a_sentence(undisturbed, tmp_path):
-    path = write_file(tmp_path, undisturbed[0], SMALL)
-    process = start(path)
-    when_workers_start(process)
+def test_a_sweep_that_is_interrupted_while_its_workers_start_ends_with_a_sentence(project, faulty, tmp_path):
+    path = write_file(tmp_path, faulty[0].parent / "data", SMALL)
+    process, started, until = start(project, path), "", time.monotonic() + DEADLINE_SEC
+    while "spawn_main" not in started:  # the first worker begins to load its libraries
+        assert process.poll() is None and time.monotonic() < until, "workers did not start"
+        with suppress(psutil.Error):  # those that `nvidia-smi` and the like have left
+            started = " ".join(word for child in psutil.Process(process.pid).children() for word in child.cmdline())
     interrupt(process)
     assert not folder_of(path).exists()
 
 
-def test_a_sweep_that_is_interrupted_at_work_ends_with_a_sentence_and_goes_on(undisturbed, tmp_path):
-    data, expected = undisturbed
-    path = write_file(tmp_path, data, SMALL)
-    process = start(path)
-    wait_for_checkpoint(process, folder_of(path))
+def test_a_sweep_that_is_ended_again_and_again_goes_on_to_the_same_weights(project, faulty, tmp_path):
+    """By Ctrl-C, by the death of its scheduler, by its own; at last two at once make it."""
+    path = write_file(tmp_path, faulty[0].parent / "data", SMALL)
+    folder = folder_of(path)
+    process = start(project, path)
+    wait_for_checkpoint(process, folder)
     interrupt(process)
-    code, said = finish(start(path))
-    assert code == 0, said
-    assert results(folder_of(path)) == expected
 
-
-def test_a_sweep_whose_scheduler_is_killed_ends_and_goes_on_with_another(undisturbed, tmp_path):
-    data, expected = undisturbed
-    path = write_file(tmp_path, data, SMALL)
-    with dask_cluster(tmp_path / "first.json") as (scheduler, address):
-        process = start(path, scheduler=address)
-        wait_for_checkpoint(process, folder_of(path))
+    with dask_cluster(project, tmp_path / "cluster.json") as (scheduler, address):
+        process = start(project, path, scheduler=address)
+        wait_for_checkpoint(process, folder)
         scheduler.kill()
         code, said = finish(process)
         assert code == 1 and said.splitlines()[-1] == GONE, said
-        assert status(folder_of(path))["02_train"] == "running"
-    with dask_cluster(tmp_path / "second.json") as (_, address):
-        code, said = finish(start(path, scheduler=address))
-    assert code == 0, said
-    assert results(folder_of(path)) == expected
+        assert status(folder)["02_train"] == "running"
+
+    process = start(project, path)
+    worker, kernel = wait_for_checkpoint(process, folder)
+    process.kill()
+    finish(process)
+    assert psutil.wait_procs([worker, kernel], timeout=60)[1] == [], "nothing outlives the sweep"
+    assert status(folder)["02_train"] == "running"
+
+    both = [start(project, path), start(project, path)]
+    ends = [finish(process) for process in both]
+    assert [code for code, _ in ends] == [0, 0], ends
+    waited = [said for _, said in ends if f"waits: {folder} is in use by process" in said]
+    assert len(waited) == 1, ends
+    assert weights(folder) == weights(folder_of(faulty[0], CALM))

@@ -14,7 +14,7 @@ from afkit.workbench.published import published
 from afkit.workbench.runs.paths import run_folder
 
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
-from afkit.workbench.sweeps.sweep_file import WEIGHT_BYTES, line_of, missing_data, missing_space, read_sweep, resolved
+from afkit.workbench.sweeps.sweep_file import WEIGHT_BYTES, line_of, missing_data, missing_space, read_sweep
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -38,7 +38,7 @@ def test_a_grid_is_every_combination_and_seeds_come_last(tmp_path):
     assert found == [(r, w, s) for r in ("watch", "ego4d_s") for w in (5, 7) for s in (3, 4)]
     assert plan.cells[0].folder == run_folder("watch", 3, {"model.windows": 5, "optim.epochs": 1}, "results/mine")
     assert plan.cells[0].name == f"watch/{plan.cells[0].folder.name}" and plan.results == "results/mine"
-    assert resolved(plan.cells[2]).model.windows == 7
+    assert plan.cells[2].resolved.model.windows == 7
 
 
 def test_a_list_of_runs_has_seeds_and_overrides_of_its_own(tmp_path):
@@ -54,16 +54,12 @@ def test_a_list_of_runs_has_seeds_and_overrides_of_its_own(tmp_path):
     assert [cell.line for cell in plan.cells] == [4, 6, 6] and plan.results == "there"
 
 
-def test_numbers_are_those_of_the_command_line(tmp_path):
+def test_numbers_and_the_parameter_epochs_are_those_of_a_single_run(tmp_path):
     text = "recipes: [watch]\nseeds: [2]\noverrides: {optim.learning_rate: [1e-3, 2E+1, .5, 1.5e3]}\n"
-    cells = read_sweep(write(tmp_path, text)).cells
+    cells = read_sweep(write(tmp_path, text + "parameters: {epochs: 3}\n")).cells
     assert [cell.overrides["optim.learning_rate"] for cell in cells] == [0.001, 20.0, 0.5, 1500.0]
-    assert cells[0].folder == run_folder("watch", 2, {"optim.learning_rate": 1e-3}, "results/mine")
-
-
-def test_the_parameter_epochs_becomes_an_override_as_in_a_single_run(tmp_path):
-    plan = read_sweep(write(tmp_path, "recipes: [watch]\nseeds: [2]\nparameters: {epochs: 3}\n"))
-    assert plan.cells[0].folder == run_folder("watch", 2, {"optim.epochs": 3}, "results/mine")
+    overrides = {"optim.learning_rate": 1e-3, "optim.epochs": 3}
+    assert cells[0].folder == run_folder("watch", 2, overrides, "results/mine")
 
 
 @pytest.mark.parametrize(
@@ -72,22 +68,13 @@ def test_the_parameter_epochs_becomes_an_override_as_in_a_single_run(tmp_path):
         ("recipes: [watch]\nseed: [1]", "line 2: a sweep has no 'seed'; did you mean 'seeds'?"),
         (
             "runs:\n- recipe: watch\n  override: {}",
-            "line 3: a sweep has no 'runs.0.override'; did you mean 'overrides'?",
+            "line 3: a sweep has no 'runs.0.override'; did you mean",
         ),
         ("runs:\n- seeds: [1]", "line 2: 'runs.0.recipe' is missing"),
         ("seeds: [1]\nrecipes:\n- watch\n- wach", "line 4: there is no recipe 'wach'; did you mean 'watch'?"),
-        (
-            "recipes: [watch]\noverrides:\n  model.heads: [4]\n  optim.epoch: [1]",
-            "line 4: no recipe has the parameter 'optim.epoch'; did you mean 'optim.epochs'?",
-        ),
-        (
-            "recipes: [watch]\noverrides:\n  optim.epochs: [few]",
-            "line 3: recipe 'watch', parameter 'optim.epochs' = 'few'",
-        ),
-        (
-            "runs:\n- recipe: watch\n  overrides:\n    model.branch_layers: 2",
-            "line 2: recipe 'watch': model.regression",
-        ),
+        ("recipes: [watch]\noverrides:\n  model.heads: [4]\n  optim.epoch: [1]", "line 4: no recipe has the parameter"),
+        ("recipes: [watch]\noverrides:\n  optim.epochs: [few]", "line 3: recipe 'watch', parameter 'optim.epochs'"),
+        ("runs:\n- recipe: watch\n  overrides:\n    model.branch_layers: 2", "line 2: recipe 'watch': model.regr"),
         ("recipes: [watch]\noverrides: {optim.epochs: 3}", "line 2: 'overrides.optim.epochs' = 3: input should be a"),
         ("recipes: [watch]\n\nparameters:\n  weigths: raw", "line 4: no notebook of"),
         ("recipes: [watch]\nparameters:\n  resume: 'no'", "line 3: parameter 'resume' takes bool, e.g. True, not 'no'"),
@@ -127,62 +114,42 @@ def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, be
         read_sweep(write(tmp_path_factory.mktemp("sweep"), text))
 
 
-def test_published_and_twins_are_all_experiments():
-    experiments = [name for name in afkit.recipe_names() if published(name)]
-    assert [cell.recipe for cell in read_sweep(SWEEPS / "twins.yaml").cells] == experiments
-    cells = read_sweep(SWEEPS / "published.yaml").cells
-    assert [cell.recipe for cell in cells[::3]] == experiments
-    assert all(cell.overrides == {} for cell in cells)
-
-
-def test_the_ablations_vary_what_they_say():
-    levels = [resolved(cell).model for cell in read_sweep(SWEEPS / "ablation_levels.yaml").cells[::3]]
-    assert [model.num_levels for model in levels] == [1, 3, 4, 5, 6, 7]
-    assert all(model.regression_ranges[-1][1] == 10000 for model in levels)
-    windows = [resolved(cell).model.windows for cell in read_sweep(SWEEPS / "ablation_window.yaml").cells[::3]]
-    assert windows == [9, 19, 25, 37, -1]
-
-
 def test_the_folds_of_hapt_leave_one_person_out_each():
     people = [f"person{number:02d}" for number in range(1, 31)]
-    folds = [resolved(cell).data for cell in read_sweep(SWEEPS / "hapt_loso.yaml").cells]
+    folds = [cell.resolved.data for cell in read_sweep(SWEEPS / "hapt_loso.yaml").cells]
     assert [fold.test_subsets for fold in folds] == [[person] for person in people]
     for fold in folds:
         assert sorted([*fold.train_subsets, *fold.test_subsets]) == people
         assert fold.annotations == "hapt/annotations/people.json"
     three = read_sweep(SWEEPS / "hapt_folds3.yaml").cells
-    assert [resolved(cell).data for cell in three] == [folds[0], folds[10], folds[20]]
+    assert [cell.resolved.data for cell in three] == [folds[0], folds[10], folds[20]]
 
 
 def test_a_recipe_file_makes_runs_like_a_built_in_one(tmp_path):
     (tmp_path / "own.yaml").write_text("base: watch\noptim: {epochs: 3}\n")
     text = f"recipes: [{tmp_path}/own.yaml]\nseeds: [1]\noverrides: {{model.windows: [5, 7]}}\n"
     cells = read_sweep(write(tmp_path, text)).cells
-    assert [resolved(cell).model.windows for cell in cells] == [5, 7]
-    assert {resolved(cell).optim.epochs for cell in cells} == {3}
+    assert [cell.resolved.model.windows for cell in cells] == [5, 7]
+    assert {cell.resolved.optim.epochs for cell in cells} == {3}
     assert [cell.name for cell in cells] == [f"own/{cell.folder.name}" for cell in cells]
     (tmp_path / "own.yaml").write_text("base: watch\noptim: {epoch: 3}\n")
     with pytest.raises(ValueError, match=r"mine\.yaml, line 1: .*own\.yaml: no recipe has the parameter 'optim.epoch'"):
         read_sweep(write(tmp_path, text))
 
 
-RUNS = {  # of each sweep of the repository
-    "published": 33,
-    "ablation_window": 15,
-    "ablation_levels": 18,
-    "twins": 11,
-    "watch": 6,
-    "hapt_loso": 30,
-    "hapt_folds3": 3,
-    "hapt_choices": 18,
-    "hapt_gyroscope": 6,
-}
-
-
 def test_the_sweeps_of_the_repository_are_right():
     plans = {path.stem: read_sweep(path) for path in SWEEPS.glob("*.yaml")}
-    assert {name: len(plan.cells) for name, plan in plans.items()} == RUNS
+    assert {name: len(plan.cells) for name, plan in plans.items()} == {
+        "published": 33, "ablation_window": 15, "ablation_levels": 18, "twins": 11, "watch": 6, "hapt_loso": 30,
+        "hapt_folds3": 3, "hapt_choices": 18, "hapt_gyroscope": 6,
+    }  # fmt: skip
     assert all(plan.results == f"results/{name}" for name, plan in plans.items())
+    experiments = [name for name in afkit.recipe_names() if published(name)]
+    assert [cell.recipe for cell in plans["twins"].cells] == experiments
+    assert [(cell.recipe, cell.overrides) for cell in plans["published"].cells[::3]] == [(n, {}) for n in experiments]
+    windows = [cell.resolved.model.windows for cell in plans["ablation_window"].cells[::3]]
+    levels = [cell.resolved.model.num_levels for cell in plans["ablation_levels"].cells[::3]]
+    assert (windows, levels) == ([9, 19, 25, 37, -1], [1, 3, 4, 5, 6, 7])
     with pytest.raises(ValueError, match=r"none\.yaml does not exist; the sweeps of the repository are in sweeps/"):
         read_sweep(SWEEPS / "none.yaml")
 

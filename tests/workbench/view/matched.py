@@ -1,4 +1,4 @@
-"""Small matched tables for the tests of pictures."""
+"""Small matched tables for the tests of pictures, and what a picture says."""
 
 import pandas as pd
 
@@ -28,3 +28,25 @@ def small_case() -> tuple[pd.DataFrame, pd.DataFrame]:
         (150, 160, 3, 0.2, "false alarm", 0.0),
     )
     return gt, predictions
+
+
+def legend_texts(axes) -> list[str]:
+    """What the legend of some axes says, from the top."""
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def row_names(axes) -> list[str]:
+    """Names beside the rows."""
+    return [text.get_text() for text in axes.get_yticklabels()]
+
+
+def texts(axes) -> list[str]:
+    """What is written into the axes."""
+    return [text.get_text() for text in axes.texts]
+
+
+def only_says(figure, text: str) -> bool:
+    """Whether a picture that can be drawn shows nothing but a remark."""
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    return texts(axes) == [text] and not axes.patches and not axes.collections

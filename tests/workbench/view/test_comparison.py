@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from matched import legend_texts, only_says, row_names, texts
 
 from afkit.workbench.view.comparison import (
     MAX_POINTS,
@@ -26,19 +27,6 @@ RUNS = pd.DataFrame(
 )
 
 
-def row_names(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_yticklabels()]
-
-
-def legend_texts(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
-def says(figure) -> list[str]:
-    figure.canvas.draw()
-    return [text.get_text() for text in figure.axes[0].texts]
-
-
 def points(axes, marker: str) -> list[tuple[float, float]]:
     """(x, y) of all drawn markers of a kind."""
     lines = [line for line in axes.lines if line.get_marker() == marker]
@@ -48,113 +36,82 @@ def points(axes, marker: str) -> list[tuple[float, float]]:
 def test_runs_against_published_numbers():
     figure = draw_against_published(RUNS, title="all")
     (axes,) = figure.axes
-    assert row_names(axes)[:2] == ["watch/seed1", r"costs \$5"]
-    assert row_names(axes)[2].endswith("…")
-    assert points(axes, "o") == [(70, 0), (60, 1), (50, 2)]
-    assert points(axes, "D") == [(66.8, 1), (40, 2)]
+    assert row_names(axes)[:2] == ["watch/seed1", r"costs \$5"] and row_names(axes)[2].endswith("…")
+    assert points(axes, "o") == [(70, 0), (60, 1), (50, 2)] and points(axes, "D") == [(66.8, 1), (40, 2)]
     whiskers = [part[:, 0].tolist() for line in axes.collections for part in line.get_segments() if len(part)]
     assert whiskers == [[65, 74], [52, 66]]
-    diamond = next(line for line in axes.lines if line.get_marker() == "D")
-    assert diamond.get_markerfacecolor() == "white" and legend_texts(axes) == ["published"]
-    assert [text.get_text() for text in axes.texts] == ["70.0", "60.0", "50.0"]
+    assert legend_texts(axes) == ["published"] and texts(axes) == ["70.0", "60.0", "50.0"]
     assert axes.yaxis_inverted() and axes.get_xlabel() == "average mAP [%], 95 % interval"
     figure.canvas.draw()
-
-
-def test_without_published_numbers_there_is_no_diamond():
-    (axes,) = draw_against_published(RUNS.assign(published_percent=math.nan)).axes
-    assert axes.get_legend() is None and points(axes, "D") == []
+    (without,) = draw_against_published(RUNS.assign(published_percent=math.nan)).axes
+    assert without.get_legend() is None and points(without, "D") == []
 
 
 @pytest.mark.parametrize("draw", [draw_against_published, draw_costs])
 def test_of_many_runs_the_first_are_drawn_and_the_others_counted(draw):
     costs = {"training_sec": 5.0, "prediction_sec": 1.0, "peak_memory_mb": 10.0}
     many = pd.concat([RUNS.assign(**costs)] * 15, ignore_index=True)
-    figure = draw(many.assign(name=[f"run {i}" for i in range(45)]))
-    assert row_names(figure.axes[-1]) == [f"run {i}" for i in range(40)]
-    assert figure.axes[-1].get_xlabel().endswith("\n(5 more are not drawn)")
-    figure.canvas.draw()
+    axes = draw(many.assign(name=[f"run {i}" for i in range(45)])).axes[-1]
+    assert row_names(axes) == [f"run {i}" for i in range(40)]
+    assert axes.get_xlabel().endswith("\n(5 more are not drawn)")
 
 
 def test_seeds_are_rings_and_their_mean_a_stroke():
-    table = pd.DataFrame(
-        {"name": ["a", "b"], "values_percent": [[60.0, 70.0], [30.0]], "published_percent": [66.0, None]}
-    )
-    figure = draw_seeds(table)
-    (axes,) = figure.axes
+    table = pd.DataFrame({"name": ["a", "b"], "values_percent": [[60.0, 70.0], [30.0]]})
+    (axes,) = draw_seeds(table.assign(published_percent=[66.0, None])).axes
     assert points(axes, "o") == [(60, 0), (70, 0), (30, 1)]
-    assert points(axes, "|") == [(65, 0), (30, 1)]
-    assert points(axes, "D") == [(66, 0)]
-    assert [text.get_text() for text in axes.texts] == ["65.0", "30.0"]
-    assert legend_texts(axes) == ["run", "mean", "published"]
+    assert points(axes, "|") == [(65, 0), (30, 1)] and points(axes, "D") == [(66, 0)]
+    assert texts(axes) == ["65.0", "30.0"] and legend_texts(axes) == ["run", "mean", "published"]
     assert legend_texts(draw_seeds(table.assign(published_percent=math.nan)).axes[0]) == ["run", "mean"]
-    figure.canvas.draw()
 
 
 def test_class_differences_stand_on_both_sides_of_zero():
     differences = pd.Series({"jump": 5.0, "$throw$": -3.0, "run": 0.0, "unknown": math.nan})
-    figure = draw_class_differences(differences, "ours", "theirs", title="classes")
-    (axes,) = figure.axes
-    assert row_names(axes) == ["jump", "run", r"\$throw\$"]
+    (axes,) = draw_class_differences(differences, "ours", "theirs", title="classes").axes
+    assert row_names(axes) == ["jump", "run", r"\$throw\$"] and axes.get_ylim() == (2.6, -0.6)
     assert [bar.get_width() for bar in axes.patches] == [5, -3]
-    assert axes.get_ylim() == (2.6, -0.6)
     assert [bar.get_y() + 0.35 for bar in axes.patches] == pytest.approx([0, 2])
     assert legend_texts(axes) == ["ours is better (1 of 3)", "theirs is better (1 of 3)"]
     left, right = axes.get_legend().legend_handles
     assert left.get_facecolor() != right.get_facecolor() and left.get_hatch() != right.get_hatch()
     assert axes.get_xlabel() == "difference of AP [percentage points]"
-    figure.canvas.draw()
 
 
 def test_of_many_classes_the_largest_gains_and_losses_are_drawn():
     differences = pd.Series(np.arange(200.0) - 99.5, index=[f"class {i}" for i in range(200)])
-    figure = draw_class_differences(differences.sample(frac=1, random_state=0), "a", "b")
-    (axes,) = figure.axes
+    (axes,) = draw_class_differences(differences.sample(frac=1, random_state=0), "a", "b").axes
     assert row_names(axes) == [f"class {i}" for i in (*range(199, 189, -1), *range(9, -1, -1))]
     assert sorted(bar.get_width() for bar in axes.patches) == [*np.arange(10) - 99.5, *np.arange(10) + 90.5]
     assert legend_texts(axes) == ["a is better (100 of 200)", "b is better (100 of 200)"]
-    assert [text.get_text() for text in axes.texts] == ["180 classes between these"]
+    assert texts(axes) == ["180 classes between these"]
     assert axes.get_yticks()[9:11].tolist() == [9, 11], "with a row between them for the remark"
-    figure.canvas.draw()
 
 
 def metrics(steps: int, per_epoch: int, loss: float = 1.0) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"epoch": np.arange(steps) // per_epoch, "loss_total": loss * (1 + np.arange(steps) % per_epoch)}
-    )
+    count = np.arange(steps)
+    return pd.DataFrame({"epoch": count // per_epoch, "loss_total": loss * (1 + count % per_epoch)})
 
 
 def test_losses_are_means_over_an_epoch_against_the_epoch():
     figure = draw_training_losses({"a": metrics(6, 3), "b": metrics(8, 2, 0.5)}, title="watch")
     (axes,) = figure.axes
-    assert axes.lines[0].get_xdata() == pytest.approx(np.arange(1, 7) / 3)
-    assert axes.lines[1].get_xdata()[-1] == 4
+    assert axes.lines[0].get_xdata() == pytest.approx(np.arange(1, 7) / 3) and axes.lines[1].get_xdata()[-1] == 4
     assert axes.lines[0].get_ydata() == pytest.approx([1.5, 2, 2, 2, 2, 2.5])
-    assert len({line.get_linestyle() for line in axes.lines}) == 2
     assert legend_texts(axes) == ["a", "b"]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("epoch", "training loss, running mean", "log")
     figure.canvas.draw()
-    assert not any("10^" in text.get_text() for text in axes.get_yticklabels())
+    assert not any("10^" in name for name in row_names(axes))
+    cut_short = draw_training_losses({"a": metrics(4, 3)}).axes[0].lines[0]
+    assert cut_short.get_xdata() == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3]), "no shorter than other epochs"
 
 
-def test_an_epoch_that_was_cut_short_is_no_shorter_than_the_others():
-    line = draw_training_losses({"a": metrics(4, 3)}).axes[0].lines[0]
-    assert line.get_xdata() == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3])
-
-
-def test_of_many_trainings_seven_are_drawn_and_the_others_counted():
-    figure = draw_training_losses({f"run {i}": metrics(4, 2) for i in range(10)})
-    (axes,) = figure.axes
+def test_of_many_or_long_trainings_some_are_drawn():
+    (axes,) = draw_training_losses({f"run {i}": metrics(4, 2) for i in range(10)}).axes
     assert legend_texts(axes) == [f"run {i}" for i in range(7)]
     assert len({(line.get_linestyle(), line.get_color()) for line in axes.lines}) == 7
     assert axes.get_xlabel() == "epoch (3 more runs are not drawn)"
-    figure.canvas.draw()
-
-
-def test_long_trainings_are_thinned_to_their_ends():
     line = draw_training_losses({"a": metrics(50_000, 100)}).axes[0].lines[0]
-    assert len(line.get_xdata()) == MAX_POINTS
-    assert line.get_xdata()[[0, -1]].tolist() == [0.01, 500]
+    assert len(line.get_xdata()) == MAX_POINTS and line.get_xdata()[[0, -1]].tolist() == [0.01, 500]
 
 
 def test_trainings_that_hardly_began_or_diverged_are_drawn():
@@ -165,27 +122,19 @@ def test_trainings_that_hardly_began_or_diverged_are_drawn():
 
 
 def test_costs_are_bars_in_a_readable_unit():
-    table = pd.DataFrame(
-        {
-            "name": ["a", "b"],
-            "training_sec": [7200.0, 3600.0],
-            "prediction_sec": [90.0, 30.0],
-            "peak_memory_mb": [2048.0, math.nan],
-        }
-    )
-    figure = draw_costs(table)
-    assert [axes.get_xlabel() for axes in figure.axes] == ["training [h]", "prediction [s]", "peak memory [GB]"]
-    assert [[bar.get_width() for bar in axes.patches[:2]] for axes in figure.axes[:2]] == [[2, 1], [90, 30]]
-    assert [text.get_text() for text in figure.axes[2].texts] == ["2", "not on record"]
-    figure.canvas.draw()
+    table = pd.DataFrame({"name": ["a", "b"], "training_sec": [7200.0, 3600.0], "prediction_sec": [90.0, 30.0]})
+    axes = draw_costs(table.assign(peak_memory_mb=[2048.0, math.nan])).axes
+    assert [one.get_xlabel() for one in axes] == ["training [h]", "prediction [s]", "peak memory [GB]"]
+    assert [[bar.get_width() for bar in one.patches[:2]] for one in axes[:2]] == [[2, 1], [90, 30]]
+    assert texts(axes[2]) == ["2", "not on record"]
     shown = draw_costs(table.assign(training_sec=130.0, peak_memory_mb=math.nan)).axes
-    assert [axes.get_xlabel() for axes in shown] == ["training [min]", "prediction [s]"]
+    assert [one.get_xlabel() for one in shown] == ["training [min]", "prediction [s]"]
 
 
 def test_nothing_to_show_is_said():
-    assert says(draw_against_published(RUNS.head(0))) == ["no results"]
-    assert says(draw_seeds(pd.DataFrame(columns=["name", "values_percent", "published_percent"]))) == ["no results"]
-    assert says(draw_class_differences(pd.Series(dtype=float), "a", "b")) == ["no classes that both have"]
-    assert says(draw_training_losses({})) == ["no training on record"]
+    assert only_says(draw_against_published(RUNS.head(0)), "no results")
+    assert only_says(draw_seeds(pd.DataFrame(columns=["name", "values_percent", "published_percent"])), "no results")
+    assert only_says(draw_class_differences(pd.Series(dtype=float), "a", "b"), "no classes that both have")
+    assert only_says(draw_training_losses({}), "no training on record")
     empty = pd.DataFrame(columns=["name", "training_sec", "prediction_sec", "peak_memory_mb"], dtype=float)
-    assert says(draw_costs(empty)) == ["no cost on record"]
+    assert only_says(draw_costs(empty), "no cost on record")

@@ -3,31 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matched import legend_texts, row_names, texts
 
 from afkit.workbench.analysis.bootstrap import Interval
 from afkit.workbench.analysis.calibration import calibration
 from afkit.workbench.analysis.operating_point import operating_points
 from afkit.workbench.view.confidence import MAX_POINTS, draw_intervals, draw_operating_curve, draw_reliability
 
+ROWS = [(0, 0.95), (50, 0.9), (100, 0.8), (200, 0.55), (250, 0.15), (350, 0.15), (450, 0.05)]
+
 
 def tables(rows: list[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Ground truth every 100 s, and predictions (start_sec, score) of 10 s."""
     gt = pd.DataFrame({"video": "v", "start_sec": np.arange(10) * 100.0, "label": 0})
     predictions = pd.DataFrame(rows, columns=["start_sec", "score"]).astype(float).assign(video="v", label=0)
-    gt, predictions = (table.assign(end_sec=table["start_sec"] + 10) for table in (gt, predictions))
-    return gt, predictions
-
-
-ROWS = [(0, 0.95), (50, 0.9), (100, 0.8), (200, 0.55), (250, 0.15), (350, 0.15), (450, 0.05)]
-
-
-def legend_texts(figure) -> list[str]:
-    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-
-
-def says(figure) -> list[str]:
-    figure.canvas.draw()
-    return [text.get_text() for text in figure.axes[0].texts]
+    return gt.assign(end_sec=gt["start_sec"] + 10), predictions.assign(end_sec=predictions["start_sec"] + 10)
 
 
 def step_value(line, x: float) -> float:
@@ -42,22 +32,19 @@ def test_reliability():
     calibrated = calibration(*tables(ROWS), 0.5)
     figure = draw_reliability(calibrated, title="watch")
     shares, counts = figure.axes
-    expected = [100 * share for share in (0, 0, 1, 1, 0.5)]
-    assert shares.lines[1].get_ydata().tolist() == pytest.approx(expected)
+    assert shares.lines[1].get_ydata().tolist() == pytest.approx([0, 0, 100, 100, 50])
     assert shares.lines[1].get_xdata().tolist() == pytest.approx([0.05, 0.15, 0.55, 0.8, 0.925])
     assert [bar.get_height() for bar in counts.patches] == [1, 2, 1, 1, 2]
     assert [bar.get_x() for bar in counts.patches] == pytest.approx([0, 0.1, 0.5, 0.8, 0.9])
-    assert legend_texts(figure)[1] == f"hits at tIoU 0.5; calibration error {100 * calibrated.error:.1f} %"
+    assert legend_texts(shares)[1] == f"hits at tIoU 0.5; calibration error {100 * calibrated.error:.1f} %"
     assert (shares.get_ylabel(), counts.get_xlabel(), counts.get_ylabel()) == ("hits [%]", "score", "predictions")
     figure.canvas.draw()
-    assert not any("10^" in text.get_text() for text in counts.get_yticklabels())
+    assert not any("10^" in name for name in row_names(counts))
 
 
 def test_the_operating_curve():
-    gt, predictions = tables(ROWS)
-    points = operating_points(gt, predictions, 0.5, {"v": 1800})
-    figure = draw_operating_curve(points.overall, points.best, title="all classes")
-    rates, alarms = figure.axes
+    points = operating_points(*tables(ROWS), 0.5, {"v": 1800})
+    rates, alarms = draw_operating_curve(points.overall, points.best, title="all classes").axes
     precision, recall, f1, mark = rates.lines
     for threshold, kept, hits in ((0.95, 1, 1), (0.94, 1, 1), (0.9, 2, 1), (0.7, 3, 2), (0.15, 6, 3), (0.05, 7, 3)):
         assert step_value(precision, threshold) == pytest.approx(100 * hits / kept)
@@ -65,24 +52,19 @@ def test_the_operating_curve():
         assert step_value(f1, threshold) == pytest.approx(200 * hits / (kept + 10))
         assert step_value(alarms.lines[0], threshold) == pytest.approx((kept - hits) / 0.5)
     assert mark.get_xdata() == [0.55, 0.55]
-    assert legend_texts(figure) == ["precision", "recall", "F1", "best F1 43 % at 0.55"]
+    assert legend_texts(rates) == ["precision", "recall", "F1", "best F1 43 % at 0.55"]
     assert len({line.get_linestyle() for line in rates.lines}) == 4
     assert (rates.get_ylabel(), alarms.get_xlabel()) == ("[%]", "score threshold")
     assert alarms.get_ylabel() == "false alarms\nper hour"
-    figure.canvas.draw()
 
 
 def test_without_durations_and_without_a_threshold():
-    gt, predictions = tables([(50, 0.9)])
-    points = operating_points(gt, predictions)
-    figure = draw_operating_curve(points.overall, points.best)
-    (axes,) = figure.axes
-    assert axes.get_xlabel() == "score threshold"
-    assert legend_texts(figure) == ["precision", "recall", "F1"]
-    assert legend_texts(draw_operating_curve(points.overall)) == ["precision", "recall", "F1"]
+    points = operating_points(*tables([(50, 0.9)]))
+    for best in (points.best, None):
+        (axes,) = draw_operating_curve(points.overall, best).axes
+        assert axes.get_xlabel() == "score threshold" and legend_texts(axes) == ["precision", "recall", "F1"]
     of_class = points.by_class[points.by_class["label"] == 0]
     assert draw_operating_curve(of_class).axes[0].lines[0].get_xdata().tolist() == [0.9]
-    figure.canvas.draw()
 
 
 def test_long_curves_are_thinned_to_their_ends():
@@ -95,45 +77,29 @@ def test_long_curves_are_thinned_to_their_ends():
 
 
 def test_intervals():
-    results = {
-        "ours $5": Interval(0.5, 0.45, 0.56, 0.03),
-        "published": 0.668,
-        "watch, width 256, a name that is far too long": Interval(0.4, 0.4, 0.4, 0.0),
-    }
-    figure = draw_intervals(results, title="runs")
-    (axes,) = figure.axes
-    names = [text.get_text() for text in axes.get_yticklabels()]
-    assert names[:2] == [r"ours \$5", "published"]
-    assert names[2].endswith("…")
-    assert [text.get_text() for text in axes.texts] == ["50.0", "66.8", "40.0"]
+    equal = Interval(0.4, 0.4, 0.4, 0.0)
+    results = {"ours $5": Interval(0.5, 0.45, 0.56, 0.03), "published": 0.668, "a name that is far too long" * 2: equal}
+    (axes,) = draw_intervals(results, title="runs").axes
+    assert row_names(axes)[:2] == [r"ours \$5", "published"] and row_names(axes)[2].endswith("…")
+    assert texts(axes) == ["50.0", "66.8", "40.0"] and axes.get_xlabel() == "average mAP [%] and 95 % interval"
     whiskers = [end for line in axes.collections for end in line.get_segments()[0][:, 0]]
     assert whiskers == pytest.approx([45, 56, 40, 40])
     dots = [line for line in axes.lines if line.get_marker() in ("o", "D")]
-    assert [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in dots] == [
-        ("o", 50, 0),
-        ("D", pytest.approx(66.8), 1),
-        ("o", 40, 2),
-    ]
-    assert axes.yaxis_inverted()
-    assert axes.get_xlabel() == "average mAP [%] and 95 % interval"
-    assert len(axes.lines) == 5  # whiskers' ends, dots and diamond; no line at 0
-    figure.canvas.draw()
+    found = [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in dots]
+    assert found == [("o", 50, 0), ("D", pytest.approx(66.8), 1), ("o", 40, 2)]
+    assert axes.yaxis_inverted() and len(axes.lines) == 5  # whiskers' ends, dots and diamond; no line at 0
 
 
 def test_differences_have_a_line_at_zero_and_digits_enough():
-    figure = draw_intervals({"a - b": Interval(-0.0012, -0.004, 0.002, 0.001)}, label="difference [percentage points]")
-    (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["\N{MINUS SIGN}0.12"]
+    (axes,) = draw_intervals({"a - b": Interval(-0.0012, -0.004, 0.002, 0.001)}, label="difference [points]").axes
+    assert texts(axes) == ["\N{MINUS SIGN}0.12"] and axes.get_xlabel() == "difference [points]"
     assert axes.lines[-1].get_xdata() == [0, 0]
-    assert axes.get_xlabel() == "difference [percentage points]"
-    above = draw_intervals({"a - b": Interval(0.0012, 0.001, 0.002, 0.001)}).axes[0]
-    assert len(above.lines) == 2
-    figure.canvas.draw()
+    assert len(draw_intervals({"a - b": Interval(0.0012, 0.001, 0.002, 0.001)}).axes[0].lines) == 2
 
 
 def test_nothing_to_show_is_said():
     gt, nothing = tables([])
-    assert says(draw_reliability(calibration(gt, nothing))) == ["no predictions"]
     points = operating_points(gt, nothing)
-    assert says(draw_operating_curve(points.overall, points.best)) == ["no predictions"]
-    assert says(draw_intervals({})) == ["no results"]
+    assert texts(draw_reliability(calibration(gt, nothing)).axes[0]) == ["no predictions"]
+    assert texts(draw_operating_curve(points.overall, points.best).axes[0]) == ["no predictions"]
+    assert texts(draw_intervals({}).axes[0]) == ["no results"]

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matched import legend_texts, only_says, row_names, texts
 
 from afkit.workbench.analysis.diagnosis import diagnose
 from afkit.workbench.analysis.false_positives import KINDS
@@ -15,7 +16,6 @@ from afkit.workbench.view.diagnosis import (
     draw_removal_gains,
     draw_sensitivity,
 )
-from afkit.workbench.view.style import save_figure
 
 
 def profile_of(*rows) -> pd.DataFrame:
@@ -41,63 +41,37 @@ def table_of(column: str) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=index, columns=["low", "high", "ground_truths", column])
 
 
-def row_names(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_yticklabels()]
-
-
-def numbers(axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
 def test_the_profile_stacks_the_kinds_to_a_whole():
-    figure = draw_false_positive_profile(profile_of([4, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 4]), "what they are")
+    table = profile_of([4, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 4], [0] * 6)
+    figure = draw_false_positive_profile(table, "what they are")
     (axes,) = figure.axes
-    heights = np.array([[bar.get_height() for bar in bars] for bars in axes.containers])  # (6, 2)
+    heights = np.array([[bar.get_height() for bar in bars] for bars in axes.containers])  # (6, 3)
     assert heights[:, 0].tolist() == pytest.approx([40, 10, 10, 10, 10, 20])
-    assert heights[:, 1].tolist() == [0, 0, 0, 0, 0, 100]
+    assert heights[:, 1].tolist() == [0, 0, 0, 0, 0, 100] and not heights[:, 2].any(), "an empty band is left blank"
     bottoms = [[bar.get_y() for bar in bars] for bars in axes.containers]
     np.testing.assert_allclose(bottoms, np.cumsum(heights, axis=0) - heights)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(KINDS)
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["1G", "2G"]
-    assert axes.get_ylabel() == "share of predictions [%]"
+    assert legend_texts(axes) == list(KINDS)
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1G", "2G", "3G"]
+    assert axes.get_ylabel() == "share of predictions [%]" and figure.get_suptitle() == "what they are"
     assert axes.get_xlabel() == "predictions of a class with G actions, by falling score"
-    assert figure.get_suptitle() == "what they are"
-
-
-def test_an_empty_band_is_left_blank():
-    figure = draw_false_positive_profile(profile_of([1, 0, 0, 0, 0, 1], [0] * 6))
-    assert [bars[1].get_height() for bars in figure.axes[0].containers] == [0] * 6
+    assert only_says(draw_false_positive_profile(profile_of([0] * 6)), "no predictions")
 
 
 def test_kinds_differ_without_colour():
-    looks = {(look["hatch"], light(look["facecolor"]) > 0.5) for look in LOOKS.values()}
-    assert len(looks) == len(LOOKS) == len(KINDS)
-    assert list(LOOKS) == list(KINDS)
-
-
-def light(color: str) -> float:
-    """0 for black, 1 for white."""
-    return float(np.dot(plt.matplotlib.colors.to_rgb(color), (0.299, 0.587, 0.114)))
+    greys = {kind: np.dot(plt.matplotlib.colors.to_rgb(LOOKS[kind]["facecolor"]), (0.3, 0.59, 0.11)) for kind in KINDS}
+    assert len({(LOOKS[kind]["hatch"], grey > 0.5) for kind, grey in greys.items()}) == len(LOOKS) == len(KINDS)
 
 
 def test_gains_in_points_with_their_range():
-    figure = draw_removal_gains(gains_of(0.3, 0.5))
-    (axes,) = figure.axes
+    (axes,) = draw_removal_gains(gains_of(0.3, 0.5)).axes
     assert [bars[0].get_width() for bars in axes.containers] == pytest.approx([6, 7, 8, 9, 10])
-    assert row_names(axes) == list(KINDS[1:])
-    assert numbers(axes) == ["6.0", "7.0", "8.0", "9.0", "10.0"]
+    assert row_names(axes) == list(KINDS[1:]) and texts(axes) == ["6.0", "7.0", "8.0", "9.0", "10.0"]
     ends = [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()]
-    assert ends == [pytest.approx([kind, kind + 10]) for kind in range(1, 6)]
-    quantity, how = axes.get_xlabel().split("\n")
-    assert quantity == "gain in normalised mAP [percentage points]"
-    assert how == "bar = mean over tIoU 0.3 to 0.5, line = range"
-    assert axes.get_xlim()[1] > 15
-
-
-def test_gains_at_one_threshold_have_no_range():
-    (axes,) = draw_removal_gains(gains_of(0.5)).axes
-    assert not axes.collections
-    assert axes.get_xlabel() == "gain in normalised mAP [percentage points]\nat tIoU 0.5"
+    assert ends == [pytest.approx([kind, kind + 10]) for kind in range(1, 6)] and axes.get_xlim()[1] > 15
+    quantity = "gain in normalised mAP [percentage points]"
+    assert axes.get_xlabel() == f"{quantity}\nbar = mean over tIoU 0.3 to 0.5, line = range"
+    (single,) = draw_removal_gains(gains_of(0.5)).axes
+    assert not single.collections and single.get_xlabel() == f"{quantity}\nat tIoU 0.5"
 
 
 @pytest.mark.parametrize(
@@ -114,44 +88,31 @@ def test_bins_are_named_with_range_and_number(draw, column, label):
     assert row_names(coverages) == ["XS: 1 to 12.5 (2)", "S: 50 (2)", "unknown (1)"]
     assert [axes.get_ylabel() for axes in figure.axes] == ["length [s]", "coverage [%]"]
     assert coverages.get_xlabel() == f"{label}\n(in brackets: number of actions)"
-    assert numbers(lengths) == ["25.0", "none"]
-    assert numbers(coverages) == ["10.0", "50.0", "0.0"]
-    assert figure.get_suptitle() == r"by \$x\$"
-    assert lengths.get_legend().get_texts()[0].get_text() == "all actions: 25.0 %"
+    assert texts(lengths) == ["25.0", "none"] and texts(coverages) == ["10.0", "50.0", "0.0"]
+    assert figure.get_suptitle() == r"by \$x\$" and legend_texts(lengths) == ["all actions: 25.0 %"]
     lines = [line for axes in figure.axes for line in axes.lines if line.get_linestyle() == "--"]
     assert [line.get_xdata() for line in lines] == [[25, 25], [25, 25]]
-    figure.canvas.draw()
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        assert low > len(row_names(axes)) - 1 > 0 > high, "the first row is on top, and all fit"
 
 
 def test_sensitivity_is_drawn_as_dots_and_misses_as_hatched_bars():
     dots = [line for line in draw_sensitivity(table_of("normalised_map")).axes[1].lines if line.get_marker() == "o"]
     assert [line.get_xdata().tolist() for line in dots] == [pytest.approx([10, 50, 0])]
     bars = draw_false_negatives(table_of("share")).axes[1].containers[0]
-    assert [bar.get_width() for bar in bars] == pytest.approx([10, 50, 0])
-    assert all(bar.get_hatch() for bar in bars)
+    assert [bar.get_width() for bar in bars] == pytest.approx([10, 50, 0]) and all(bar.get_hatch() for bar in bars)
 
 
-def test_the_first_row_is_on_top_and_all_rows_fit():
-    for axes in draw_sensitivity(table_of("normalised_map")).axes:
-        low, high = axes.get_ylim()
-        assert low > len(row_names(axes)) - 1 > 0 > high
-
-
-def test_tables_of_diagnose_are_drawn_and_pyplot_keeps_none(tmp_path):
+@pytest.mark.parametrize("count", [2, 0])
+def test_tables_of_diagnose_are_drawn_and_left_as_they_were(count):
     gt = pd.DataFrame({"video": "v", "start_sec": [0.0, 20.0], "end_sec": [10.0, 90.0], "label": [0, 1]})
-    found = [diagnose(gt, gt.assign(score=0.5).head(count), [0.5, 0.7], {"v": 100}) for count in (2, 0)]
-    for diagnosis in found:
-        tables = [diagnosis.profile, diagnosis.gains, diagnosis.sensitivity, diagnosis.false_negatives]
-        before = [table.copy() for table in tables]
-        for name, figure in draw_diagnosis(diagnosis).items():
-            save_figure(figure, tmp_path / f"{name}.png")
-        for table, copy in zip(tables, before, strict=True):
-            pd.testing.assert_frame_equal(table, copy)
-    assert len(list(tmp_path.iterdir())) == 4
-    assert plt.get_fignums() == []
-
-
-def test_nothing_to_show_is_said():
-    (axes,) = draw_false_positive_profile(profile_of([0] * 6)).axes
-    assert numbers(axes) == ["no predictions"]
-    assert not axes.patches
+    diagnosis = diagnose(gt, gt.assign(score=0.5).head(count), [0.5, 0.7], {"v": 100})
+    tables = [diagnosis.profile, diagnosis.gains, diagnosis.sensitivity, diagnosis.false_negatives]
+    before = [table.copy() for table in tables]
+    pictures = draw_diagnosis(diagnosis)
+    for figure in pictures.values():
+        figure.canvas.draw()
+    for table, copy in zip(tables, before, strict=True):
+        pd.testing.assert_frame_equal(table, copy)
+    assert len(pictures) == 4 and plt.get_fignums() == []

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matched import row_names, texts
 
 from afkit.workbench.view.levels import MOST_CANDIDATES, draw_detection_steps, draw_targets, name_levels
 from afkit.workbench.view.style import MARKERS
@@ -21,11 +22,8 @@ def steps(count=5):
 
 
 def test_levels_are_named_by_stride_and_range():
-    assert name_levels([1, 2, 4], [(0, 4), (4, 8.5), (8, 10000)]) == [
-        "level 0: stride 1, 0 to 4",
-        "level 1: stride 2, 4 to 8.5",
-        "level 2: stride 4, from 8",
-    ]
+    names = ["level 0: stride 1, 0 to 4", "level 1: stride 2, 4 to 8.5", "level 2: stride 4, from 8"]
+    assert name_levels([1, 2, 4], [(0, 4), (4, 8.5), (8, 10000)]) == names
 
 
 def test_filled_points_learn_an_action_and_hollow_ones_nothing():
@@ -33,27 +31,22 @@ def test_filled_points_learn_an_action_and_hollow_ones_nothing():
     figure = draw_targets(LEVELS, ["fine", "coarse"], *drawn, NAMES, "a video")
     above, axes = figure.axes
     assert [(bar.get_x(), bar.get_width()) for bar in above.patches] == [(0, 4), (3, 3)]
-    assert [tick.get_text() for tick in above.get_yticklabels()] == ["jump", r"\$walk\$"]
-    points = {
-        (line.get_marker(), level): list(line.get_xdata())
-        for line in axes.lines
-        for level in set(line.get_ydata())
-        if line.get_markersize() == 7
-    }
-    assert points == {(MARKERS[0], 0): [1, 2], (MARKERS[1], 1): [4]}
+    assert row_names(above) == ["jump", r"\$walk\$"]
+    filled = [line for line in axes.lines if line.get_markersize() == 7 and len(line.get_xdata())]
+    points = [(line.get_marker(), set(line.get_ydata()), list(line.get_xdata())) for line in filled]
+    assert points == [(MARKERS[0], {0}, [1, 2]), (MARKERS[1], {1}, [4])]
     hollow = [list(line.get_xdata()) for line in axes.lines if line.get_markersize() == 3]
     assert hollow == [[0, 3, 4, 5], [0, 2]]
     assert axes.get_xlabel() == "position on the grid [steps]"
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["fine", "coarse"]
+    assert row_names(axes) == ["fine", "coarse"]
     figure.canvas.draw()
 
 
 def test_the_most_frequent_classes_are_drawn_where_there_are_many():
     labels = np.array([*range(20), 11, 19])
-    figure = draw_targets(
-        [(np.arange(3.0), np.array([11, 19, -1]))], ["fine"], np.tile([0.0, 1.0], (22, 1)), labels, {}
-    )
-    rows = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    level = np.arange(3.0), np.array([11, 19, -1])
+    figure = draw_targets([level], ["fine"], np.tile([0.0, 1.0], (22, 1)), labels, {})
+    rows = row_names(figure.axes[0])
     assert len(rows) == len(MARKERS) and {"class 11", "class 19"} <= set(rows)
 
 
@@ -75,12 +68,8 @@ def test_scores_candidates_and_what_is_kept_stand_below_each_other():
     assert [line.tolist() for line in lines[0]] == [[[0, 0.9], [2, 0.9]], [[0, 0.8], [3, 0.8]]]
     assert len(lines[1]) == 1
     assert len(middle.patches) == 1, "an action of another class is left out"
-    assert (below.get_xlabel(), middle.get_ylabel(), below.get_ylabel()) == (
-        "time [s]",
-        "candidates:\nscore",
-        "kept:\nscore",
-    )
-    figure.canvas.draw()
+    assert below.get_xlabel() == "time [s]"
+    assert (middle.get_ylabel(), below.get_ylabel()) == ("candidates:\nscore", "kept:\nscore")
 
 
 def test_the_best_candidates_are_drawn_and_the_others_counted():
@@ -89,7 +78,7 @@ def test_the_best_candidates_are_drawn_and_the_others_counted():
     middle, below = figure.axes[1:3]
     assert len(middle.collections[0].get_segments()) == MOST_CANDIDATES
     assert min(line[0][1] for line in middle.collections[0].get_segments()) == pytest.approx(0.3)
-    assert [text.get_text() for text in middle.texts] == ["and 30 with lower scores"] and not below.texts
+    assert texts(middle) == ["and 30 with lower scores"] and not below.texts
     figure.canvas.draw()
 
 

@@ -1,25 +1,13 @@
 """Progress in a notebook: one display, few lines, and what they say."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
-
-pytest.importorskip("IPython", reason="progress is shown in notebooks")
-pytest.importorskip("matplotlib", reason="progress is shown in notebooks")
-
 from matplotlib.figure import Figure
 
 from afkit.workbench.view import live
-
-
-class Handle:
-    """Stands for a notebook's display."""
-
-    def __init__(self):
-        self.shown = []
-
-    def update(self, figure):
-        self.shown.append(figure)
 
 
 class Clock:
@@ -34,17 +22,17 @@ class Clock:
 
 
 @pytest.fixture
-def handle(monkeypatch):
-    """What is displayed, once per call of live_progress."""
-    made = []
+def drawn(monkeypatch):
+    """The pictures that a training has shown, on its one display."""
+    shown, displays = [], []
 
     def display(text, display_id):
-        made.append(Handle())
-        assert display_id is True and len(made) == 1, "one display for the whole training"
-        return made[0]
+        displays.append(text)
+        assert display_id is True and len(displays) == 1, "one display for the whole training"
+        return SimpleNamespace(update=shown.append)
 
     monkeypatch.setattr(live, "display", display)
-    return made
+    return shown
 
 
 @pytest.fixture
@@ -58,18 +46,8 @@ def clock(monkeypatch):
 def metrics(rows, seconds=0.5):
     """A table of that many steps, ten per epoch."""
     steps = np.arange(rows)
-    return pd.DataFrame(
-        {
-            "step": steps,
-            "epoch": steps // 10,
-            "learning_rate": 1e-4,
-            "loss_cls": 0.3,
-            "loss_reg": 0.25,
-            "loss_total": 0.55,
-            "grad_norm": 1.0,
-            "seconds": seconds,
-        }
-    )
+    table = pd.DataFrame({"step": steps, "epoch": steps // 10, "learning_rate": 1e-4, "seconds": seconds})
+    return table.assign(loss_cls=0.3, loss_reg=0.25, loss_total=0.55, grad_norm=1.0)
 
 
 def test_what_the_lines_say():
@@ -94,42 +72,34 @@ def test_durations(left, text):
     assert live.describe_progress(metrics(1, seconds=left), 2, 10)[0].endswith(f", {text} left")
 
 
-def test_about_ten_lines_however_often_it_is_called(handle, capsys):
+@pytest.mark.parametrize(("begin", "printed"), [(1, range(40, 401, 40)), (280, (280, 320, 360, 400))])
+def test_about_ten_lines_in_a_whole_training_and_fewer_in_a_resumed_one(drawn, capsys, begin, printed):
     show = live.live_progress(400, 10)
-    for rows in range(1, 401, 3):
+    for rows in range(begin, 401, 3):
         show(metrics(rows))
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 10
-    assert lines[0].startswith("step 40/400") and lines[-1].startswith("step 400/400")
-    assert all("loss 0.550" in line for line in lines)
+    assert [int(line.split("/")[0].removeprefix("step ")) // 40 for line in lines] == [n // 40 for n in printed]
+    assert all("loss 0.550" in line for line in lines) and lines[-1].startswith("step 400/400")
 
 
-def test_a_resumed_training_prints_what_is_left(handle, capsys):
-    show = live.live_progress(400, 10)
-    for rows in range(280, 401):
-        show(metrics(rows))
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in lines] == [f"step {n}/400" for n in (280, 320, 360, 400)]
-
-
-def test_the_picture_is_redrawn_every_three_seconds_and_at_the_end(handle, clock):
+def test_the_picture_is_redrawn_every_three_seconds_and_at_the_end(drawn, clock):
     show = live.live_progress(400, 10)
     for rows in range(1, 101):
         show(metrics(rows))
         clock.now += 0.5
-    assert len(handle[0].shown) == 17  # 50 s
-    assert all(isinstance(figure, Figure) for figure in handle[0].shown)
+    assert len(drawn) == 17  # 50 s
+    assert all(isinstance(figure, Figure) for figure in drawn)
     clock.now += 0.1
     show(metrics(400))
-    assert len(handle[0].shown) == 18
-    title = handle[0].shown[-1].get_suptitle()
+    assert len(drawn) == 18
+    title = drawn[-1].get_suptitle()
     assert title == "\n".join(live.describe_progress(metrics(400), 400, 10))
 
 
-def test_slow_drawing_is_done_less_often(handle, clock):
+def test_slow_drawing_is_done_less_often(drawn, clock):
     clock.step_sec = 0.3  # a drawing then takes 0.3 s, which is 3 % of 10 s
     show = live.live_progress(10_000, 10)
     for rows in range(1, 201):
         show(metrics(rows))
         clock.now += 0.2  # and every call half a second
-    assert 9 <= len(handle[0].shown) <= 11
+    assert 9 <= len(drawn) <= 11

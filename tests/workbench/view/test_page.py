@@ -1,15 +1,21 @@
-"""A page holds everything itself, shows text literally, and is written whole or not at all."""
+"""Pages and tables show text literally; a page holds everything itself, and is written whole or not at all."""
 
 import base64
+import json
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.formatters import HTMLFormatter
 
+from afkit.workbench.runs.notebooks import STAGES, notebook_path
 from afkit.workbench.view.page import Picture, Section, write_page
 from afkit.workbench.view.style import make_figure
+from afkit.workbench.view.tables import literal_table
+
+MARKUP = "<script>alert('$x$')</script>"
 
 
 class Reader(HTMLParser):
@@ -53,9 +59,8 @@ def a_figure():
 
 def test_sections_stand_in_order_with_text_tables_and_pictures(tmp_path):
     table = pd.DataFrame({"run": ["a", "b"], "mAP [%]": [50.0, -1.234]})
-    page = written(
-        tmp_path, [Section("First", ["Some text."]), Section("Second", [table, Picture(a_figure(), "A line.")])]
-    )
+    sections = [Section("First", ["Some text."]), Section("Second", [table, Picture(a_figure(), "A line.")])]
+    page = written(tmp_path, sections)
     assert page.of("h1") == ["Title"] and page.of("title") == ["Title"]
     assert page.of("h2") == ["First", "Second"] == page.of("a")
     assert page.of("p") == ["Some text."]
@@ -104,7 +109,7 @@ def test_any_text_is_shown_literally(tmp_path_factory, text):
 
 
 def test_markup_in_names_is_text(tmp_path):
-    text = "<script>alert(1)</script> & \"{{ 7 * 7 }}\" 'x'"
+    text = f"{MARKUP} & \"{{{{ 7 * 7 }}}}\" 'x'"
     page = written(tmp_path, [Section(text, [text, Picture(a_figure(), text)])])
     assert page.of("p") == [text] == page.attributes("alt") == page.of("h2")
     assert "script" not in [tag for tag, _ in page.tags]
@@ -127,3 +132,20 @@ def test_another_ending_is_refused_and_a_failing_picture_leaves_the_older_page(t
         write_page(tmp_path / "page.html", "T", [Section("A", [Picture(broken, "x")])])
     assert (tmp_path / "page.html").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_cells_lists_and_headings_of_tables_in_notebooks_are_literal():
+    table = pd.DataFrame({MARKUP: [MARKUP, [MARKUP], None, 1, 0.25, True]}, index=[*"abcde", MARKUP])
+    html = literal_table(table)._repr_html_()
+    assert "<script>" not in html and html.count("&lt;script&gt;alert(") == 4
+    assert all(shown in html for shown in (">1<", ">0.250000<", ">None<", ">True<", "tex2jax_ignore mathjax_ignore"))
+    plain = HTMLFormatter()(pd.DataFrame({MARKUP: [MARKUP]}, index=[MARKUP]))
+    assert "<script>" not in plain and plain.count("&lt;script&gt;") == 3 and "tex2jax_ignore" in plain
+
+
+@pytest.mark.parametrize("name", [*STAGES, "05_compare"])
+def test_notebooks_style_tables_literally(name):
+    cells = json.loads(notebook_path(name).read_text())["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for interpreted in (".style", "HTML(", "Markdown(", "Latex("):
+        assert interpreted not in source.replace("afkit.workbench.view.style", ""), "see afkit.workbench.view.tables"

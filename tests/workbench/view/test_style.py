@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from afkit.workbench.view.style import class_name, make_figure, plain, save_figure, say, set_title
+from afkit.workbench.view.style import class_name, make_figure, plain, save_figure, say
 
 
 def a_picture():
@@ -25,15 +25,12 @@ def test_the_same_picture_gives_the_same_bytes(tmp_path, suffix, first_bytes, mo
     assert files[0].read_bytes().startswith(first_bytes)
 
 
-def test_without_an_ending_there_is_one_to_look_at_and_one_to_print(tmp_path):
-    save_figure(a_picture(), tmp_path / "a")
-    assert {path.name: path.read_bytes()[:4] for path in tmp_path.iterdir()} == {"a.png": b"\x89PNG", "a.svg": b"<?xm"}
-
-
-def test_another_suffix_is_refused(tmp_path):
+def test_without_an_ending_there_is_one_to_look_at_and_one_to_print_and_others_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.png, \.svg or \.pdf, not as in 'a\.jpg'"):
         save_figure(a_picture(), tmp_path / "a.jpg")
-    assert not list(tmp_path.iterdir())
+    save_figure(a_picture(), tmp_path / "a")
+    assert {path.name: path.read_bytes()[:4] for path in tmp_path.iterdir()} == {"a.png": b"\x89PNG", "a.svg": b"<?xm"}
+    assert plt.get_fignums() == []
 
 
 def test_a_failing_drawing_leaves_the_older_picture(tmp_path):
@@ -48,11 +45,6 @@ def test_a_failing_drawing_leaves_the_older_picture(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_pyplot_keeps_no_figures():
-    a_picture()
-    assert plt.get_fignums() == []
-
-
 @pytest.mark.parametrize("name", ["$5 or $6", r"a\$b", "$", "$x_1$", '"quoted"', "<b>&amp;</b>", "_hidden", "100 %"])
 def test_names_are_drawn_literally(name):
     figure, (axes,) = make_figure(2.0)
@@ -63,18 +55,10 @@ def test_names_are_drawn_literally(name):
     figure.canvas.draw()
 
 
-def test_names_are_one_line_and_cut():
-    assert plain("two\nlines\t here") == "two lines here"
-    assert plain("x" * 20, longest=10) == "x" * 9 + "…"
-    assert class_name(3, {3: "three"}) == "three"
-    assert class_name(7, {}) == "class 7"
-
-
-def test_titles_and_remarks():
-    figure, (axes,) = make_figure(2.0)
-    set_title(figure, "")
-    assert figure.get_suptitle() == ""
-    set_title(figure, "costs $5")
-    assert figure.get_suptitle() == r"costs \$5"
-    say(axes, "nothing here")
+def test_names_titles_and_remarks():
+    assert plain("two\nlines\t here") == "two lines here" and plain("x" * 20, longest=10) == "x" * 9 + "…"
+    assert class_name(3, {3: "three"}) == "three" and class_name(7, {}) == "class 7"
+    assert make_figure(2.0)[0].get_suptitle() == ""
+    figure, (axes,) = make_figure(2.0, title="costs $5")
+    assert figure.get_suptitle() == r"costs \$5" and say(figure, "nothing here") is figure
     assert axes.texts[0].get_text() == "nothing here"

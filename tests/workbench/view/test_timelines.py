@@ -1,14 +1,16 @@
-"""What a timeline shows: bars and symbols per outcome, names, units, legend, signals; and what it refuses."""
+"""What a timeline shows: rows, bars and symbols per outcome, names, legend, signals; and what it refuses."""
 
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
-from matched import NAMES, predicted, small_case, truth
+from hypothesis import given
+from hypothesis import strategies as st
+from matched import NAMES, predicted, row_names, small_case, truth
 from matplotlib.patches import Rectangle
 
-from afkit.workbench.view.timelines import draw_ground_truth, draw_timeline
+from afkit.workbench.view.timelines import arrange_lanes, draw_ground_truth, draw_timeline, pack_rows
 
 NO_GT, NO_PREDICTIONS = truth(), predicted()
 
@@ -35,19 +37,12 @@ def test_bars_symbols_and_legend_of_a_small_case():
     figure = draw_timeline(*small_case(), NAMES, title="video v", duration_sec=240)
     assert bars_by_kind(figure) == {"ground truth": 2, "miss": 1, "hit": 2, "false alarm": 3}
     assert symbols_by_kind(figure) == {"miss symbol": 1, "false alarm symbol": 3}
-    assert legend_texts(figure) == [
-        "ground truth, found",
-        "ground truth, missed",
-        "prediction, hit",
-        "prediction, false alarm",
-    ]
+    looks = ["ground truth, found", "ground truth, missed", "prediction, hit", "prediction, false alarm"]
+    assert legend_texts(figure) == looks
     assert "upper bars: ground truth" in remark(figure)
     (axes,) = figure.axes
-    assert axes.get_xlabel() == "time [s]"
-    assert axes.get_xlim() == (0, 240)
-    assert figure.get_suptitle() == "video v"
-    names = [text.get_text().replace(r"\$", "$") for text in axes.get_yticklabels()]
-    assert names == list(NAMES.values())
+    assert axes.get_xlabel() == "time [s]" and axes.get_xlim() == (0, 240) and figure.get_suptitle() == "video v"
+    assert [name.replace(r"\$", "$") for name in row_names(axes)] == list(NAMES.values())
 
 
 def test_outcomes_differ_by_more_than_colour():
@@ -74,16 +69,11 @@ def test_videos_without_ground_truth_or_predictions_say_so():
     without_gt = draw_timeline(NO_GT, predictions, NAMES)
     assert bars_by_kind(without_gt) == {"hit": 2, "false alarm": 3}
     assert remark(without_gt) == "no ground truth"
-    neither = draw_timeline(pd.DataFrame(NO_GT), pd.DataFrame(NO_PREDICTIONS), NAMES, duration_sec=60)
-    assert bars_by_kind(neither) == {}
-    assert remark(neither) == "no ground truth; no predictions"
-    assert legend_texts(neither) == []
-
-
-def test_tables_that_were_never_filled_are_drawn():
-    gt = pd.DataFrame(columns=["video", "start_sec", "end_sec", "label", "found"])
-    predictions = pd.DataFrame(columns=["video", "start_sec", "end_sec", "label", "score", "outcome"])
-    assert legend_texts(draw_timeline(gt, predictions, NAMES)) == []
+    never_filled = (pd.DataFrame(columns=[*table]) for table in (NO_GT, NO_PREDICTIONS))
+    for tables in ((NO_GT, NO_PREDICTIONS), never_filled):
+        neither = draw_timeline(*tables, NAMES, duration_sec=60)
+        assert bars_by_kind(neither) == {} and legend_texts(neither) == []
+        assert remark(neither) == "no ground truth; no predictions"
 
 
 @pytest.mark.parametrize("num_classes", [1, 40, 45])
@@ -145,12 +135,9 @@ def test_a_long_signal_is_thinned_but_keeps_its_peaks():
     assert values.max() == 9
     assert times_sec[values.argmax()] == pytest.approx(1234.56, abs=4)
     assert times_sec[-1] == pytest.approx(5000, abs=5)
-
-
-def test_a_signal_with_gaps_is_drawn():
-    signal = np.full((9000, 2), np.nan)
-    signal[::3, 0] = 1
-    draw_ground_truth(NO_GT, NAMES, signal=signal, signal_rate_hz=10).canvas.draw()
+    with_gaps = np.full((9000, 2), np.nan)
+    with_gaps[::3, 0] = 1
+    draw_ground_truth(NO_GT, NAMES, signal=with_gaps, signal_rate_hz=10).canvas.draw()
 
 
 @pytest.mark.parametrize(
@@ -187,3 +174,41 @@ def test_the_tables_are_left_as_they_were():
     draw_timeline(gt, predictions, NAMES)
     for table, before in zip((gt, predictions), small_case(), strict=True):
         pd.testing.assert_frame_equal(table, before)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10)), max_size=20))
+def test_rows_hold_no_overlaps_and_none_could_move_up(segments):
+    spans = [(start, start + length) for start, length in segments]
+    rows = pack_rows(*zip(*spans, strict=True)) if spans else []
+    for i, (start, end) in enumerate(spans):
+        earlier = [(rows[j], min(end, spans[j][1]) - max(start, spans[j][0])) for j in range(i)]
+        assert not any(row == rows[i] and overlap > 0 for row, overlap in earlier)
+        assert {row for row, overlap in earlier if overlap > 0} >= set(range(rows[i]))
+
+
+def test_every_segment_has_one_bar_in_its_lane():
+    bars, lanes, left_out = arrange_lanes(*small_case(), min_width_sec=0.5)
+    assert bars["kind"].value_counts().to_dict() == {"ground truth": 2, "miss": 1, "hit": 2, "false alarm": 3}
+    edges = np.array(list(lanes.values()))
+    assert list(lanes) == [0, 1, 2, 3] and left_out == 0 and (edges[1:, 0] > edges[:-1, 1]).all()
+    for bar in bars.itertuples():
+        assert any(top <= bar.top and bar.top + bar.height <= bottom + 1e-9 for top, bottom in lanes.values())
+
+
+def test_lanes_follow_time_and_classes_that_never_happen_come_last():
+    gt = truth((50, 60, 2, True), (10, 20, 5, True))
+    predictions = predicted((0, 5, 9, 0.2, "false alarm", 0), (0, 5, 8, 0.7, "false alarm", 0))
+    assert list(arrange_lanes(gt, predictions, 0.1)[1]) == [5, 2, 8, 9]
+
+
+def test_heights_are_those_of_scores_within_rows_that_share_their_room():
+    rows = [(10 * i, 10 * i + 5, 0, score, "hit", 1) for i, score in enumerate((0.0, 0.5, 1.0, 7.0))]
+    heights = arrange_lanes(truth(), predicted(*rows), 0.1)[0].sort_values("left_sec")["height"].tolist()
+    assert 0 < heights[0] < heights[1] < heights[2] == heights[3]
+    few, many = (predicted(*[(0, 10, 0, 0.5, "hit", 1)] * n) for n in (4, 60))
+    assert arrange_lanes(truth(), many, 0.1)[1][0] == pytest.approx(arrange_lanes(truth(), few, 0.1)[1][0])
+
+
+def test_short_and_reversed_segments_get_the_least_width_about_their_middle():
+    bars, _, _ = arrange_lanes(truth((5, 5, 0, True), (30, 20, 0, False)), predicted(), min_width_sec=2)
+    assert bars["left_sec"].tolist() == [4, 24] and bars["width_sec"].tolist() == [2, 2]

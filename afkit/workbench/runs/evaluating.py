@@ -1,0 +1,87 @@
+"""What surrounds the numbers of 03_eval: where its weights lie, on which devices it computes, what it keeps."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import nn
+
+from afkit.data.items import Dataset
+from afkit.detect.prediction import predict_dataset
+from afkit.detect.suppression import choose_backend
+from afkit.evaluation.scores import Scores
+from afkit.workbench.analysis.exports import export_detections
+from afkit.workbench.analysis.report import save_scores
+from afkit.workbench.runs.folder import Run, finish_stage, note_input
+from afkit.workbench.runs.launch import predict_on_devices
+from afkit.workbench.runs.notebooks import skip_remaining_cells
+from afkit.workbench.trust import project_root
+
+LEAST_SCORE = 0.2  # of the detections that are exported where no labels tell a better threshold
+
+
+def find_weights(run: Run, which: str, checkpoint: str = "") -> tuple[Path, str]:
+    """The file of the weights and its SHA-256, which is noted in run.json: is this result up to date?
+
+    It is the run's own ("ema" or "raw"), or a checkpoint, relative to the project.
+    """
+    path = project_root() / checkpoint if checkpoint else run.folder / "checkpoints" / f"{which}.safetensors"
+    return path, note_input(run, path)
+
+
+class Found(NamedTuple):
+    """What a network has found in the videos of a data set."""
+
+    predictions: pd.DataFrame  # as of `predict_dataset`
+    backend: str  # of NMS
+    seconds: float  # that it took
+
+
+def find_actions(
+    run: Run, model: nn.Module, dataset: Dataset, weights: Path, which: str, nms_backend: str = "auto", devices: int = 1
+) -> Found:
+    """Detections in a data set: by the model, which moves to the GPU if there is one, or on several devices.
+
+    Errors are those of `predict_dataset`, `choose_backend` and `predict_on_devices`.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    backend = choose_backend(nms_backend, device)
+    model.to(device)
+    began = time.perf_counter()
+    if devices == 1:
+        predictions = predict_dataset(model, run.recipe, dataset, backend=backend)
+    else:  # processes that read the weights themselves
+        predictions = predict_on_devices(
+            run.recipe, run.data_root, run.folder, weights, which=which, devices=devices, backend=backend
+        )
+    return Found(predictions, backend, time.perf_counter() - began)
+
+
+def export_kept(run: Run, kept: pd.DataFrame, videos: Iterable[str]) -> list[Path]:
+    """Write detections as files for a spreadsheet, a video player (subtitles) and ELAN, also of videos without any."""
+    folder = run.folder / f"detections{run.suffix}"
+    return export_detections(folder, kept, run.label_names, ["csv", "vtt", "elan"], videos=videos)
+
+
+def finish_without_labels(run: Run, predictions: pd.DataFrame, videos: Iterable[str], nms_backend: str) -> None:
+    """End 03_eval where nothing is labelled: export the surest detections, say so, and let later cells do nothing."""
+    kept = predictions[predictions["score"] >= LEAST_SCORE]
+    export_kept(run, kept, videos)
+    finish_stage(run, files=["predictions.json.gz"], nms_backend=nms_backend)
+    skip_remaining_cells(
+        f"No video of {', '.join(run.recipe.data.test_subsets)} has a labelled action, so nothing is evaluated: the "
+        f"predictions are in predictions{run.suffix}.json.gz, the {len(kept)} with a score of {LEAST_SCORE} or more in "
+        f"detections{run.suffix}."
+    )
+
+
+def finish_evaluation(run: Run, scores: Scores, baseline: Scores, nms_backend: str, **facts: Any) -> None:
+    """Write eval.json, with the facts about the scores, and per_class.csv; note in run.json that 03_eval is done."""
+    subsets = run.recipe.data.test_subsets
+    facts |= {"subsets": subsets, "generated": run.generated, "nms_backend": nms_backend}
+    facts |= {"split": subsets[0]} if run.suffix else {}
+    save_scores(run.folder, scores, baseline, run.label_names, run.suffix, **facts)
+    finish_stage(run, nms_backend=nms_backend)

@@ -1,0 +1,89 @@
+// One run, or several of the same videos, one above the other: what is done in one is done in all.
+
+import { make } from "./controls.js";
+import { createPanel } from "./panel.js";
+import { createTracks } from "./tracks.js";
+
+const SHARED = ["minScore", "topK", "stacked", "curves", "curveOf"];
+
+export function openInspectors(root, sources) {
+  const several = sources.length > 1;
+  const roots = several ? sources.map(() => make("section", {})) : [root];
+  if (several) {
+    root.classList.add("afkit-compared");
+    root.append(...roots);
+  }
+  const panels = sources.map((source, i) => openInspector(roots[i], source));
+  const inspectors = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
+  if (several) {
+    root.inspector = inspectors;
+    panels.forEach((panel) => shareActions(inspectors, panel));
+    shareView(inspectors, panels[0]);
+  }
+  return inspectors;
+}
+
+function openInspector(root, source) {
+  const panel = createPanel(root, source);
+  panel.tracks = createTracks(panel, source);
+  root.inspector = panel; // for the console, tests and benchmarks
+  return panel;
+}
+
+function closeInspector(panel) {
+  panel.dispose();
+  panel.tracks.dispose();
+}
+
+function shareActions(inspectors, panel) {
+  const lead = () => {
+    inspectors.leader = panel;
+  };
+  for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
+    panel.root.addEventListener(type, lead, { capture: true, passive: true });
+  }
+  panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
+  panel.root.addEventListener("cursor", (event) => {
+    lead(); // which plays
+    for (const other of inspectors.panels) if (other !== panel) other.set({ cursorSec: event.detail });
+  });
+}
+
+// The others follow the one that was used last.
+function shareView({ panels, leader }, drawn) {
+  if (!panels.every((panel) => panel.scene.segments)) return;
+  const { video, tiou } = leader.state;
+  if (panels.every((panel) => panel.state.video === video)) alignEnds(panels);
+  if (drawn !== leader) return;
+  for (const other of panels.filter((panel) => panel !== leader)) {
+    const wanted = JSON.stringify([video, tiou]),
+      same = other.state.video === video && other.state.tiou === tiou;
+    if (!same && other.asked !== wanted) other.source.ask(video, tiou);
+    other.asked = same ? "" : wanted; // a kernel takes its time to answer
+    if (other.state.video === video) followLeader(other, leader);
+  }
+}
+
+// Predictions beyond the end of a video make the whole of one run longer than that of another.
+function alignEnds(panels) {
+  const views = panels.map((panel) => panel.state.view);
+  const begin = Math.min(...views.map((view) => view.begin)),
+    end = Math.max(...views.map((view) => view.end));
+  for (const [i, panel] of panels.entries()) {
+    const view = views[i],
+      whole = view.from === view.begin && view.to === view.end;
+    if (view.begin === begin && view.end === end) continue;
+    panel.set({ view: whole ? { begin, end, from: begin, to: end } : { ...view, begin, end } });
+    panel.filter();
+  }
+}
+
+function followLeader(other, { state, info }) {
+  const shared = Object.fromEntries(SHARED.map((name) => [name, state[name]]));
+  const hidden = [...state.hidden].map((label) => other.info.classes.indexOf(info.classes[label])); // -1 hides nothing
+  const same = hidden.length === other.state.hidden.size && hidden.every((label) => other.state.hidden.has(label));
+  other.set({ ...shared, hidden: same ? other.state.hidden : new Set(hidden) });
+  const { from, to } = state.view,
+    { view } = other.state;
+  if (Math.abs(view.from - from) + Math.abs(view.to - to) > 1e-9 * (to - from)) other.look(from, to);
+}
