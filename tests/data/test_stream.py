@@ -3,8 +3,12 @@
 import multiprocessing
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,3 +217,39 @@ def test_a_broken_file_is_reported_as_it_is_when_its_turn_comes(tmp_path, worker
     assert str(raised.value).startswith(f"{path} is not a readable feature file for video '{order[2][1]}': ")
     assert "\n" not in str(raised.value)
     assert not multiprocessing.active_children()
+
+
+ENDLESS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from tiny_data import tiny_recipe, training_set
+from afkit.data.batches import training_batches
+for step, _ in enumerate(training_batches(training_set(Path(sys.argv[2]), tiny_recipe()), 2, 10**6, workers=2)):
+    if step == 5:
+        print("running", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to a process group")
+def test_ctrl_c_ends_the_training_and_its_workers(root):
+    """Every process of the group gets the signal, as from a terminal."""
+    program = [sys.executable, "-c", ENDLESS, str(Path(__file__).parents[1]), str(root)]
+    process = subprocess.Popen(
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
+    try:
+        assert process.stdout.readline() == "running\n"
+        os.killpg(process.pid, signal.SIGINT)
+        errors = process.communicate(timeout=300)[1]  # its end closes the pipes only when no worker is left
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert errors.count("KeyboardInterrupt") == 1
+    assert process.returncode == -signal.SIGINT

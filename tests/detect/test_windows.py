@@ -1,6 +1,9 @@
 """Long videos in windows: the candidates of the whole video, each point once, and memory bounded by the window."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -275,6 +278,41 @@ def test_a_data_set_in_windows(tmp_path):
     for video, rows in expected.groupby("video"):
         assert_same_detections(parts(found[found["video"] == video]), parts(rows))
     assert isinstance(found, pd.DataFrame) and found.index.tolist() == list(range(len(found)))
+
+
+LONG = """
+import resource
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import torch
+from tiny_data import tiny_recipe
+from afkit.detect.prediction import predict
+from afkit.model.actionformer import build_model
+
+torch.set_num_threads(1)
+recipe = tiny_recipe(data__input_dims=[64], model__embed_dim=64, data__max_seq_len=512)
+torch.manual_seed(0)
+model = build_model(recipe)
+features = np.load(sys.argv[2], mmap_mode="r")
+found = []
+for steps in (3000, len(features)):
+    table = predict(model, recipe, features[:steps], fps=10, window_steps=int(sys.argv[3]))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, len(table), table["end_sec"].max())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB on Linux only")
+def test_memory_does_not_grow_with_the_video(tmp_path):
+    """100 000 steps of a memory map in float16 (13 MB); at once they take 580 MB more than 3000 steps."""
+    path = tmp_path / "features.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(100_000, 64)).astype(np.float16))
+    program = [sys.executable, "-c", LONG, str(Path(__file__).parents[1]), str(path), "1024"]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    (short_mb, _, _), (long_mb, count, end_sec) = (map(float, line.split()) for line in done.stdout.splitlines())
+    assert count == 200 and end_sec > 39_000
+    assert long_mb - short_mb < 60
 
 
 @pytest.mark.parametrize("name", RECIPES)
