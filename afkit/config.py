@@ -62,6 +62,7 @@ class DataConfig(_Section):
     crop_min_overlap: float = Field(0.5, ge=0, le=1)  # share of an action to keep in a training crop
     crop_ratio: tuple[float, float] | None = (0.9, 1.0)  # random length of a crop, relative to the sequence
     crop_margin: bool = True  # what the frames of a crop's first and last vector cover counts as inside it
+    keep_clipped: bool = False  # with clean_annotations: training keeps whatever begins before the features end (HACS)
     half_channels: bool = False  # keep the first half of each file's channels only
     tious: list[float] = Field(default=[0.3, 0.4, 0.5, 0.6, 0.7], min_length=1)  # tIoU thresholds of the evaluation
 

@@ -155,6 +155,7 @@ def _tridet_hacs(features: str, data: dict[str, Any], model: dict[str, Any], **o
             "features": [f"hacs/{features}_feature/*"],
             "num_classes": 200,
             "clean_annotations": True,
+            "keep_clipped": True,
             "tious": _ANET_TIOUS,
         },
         "model": {

@@ -25,7 +25,9 @@ LOSSES, GRADIENT_NORMS, UPDATES = 3e-7, 1e-5, 5e-5  # largest relative differenc
 OWN = Path(__file__).parent / "golden"
 SHARED = Path(os.environ.get("AFKIT_SHARED") or Path(__file__).parents[2] / "shared") / "goldens"
 
-EXPERIMENTS = sorted(path.stem for path in (OWN / "configs_full").glob("*.json"))  # the published ones
+PUBLISHED = sorted(path.stem for path in (OWN / "configs_full").glob("*.json"))
+OTHER_EXPERIMENTS = [name for name in PUBLISHED if name.startswith(("tridet", "temporalmaxer"))]
+EXPERIMENTS = [name for name in PUBLISHED if name not in OTHER_EXPERIMENTS]  # of ActionFormer
 CONFIGS = [  # small networks with weights, inputs and outputs
     "thumos_i3d",
     "anet_tsp",
@@ -40,12 +42,6 @@ CONFIGS = [  # small networks with weights, inputs and outputs
     "extra_nms_none",
 ]
 
-OTHER_EXPERIMENTS = [
-    *(f"tridet_{name}" for name in ("thumos_i3d", "anet_tsp", "epic_slowfast_verb", "epic_slowfast_noun")),
-    *("tridet_hacs_slowfast", "tridet_hacs_i3d"),
-    *(f"temporalmaxer_{name}" for name in ("thumos_i3d", "epic_slowfast_verb", "epic_slowfast_noun")),
-    "temporalmaxer_multithumos_i3d",
-]
 OTHERS = [  # the same of TriDet and of TemporalMaxer
     "tridet_thumos",
     "tridet_epic_verb",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from afkit.data.pickles import read_pickle
 from afkit.files import MAX_RATIO, SMALL_BYTES
 from afkit.opening import check_plain, read_text, zip_members
 
@@ -217,5 +218,6 @@ _OPEN = {
     ".h5": _open_hdf5,
     ".safetensors": _read_safetensors,
     ".csv": _read_csv,
+    ".pkl": lambda path, name: read_pickle(path),
 }
 SUFFIXES = tuple(_OPEN)

@@ -135,6 +135,7 @@ _DATASETS = {
     "ego4d": {"skip_missing": True, "clean_annotations": False, "tious": [0.1, 0.2, 0.3, 0.4, 0.5]},
     "hacs": {
         "skip_missing": True,
+        "keep_clipped": True,
         "clean_annotations": True,
         "tious": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
     },
