@@ -141,12 +141,13 @@ class Criterion(nn.Module):
         points = torch.cat(out.points)
         actions = pad_actions(segments, labels, points.device)
         if self.config.offset_target == "shortest":
-            return assign_targets(points, *actions, self.num_classes, self.config)
+            return Targets(*assign_targets(points, *actions, self.num_classes, self.config))
         offsets = torch.cat([level for level in out.offsets if isinstance(level, Tensor)], dim=1)
         logits = torch.cat(out.logits, dim=1)
         cost = action_costs(points, *actions, logits, offsets, self.config)
         cost.masked_fill_(~torch.cat(out.masks, dim=1)[..., None], torch.inf)
-        return assign_targets(points, *actions, self.num_classes, self.config, cost)
+        targets = assign_targets(points, *actions, self.num_classes, self.config, cost)
+        return Targets(*targets, _weights(cost, self.config))
 
 
 def _power_of_iou(offsets: Tensor, targets: Tensor, power: float) -> Tensor:
@@ -184,7 +185,7 @@ def assign_targets(
     num_classes: int,
     config: LossConfig,
     cost: Tensor | None = None,
-) -> Targets:
+) -> tuple[Tensor, Tensor]:
     """Class and offset targets of every point for the actions of each video.
 
     A point takes an action if it lies inside it (near its centre, with centre sampling) and the farther end lies in
@@ -192,7 +193,8 @@ def assign_targets(
     the shortest. This one (the first on ties) gives the offsets, or, with costs, the cheapest of all.
 
     Points (P, 4) are position on the grid, range low and high, stride; segments (B, N, 2) on the grid, N >= 1; labels
-    (B, N) int64, -1 for a row that is none; cost (B, P, N), see `action_costs`.
+    (B, N) int64, -1 for a row that is none; cost (B, P, N), see `action_costs` -> classes (B, P, K) float, 0 or 1;
+    offsets (B, P, 2) float in strides, meaningful where any class is set.
     """
     position, low, high, stride = points[:, :, None].unbind(1)  # each (P, 1)
     onset, end = segments[:, None].unbind(-1)  # (B, 1, N)
@@ -214,7 +216,7 @@ def assign_targets(
     if cost is not None:
         index = cost.min(dim=2, keepdim=True).indices
     offsets = torch.cat([left.gather(2, index), right.gather(2, index)], dim=2)  # (B, P, 2)
-    return Targets(classes, offsets / stride, None if cost is None else _weights(cost, config))
+    return classes, offsets / stride
 
 
 def action_costs(
