@@ -35,9 +35,9 @@ def quick(monkeypatch):
     """Without waiting for the disk, which no crash of a process needs, and with each step written at once."""
     monkeypatch.setattr(os, "fsync", lambda file: None)
     monkeypatch.setattr(record, "PROGRESS_SEC", 0)
-    monkeypatch.setattr(
-        record, "open_event_log", lambda *_: None
-    )  # event files of a killed process stay beside the new
+    # event files of a killed process stay beside the new
+    monkeypatch.setattr(record.EventLog, "__init__", lambda log, *_: setattr(log, "writers", {}))
+    monkeypatch.setattr(record.EventLog, "add", lambda *_: None)
 
 
 @pytest.fixture

@@ -183,17 +183,23 @@ class Columns:
     def video(self) -> pd.Series:
         """The recording of each row."""
         if "video" in self.mapped:
-            return self.texts(self.mapped["video"])
+            return self._recordings(self.mapped["video"])
         nested = self.table.form == "json" and set(self.table.recordings) != {self.table.path.stem}
         found = [] if nested else [name for name, _ in self.found("video")]
         if not found:
             return pd.Series(self.table.videos, dtype=object)
-        first, *others = map(self.texts, found)
+        first, *others = map(self._recordings, found)
         if any(list(map(base_name, first)) != list(map(base_name, other)) for other in others):
             option = f"choose, e.g. --column video={found[0]!r}"
             raise self.ask(f"has several columns for the recording ({listed(found)})", option)
         self.used.add("video")
         return first
+
+    def _recordings(self, name: str) -> pd.Series:
+        for where, cell in zip(self.table.where, self.table.cells[name], strict=True):
+            if isinstance(cell, list | dict):
+                raise ValueError(f"{where}: the recording is no text, but {reprlib.repr(cell)}; correct it")
+        return self.texts(name)
 
     def label(self) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
         """Names of labels, their ids or None, and the tiers or None."""

@@ -288,6 +288,11 @@ def test_what_cannot_be_understood_is_refused(bring, tmp_path, content, options,
     [
         ("a.json", [], "has no videos"),
         ("a.json", {"a": [[[1, 2], 1.5, 2.5]], "b": []}, "video 'a', annotation 0: the label is no text, but [1, 2]"),
+        (
+            "a.json",
+            [{"video": ["p", "q"], "start": 1, "end": 2, "label": "x"}],
+            "the recording is no text, but ['p', 'q']",
+        ),
         ("a.json", {"a": {"annotations": 3}}, "video 'a': its annotations must be a list"),
         ("a.json", {"a": [{"segment": [1], "label": "x"}]}, "video 'a', annotation 0: expected a segment"),
         ("a.json", {"a": {"annotations": [{"segment": [1, 2], "label": None}]}}, "has nothing in its column for"),

@@ -18,7 +18,7 @@ from tiny_data import CHANNELS, FPS, NUM_FRAMES, STRIDE, change_video, tiny_reci
 from afkit.__main__ import main
 from afkit.config import make_recipe
 from afkit.data.items import Dataset
-from afkit.detect import windows
+from afkit.detect import prediction
 from afkit.detect.prediction import predict_dataset
 from afkit.files import locked, write_json
 from afkit.model.actionformer import build_model
@@ -168,10 +168,10 @@ def test_long_recordings_go_through_in_windows_with_the_same_result(monkeypatch,
     sizes = []
     real = predicting.detect_in_windows
     monkeypatch.setattr(predicting, "detect_in_windows", lambda *a: sizes.append(a[3]) or real(*a))
-    monkeypatch.setattr(windows, "WHOLE_STEPS", 100)
+    monkeypatch.setattr(prediction, "WHOLE_STEPS", 100)
     go(new / "long.npy", min_score=0.21)
     go(new / "long.npy", min_score=0.2)
-    assert sizes == [100 if windows.receptive_field(RECIPE) <= 50 else sizes[0]] * 2 and sizes[0] < 1000
+    assert sizes == [100 if prediction.receptive_field(RECIPE) <= 50 else sizes[0]] * 2 and sizes[0] < 1000
     same(read_tables(go.folder), whole)
 
 

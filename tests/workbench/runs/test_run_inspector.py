@@ -11,7 +11,7 @@ from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_
 
 from afkit.__main__ import main
 from afkit.data.items import Dataset
-from afkit.detect import windows
+from afkit.detect import prediction
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
@@ -83,7 +83,7 @@ def test_the_curve_of_a_long_recording_is_made_in_windows(monkeypatch, folder):
     asked, real = [], curves_module.score_curves
     monkeypatch.setattr(curves_module, "score_curves", lambda *a: asked.append(a[3]) or real(*a))
     assert curve(folder)[1] == pytest.approx(expected(folder, 0))
-    monkeypatch.setattr(windows, "WHOLE_STEPS", 10)
+    monkeypatch.setattr(prediction, "WHOLE_STEPS", 10)
     assert curve(folder)[1] == pytest.approx(expected(folder, 0), abs=1e-5)
     assert asked[0] == 0 and asked[1] >= 10
 

@@ -215,11 +215,14 @@ def test_a_sweep_that_is_ended_again_and_again_goes_on_to_the_same_weights(proje
 
     with dask_cluster(project, tmp_path / "cluster.json") as (scheduler, address):
         process = start(project, path, scheduler=address)
-        wait_for_checkpoint(process, folder)
+        _, kernel = wait_for_checkpoint(process, folder)
+        kernel.suspend()  # else a fast machine is done before the sweep has seen it
         scheduler.kill()
         code, said = finish(process)
         assert code == 1 and said.splitlines()[-1] == GONE, said
         assert status(folder)["02_train"] == "running"
+    kernel.resume()
+    assert psutil.wait_procs([kernel], timeout=60)[1] == [], "nothing outlives its worker"
 
     process = start(project, path)
     worker, kernel = wait_for_checkpoint(process, folder)
