@@ -65,7 +65,6 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "afkit.evaluation.pairs": "evaluation.tables",
     "afkit.evaluation.scores": "evaluation.average_precision evaluation.recall",
     "afkit.files": "lock",
-    "afkit.model.actionformer": "model.heads",
     "afkit.model.blocks": "model.attention",
     "afkit.model.losses": "model.targets model.level_targets",
     "afkit.model.products": "model.parts",

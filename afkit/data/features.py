@@ -85,7 +85,7 @@ class RawFeatures:
         joined, column = np.empty((len(chosen), self.width), np.float32), 0
         for part, width, path in zip(self.parts, self.widths, self.paths, strict=True):
             with named(path, self.video):  # HDF5 is slow with steps, so they are taken afterwards
-                joined[:, column : column + width] = part[chosen.start : chosen.stop, :width][::step]
+                joined[:, column : column + width] = part[chosen.start : chosen.stop][::step, :width]
             column += width
         return joined
 
