@@ -55,6 +55,16 @@ OTHERS = [  # the same of TriDet and of TemporalMaxer
     "extra_temporalmaxer_keep_proj",
 ]
 
+OTHERS_AT_FULL_SIZE = {  # goldens' name -> that of the settings
+    "tridet_thumos": "tridet_thumos_i3d",
+    "tridet_epic_verb": "tridet_epic_slowfast_verb",
+    "tridet_anet": "tridet_anet_tsp",
+    "tridet_hacs_slowfast": "tridet_hacs_slowfast",
+    "temporalmaxer_thumos": "temporalmaxer_thumos_i3d",
+    "temporalmaxer_epic_verb": "temporalmaxer_epic_slowfast_verb",
+    "temporalmaxer_multithumos": "temporalmaxer_multithumos_i3d",
+}
+
 
 def golden(name: str) -> Path:
     """The path of a file or folder of the goldens; skips the test where there is none."""
@@ -75,8 +85,14 @@ def content(name: str):
     return json.loads(golden(name).read_text())
 
 
+def of_family(name: str) -> str:
+    """The ending of files that hold a family of networks: "" of ActionFormer, else e.g. "_tridet"."""
+    family = name.partition("_")[0]
+    return f"_{family}" if family in ("tridet", "temporalmaxer") else ""
+
+
 def experiment(name: str) -> Recipe:
-    """One of EXPERIMENTS as a recipe."""
+    """One of EXPERIMENTS or OTHER_EXPERIMENTS as a recipe."""
     return recipe_from_original(golden(f"configs_full/{name}.json"))
 
 
