@@ -97,6 +97,11 @@ class SGPBlock(nn.Module):
         return convolve(contract, hidden, F.gelu)
 
 
+def idle_tensors(model: nn.Module) -> int:
+    """How many tensors of a network are 0 and cannot learn: those of depthwise convolutions that began so."""
+    return sum(2 * len(DEPTHWISE) for block in model.modules() if isinstance(block, SGPBlock) and block.idle)
+
+
 def second_window(window: int, ratio: float) -> int:
     """The odd kernel of a block's longer convolution, in steps.
 

@@ -42,8 +42,7 @@ _TIOUS = {  # of the other data sets 0.1 to 0.5
     "hacs": (0.5, 0.75, 0.95),
     "multithumos": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
 }
-# Figures that do not come from the last epoch, as ours do.
-OTHER_EPOCH = {
+_OTHER_EPOCH = {
     "tridet_epic_verb": "epoch 23 of 27",
     **dict.fromkeys((name for name in _ROWS if name.startswith("temporalmaxer")), "the best epoch on the test split"),
 }
@@ -59,6 +58,12 @@ def published(recipe: str) -> Published | None:
     (average_map, by_tiou), *others = rows
     average_recall, recall = others[0] if others else (None, {})
     return Published(average_map, by_tiou, recall, average_recall)
+
+
+def published_note(recipe: str) -> str:
+    """Where the published figures come from, if not from the last epoch as ours; "" else."""
+    epoch = _OTHER_EPOCH.get(recipe)
+    return f"The published figures of {recipe} come from {epoch}, ours from the last." if epoch else ""
 
 
 def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, recall_1x: pd.Series) -> pd.DataFrame:

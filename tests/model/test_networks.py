@@ -8,6 +8,7 @@ import torch
 from golden_files import OTHERS, Config, arrays, assert_same_detections, content
 from tiny_data import tiny_recipe
 
+import afkit
 from afkit.data.batches import Batch
 from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import detect_items, suppress
@@ -15,6 +16,7 @@ from afkit.model.actionformer import build_model, padded_length
 from afkit.model.checkpoints import load_weights
 from afkit.model.heads import Boundaries, offsets_of
 from afkit.model.losses import Criterion
+from afkit.model.sgp import idle_tensors
 from afkit.segments import grid_to_sec
 from afkit.train.loop import train_step
 from afkit.train.state import new_state, update_average
@@ -172,6 +174,17 @@ def test_idle_convolutions_have_zeros_as_gradients_and_stay_idle():
             block.idle = False
         computed = model(*batch)
     assert all(map(torch.equal, computed.logits, skipped.logits)), "what is skipped is 0"
+
+
+def test_seventy_tensors_of_the_published_tridet_are_idle():
+    """At full size, on THUMOS14: every depthwise convolution of its seven blocks, by the published start of 0."""
+    recipe = afkit.recipe("tridet_thumos", {"model.drop_path": 0})  # what is dropped has no gradients, either
+    model = build_model(recipe).train()
+    batch = torch.randn(1, 2048, 64), torch.ones(1, 64, dtype=torch.bool)
+    Criterion(recipe)(model(*batch), [torch.tensor([[3.0, 9.0]])], [torch.tensor([0])])["total"].backward()
+    zeros = [name for name, value in model.named_parameters() if not value.any() and not value.grad.any()]
+    assert idle_tensors(model) == len(zeros) == 70
+    assert idle_tensors(build_model(tiny_recipe(**SGP, model__sgp_deviation=0.1))) == 0
 
 
 def test_offsets_of_the_trident_head_by_loops():
