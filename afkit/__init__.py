@@ -60,7 +60,6 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "evaluation.sensitivity evaluation.submissions detect.steps detect.score_curves",
     "afkit.workbench.analysis.bootstrap": "evaluation.resampling evaluation.videos",
     "afkit.workbench.analysis.sensitivity": "evaluation.characteristics",
-    "afkit.config": "limits",
     "afkit.detect.prediction": "detect.windows",
     "afkit.evaluation.pairs": "evaluation.tables",
     "afkit.evaluation.scores": "evaluation.average_precision evaluation.recall",

@@ -6,7 +6,6 @@ are far above any use: they are for files of others, and for slips of the keyboa
 
 import difflib
 import math
-import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -81,11 +80,8 @@ class DataConfig(_Section):
         return value
 
 
-def _norm_of_bool(value: Any) -> Any:
-    """Recipes and runs of before there was a choice say true or false."""
-    return {True: "layer", False: "none"}.get(value, value) if isinstance(value, bool) else value
-
-
+# Recipes and runs of before there was a choice of norms say true or false.
+_norm_of_bool = BeforeValidator(lambda value: ("none", "layer")[value] if isinstance(value, bool) else value)
 _RANGES: list[tuple[float, float]] = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
 
 
@@ -114,7 +110,7 @@ class ModelConfig(_Section):
     neck: Literal["identity", "fpn"] = "identity"  # fpn: levels get what coarser ones saw
     neck_dim: Width | None = None  # None: embed_dim
     # layer: a layer norm for each level; shared: one for all; group: over groups of channels and all steps, unlearnt
-    neck_norm: Annotated[Literal["layer", "shared", "group", "none"], BeforeValidator(_norm_of_bool)] = "layer"
+    neck_norm: Annotated[Literal["layer", "shared", "group", "none"], _norm_of_bool] = "layer"
     neck_groups: Width = 4  # of channels, with the norm "group"
     neck_start_level: int = Field(0, ge=0)  # levels before it carry no heads
     head_dim: Width | None = None  # None: embed_dim
@@ -268,8 +264,7 @@ def _misfits(data: DataConfig, model: ModelConfig, loss: LossConfig, optim: Opti
     if model.backbone == "sgp" and model.embed_dim % 16:
         yield f"model.embed_dim {model.embed_dim} must be a multiple of 16 with model.backbone 'sgp'"
     if model.neck_norm == "group" and (model.neck_dim or model.embed_dim) % model.neck_groups:
-        wide = model.neck_dim or model.embed_dim
-        yield f"model.neck_groups {model.neck_groups} does not divide {wide} channels of the neck"
+        yield f"model.neck_groups {model.neck_groups} does not divide {model.neck_dim or model.embed_dim} channels"
     if model.head == "trident" and loss.offset_target == "cheapest":
         yield "loss.offset_target 'cheapest' needs offsets that classes share; take model.head 'offsets'"
     fitting = len(model.stream_dims) == len(data.input_dims) and sum(model.stream_dims) == model.embed_dim
@@ -390,9 +385,7 @@ def _one_sentence(error: ValidationError, name: str) -> str:
     """The first complaint of pydantic as one sentence with the dotted parameter."""
     errors = error.errors()
     same = [part for part in errors if part["loc"][:2] == errors[0]["loc"][:2]]
-    first = max(
-        same, key=lambda part: any(isinstance(place, int) for place in part["loc"])
-    )  # of a list, its entry that is wrong
+    first = max(same, key=lambda part: any(isinstance(place, int) for place in part["loc"]))  # of a list, the entry
     # beyond section and parameter only places in a list: pydantic names the alternatives of a union there, too
     dotted = ".".join(str(part) for i, part in enumerate(first["loc"]) if i < 2 or isinstance(part, int))
     message = first["msg"].removeprefix("Value error, ")
@@ -404,50 +397,3 @@ def _one_sentence(error: ValidationError, name: str) -> str:
     if first["type"] == "missing":
         return f"recipe {name!r}: parameter '{dotted}' is missing"
     return f"recipe {name!r}, parameter '{dotted}' = {first['input']!r}: {message}"
-
-
-def numbers_learnt(data: DataConfig, model: ModelConfig) -> dict[str, int]:
-    """About how many numbers a network has, by the setting that they follow from; within a tenth in all."""
-    wide, neck = model.embed_dim, model.neck_dim or model.embed_dim
-    head, kernel = model.head_dim or wide, model.head_kernel
-    layers = 2 * wide * (model.mlp_dim or 4 * wide)
-    # of attention and two layers, of two convolutions, of two layers alone, of nothing
-    block = {"transformer": 4 * wide**2 + layers, "conv": 12 * wide**2, "sgp": layers, "maxpool": 0}[model.backbone]
-    if model.relative_position:
-        block += model.heads * max(*model.level_windows, 1)
-    streams = sum(a * b for a, b in zip(data.input_dims, model.stream_dims, strict=bool(model.stream_dims)))
-    kernels = 2 * kernel + (2 * model.boundary_kernel if model.head == "trident" else 0)  # of all heads
-    class_kernels = kernel + (2 * model.boundary_kernel if model.head == "trident" else 0)
-    entering = wide if model.stream_dims else sum(data.input_dims)
-    return {
-        "data.input_dims": streams + entering * wide * model.embed_kernel,
-        "model.embed_layers": max(model.embed_layers - 1, 0) * wide**2 * model.embed_kernel,
-        "model.stem_layers": model.stem_layers * block,
-        "model.branch_layers": model.branch_layers * block,
-        "model.neck_dim": model.num_levels * (wide * neck + 3 * neck) if model.neck == "fpn" else 0,
-        "model.head_layers": (neck + (model.head_layers - 2) * head) * head * kernels if model.head_layers > 1 else 0,
-        "data.num_classes": (head if model.head_layers > 1 else neck) * data.num_classes * class_kernels,
-        "data.max_seq_len": data.max_seq_len * wide if model.absolute_position else 0,
-    }
-
-
-def check_memory(recipe: Recipe) -> None:
-    """Refuse a network that does not fit into the memory of this machine, with the name of the setting to lower."""
-    numbers = numbers_learnt(recipe.data, recipe.model)
-    needed, there = 4 * sum(numbers.values()), memory_bytes()
-    if needed > there:
-        dotted = max(numbers, key=lambda name: numbers[name])
-        section, _, name = dotted.partition(".")
-        raise ValueError(
-            f"the network of recipe '{recipe.name}' needs about {needed / 1e9:.3g} GB, and this machine has "
-            f"{there / 1e9:.3g} GB; lower model.embed_dim, now {recipe.model.embed_dim}, or {dotted}, now "
-            f"{getattr(getattr(recipe, section), name)}"
-        )
-
-
-def memory_bytes() -> float:
-    """Of this machine; infinite where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return math.inf

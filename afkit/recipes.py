@@ -312,9 +312,7 @@ _RECIPES |= {
         optim={"epochs": 60},
     ),
     # with channels dropped from the input, as published with OpenTAD; its figures are of the best epoch on the test set
-    "thumos_i3d_tuned": _changed(
-        _RECIPES["thumos_i3d"], model={"input_dropout": 0.2}, decode={"max_segments": 2000}
-    ),
+    "thumos_i3d_tuned": _changed(_RECIPES["thumos_i3d"], model={"input_dropout": 0.2}, decode={"max_segments": 2000}),
     "anet_tsp_tuned": _changed(_anet("tsp", 512, fps=15), model={"input_dropout": 0.2}),
 }
 

@@ -130,7 +130,10 @@ def test_a_wrong_value_is_named_with_its_parameter(parameter, value):
         ({"model.embed_kernel": 2}, "model.embed_kernel must be odd, not 2"),
         ({"model.head_kernel": 4}, "model.head_kernel must be odd, not 4"),
         ({"model.boundary_kernel": 2}, "model.boundary_kernel must be odd, not 2"),
-        ({"model.backbone": "sgp", "model.windows": 4}, "model.windows 4 must be odd and 1 or more with model.backbone"),
+        (
+            {"model.backbone": "sgp", "model.windows": 4},
+            "model.windows 4 must be odd and 1 or more with",
+        ),
         (
             {"model.backbone": "sgp", "model.windows": 1, "model.embed_dim": 24},
             "model.embed_dim 24 must be a multiple of 16 with model.backbone 'sgp'",

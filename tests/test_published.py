@@ -47,7 +47,9 @@ def test_ours_stands_beside_the_published_number_in_percent():
 
 
 def test_it_is_said_where_published_figures_are_not_those_of_the_last_epoch():
-    said = "The published figures of temporalmaxer_thumos come from the best epoch on the test split, ours from the last."
+    said = (
+        "The published figures of temporalmaxer_thumos come from the best epoch on the test split, ours from the last."
+    )
     assert published_note("temporalmaxer_thumos") == said
     assert "epoch 23 of 27" in published_note("tridet_epic_verb")
     assert {name for name in AVERAGES if published_note(name)} == {

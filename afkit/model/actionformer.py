@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afkit.config import Recipe, check_memory
+from afkit.config import Recipe
+from afkit.limits import check_memory
 from afkit.model.backbone import Backbone
 from afkit.model.heads import Boundaries, ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead, join_levels
 
