@@ -149,6 +149,23 @@ def test_the_noise_of_training_is_added_at_padded_steps_too():
 SGP = {"model__backbone": "sgp", "model__windows": 1, "model__head": "trident", "model__embed_dim": 16}
 
 
+@pytest.mark.parametrize("nothing", [None, torch.zeros(0, 2)])
+def test_a_video_without_actions_learns_that_there_is_nothing(nothing):
+    """With costs, too, for which TemporalMaxer's release needs an action in every video."""
+    recipe = tiny_recipe(loss__offset_target="cheapest")
+    model, steps = build_model(recipe), recipe.data.max_seq_len
+    features, mask = torch.randn(2, 6, steps), torch.ones(2, steps, dtype=torch.bool)
+    labels = None if nothing is None else torch.zeros(0, dtype=torch.int64)
+    actions = [torch.tensor([[3.0, 20.0]]), nothing], [torch.tensor([0]), labels]
+    targets = Criterion(recipe).targets(model(features, mask), *actions)
+    assert targets.classes[0].any() and not targets.classes[1].any() and targets.weights is None
+    losses = Criterion(recipe).train()(model(features, mask), *actions)
+    alone = [part[:1] for part in actions]
+    assert losses["reg"].item() == pytest.approx(
+        Criterion(recipe).train()(model(features[:1], mask[:1]), *alone)["reg"].item(), rel=1e-5
+    )
+
+
 def test_idle_convolutions_have_zeros_as_gradients_and_stay_idle():
     """With weights that start at 0 they can never learn; one step from elsewhere, and they do."""
     recipe = tiny_recipe(**SGP, loss__class_iou_power=0.5)
