@@ -78,9 +78,8 @@ def named(path: str | Path, video: str) -> Iterator[None]:
     except KeyError as error:
         raise ValueError(f"{path} has no array {error.args[0]} (video '{video}')") from None
     except Exception as error:  # damaged files raise almost anything
-        raise ValueError(
-            f"{path} is not a readable feature file for video '{video}': {' '.join(str(error).split())}"
-        ) from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is not a readable feature file for video '{video}': {reason}") from None
 
 
 def _open_npy(path: Path, name: str) -> np.ndarray:

@@ -174,7 +174,7 @@ def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
     overrides = {ours: flat[theirs] for theirs, (ours, _) in renamed.items()}
     overrides |= {f"data.{key}": value for key, value in _DATASETS[flat["dataset_name"]].items()}
     try:
-        overrides |= _translate(flat) | _OF_FAMILY[family](flat)
+        overrides |= _translate(flat, family) | _OF_FAMILY[family](flat)
     except (AttributeError, TypeError) as error:
         raise ValueError(f"'{name}' has a setting of another type than the original's ({error}); correct it") from None
     except ValueError as error:
@@ -233,16 +233,15 @@ def _flatten(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
 _BACKBONES = {"convTransformer": "transformer", "SGP": "sgp", "convPooler": "maxpool"}
 
 
-def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
+def _translate(flat: Mapping[str, Any], family: str) -> dict[str, Any]:
     """The keys whose meaning is not a plain copy."""
     folders, dims, width = flat["dataset.feat_folder"], flat["dataset.input_dim"], flat["model.embd_dim"]
+    pools, arch = family == "temporalmaxer", flat["model.backbone_arch"]
     try:
-        embed, *stem, branch = flat["model.backbone_arch"]
-        (stem_layers,) = stem or [0]
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"model.backbone_arch must be [embedding, stem, branch] layers, not {flat['model.backbone_arch']!r}"
-        ) from None
+        embed, stem, branch = (arch[0], 0, *arch[1:]) if pools else arch
+    except (TypeError, ValueError, LookupError):
+        layers = "[embedding, pooling]" if pools else "[embedding, stem, branch]"
+        raise ValueError(f"model.backbone_arch must be {layers} layers, not {arch!r}") from None
     upsampled = flat["dataset_name"] == "anet" and bool(flat["dataset.force_upsampling"])  # the others do not read it
     warmup_epochs = flat["opt.warmup_epochs"] if flat["opt.warmup"] else 0
     trained = flat.get("opt.early_stop_epochs", flat["opt.epochs"] + flat["opt.warmup_epochs"])  # warm-up or not
@@ -259,7 +258,7 @@ def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
         "model.embed_dim": sum(_as_list(width)),
         "model.stream_dims": list(width) if isinstance(width, (list, tuple)) else [],
         "model.embed_layers": embed,
-        "model.stem_layers": stem_layers,
+        "model.stem_layers": stem,
         "model.branch_layers": branch,
         "model.class_prior": _or_off(flat["train_cfg.cls_prior_prob"], 0.5),  # 0: the bias starts at 0
         "decode.min_score": _or_off(flat["test_cfg.min_score"], 0),

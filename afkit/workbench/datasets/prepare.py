@@ -14,8 +14,9 @@ from afkit.workbench.scratch import clear_scratch, scratch_folder
 
 
 def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
-    """The annotation file and feature folders of a data set that are not there."""
-    parts = [locate(data_root, path) for path in [config.annotations, *config.features]]
+    """The annotation file and feature folders (`*`: the one around them) of a data set that are not there."""
+    paths = [path.removesuffix("/*") for path in [config.annotations, *config.features]]
+    parts = [locate(data_root, path) for path in paths]
     return [part for part in parts if not part.exists()]
 
 
