@@ -1,4 +1,4 @@
-"""afkit: temporal action localisation with ActionFormer, from features on disk to pictures of what was found.
+"""afkit: temporal action localisation, from features on disk to pictures of what was found.
 
 The names below are the public interface. They are imported on first use, so that a part of the package works
 where the libraries of another part are missing.

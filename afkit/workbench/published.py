@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from afkit.config import Recipe
+
 
 class Published(NamedTuple):
     """Rows of a published table, in percent, by tIoU."""
@@ -42,10 +44,27 @@ _TIOUS = {  # of the other data sets 0.1 to 0.5
     "hacs": (0.5, 0.75, 0.95),
     "multithumos": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
 }
+_NETWORKS = {
+    ("transformer", "offsets"): "ActionFormer",
+    ("sgp", "trident"): "TriDet",
+    ("maxpool", "offsets"): "TemporalMaxer",
+}
 _OTHER_EPOCH = {
     "tridet_epic_verb": "epoch 23 of 27",
     **dict.fromkeys((name for name in _ROWS if name.startswith("temporalmaxer")), "the best epoch on the test split"),
 }
+
+
+def network_name(recipe: Recipe) -> str:
+    """The method that a recipe's network is of; of one that none has, what it is made of.
+
+    Examples:
+        >>> from afkit.recipes import recipe
+        >>> network_name(recipe("tridet_anet")), network_name(recipe("watch", {"model.head": "trident"}))
+        ('TriDet', 'transformer with trident')
+    """
+    made_of = recipe.model.backbone, recipe.model.head
+    return _NETWORKS.get(made_of, " with ".join(made_of))
 
 
 def published(recipe: str) -> Published | None:
