@@ -70,7 +70,7 @@ def runs(tmp_path, root):
 
 
 def pairs_by_loops(verb, noun, config, best):
-    """(video, onset, end, label, score) of each pair of a level by rising loops, then the best of each video."""
+    """(video, onset, end, label, score) of the best pairs of each video of a level, pair by pair."""
     rows = []
     for video in range(len(verb.logits)):
         own = []
@@ -122,7 +122,7 @@ def test_pairs_of_two_networks_are_those_of_plain_loops(monkeypatch, kind, best)
         wanted = np.array([row[1:3] + row[4:] for row in expected]).reshape(-1, 3)
         np.testing.assert_allclose(numbers, wanted, rtol=0, atol=1e-4)
         number += len(expected)
-    assert 20 < number < 150, number
+    assert 20 < number < 150
 
 
 def test_detections_are_suppressed_within_each_pair_and_lie_in_the_recording(root):
@@ -211,7 +211,9 @@ def test_an_unfit_run_is_refused_in_one_sentence(tmp_path, root, runs, capsys):
     assert not list(tmp_path.rglob("actions*"))
 
 
-def test_missing_weights_and_other_times_are_told(tmp_path, root, runs, capsys):
+def test_missing_runs_weights_and_actions_are_told(tmp_path, root, runs, capsys):
+    assert main(["actions", runs[0], "nothing"]) == 2
+    assert "nothing is no run folder: it has no run.json with a recipe" in capsys.readouterr().err
     assert main(["actions", *runs, "--split", "tset"]) == 2
     assert "has no video of the subset 'tset'; did you mean 'test'?" in capsys.readouterr().err
     (tmp_path / "noun" / "checkpoints" / "ema.safetensors").unlink()
