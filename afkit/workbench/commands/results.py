@@ -72,7 +72,7 @@ def _actions_arguments(command: argparse.ArgumentParser) -> None:
     order = "make the pairs that are written before or after duplicates are suppressed (default: before)"
     add("--pair", default="before", choices=("before", "after"), help=order)
     supervision = "supervision of pre-training, labels and data, 0 to 5 each: also write test.json for the challenge"
-    add("--levels", type=int, nargs=3, choices=range(6), default=(), metavar="LEVEL", help=supervision)
+    add("--levels", nargs=3, choices=list("012345"), default=(), metavar="LEVEL", help=supervision)
     add("--split", default="", help="another subset, also one without labels (default: the runs' test subsets)")
     add("--data-root", default="", help="folder of all data sets (default: where each run found it)")
 
@@ -80,7 +80,8 @@ def _actions_arguments(command: argparse.ArgumentParser) -> None:
 def _actions(options: argparse.Namespace) -> None:
     from afkit.workbench.runs.actions import find_run_actions
 
-    print(find_run_actions(options.verb_run, options.noun_run, **given(options, "verb_run", "noun_run")))
+    others = given(options, "verb_run", "noun_run", "levels")
+    print(find_run_actions(options.verb_run, options.noun_run, levels=list(map(int, options.levels)), **others))
 
 
 COMMANDS = {

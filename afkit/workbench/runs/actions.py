@@ -112,7 +112,7 @@ def scores_in_words(
     """mAP in percent of actions that were paired "before" and "after" suppression, and how many do not count."""
     scores = {ORDERS[order]: evaluate_actions(gt, table, tious) for order, table in actions.items()}
     lines = ["generated data: these numbers say nothing about the method"] if generated else []
-    lines += ["mAP [%] of actions, at tIoU", map_table(scores).round(2).to_string()]
+    lines += ["mAP [%] of actions, at tIoU", map_table(scores).to_string(float_format="{:.2f}".format)]
     for name, found in scores.items():
         dropped, number = found.counts["predictions_unknown_label"], found.counts["predictions"]
         lines.append(f"{name}: {dropped} of {number} detections are of pairs that no annotation has, and are left out")
@@ -193,7 +193,7 @@ def pair_level(verb: LevelOutput, noun: LevelOutput, config: DecodeConfig) -> Le
     as of `combine_verbs_and_nouns`: thresholds then mean what they mean for one. Its segment is the mean of both.
     """
     steps = min(verb.logits.shape[1], noun.logits.shape[1])  # T; networks may be padded differently
-    mask = (verb.mask[:, :steps] & noun.mask[:, :steps])[..., None]  # (B, T, 1)
+    mask = verb.mask[:, :steps, None]  # (B, T, 1), of both
     (verbs, verb_labels), (nouns, noun_labels) = (
         side.logits[:, :steps].float().sigmoid().where(mask, 0).topk(min(BEST, side.logits.shape[2]), dim=2)
         for side in (verb, noun)
