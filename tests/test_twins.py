@@ -20,6 +20,7 @@ OVERRIDES = {cell.recipe: cell.overrides for cell in read_sweep(Path(__file__).p
 
 
 FIRST = ["thumos_i3d", "anet_tsp", "epic_verb", "ego4d_s_o_e"]  # of each data set, through all notebooks
+FIRST += ["tridet_hacs_slowfast", "temporalmaxer_multithumos"]  # and of each network
 SECOND = ["anet_i3d", "epic_noun", "ego4d_e"]  # the rest of Ego4D differs from these in widths alone
 
 

@@ -114,7 +114,7 @@ def write_twin(
     if classes < 1 or (videos_per_subset is not None and videos_per_subset < 1):
         raise ValueError(f"videos_per_subset {videos_per_subset} and classes {classes} must be at least 1")
     source = GENERATED if annotations is None else Path(annotations).name
-    twin: _Twin | None = None
+    twin = None
     for name in _folder_names(recipe):
         folder = Path(data_root) / name
         with scratch_folder(folder, say) as part:
@@ -123,10 +123,10 @@ def write_twin(
                 if twin not in (None, there):
                     raise ValueError(f"{folder} holds another twin than the features; delete it and write it again")
                 twin = there
-            elif twin is None and annotations is None:
-                twin = _generated(recipe, seed, videos_per_subset, classes)
-            elif twin is None:
-                twin = _twin_of(Path(annotations), seed, videos_per_subset)
+            elif annotations is None:
+                twin = twin or _generated(recipe, seed, videos_per_subset, classes)
+            else:
+                twin = twin or _twin_of(Path(annotations), seed, videos_per_subset)
             chosen = _of_recipe(recipe, twin.timelines)
             if Path(recipe.data.features[0]).parts[0] == name:
                 _write_features(recipe.data, twin.seed, chosen, folder, part)
