@@ -1,4 +1,4 @@
-"""afkit: temporal action localisation with ActionFormer, from features on disk to pictures of what was found.
+"""afkit: temporal action localisation, from features on disk to pictures of what was found.
 
 The names below are the public interface. They are imported on first use, so that a part of the package works
 where the libraries of another part are missing.
@@ -60,12 +60,10 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "evaluation.sensitivity evaluation.submissions detect.steps detect.score_curves",
     "afkit.workbench.analysis.bootstrap": "evaluation.resampling evaluation.videos",
     "afkit.workbench.analysis.sensitivity": "evaluation.characteristics",
-    "afkit.config": "limits",
     "afkit.detect.prediction": "detect.windows",
     "afkit.evaluation.pairs": "evaluation.tables",
     "afkit.evaluation.scores": "evaluation.average_precision evaluation.recall",
     "afkit.files": "lock",
-    "afkit.model.actionformer": "model.heads",
     "afkit.model.blocks": "model.attention",
     "afkit.model.losses": "model.targets model.level_targets",
     "afkit.model.products": "model.parts",

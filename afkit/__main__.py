@@ -79,7 +79,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m afkit", description="Temporal action localisation with ActionFormer.")
+    parser = _Parser(
+        prog="python -m afkit", description="Temporal action localisation: ActionFormer, TriDet, TemporalMaxer."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, command in _COMMANDS.items():
         parser_of_command = commands.add_parser(name, help=command.help, description=command.help)

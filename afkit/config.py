@@ -6,12 +6,20 @@ are far above any use: they are for files of others, and for slips of the keyboa
 
 import difflib
 import math
-import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from afkit.opening import plain_name
 
@@ -36,7 +44,7 @@ class DataConfig(_Section):
     annotations: str  # annotation file, relative to the data root
     features: list[str] = Field(min_length=1)  # feature folders (or .hdf5 files); channels are joined in this order
     prefix: str = ""  # of a feature file's name, before the video id
-    suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv"] = ".npy"  # of feature files
+    suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv", ".pkl"] = ".npy"  # of feature files
     train_subsets: list[str] = ["training"]  # subsets of the annotation file
     test_subsets: list[str] = ["validation"]  # not seen in training
     num_classes: Width  # 1 with many labels in the file: class-agnostic proposals
@@ -52,6 +60,9 @@ class DataConfig(_Section):
     max_missing: float = Field(0.1, ge=0, le=1)  # share of the videos that may be left out so; more stop a run
     crop_min_overlap: float = Field(0.5, ge=0, le=1)  # share of an action to keep in a training crop
     crop_ratio: tuple[float, float] | None = (0.9, 1.0)  # random length of a crop, relative to the sequence
+    crop_margin: bool = True  # what the frames of a crop's first and last vector cover counts as inside it
+    keep_clipped: bool = False  # with clean_annotations: training keeps whatever begins before the features end (HACS)
+    half_channels: bool = False  # keep the first half of each file's channels only
     tious: list[float] = Field(default=[0.3, 0.4, 0.5, 0.6, 0.7], min_length=1)  # tIoU thresholds of the evaluation
 
     @field_validator("crop_ratio")
@@ -69,13 +80,16 @@ class DataConfig(_Section):
         return value
 
 
+# Recipes and runs of before there was a choice of norms say true or false.
+_norm_of_bool = BeforeValidator(lambda value: ("none", "layer")[value] if isinstance(value, bool) else value)
 _RANGES: list[tuple[float, float]] = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
 
 
 class ModelConfig(_Section):
     """The network: embedding, stem, branch (one pyramid level per block), neck and the two heads."""
 
-    backbone: Literal["transformer", "conv"] = "transformer"  # conv: convolutions instead of attention
+    # conv: convolutions instead of attention; sgp: TriDet's blocks; maxpool: nothing but pooling (TemporalMaxer)
+    backbone: Literal["transformer", "conv", "sgp", "maxpool"] = "transformer"
     embed_dim: Width = 512  # width of the network
     stream_dims: list[Width] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
     embed_layers: int = Field(2, ge=0, le=MOST_LAYERS)  # convolutions before the first level
@@ -85,21 +99,33 @@ class ModelConfig(_Section):
     branch_layers: int = Field(5, ge=0, le=MOST_LEVELS)  # blocks that halve it, one level each
     scale_factor: int = Field(2, ge=2, le=1024)  # between two levels
     heads: Width = 4  # of attention
-    windows: Window | list[Window] = 19  # attention window in steps, for all levels or each; <= 1: the whole sequence
+    # in steps, for all levels or each: of attention, <= 1 being the whole sequence; of an sgp block's convolutions, odd
+    windows: Window | list[Window] = 19
+    window_ratio: float = Field(1.5, gt=0, le=64)  # sgp: how much longer the second convolution is
+    sgp_deviation: float = Field(0.0, ge=0)  # of the sgp convolutions' first weights; from 0 they can never learn
+    pooling: Literal["max", "avg"] = "max"  # between two levels of sgp
+    mlp_dim: Width | None = None  # of a block's hidden layer; None: 4 embed_dim
     absolute_position: bool = False  # add sines of the position
     relative_position: bool = False  # learned, within the window
     neck: Literal["identity", "fpn"] = "identity"  # fpn: levels get what coarser ones saw
     neck_dim: Width | None = None  # None: embed_dim
-    neck_norm: bool = True  # layer norm on each level
+    # layer: a layer norm for each level; shared: one for all; group: over groups of channels and all steps, unlearnt
+    neck_norm: Annotated[Literal["layer", "shared", "group", "none"], _norm_of_bool] = "layer"
+    neck_groups: Width = 4  # of channels, with the norm "group"
     neck_start_level: int = Field(0, ge=0)  # levels before it carry no heads
     head_dim: Width | None = None  # None: embed_dim
     head_layers: int = Field(3, ge=1, le=MOST_LAYERS)  # the classifying or regressing one included
     head_kernel: int = Field(3, ge=1, le=1023)  # in steps of the level
     head_norm: bool = True  # layer norm between the layers
+    head: Literal["offsets", "trident"] = "offsets"  # trident: offsets are expectations over bins (TriDet)
+    bins: int = Field(16, ge=1, le=1024)  # trident: the longest offset, in steps of the level
+    boundary_kernel: int = Field(3, ge=1, le=1023)  # trident: of the heads that score onsets and ends
     regression_ranges: list[tuple[float, float]] = _RANGES  # of each level: how far the farther end may be, in steps
     class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
     empty_classes: list[int] = []  # label ids that never occur in training
     dropout: float = Field(0.0, ge=0, lt=1)  # share of activations
+    input_dropout: float = Field(0.0, ge=0, lt=1)  # share of feature channels, each at all steps of a sequence
+    input_noise: float = Field(0.0, ge=0)  # standard deviation of what is added to the features in training
     drop_path: float = Field(0.1, ge=0, lt=1)  # share of a batch whose block is left out
 
     @property
@@ -122,13 +148,26 @@ class ModelConfig(_Section):
         return [self.windows] * (self.branch_layers + 1) if isinstance(self.windows, int) else self.windows
 
     @property
+    def widest_head_kernel(self) -> int:
+        """Of all heads, in steps of the level."""
+        return max(self.head_kernel, self.boundary_kernel if self.head == "trident" else 0)
+
+    @property
+    def reads_padding(self) -> bool:
+        """Whether the network averages over padded steps too, so that its outputs depend on how far it is padded."""
+        return self.backbone == "sgp" or self.neck_norm == "group"
+
+    @property
     def length_divisor(self) -> int:
         """A sequence longer than max_seq_len is padded to the next multiple of this (as the original pads)."""
         largest = max(
-            stride * (window // 2) * 2 if window > 1 else stride
+            stride * self._window_divisor(window) if window > 1 else stride
             for stride, window in zip(self.level_strides, self.level_windows, strict=False)
         )
         return math.lcm(largest, self.level_strides[-1])  # the original would fail where the two differ
+
+    def _window_divisor(self, window: int) -> int:
+        return {"sgp": window, "maxpool": 1}.get(self.backbone, window // 2 * 2)
 
 
 class LossConfig(_Section):
@@ -138,6 +177,13 @@ class LossConfig(_Section):
     loss_norm_momentum: float = Field(0.9, ge=0, lt=1)  # of that mean
     center_sample: Literal["radius", "none"] = "radius"  # radius: only points near the middle learn; none: all inside
     center_radius: float = Field(1.5, gt=0)  # in strides of the level
+    # cheapest: a point learns the offsets of the action that it predicts best of all around it (TemporalMaxer)
+    offset_target: Literal["shortest", "cheapest"] = "shortest"
+    cost_class: float = Field(1.0, ge=0)  # cheapest: weight of the class loss in the cost of an action
+    cost_iou: float = Field(2.0, ge=0)  # cheapest: of the offset loss
+    cost_share: float = Field(1.0, ge=0, le=1)  # cheapest: of an action's points, the cheapest, that learn fully
+    cost_rest: float = Field(0.0, ge=0)  # cheapest: weight of its other points in both losses
+    class_iou_power: float = Field(0.0, ge=0)  # positives count by the IoU of their offsets, to this power; 0: alike
     label_smoothing: float = Field(0.0, ge=0, lt=1)  # 0: none
     regression: Literal["diou", "giou"] = "diou"  # loss of the offsets
     regression_weight: float = 1.0  # <= 0: balanced automatically
@@ -156,6 +202,7 @@ class DecodeConfig(_Section):
     min_score: float = Field(0.001, ge=0)  # detections below it are dropped after NMS
     max_segments: int = Field(200, ge=1, le=10**6)  # per video
     voting_threshold: float = Field(0.7, ge=0, le=1)  # 0: no voting
+    voting_weight: Literal["score_iou", "score"] = "score_iou"  # of a candidate that votes for a segment
     score_file: str | None = None  # external video-level class scores, relative to the data root
 
 
@@ -171,6 +218,7 @@ class OptimConfig(_Section):
     warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # 0: no warm-up
     extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)  # after the schedule's end; below 0: left out
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
+    final_rate: float | None = Field(None, ge=0)  # cosine: at its end; None: 1e-8, or 0 without a warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
     schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
     clip_norm: float = 1.0  # <= 0: gradients are not clipped
@@ -182,7 +230,7 @@ class OptimConfig(_Section):
         return self.warmup_epochs + self.epochs + self.extra_epochs
 
 
-def _misfits(data: DataConfig, model: ModelConfig, optim: OptimConfig) -> Iterator[str]:
+def _misfits(data: DataConfig, model: ModelConfig, loss: LossConfig, optim: OptimConfig) -> Iterator[str]:
     """A sentence for each pair of settings that contradict each other, or are too large."""
     if model.neck_start_level > model.branch_layers:
         yield f"model.neck_start_level {model.neck_start_level} is above the last level {model.branch_layers}"
@@ -208,8 +256,17 @@ def _misfits(data: DataConfig, model: ModelConfig, optim: OptimConfig) -> Iterat
         yield f"model.embed_dim {model.embed_dim} does not divide into model.heads {model.heads}"
     if model.neck == "identity" and model.neck_dim not in (None, model.embed_dim):
         yield f"model.neck_dim {model.neck_dim} must equal model.embed_dim {model.embed_dim} with model.neck 'identity'"
-    if any(kernel % 2 == 0 for kernel in (model.embed_kernel, model.head_kernel)):
-        yield "model.embed_kernel and model.head_kernel must be odd"
+    for name in ("embed_kernel", "head_kernel", "boundary_kernel"):
+        if getattr(model, name) % 2 == 0:
+            yield f"model.{name} must be odd, not {getattr(model, name)}"
+    if model.backbone == "sgp" and any(window < 1 or window % 2 == 0 for window in model.level_windows):
+        yield f"model.windows {model.windows} must be odd and 1 or more with model.backbone 'sgp'"
+    if model.backbone == "sgp" and model.embed_dim % 16:
+        yield f"model.embed_dim {model.embed_dim} must be a multiple of 16 with model.backbone 'sgp'"
+    if model.neck_norm == "group" and (model.neck_dim or model.embed_dim) % model.neck_groups:
+        yield f"model.neck_groups {model.neck_groups} does not divide {model.neck_dim or model.embed_dim} channels"
+    if model.head == "trident" and loss.offset_target == "cheapest":
+        yield "loss.offset_target 'cheapest' needs offsets that classes share; take model.head 'offsets'"
     fitting = len(model.stream_dims) == len(data.input_dims) and sum(model.stream_dims) == model.embed_dim
     if model.stream_dims and not fitting:
         yield (
@@ -264,7 +321,7 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> "Recipe":
-        for complaint in _misfits(self.data, self.model, self.optim):
+        for complaint in _misfits(self.data, self.model, self.loss, self.optim):
             raise ValueError(complaint)
         return self
 
@@ -328,9 +385,7 @@ def _one_sentence(error: ValidationError, name: str) -> str:
     """The first complaint of pydantic as one sentence with the dotted parameter."""
     errors = error.errors()
     same = [part for part in errors if part["loc"][:2] == errors[0]["loc"][:2]]
-    first = max(
-        same, key=lambda part: any(isinstance(place, int) for place in part["loc"])
-    )  # of a list, its entry that is wrong
+    first = max(same, key=lambda part: any(isinstance(place, int) for place in part["loc"]))  # of a list, the entry
     # beyond section and parameter only places in a list: pydantic names the alternatives of a union there, too
     dotted = ".".join(str(part) for i, part in enumerate(first["loc"]) if i < 2 or isinstance(part, int))
     message = first["msg"].removeprefix("Value error, ")
@@ -342,48 +397,3 @@ def _one_sentence(error: ValidationError, name: str) -> str:
     if first["type"] == "missing":
         return f"recipe {name!r}: parameter '{dotted}' is missing"
     return f"recipe {name!r}, parameter '{dotted}' = {first['input']!r}: {message}"
-
-
-def numbers_learnt(data: DataConfig, model: ModelConfig) -> dict[str, int]:
-    """About how many numbers a network has, by the setting that they follow from; within a tenth in all."""
-    wide, neck = model.embed_dim, model.neck_dim or model.embed_dim
-    head, kernel = model.head_dim or wide, model.head_kernel
-    block = 12 * wide**2  # of attention and two layers, or of two convolutions
-    if model.relative_position:
-        block += model.heads * max(*model.level_windows, 1)
-    streams = sum(a * b for a, b in zip(data.input_dims, model.stream_dims, strict=bool(model.stream_dims)))
-    entering = wide if model.stream_dims else sum(data.input_dims)
-    return {
-        "data.input_dims": streams + entering * wide * model.embed_kernel,
-        "model.embed_layers": max(model.embed_layers - 1, 0) * wide**2 * model.embed_kernel,
-        "model.stem_layers": model.stem_layers * block,
-        "model.branch_layers": model.branch_layers * block,
-        "model.neck_dim": model.num_levels * (wide * neck + 3 * neck) if model.neck == "fpn" else 0,
-        "model.head_layers": 2 * (neck + (model.head_layers - 2) * head) * head * kernel
-        if model.head_layers > 1
-        else 0,
-        "data.num_classes": (head if model.head_layers > 1 else neck) * data.num_classes * kernel,
-        "data.max_seq_len": data.max_seq_len * wide if model.absolute_position else 0,
-    }
-
-
-def check_memory(recipe: Recipe) -> None:
-    """Refuse a network that does not fit into the memory of this machine, with the name of the setting to lower."""
-    numbers = numbers_learnt(recipe.data, recipe.model)
-    needed, there = 4 * sum(numbers.values()), memory_bytes()
-    if needed > there:
-        dotted = max(numbers, key=lambda name: numbers[name])
-        section, _, name = dotted.partition(".")
-        raise ValueError(
-            f"the network of recipe '{recipe.name}' needs about {needed / 1e9:.3g} GB, and this machine has "
-            f"{there / 1e9:.3g} GB; lower model.embed_dim, now {recipe.model.embed_dim}, or {dotted}, now "
-            f"{getattr(getattr(recipe, section), name)}"
-        )
-
-
-def memory_bytes() -> float:
-    """Of this machine; infinite where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return math.inf

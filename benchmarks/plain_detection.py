@@ -24,7 +24,7 @@ def decode(out: Output, recipe: Recipe) -> list[Rows]:
 
 
 def decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, recipe: Recipe) -> Rows:
-    """Candidates of one level: logits (T, K), offsets (T, 2), mask (T,), points (T, 4)."""
+    """Candidates of one level: logits (T, K), offsets (T, 2) or (T, K, 2), mask (T,), points (T, 4)."""
     config, classes = recipe.decode, logits.shape[1]
     probability = (logits.sigmoid() * mask[:, None]).flatten()  # (T * K,)
     above = probability > config.pre_nms_thresh
@@ -33,7 +33,8 @@ def decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, 
     best = min(config.pre_nms_topk, len(order))
     scores, place = scores[:best], place[order[:best]]
     point, labels = torch.div(place, classes, rounding_mode="floor"), torch.fmod(place, classes)
-    offsets, points = offsets[point], points[point]
+    offsets = offsets[point] if offsets.dim() == 2 else offsets[point, labels]
+    points = points[point]
     onset = points[:, 0] - offsets[:, 0] * points[:, 3]
     end = points[:, 0] + offsets[:, 1] * points[:, 3]
     segments = torch.stack([onset, end], dim=1)
@@ -54,6 +55,7 @@ def suppress(candidates: list[Rows], recipe: Recipe) -> list[Rows]:
             min_score=config.min_score,
             max_segments=config.max_segments,
             voting_threshold=config.voting_threshold,
+            voting_weight=config.voting_weight,
         )
         for rows in candidates
     ]

@@ -55,6 +55,7 @@ def nms(
     min_score: float = 0.001,
     max_segments: int = 200,
     voting_threshold: float = 0.0,
+    voting_weight: str = "score_iou",
 ) -> Detections:
     """What `afkit.nms` does, for "soft", "linear" and "hard": one call per class, each until nothing is left."""
     given = segments, scores
@@ -79,18 +80,18 @@ def nms(
     picks = torch.cat(all_picks)[order[:max_segments]]
     kept = segments[picks]
     if voting_threshold > 0 and not multiclass:
-        kept = vote(kept, *given, voting_threshold)
+        kept = vote(kept, *given, voting_threshold, by_iou=voting_weight == "score_iou")
     return kept, picked[:max_segments], labels[picks]
 
 
-def vote(kept: Tensor, segments: Tensor, scores: Tensor, threshold: float) -> Tensor:
-    """Score voting by one matrix of kept (M, 2) x candidates (N, 2)."""
+def vote(kept: Tensor, segments: Tensor, scores: Tensor, threshold: float, by_iou: bool = True) -> Tensor:
+    """Score voting by one matrix of kept (M, 2) x candidates (N, 2), by score and IoU or by score alone."""
     onset = torch.maximum(kept[:, None, 0], segments[None, :, 0])
     end = torch.minimum(kept[:, None, 1], segments[None, :, 1])
     overlap = (end - onset).clamp(min=0)  # (M, N)
     lengths = (kept[:, 1] - kept[:, 0])[:, None] + (segments[:, 1] - segments[:, 0])[None, :]
     iou = overlap / (lengths - overlap)
-    weights = (iou >= threshold) * iou * scores
+    weights = (iou >= threshold) * (iou if by_iou else 1) * scores
     return (weights / weights.sum(dim=1, keepdim=True)) @ segments
 
 

@@ -12,25 +12,30 @@ from typing import Any
 import torch
 
 RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}  # the second, of all threads, for busy machines
 
 
-def alternate(calls: dict[str, Callable[[], Any]], seconds: float = 1.0, least: int = 3) -> dict[str, float]:
+def alternate(
+    calls: dict[str, Callable[[], Any]], seconds: float = 1.0, least: int = 3, clock: str = "wall"
+) -> dict[str, float]:
     """Median milliseconds of each call. They take turns (ABAB...), so that a busy machine slows all of them alike.
 
     Args:
         calls: what to time; each runs once beforehand, untimed.
         seconds: how long to go on in all.
         least: rounds at least.
+        clock: one of `CLOCKS`, for the times of the calls.
     """
+    now = CLOCKS[clock]
     for call in calls.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     began = time.perf_counter()
     while len(next(iter(times.values()))) < least or time.perf_counter() - began < seconds:
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = now()
             call()
-            times[name].append(1e3 * (time.perf_counter() - start))
+            times[name].append(1e3 * (now() - start))
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -1,11 +1,12 @@
 """A training step against the plain baseline: `python -m benchmarks.train [--device cpu|cuda] [--precision ...]`.
 
 Both sides do the same step (forward, losses, backward, clipping, optimiser, schedule, average) on the same synthetic
-videos in turns; times are medians, and the ratios are what counts. The baseline pads to M, ours to the batch. Peak
-memory is that of a process of its own for each side (of a GPU, that of the tensors of one side alone). Beside them
-stand limits: `products_ms`, what the matrix products of our step take at the best rate that this machine has shown, and
-`fixed_mb`, what both sides hold in any case (Python and torch, the batch, weights, gradients, two moments, average);
-`memory_beyond` compares what comes on top. `kernels` and `host_share` see benchmarks.launches.
+videos in turns; times are medians, and the ratios are what counts. The baseline pads to M, ours to the batch unless the
+network averages over padded steps. Peak memory is that of a process of its own for each side (of a GPU, that of the
+tensors of one side alone). Beside them stand limits: `products_ms`, what the matrix products of our step take at the
+best rate that this machine has shown, and `fixed_mb`, what both sides hold in any case (Python and torch, the batch,
+weights, gradients, two moments, average); `memory_beyond` compares what comes on top. `kernels` and `host_share` see
+benchmarks.launches.
 
 A batch that the memory of a GPU does not hold is halved. `--profile` shows instead where the time of ours goes.
 """
@@ -27,10 +28,10 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from afkit.config import Recipe
 from afkit.data.batches import Batch, padded_batch_length
-from afkit.model.actionformer import build_model
+from afkit.model.actionformer import build_model, padding_alignment
 from afkit.model.losses import Criterion
 from afkit.recipes import recipe as published
-from afkit.train.state import build_optimizer, update_average
+from afkit.train.state import build_optimizer, rounds_of_averaging, update_average
 from benchmarks import launches, limits, memory, synthetic, timing
 from benchmarks.plain_training import PlainTraining
 
@@ -64,6 +65,8 @@ CASES = (
     Case("epic_verb", (1400, 900), 1.5),
     Case("ego4d_o_e", (1024,), 1.25),
     Case("ego4d_o_e", (600, 400), 1.5),
+    Case("tridet_thumos", (2304,), 1.5),
+    Case("temporalmaxer_thumos", (2304,), 1.5),
     Case("hapt", (1500,), 1.0),  # no published recipe; the mean of its timelines
 )
 
@@ -76,7 +79,7 @@ class OurTraining:
         self.model = build_model(recipe).to(device).train()
         self.average = copy.deepcopy(self.model).eval()
         self.parameters = list(self.model.parameters())
-        self.current, self.averaged = (list(part.state_dict().values()) for part in (self.model, self.average))
+        self.rounds = rounds_of_averaging(self.average, self.model)
         self.criterion = Criterion(recipe).to(device)
         self.optimizer, self.schedule = build_optimizer(self.model, recipe, steps_per_epoch)
         self.steps = 0
@@ -86,16 +89,15 @@ class OurTraining:
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.precision):
             out = self.model(batch.features, batch.mask)
-        logits, offsets = ([x.float() for x in part] for part in (out.logits, out.offsets))
-        out = out._replace(logits=logits, offsets=offsets)
-        return self.criterion(out, batch.segments, batch.labels)["total"]
+        return self.criterion(out.float(), batch.segments, batch.labels)["total"]
 
     def update(self) -> None:
         """Clip the gradients, move weights, learning rate and the averaged weights."""
         nn.utils.clip_grad_norm_(self.parameters, self.recipe.optim.clip_norm)
         self.optimizer.step()
         self.schedule.step()
-        update_average(self.averaged, self.current, self.steps, self.recipe.optim)
+        for averaged, current in self.rounds:
+            update_average(averaged, current, self.steps, self.recipe.optim)
         self.steps += 1
 
 
@@ -130,7 +132,7 @@ def inputs(case: Case, recipe: Recipe, device: str) -> dict[str, Batch]:
     lengths = [int(length * shrink) for length in islice(cycle(case.lengths), recipe.optim.batch_size)]
     items = [synthetic.item(recipe, length, seed) for seed, length in enumerate(lengths)]
     longest = recipe.data.max_seq_len
-    steps = {"plain": longest, "ours": padded_batch_length(max(lengths), longest, recipe.model.level_strides[-1])}
+    steps = {"plain": longest, "ours": padded_batch_length(max(lengths), longest, padding_alignment(recipe))}
     return {side: synthetic.padded(side, items, length, device) for side, length in steps.items()}
 
 
@@ -169,7 +171,9 @@ def compare_steps(case: Case, recipe: Recipe, precision: str, options: argparse.
             step(trainings[side], batches[side])
         launches.wait(device)
 
-    times = timing.alternate({side: lambda side=side: run(side) for side in trainings}, 0.0, options.repeats)
+    times = timing.alternate(
+        {side: lambda side=side: run(side) for side in trainings}, 0.0, options.repeats, options.clock
+    )
 
     def ours() -> None:
         step(trainings["ours"], batches["ours"])
@@ -281,6 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--recipes", nargs="+", choices=sorted({case.recipe for case in CASES}))
     parser.add_argument("--repeats", type=int, default=5, help="rounds of both sides")
+    parser.add_argument("--clock", choices=sorted(timing.CLOCKS), default="wall", help="processor: on a busy machine")
     parser.add_argument("--csv", type=Path, help="default: results/benchmarks/train_<device>.csv")
     parser.add_argument("--size", choices=("full", "tiny"), default="full")
     parser.add_argument("--profile", action="store_true", help="show our most expensive operations instead")

@@ -25,7 +25,9 @@ LOSSES, GRADIENT_NORMS, UPDATES = 3e-7, 1e-5, 5e-5  # largest relative differenc
 OWN = Path(__file__).parent / "golden"
 SHARED = Path(os.environ.get("AFKIT_SHARED") or Path(__file__).parents[2] / "shared") / "goldens"
 
-EXPERIMENTS = sorted(path.stem for path in (OWN / "configs_full").glob("*.json"))  # the published ones
+PUBLISHED = sorted(path.stem for path in (OWN / "configs_full").glob("*.json"))
+OTHER_EXPERIMENTS = [name for name in PUBLISHED if name.startswith(("tridet", "temporalmaxer"))]
+EXPERIMENTS = [name for name in PUBLISHED if name not in OTHER_EXPERIMENTS]  # of ActionFormer
 CONFIGS = [  # small networks with weights, inputs and outputs
     "thumos_i3d",
     "anet_tsp",
@@ -39,6 +41,29 @@ CONFIGS = [  # small networks with weights, inputs and outputs
     "extra_nocenter_autoloss_emptycls_sgd",
     "extra_nms_none",
 ]
+
+OTHERS = [  # the same of TriDet and of TemporalMaxer
+    "tridet_thumos",
+    "tridet_epic_verb",
+    "tridet_anet",
+    "extra_tridet_hacs",
+    "extra_tridet_offsets_avg_fpn",
+    "extra_tridet_scale4_hardvote",
+    "temporalmaxer_thumos",
+    "temporalmaxer_epic_verb",
+    "extra_temporalmaxer_multithumos",
+    "extra_temporalmaxer_keep_proj",
+]
+
+OTHERS_AT_FULL_SIZE = {  # goldens' name -> that of the settings
+    "tridet_thumos": "tridet_thumos_i3d",
+    "tridet_epic_verb": "tridet_epic_slowfast_verb",
+    "tridet_anet": "tridet_anet_tsp",
+    "tridet_hacs_slowfast": "tridet_hacs_slowfast",
+    "temporalmaxer_thumos": "temporalmaxer_thumos_i3d",
+    "temporalmaxer_epic_verb": "temporalmaxer_epic_slowfast_verb",
+    "temporalmaxer_multithumos": "temporalmaxer_multithumos_i3d",
+}
 
 
 def golden(name: str) -> Path:
@@ -60,8 +85,14 @@ def content(name: str):
     return json.loads(golden(name).read_text())
 
 
+def of_family(name: str) -> str:
+    """The ending of files that hold a family of networks: "" of ActionFormer, else e.g. "_tridet"."""
+    family = name.partition("_")[0]
+    return f"_{family}" if family in ("tridet", "temporalmaxer") else ""
+
+
 def experiment(name: str) -> Recipe:
-    """One of EXPERIMENTS as a recipe."""
+    """One of EXPERIMENTS or OTHER_EXPERIMENTS as a recipe."""
     return recipe_from_original(golden(f"configs_full/{name}.json"))
 
 
@@ -72,8 +103,9 @@ class Config(NamedTuple):
 
     @property
     def recipe(self) -> Recipe:
-        """Its settings."""
-        return recipe_from_original(golden(f"{self.name}/config.json"))
+        """Its settings, but for the noise in training, which the goldens were made without."""
+        recipe = recipe_from_original(golden(f"{self.name}/config.json"))
+        return recipe.model_copy(update={"model": recipe.model.model_copy(update={"input_noise": 0.0})})
 
     @property
     def checkpoint(self) -> Path:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from run_folders import write_run, write_test_data
 from tiny_data import tiny_recipe
 
-from afkit import config
+from afkit import limits
 from afkit.__main__ import main
-from afkit.config import make_recipe, memory_bytes, numbers_learnt
+from afkit.config import make_recipe
 from afkit.files import read_json, write_json
+from afkit.limits import memory_bytes, numbers_learnt
 from afkit.model.actionformer import ActionFormer, build_model
 from afkit.recipes import recipe, recipe_names
 from afkit.workbench.runs.pipeline import run
@@ -145,7 +146,7 @@ def test_a_network_that_this_machine_cannot_hold_is_not_begun(tmp_path, override
 
 
 def test_where_the_system_does_not_tell_its_memory_networks_are_built(monkeypatch):
-    monkeypatch.delattr(config.os, "sysconf")
+    monkeypatch.delattr(limits.os, "sysconf")
     assert memory_bytes() == math.inf
     build_model(tiny_recipe())
 

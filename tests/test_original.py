@@ -160,6 +160,9 @@ def test_kinds_of_optimiser_and_backbone():
 # ---- what is refused
 
 
+POOLED = content("configs_full/temporalmaxer_thumos_i3d.json")
+
+
 @pytest.mark.parametrize(
     "source, message",
     [
@@ -173,7 +176,8 @@ def test_kinds_of_optimiser_and_backbone():
         (changed("model", n_head="many"), r"'model\.heads' = 'many'"),
         (changed("model", n_head=5), r"model\.embed_dim 512 does not divide into model\.heads 5"),
         (changed("model", backbone_type="lstm"), r"'model\.backbone' = 'lstm'"),
-        (changed("model", backbone_arch=[2, 2]), r"backbone_arch"),
+        (changed("model", backbone_arch=[2, 2]), r"backbone_arch must be \[embedding, stem, branch\] layers"),
+        (POOLED | {"model": {**POOLED["model"], "backbone_arch": [2, 2, 5]}}, r"must be \[embedding, pooling\] layers"),
         (changed("opt", type="Adagrad"), r"'optim\.optimizer' = 'adagrad'"),
         (MINIMAL | {"model": 5}, "model"),
         (MINIMAL | {"train_cfg": [1]}, "train_cfg"),

@@ -1,14 +1,19 @@
 """The published rows, and ours beside them."""
 
+import re
+
 import pandas as pd
 import pytest
 
 import afkit
-from afkit.workbench.published import compare_with_published, published
+from afkit.workbench.published import compare_with_published, published, published_note
 
 AVERAGES = {
     "thumos_i3d": 66.83, "anet_tsp": 36.56, "anet_i3d": 36.03, "epic_verb": 23.51, "epic_noun": 21.88,
     "ego4d_s": 14.89, "ego4d_o": 18.20, "ego4d_e": 20.60, "ego4d_s_e": 21.56, "ego4d_o_e": 21.98, "ego4d_s_o_e": 22.09,
+    "tridet_thumos": 69.27, "tridet_epic_verb": 25.51, "tridet_epic_noun": 23.76, "tridet_anet": 36.77,
+    "tridet_hacs_slowfast": 38.69, "temporalmaxer_thumos": 67.7, "temporalmaxer_epic_verb": 24.5,
+    "temporalmaxer_epic_noun": 22.8, "temporalmaxer_multithumos": 29.9,
 }  # fmt: skip
 
 
@@ -17,11 +22,12 @@ def test_every_published_experiment_has_its_row_and_only_these():
     assert {name: published(name).average_map for name in AVERAGES} == AVERAGES
 
 
-@pytest.mark.parametrize("name", [name for name in AVERAGES if not name.startswith("anet")])
+@pytest.mark.parametrize("name", [name for name in AVERAGES if not re.search("anet|hacs", name)])
 def test_the_average_of_a_row_is_that_of_its_thresholds(name):
     row = published(name)
+    rounded = 0.06 if name.startswith("temporalmaxer") else 0.02  # to one place, to two
     assert list(row.map) == afkit.recipe(name).data.tious
-    assert sum(row.map.values()) / len(row.map) == pytest.approx(row.average_map, abs=0.02)
+    assert sum(row.map.values()) / len(row.map) == pytest.approx(row.average_map, abs=rounded)
     if row.recall_1x:
         assert sum(row.recall_1x.values()) / len(row.recall_1x) == pytest.approx(row.average_recall_1x, abs=0.02)
 
@@ -38,3 +44,14 @@ def test_ours_stands_beside_the_published_number_in_percent():
     assert table.index.tolist() == ["mAP at 0.5", "average mAP", "Recall@1x at 0.5", "average Recall@1x"]
     assert not table.isna().any().any()
     assert compare_with_published("watch", 0.5, ours, ours).empty
+
+
+def test_it_is_said_where_published_figures_are_not_those_of_the_last_epoch():
+    said = (
+        "The published figures of temporalmaxer_thumos come from the best epoch on the test split, ours from the last."
+    )
+    assert published_note("temporalmaxer_thumos") == said
+    assert "epoch 23 of 27" in published_note("tridet_epic_verb")
+    assert {name for name in AVERAGES if published_note(name)} == {
+        name for name in AVERAGES if name.startswith("temporalmaxer") or name == "tridet_epic_verb"
+    }

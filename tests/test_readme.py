@@ -112,7 +112,7 @@ def test_the_lines_of_python_find_actions(clone, printed, monkeypatch, capsys):
 def test_the_published_experiments_are_those_of_the_package():
     rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+\.\d+) \|$", TEXT, re.M)
     names = [name for name in afkit.recipe_names() if published(name)]
-    assert [name for name, _ in rows] == names and len(names) == 11
+    assert [name for name, _ in rows] == names and len(names) == 20
     for name, value in rows:
         assert float(value) == published(name).average_map
 

@@ -21,10 +21,22 @@ OF_ORIGINAL = {  # ours: the original's file
     "ego4d_o_e": "ego4d_omnivore_egovlp",
     "ego4d_s_o_e": "ego4d_slowfast_omnivore_egovlp",
 }
+OF_OTHERS = {  # the same of TriDet and TemporalMaxer
+    "tridet_thumos": "tridet_thumos_i3d",
+    "tridet_epic_verb": "tridet_epic_slowfast_verb",
+    "tridet_epic_noun": "tridet_epic_slowfast_noun",
+    "tridet_anet": "tridet_anet_tsp",
+    "tridet_hacs_slowfast": "tridet_hacs_slowfast",
+    "tridet_hacs_i3d": "tridet_hacs_i3d",
+    "temporalmaxer_thumos": "temporalmaxer_thumos_i3d",
+    "temporalmaxer_epic_verb": "temporalmaxer_epic_slowfast_verb",
+    "temporalmaxer_epic_noun": "temporalmaxer_epic_slowfast_noun",
+    "temporalmaxer_multithumos": "temporalmaxer_multithumos_i3d",
+}
 
 
 def test_names():
-    assert set(OF_ORIGINAL) | {"watch", "hapt"} <= set(afkit.recipe_names())
+    assert set(OF_ORIGINAL) | set(OF_OTHERS) | {"watch", "hapt"} <= set(afkit.recipe_names())
     assert len(afkit.recipe_names()) == len(set(afkit.recipe_names()))
 
 
@@ -41,7 +53,7 @@ def test_each_makes_a_network(name):
     ]
 
 
-@pytest.mark.parametrize("ours, theirs", OF_ORIGINAL.items())
+@pytest.mark.parametrize("ours, theirs", (OF_ORIGINAL | OF_OTHERS).items())
 def test_published_ones_are_the_originals(ours, theirs):
     recipe, expected = afkit.recipe(ours), experiment(theirs)
     assert comparable(recipe) == comparable(expected)
@@ -52,7 +64,9 @@ def comparable(recipe):
     values = {name: getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in parameter_names()}
     for width in ("model.neck_dim", "model.head_dim"):
         values[width] = values[width] or recipe.model.embed_dim
-    values["model.windows"] = recipe.model.level_windows
+    values["model.windows"] = recipe.model.level_windows if recipe.model.backbone != "maxpool" else None
+    if values["optim.final_rate"] is None:
+        values["optim.final_rate"] = 1e-8
     if not recipe.model.stream_dims:
         values["data.input_dims"] = sum(recipe.data.input_dims)  # without projections only the sum counts
     return values

@@ -37,6 +37,23 @@ def tiny_recipe(**overrides) -> Recipe:
     return make_recipe(settings, {name.replace("__", "."): value for name, value in overrides.items()})
 
 
+TRIDET = {  # settings of `tiny_recipe`
+    "model__backbone": "sgp",
+    "model__windows": 1,
+    "model__head": "trident",
+    "model__bins": 4,
+    "loss__class_iou_power": 0.2,
+    "data__crop_margin": False,
+}
+TEMPORALMAXER = {
+    "model__backbone": "maxpool",
+    "model__stem_layers": 0,
+    "model__drop_path": 0.0,
+    "model__neck_norm": "shared",
+    "loss__offset_target": "cheapest",
+}
+
+
 def write_tiny_recipe(root, **overrides) -> str:
     """Write `root`/tiny.yaml, the recipe of `tiny_recipe`; its path."""
     settings = tiny_recipe(**overrides).model_dump(mode="json", exclude={"name"})

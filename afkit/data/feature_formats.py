@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from afkit.data.pickles import read_pickle
 from afkit.files import MAX_RATIO, SMALL_BYTES
 from afkit.opening import check_plain, read_text, zip_members
 
@@ -77,7 +78,8 @@ def named(path: str | Path, video: str) -> Iterator[None]:
     except KeyError as error:
         raise ValueError(f"{path} has no array {error.args[0]} (video '{video}')") from None
     except Exception as error:  # damaged files raise almost anything
-        raise ValueError(f"{path} is not a readable feature file for video '{video}': {error}") from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is not a readable feature file for video '{video}': {reason}") from None
 
 
 def _open_npy(path: Path, name: str) -> np.ndarray:
@@ -217,5 +219,6 @@ _OPEN = {
     ".h5": _open_hdf5,
     ".safetensors": _read_safetensors,
     ".csv": _read_csv,
+    ".pkl": lambda path, name: read_pickle(path),
 }
 SUFFIXES = tuple(_OPEN)

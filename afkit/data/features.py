@@ -1,5 +1,6 @@
 """Feature files: where they lie, and reading one video, or a part of it, as (T, C)."""
 
+import glob
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +23,22 @@ def locate(root: str | Path, relative: str) -> Path:
 
 
 def feature_files(config: DataConfig, root: str | Path, video: str) -> list[Path]:
-    """A path, which need not exist, for each feature folder; for an HDF5 file of all videos the file itself."""
+    """A path, which need not exist, for each feature folder; for an HDF5 file of all videos the file itself.
+
+    Of a folder whose name is `*` the video's file lies in any folder there; a ValueError where it lies in several.
+    """
     folders = [locate(root, folder) for folder in config.features]
-    name = f"{config.prefix}{video}{config.suffix}"
-    return [folder if folder.suffix in HDF5 else folder / inner_path(name, video) for folder in folders]
+    inner = inner_path(f"{config.prefix}{video}{config.suffix}", video)
+    return [folder if folder.suffix in HDF5 else _in_one_of(folder, inner, video) for folder in folders]
+
+
+def _in_one_of(folder: Path, inner: Path, video: str) -> Path:
+    if folder.name != "*":
+        return folder / inner
+    found = sorted(path for path in folder.parent.glob(f"*/{glob.escape(str(inner))}"))
+    if len(found) > 1:
+        raise ValueError(f"features of video '{video}' lie in {found[0]} and in {found[1]}; remove one of them")
+    return found[0] if found else folder / inner
 
 
 def has_features(config: DataConfig, root: str | Path, video: str) -> bool:
@@ -53,12 +66,14 @@ def too_many_missing(
 class RawFeatures:
     """One video's features as they are on disk; rows are read when they are asked for.
 
-    Each of the `parts` is a (T, C) array, or sliced like one (a memory map, an HDF5 array); the shortest T counts.
+    Each of the `parts` is a (T, C) array, or sliced like one (a memory map, an HDF5 array); the shortest T counts. With
+    `half`, only the first half of each part's channels does.
     """
 
-    def __init__(self, parts: Sequence[Any], paths: Sequence[str | Path], video: str):
-        self.parts, self.paths, self.video = list(parts), list(paths), video
-        self.width = sum(part.shape[1] for part in parts)  # C of all parts
+    def __init__(self, parts: Sequence[Any], paths: Sequence[str | Path], video: str, half: bool = False):
+        self.parts, self.paths, self.video, self.half = list(parts), list(paths), video, half
+        self.widths = [part.shape[1] // 2 if half else part.shape[1] for part in parts]
+        self.width = sum(self.widths)  # C of all parts
         self.nbytes = sum(int(np.prod(part.shape)) * part.dtype.itemsize for part in parts)
 
     def __len__(self) -> int:
@@ -68,10 +83,10 @@ class RawFeatures:
         """Rows as of a slice, channels of all parts joined: a new (T, C) float32 array; a ValueError names the file."""
         chosen = range(len(self))[start:stop:step]
         joined, column = np.empty((len(chosen), self.width), np.float32), 0
-        for part, path in zip(self.parts, self.paths, strict=True):
+        for part, width, path in zip(self.parts, self.widths, self.paths, strict=True):
             with named(path, self.video):  # HDF5 is slow with steps, so they are taken afterwards
-                joined[:, column : column + part.shape[1]] = part[chosen.start : chosen.stop][::step]
-            column += part.shape[1]
+                joined[:, column : column + width] = part[chosen.start : chosen.stop][::step, :width]
+            column += width
         return joined
 
     def in_memory(self) -> "RawFeatures":
@@ -81,13 +96,14 @@ class RawFeatures:
             with named(path, self.video):
                 arrays.append(np.array(part[:], order="C"))
             arrays[-1].flags.writeable = False
-        return RawFeatures(arrays, self.paths, self.video)
+        return RawFeatures(arrays, self.paths, self.video, self.half)
 
 
 def open_features(config: DataConfig, root: str | Path, video: str) -> RawFeatures:
     """The features of one video, to be read in part or whole; a ValueError names a file that does not fit."""
     paths = feature_files(config, root, video)
-    raw = RawFeatures([open_array(path, config.prefix + video, video) for path in paths], paths, video)
+    arrays = [open_array(path, config.prefix + video, video) for path in paths]
+    raw = RawFeatures(arrays, paths, video, config.half_channels)
     if raw.width != sum(config.input_dims):
         raise ValueError(
             f"features of video '{video}' have {raw.width} channels, the recipe's data.input_dims add up to "

@@ -181,13 +181,19 @@ class Dataset(torch.utils.data.Dataset):
         grid = torch.from_numpy(sec_to_grid(segments_sec.astype(np.float32), fps, stride, num_frames))
         ids = torch.from_numpy(labels.copy())
         if self.training and self.config.clean_annotations:
-            return _within(grid, ids, length + 0.5 * num_frames / stride, self.config)
+            return _within(grid, ids, length, 0.5 * num_frames / stride, self.config)
         return grid, ids
 
 
-def _within(segments: Tensor, labels: Tensor, length: float, config: DataConfig) -> tuple[Tensor, Tensor]:
+def _within(
+    segments: Tensor, labels: Tensor, length: float, margin: float, config: DataConfig
+) -> tuple[Tensor, Tensor]:
     """ActivityNet's training drops actions that lie mostly after the last feature, and clamps the others' ends."""
     onset, end = segments.double().unbind(1)
+    if config.keep_clipped:
+        keep = onset < length
+        return torch.stack([segments[keep, 0], segments[keep, 1].clamp(max=length)], dim=1), labels[keep]
+    length += margin
     share = (end.clamp(max=length) - onset) / (end - onset)
     keep = (onset < length) & (share >= config.crop_min_overlap)
     return segments[keep].clamp(max=length), labels[keep]
@@ -198,7 +204,8 @@ def crop(item: Item, config: DataConfig, draws: random.Random) -> Item:
 
     A sequence that fits is cropped to a random share `crop_ratio` of its length (or not at all without one). Up to 200
     windows are tried until an action keeps `crop_min_overlap` of its length; kept actions are clipped to the window,
-    widened on both sides by half a feature's extent, and shifted. Without annotation only what is too long is cropped.
+    widened on both sides by half a feature's extent (with `crop_margin`), and shifted. Without annotation only what is
+    too long is cropped.
     """
     length = item.features.shape[1]
     width = config.max_seq_len
@@ -212,7 +219,7 @@ def crop(item: Item, config: DataConfig, draws: random.Random) -> Item:
     if item.segments is None or item.labels is None:
         start = draws.randint(0, length - width)
         return item._replace(features=item.features[:, start : start + width])
-    margin = 0.5 * item.num_frames / item.stride
+    margin = 0.5 * item.num_frames / item.stride if config.crop_margin else 0.0
     for _ in range(CROP_TRIES):
         start = draws.randint(0, length - width)
         clipped = item.segments.clamp(start - margin, start + width + margin)  # (N, 2)

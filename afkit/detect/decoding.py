@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from afkit.config import DecodeConfig, Recipe
-from afkit.model.actionformer import Output
+from afkit.model.actionformer import LevelOutput, Output
+from afkit.model.heads import offsets_of
 
 
 class Level(NamedTuple):
@@ -46,8 +47,7 @@ def decode(out: Output, recipe: Recipe) -> list[tuple[Tensor, Tensor, Tensor]]:
 @torch.no_grad()
 def decode_batch(out: Output, recipe: Recipe) -> Candidates:
     """The candidates of all videos of a batch in one list; else as `decode`."""
-    levels = zip(out.logits, out.offsets, out.masks, out.points, strict=True)
-    return candidates_of([decode_level(*level, recipe.decode) for level in levels])
+    return candidates_of([decode_level(level, recipe.decode) for level in out.levels()])
 
 
 def candidates_of(levels: Sequence[Level]) -> Candidates:
@@ -57,15 +57,17 @@ def candidates_of(levels: Sequence[Level]) -> Candidates:
     return Candidates(segments[keep], scores[keep], labels[keep], torch.cat([ends.new_zeros(1), ends]))
 
 
-def decode_level(logits: Tensor, offsets: Tensor, mask: Tensor, points: Tensor, config: DecodeConfig) -> Level:
+def decode_level(level: LevelOutput, config: DecodeConfig) -> Level:
     """The `pre_nms_topk` best of one level of an `Output`; those below a threshold are marked, not left out."""
+    logits, offsets, mask, points = level
     classes = logits.shape[2]  # of (B, T, K)
     probability = logits.float().sigmoid().where(mask[..., None], 0).flatten(1)  # (B, T * K)
     # top-k first, then the threshold: the same candidates as the other way round, and much faster
     scores, index = probability.topk(min(config.pre_nms_topk, probability.shape[1]), dim=1)  # (B, n)
-    point = index.div(classes, rounding_mode="floor")
-    distance = offsets.float().gather(1, point[..., None].expand(-1, -1, 2))  # (B, n, 2)
+    point, label = index.div(classes, rounding_mode="floor"), index % classes
+    video = torch.arange(len(index), device=index.device)[:, None]
+    distance = offsets_of(offsets, video, point, label).float()  # (B, n, 2)
     position, stride = points[point, 0], points[point, 3]  # (B, n)
     onset, end = position - distance[..., 0] * stride, position + distance[..., 1] * stride
     keep = (scores > config.pre_nms_thresh) & (end - onset > config.duration_thresh)
-    return Level(torch.stack([onset, end], dim=2), scores, index % classes, keep)
+    return Level(torch.stack([onset, end], dim=2), scores, label, keep)

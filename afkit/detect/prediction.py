@@ -124,8 +124,12 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
     """Detections of B whole recordings that go through the network together, by falling score in each."""
     model.eval()
     device = next(model.parameters()).device
+    lengths = {padded_steps(item.features.shape[1], recipe) for item in items}
+    if recipe.model.reads_padding and len(lengths) > 1:  # each must be padded as if it were alone
+        alone = [detect_items(model, recipe, [item], backend) for item in items]
+        return pd.concat(alone, ignore_index=True)
     read = [item._replace(features=read_finite(item)) for item in items]
-    batch = collate(read, padded_steps(max(item.features.shape[1] for item in items), recipe))
+    batch = collate(read, max(lengths))
     candidates = decode_batch(model(batch.features.to(device), batch.mask.to(device)), recipe)
     return to_table(suppress(candidates, recipe, backend), items)
 
@@ -159,15 +163,18 @@ def receptive_field(recipe: Recipe) -> float:
     """The steps of the sequence that a point's outputs depend on, itself and as many to either side.
 
     Those of a point of the last level: each layer before it adds half its kernel or attention window on both sides,
-    times the stride of the level that it reads. Infinite with attention to the whole sequence.
+    times the stride of the level that it reads. Infinite with attention to the whole sequence, or means over it.
     """
     model = recipe.model
+    if model.reads_padding:
+        return math.inf
     windows, strides = model.level_windows, model.strides
     reach = float(model.embed_layers * (model.embed_kernel // 2))  # steps to one side
     reach += sum(_block_reach(recipe, windows[0], 1, 1) for _ in range(model.stem_layers))
     for window, (stride, out_stride) in zip(windows[1:], itertools.pairwise(strides), strict=True):
         reach += _block_reach(recipe, window, stride, out_stride)
-    neck_and_head = (model.neck == "fpn") + model.head_layers * (model.head_kernel // 2)
+    neck_and_head = (model.neck == "fpn") + model.head_layers * (model.widest_head_kernel // 2)
+    neck_and_head += model.bins if model.head == "trident" else 0
     return 1 + 2 * (reach + neck_and_head * strides[-1])
 
 
@@ -188,6 +195,8 @@ def _block_reach(recipe: Recipe, window: int, stride: int, out_stride: int) -> f
     """Steps to one side that a block of stem or branch adds, from a level of one stride to that of another."""
     if recipe.model.backbone == "conv":
         return stride + out_stride
+    if recipe.model.backbone == "maxpool":
+        return stride
     if window <= 1:
         return math.inf
     kernel_reach = (recipe.model.scale_factor + 1) // 2 if out_stride > stride else 1
@@ -242,10 +251,10 @@ def window_candidates(model: nn.Module, recipe: Recipe, item: Item, window_steps
         batch = collate([item._replace(features=read_finite(item, start, start + size))], size)
         out = model(batch.features.to(device), batch.mask.to(device))
         found = []
-        for logits, offsets, mask, points in zip(out.logits, out.offsets, out.masks, out.points, strict=True):
-            points = points + points.new_tensor([start, 0, 0, 0])  # (T, 4) on the video's grid
+        for level in out.levels():
+            points = level.points + level.points.new_tensor([start, 0, 0, 0])  # (T, 4) on the video's grid
             own = (points[:, 0] >= own_from) & (points[:, 0] < own_to)  # (T,)
-            found.append(decode_level(logits, offsets, mask & own, points, recipe.decode))
+            found.append(decode_level(level._replace(mask=level.mask & own, points=points), recipe.decode))
         if best:
             found = [_best_of(pair, recipe.decode.pre_nms_topk) for pair in zip(best, found, strict=True)]
         best = found
@@ -296,5 +305,6 @@ def suppress(candidates: Candidates, recipe: Recipe, backend: str = "auto") -> K
         min_score=config.min_score,
         max_segments=every,
         voting_threshold=config.voting_threshold,
+        voting_weight=config.voting_weight,
         backend=backend,
     )

@@ -22,6 +22,7 @@ class Settings(NamedTuple):
     min_score: float = 0.001
     max_segments: int = 200
     voting_threshold: float = 0.0
+    voting_weight: str = "score_iou"  # or "score"
 
 
 def suppress(segments: Tensor, scores: Tensor, labels: Tensor, settings: Settings) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,7 +56,7 @@ def suppress(segments: Tensor, scores: Tensor, labels: Tensor, settings: Setting
     picked = torch.tensor(picks, dtype=torch.int64, device=labels.device)
     kept = segments[picked]
     if settings.voting_threshold > 0 and not settings.multiclass:
-        kept = vote(kept, segments, scores, settings.voting_threshold)
+        kept = vote(kept, segments, scores, settings)
     return kept, torch.tensor(picked_scores, dtype=scores.dtype, device=scores.device), labels[picked]
 
 
@@ -76,14 +77,15 @@ def _lowered(left: Tensor, iou: Tensor, settings: Settings) -> Tensor:
     return lowered.masked_fill(lowered < settings.min_score, -torch.inf)
 
 
-def vote(kept: Tensor, segments: Tensor, scores: Tensor, threshold: float) -> Tensor:
-    """Each kept segment (M, 2) becomes the mean of the candidates around it, weighted by IoU times original score.
+def vote(kept: Tensor, segments: Tensor, scores: Tensor, settings: Settings) -> Tensor:
+    """Each kept segment (M, 2) becomes the weighted mean of the candidates around it, by their original scores (N,).
 
     Box voting, Gidaris 2015.
     """
     (kept_onset, kept_end), (onset, end) = kept[:, None].unbind(2), segments[None].unbind(2)  # (M, 1), (1, N)
     overlap = _overlap(kept_onset, kept_end, onset, end)  # (M, N)
     iou = overlap / ((kept_end - kept_onset) + (end - onset) - overlap)
-    weights = torch.where(iou >= threshold, iou * scores, 0).double()
+    votes = iou * scores if settings.voting_weight == "score_iou" else scores
+    weights = torch.where(iou >= settings.voting_threshold, votes, 0).double()
     total = weights.sum(dim=1, keepdim=True)  # 0 for a segment without length, which has no vote even for itself
     return torch.where(total > 0, (weights @ segments.double()) / total, kept.double()).to(kept.dtype)

@@ -38,6 +38,7 @@ def nms(
     min_score: float = 0.001,
     max_segments: int = 200,
     voting_threshold: float = 0.0,
+    voting_weight: str = "score_iou",
     backend: str = "auto",
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Suppress duplicates among the candidates of one video.
@@ -54,7 +55,8 @@ def nms(
         multiclass: suppress within each class; else across classes, and then `voting_threshold` may be used.
         min_score: 0 keeps all.
         voting_threshold: 0 for none; else each kept segment becomes the mean of the input segments that overlap it
-            by at least this IoU, weighted by IoU times original score. Ignored when multi-class.
+            by at least this IoU. Ignored when multi-class.
+        voting_weight: of such a segment: "score_iou", its original score times the IoU, or "score".
         backend: "cuda", "cpp" or "torch"; "auto" takes the first of them that works where the tensors are.
 
     Returns:
@@ -72,7 +74,9 @@ def nms(
         [0.9, 0.7, 0.158]
     """
     offsets = torch.tensor([0, scores.numel()], device=segments.device)
-    settings = Settings(method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold)
+    settings = Settings(
+        method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold, voting_weight
+    )
     kept = _suppress(segments, scores, labels, offsets, settings, backend)
     count = kept.counts.item()
     return kept.segments[0, :count], kept.scores[0, :count], kept.labels[0, :count]
@@ -101,10 +105,16 @@ def _suppress(
         return _each_video(*inputs, settings)
     to_host = live == "cpp" and segments.is_cuda
     moved = tuple(tensor.cpu() for tensor in inputs) if to_host else inputs
-    kept = Kept(*torch.ops.afkit.nms(*moved, _METHOD_NUMBERS[settings.method], *settings[1:]))
+    kept = Kept(*torch.ops.afkit.nms(*moved, *_numbers(settings)))
     if len(kept.counts) and kept.counts.min().item() < 0:
         _check_values(*moved)
     return Kept(*(tensor.to(segments.device) for tensor in kept)) if to_host else kept
+
+
+def _numbers(settings: Settings) -> list[float]:
+    """The settings as the operator takes them."""
+    by_iou = settings.voting_weight == "score_iou"
+    return [_METHOD_NUMBERS[settings.method], *settings[1:-1], by_iou]
 
 
 def choose_backend(backend: str, device: torch.device | str) -> str:
@@ -188,6 +198,8 @@ def _check_values(segments: Tensor, scores: Tensor, labels: Tensor, offsets: Ten
 def _check_settings(settings: Settings) -> None:
     if settings.method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not '{settings.method}'")
+    if settings.voting_weight not in ("score_iou", "score"):
+        raise ValueError(f"voting_weight must be score_iou or score, not '{settings.voting_weight}'")
     if settings.max_segments <= 0:
         raise ValueError(f"max_segments must be at least 1, not {settings.max_segments}")
     if not settings.sigma >= SMALLEST_SIGMA:

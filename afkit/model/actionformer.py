@@ -1,182 +1,101 @@
 """The whole network: features and mask in, logits and offsets per pyramid level out. Names are the original's."""
 
-import functools
-import math
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afkit.config import Recipe, check_memory
+from afkit.config import Recipe
+from afkit.limits import check_memory
 from afkit.model.backbone import Backbone
-from afkit.model.blocks import MaskedConv1d, Scale, convolve_in_turn, norm_or_nothing
-from afkit.model.products import in_parts, lay_out
-
-EMPTY_CLASS_PRIOR = 1e-6  # probability given to classes that never occur in training
+from afkit.model.heads import Boundaries, ClassHead, FeaturePyramidNeck, IdentityNeck, OffsetHead, join_levels
 
 
-class IdentityNeck(nn.Module):
-    """A norm per level, nothing else."""
+class LevelOutput(NamedTuple):
+    """One level of an `Output`."""
 
-    def __init__(self, recipe: Recipe):
-        super().__init__()
-        model = recipe.model
-        self.fpn_norms = nn.ModuleList(norm_or_nothing(model.embed_dim, model.neck_norm) for _ in model.level_strides)
-
-    def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> list of (B, T_l, C)."""
-        return [norm(x) for norm, x in zip(self.fpn_norms, features, strict=True)]
-
-
-class FeaturePyramidNeck(nn.Module):
-    """Lateral 1x1 convolutions, a top-down path, a depthwise convolution and a norm per level (FPN, Lin 2017)."""
-
-    def __init__(self, recipe: Recipe):
-        super().__init__()
-        model = recipe.model
-        width, bias = model.neck_dim or model.embed_dim, not model.neck_norm
-        levels = range(model.num_levels)
-        self.scale_factor = model.scale_factor
-        self.lateral_convs = nn.ModuleList(MaskedConv1d(model.embed_dim, width, 1, bias=bias) for _ in levels)
-        self.fpn_convs = nn.ModuleList(MaskedConv1d(width, width, 3, groups=width, bias=bias) for _ in levels)
-        self.fpn_norms = nn.ModuleList(norm_or_nothing(width, model.neck_norm) for _ in levels)
-
-    def forward(self, features: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
-        """Lists over L levels of (B, T_l, C), (B, T_l, 1) -> list of (B, T_l, C')."""
-        merged = [conv(x, mask)[0] for conv, x, mask in zip(self.lateral_convs, features, masks, strict=True)]
-        for level in range(len(merged) - 1, 0, -1):
-            merged[level - 1] = merged[level - 1] + merged[level].repeat_interleave(self.scale_factor, dim=1)
-        convolved = [conv(x, mask)[0] for conv, x, mask in zip(self.fpn_convs, merged, masks, strict=True)]
-        return [norm(x) for norm, x in zip(self.fpn_norms, convolved, strict=True)]
-
-
-class Rows(NamedTuple):
-    """All levels of all videos, one below the other: one product serves them all. Empty rows keep them apart."""
-
-    x: Tensor  # (1, R, C), 0 in the gaps
-    mask: Tensor  # (1, R, 1) bool, true features
-    gaps: Tensor  # (1, R, 1) bool
-    batch: int  # B
-    lengths: list[int]  # T_l of each level
-    gap: int  # rows of each gap
-
-    def split(self, y: Tensor) -> list[Tensor]:
-        """(1, R, C') -> list over levels of (B, T_l, C')."""
-        y = y.view(self.batch, -1, y.shape[2])  # (B, sum of T_l + gap, C')
-        parts = y.split([length + self.gap for length in self.lengths], dim=1)
-        return [part[:, :length] for part, length in zip(parts, self.lengths, strict=True)]
-
-
-def join_levels(levels: list[Tensor], masks: list[Tensor], gap: int) -> Rows:
-    """L levels (B, T_l, C) and masks (B, T_l, 1) as one sequence of rows, with a gap after each sequence."""
-    batch, lengths = len(levels[0]), [x.shape[1] for x in levels]
-
-    def join(parts: list[Tensor], between: float) -> Tensor:
-        empty = parts[0].new_full((batch, gap, parts[0].shape[2]), between)
-        return torch.cat([each for part in parts for each in (part, empty)], dim=1).flatten(0, 1)[None]
-
-    gaps = join([torch.zeros_like(mask) for mask in masks], between=True)
-    return Rows(join(levels, 0), join(masks, False), gaps, batch, lengths, gap)
-
-
-class _Tower(nn.Module):
-    """The convolutions before the last one of a head, shared over levels."""
-
-    def __init__(self, recipe: Recipe):
-        super().__init__()
-        model = recipe.model
-        width, neck = model.head_dim or model.embed_dim, model.neck_dim or model.embed_dim
-        widths = [neck] + [width] * (model.head_layers - 1)
-        self.out_width, self.reach = widths[-1], model.head_layers * (model.head_kernel // 2)
-        self.head = nn.ModuleList(
-            MaskedConv1d(widths[i], widths[i + 1], model.head_kernel, bias=not model.head_norm)
-            for i in range(model.head_layers - 1)
-        )
-        self.norm = nn.ModuleList(norm_or_nothing(width, model.head_norm) for _ in self.head)
-
-    def outputs(self, rows: Rows, last: MaskedConv1d) -> list[Tensor]:
-        """The convolutions and the last one: list over levels of (B, T_l, C')."""
-        convs = [*self.head, last]
-        taps = [lay_out(conv.conv) for conv in convs]
-        climb = functools.partial(convolve_in_turn, convs, self.norm, taps)
-        return rows.split(in_parts(climb, rows.x, rows.mask, rows.gaps, reach=self.reach))
-
-
-class ClassHead(_Tower):
-    """K class logits per point."""
-
-    def __init__(self, recipe: Recipe):
-        super().__init__(recipe)
-        self.cls_head = MaskedConv1d(self.out_width, recipe.data.num_classes, recipe.model.head_kernel)
-
-    def set_prior(self, recipe: Recipe) -> None:
-        """Set the bias so that an untrained head gives the prior probability (RetinaNet, Lin 2017)."""
-        bias = self.cls_head.conv.get_parameter("bias")
-        nn.init.constant_(bias, _logit(recipe.model.class_prior))
-        for label in recipe.model.empty_classes:
-            nn.init.constant_(bias[label], _logit(EMPTY_CLASS_PRIOR))
-
-    def forward(self, rows: Rows) -> list[Tensor]:
-        """Rows of C channels -> list over levels of logits (B, T_l, K)."""
-        return self.outputs(rows, self.cls_head)
-
-
-class OffsetHead(_Tower):
-    """Distances to the onset and the end of the action, in units of the level's stride, never negative."""
-
-    def __init__(self, recipe: Recipe):
-        super().__init__(recipe)
-        self.scale = nn.ModuleList(Scale() for _ in recipe.model.level_strides)
-        self.offset_head = MaskedConv1d(self.out_width, 2, recipe.model.head_kernel)
-
-    def forward(self, rows: Rows) -> list[Tensor]:
-        """Rows of C channels -> list over levels of offsets (B, T_l, 2)."""
-        outputs = self.outputs(rows, self.offset_head)
-        return [F.relu(scale(x)) for scale, x in zip(self.scale, outputs, strict=True)]
-
-
-def _logit(probability: float) -> float:
-    return -math.log((1 - probability) / probability)
+    logits: Tensor  # (B, T, K)
+    offsets: Tensor | Boundaries  # (B, T, 2)
+    mask: Tensor  # (B, T)
+    points: Tensor  # (T, 4)
 
 
 class Output(NamedTuple):
     """What the network says about a batch; each field is a list over the L pyramid levels, unspecified where masked."""
 
     logits: list[Tensor]  # (B, T_l, K) float, before the sigmoid
-    offsets: list[Tensor]  # (B, T_l, 2) float >= 0, to the left and right in units of the level's stride
+    # (B, T_l, 2) float >= 0, to the left and right in units of the level's stride; `offsets_of` reads both kinds
+    offsets: Sequence[Tensor | Boundaries]
     masks: list[Tensor]  # (B, T_l) bool, true features
     points: list[Tensor]  # (T_l, 4) float: position on the grid, regression range low and high, stride
 
+    def levels(self) -> Iterator[LevelOutput]:
+        """The same level by level."""
+        return itertools.starmap(LevelOutput, zip(*self, strict=True))
+
+    def float(self) -> "Output":
+        """In float32 whatever it was computed in."""
+        offsets = [
+            level.float() if isinstance(level, Tensor) else Boundaries(*(part.float() for part in level))
+            for level in self.offsets
+        ]
+        return self._replace(logits=[level.float() for level in self.logits], offsets=offsets)
+
 
 class ActionFormer(nn.Module):
-    """ActionFormer (Zhang, Wu, Li, ECCV 2022): local attention, feature pyramid, class head and offset head."""
+    """ActionFormer (Zhang, Wu, Li, ECCV 2022): local attention, feature pyramid, class head and offset head.
+
+    By its settings also TriDet (Shi et al., CVPR 2023: SGP blocks, trident head), TemporalMaxer (Tang et al. 2023:
+    pooling alone), and what lies between the three.
+    """
 
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
         self.backbone = Backbone(recipe)
         self.neck = FeaturePyramidNeck(recipe) if recipe.model.neck == "fpn" else IdentityNeck(recipe)
-        self.cls_head = ClassHead(recipe)
+        self.cls_head = ClassHead(recipe, recipe.model.head_kernel)
         self.reg_head = OffsetHead(recipe)
+        boundary_heads = []
+        if recipe.model.head == "trident":
+            self.start_head, self.end_head = (ClassHead(recipe, recipe.model.boundary_kernel) for _ in range(2))
+            boundary_heads = [self.start_head, self.end_head]
         for module in self.modules():
             if isinstance(module, nn.Conv1d) and module.bias is not None:
                 nn.init.zeros_(module.bias)
-        self.cls_head.set_prior(recipe)
+        for head in (self.cls_head, *boundary_heads):
+            head.set_prior(recipe)
 
     def forward(self, features: Tensor, mask: Tensor) -> Output:
         """Logits and offsets of a batch (B, C, T), (B, T) bool; T is a multiple of the last stride: `padded_length`."""
         self._check(features, mask)
+        if self.training:
+            features = self._disturbed(features)
         levels, masks = self.backbone(features.transpose(1, 2), mask[..., None])
         start = self.recipe.model.neck_start_level
         levels, masks = levels[start:], masks[start:]
-        rows = join_levels(self.neck(levels, masks), masks, gap=self.recipe.model.head_kernel // 2)
+        model = self.recipe.model
+        rows = join_levels(self.neck(levels, masks), masks, gap=model.widest_head_kernel // 2)
+        offsets = self.reg_head(rows)
+        if model.head == "trident":
+            apart = rows._replace(x=rows.x.detach())  # onsets and ends do not train what lies before
+            offsets = list(map(Boundaries, self.start_head(apart), self.end_head(apart), offsets))
         return Output(
             logits=self.cls_head(rows),
-            offsets=self.reg_head(rows),
+            offsets=offsets,
             masks=[mask[..., 0] for mask in masks],
             points=self.points(rows.lengths, features.device),
         )
+
+    def _disturbed(self, features: Tensor) -> Tensor:
+        """What is seen in training: without some of the channels, and with noise, at padded steps too."""
+        model = self.recipe.model
+        if model.input_dropout:
+            features = F.dropout1d(features, model.input_dropout)
+        return features + model.input_noise * torch.randn_like(features) if model.input_noise else features
 
     def points(self, lengths: list[int], device: torch.device) -> list[Tensor]:
         """The (T_l, 4) points of each level: grid position 0, s, 2s, ..., the level's regression range, s."""
@@ -226,13 +145,16 @@ def padding_alignment(recipe: Recipe) -> int:
     """A multiple of steps to pad short sequences to, with one more of it, so that the network does not notice.
 
     Every level then keeps the padded slots that its convolutions read (see `afkit.data.batches.padded_batch_length`).
+    0 for a network that would notice: it is padded as the original's.
     """
-    widest = max(recipe.model.embed_kernel, recipe.model.head_kernel, 3)
+    if recipe.model.reads_padding:
+        return 0
+    widest = max(recipe.model.embed_kernel, recipe.model.widest_head_kernel, 3)
     return recipe.model.level_strides[-1] * (widest // 2)
 
 
 def count_parameters(model: ActionFormer) -> dict[str, int]:
-    """Number of parameters of each part: embedding, stem, branch, neck, class head, offset head, and all together."""
+    """Number of parameters of each part, from the embedding to the heads, and of all together."""
     parts = {
         "embedding": ("backbone.proj", "backbone.embd"),
         "stem": ("backbone.stem",),
@@ -240,6 +162,7 @@ def count_parameters(model: ActionFormer) -> dict[str, int]:
         "neck": ("neck",),
         "class head": ("cls_head",),
         "offset head": ("reg_head",),
+        "boundary heads": ("start_head", "end_head"),
     }
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     counts = {part: sum(n for name, n in sizes.items() if name.startswith(own)) for part, own in parts.items()}

@@ -12,11 +12,13 @@ from afkit.model.blocks import (
     MaskedConv1d,
     convolve_in_turn,
     masked,
+    max_pool,
     norm_or_nothing,
     normalise,
     sinusoid_positions,
 )
 from afkit.model.products import convolve, in_parts, lay_out
+from afkit.model.sgp import SGPBlock
 
 
 class TransformerBlock(nn.Module):
@@ -28,15 +30,15 @@ class TransformerBlock(nn.Module):
     def __init__(self, recipe: Recipe, window: int, stride: int):
         super().__init__()
         model = recipe.model
-        channels = model.embed_dim
+        channels, hidden = model.embed_dim, model.mlp_dim or 4 * model.embed_dim
         self.ln1, self.ln2 = LayerNorm(channels), LayerNorm(channels)
         self.attn = ConvAttention(channels, model.heads, window, stride, model.dropout, model.relative_position)
         self.window, self.stride = window, stride
         self.mlp = nn.Sequential(
-            nn.Conv1d(channels, 4 * channels, 1),
+            nn.Conv1d(channels, hidden, 1),
             nn.GELU(),
             nn.Dropout(model.dropout),
-            nn.Conv1d(4 * channels, channels, 1),
+            nn.Conv1d(hidden, channels, 1),
             nn.Dropout(model.dropout),
         )
         self.drop_path_attn = AffineDropPath(channels, model.drop_path)
@@ -53,16 +55,9 @@ class TransformerBlock(nn.Module):
 
     def _block(self, x: Tensor, mask: Tensor) -> Tensor:
         attended, out_mask = self.attn(self.ln1(x), mask)
-        x = self.drop_path_attn(masked(self._pool(x), out_mask), attended)
+        skip = max_pool(x, self.stride + 1, self.stride) if self.stride > 1 else x
+        x = self.drop_path_attn(masked(skip, out_mask), attended)
         return self.drop_path_mlp(x, masked(self._mlp(x), out_mask))
-
-    def _pool(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T / stride, C): the highest value around each kept step."""
-        if self.stride == 1:
-            return x
-        image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T), pooled where it lies
-        pooled = F.max_pool2d(image, (1, self.stride + 1), (1, self.stride), (0, (self.stride + 1) // 2))
-        return pooled.squeeze(2).transpose(1, 2)
 
     def _mlp(self, x: Tensor) -> Tensor:
         expand, _, drop, contract, drop_out = self.mlp
@@ -90,6 +85,19 @@ class ConvBlock(nn.Module):
         x, out_mask = self.conv1(x, mask)
         x, _ = self.conv2(F.relu(x), out_mask)
         return F.relu(x + skip), out_mask
+
+
+class MaxPoolBlock(nn.Module):
+    """The highest of three steps around each kept one, without anything learnt (TemporalMaxer, Tang et al. 2023)."""
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, C), (B, T, 1) -> (B, T / stride, C), (B, T / stride, 1)."""
+        mask = mask[:, :: self.stride]
+        return masked(max_pool(x, 3, self.stride), mask), mask
 
 
 class Backbone(nn.Module):
@@ -153,6 +161,12 @@ class Backbone(nn.Module):
 
 
 def _block(recipe: Recipe, window: int, stride: int) -> nn.Module:
-    if recipe.model.backbone == "conv":
-        return ConvBlock(recipe.model.embed_dim, stride)
+    match recipe.model.backbone:
+        case "conv":
+            return ConvBlock(recipe.model.embed_dim, stride)
+        case "sgp":  # in the stem it reads single steps, and is never dropped
+            in_stem = stride == 1
+            return SGPBlock(recipe, 1 if in_stem else window, stride, 0 if in_stem else recipe.model.drop_path)
+        case "maxpool":
+            return MaxPoolBlock(stride)
     return TransformerBlock(recipe, window, stride)

@@ -65,6 +65,21 @@ class LayerNorm(nn.Module):
         return normalise(x, self.weight, self.bias)
 
 
+def group_norm(x: Tensor, groups: int) -> Tensor:
+    """(B, T, C), each group of channels with mean 0 and variance 1 over all T steps, padded ones too; unlearnt."""
+    mean = x.mean(dim=1, keepdim=True).unflatten(2, (groups, -1)).mean(dim=3)  # (B, 1, groups)
+    width = x.shape[2] // groups
+    centred = x - mean.repeat_interleave(width, dim=2)
+    variance = centred.square().mean(dim=1, keepdim=True).unflatten(2, (groups, -1)).mean(dim=3)
+    return centred * (variance + 1e-5).rsqrt().repeat_interleave(width, dim=2)
+
+
+def max_pool(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """(B, T, C) -> (B, T / stride, C): the highest value around each kept step."""
+    image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T), pooled where it lies
+    return F.max_pool2d(image, (1, kernel), (1, stride), (0, kernel // 2)).squeeze(2).transpose(1, 2)
+
+
 def activation(norm: nn.Module, gaps: Tensor | None = None) -> tuple[Preparation, tuple[Tensor, ...]]:
     """A norm (or none) and ReLU as `convolve` takes them; in the gaps (B, T, 1), which belong to no sequence, 0."""
 

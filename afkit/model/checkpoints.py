@@ -16,6 +16,8 @@ _ENTRY = {"ema": "state_dict_ema", "raw": "state_dict"}  # of the original's fil
 def save_weights(model: nn.Module, path: str | Path, weights: str) -> None:
     """Write a network's weights as safetensors, atomically; `weights` ("ema" or "raw") is noted inside."""
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    if len({value.data_ptr() for value in state.values()}) < len(state):  # a norm that levels share has many names
+        state = {name: value.clone() for name, value in state.items()}
     with atomic_open(path) as file:
         file.write(safetensors.torch.save(state, metadata={"weights": weights}))
 
@@ -40,7 +42,7 @@ def load_weights(model: nn.Module, path: str | Path, weights: str = "ema") -> No
 
 def fit_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
     """Load a file's named tensors into a network; a ValueError names the first that does not fit, and none is taken."""
-    expected = model.state_dict()
+    expected, first_names = model.state_dict(), dict[int, str]()
     for name, value in expected.items():
         if name not in state:
             raise ValueError(f"{path} is of another architecture: it lacks '{name}' {tuple(value.shape)}")
@@ -52,6 +54,9 @@ def fit_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) ->
             raise ValueError(f"{path} is of another architecture: '{name}' is {shapes}")
         if not torch.isfinite(found).all():
             raise ValueError(f"{path}: '{name}' holds NaN or infinity; take another checkpoint")
+        first = first_names.setdefault(value.data_ptr(), name)
+        if not (found == state[first]).all():
+            raise ValueError(f"{path} is of another architecture: '{first}' and '{name}' differ, and are one here")
     surplus = state.keys() - expected.keys()
     if surplus:
         raise ValueError(f"{path} is of another architecture: the recipe has no '{min(surplus)}'")

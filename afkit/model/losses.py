@@ -1,6 +1,7 @@
 """Which points learn what (targets), the class and offset losses, and the running normaliser that both share."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from afkit.config import LossConfig, Recipe
 from afkit.model.actionformer import Output
+from afkit.model.heads import offsets_of
 
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2
 EPS = 1e-8
@@ -50,12 +52,21 @@ def giou_loss(offsets: Tensor, targets: Tensor) -> Tensor:
 _REGRESSION = {"diou": diou_loss, "giou": giou_loss}
 
 
+class Targets(NamedTuple):
+    """What each point of B videos learns."""
+
+    classes: Tensor  # (B, P, K) float, 0 or 1
+    offsets: Tensor  # (B, P, 2) float in strides, meaningful where any class is set
+    weights: Tensor | None = None  # (B, P) float, of the points that learn; None: 1
+
+
 class Criterion(nn.Module):
     """Losses of a batch. Its state is the running mean of positives per batch, which divides both losses.
 
-    In training mode each call first updates the mean (momentum 0.9) with `max(positives, 1)`; in eval mode the
-    mean stays. Nothing here waits for a GPU. Where each of several processes has a part of a batch, `sum_over_parts`
-    sums numbers over them, so that the normaliser and an automatic regression weight are those of the whole batch.
+    In training mode each call first updates the mean (momentum 0.9) with `max(positives, 1)`, weighted ones as far as
+    they count; in eval mode the mean stays. Nothing here waits for a GPU, but for the trident head. Where each of
+    several processes has a part of a batch, `sum_over_parts` sums numbers over them, so that the normaliser and an
+    automatic regression weight are those of the whole batch.
     """
 
     loss_norm: Tensor  # () float64
@@ -73,34 +84,76 @@ class Criterion(nn.Module):
 
         Of B videos: segments (N, 2) on the grid, None or (0, 2) for background only; labels (N,) int64.
         """
-        logits, offsets = torch.cat(out.logits, dim=1), torch.cat(out.offsets, dim=1)  # (B, P, K), (B, P, 2)
-        valid, points = torch.cat(out.masks, dim=1), torch.cat(out.points)  # (B, P), (P, 4)
-        class_targets, offset_targets = self.targets(points, segments, labels)
-        positive = valid & (class_targets.sum(-1) > 0)  # (B, P)
+        logits, valid = torch.cat(out.logits, dim=1), torch.cat(out.masks, dim=1)  # (B, P, K), (B, P)
+        targets = self.targets(out, segments, labels)
+        positive = valid & (targets.classes.sum(-1) > 0)  # (B, P)
+        learns = positive.to(logits.dtype) if targets.weights is None else targets.weights.where(positive, 0)
         if self.training:
             momentum = self.config.loss_norm_momentum
-            count = self.sum_over_parts(positive.sum()).clamp(min=1).to(self.loss_norm.dtype)
+            count = self.sum_over_parts(learns.sum(dtype=self.loss_norm.dtype)).clamp(min=1)
             self.loss_norm.mul_(momentum).add_((1 - momentum) * count)
         norm = self.loss_norm.to(logits.dtype)
         smoothing = self.config.label_smoothing
-        class_targets = class_targets * (1 - smoothing) + smoothing / (self.num_classes + 1)
+        soft = targets.classes * (1 - smoothing) + smoothing / (self.num_classes + 1)
         # what stands at masked positions may be anything: replaced before the loss, so that no gradient is NaN
-        cls = focal_loss(logits.where(valid[..., None], 0), class_targets).sum(-1).where(valid, 0).sum() / norm
-        kept = positive[..., None]
-        reg = _REGRESSION[self.config.regression](offsets.where(kept, 1), offset_targets.where(kept, 1))
-        reg = reg.where(positive, 0).sum() / norm
+        cls = focal_loss(logits.where(valid[..., None], 0), soft)  # (B, P, K)
+        if targets.weights is not None:
+            cls = cls * learns.where(positive, 1)[..., None]
+        factor, reg = self._offset_losses(out, targets, positive, learns)
+        cls = (cls if factor is None else cls * factor).sum(-1).where(valid, 0).sum() / norm
+        reg = reg / norm
         weight: float | Tensor = self.config.regression_weight
         if weight <= 0:
             whole_cls, whole_reg = self.sum_over_parts(torch.stack([cls, reg]).detach())
             weight = whole_cls / whole_reg.clamp(min=0.01)
         return {"cls": cls, "reg": reg, "total": cls + weight * reg}
 
+    def _offset_losses(
+        self, out: Output, targets: Targets, positive: Tensor, learns: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """The offset loss () of all positives, and factors (B, P, K) of the class loss where IoUs count there.
+
+        With the trident head each class of a point has offsets of its own: a positive counts for each.
+        """
+        loss, power = _REGRESSION[self.config.regression], self.config.class_iou_power
+        if isinstance(out.offsets[0], Tensor):
+            kept = positive[..., None]
+            found = torch.cat(out.offsets, dim=1).where(kept, 1)  # type: ignore[arg-type]  # all are tensors
+            wanted = targets.offsets.where(kept, 1)
+            factor = None
+            if power:
+                factor = _power_of_iou(found, wanted, power)[..., None].where(kept & (targets.classes > 0), 1)
+            return factor, (loss(found, wanted) * learns).where(positive, 0).sum()
+        factors, total = [], learns.new_zeros(())
+        lengths = [mask.shape[1] for mask in out.masks]
+        of_levels = (part.split(lengths, dim=1) for part in (targets.classes, targets.offsets, positive, learns))
+        for level, classes, offsets, learning, weights in zip(out.offsets, *of_levels, strict=True):
+            pairs = (learning[..., None] & (classes > 0)).nonzero(as_tuple=True)  # video, point, class: (n,) each
+            found, wanted = offsets_of(level, *pairs), offsets[pairs[:2]]  # (n, 2)
+            total = total + (loss(found, wanted) * weights[pairs[:2]]).sum()
+            if power:
+                factors.append(torch.ones_like(classes).index_put(pairs, _power_of_iou(found, wanted, power)))
+        return torch.cat(factors, dim=1) if power else None, total
+
     @torch.no_grad()
-    def targets(
-        self, points: Tensor, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
-    ) -> tuple[Tensor, Tensor]:
+    def targets(self, out: Output, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]) -> Targets:
         """`assign_targets` of B videos; segments and labels as of `forward`."""
-        return assign_targets(points, *pad_actions(segments, labels, points.device), self.num_classes, self.config)
+        points = torch.cat(out.points)
+        actions = pad_actions(segments, labels, points.device)
+        if self.config.offset_target == "shortest":
+            return Targets(*assign_targets(points, *actions, self.num_classes, self.config))
+        offsets = torch.cat([level for level in out.offsets if isinstance(level, Tensor)], dim=1)
+        logits = torch.cat(out.logits, dim=1)
+        cost = action_costs(points, *actions, logits, offsets, self.config)
+        cost.masked_fill_(~torch.cat(out.masks, dim=1)[..., None], torch.inf)
+        targets = assign_targets(points, *actions, self.num_classes, self.config, cost)
+        return Targets(*targets, _weights(cost, self.config))
+
+
+def _power_of_iou(offsets: Tensor, targets: Tensor, power: float) -> Tensor:
+    """IoU ** power of (..., 2) and (..., 2); at 0, where its slope is infinite, without gradient."""
+    iou = _overlap(offsets, targets)[0]
+    return iou.where(iou > 0, 1) ** power * (iou > 0)
 
 
 SAME_LENGTH = 1e-3  # actions as short as the shortest up to this share a point's class target
@@ -126,17 +179,22 @@ def pad_actions(
 
 
 def assign_targets(
-    points: Tensor, segments: Tensor, labels: Tensor, num_classes: int, config: LossConfig
+    points: Tensor,
+    segments: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    config: LossConfig,
+    cost: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Class and offset targets of every point for the actions of each video.
 
     A point takes an action if it lies inside it (near its centre, with centre sampling) and the farther end lies in
-    the regression range of the point's level. Of several, the shortest gives the offsets (the first on ties), and
-    the classes of all that are as short are set.
+    the regression range of the point's level. The classes of all those of its actions are set that are as short as
+    the shortest. This one (the first on ties) gives the offsets, or, with costs, the cheapest of all.
 
     Points (P, 4) are position on the grid, range low and high, stride; segments (B, N, 2) on the grid, N >= 1; labels
-    (B, N) int64, -1 for a row that is none -> classes (B, P, K) float, 0 or 1; offsets (B, P, 2) float in strides,
-    meaningful where any class is set.
+    (B, N) int64, -1 for a row that is none; cost (B, P, N), see `action_costs` -> classes (B, P, K) float, 0 or 1;
+    offsets (B, P, 2) float in strides, meaningful where any class is set.
     """
     position, low, high, stride = points[:, :, None].unbind(1)  # each (P, 1)
     onset, end = segments[:, None].unbind(-1)  # (B, 1, N)
@@ -155,5 +213,36 @@ def assign_targets(
     shares = takes & (lengths <= shortest + SAME_LENGTH)
     one_hot = labels[..., None] == torch.arange(num_classes, device=labels.device)  # (B, N, K)
     classes = (shares.to(points.dtype) @ one_hot.to(points.dtype)).clamp_(max=1)
+    if cost is not None:
+        index = cost.min(dim=2, keepdim=True).indices
     offsets = torch.cat([left.gather(2, index), right.gather(2, index)], dim=2)  # (B, P, 2)
     return classes, offsets / stride
+
+
+def action_costs(
+    points: Tensor, segments: Tensor, labels: Tensor, logits: Tensor, offsets: Tensor, config: LossConfig
+) -> Tensor:
+    """How badly each point predicts each action now: (B, P, N), infinite outside it (TemporalMaxer's release).
+
+    The class loss as if the action were the point's only one, and the distance-IoU loss, weighted; points, segments
+    and labels as of `assign_targets`, logits (B, P, K), offsets (B, P, 2).
+    """
+    position, stride = points[:, 0, None], points[:, 3, None]  # (P, 1)
+    onset, end = segments[:, None].unbind(-1)  # (B, 1, N)
+    sides = torch.stack([position - onset, end - position], dim=-1)  # (B, P, N, 2)
+    of_label = logits.gather(2, labels.clamp(min=0)[:, None].expand(-1, logits.shape[1], -1))  # (B, P, N)
+    without = focal_loss(logits, torch.zeros_like(logits)).sum(dim=2, keepdim=True)  # (B, P, 1)
+    alone = focal_loss(of_label, torch.ones_like(of_label)) - focal_loss(of_label, torch.zeros_like(of_label))
+    cost = config.cost_class * (without + alone)
+    cost = cost + config.cost_iou * diou_loss(offsets[:, :, None], sides / stride[..., None])
+    return cost.masked_fill((sides < 0).any(dim=-1) | (labels < 0)[:, None], torch.inf)
+
+
+def _weights(cost: Tensor, config: LossConfig) -> Tensor | None:
+    """(B, P, N) -> (B, P): 1, or less for points that lie in actions, but for each among the dearer ones."""
+    if config.cost_share == 1 or config.cost_rest == 1:
+        return None
+    inside = cost < torch.inf
+    wanted = (inside.sum(dim=1, keepdim=True).double() * config.cost_share).floor()  # (B, 1, N)
+    kept = inside & (cost.argsort(dim=1).argsort(dim=1) < wanted)
+    return torch.where(inside.any(dim=2) & ~kept.any(dim=2), config.cost_rest, 1.0)

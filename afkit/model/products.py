@@ -89,14 +89,53 @@ class _ShiftedProducts(torch.autograd.Function):
             inputs = [each.detach().requires_grad_() for each in (x, *parameters)]
             with torch.enable_grad():
                 rows = ctx.prepare(*inputs).to(taps.dtype)
-        grad_taps = _grad_of_taps(grad, rows.detach().contiguous(), len(taps)) if need_taps else None
-        if not (need_x or parameters):
+        rows_read, need_rows = rows.detach().contiguous(), bool(need_x or parameters)
+        grad_taps: Tensor | None = None
+        grad_rows: Tensor | None = None
+        learning = _few_learning(grad)
+        if learning is not None:
+            grad_taps, grad_rows = _grads_of_few(grad, learning, rows_read, taps, need_rows)
+        else:
+            grad_taps = _grad_of_taps(grad, rows_read, len(taps)) if need_taps else None
+            grad_rows = _grad_of_rows(grad, taps) if need_rows else None
+        if grad_rows is None:
             return None, None, grad_taps, grad_bias
-        grad_rows = _grad_of_rows(grad, taps)
         if not ctx.prepare:
             return None, grad_rows, grad_taps, grad_bias
         grad_x, *grads = torch.autograd.grad(rows, inputs, grad_rows)
         return None, grad_x, grad_taps, grad_bias, *grads
+
+
+FEW = 0.5  # share of rows with a gradient up to which the others are left out
+
+
+def _few_learning(grad: Tensor) -> Tensor | None:
+    """Which rows of (B, T, C) are not all 0, (n,) of B * T, if they are few: those that learn offsets always are.
+
+    None where they are many, or where it would mean waiting for a GPU.
+    """
+    if grad.device.type != "cpu":
+        return None
+    learning = grad.flatten(0, 1).any(dim=1).nonzero()[:, 0]
+    return learning if len(learning) <= FEW * grad.shape[0] * grad.shape[1] else None
+
+
+def _grads_of_few(
+    grad: Tensor, learning: Tensor, rows: Tensor, taps: Tensor, need_rows: bool
+) -> tuple[Tensor, Tensor | None]:
+    """`_grad_of_taps` and `_grad_of_rows` where only the rows `learning` of (B, T, C') have a gradient."""
+    length = grad.shape[1]
+    grad_taps = torch.zeros_like(taps)
+    grad_rows = torch.zeros_like(rows) if need_rows else None
+    few, step = grad.flatten(0, 1)[learning], learning % length  # (n, C'), (n,)
+    for tap in range(len(taps)):
+        shift = tap - len(taps) // 2
+        inside = (step + shift >= 0) & (step + shift < length)
+        part, source = few[inside], learning[inside] + shift
+        grad_taps[tap] = part.T @ rows.flatten(0, 1)[source]
+        if grad_rows is not None:
+            grad_rows.flatten(0, 1)[source] += part @ taps[tap]  # no row twice
+    return grad_taps, grad_rows
 
 
 def _grad_of_taps(grad: Tensor, rows: Tensor, width: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from afkit.config import Recipe
 from afkit.data.batches import Batch, check_batch_divides, check_batch_size, training_batches
 from afkit.data.items import Dataset
-from afkit.model.actionformer import Output, padding_alignment
+from afkit.model.actionformer import padding_alignment
 from afkit.model.checkpoints import save_weights
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.distributed import check_same_everywhere, world
@@ -190,8 +190,7 @@ def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: st
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             out = state.network(features, mask)
         if precision != "fp32":
-            logits, offsets = ([x.float() for x in levels] for levels in (out.logits, out.offsets))
-            out = Output(logits, offsets, out.masks, out.points)
+            out = out.float()
         losses = state.criterion(out, batch.segments, batch.labels)
         (losses["total"] * world()[1]).backward()  # of several processes, the mean of the gradients is taken
         limit = recipe.optim.clip_norm if recipe.optim.clip_norm > 0 else math.inf
@@ -200,7 +199,8 @@ def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: st
             check_finite([losses["total"].item(), norm.item()], state.step, videos, recipe)
         state.optimizer.step()
         state.schedule.step()
-        update_average(state.averaged, state.current, state.step, recipe.optim)
+        for averaged, current in state.rounds:
+            update_average(averaged, current, state.step, recipe.optim)
     state.step += 1
     return torch.stack([losses["cls"], losses["reg"], losses["total"], norm]).detach()
 

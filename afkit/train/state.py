@@ -5,6 +5,7 @@ import math
 import os
 import random
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,6 @@ from afkit.model.checkpoints import fit_weights, original_weights, read_original
 from afkit.model.losses import Criterion
 from afkit.train.distributed import data_parallel, gather_objects, sum_over_ranks, world
 
-FINAL_RATE = 1e-8  # at the end of the cosine that follows a warm-up
 METRICS = ["step", "epoch", "learning_rate", "loss_cls", "loss_reg", "loss_total", "grad_norm", "seconds"]
 
 
@@ -103,6 +103,7 @@ class TrainingState:
         self.network = self.model
         self.parameters = list(self.model.parameters())
         self.current, self.averaged = (list(part.state_dict().values()) for part in (self.model, self.average))
+        self.rounds = rounds_of_averaging(self.average, self.model)
 
     def share_gradients(self) -> None:
         if world()[1] > 1:
@@ -112,7 +113,8 @@ class TrainingState:
 
     @property
     def device(self) -> torch.device:
-        return self.current[0].device
+        """Where the weights are."""
+        return self.parameters[0].device
 
 
 def new_state(recipe: Recipe, steps_per_epoch: int, seed: int, device: torch.device) -> TrainingState:
@@ -239,9 +241,8 @@ def build_optimizer(model: nn.Module, recipe: Recipe, steps_per_epoch: int) -> t
 def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
     """The learning rate of an iteration, from 0, relative to the base rate.
 
-    Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to 1e-8, or falling by `schedule_gamma` at
-    `schedule_epochs`; without a warm-up the cosine ends at 0. After its end (`extra_epochs`) it rises again, as that
-    of the original does.
+    Linear from 0 to 1 over the warm-up (1 at its last step), then cosine to `final_rate`, or falling by
+    `schedule_gamma` at `schedule_epochs`. After its end (`extra_epochs`) it rises again, as that of the original does.
 
     Examples:
         >>> config = OptimConfig(warmup_epochs=1, epochs=1)
@@ -254,9 +255,28 @@ def rate_factor(step: int, config: OptimConfig, steps_per_epoch: int) -> float:
     if config.schedule == "multistep":
         passed = sum(step - warmup >= epoch * steps_per_epoch for epoch in config.schedule_epochs)
         return config.schedule_gamma**passed
-    floor = FINAL_RATE / config.learning_rate if warmup else 0.0
+    final_rate = config.final_rate if config.final_rate is not None else 1e-8 * bool(warmup)
+    floor = final_rate / config.learning_rate
     progress = (step - warmup) / (config.epochs * steps_per_epoch)
     return floor + 0.5 * (1 - floor) * (1 + math.cos(math.pi * progress))
+
+
+def rounds_of_averaging(average: nn.Module, model: nn.Module) -> list[tuple[list[Tensor], list[Tensor]]]:
+    """Averaged and current tensors that `update_average` moves together; all but shared ones stand in the first round.
+
+    A norm that levels share has a name for each of them in the state, over which the originals average: it is moved
+    once a name, thus several times a step.
+    """
+    rounds: list[tuple[list[Tensor], list[Tensor]]] = []
+    names: Counter[int] = Counter()
+    for averaged, current in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        before = names[averaged.data_ptr()]
+        names[averaged.data_ptr()] += 1
+        if before == len(rounds):
+            rounds.append(([], []))
+        rounds[before][0].append(averaged)
+        rounds[before][1].append(current)
+    return rounds
 
 
 @torch.no_grad()

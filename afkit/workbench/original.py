@@ -1,4 +1,4 @@
-"""Reading a configuration of the original ActionFormer release as a Recipe."""
+"""Reading a configuration of the original releases of ActionFormer, TriDet and TemporalMaxer as a Recipe."""
 
 import reprlib
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from afkit.files import read_json
 
 _TWICE = ("train_cfg", "test_cfg")  # sections that a merged file holds at the top, and in `model`
 TUPLE = "tag:yaml.org,2002:python/tuple"
-# Where each key of the original goes, and what the original fills in where a file is silent: section.key of the merged
-# file, ours, default.
+# Where each key of ActionFormer goes, and what it fills in where a file is silent: section.key of the merged file,
+# ours, default.
 _RENAMED: dict[str, tuple[str, Any]] = {
     "dataset.file_prefix": ("data.prefix", None),
     "dataset.file_ext": ("data.suffix", ".npy"),
@@ -64,6 +64,40 @@ _RENAMED: dict[str, tuple[str, Any]] = {
     "opt.schedule_gamma": ("optim.schedule_gamma", 0.1),
     "loader.batch_size": ("optim.batch_size", 8),
 }
+# What the two others have more, and what they do not know of the above.
+_RENAMED_MORE: dict[str, dict[str, tuple[str, Any]]] = {
+    "actionformer": {},
+    "tridet": {
+        "model.n_sgp_win_size": ("model.windows", -1),
+        "model.sgp_mlp_dim": ("model.mlp_dim", None),
+        "model.boudary_kernel_size": ("model.boundary_kernel", 3),
+        "model.downsample_type": ("model.pooling", "max"),
+        "model.k": ("model.window_ratio", 1.5),
+        "model.init_conv_vars": ("model.sgp_deviation", 0.0),
+        "model.num_bins": ("model.bins", 16),
+        "model.iou_weight_power": ("loss.class_iou_power", 1.0),
+        "model.input_noise": ("model.input_noise", 0.0),
+        "opt.eta_min": ("optim.final_rate", 1e-8),
+    },
+    "temporalmaxer": {"model.num_group": ("model.neck_groups", 4)},
+}
+_ATTENTION = {"model.n_head", "model.n_mha_win_size", "model.use_rel_pe"}
+_NOT_READ = {
+    "actionformer": set(),
+    "tridet": _ATTENTION | {"model.fpn_start_level", "train_cfg.dropout"},
+    "temporalmaxer": _ATTENTION
+    | {"model.use_abs_pe", "train_cfg.center_sample_radius", "train_cfg.dropout", "train_cfg.droppath"}
+    | {"train_cfg.center_sample"},
+}
+_TRANSLATED_MORE: dict[str, dict[str, Any]] = {
+    "actionformer": {},
+    "tridet": {"model.backbone_type": "SGP", "model.use_trident_head": True, "dataset.backbone_type": None},
+    "temporalmaxer": {
+        "model.backbone_type": "convPooler",
+        "model.backbone_arch": [2, 5],
+        "model.fpn_norm": "groupnorm",
+    },
+}
 # Keys that are translated below, with their defaults; those without follow.
 _TRANSLATED: dict[str, Any] = {
     "dataset_name": "epic",
@@ -83,13 +117,13 @@ _TRANSLATED: dict[str, Any] = {
     "opt.warmup": True,
     "opt.warmup_epochs": 5,
 }
-_WITHOUT_DEFAULT = {"dataset.json_file", "dataset.feat_folder", "opt.early_stop_epochs"}
+_WITHOUT_DEFAULT = {"dataset.json_file", "dataset.feat_folder", "opt.early_stop_epochs", "model.assigner"}
 # Keys that say nothing about the experiment.
 _WITHOUT_EFFECT = {
     *("model.max_buffer_len_factor", "model.input_dim", "model.num_classes", "model.max_seq_len"),
     *("loader.num_workers", "output_folder", "init_rand_seed", "devices", "model_name"),
 }
-# What the original's four data-set classes do beyond their options.
+# What the originals' data-set classes do beyond their options.
 _DATASETS = {
     "thumos": {"skip_missing": True, "clean_annotations": False, "tious": [0.3, 0.4, 0.5, 0.6, 0.7]},
     "anet": {
@@ -99,19 +133,37 @@ _DATASETS = {
     },
     "epic": {"skip_missing": False, "clean_annotations": False, "tious": [0.1, 0.2, 0.3, 0.4, 0.5]},
     "ego4d": {"skip_missing": True, "clean_annotations": False, "tious": [0.1, 0.2, 0.3, 0.4, 0.5]},
+    "hacs": {
+        "skip_missing": True,
+        "keep_clipped": True,
+        "clean_annotations": True,
+        "tious": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
+    },
+    "multithumos": {
+        "skip_missing": True,
+        "clean_annotations": False,
+        "half_channels": True,
+        "tious": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+    },
 }
 
 
 def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
-    """A Recipe from a configuration of the original: a .yaml or .json file, or a (merged or partial) dictionary.
+    """A Recipe from a configuration of ActionFormer, TriDet or TemporalMaxer: a .yaml or .json file, or a dictionary.
 
-    What is left out has the original's default. Where a merged dictionary holds `train_cfg` and `test_cfg` twice, the
-    top level wins. A leading `./data/` of paths is dropped: ours are relative to the data root. A ValueError names the
-    key that is unknown or wrong.
+    The dictionary may be merged or partial; what is left out has the default of the release that it is of. Where a
+    merged one holds `train_cfg` and `test_cfg` twice, the top level wins. A leading `./data/` of paths is dropped: ours
+    are relative to the data root. A ValueError names the key that is unknown or wrong.
     """
     name, config = _read(source)
-    flat = {theirs: default for theirs, (_, default) in _RENAMED.items()} | _TRANSLATED | _flatten(name, config)
-    unknown = sorted(flat.keys() - _RENAMED.keys() - _TRANSLATED.keys() - _WITHOUT_DEFAULT - _WITHOUT_EFFECT)
+    given = _flatten(name, config)
+    family = _family(given)
+    renamed = {theirs: rule for theirs, rule in _RENAMED.items() if theirs not in _NOT_READ[family]}
+    renamed |= _RENAMED_MORE[family]
+    translated = _TRANSLATED | _TRANSLATED_MORE[family]
+    flat = {theirs: default for theirs, (_, default) in renamed.items()} | translated | given
+    known = renamed.keys() | translated.keys() | _NOT_READ[family] | _WITHOUT_DEFAULT | _WITHOUT_EFFECT
+    unknown = sorted(flat.keys() - known)
     if unknown:
         raise ValueError(f"'{name}' has keys that the original does not know: {', '.join(unknown)}; remove or rename")
     for key in ("dataset.json_file", "dataset.feat_folder"):
@@ -119,15 +171,24 @@ def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
             raise ValueError(f"'{name}' lacks {key}; the original has no default for it")
     if str(flat["dataset_name"]) not in _DATASETS:
         raise ValueError(f"'{name}': dataset_name '{flat['dataset_name']}' is none of {', '.join(_DATASETS)}")
-    overrides = {ours: flat[theirs] for theirs, (ours, _) in _RENAMED.items()}
+    overrides = {ours: flat[theirs] for theirs, (ours, _) in renamed.items()}
     overrides |= {f"data.{key}": value for key, value in _DATASETS[flat["dataset_name"]].items()}
     try:
-        translated = _translate(flat)
+        overrides |= _translate(flat, family) | _OF_FAMILY[family](flat)
     except (AttributeError, TypeError) as error:
         raise ValueError(f"'{name}' has a setting of another type than the original's ({error}); correct it") from None
     except ValueError as error:
         raise ValueError(f"'{name}': {error}") from None
-    return make_recipe({"name": name}, overrides | translated)
+    return make_recipe({"name": name}, overrides)
+
+
+def _family(given: Mapping[str, Any]) -> str:
+    """The release that a configuration is of, by its name and the settings that no other release has."""
+    names = {given.get("model_name"), given.get("model.backbone_type")}
+    if "model.assigner" in given or names & {"TemporalMaxerArchitecture", "convPooler"}:
+        return "temporalmaxer"
+    own = _RENAMED_MORE["tridet"].keys() | {"model.use_trident_head"}
+    return "tridet" if names & {"TriDet", "SGP"} or given.keys() & own else "actionformer"
 
 
 def _read(source: str | Path | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -169,15 +230,18 @@ def _flatten(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
+_BACKBONES = {"convTransformer": "transformer", "SGP": "sgp", "convPooler": "maxpool"}
+
+
+def _translate(flat: Mapping[str, Any], family: str) -> dict[str, Any]:
     """The keys whose meaning is not a plain copy."""
     folders, dims, width = flat["dataset.feat_folder"], flat["dataset.input_dim"], flat["model.embd_dim"]
+    pools, arch = family == "temporalmaxer", flat["model.backbone_arch"]
     try:
-        embed, stem, branch = flat["model.backbone_arch"]
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"model.backbone_arch must be [embedding, stem, branch] layers, not {flat['model.backbone_arch']!r}"
-        ) from None
+        embed, stem, branch = (arch[0], 0, *arch[1:]) if pools else arch
+    except (TypeError, ValueError, LookupError):
+        layers = "[embedding, pooling]" if pools else "[embedding, stem, branch]"
+        raise ValueError(f"model.backbone_arch must be {layers} layers, not {arch!r}") from None
     upsampled = flat["dataset_name"] == "anet" and bool(flat["dataset.force_upsampling"])  # the others do not read it
     warmup_epochs = flat["opt.warmup_epochs"] if flat["opt.warmup"] else 0
     trained = flat.get("opt.early_stop_epochs", flat["opt.epochs"] + flat["opt.warmup_epochs"])  # warm-up or not
@@ -190,9 +254,7 @@ def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
         "data.downsample": 1 if upsampled else flat["dataset.downsample_rate"],
         "data.train_subsets": _as_list(flat["train_split"]),
         "data.test_subsets": _as_list(flat["val_split"]),
-        "model.backbone": {"convTransformer": "transformer"}.get(
-            flat["model.backbone_type"], flat["model.backbone_type"]
-        ),
+        "model.backbone": _BACKBONES.get(flat["model.backbone_type"], flat["model.backbone_type"]),
         "model.embed_dim": sum(_as_list(width)),
         "model.stream_dims": list(width) if isinstance(width, (list, tuple)) else [],
         "model.embed_layers": embed,
@@ -206,6 +268,41 @@ def _translate(flat: Mapping[str, Any]) -> dict[str, Any]:
         "optim.warmup_epochs": warmup_epochs,
         "optim.extra_epochs": trained - flat["opt.epochs"] - warmup_epochs,
     }
+
+
+def _of_tridet(flat: Mapping[str, Any]) -> dict[str, Any]:
+    trident = flat["model.use_trident_head"]
+    settings = {"data.crop_margin": False, "decode.voting_weight": "score"}
+    if flat["dataset.backbone_type"] in ("slowfast", "i3d"):  # a folder for each subset
+        settings["data.features"] = [f"{_below_root(folder)}/*" for folder in _as_list(flat["dataset.feat_folder"])]
+    if flat["dataset.backbone_type"] == "tsp":
+        settings["data.prefix"] = "v_"
+    return settings | ({"model.head": "trident"} if trident else {"loss.class_iou_power": 0.0})
+
+
+def _of_temporalmaxer(flat: Mapping[str, Any]) -> dict[str, Any]:
+    if "model.assigner" not in flat:
+        raise ValueError("it lacks model.assigner; the original has no default for it")
+    costs = dict(flat["model.assigner"])
+    names = {
+        "center_radius": "loss.center_radius",
+        "cls_weight": "loss.cost_class",
+        "iou_weight": "loss.cost_iou",
+        "keep_percent": "loss.cost_share",
+        "confuse_weight": "loss.cost_rest",
+    }
+    if costs.keys() != names.keys():
+        raise ValueError(f"model.assigner must have {', '.join(names)}, not {', '.join(costs) or 'nothing'}")
+    norm = flat["model.fpn_norm"]
+    return {
+        "model.neck_norm": {"groupnorm": "group", "layernorm": "shared", None: "none"}.get(norm, norm),
+        "model.drop_path": 0.0,
+        "loss.offset_target": "cheapest",
+        **{ours: costs[theirs] for theirs, ours in names.items()},
+    }
+
+
+_OF_FAMILY = {"actionformer": lambda flat: {}, "tridet": _of_tridet, "temporalmaxer": _of_temporalmaxer}
 
 
 def _or_off(value: Any, off: float) -> Any:

@@ -1,8 +1,10 @@
-"""What the original release reports for its experiments, in percent (its README, table per data set)."""
+"""What the releases of ActionFormer, TriDet and TemporalMaxer report for their experiments, in percent (READMEs)."""
 
 from typing import NamedTuple
 
 import pandas as pd
+
+from afkit.config import Recipe
 
 
 class Published(NamedTuple):
@@ -26,19 +28,61 @@ _ROWS: dict[str, list[tuple[float, ...]]] = {  # mAP at each threshold and on av
     "ego4d_s_e": [(27.98, 24.46, 21.21, 18.56, 15.60, 21.56), (59.96, 53.75, 48.76, 44.00, 38.96, 49.09)],
     "ego4d_o_e": [(27.99, 24.94, 21.94, 19.05, 15.98, 21.98), (61.03, 54.15, 49.79, 45.17, 39.88, 49.99)],
     "ego4d_s_o_e": [(28.26, 24.69, 21.88, 19.35, 16.28, 22.09), (60.85, 54.16, 49.60, 45.12, 39.87, 49.92)],
+    "tridet_thumos": [(83.62, 80.07, 72.94, 62.35, 47.35, 69.27)],
+    "tridet_epic_verb": [(28.72, 27.57, 26.19, 24.26, 20.83, 25.51)],
+    "tridet_epic_noun": [(27.38, 26.28, 24.60, 22.23, 18.28, 23.76)],
+    "tridet_anet": [(54.71, 38.01, 8.35, 36.77)],
+    "tridet_hacs_slowfast": [(56.90, 39.33, 11.24, 38.69)],
+    "temporalmaxer_thumos": [(82.8, 78.9, 71.8, 60.5, 44.7, 67.7)],
+    "temporalmaxer_epic_verb": [(27.8, 26.6, 25.3, 23.1, 19.9, 24.5)],
+    "temporalmaxer_epic_noun": [(26.3, 25.2, 23.5, 21.3, 17.6, 22.8)],
+    "temporalmaxer_multithumos": [(49.1, 47.5, 44.3, 39.4, 33.4, 26.5, 17.4, 9.1, 2.24, 29.9)],
 }
-_TIOUS = {"thumos": (0.3, 0.4, 0.5, 0.6, 0.7), "anet": (0.5, 0.75, 0.95)}  # of the others 0.1 to 0.5
+_TIOUS = {  # of the other data sets 0.1 to 0.5
+    "thumos": (0.3, 0.4, 0.5, 0.6, 0.7),
+    "anet": (0.5, 0.75, 0.95),
+    "hacs": (0.5, 0.75, 0.95),
+    "multithumos": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+}
+_NETWORKS = {
+    ("transformer", "offsets"): "ActionFormer",
+    ("sgp", "trident"): "TriDet",
+    ("maxpool", "offsets"): "TemporalMaxer",
+}
+_OTHER_EPOCH = {
+    "tridet_epic_verb": "epoch 23 of 27",
+    **dict.fromkeys((name for name in _ROWS if name.startswith("temporalmaxer")), "the best epoch on the test split"),
+}
+
+
+def network_name(recipe: Recipe) -> str:
+    """The method that a recipe's network is of; of one that none has, what it is made of.
+
+    Examples:
+        >>> from afkit.recipes import recipe
+        >>> network_name(recipe("tridet_anet")), network_name(recipe("watch", {"model.head": "trident"}))
+        ('TriDet', 'transformer with trident')
+    """
+    made_of = recipe.model.backbone, recipe.model.head
+    return _NETWORKS.get(made_of, " with ".join(made_of))
 
 
 def published(recipe: str) -> Published | None:
     """What was published for a recipe; None for those that the original does not have."""
-    tious = _TIOUS.get(recipe.partition("_")[0], (0.1, 0.2, 0.3, 0.4, 0.5))
+    data = recipe.removeprefix("tridet_").removeprefix("temporalmaxer_").partition("_")[0]
+    tious = _TIOUS.get(data, (0.1, 0.2, 0.3, 0.4, 0.5))
     rows = [(row[-1], dict(zip(tious, row[:-1], strict=True))) for row in _ROWS.get(recipe, [])]
     if not rows:
         return None
     (average_map, by_tiou), *others = rows
     average_recall, recall = others[0] if others else (None, {})
     return Published(average_map, by_tiou, recall, average_recall)
+
+
+def published_note(recipe: str) -> str:
+    """Where the published figures come from, if not from the last epoch as ours; "" else."""
+    epoch = _OTHER_EPOCH.get(recipe)
+    return f"The published figures of {recipe} come from {epoch}, ours from the last." if epoch else ""
 
 
 def compare_with_published(recipe: str, average_map: float, by_tiou: pd.Series, recall_1x: pd.Series) -> pd.DataFrame:

@@ -17,9 +17,10 @@ using at::Tensor;
 std::tuple<Tensor, Tensor, Tensor, Tensor> nms_cpu(const Tensor& segments, const Tensor& scores, const Tensor& labels,
                                                    const Tensor& offsets, int64_t method, bool multiclass,
                                                    double iou_threshold, double sigma, double min_score,
-                                                   int64_t max_segments, double voting_threshold) {
+                                                   int64_t max_segments, double voting_threshold,
+                                                   bool voting_iou) {
   const Settings settings = check_arguments(segments, scores, labels, offsets, method, multiclass, iou_threshold, sigma,
-                                            min_score, max_segments, voting_threshold);
+                                            min_score, max_segments, voting_threshold, voting_iou);
   const int64_t size = segments.size(0);
   const int64_t videos = offsets.size(0) - 1;
   const Tensor in_segments = segments.contiguous(), in_scores = scores.contiguous(), in_labels = labels.contiguous(),
@@ -55,7 +56,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> nms_cpu(const Tensor& segments, const
 TORCH_LIBRARY(afkit, m) {
   m.def(
       "nms(Tensor segments, Tensor scores, Tensor labels, Tensor offsets, int method, bool multiclass, "
-      "float iou_threshold, float sigma, float min_score, int max_segments, float voting_threshold) "
+      "float iou_threshold, float sigma, float min_score, int max_segments, float voting_threshold, "
+      "bool voting_iou) "
       "-> (Tensor segments, Tensor scores, Tensor labels, Tensor counts)");
 }
 

@@ -19,9 +19,10 @@ using at::Tensor;
 std::tuple<Tensor, Tensor, Tensor, Tensor> nms_cuda(const Tensor& segments, const Tensor& scores, const Tensor& labels,
                                                     const Tensor& offsets, int64_t method, bool multiclass,
                                                     double iou_threshold, double sigma, double min_score,
-                                                    int64_t max_segments, double voting_threshold) {
+                                                    int64_t max_segments, double voting_threshold,
+                                                    bool voting_iou) {
   const Settings settings = check_arguments(segments, scores, labels, offsets, method, multiclass, iou_threshold, sigma,
-                                            min_score, max_segments, voting_threshold);
+                                            min_score, max_segments, voting_threshold, voting_iou);
   const int64_t size = segments.size(0);
   const at::Device device = segments.device();
   TORCH_CHECK_VALUE(device.is_cuda() && scores.device() == device && labels.device() == device &&

@@ -10,7 +10,8 @@ namespace afkit {
 // Raises a ValueError where shapes, types or numbers do not fit; else the settings for the kernels.
 inline Settings check_arguments(const at::Tensor& segments, const at::Tensor& scores, const at::Tensor& labels,
                                 const at::Tensor& offsets, int64_t method, bool multiclass, double iou_threshold,
-                                double sigma, double min_score, int64_t max_segments, double voting_threshold) {
+                                double sigma, double min_score, int64_t max_segments, double voting_threshold,
+                                bool voting_iou) {
   TORCH_CHECK_VALUE(segments.dim() == 2 && segments.size(1) == 2 && segments.scalar_type() == at::kFloat,
                     "segments must be (N, 2) float32");
   const int64_t size = segments.size(0);
@@ -29,7 +30,8 @@ inline Settings check_arguments(const at::Tensor& segments, const at::Tensor& sc
           static_cast<float>(sigma),
           static_cast<float>(min_score),
           max_segments,
-          static_cast<float>(voting_threshold)};
+          static_cast<float>(voting_threshold),
+          voting_iou};
 }
 
 }  // namespace afkit

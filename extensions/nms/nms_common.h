@@ -32,6 +32,7 @@ struct Settings {
   float min_score;
   int64_t max_segments;    // M, rows of output per video
   float voting_threshold;  // 0: no voting
+  bool voting_iou;         // votes count score times IoU; else the score
 };
 
 AFKIT_HD bool is_valid(float onset, float end, float score, int64_t label) {
@@ -65,11 +66,12 @@ AFKIT_HD float next_score(float score, float iou, const Settings& settings) {
   return decayed < settings.min_score ? REMOVED : decayed;
 }
 
-// The weight of a candidate's vote for a kept segment: IoU times its original score, 0 below the threshold.
-AFKIT_HD float vote_weight(float overlap, float length_a, float length_b, float score, float threshold) {
+// The weight of a candidate's vote for a kept segment, by its original score; 0 below the threshold.
+AFKIT_HD float vote_weight(float overlap, float length_a, float length_b, float score, const Settings& settings) {
   if (overlap <= 0.0f) return 0.0f;
   const float share = iou(overlap, length_a, length_b);
-  return share >= threshold ? share * score : 0.0f;
+  if (!(share >= settings.voting_threshold)) return 0.0f;
+  return settings.voting_iou ? share * score : score;
 }
 
 }  // namespace afkit

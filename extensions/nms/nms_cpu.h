@@ -199,15 +199,15 @@ void take_best(Columns& rows, Group& g, const Settings& settings) {
   g.last = write;
 }
 
-// Replace each kept segment by the mean of the candidates around it, weighted by IoU times original score.
-inline void vote(const Candidates& in, const Kept& kept, float threshold) {
+// Replace each kept segment by the mean of the candidates around it, weighted by their original scores, and IoU.
+inline void vote(const Candidates& in, const Kept& kept, const Settings& settings) {
   for (int64_t k = 0; k < *kept.count; ++k) {
     const float onset = kept.segments[2 * k], end = kept.segments[2 * k + 1];
     double total = 0, sum_onset = 0, sum_end = 0;
     for (int64_t i = 0; i < in.size; ++i) {
       const float other_onset = in.segments[2 * i], other_end = in.segments[2 * i + 1];
       const float inter = overlap(onset, end, other_onset, other_end);
-      const double weight = vote_weight(inter, end - onset, other_end - other_onset, in.scores[i], threshold);
+      const double weight = vote_weight(inter, end - onset, other_end - other_onset, in.scores[i], settings);
       total += weight;
       sum_onset += weight * other_onset;
       sum_end += weight * other_end;
@@ -250,7 +250,7 @@ inline void nms_video(const Candidates& in, const Settings& settings, const Kept
   if (settings.method == HARD) suppress<HARD>(in, rows, groups, settings, kept);
   if (settings.method == SOFT) suppress<SOFT>(in, rows, groups, settings, kept);
   if (settings.method == LINEAR) suppress<LINEAR>(in, rows, groups, settings, kept);
-  if (settings.voting_threshold > 0.0f && !settings.multiclass) vote(in, kept, settings.voting_threshold);
+  if (settings.voting_threshold > 0.0f && !settings.multiclass) vote(in, kept, settings);
   clear(kept, *kept.count, settings.max_segments);
 }
 

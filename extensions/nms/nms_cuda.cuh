@@ -163,14 +163,15 @@ __device__ void update(const Store& store, unsigned pick, const Settings& settin
 // Each kept segment becomes the weighted mean of the candidates around it. One thread sums for one segment, in input
 // order, so that the sums are those of the CPU kernel.
 template <typename Store>
-__device__ void vote(const Store& store, const Batch& video, const Kept& kept, int64_t count, float threshold) {
+__device__ void vote(const Store& store, const Batch& video, const Kept& kept, int64_t count,
+                     const Settings& settings) {
   for (int64_t row = threadIdx.x; row < count; row += blockDim.x) {
     const float onset = kept.segments[2 * row], end = kept.segments[2 * row + 1];
     double total = 0.0, onset_sum = 0.0, end_sum = 0.0;
     for (unsigned i = 0; i < store.size; ++i) {
       const float other_onset = store.onset(i), other_end = store.end(i);
       const float common = overlap(onset, end, other_onset, other_end);
-      const double weight = vote_weight(common, end - onset, other_end - other_onset, video.scores[i], threshold);
+      const double weight = vote_weight(common, end - onset, other_end - other_onset, video.scores[i], settings);
       if (weight == 0.0) continue;  // most: spares the double arithmetic
       total += weight;
       onset_sum += weight * other_onset;
@@ -207,7 +208,7 @@ __device__ int64_t suppress(const Store& store, const Batch& video, const Kept& 
   }
   if (settings.voting_threshold > 0.0f && !settings.multiclass) {
     __syncthreads();  // the rows come from other threads
-    vote(store, video, kept, count, settings.voting_threshold);
+    vote(store, video, kept, count, settings);
   }
   return count;
 }

@@ -1,5 +1,7 @@
 """Files of features, each kind: what is read, from where, and messages that name a file that is hostile or broken."""
 
+import pickle
+
 import h5py
 import numpy as np
 import pytest
@@ -74,12 +76,15 @@ class Canary:
         return pytest.fail, ("a pickled object was read",)
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".pkl"])
 def test_pickled_objects_are_refused(folder, suffix):
     content = np.array([[Canary()] * 6] * 3, dtype=object)
-    np.save(folder / "v.npy", content, allow_pickle=True) if suffix == ".npy" else np.savez(
-        folder / "v.npz", feats=content
-    )
+    if suffix == ".npy":
+        np.save(folder / "v.npy", content, allow_pickle=True)
+    elif suffix == ".npz":
+        np.savez(folder / "v.npz", feats=content)
+    else:
+        (folder / "v.pkl").write_bytes(pickle.dumps({"slow_feature": Canary()}))
     with pytest.raises(ValueError, match="is not a readable feature file"):
         read_features(config(suffix=suffix), folder.parent, "v")
 
@@ -121,6 +126,9 @@ def write(path, table, name="feats"):
         safetensors.numpy.save_file({name: np.ascontiguousarray(table)}, path)
     elif path.suffix == ".csv":
         path.write_text("".join(",".join(map(repr, row)) + "\n" for row in table.tolist()))
+    elif path.suffix == ".pkl":
+        tensors = [torch.from_numpy(part.T.copy())[None] for part in np.split(table, [2], axis=1)]
+        path.write_bytes(pickle.dumps(dict(zip(("slow_feature", "fast_feature"), tensors, strict=True))))
     else:
         np.save(path, table)
     return path

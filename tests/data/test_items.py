@@ -24,7 +24,8 @@ from afkit.data.features import RawFeatures
 from afkit.data.items import CROP_TRIES, Dataset, GridFeatures, Item, crop
 from afkit.workbench.original import recipe_from_original
 
-DATA_SETS = sorted(path.name for path in (OWN / "dataset").iterdir() if path.name != "truncate")
+CROP_FOLDERS = ("truncate", "truncate_tridet")
+DATA_SETS = sorted(path.name for path in (OWN / "dataset").iterdir() if not path.name.startswith("truncate"))
 
 
 def data_config(tag):
@@ -32,6 +33,8 @@ def data_config(tag):
     expected = content(f"dataset/{tag}/expected.json")
     model = {"backbone_arch": [2, 2, 3], "regression_range": [[0, 4], [4, 8], [8, 16], [16, 10000]]}
     source = {"dataset_name": expected["kind"], "dataset": expected["args"], "model": model}
+    if expected["kind"] == "hacs":
+        source["model_name"], model["n_sgp_win_size"] = "TriDet", 1
     return expected, recipe_from_original(source).data
 
 
@@ -60,8 +63,8 @@ def test_items_equal_the_original(tag):
                 assert (item.segments.dtype, item.labels.dtype) == (torch.float32, torch.int64)
 
 
-def test_the_goldens_hold_seven_data_sets():
-    assert len(DATA_SETS) == 7
+def test_the_goldens_hold_nine_data_sets():
+    assert len(DATA_SETS) == 9
 
 
 # ---- crops
@@ -80,9 +83,12 @@ class Replayed:
         return value
 
 
-@pytest.mark.parametrize("case", content("dataset/truncate/truncate.json"), ids=lambda case: str(case["case"]))
-def test_crops_equal_the_original(case):
-    saved = arrays("dataset/truncate/truncate.npz")
+CROPS = [(folder, case) for folder in CROP_FOLDERS for case in content(f"dataset/{folder}/truncate.json")]
+
+
+@pytest.mark.parametrize(("folder", "case"), CROPS, ids=str)
+def test_crops_equal_the_original(folder, case):
+    saved = arrays(f"dataset/{folder}/truncate.npz")
     names = ("feats", "segments", "labels")
     features, segments, labels = (torch.from_numpy(saved[f"c{case['case']}.{name}"]) for name in names)
     config = tiny_recipe().data.model_copy(
@@ -90,6 +96,7 @@ def test_crops_equal_the_original(case):
             "max_seq_len": case["max_seq_len"],
             "crop_min_overlap": case["trunc_thresh"],
             "crop_ratio": case["crop_ratio"],
+            "crop_margin": folder == "truncate",
         }
     )
     item = Item("v", features, segments, labels, 1.0, 1.0, 1.0, 2 * case["offset"])

@@ -57,9 +57,14 @@ def test_many_equal_scores_are_taken_in_the_order_of_the_input(method, multiclas
 
 
 @settings(max_examples=200)
-@given(PROBLEMS, st.sampled_from(["soft", "linear", "hard"]), st.sampled_from([0.01, 0.5, 1]))
-def test_votes_equal_the_reference(inputs, method, voting_threshold):
-    settings = {"method": method, "multiclass": False, "voting_threshold": voting_threshold}
+@given(
+    PROBLEMS,
+    st.sampled_from(["soft", "linear", "hard"]),
+    st.sampled_from([0.01, 0.5, 1]),
+    st.sampled_from(["score_iou", "score"]),
+)
+def test_votes_equal_the_reference(inputs, method, voting_threshold, weight):
+    settings = {"method": method, "multiclass": False, "voting_threshold": voting_threshold, "voting_weight": weight}
     expected, found = (nms(*inputs, **settings, backend=backend) for backend in ("torch", "cpp"))
     assert torch.equal(expected[1], found[1])
     torch.testing.assert_close(found[0], expected[0], rtol=2e-7, atol=0)  # a sum in float64, in another order
@@ -69,7 +74,7 @@ def two_videos():
     """The operator's arguments."""
     segments = torch.tensor([[0.0, 4], [1, 5], [9, 12], [0, 2]])
     scores, labels, offsets = torch.tensor([0.9, 0.8, 0.3, 0.5]), torch.tensor([0, 0, 1, 0]), torch.tensor([0, 3, 4])
-    return segments, scores, labels, offsets, 1, True, 0.1, 0.5, 0.001, 5, 0.0
+    return segments, scores, labels, offsets, 1, True, 0.1, 0.5, 0.001, 5, 0.0, True
 
 
 def test_the_operator_keeps_the_rules_of_torch():

@@ -32,7 +32,9 @@ class Emulator:
         subprocess.run([GXX, *flags, str(sources / "emulation" / "emulate.cpp"), "-o", str(library)], check=True)
         self._emulate = ctypes.CDLL(str(library)).emulate
         pointer, number, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-        self._emulate.argtypes = [pointer] * 4 + [number] * 3 + [ctypes.c_bool] + [real] * 3 + [number, real]
+        self._emulate.argtypes = (
+            [pointer] * 4 + [number] * 3 + [ctypes.c_bool] + [real] * 3 + [number, real, ctypes.c_bool]
+        )
         self._emulate.argtypes += [pointer] * 4 + [ctypes.c_uint, number, ctypes.c_uint64]
 
     def __call__(self, inputs, settings, threads=64, capacity=SHARED, seed=0) -> Kept:
@@ -44,7 +46,8 @@ class Emulator:
             torch.full((videos,), 77),
         )
         arrays, out = ([tensor.data_ptr() for tensor in tensors] for tensors in (inputs, kept))
-        numbers = settings._replace(method=METHODS.index(settings.method))
+        by_iou = settings.voting_weight == "score_iou"
+        numbers = settings._replace(method=METHODS.index(settings.method), voting_weight=by_iou)
         outcome = self._emulate(*arrays, len(inputs[1]), videos, *numbers, *out, threads, capacity, seed)
         if outcome != 0:
             raise RuntimeError(OUTCOMES[outcome])
@@ -83,10 +86,12 @@ def test_kernel_equals_the_reference(emulator, kind, method, multiclass, threads
 @needs_gxx
 @pytest.mark.parametrize("capacity", [SHARED, GLOBAL])
 @pytest.mark.parametrize("method", METHODS)
-def test_votes_equal_the_reference(emulator, method, capacity):
+@pytest.mark.parametrize("weight", ["score_iou", "score"])
+def test_votes_equal_the_reference(emulator, weight, method, capacity):
     for kind in ("spread", "grid", "signed", "one place"):
         for threshold, multiclass in [(0.01, False), (0.5, False), (1.0, False), (0.5, True)]:
             settings = {"multiclass": multiclass, "voting_threshold": threshold, "max_segments": 70}
+            settings["voting_weight"] = weight
             check(emulator, candidates(kind, SIZES, 4), settings | {"method": method}, capacity=capacity)
 
 

@@ -17,6 +17,19 @@ SCORES = 6e-8  # one rounding of the exponential: of the 17 691 scores of nms.np
 VOTED = 1e-6  # of the largest time: a vote sums many segments, and the order of summing is not fixed (measured 2e-7)
 
 
+def settings_of(entry):
+    """A problem's settings by our names."""
+    return {
+        "method": "soft" if entry["use_soft_nms"] else "hard",
+        "multiclass": entry["multiclass"],
+        "iou_threshold": entry["iou_threshold"],
+        "sigma": entry["sigma"],
+        "min_score": entry["min_score"],
+        "max_segments": entry["max_seg_num"],
+        "voting_threshold": entry["voting_thresh"],
+    }
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("problem", range(30))
 def test_answers_equal_the_original(problem, backend):
@@ -26,17 +39,7 @@ def test_answers_equal_the_original(problem, backend):
     variants = [entry for entry in content("nms/nms.json") if entry["problem"] == problem]
     assert len(variants) == 6
     for entry in variants:
-        segments, scores, labels = nms(
-            *inputs,
-            method="soft" if entry["use_soft_nms"] else "hard",
-            multiclass=entry["multiclass"],
-            iou_threshold=entry["iou_threshold"],
-            sigma=entry["sigma"],
-            min_score=entry["min_score"],
-            max_segments=entry["max_seg_num"],
-            voting_threshold=entry["voting_thresh"],
-            backend=backend,
-        )
+        segments, scores, labels = nms(*inputs, **settings_of(entry), backend=backend)
         expected = f"{name}.v{entry['variant']}"
         assert len(scores) == entry["n_out"]
         np.testing.assert_array_equal(labels, saved[f"{expected}.labels"])
@@ -45,6 +48,19 @@ def test_answers_equal_the_original(problem, backend):
         largest = inputs[0].abs().max().item() if len(inputs[0]) else 0
         tolerance = VOTED * largest if voted else 0
         np.testing.assert_allclose(segments, saved[f"{expected}.segs"], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("entry", content("nms_tridet/nms_tridet.json"), ids=lambda entry: f"p{entry['problem']:02d}")
+def test_votes_by_score_alone_equal_those_of_tridet(entry, backend):
+    saved, theirs = arrays("nms/nms.npz"), arrays("nms_tridet/nms_tridet.npz")
+    name = f"p{entry['problem']:02d}"
+    inputs = [torch.from_numpy(saved[f"{name}.{part}"]) for part in ("segs", "scores", "labels")]
+    found = nms(*inputs, **settings_of(entry), voting_weight="score", backend=backend)
+    expected = [theirs[f"{name}.v{entry['variant']}.{part}"] for part in ("segs", "scores", "labels")]
+    largest = inputs[0].abs().max().item()
+    for ours, wanted, tolerance in zip(found, expected, (VOTED * largest, SCORES, 0), strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

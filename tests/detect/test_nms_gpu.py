@@ -52,12 +52,14 @@ def test_cuda_equals_the_cpu_in_every_bit(sizes, kind, method, multiclass):
     check(candidates(kind, SIZES[sizes]), method=method, multiclass=multiclass, max_segments=100)
 
 
+@pytest.mark.parametrize("weight", ["score_iou", "score"])
 @pytest.mark.parametrize("threshold", [0.01, 0.7, 1.0])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sizes", ["few", "many", "around the size of shared memory"])
-def test_votes_equal_those_of_the_cpu(sizes, kind, threshold):
+def test_votes_equal_those_of_the_cpu(sizes, kind, threshold, weight):
+    voting = {"multiclass": False, "voting_threshold": threshold, "voting_weight": weight}
     for method in METHODS:
-        check(candidates(kind, SIZES[sizes]), method=method, multiclass=False, voting_threshold=threshold)
+        check(candidates(kind, SIZES[sizes]), method=method, **voting)
 
 
 @pytest.mark.parametrize("method", METHODS)

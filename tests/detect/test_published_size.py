@@ -1,16 +1,20 @@
 """Networks of the published size on generated weights and input: outputs, and detections at the end."""
 
+import re
 import zlib
 
 import numpy as np
 import pytest
 import torch
-from golden_files import LOGITS, OFFSETS, arrays, assert_same_detections, experiment, pad
+from golden_files import LOGITS, OFFSETS, OTHERS_AT_FULL_SIZE, arrays, assert_same_detections, experiment, pad
 
 from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import suppress
 from afkit.model.actionformer import build_model, padded_length
+from afkit.model.heads import Boundaries, offsets_of
 from afkit.segments import grid_to_sec
+
+TRIDENT = 1e-5  # of offsets that are expectations
 
 
 def full_size_weight(name, shape):
@@ -26,16 +30,33 @@ def full_size_weight(name, shape):
         return 0.1 * z
     if len(shape) == 3 and shape[0] == shape[2] == 1:
         return 1.0 + 0.1 * z  # a norm's weight
+    if len(shape) == 1:
+        return 1.0 + 0.1 * z  # of a norm over groups
     return z / np.sqrt(shape[1] * shape[2])
+
+
+def offsets_at(level, steps):
+    """(n, 2) offsets of some steps of a level of one video, or (n, K, 2) of all classes."""
+    if isinstance(level.offsets, torch.Tensor):
+        return level.offsets[0, steps]
+    points, labels = torch.arange(level.logits.shape[1])[steps, None], torch.arange(level.logits.shape[2])
+    return offsets_of(level.offsets, torch.zeros(1, 1, dtype=torch.int64), points, labels)
+
+
+NAMES = ["thumos_i3d", "anet_tsp", "anet_i3d", "epic_slowfast_verb", "ego4d_omnivore_egovlp", *OTHERS_AT_FULL_SIZE]
 
 
 @pytest.mark.slow
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["thumos_i3d", "anet_tsp", "anet_i3d", "epic_slowfast_verb", "ego4d_omnivore_egovlp"])
+@pytest.mark.parametrize("name", NAMES)
 def test_outputs_at_the_published_size(name):
-    expected, recipe = arrays(f"full/{name}.npz"), experiment(name)
+    expected, recipe = arrays(f"full/{name}.npz"), experiment(OTHERS_AT_FULL_SIZE.get(name, name))
     model = build_model(recipe).eval()
-    weights = {key: full_size_weight(key, tuple(value.shape)) for key, value in model.state_dict().items()}
+    shared = recipe.model.neck_norm == "shared"  # one norm under the names of all levels: that of the first counts
+    weights = {
+        key: full_size_weight(re.sub(r"(fpn_norms\.)\d+", r"\g<1>0", key) if shared else key, tuple(value.shape))
+        for key, value in model.state_dict().items()
+    }
     model.load_state_dict({key: torch.from_numpy(np.asarray(value, np.float32)) for key, value in weights.items()})
     steps = int(expected["mask_sum_0"])
     rng = np.random.default_rng(zlib.crc32(f"input.{name}".encode()))
@@ -44,11 +65,14 @@ def test_outputs_at_the_published_size(name):
     length = padded_length(steps, recipe)
     assert length == expected["padded_len"]
     out, thinned = model(*pad(features, length)), slice(None, None, int(expected["stride_sub"]))
-    for level, mask in enumerate(out.masks):
-        assert mask.sum() == expected[f"mask_sum_{level}"]
-        for found, key, tolerance in ((out.logits, "logits", LOGITS), (out.offsets, "offsets", OFFSETS)):
-            close = np.isclose(found[level][0, thinned], expected[f"{key}_{level}"], rtol=tolerance, atol=tolerance)
-            assert close[mask[0, thinned].numpy()].all(), f"{key} of level {level}"
+    for number, level in enumerate(out.levels()):
+        assert level.mask.sum() == expected[f"mask_sum_{number}"]
+        found = {"logits": (level.logits[0, thinned], LOGITS), "offsets": (offsets_at(level, thinned), OFFSETS)}
+        if isinstance(level.offsets, Boundaries):
+            found |= {"offsets": (found["offsets"][0], TRIDENT), "bins": (level.offsets.bins[0, thinned], LOGITS)}
+        for key, (values, tolerance) in found.items():
+            close = np.isclose(values, expected[f"{key}_{number}"], rtol=tolerance, atol=tolerance)
+            assert close[level.mask[0, thinned].numpy()].all(), f"{key} of level {number}"
     candidates = decode_batch(out, recipe)
     assert len(candidates.scores) == pytest.approx(int(expected["n_dec"]), rel=1e-3)
     found = suppress(candidates, recipe)

@@ -152,3 +152,19 @@ def test_another_architecture_is_named(model, suffix, tmp_path):
     refuse(model, write(shallower), r"it lacks 'backbone.stem.1.ln1.weight' \(1, 16, 1\)")
     transposed = copy_of(model) | {"cls_head.cls_head.conv.bias": torch.zeros(3, 1)}
     refuse(model, write(transposed), r"'cls_head.cls_head.conv.bias' is \(3, 1\), the recipe needs \(3,\)")
+
+
+def test_a_norm_that_levels_share_is_written_under_each_of_its_names(tmp_path):
+    shared = build_model(tiny_recipe(model__neck_norm="shared"))
+    torch.nn.init.normal_(shared.neck.fpn_norms[0].weight)
+    save_weights(shared, tmp_path / "w.safetensors", "ema")
+    other = build_model(tiny_recipe(model__neck_norm="shared"))
+    load_weights(other, tmp_path / "w.safetensors")
+    assert_same_state(other, shared.state_dict())
+    apart = build_model(tiny_recipe())
+    apart.load_state_dict(shared.state_dict())
+    torch.nn.init.normal_(apart.neck.fpn_norms[1].weight)
+    save_weights(apart, tmp_path / "apart.safetensors", "ema")
+    with pytest.raises(ValueError, match=r"'neck.fpn_norms.0.weight' and 'neck.fpn_norms.1.weight' differ"):
+        load_weights(other, tmp_path / "apart.safetensors")
+    assert_same_state(other, shared.state_dict())

@@ -46,7 +46,7 @@ def joined(levels):
 
 def by_hand(criterion, out, norm, smoothing=0.0, regression=diou_loss):
     """Class and offset loss with plain indexing of the valid and the positive points."""
-    classes, offsets = criterion.targets(torch.cat(out.points), SEGMENTS, LABELS)
+    classes, offsets, _ = criterion.targets(out, SEGMENTS, LABELS)
     valid = joined(out.masks)
     positive = valid & (classes.sum(-1) > 0)
     smooth = classes * (1 - smoothing) + smoothing / 4

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import tiny_recipe
+from torch.utils.flop_counter import FlopCounterMode
 
 from afkit.model import products
 from afkit.model.actionformer import build_model
@@ -32,6 +33,34 @@ def test_every_kind_of_convolution_equals_the_library(kernel, stride, groups, st
     expected, found = conv(x), convolve(conv, x.mT).mT
     torch.testing.assert_close(found, expected)
     assert_same_gradients((expected, found), (x, *conv.parameters()))
+
+
+@pytest.mark.parametrize("rows", [[(0, 0)], [(0, 0), (0, 11), (1, 4), (1, 5)], []])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("prepare", [None, F.gelu])
+def test_few_rows_with_a_gradient_give_those_of_all(prepare, kernel, rows):
+    conv = torch.nn.Conv1d(8, 16, kernel, padding=kernel // 2).double()
+    x = torch.randn(2, 8, 12, dtype=torch.float64, requires_grad=True)
+    expected, found = conv(prepare(x) if prepare else x), convolve(conv, x.mT, prepare).mT
+    weights = torch.zeros_like(expected)
+    for video, step in rows:
+        weights[video, :, step] = torch.randn(16, dtype=torch.float64)
+    inputs = (x, *conv.parameters())
+    torch.testing.assert_close(
+        torch.autograd.grad((found * weights).sum(), inputs), torch.autograd.grad((expected * weights).sum(), inputs)
+    )
+
+
+def test_rows_without_a_gradient_take_no_products():
+    conv, x = torch.nn.Conv1d(8, 16, 3, padding=1), torch.randn(2, 40, 8, requires_grad=True)
+
+    def flops_of(steps):
+        y = convolve(conv, x)
+        with FlopCounterMode(display=False) as counter:
+            y[:, :steps].sum().backward()
+        return counter.get_total_flops()
+
+    assert flops_of(2) < flops_of(40) / 10
 
 
 def test_convolution_under_autocast_computes_in_its_type():

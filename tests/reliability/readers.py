@@ -122,6 +122,7 @@ SIGNALS = {
     "rate_hz": 50.0,
     "normalise": "none",
 }
+STREAMS = {"slow_feature": torch.ones(1, 4, 6), "fast_feature": torch.ones(1, 2, 6)}
 NPY = {"descr": "<f4", "fortran_order": False, "shape": (6, 4)}
 SAFETENSORS = {"__metadata__": {"weights": "ema"}, "weight": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]},
                "bias": {"dtype": "F32", "shape": [3], "data_offsets": [48, 60]}}  # fmt: skip
@@ -391,6 +392,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "features .hdf5": lambda: _features("video.h5", _hdf5(), _hdf5(chunks=(2, 4), compression="gzip"))(),
     "features .safetensors": _features("video.safetensors", save_safetensors({"feats": torch.ones(6, 4)}),
                                        content=SAFETENSORS, dump=as_safetensors),
+    "features .pkl": _features("video.pkl", *(pickle.dumps(STREAMS, protocol=protocol) for protocol in (3, 4))),
     "features .csv": _features("video.csv", b"a,b\n1,2\n3.5,-4e3\n", b"1 2\n3 4\n"),
     "samples .txt": lambda: Reader("video.txt", signal_files.read_signal, (b"1 2\n3.5 4\n", b"x\ty\n1\t\n2\tnan\n")),
     "signals.json": _json("signals.json", _signals, SIGNALS),

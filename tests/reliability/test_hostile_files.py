@@ -220,6 +220,75 @@ HDF5 = [
     *said("unpacks to 960000000 bytes", array(SMALL, "<f4", chunks=(6 * 10**7, 4), maxshape=(None, 4))),
 ]  # fmt: skip
 
+
+class Called:
+    """Pickled, it calls a function when it is read."""
+
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self):
+        return self.function, self.arguments
+
+
+def streams(slow, fast=None):
+    """A file of features, as HACS' are kept."""
+    return pickle.dumps({"slow_feature": slow, "fast_feature": torch.ones(1, 2, 6) if fast is None else fast})
+
+
+def stored(packed):
+    """A tensor whose numbers are what torch is to read from these bytes."""
+    return rebuilt(storage=Called(torch.storage._load_from_bytes, packed))
+
+
+def rebuilt(offset=0, size=(1, 2, 6), stride=(12, 6, 1), storage=None):
+    """A tensor that claims a place and a shape in 12 numbers."""
+    storage = torch.ones(12).storage() if storage is None else storage
+    return streams(Called(torch._utils._rebuild_tensor_v2, storage, offset, size, stride, False, {}))
+
+
+def numbers(content):
+    """What torch keeps of a tensor's numbers, if these are something else."""
+    return saved(content, _use_new_zipfile_serialization=False)
+
+
+def nested_pickle(path):
+    """Code in the pickle within the pickle."""
+    path.write_bytes(stored(numbers(Runs(path.parent / "ran"))))
+
+
+def in_tuples(levels):
+    """A key of a dictionary, so deep that its hash takes all of the stack."""
+    return b"\x80\x04})" + b"\x85" * levels + b"K\x01s."
+
+
+ORDINARY = numbers(torch.ones(12).storage())
+CLAIMED = ORDINARY.replace(b"K\x0cN", b"\x8a\x08" + struct.pack("<q", 2**61) + b"N")
+assert CLAIMED != ORDINARY
+FEATURE_PICKLES = [
+    *said("asks for posix.mkdir, and only tensors", lambda path: path.write_bytes(streams(Runs(path.parent / "ran")))),
+    *said("asks for posix.mkdir within a tensor", nested_pickle),
+    *said("not as torch saves them", stored(b"cposix\nmkdir\n(S'ran'\ntR."), stored(saved(torch.ones(12).storage())),
+          stored(packed_again(saved(torch.zeros(1000)))), stored(b"")),
+    *said("within a tensor|instruction", stored(numbers(bytearray(8))), stored(numbers({"a": torch.ones(12)}))),
+    *said("no pickle of tensors", stored(CLAIMED), stored(ORDINARY[:-8])),
+    *said("claims the shape", rebuilt(size=(1, 2, 10**9)), rebuilt(offset=10**9), rebuilt(stride=(12, 10**12, 1)),
+          rebuilt(size=(1, 10**6, 10**6), stride=(0, 0, 0))),
+    *said("no shape of numbers above 0", rebuilt(size=(1, -2, 6)), rebuilt(size=(10**9, (0,))), rebuilt(offset=-1),
+          rebuilt(storage=3), rebuilt(size=("x" * 9, 10**9), stride=(1, 1))),
+    *said("more numbers than it has bytes", b"(ctorch.storage\n_load_from_bytes\nq\x00B"
+          + struct.pack("<I", len(ORDINARY)) + ORDINARY + b"\x85q\x01R" + b"h\x00h\x01R" * 100 + b"t."),
+    *said("holds more than 500 instructions", in_tuples(LEVELS), b"\x80\x04" + b"N" * 600 + b"."),
+    *said("instruction BUILD", b"\x80\x03ctorch._utils\n_rebuild_tensor_v2\n}X\x01\x00\x00\x00aK\x01sb."),
+    *said("no pickle of tensors", b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.", b"",
+          b"\x80\x04Nr\xff\xff\xff\x7f"),
+    *said("instruction", b"\x80\x05\x96" + struct.pack("<Q", 1) + b"x.", pickle.dumps([1]), pickle.dumps({3: 0.5})),
+    *said("must hold the tensors", b"\x80\x04}r\xff\xff\xff\x7f.",
+          pickle.dumps({}), pickle.dumps({"slow_feature": torch.ones(1, 2, 6)})),
+    *said(r"not \(1, C, T\)", streams(torch.ones(2, 6)), streams(torch.ones(2, 2, 6))),
+    *said("not a readable feature file", streams(torch.ones(1, 2, 7)), streams(torch.ones(1, 2, 6).bfloat16())),
+]  # fmt: skip
+
 # ---- weights and scores
 
 ONES = torch.ones(3, 4)
@@ -335,12 +404,14 @@ FILES = [  # the row of the table in docs/reliability.md, the file's name, its r
       for ending in ("npy", "npz")),
     ("features", "video.npz", feature_rows, said("unpacks to 400000128 bytes, more than 100 times", npz_bomb)),
     ("features", "video.csv", feature_rows, said("not a readable feature file", *TABLES)),
+    ("features", "video.pkl", feature_rows, FEATURE_PICKLES),
     ("features in HDF5", "video.h5", feature_rows, HDF5),
     ("published checkpoints", "a.pth.tar", load_linear, CHECKPOINTS),
     *((row, name, read, said("not|no ", *CODES)) for row, name, read in (
         ("published checkpoints", "epoch.pth.tar", load_linear), ("published checkpoints", "x.tar", read_original),
         ("training checkpoints", "step000000001.pt", resume_training), ("Ego4D tensors", "clip.pt", ego4d_tensor),
-        ("class scores", "scores.pkl", read_scores), ("tables between processes", "predict_job.npz", read_table))),
+        ("features", "video.pkl", feature_rows), ("class scores", "scores.pkl", read_scores),
+        ("tables between processes", "predict_job.npz", read_table))),
     *((row, name, read, said("claim|not a readable", unpacks_to_100_mb)) for row, name, read in (
         ("published checkpoints", "epoch.pth.tar", load_linear), ("Ego4D tensors", "clip.pt", ego4d_tensor),
         ("training checkpoints", "step000000001.pt", resume_training))),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from job_processes import start_rank
-from tiny_data import tiny_recipe, training_set, write_tiny_data
+from tiny_data import TEMPORALMAXER, TRIDET, tiny_recipe, training_set, write_tiny_data
 from trainings import LostMachineError, stop_after
 
 from afkit.data.items import Dataset
@@ -42,6 +42,8 @@ RECIPES = {
         "automatic weight": SGD | {"loss__regression_weight": -1},
         "continued": SGD,
         "drop path": {"model__drop_path": 0.3},
+        "tridet": SGD | TRIDET,
+        "temporalmaxer": SGD | TEMPORALMAXER,
     }.items()
 }
 EVALUATED = "four rows"  # on the way, too

@@ -5,7 +5,19 @@ import copy
 import numpy as np
 import pytest
 import torch
-from golden_files import EXPERIMENTS, GRADIENT_NORMS, LOSSES, UPDATES, Config, arrays, content, experiment, golden
+from golden_files import (
+    EXPERIMENTS,
+    GRADIENT_NORMS,
+    LOSSES,
+    OTHER_EXPERIMENTS,
+    UPDATES,
+    Config,
+    arrays,
+    content,
+    experiment,
+    golden,
+    of_family,
+)
 from tiny_data import tiny_recipe
 
 from afkit.config import OptimConfig
@@ -44,16 +56,18 @@ def test_scales_and_relative_positions_do_not_decay():
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
 
 
-@pytest.mark.parametrize("name", [*EXPERIMENTS, "multistep", "nowarmup_cosine"])
+@pytest.mark.parametrize("name", [*EXPERIMENTS, *OTHER_EXPERIMENTS, "multistep", "nowarmup_cosine"])
 def test_learning_rates_equal_the_original(name):
-    saved = arrays("schedules.npz")
-    recipe = experiment(name if name in EXPERIMENTS else "thumos_i3d")
+    saved = arrays(f"schedules{of_family(name)}.npz")
+    recipe = experiment(name if name in EXPERIMENTS + OTHER_EXPERIMENTS else "thumos_i3d")
     changes = {
         "multistep": {"schedule": "multistep", "schedule_epochs": [1, 3], "schedule_gamma": 0.1},
         "nowarmup_cosine": {"warmup_epochs": 0},
     }
     config = OptimConfig.model_validate(recipe.optim.model_dump() | changes.get(name, {}))
-    for key in (key for key in saved if key.rsplit(".", 1)[0] == name):
+    keys = [key for key in saved if key.rsplit(".", 1)[0] == name]
+    assert keys
+    for key in keys:
         rates = [config.learning_rate * rate_factor(step, config, 20) for step in range(len(saved[key]))]
         np.testing.assert_allclose(rates, saved[key], rtol=1e-12, atol=0, err_msg=key)
         assert len(rates) >= 200

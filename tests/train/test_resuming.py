@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_data import tiny_recipe, training_set
+from tiny_data import TEMPORALMAXER, TRIDET, tiny_recipe, training_set
 from trainings import (
     FILES,
     LAST,
@@ -62,6 +62,18 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     table = start(data, tmp_path, steps, on_progress=lambda table: seen.append(len(table)))
     assert seen == list(range((kept or [0])[-1] + 1, 13)), "no step is done twice"
     assert_same_training(tmp_path, table, finished)
+
+
+@pytest.mark.parametrize("network", [TRIDET | {"model__input_noise": 0.1, "model__sgp_deviation": 0.1}, TEMPORALMAXER])
+def test_other_networks_end_as_uninterrupted_ones_too(data, tmp_path, told_each_step, network):
+    """With noise on the input, convolutions that are skipped or not, and a norm of many names."""
+    recipe = tiny_recipe(**network)
+    dataset, execution = training_set(data, recipe, seed=1), Execution(checkpoint_steps=3, checkpoint_minutes=0)
+    expected = train(recipe, dataset, tmp_path / "whole", 1, execution)
+    with pytest.raises(LostMachineError):
+        train(recipe, dataset, tmp_path / "parts", 1, execution, on_progress=stop_after(5))
+    table = train(recipe, training_set(data, recipe, seed=1), tmp_path / "parts", 1, execution)
+    assert_same_training(tmp_path / "parts", table, (tmp_path / "whole", expected))
 
 
 def test_a_checkpoint_holds_where_the_random_numbers_are(data, tmp_path):

@@ -71,7 +71,7 @@ def headline(path: str | Path) -> str:
 
 
 def _headline(content: Any) -> str:
-    rows = {"ActionFormer": content, "class frequencies and durations": content["baseline"]}
+    rows = {content.get("network", "ActionFormer"): content, "class frequencies and durations": content["baseline"]}
     tious = list(content["map"])
     lines = ["generated data: these numbers say nothing about the method"] if content.get("generated") else []
     title = f"mAP [%] of '{content['split']}' at tIoU" if content.get("split") else "mAP [%] at tIoU"

@@ -1,4 +1,4 @@
-"""Commands about what a run has found: view, predict."""
+"""Commands about what runs have found: view, predict, actions."""
 
 import argparse
 from dataclasses import replace
@@ -64,7 +64,28 @@ def _predict(options: argparse.Namespace) -> None:
     print(predict_recordings(options.run, options.features, **given(options, "run", "features")))
 
 
+def _actions_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("verb_run", metavar="VERB_RUN", help="folder of a run of verbs, e.g. results/epic_verb/seed1234567891")
+    add("noun_run", metavar="NOUN_RUN", help="folder of a run of nouns with the same features and levels")
+    add("--out", default="", metavar="DIR", help="folder to write (default: VERB_RUN/actions)")
+    order = "make the pairs that are written before or after duplicates are suppressed (default: before)"
+    add("--pair", default="before", choices=("before", "after"), help=order)
+    supervision = "supervision of pre-training, labels and data, 0 to 5 each: also write test.json for the challenge"
+    add("--levels", nargs=3, choices=list("012345"), default=(), metavar="LEVEL", help=supervision)
+    add("--split", default="", help="another subset, also one without labels (default: the runs' test subsets)")
+    add("--data-root", default="", help="folder of all data sets (default: where each run found it)")
+
+
+def _actions(options: argparse.Namespace) -> None:
+    from afkit.workbench.runs.actions import find_run_actions
+
+    others = given(options, "verb_run", "noun_run", "levels")
+    print(find_run_actions(options.verb_run, options.noun_run, levels=list(map(int, options.levels)), **others))
+
+
 COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
+    "actions": Command(_actions, _actions_arguments, "pairs of a verb and a noun from a run of each, and their mAP"),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.features import locate
+from afkit.recipes import recipe as built_in
 from afkit.workbench.datasets.archives import ARCHIVES, arrange, check_md5, download, stale, unpack
 from afkit.workbench.datasets.ego4d import convert_ego4d
 from afkit.workbench.datasets.hapt import SOURCE as HAPT_SOURCE
@@ -14,8 +15,9 @@ from afkit.workbench.scratch import clear_scratch, scratch_folder
 
 
 def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
-    """The annotation file and feature folders of a data set that are not there."""
-    parts = [locate(data_root, path) for path in [config.annotations, *config.features]]
+    """The annotation file and feature folders (`*`: the one around them) of a data set that are not there."""
+    paths = [path.removesuffix("/*") for path in [config.annotations, *config.features]]
+    parts = [locate(data_root, path) for path in paths]
     return [part for part in parts if not part.exists()]
 
 
@@ -68,8 +70,11 @@ def prepare(
 
 
 def _data_set(recipe: Recipe) -> str:
-    """The built-in recipe whose data a recipe uses; its own name where it is built-in or has data of its own."""
-    return recipe.base or recipe.name
+    """The built-in recipe whose data a recipe uses, which several networks share; its own name where there is none."""
+    name = recipe.base or recipe.name
+    wanted = recipe.data.annotations, recipe.data.features
+    shared = {other: built_in(other).data for other in ARCHIVES if name not in ARCHIVES}
+    return next((other for other, data in shared.items() if (data.annotations, data.features) == wanted), name)
 
 
 def _from_archive(recipe: Recipe, data_root: Path, source: str, fetch: bool, say: Callable[[str], None]) -> None:

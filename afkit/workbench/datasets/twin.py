@@ -7,20 +7,32 @@ action, so that a small network learns them in a few epochs. What is measured on
 import json
 import math
 import os
+import pickle
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.annotations import read_annotations
+from afkit.data.feature_formats import open_array
+from afkit.data.pickles import STREAMS
 from afkit.files import read_json, write_array, write_json, write_text
-from afkit.opening import check_plain, inner_path
-from afkit.segments import grid_to_sec, sec_to_grid
+from afkit.opening import inner_path
+from afkit.segments import sec_to_grid
 from afkit.workbench.datasets.archives import MARKER, move_in, write_stamp
+from afkit.workbench.datasets.twin_videos import (
+    EXTERNAL_CLASSES,
+    Timeline,
+    generate_timelines,
+    inside,
+    kind_of,
+    style_of,
+)
 from afkit.workbench.scratch import scratch_folder
 
 SETTINGS = "twin.json"  # beside the marker: what was generated; the recipes that share a folder share it
@@ -28,47 +40,8 @@ GENERATED = "generated"  # source of a twin without a real annotation file
 RAMP_STEPS = 2.0  # over which an action fades in and out
 LONGER_SHARE = 0.3  # of the files in uneven folders: one step longer
 PUBLISHED_CHANNELS = {"slowfast_features": 2304, "omnivore_features": 1536, "egovlp_features": 256}
+FAST_SHARE = 1 / 9  # of the channels of HACS' SlowFast features, the last ones
 WRONG_SHARE = 0.15  # of a score file's videos: the best class is a wrong one
-EXTERNAL_CLASSES = 200  # of ActivityNet's annotation and score files; its recipes see one class
-LENGTHS = (0.4, 1.3)  # shortest and longest video, relative to max_seq_len
-MIN_STEPS = 16
-SHORTEST_STEPS = 4  # of an action
-LONGEST_SHARE = 0.2  # of a video: longest action
-GAP_SHARE = 0.1  # longest time between two actions
-
-
-class Style(NamedTuple):
-    """How the published files of a data set look, as far as its recipes do not say."""
-
-    rates_fps: tuple[float, ...] = (30.0,)  # where recipes take the rate from the file
-    capitals: bool = False  # subsets "Validation" and "Test"
-    kinds: tuple[str, ...] = ("action",)  # of labels, each with its own annotation file
-    label_step: int = 1  # 2: every other class is empty
-    uneven: bool = False  # feature folders differ in length by one step now and then
-    window_frames: float | None = None  # that sets the lengths where a folder's recipes differ in num_frames
-
-
-STYLES = {
-    "thumos": Style(rates_fps=(30.0, 30.0, 29.97, 30.0, 25.0), capitals=True),
-    "epic_kitchens": Style(kinds=("verb", "noun"), label_step=2),
-    "ego4d": Style(uneven=True, window_frames=32),
-}
-
-
-def style_of(config: DataConfig) -> Style:
-    """How the twin of a data set looks, by the first folder of its annotation file."""
-    return STYLES.get(Path(config.annotations).parts[0], Style())
-
-
-class Timeline(NamedTuple):
-    """A video without its features."""
-
-    name: str  # id of the video
-    subset: str  # in lower case
-    duration_sec: float | None  # of the video; None where the source has none
-    fps: float | None  # frames per second; None where the data set has one for all
-    segments_sec: list[list[float]]  # onset and end of each action
-    labels: dict[str, list[int]]  # by kind; a label id per segment
 
 
 class _Twin(NamedTuple):
@@ -93,7 +66,8 @@ def write_twin(
     """Write a data set in the published layout of a recipe, with generated features.
 
     A second recipe of the same folder (EPIC's nouns after its verbs, the six of Ego4D) keeps the videos and files
-    that are there, and adds what it lacks. The folder, which is returned, holds the file `TWIN.md`.
+    that are there, and adds what it lacks. Each folder written holds the file `TWIN.md`; that of the annotation file,
+    which may be another than that of the features (MultiTHUMOS), is returned.
 
     Args:
         annotations: a real annotation file, for a twin of true size; None: a small generated data set.
@@ -105,77 +79,31 @@ def write_twin(
     """
     if classes < 1 or (videos_per_subset is not None and videos_per_subset < 1):
         raise ValueError(f"videos_per_subset {videos_per_subset} and classes {classes} must be at least 1")
-    folder = Path(data_root) / _folder_name(recipe)
     source = GENERATED if annotations is None else Path(annotations).name
-    with scratch_folder(folder, say) as part:
-        if os.path.lexists(folder):
-            twin = _read_twin(folder, seed, source, videos_per_subset)
-        elif annotations is None:
-            count = max(8, 2 * recipe.optim.batch_size) if videos_per_subset is None else videos_per_subset
-            twin = _Twin(seed, source, videos_per_subset, {}, list(generate_timelines(recipe, seed, count, classes)))
-        else:
-            twin = _twin_of(Path(annotations), seed, videos_per_subset)
-        chosen = _of_recipe(recipe, twin.timelines)
-        _write_features(recipe.data, twin.seed, chosen, folder, part)
-        _write_texts(recipe, twin, chosen, folder, part)
-        move_in(part, folder, last=inside(recipe.data.annotations))
+    twin = None
+    for name in _folder_names(recipe):
+        folder = Path(data_root) / name
+        with scratch_folder(folder, say) as part:
+            if os.path.lexists(folder):
+                there = _read_twin(folder, seed, source, videos_per_subset)
+                if twin not in (None, there):
+                    raise ValueError(f"{folder} holds another twin than the features; delete it and write it again")
+                twin = there
+            elif annotations is None:
+                twin = twin or _generated(recipe, seed, videos_per_subset, classes)
+            else:
+                twin = twin or _twin_of(Path(annotations), seed, videos_per_subset)
+            chosen = _of_recipe(recipe, twin.timelines)
+            if Path(recipe.data.features[0]).parts[0] == name:
+                _write_features(recipe.data, twin.seed, chosen, folder, part)
+            _write_texts(recipe, twin, chosen, folder, part)
+            move_in(part, folder, last=inside(recipe.data.annotations))
     return folder
 
 
-def inside(path: str) -> Path:
-    """A recipe's path within the data set's folder."""
-    return Path(*Path(path).parts[1:])
-
-
-def kind_of(config: DataConfig, timeline: Timeline) -> str:
-    """The kind of labels that the recipe's annotation file is named after, otherwise the first."""
-    kinds = list(timeline.labels)
-    return next((kind for kind in kinds if kind in inside(config.annotations).stem), kinds[0])
-
-
-def generate_timelines(recipe: Recipe, seed: int, count: int, classes: int) -> Iterator[Timeline]:
-    """Yield the timelines of a small data set: `count` videos per subset, some longer than max_seq_len."""
-    config, style = recipe.data, style_of(recipe.data)
-    window_frames = style.window_frames or config.num_frames
-    rng = np.random.default_rng(seed)
-    num_labels = config.num_classes if config.num_classes > 1 else EXTERNAL_CLASSES
-    classes = min(classes, math.ceil(num_labels / style.label_step))
-    for subset in dict.fromkeys(map(str.lower, [*config.train_subsets, *config.test_subsets])):
-        lengths = np.linspace(*LENGTHS, count) * config.max_seq_len * config.downsample
-        deck = _deal(rng, classes)
-        for number, length in enumerate(rng.permutation(lengths)):
-            steps = max(round(length), MIN_STEPS)
-            fps = config.fps or style.rates_fps[number % len(style.rates_fps)]
-            frames = (steps - 1 + rng.uniform(-0.4, 0.4)) * config.stride_frames + window_frames
-            grid = _place_actions(rng, steps)
-            segments = grid_to_sec(grid, fps, config.stride_frames, config.num_frames).clip(0, frames / fps)
-            # a video of a recipe with one class is classified as a whole, so it holds one kind of action
-            drawn = [next(deck)] * len(grid) if config.num_classes == 1 else [next(deck) for _ in grid]
-            labels = {
-                kind: [(label + shift) % classes * style.label_step for label in drawn]
-                for shift, kind in enumerate(style.kinds)
-            }
-            name, rounded = f"twin_{subset}_{number:04d}", segments.round(3).tolist()
-            yield Timeline(name, subset, round(frames / fps, 3), fps, rounded, labels)
-
-
-def _deal(rng: np.random.Generator, classes: int) -> Iterator[int]:
-    """Classes without end, each equally often."""
-    while True:
-        yield from rng.permutation(classes).tolist()
-
-
-def _place_actions(rng: np.random.Generator, steps: int) -> np.ndarray:
-    """(N, 2) segments on the grid, one after another, N >= 1."""
-    longest = max(2 * SHORTEST_STEPS, LONGEST_SHARE * steps)
-    placed: list[list[float]] = []
-    time = 0.0
-    while True:
-        start = time + rng.uniform(1, 1 + max(GAP_SHARE * steps, 1))
-        time = start + math.exp(rng.uniform(math.log(SHORTEST_STEPS), math.log(longest)))
-        if time > steps - 1:
-            return np.array(placed or [[0.25 * steps, 0.75 * steps]])
-        placed.append([start, time])
+def _generated(recipe: Recipe, seed: int, videos_per_subset: int | None, classes: int) -> _Twin:
+    count = max(8, 2 * recipe.optim.batch_size) if videos_per_subset is None else videos_per_subset
+    return _Twin(seed, GENERATED, videos_per_subset, {}, list(generate_timelines(recipe, seed, count, classes)))
 
 
 def _twin_of(path: Path, seed: int, count: int | None) -> _Twin:
@@ -190,20 +118,23 @@ def _twin_of(path: Path, seed: int, count: int | None) -> _Twin:
     return _Twin(seed, path.name, count, names, [one for timelines in by_subset.values() for one in timelines[:count]])
 
 
-def _folder_name(recipe: Recipe) -> str:
-    """The name of the data set's folder; ValueError where files lie elsewhere or are of a kind not written here."""
+def _folder_names(recipe: Recipe) -> list[str]:
+    """The data set's folders, that of the annotation file last; ValueError where something is not written here."""
     config, score_file = recipe.data, recipe.decode.score_file
-    paths = [Path(path) for path in [config.annotations, *config.features, score_file] if path]
-    name = paths[0].parts[0]
-    if any(path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or path.parts[0] != name for path in paths):
-        raise ValueError(f"a twin of '{recipe.name}' needs all the recipe's paths in one folder below the data root")
-    written = config.suffix in (".npy", ".npz") and not any(path.suffix in (".h5", ".hdf5") for path in paths)
+    paths = [Path(path) for path in [*config.features, score_file or config.annotations, config.annotations]]
+    outside = any(path.is_absolute() or ".." in path.parts or len(path.parts) < 2 for path in paths)
+    if outside or len({path.parts[0] for path in paths[: len(config.features)]}) > 1:
+        raise ValueError(
+            f"a twin of '{recipe.name}' needs the recipe's features in one folder below the data root, and its "
+            "annotations and scores in that or another"
+        )
+    written = config.suffix in (".npy", ".npz", ".pkl") and not any(path.suffix in (".h5", ".hdf5") for path in paths)
     if not written or config.stride_frames <= 0:
-        needs = "feature folders, .npy or .npz files, and data.stride_frames above 0"
+        needs = "feature folders, .npy, .npz or .pkl files, and data.stride_frames above 0"
         raise ValueError(f"a twin of '{recipe.name}' needs {needs}")
     if score_file and not score_file.endswith(".json"):
         raise ValueError(f"a twin's score file is JSON; change decode.score_file, now '{score_file}'")
-    return name
+    return list(dict.fromkeys(path.parts[0] for path in reversed(paths)))[::-1]
 
 
 def _read_twin(folder: Path, seed: int, source: str, videos_per_subset: int | None) -> _Twin:
@@ -251,49 +182,62 @@ def _of_recipe(recipe: Recipe, timelines: list[Timeline]) -> list[Timeline]:
 def _write_features(config: DataConfig, seed: int, timelines: list[Timeline], folder: Path, part: Path) -> None:
     """Write into `part` the feature files that `folder` lacks; ValueError where the disk is too small."""
     tasks = []
-    for feature_folder, channels in _channels(config, folder).items():
+    for features_of, channels in _channels(config, folder).items():
+        place = inside(features_of)
         for timeline in timelines:
-            name = inner_path(f"{config.prefix}{timeline.name}{config.suffix}", timeline.name)
-            if not (folder / inside(feature_folder) / name).exists():
-                tasks.append((timeline, inside(feature_folder) / name, channels))
-    needed = sum(4 * _count_steps(config, timeline) * channels for timeline, _, channels in tasks)
+            inner = inner_path(f"{config.prefix}{timeline.name}{config.suffix}", timeline.name)
+            file = place / inner if place.name != "*" else place.with_name(timeline.subset) / inner
+            if not (folder / file).exists():
+                tasks.append((timeline, file, place, channels))
+    needed = sum(4 * _count_steps(config, timeline) * channels for timeline, *_, channels in tasks)
     free = shutil.disk_usage(part).free
     if needed > free:
         raise ValueError(
             f"the twin needs {needed / 1e9:.1f} GB and {folder.parent} has {free / 1e9:.1f} GB free; choose another "
             "data root or fewer videos (videos_per_subset)"
         )
-    for timeline, file, channels in tasks:
+    for timeline, file, place, channels in tasks:
         rng = _generator(seed, file.with_suffix("").as_posix())
         longer = style_of(config).uneven and rng.random() < LONGER_SHARE
         features = rng.standard_normal((_count_steps(config, timeline) + longer, channels), np.float32)
-        _add_actions(features, config, timeline, seed, file.parent)
+        _add_actions(features, config, timeline, seed, place)
         (part / file).parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".npz":
             np.savez(part / file, feats=features)
+        elif file.suffix == ".pkl":
+            (part / file).write_bytes(_pickled(features))
         else:
             write_array(part / file, features, sync=False)
 
 
+def _pickled(features: np.ndarray) -> bytes:
+    """Features (steps, channels) as the release of HACS' SlowFast features keeps them: two tensors (1, c, steps)."""
+    channels = features.shape[1]
+    fast = max(round(FAST_SHARE * channels), 1)
+    parts = torch.from_numpy(features).T[None].split([channels - fast, fast], dim=1)
+    return pickle.dumps({name: part.contiguous() for name, part in zip(STREAMS, parts, strict=True)}, protocol=4)
+
+
 def _channels(config: DataConfig, folder: Path) -> dict[str, int]:
-    """Channels of each feature folder; ValueError where files that are there have others."""
+    """Channels of each feature folder's files; ValueError where files that are there have others."""
     there = {}
+    wanted = [2 * channels if config.half_channels else channels for channels in config.input_dims]
     for features in config.features:
-        file = next((folder / inside(features)).glob(f"*{config.suffix}"), None)
+        place = inside(features)
+        files = (place.parent, f"*/*{config.suffix}") if place.name == "*" else (place, f"*{config.suffix}")
+        file = next((folder / files[0]).glob(files[1]), None)
         if file is not None:
-            check_plain(file)
-            loaded = np.load(file, mmap_mode="r")
-            there[features] = (loaded["feats"] if config.suffix == ".npz" else loaded).shape[1]
-    if len(config.input_dims) == len(config.features):
-        channels = dict(zip(config.features, config.input_dims, strict=True))
+            there[features] = open_array(file, file.stem, file.stem).shape[1]
+    if len(wanted) == len(config.features):
+        channels = dict(zip(config.features, wanted, strict=True))
     else:  # the original's files give one number for all folders together
         new = [features for features in config.features if features not in there]
-        rest = sum(config.input_dims) - sum(there.values())
+        rest = sum(wanted) - sum(there.values())
         shares = [PUBLISHED_CHANNELS.get(Path(features).name, 0) for features in new]
         if sum(shares) != rest and new:
             shares = [len(part) for part in np.array_split(range(max(rest, 0)), len(new))]
         channels = there | dict(zip(new, shares, strict=True))
-    if sum(channels.values()) != sum(config.input_dims) or not there.items() <= channels.items():
+    if sum(channels.values()) != sum(wanted) or not there.items() <= channels.items():
         raise ValueError(
             f"{folder} holds a twin with {', '.join(f'{n} channels in {f}' for f, n in there.items())}, which does not "
             f"fit data.input_dims {config.input_dims}; delete it or choose another data root"
@@ -342,15 +286,20 @@ def _add_actions(features: np.ndarray, config: DataConfig, timeline: Timeline, s
 def _write_texts(recipe: Recipe, twin: _Twin, timelines: list[Timeline], folder: Path, part: Path) -> None:
     """Write into `part` the annotation file, the score file, twin.json and the marker that `folder` lacks."""
     config, score_file = recipe.data, recipe.decode.score_file
-    if not (folder / inside(config.annotations)).exists():
+    if _lacks(folder, config.annotations):
         write_json(part / inside(config.annotations), _annotations(config, twin, timelines))
-    if score_file and not (folder / inside(score_file)).exists():
+    if score_file and _lacks(folder, score_file):
         write_json(part / inside(score_file), {"results": _scores(config, twin.seed, timelines)})
     if not (folder / MARKER).exists():
         write_text(part / SETTINGS, json.dumps(twin._asdict(), allow_nan=False))  # on one line: it is long
         text = "The features here are generated (python -m afkit twin), in the published layout"
         write_stamp(part, "twin")
         write_text(part / MARKER, f"# A twin\n\n{text}.\nNumbers measured on them mean nothing.\n")
+
+
+def _lacks(folder: Path, path: str) -> bool:
+    """Whether a recipe's path belongs into a data set's folder, and there is nothing."""
+    return Path(path).parts[0] == folder.name and not (folder / inside(path)).exists()
 
 
 def _annotations(config: DataConfig, twin: _Twin, timelines: list[Timeline]) -> dict[str, Any]:

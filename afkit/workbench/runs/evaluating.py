@@ -15,6 +15,7 @@ from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores
 from afkit.workbench.analysis.exports import export_detections
 from afkit.workbench.analysis.report import save_scores
+from afkit.workbench.published import network_name
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
 from afkit.workbench.runs.launch import predict_on_devices
 from afkit.workbench.runs.notebooks import skip_remaining_cells
@@ -81,7 +82,8 @@ def finish_without_labels(run: Run, predictions: pd.DataFrame, videos: Iterable[
 def finish_evaluation(run: Run, scores: Scores, baseline: Scores, nms_backend: str, **facts: Any) -> None:
     """Write eval.json, with the facts about the scores, and per_class.csv; note in run.json that 03_eval is done."""
     subsets = run.recipe.data.test_subsets
-    facts |= {"subsets": subsets, "generated": run.generated, "nms_backend": nms_backend}
+    facts |= {"network": network_name(run.recipe), "subsets": subsets}
+    facts |= {"generated": run.generated, "nms_backend": nms_backend}
     facts |= {"split": subsets[0]} if run.suffix else {}
     save_scores(run.folder, scores, baseline, run.label_names, run.suffix, **facts)
     finish_stage(run, nms_backend=nms_backend)

@@ -14,8 +14,8 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from afkit.config import check_memory
 from afkit.files import LOCK, locked, write_text
+from afkit.limits import check_memory
 from afkit.opening import make_way
 from afkit.workbench.datasets.prepare import can_prepare
 from afkit.workbench.runs.folder import Run, changed_since, check_data, fail_stage, is_done, note_stage, plan_run

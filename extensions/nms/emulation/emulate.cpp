@@ -110,8 +110,8 @@ int run_blocks(unsigned threads, uint64_t seed, int64_t workspace_size) {
 // The arrays are those of Batch and Kept. `capacity` 0: everything in global memory.
 extern "C" int emulate(float* segments, float* scores, int64_t* labels, int64_t* offsets, int64_t candidates,
                        int64_t videos, int64_t method, bool multiclass, float iou_threshold, float sigma,
-                       float min_score, int64_t max_segments, float voting_threshold, float* kept_segments,
-                       float* kept_scores, int64_t* kept_labels, int64_t* counts, unsigned threads, int64_t capacity,
+                       float min_score, int64_t max_segments, float voting_threshold, bool voting_iou,
+                       float* kept_segments, float* kept_scores, int64_t* kept_labels, int64_t* counts, unsigned threads, int64_t capacity,
                        uint64_t seed) {
   const bool fits = capacity >= 0 && afkit::KEY_BYTES + afkit::CANDIDATE_BYTES * capacity <= afkit::SHARED_BYTES;
   if (!fits || threads == 0 || threads % 32 != 0 || threads > afkit::MAX_THREADS || method < 0 || method > 2) {
@@ -129,7 +129,7 @@ extern "C" int emulate(float* segments, float* scores, int64_t* labels, int64_t*
             {out_segments.data, out_scores.data, out_labels.data, out_counts.data},
             workspace.data,
             capacity,
-            {method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold}};
+            {method, multiclass, iou_threshold, sigma, min_score, max_segments, voting_threshold, voting_iou}};
   const pid_t child = fork();
   if (child == 0) {
     for (const int number : {SIGSEGV, SIGBUS, SIGXCPU}) signal(number, SIG_DFL);

@@ -68,6 +68,22 @@ def test_a_recipe_file_finds_the_archive_of_the_recipe_it_starts_from(archive, t
     assert can_prepare(afkit.recipe("thumos_i3d"), root) and (root / "thumos" / "annotations").is_dir()
 
 
+def test_networks_share_the_archive_of_their_data(archive, tmp_path):
+    recipe = afkit.recipe("tridet_thumos", SMALL)
+    prepare(recipe, tmp_path / "data", str(archive), say=str)
+    assert missing_parts(recipe.data, tmp_path / "data") == []
+    lack = [name for name in afkit.recipe_names() if not can_prepare(afkit.recipe(name), tmp_path / "none", fetch=True)]
+    assert [name for name in lack if not name.startswith("ego4d")] == [
+        "hapt",
+        "tridet_hacs_slowfast",
+        "tridet_hacs_i3d",
+        "temporalmaxer_multithumos",
+    ]
+    slowfast = afkit.recipe("tridet_hacs_slowfast")
+    (tmp_path / "hacs" / "slowfast_feature" / "training").mkdir(parents=True)
+    assert missing_parts(slowfast.data, tmp_path) == [tmp_path / slowfast.data.annotations]
+
+
 def test_an_archive_with_another_sum_or_a_truncated_one_is_refused_and_nothing_is_written(
     archive, tmp_path, monkeypatch
 ):

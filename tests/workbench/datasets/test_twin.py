@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from collections import Counter, namedtuple
 from pathlib import Path
 
@@ -20,13 +21,15 @@ from afkit.workbench.survey.checks import inspect_data
 
 SHARED = Path(os.environ.get("AFKIT_SHARED") or Path(__file__).parents[4] / "shared") / "data"
 NAMES = ["thumos_i3d", "anet_tsp", "anet_i3d", "epic_verb", "epic_noun"]
+NAMES += ["tridet_anet", "tridet_hacs_slowfast", "tridet_hacs_i3d", "temporalmaxer_multithumos"]
 NAMES += ["ego4d_s", "ego4d_o", "ego4d_e", "ego4d_s_e", "ego4d_o_e", "ego4d_s_o_e"]
 STEPS, CHANNELS = 256, 16
 
 
 def shrunken(name, **overrides):
     """An experiment with short sequences and few channels."""
-    channels = [CHANNELS] * len(recipe(name).data.features)
+    data = recipe(name).data
+    channels = [CHANNELS // 2 if data.half_channels else CHANNELS] * len(data.features)
     return recipe(name, {"data.max_seq_len": STEPS, "data.input_dims": channels, **overrides})
 
 
@@ -41,7 +44,7 @@ def content(folder):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A data root with the twins of all eleven experiments."""
+    """A data root with the twins of all data sets and kinds of features."""
     folder = tmp_path_factory.mktemp("data")
     for name in NAMES:
         write_twin(shrunken(name), folder)
@@ -76,7 +79,7 @@ def test_items(root, name):
         labels = set()
         for item, video in zip(dataset, dataset.videos, strict=True):
             length = item.features.shape[1]
-            assert item.features.shape[0] == CHANNELS * len(config.features)
+            assert item.features.shape[0] == sum(config.input_dims)
             assert length == STEPS or not config.resize
             assert item.segments.shape == (len(video.labels), 2)
             seconds = grid_to_sec(item.segments.double().numpy(), item.fps, item.stride, item.num_frames)
@@ -185,6 +188,42 @@ def test_files_of_ego4d(root, tmp_path):
     videos = read_annotations(root / config.annotations).videos
     lengths = [[len(np.load(file)) for file in feature_files(config, root, video)] for video in videos]
     assert {max(of_video) - min(of_video) for of_video in lengths} == {0, 1}
+
+
+def test_files_of_hacs(root):
+    folder = root / "hacs"
+    videos = read_annotations(folder / "annotations/HACS_segments_v1.1.1_slowfast.json").videos
+    for kind, suffix in (("slowfast", ".pkl"), ("i3d", ".npy")):
+        files = {path.relative_to(folder / f"{kind}_feature") for path in folder.glob(f"{kind}_feature/*/*")}
+        assert files == {Path(video.subset, f"{name}{suffix}") for name, video in videos.items()}
+    streams = pickle.loads((folder / "slowfast_feature/training/twin_training_0000.pkl").read_bytes())
+    steps = {tensor.shape[2] for tensor in streams.values()}
+    assert {name: tensor.shape[:2] for name, tensor in streams.items()} == {
+        "slow_feature": (1, CHANNELS - 2),
+        "fast_feature": (1, 2),
+    }
+    assert len(steps) == 1
+
+
+def test_multithumos_has_annotations_of_its_own_for_the_features_of_thumos(root, tmp_path):
+    thumos, more = (json.loads((root / path).read_text())["database"] for path in (
+        "thumos/annotations/thumos14.json", "multithumos/multithumos.json"))  # fmt: skip
+    assert thumos == more
+    assert {path.name for path in (root / "multithumos").iterdir()} >= {"TWIN.md", "twin.json", "multithumos.json"}
+    names = ["temporalmaxer_multithumos", "thumos_i3d"]
+    halves = {"temporalmaxer_multithumos": CHANNELS // 2, "thumos_i3d": CHANNELS}
+    for order in (names, names[::-1]):
+        data_root = tmp_path / order[0]
+        for name in order:
+            write_twin(shrunken(name, **{"data.input_dims": [halves[name]]}), data_root, videos_per_subset=2)
+        file = next((data_root / "thumos/i3d_features").iterdir())
+        assert np.load(file).shape[1] == CHANNELS
+    assert content(tmp_path / names[0]) == content(tmp_path / names[1])
+    write_twin(shrunken("thumos_i3d"), tmp_path / "one", videos_per_subset=1)
+    (tmp_path / "one" / "multithumos").symlink_to(tmp_path / names[0] / "multithumos")
+    with pytest.raises(ValueError, match="multithumos holds another twin than the features; delete it"):
+        half = shrunken(names[0], **{"data.input_dims": [CHANNELS // 2]})
+        write_twin(half, tmp_path / "one")
 
 
 # --- the same again, and beside others
@@ -296,7 +335,7 @@ def test_a_disk_that_is_too_small(tmp_path, monkeypatch):
     [
         ({"annotations": "../thumos/a.json"}, "one folder below the data root"),
         ({"annotations": "a.json"}, "one folder below the data root"),
-        ({"features": ["other/i3d_features"]}, "one folder below the data root"),
+        ({"features": ["thumos/i3d_features", "other/rgb"]}, "features in one folder below the data root"),
         ({"features": ["thumos/i3d.hdf5"]}, "needs feature folders"),
         ({"stride_frames": -1}, r"data\.stride_frames above 0"),
         *(({"prefix": it}, "the name of video 'twin_valid") for it in ("../../escape_", "/escape_", "x" * 300)),

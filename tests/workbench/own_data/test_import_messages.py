@@ -186,7 +186,7 @@ def test_files_with_several_arrays_list_them_and_an_axis_of_length_one_is_droppe
     ("files", "seen"),
     [
         ({"v0.pt": b"x"}, "it holds v0.pt, an ending that is not read; save arrays with numpy.save"),
-        ({"v0.mat": b"x", "v1.pkl": b"x"}, "it holds v0.mat, an ending that is not read"),
+        ({"v0.mat": b"x", "v1.pt": b"x"}, "it holds v0.mat, an ending that is not read"),
         ({"v0/clip1.npy": b"x"}, "it holds folders, such as v0; join the clips of a video into one file (T, C)"),
         ({"x_v0.npy": b"x"}, "it holds x_v0.npy, which is no video's name"),
         ({}, "there is no such folder"),
