@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from afkit.data.pickles import read_pickle
 from afkit.files import MAX_RATIO, SMALL_BYTES
 from afkit.opening import check_plain, read_text, zip_members
 
@@ -203,6 +202,12 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
 
 
+def _read_pickle(path: Path, name: str) -> np.ndarray:
+    from afkit.data.pickles import read_pickle  # which takes torch
+
+    return read_pickle(path)
+
+
 def _only(names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
@@ -219,6 +224,6 @@ _OPEN = {
     ".h5": _open_hdf5,
     ".safetensors": _read_safetensors,
     ".csv": _read_csv,
-    ".pkl": lambda path, name: read_pickle(path),
+    ".pkl": _read_pickle,
 }
 SUFFIXES = tuple(_OPEN)

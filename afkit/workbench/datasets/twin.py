@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.annotations import read_annotations
 from afkit.data.feature_formats import open_array
-from afkit.data.pickles import STREAMS
 from afkit.files import read_json, write_array, write_json, write_text
 from afkit.opening import inner_path
 from afkit.segments import sec_to_grid
@@ -212,6 +210,10 @@ def _write_features(config: DataConfig, seed: int, timelines: list[Timeline], fo
 
 def _pickled(features: np.ndarray) -> bytes:
     """Features (steps, channels) as the release of HACS' SlowFast features keeps them: two tensors (1, c, steps)."""
+    import torch
+
+    from afkit.data.pickles import STREAMS
+
     channels = features.shape[1]
     fast = max(round(FAST_SHARE * channels), 1)
     parts = torch.from_numpy(features).T[None].split([channels - fast, fast], dim=1)
