@@ -13,7 +13,7 @@ help:
 	@echo "make gallery  the demo's pictures, and one of its inspector, into results/gallery (needs chromium)"
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
-	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried"
+	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried: hours"
 	@echo "make fuzz     damaged and twisted files for all readers, for a while: MINUTES=10"
 	@echo "make lint     ruff, types, duplicated code, spelling, notebooks without outputs, and biome where Node is there"
 	@echo "make bundle   the inspector's script from its modules in browser/src (needs Node)"
@@ -54,8 +54,8 @@ test: $(INSTALLED)
 TALLY := results/reliability
 reliability: $(INSTALLED)
 	rm -rf $(TALLY)/tests
-	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=2 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
-	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=18 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability/test_concurrent.py -k prepare
+	OMP_NUM_THREADS=1 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
+	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=20 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability/test_concurrent.py
 	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
 
 MINUTES ?= 10
