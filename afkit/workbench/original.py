@@ -184,7 +184,7 @@ def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
 
 def _family(given: Mapping[str, Any]) -> str:
     """The release that a configuration is of, by its name and the settings that no other release has."""
-    names = {given.get("model_name"), given.get("model.backbone_type")}
+    names = {str(given.get(key)) for key in ("model_name", "model.backbone_type")}
     if "model.assigner" in given or names & {"TemporalMaxerArchitecture", "convPooler"}:
         return "temporalmaxer"
     own = _RENAMED_MORE["tridet"].keys() | {"model.use_trident_head"}
