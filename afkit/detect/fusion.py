@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import pickletools
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -207,7 +209,9 @@ class _ScoreUnpickler(pickle._Unpickler):
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return _ScoreUnpickler(io.BytesIO(read_bytes(path)), encoding="latin1").load()
+        data = read_bytes(path)
+        deque(pickletools.genops(data), maxlen=0)  # reads over it: what claims more bytes than there are ends here
+        return _ScoreUnpickler(io.BytesIO(data), encoding="latin1").load()
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except Exception as error:  # what is no pickle, or a forged one, can fail in any way

@@ -39,3 +39,5 @@ def test_the_table_says_which_split_it_is_of(tmp_path, scores):
     assert own[0] == "mAP [%] at tIoU                       0.30    0.50 average"
     assert other[0] == "mAP [%] of 'training' at tIoU         0.30    0.50 average"
     assert own[1:] == other[1:] and own[1].endswith(average)
+    save_scores(tmp_path, scores, scores, NAMES, network="TriDet")
+    assert headline(tmp_path / "eval.json").splitlines()[1].startswith("TriDet  ") and own[1].startswith("ActionFormer")

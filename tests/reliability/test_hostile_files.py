@@ -356,7 +356,7 @@ SCORE_PICKLES = (
     b"\x80\x04]r\xff\xff\xff\x01.",  # for which the library's reader in C takes half a gigabyte
     b"\x80\x04]r\xff\xff\xff\x7f.",  # the second thousand millionth object that is remembered
     b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.",  # a terabyte of bytes
-    b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"x.",
+    *(b"\x80\x05\x96" + struct.pack("<Q", size) + b"x." for size in (2**27, 2**40)),
     b"\x80\x04\x8b" + struct.pack("<i", 2**31 - 1) + b"x.",
     *(pickle.dumps(scores) for scores in (shared_lists(9), {"a": [10**400, 0.5]}, {"a": [math.nan]}, {3: [0.5]})),
     *(pickle.dumps({"a": np.array(scores)}) for scores in ([None], [1j], [[1.0, 1.0], [1.0, 1.0]])),

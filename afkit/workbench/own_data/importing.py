@@ -155,12 +155,14 @@ def _check_mapped(columns: Mapping[str, str], tables: Sequence[Table], in_table:
 
 
 def _check_cells(source: Path, tables: Sequence[Table], rows: pd.DataFrame, problems: list[Problem]) -> pd.DataFrame:
-    """The rows with label ids as numbers; refused where there is none, or a label is no text."""
+    """The rows with label ids as numbers; refused where there is none, or a label or its id is a list."""
     if rows.empty:
         seen = "; ".join(f"{table.path.name} has {_seen(table)}" for table in tables[:3])
         raise ValueError(f"{source} holds no annotation: {seen}; name the file or folder that does")
     for row in rows[[not isinstance(label, str) for label in rows["label"]]].itertuples():
         raise ValueError(f"{row.where}: the label is no text, but {reprlib.repr(row.label)}; correct it")
+    for row in rows[[isinstance(cell, list | dict) for cell in rows["label_id"]]].itertuples():
+        raise ValueError(f"{row.where}: the label's id is no number, but {reprlib.repr(row.label_id)}; correct it")
     for row in rows[rows["mixed"].astype(bool)].itertuples():
         what = f"mixed units, {row.start:g} to {row.end:g} s are no whole frames or samples"
         problems.append(Problem(row.where, what))

@@ -90,7 +90,7 @@ def needs(client: Client, settings: SweepFile) -> dict[str, float]:
 
 
 def restart_workers(client: Client) -> None:
-    """Start workers of this machine again whose nanny has given up; dask itself does not, and their runs would wait."""
+    """Start workers or jobs again that dask has given up, since it does not itself, and runs would wait for ever."""
     cluster = client.cluster
     if isinstance(cluster, SpecCluster) and len(cluster.workers) < len(cluster.worker_spec):
         cluster.scale(len(cluster.worker_spec))
