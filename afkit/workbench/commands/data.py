@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from contextlib import suppress
 from pathlib import Path
 
 from afkit.config import make_recipe
@@ -108,7 +107,8 @@ def _suggest(options: argparse.Namespace) -> None:
 
 def _signals_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("sensors", metavar="FOLDER@HZ", nargs="+", help="a sensor: files of samples, one per recording, and its rate")
+    sensor = "a sensor: files of samples, one per recording, and its rate (default: as the clock in them tells)"
+    add("sensors", metavar="FOLDER[@HZ]", nargs="+", help=sensor)
     add("--out", dest="target", required=True, metavar="DIR", help="folder of features to write")
     add("--window", type=int, required=True, help="samples in a feature vector")
     add("--stride", type=int, required=True, help="samples between two feature vectors")
@@ -118,19 +118,30 @@ def _signals_arguments(command: argparse.ArgumentParser) -> None:
     channels = "channels of tables, once for all sensors or once for each (default: all but clock and row number)"
     add("--columns", action="append", default=[], metavar="A,B,...", help=channels)
     add("--fix", action="store_true", help="bridge gaps and cut sensors to one length, and list it")
+    add("--pose", action="store_true", help="files hold key points: DeepLabCut, SLEAP, or tables with name_x, name_y")
+    gap = "of the clock, which straight lines bridge; longer ones are refused (default: 0.25, or 3 samples)"
+    add("--longest-gap", dest="longest_gap_sec", type=float, default=0, metavar="SEC", help=gap)
+    add("--label", default="", metavar="COLUMN", help="of tables, that holds a label for each sample: no channel")
+
+
+def sensor_place(text: str) -> tuple[str, float | None]:
+    """FOLDER@HZ as folder and samples per second, None where none are given."""
+    folder, at, rate = text.rpartition("@")
+    if not at or Path(text).exists():
+        return text, None
+    try:
+        number = float(rate)
+    except ValueError:
+        number = 0.0
+    if not folder or not 0 < number < float("inf"):
+        raise ValueError(f"a sensor is FOLDER@HZ, its folder and samples per second, not '{text}'")
+    return folder, number
 
 
 def _signals(options: argparse.Namespace) -> None:
     from afkit.workbench.own_data.signal_files import write_windows
 
-    folders, rates = [], []
-    for text in options.sensors:
-        folder, _, rate = text.rpartition("@")
-        with suppress(ValueError):
-            rates.append(float(rate))
-        folders.append(folder)
-        if not folder or len(rates) < len(folders) or not 0 < rates[-1] < float("inf"):
-            raise ValueError(f"a sensor is FOLDER@HZ, its folder and samples per second, not '{text}'")
+    folders, rates = zip(*map(sensor_place, options.sensors), strict=True)
     columns = [[name.strip() for name in text.split(",")] for text in options.columns]
     made = write_windows(folders, rates, **given(options, "sensors", "columns"), columns=columns)
     print(f"data.input_dims: [{made.width}]", f"data.stride_frames: {made.stride}", sep="\n")
