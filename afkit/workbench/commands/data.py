@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from afkit.config import make_recipe
 from afkit.recipe_files import write_recipe_file
@@ -28,6 +30,12 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("source", metavar="SOURCE", help="file, or folder with a file per recording")
     add("target", metavar="TARGET", help="annotation file to write (.json)")
+    add("--labels", dest="label_order", default="", metavar="A,B,...", help="order of the label ids")
+    add_label_arguments(add)
+
+
+def add_label_arguments(add: Callable[..., Any]) -> None:
+    """How labels are read; `add` is that of a parser, or of a group of its arguments."""
     add("--format", dest="form", default="", help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)")
     column = "video, start, end, segment, label, label_id, subset, group, duration or fps, e.g. start=onset"
     add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help=column)
@@ -38,7 +46,6 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add("--unit", default="", help=unit)
     add("--rate", type=float, help="frames or samples per second of the times; not the frame rate of the features")
     add("--tier", dest="tiers", action="append", default=[], metavar="NAME", help="of several, to take; or all")
-    add("--labels", default="", metavar="A,B,...", help="order of the label ids")
     add("--background", action="append", default=[], metavar="LABEL", help="means that nothing happens")
     add("--recordings", default="", metavar="FILE", help="table: video, duration, fps, subset, group")
     add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
@@ -51,12 +58,17 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
 def _import(options: argparse.Namespace) -> None:
     from afkit.workbench.own_data.importing import describe, import_annotations
 
-    for text in options.columns:
+    columns = column_fields(options.columns)
+    arguments = given(options, "label_order") | {"columns": columns, "labels": words(options.label_order)}
+    print(describe(import_annotations(**arguments)))
+
+
+def column_fields(texts: Sequence[str]) -> dict[str, str]:
+    """FIELD=NAME as {field: name}."""
+    for text in texts:
         if not all(text.partition("=")):
             raise ValueError(f"--column takes FIELD=NAME, not '{text}'")
-    columns = dict(text.split("=", 1) for text in options.columns)
-    arguments = given(options) | {"columns": columns, "labels": words(options.labels)}
-    print(describe(import_annotations(**arguments)))
+    return dict(text.split("=", 1) for text in texts)
 
 
 def _twin_arguments(command: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from afkit.data.feature_formats import listed, named, open_array
 from afkit.opening import read_text
-from afkit.workbench.own_data.clocks import as_seconds, clock_problem, on_clock, read_clock, regular_samples
+from afkit.workbench.own_data.clocks import Clock, as_seconds, clock_problem, on_clock, read_clock, regular_samples
 from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.physio_files import PHYSIO, read_physio
@@ -46,7 +47,7 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), la
     Semicolons and tabs allow decimal commas. A column with the time, or that counts the rows, is left out if its name
     says so and it rises; other columns that may be no channels are refused, unless `columns` chooses by names, or by
     places from 1 on where the file has no names. `label` is the column with labels. `gaps` accepts empty cells, which
-    become NaN, and numbers that are not finite. The message of a ValueError names the line or the columns, not the file.
+    become NaN, and numbers that are not finite. A ValueError names the line or the columns, not the file.
     """
     lines, separator = _lines(read_text(path, "utf-8-sig"))
     names, lines = _split_names(lines)
@@ -70,7 +71,7 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), la
     if names:
         by_column = [_as_numbers(name, cells) for name, cells in zip(names, by_column, strict=True)]
     clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
-    labels = _named_places(names or _places(width), [label]) if label else []
+    labels = [i for i, name in enumerate(names) if label and name.casefold() == label.casefold()]
     others = [*clocks, *labels]
     chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, others)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
@@ -326,10 +327,15 @@ def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: f
         clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    check_gaps(path, numbers.clock_name, clock)
+    return Sensor(str(path), regular_samples(numbers.values, clock, kind.rate_hz), kind.rate_hz, clock.start_sec)
+
+
+def check_gaps(path: Path, name: str, clock: Clock) -> None:
+    """Refuse gaps of a clock: a ValueError names the first, and the option that bridges all."""
     if clock.gaps:
         place, seconds = clock.gaps[0]
         more = f" ({len(clock.gaps)} gaps)" if len(clock.gaps) > 1 else ""
-        what = f"{path}: its clock '{numbers.clock_name}' jumps by {seconds:.3g} s after sample {place}{more}"
-        most = max(seconds for _, seconds in clock.gaps)
-        raise ValueError(f"{what}; cut the file there, or bridge it by straight lines with --longest-gap {most:.3g}")
-    return Sensor(str(path), regular_samples(numbers.values, clock, kind.rate_hz), kind.rate_hz, clock.start_sec)
+        most = math.ceil(100 * max(seconds for _, seconds in clock.gaps)) / 100
+        remedy = f"cut the file there, or bridge it by straight lines with --longest-gap {most:g}"
+        raise ValueError(f"{path}: its clock '{name}' jumps by {seconds:.3g} s after sample {place}{more}; {remedy}")
