@@ -39,7 +39,8 @@ def _start_arguments(command: argparse.ArgumentParser) -> None:
 
 def _start(options: argparse.Namespace) -> None:
     from afkit.workbench.start.media import Options
-    from afkit.workbench.start.start import Windows, start
+    from afkit.workbench.start.start import start
+    from afkit.workbench.start.windows import Windows
 
     grid = (options.stride_frames, options.num_frames, options.fps)
     if any(number is not None and not number > 0 for number in grid) or len({number is None for number in grid}) > 1:

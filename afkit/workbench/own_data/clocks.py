@@ -109,8 +109,9 @@ def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0) -> Clo
 
 def _unit_alone(values: np.ndarray, name: str) -> str:
     """The unit of a clock by its name, or by its size; a ValueError asks for the rate."""
-    unit, step = unit_of(name), (values[-1] - values[0]) / max(len(values) - 1, 1)
-    if not step > 0:
+    unit, steps = unit_of(name), np.diff(values)
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    if not step:
         raise ValueError(f"its clock '{name}' does not rise; give the rate as FOLDER@HZ")
     if UNITS.get(unit):
         return unit

@@ -22,14 +22,19 @@ _SAME = 0.02  # relative difference of times that are the same
 
 
 def in_seconds(
-    source: Path, chosen: list[Chosen], known: Mapping[str, Recording], unit: str, rate: float | None
+    source: Path,
+    chosen: list[Chosen],
+    known: Mapping[str, Recording],
+    unit: str,
+    rate: float | None,
+    media: Mapping[str, Medium],
 ) -> tuple[pd.DataFrame, list[str]]:
     """The rows of all tables that hold an annotation, with start and end in seconds, and what was decided.
 
     Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
     whole numbers in the file) and mixed (written otherwise than the unit says). Without a rate as the user says it
-    (frames or samples per second), that of the files counts. ValueError for a time that is none, a unit that cannot be
-    told, or frames without a rate.
+    (frames or samples per second), that of the files counts. Clocks of `media` tell units, too. ValueError for a time
+    that is none, a unit that cannot be told, or frames without a rate.
     """
     tables, told = [], []
     for one in chosen:
@@ -41,6 +46,8 @@ def in_seconds(
             for fps, recording in zip(one.rows["fps"], about, strict=True)
         ]
         lasts = np.array([recording.duration for recording in about], float)  # NaN where unknown, as per_sec
+        begins = [media[video].begin_sec if video in media else None for video in one.rows["video"]]
+        lasts = lasts + np.array([begin or 0.0 for begin in begins])  # times may be those of the recordings' clocks
         rows = one.rows.reset_index(drop=True).assign(per_sec=np.array(rates, float), lasts=lasts)
         if one.way is None:
             tables.append(_runs(rows))

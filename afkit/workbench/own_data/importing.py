@@ -103,7 +103,7 @@ def import_annotations(
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
     known = merge(known, expected)
-    rows, told = in_seconds(source, chosen, known, unit, rate)
+    rows, told = in_seconds(source, chosen, known, unit, rate, media or {})
     rows, of_clock = on_recordings(source, rows, media or {}, label_clock)
     told += of_clock
     known = lasting(rows, known)

@@ -222,7 +222,7 @@ def _lasts(path: Path) -> float:
         raise ValueError("the package av reads films and sounds; pip install 'afkit[media]'") from None
     try:
         with av.open(str(path)) as container:
-            lasts = [float(one.duration * one.time_base) for one in container.streams if one.duration]
+            lasts = [float(one.duration * (one.time_base or 0)) for one in container.streams if one.duration]
             seconds = max([*lasts, (container.duration or 0) / 1e6])
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error}); convert it again") from None

@@ -21,14 +21,13 @@ from afkit.recipes import recipe_names
 from afkit.workbench.own_data.importing import describe, import_annotations
 from afkit.workbench.own_data.signal_files import write_windows
 from afkit.workbench.start.media import Media, Options, look_at
+from afkit.workbench.start.windows import LEAST_STRIDE_SEC, Grid, Windows, choose_windows
 from afkit.workbench.survey.checks import count_notes, inspect_data, raise_on_errors
 from afkit.workbench.survey.suggest import suggest
 
 MADE = "start.json"  # in the folder of the data set: with which options each part was made
-STEPS_OF_SHORT = 8  # feature vectors that begin within an action that 90 % are longer than
 MOST_WIDTH = 600  # numbers in a feature vector of samples; faster sensors are brought to a slower clock
 LEAST_SAMPLES = 4  # in a stride, down to which they are
-LEAST_STRIDE_SEC = {"sensors": 0.0, "sounds": 0.005, "films": 0.04}
 
 
 class Place(NamedTuple):
@@ -52,16 +51,6 @@ class Place(NamedTuple):
     def recipe(self) -> Path:
         """The file of the recipe."""
         return self.project / "recipes" / f"{self.name}.yaml"
-
-
-class Windows(NamedTuple):
-    """How features are cut, "" and None to choose by the durations of the actions."""
-
-    window_sec: float | None = None
-    stride_sec: float | None = None
-    normalise: str = "none"
-    backbone: str = ""  # of films; "" for the grid of grey means, which needs no weights
-    most_minutes: float = 30.0  # that features may take without being asked
 
 
 AS_IT_IS, BY_DURATIONS = Options(), Windows()
@@ -232,34 +221,6 @@ def _action_rows(made: AnnotationFile, looked: Media) -> list[tuple[str, str]]:
             ("note", f"{tiny} actions are shorter than a twentieth of the median: are they slips of the labels?")
         )
     return rows
-
-
-class Grid(NamedTuple):
-    """When features are."""
-
-    folders: list[str]  # of features
-    stride_frames: float
-    num_frames: float
-    fps: float
-
-
-def choose_windows(lengths_sec: np.ndarray, windows: Windows, least_sec: float = 0.0) -> tuple[float, float]:
-    """Length and stride of windows in seconds: eight begin within an action that is longer than a tenth are.
-
-    Examples:
-        >>> choose_windows(np.array([4.0, 6.0, 8.0]), Windows())
-        (1.1, 0.55)
-    """
-    stride = windows.stride_sec
-    if stride is None:
-        short = float(np.quantile(lengths_sec, 0.1))
-        stride = (
-            windows.window_sec / 2 if windows.window_sec else float(f"{max(short / STEPS_OF_SHORT, least_sec):.2g}")
-        )
-    window = windows.window_sec or 2 * stride
-    if not (stride > 0 and window > 0):
-        raise ValueError(f"a window of {window:g} s every {stride:g} s is none; give numbers above 0")
-    return window, stride
 
 
 def _make_features(
