@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from afkit.workbench.media.films import write_film_features
+from afkit.workbench.media.made import Made
 from afkit.workbench.media.sounds import write_sound_features
 from afkit.workbench.start.media import Media
 from afkit.workbench.start.windows import Grid, Windows
@@ -32,14 +33,17 @@ def media_features(
         window_sec = max(window_sec, 2 * stride_sec)
         say(f"{'windows':<11} log-mel bands of {window_sec:.3g} s every {stride_sec:.3g} s")
 
-    def write(chosen: list[Path], folder: Path):  # type: ignore[no-untyped-def]
+    def write(chosen: list[Path], folder: Path) -> Made:
         if looked.kind == "sounds":
             return write_sound_features(chosen, folder, window_sec=window_sec, stride_sec=stride_sec)
         fps = looked.rate_hz or USUAL_FPS
         stride = max(round(stride_sec * fps), 1)
+        if windows.backbone:  # it knows how many frames it sees
+            return write_film_features(
+                chosen, folder, backbone=windows.backbone, stride_frames=stride, fps=fps, fix=fix
+            )
         length = max(round(window_sec * fps), 2)
-        options = {"fps": fps, "num_frames": length, "stride_frames": stride, "fix": fix}
-        return write_film_features(chosen, folder, backbone=windows.backbone or "grid", **options)
+        return write_film_features(chosen, folder, fps=fps, num_frames=length, stride_frames=stride, fix=fix)
 
     shortest = min(paths, key=lasts.__getitem__)
     if len(paths) > 1:

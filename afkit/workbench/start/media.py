@@ -188,7 +188,7 @@ def _sensor_rows(place: str, own: list[Seen]) -> list[tuple[str, str]]:
     jitter = 1000 * float(np.median([clock.jitter_sec for clock in clocks]))
     longest = max(float(np.diff(clock.times_sec).max()) for clock in clocks)
     told = f"{usual_rate(own):g} samples a second by '{numbers.clock_name}' ({min(rates):.4g} to {max(rates):.4g})"
-    rows.append(("", f"{told}, jitter {jitter:.2g} ms, longest step {longest:.2g} s: put onto regular times"))
+    rows.append(("", f"{told}, jitter {jitter:.1f} ms, longest step {longest:.2g} s: put onto regular times"))
     return rows
 
 

@@ -146,7 +146,9 @@ def _recording_rows(looked: Media) -> list[tuple[str, str]]:
     lasts = np.array([one.duration_sec for one in looked.recordings.values()])
     total = f"{lasts.sum() / 60:.1f} minutes" if lasts.sum() < 7200 else f"{lasts.sum() / 3600:.1f} hours"
     rows = [("recordings", f"{len(lasts)}, {_range(lasts)} s, together {total}")]
-    groups: dict[str, str] = {one.group: name for name, one in looked.recordings.items() if one.group}
+    groups: dict[str, str] = {}
+    for name, one in looked.recordings.items() if all(one.group for one in looked.recordings.values()) else ():
+        groups.setdefault(one.group, name)
     if groups:
         group, name = next(iter(groups.items()))
         rows.append(("people", f"{len(groups)}, by the names of the recordings ('{name}' is of '{group}')"))
