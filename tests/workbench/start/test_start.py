@@ -1,6 +1,7 @@
 """start: from labels and recordings to a recipe, for tables with clocks and labels, sounds, films and features."""
 
 import json
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,56 @@ def test_windows_follow_the_short_actions_or_what_is_asked():
     assert choose_windows(lengths / 100, Windows(), 0.04) == (0.08, 0.04)
     with pytest.raises(ValueError, match=r"a window of 1 s every 0 s is none"):
         choose_windows(lengths, Windows(1.0, 0.0))
+
+
+def write_film(path, on_sec):
+    """12 seconds of grey at 10 frames a second, white while an action lasts."""
+    av = pytest.importorskip("av", reason="it writes films")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        for i in range(120):
+            level = 250 if any(a <= i / 10 < b for a, b in on_sec) else 60
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), level, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def write_sound(path, on_sec):
+    """12 seconds of silence at 8 kHz, a tone while an action lasts."""
+    times = np.arange(12 * 8000) / 8000
+    loud = np.any([(times >= a) & (times < b) for a, b in on_sec], axis=0)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes((loud * 9000 * np.sin(3000 * times)).astype("<i2").tobytes())
+
+
+@pytest.mark.parametrize(
+    ("write", "ending", "needs", "told"),
+    [
+        (write_film, "mp4", "av", "a grid of grey values and their changes, a yardstick: --backbone MODEL sees more"),
+        (write_sound, "wav", "transformers", "log-mel bands of 0.5 s every 0.25 s"),
+    ],
+)
+def test_films_and_sounds_become_features_in_which_the_action_shows(project, capsys, write, ending, needs, told):
+    pytest.importorskip(needs, reason="it reads them")
+    pytest.importorskip("av", reason="it reads them")
+    Path("media").mkdir()
+    rows = []
+    for number, name in enumerate(["tür", "b", "c"]):
+        actions = [(2.0 + number, 4.0 + number), (8.0, 10.0)]
+        write(Path("media") / f"{name}.{ending}", actions)
+        rows += [f"{name}.{ending},{a},{b},x" for a, b in actions]
+    Path("labels.csv").write_text("\n".join(["file,start,end,label", *rows]), encoding="utf-8")
+    out = said(capsys, "labels.csv", "media")
+    assert told in out and "recordings  3, 12 to 12, median 12 s" in out
+    features = np.load("data/mine/features/tür.npy")
+    data = recipe("mine").data
+    times = (np.arange(len(features)) * data.stride_frames + data.num_frames / 2) / data.fps
+    inside, outside = (times > 2.5) & (times < 3.5), (times > 5) & (times < 7)
+    spread = features[outside].std(axis=0).max() + 1e-3
+    assert abs(features[inside].mean(axis=0) - features[outside].mean(axis=0)).max() > 5 * spread
+    if ending == "mp4":
+        command = ["labels.csv", "media", "--name", "slow", "--most-minutes", "0"]
+        assert "minutes; go on with --most-minutes 1" in said(capsys, *command, status=2)
+        assert not Path("data/slow/features").exists()
