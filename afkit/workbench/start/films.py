@@ -37,7 +37,7 @@ def media_features(
     def tell(line: str) -> None:
         say(f"{'features':<11} {line}")
 
-    def write(chosen: list[Path], folder: Path, say: Callable[[str], object] = tell) -> Made:
+    def write(chosen: list[Path], folder: Path, say: Callable[[str], None] = tell) -> Made:
         if looked.kind == "sounds":
             return write_sound_features(chosen, folder, window_sec=window_sec, stride_sec=stride_sec, say=say)
         fps = common_fps(paths)
@@ -54,7 +54,7 @@ def media_features(
         with tempfile.TemporaryDirectory() as scratch:
             for number in range(2):  # the first also loads what is needed
                 begin = time.perf_counter()
-                write([shortest], Path(scratch) / str(number), lambda line: None)
+                write([shortest], Path(scratch) / str(number), _silent)
             minutes = (time.perf_counter() - begin) * others / lasts[shortest] / 60
         if minutes > windows.most_minutes:
             raise ValueError(
@@ -69,3 +69,7 @@ def media_features(
         tell(note)
     tell(f"{len(paths)} recordings, {made.width} numbers in a feature vector")
     return Grid([str(target)], made.stride_frames, made.num_frames, made.fps)
+
+
+def _silent(line: str) -> None:
+    """Of features that only tell how long others will take."""
