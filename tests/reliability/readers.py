@@ -383,6 +383,7 @@ def _edf() -> bytes:
 
 
 CLOCKED = b"time_ms,x\n" + b"".join(b"%d.5,%d\n" % (20 * i, i % 3) for i in range(8))
+DATED = b"timestamp,x\n" + b"".join(b"2026-01-01 10:00:0%d.5,1\n" % i for i in range(8))
 POINTS = b"nose_x,nose_y,tail_x,tail_y,nose_likelihood\n1,2,3,4,0.9\n2,2,3,5,0.7\n"
 DEEPLABCUT = b"scorer,a,a,a\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n0,1,2,0.9\n1,2,3,0.1\n"
 METRICS = "step,epoch,loss_total,seconds\n" + "".join(f"{i},{i // 4},2.5,0.25\n" for i in range(12))
@@ -411,7 +412,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "features .pkl": _features("video.pkl", *(pickle.dumps(STREAMS, protocol=protocol) for protocol in (3, 4))),
     "features .csv": _features("video.csv", b"a,b\n1,2\n3.5,-4e3\n", b"1 2\n3 4\n"),
     "samples .txt": lambda: Reader("video.txt", signal_files.read_signal, (b"1 2\n3.5 4\n", b"x\ty\n1\t\n2\tnan\n")),
-    "samples with a clock": lambda: Reader("video.csv", _by_clock, (CLOCKED, CLOCKED.replace(b"time_ms", b"time"))),
+    "samples with a clock": lambda: Reader("video.csv", _by_clock, (CLOCKED, DATED)),
     "key points": lambda: Reader("video.csv", lambda path: read_samples(path, pose=True), (POINTS, DEEPLABCUT)),
     "EDF": lambda: Reader("video.edf", _by_clock, (_edf(),)),
     "signals.json": _json("signals.json", _signals, SIGNALS),
