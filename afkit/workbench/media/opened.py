@@ -114,11 +114,33 @@ def declared_sec(container: Any, track: Any) -> float | None:
     parts = text.split(":")
     if len(parts) == 3:
         try:
-            return int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2]) - float(track.start_time or 0) * float(
-                track.time_base
+            return (
+                int(parts[0]) * 3600
+                + int(parts[1]) * 60
+                + float(parts[2])
+                - float(track.start_time or 0) * float(track.time_base)
             )
         except ValueError:
             return None
     if len(container.streams) == 1 and container.duration is not None:
         return container.duration / 1e6
     return None
+
+
+def average_fps(path: Path) -> float:
+    """Pictures per second of a film to three decimals, on average; 0 where nothing says so or it cannot be read."""
+    try:
+        with open_media(path) as container:
+            track = picture_track(container)
+            return round(float(track.average_rate or 0), 3) if track is not None else 0.0
+    except ValueError:  # is told when it is read
+        return 0.0
+
+
+def length_sec(path: Path) -> float:
+    """How long a recording says that it lasts; 0 where it does not say, or cannot be read."""
+    try:
+        with open_media(path) as container:
+            return (container.duration or 0) / 1e6
+    except ValueError:
+        return 0.0
