@@ -94,6 +94,11 @@ def test_what_fails_midway_leaves_what_is_complete_and_other_options_go_on(proje
     assert "labels      data/mine/annotations/mine.json is there" in out.replace(f"{project}/", "")
     assert Path("recipes/mine.yaml").exists()
 
+    made = json.loads(Path("data/mine/start.json").read_text())
+    Path("data/mine/start.json").write_text(json.dumps({"labels": made["labels"]}))  # killed before it wrote the rest
+    assert "training: 3 recordings, 9 segments" in said(capsys, "raw", "--fix")
+    assert json.loads(Path("data/mine/start.json").read_text()) == made
+
 
 def test_labels_with_dates_in_a_table_of_their_own(project, capsys):
     write_tables("raw", ["day1", "day2", "day3"], label=False, clock=lambda t: f"2026-01-01 10:00:{t:09.6f}")
@@ -179,6 +184,7 @@ def test_bad_input_is_told_in_a_sentence_and_nothing_is_written(project, capsys,
     break_it()
     assert message in said(capsys, "labels.csv", "raw", status=2)
     assert not Path("data/mine/annotations").exists() and not Path("recipes").exists()
+    assert Path("data/mine/x").exists() or not Path("data/mine").exists()
 
 
 def test_names_of_recordings_are_shown_where_labels_name_none_of_them(project, capsys):
