@@ -213,6 +213,24 @@ def test_windows_follow_the_short_actions_or_what_is_asked():
         choose_windows(lengths, Windows(1.0, 0.0))
 
 
+def test_physiology_and_key_points_are_samples_too(project, capsys):
+    edfio = pytest.importorskip("edfio", reason="it writes EDF")
+    wave_of = np.sin(np.arange(24 * 50) / 5)
+    for name in "abc":
+        Path("ecg").mkdir(exist_ok=True)
+        edfio.Edf([edfio.EdfSignal(wave_of, 50, label="ECG")]).write(f"ecg/{name}.edf")
+        Path("pose").mkdir(exist_ok=True)
+        points = [f"{i % 7},{i % 5},{i % 3 + 9},4" for i in range(24 * 25)]
+        Path(f"pose/{name}.csv").write_text("\n".join(["nose_x,nose_y,tail_x,tail_y", *points]))
+    rows = [f"{name},{a},{b},{x}" for name in "abc" for a, b, x in ACTIONS]
+    Path("labels.csv").write_text("\n".join(["recording,start,end,label", *rows]), encoding="utf-8")
+    out = said(capsys, "labels.csv", "ecg", "--name", "ecg")
+    assert "ecg: ECG" in out and "50 samples a second" in out and recipe("ecg").data.fps == 50
+    out = said(capsys, "labels.csv", "pose@25", "--pose", "--name", "pose")
+    assert "pose: nose_x, nose_y, tail_x, tail_y, nose_x_velocity" in out and recipe("pose").data.fps == 25
+    assert recipe("pose").data.input_dims[0] == 8 * recipe("pose").data.num_frames
+
+
 def write_film(path, on_sec):
     """12 seconds of grey at 10 frames a second, white while an action lasts."""
     av = pytest.importorskip("av", reason="it writes films")
