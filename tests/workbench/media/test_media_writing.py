@@ -84,11 +84,13 @@ def test_what_fails_is_named_at_the_end_and_the_others_are_done(films, tmp_path,
     (films / "d.avi").write_bytes((films / "a.mp4").read_bytes()[:700])
     write_wave(films / "e.wav", [0.5])
     (films / "e.wav").rename(films / "e.mov")
+    (films / "f.mp4").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{films}/a.mp4\n#EXT-X-ENDLIST\n")
     assert features(films, "--out", tmp_path / "out") == 2
     said = capsys.readouterr().err
-    assert "3 of 5 recordings cannot be used; the others are done:" in said
+    assert "4 of 6 recordings cannot be used; the others are done:" in said
     for line in ("c.mp4 is empty; copy it anew", "d.avi cannot be read as a film or sound (", "e.mov has no pictures"):
         assert line in said
+    assert "f.mp4 cannot be read" in said, "a list of other files is not followed"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.npy", "b.npy", "film.json"]
     assert sorted(json.loads((tmp_path / "out" / "film.json").read_text())["recordings"]) == ["a", "b"]
 
