@@ -1,1 +1,0 @@
-"""Films and sounds become features whose times are exact."""
