@@ -36,7 +36,7 @@ def baseline():
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("pattern", ["realistic", *PATTERNS])
 def test_the_textbook_gives_the_picks_of_the_reference(pattern, settings):
-    for seed in range(4):
+    for seed in range(2):
         given = realistic(300, 4, seed=seed) if pattern == "realistic" else patterned(pattern, 200, 4, seed=seed)
         theirs = textbook.nms(*given[:3], **settings)
         assert textbook.agree(nms(*given[:3], **settings, backend="torch"), theirs)

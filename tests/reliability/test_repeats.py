@@ -1,5 +1,6 @@
 """Trainings made twice and compared bit by bit, and a whole run made again from its run.json."""
 
+import os
 import shutil
 
 import pytest
@@ -70,7 +71,7 @@ def differing_bits(one, other):
     return tensors, bits
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3] if "AFKIT_TALLY" in os.environ else [1])
 @pytest.mark.parametrize("way", WAYS)
 def test_no_bit_differs(data, reference, tmp_path, tally, seed, way):
     folder = trained(data, tmp_path, seed, **WAYS[way])
