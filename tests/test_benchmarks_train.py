@@ -48,9 +48,7 @@ COLUMNS = {
 
 
 @pytest.fixture(autouse=True)
-def quiet_machine(monkeypatch):
-    """Children on one thread, and arithmetic as it was."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def arithmetic_as_it_was():
     flags = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags

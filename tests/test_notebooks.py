@@ -33,14 +33,6 @@ loop.train_step = lambda *arguments: (time.sleep({STEP_SEC}), step(*arguments))[
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Kernels with one thread: two would wait for each other where tests share the cores with something else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
     """A small data set, where one of 8 training videos and one of 4 test videos have no features, and a recipe."""

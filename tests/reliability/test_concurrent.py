@@ -12,13 +12,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from faults import listing
-from run_folders import write_scored_run, write_test_data
+from run_folders import write_scored_run, write_test_data, write_trained
 from tiny_data import tiny_recipe, write_tiny_data
 from together import at_once
 
-from afkit.files import read_json, write_json
-from afkit.model.actionformer import build_model
-from afkit.model.checkpoints import save_weights
+from afkit.files import read_json
 from afkit.recipes import recipe
 from afkit.workbench.datasets.prepare import prepare
 from afkit.workbench.runs.predicting import predict_recordings
@@ -108,10 +106,7 @@ def test_the_same_run_is_made_by_one_and_the_others_say_so(tmp_path, repeated):
 def test_the_same_recordings_are_predicted_as_by_one(tmp_path, repeated):
     settings = tiny_recipe(model__embed_dim=8)
     write_tiny_data(tmp_path / "data", training=1, test=5)
-    run = tmp_path / "run"
-    save_weights(build_model(settings), run / "checkpoints" / "ema.safetensors", "ema")
-    facts = {"recipe": settings.model_dump(mode="json"), "seed": 1, "data_root": str(tmp_path / "data")}
-    write_json(run / "run.json", facts)
+    run = write_trained(tmp_path / "run", tmp_path / "data", settings)
     new = tmp_path / "data" / "tiny" / "features"
     predict_recordings(run, [new], out=tmp_path / "alone", min_score=0.001, say=str)
     for root in repeated("predict"):

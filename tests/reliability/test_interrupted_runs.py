@@ -8,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from faults import attempt, copied, listing
+from run_folders import write_trained
 from tiny_data import tiny_recipe, training_set, write_tiny_data
 
 import afkit
 from afkit.files import LOCK, holder, locked, read_json, write_json
-from afkit.model.actionformer import build_model
-from afkit.model.checkpoints import save_weights
 from afkit.train import record
 from afkit.train.execution import Execution
 from afkit.train.loop import train
@@ -158,11 +157,7 @@ def test_a_lock_killed_at_any_write_is_free(tmp_path, count):
 def predict(tmp_path, monkeypatch):
     """predict(folder, min_score) of three recordings, whose detections depend on their names alone."""
     write_tiny_data(tmp_path / "data", training=1, test=2)
-    run = tmp_path / "trained"
-    for weights in ("ema", "raw"):
-        save_weights(build_model(RECIPE), run / "checkpoints" / f"{weights}.safetensors", weights)
-    facts = {"recipe": RECIPE.model_dump(mode="json"), "seed": 1, "data_root": str(tmp_path / "data")}
-    write_json(run / "run.json", facts)
+    run = write_trained(tmp_path / "trained", tmp_path / "data", RECIPE)
     new = tmp_path / "data" / "tiny" / "features"
 
     def detect(trained, recording):

@@ -51,9 +51,8 @@ class Child:
     """A process that trains, and says how many steps are done."""
 
     def __init__(self, data, folder):
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
         command = python(PROGRAM, data, folder, STEPS)
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.steps = self._steps_said()
 
     def _steps_said(self):
