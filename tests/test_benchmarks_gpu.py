@@ -1,6 +1,5 @@
 """The GPU command without a GPU: every part runs with what a bare GPU machine has, errors are told, limits hold."""
 
-import csv
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_files import rows
 
 from benchmarks import folds, gpu
 
@@ -37,12 +37,6 @@ def run(arguments, folder, **environment):
     command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--size", "tiny", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
-
-
-def rows(path):
-    """Rows of a CSV file."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def write_people(root, people=3, steps=150):  # at least as many as fill a batch, and one more
