@@ -59,7 +59,7 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
             for sensor, kind in SENSORS.items():
                 features = raw_windows(signals[sensor], WINDOW_SAMPLES, STEP_SAMPLES)  # (T, 150)
                 write_array(part / kind / f"{name}.npy", features.astype(np.float32), sync=False)
-        database = {name: entry for name, (entry, _) in people.items()}
+        database = {name: entry | {"group": name} for name, (entry, _) in people.items()}
         write_json(part / "annotations" / "hapt.json", {"database": database})
         _write_people(part / "annotations")
         write_stamp(part, "hapt")

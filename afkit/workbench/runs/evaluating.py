@@ -9,12 +9,14 @@ import pandas as pd
 import torch
 from torch import nn
 
+from afkit.data.annotations import groups_of
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores
+from afkit.workbench.analysis.bootstrap import Interval, bootstrap_map, too_few
 from afkit.workbench.analysis.exports import export_detections
-from afkit.workbench.analysis.report import save_scores
+from afkit.workbench.analysis.report import interval_in_words, save_scores
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
 from afkit.workbench.runs.launch import predict_on_devices
@@ -31,6 +33,25 @@ def find_weights(run: Run, which: str, checkpoint: str = "") -> tuple[Path, str]
     """
     path = project_root() / checkpoint if checkpoint else run.folder / "checkpoints" / f"{which}.safetensors"
     return path, note_input(run, path)
+
+
+class Sure(NamedTuple):
+    """How sure an average mAP is."""
+
+    average_map: Interval | float  # without an interval where there are too few recordings or groups
+    sentence: str  # the interval with what was resampled, or why there is none
+    facts: dict[str, Any]  # for eval.json
+
+
+def how_sure(run: Run, scores: Scores, gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Sure:
+    """The interval of the average mAP over the test recordings, or over their groups where these are known."""
+    groups = groups_of(run.annotations.videos.values())
+    if refused := too_few(gt, [predictions], groups):
+        facts: dict[str, Any] = {"refused": refused}
+        return Sure(scores.average_map, interval_in_words(facts), facts)
+    tious = run.recipe.data.tious
+    found = bootstrap_map(gt, predictions, tious, seed=run.seed, label_remap=label_remap, groups=groups)
+    return Sure(found.average_map, interval_in_words(found.facts()), found.facts())
 
 
 class Found(NamedTuple):

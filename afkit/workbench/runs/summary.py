@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from afkit.files import atomic_open
-from afkit.workbench.analysis.bootstrap import mean_and_spread
+from afkit.workbench.analysis.spread import mean_and_spread
 from afkit.workbench.published import published
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry, read_metrics
 from afkit.workbench.runs.paths import without_paths
