@@ -318,3 +318,16 @@ def test_background_alone_is_no_error_but_nothing_to_learn_from_is(root):
     assert "no video of test has both" in errors(root)["nothing for test"]
     change_video(root, "video7", annotations=[])
     assert "nothing for test" not in errors(root), "without labels: predictions only"
+
+
+def test_ends_that_nobody_may_have_labelled_are_noted(root):
+    for number in range(3, 8):
+        change_video(root, f"video{number}", annotations=[])
+    for number in range(3):
+        duration = read_database(root)[f"video{number}"]["duration"]
+        change_video(root, f"video{number}", annotations=rows((2, 2.5), (2.6, 3), (2.2, 4), (4.4, duration - 0.3)))
+    _, findings = inspect_data(tiny_recipe().data, root)
+    found = [finding.message for finding in findings if finding.check == "empty ends"]
+    assert len(found) == 1 and "the time before the first action (2 s, median) is longer than any between" in found[0]
+    change_video(root, "video0", annotated=[2, 4])
+    assert "empty ends" not in {finding.check for finding in inspect_data(tiny_recipe().data, root)[1]}

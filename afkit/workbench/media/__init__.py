@@ -1,0 +1,1 @@
+"""Films and sounds become features whose times are exact."""
