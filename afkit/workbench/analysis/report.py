@@ -43,7 +43,7 @@ def save_scores(
     `suffix` of both names, e.g. "-training", tells of another split than the run's own.
     """
     folder = Path(folder)
-    content = {**_as_dict(scores), "counts": scores.counts, "baseline": _as_dict(baseline), **facts}
+    content = {**as_dict(scores), "counts": scores.counts, "baseline": as_dict(baseline), **facts}
     write_json(folder / f"eval{suffix}.json", content)
     table = scores.ap.copy()
     table.columns = [f"ap_{tiou:.2f}" for tiou in table.columns]
@@ -53,7 +53,7 @@ def save_scores(
         table.to_csv(file)
 
 
-def _as_dict(scores: Scores) -> dict[str, Any]:
+def as_dict(scores: Scores) -> dict[str, Any]:
     """Fractions: average_map, map {"0.30": ...}, recall {"1": {"0.30": ...}, "5": ...}."""
     recall = {str(k): {f"{tiou:.2f}": value for tiou, value in scores.recall[k].items()} for k in scores.recall.columns}
     return {
