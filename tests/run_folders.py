@@ -43,6 +43,7 @@ def write_run(folder: Path, average_map: float = 0.5, seed: int = 1, **changes) 
         "map": {"0.30": average_map + 0.1, "0.50": average_map - 0.1},
         "recall": {"1": {"0.30": 0.8, "0.50": 0.6}},
         "baseline": {"average_map": 0.1},
+        "frame_classifier": {"average_map": 0.4},
         "confidence": {"average_map": {"low": average_map - 0.05, "high": average_map + 0.04}},
         "predict_seconds": 1.5,
     }

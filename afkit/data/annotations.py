@@ -29,6 +29,7 @@ class Video:
     labels: np.ndarray  # (N,) int64, label ids
     # (R, 2) float64, rising: where nobody labelled, or nobody can tell; infinite before and after an annotated part
     ignored_sec: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    group: str | None = None  # person, animal or site; None where the file has none
 
     def judged_sec(self, duration_sec: float | None) -> float | None:
         """How many of the seconds from 0 on lie outside the ignored spans; None stays None."""
@@ -64,7 +65,8 @@ def read_annotations(path: str | Path) -> AnnotationFile:
 
     Every annotation has "segment" [start, end] in seconds, "label" and "label_id". A video of which only a part was
     labelled says so by "annotated": [start, end], or a list of such parts; "ignored" is a list of spans in which it is
-    not to be judged. Neither training nor evaluation looks there. A ValueError names file, video and row.
+    not to be judged. Neither training nor evaluation looks there. "group" is whom it is of: a person, an animal, a
+    site. A ValueError names file, video and row.
     """
     path = Path(path)
     content = read_json(path)
@@ -104,7 +106,21 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
         raise ValueError(f"{where}: a segment is not finite; correct or remove it")
     duration_sec, fps = (_positive(where, key, entry.get(key)) for key in ("duration", "fps"))
     ignored_sec = np.concatenate([_outside(_spans(where, entry, "annotated")), _spans(where, entry, "ignored")])
-    return Video(name, entry["subset"].lower(), duration_sec, fps, segments, labels, _joined(ignored_sec))
+    of, group = (name, entry["subset"].lower(), duration_sec, fps, segments, labels), _group(where, entry.get("group"))
+    return Video(*of, _joined(ignored_sec), group)
+
+
+def _group(where: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise ValueError(f"{where}: 'group' must be the name of a person, animal or site, not {reprlib.repr(value)}")
+    return str(value)
+
+
+def groups_of(videos: Iterable[Video]) -> dict[str, str]:
+    """{video id: group} of those videos whose group is known."""
+    return {video.name: video.group for video in videos if video.group is not None}
 
 
 def _spans(where: str, entry: Mapping[str, Any], key: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afkit.data.annotations import leave_out_ignored, load_annotations, read_annotations, to_frame
+from afkit.data.annotations import groups_of, leave_out_ignored, load_annotations, read_annotations, to_frame
 
 
 def action(start, end, label_id=0, label="a"):
@@ -43,6 +43,14 @@ def test_everything_is_read_in_the_order_of_the_file(write):
     assert (alpha.segments_sec.dtype, alpha.labels.dtype) == (np.float64, np.int64)
     assert mike.segments_sec.shape == (0, 2)
     assert [video.name for video in file.of_subsets(["TEST"])] == ["alpha", "mike"]
+
+
+def test_a_group_is_a_name_and_may_be_missing(write):
+    file = read_annotations(write(a={"group": "Ann"}, b={"group": 7}, c={"group": None}, d={"group": ""}, e={}))
+    assert groups_of(file.videos.values()) == {"a": "Ann", "b": "7"}
+    for wrong in (["Ann"], True, 1.5, {}):
+        with pytest.raises(ValueError, match="video 'a': 'group' must be the name of a person, animal or site, not"):
+            read_annotations(write(a={"group": wrong}))
 
 
 def test_table_of_a_subset(write):

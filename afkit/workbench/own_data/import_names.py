@@ -203,8 +203,12 @@ def divided_people(subsets: Mapping[str, str]) -> dict[str, list[str]]:
         >>> divided_people({"s01_01": "training", "s01_02": "test", "s02_01": "test"})
         {'s01': ['s01_01', 's01_02']}
     """
-    people: defaultdict[str, list[str]] = defaultdict(list)
-    for video in sorted(subsets):
-        if person_of(video):
-            people[person_of(video)].append(video)
-    return {who: videos for who, videos in people.items() if len({subsets[video] for video in videos}) > 1}
+    return divided(subsets, {video: who for video in subsets if (who := person_of(video))})
+
+
+def divided(subsets: Mapping[str, str], groups: Mapping[str, str]) -> dict[str, list[str]]:
+    """{group: recordings} of those whose recordings are in several subsets, by {recording: group}."""
+    recordings: defaultdict[str, list[str]] = defaultdict(list)
+    for video in sorted(groups):
+        recordings[groups[video]].append(video)
+    return {who: videos for who, videos in recordings.items() if len({subsets[video] for video in videos}) > 1}

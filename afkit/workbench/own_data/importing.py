@@ -208,7 +208,8 @@ def _database(
     for video, subset in split.items():
         facts = {"duration": known[video].duration, "fps": known[video].fps}
         known_facts = {field: value for field, value in facts.items() if value is not None}
-        database[video] = {"subset": subset} | known_facts | {"annotations": []}
+        group = {"group": known[video].group} if known[video].group else {}
+        database[video] = {"subset": subset} | group | known_facts | {"annotations": []}
     for row in rows.sort_values(["start", "end", "label"], kind="stable").itertuples():
         annotation = {"segment": [row.start, row.end], "label": row.label, "label_id": names[row.label]}
         database[row.video]["annotations"].append(annotation)

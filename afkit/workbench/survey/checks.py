@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from afkit.config import DataConfig
-from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
+from afkit.data.annotations import AnnotationFile, Video, frames_per_second, groups_of, read_annotations
 from afkit.data.features import feature_files, has_features, locate, open_features, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
-from afkit.workbench.own_data.import_names import alike_labels, divided_people
+from afkit.workbench.own_data.import_names import alike_labels, divided, divided_people
 from afkit.workbench.survey.facts import covered_sec
 
 ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
@@ -122,10 +122,14 @@ def _check_labels(annotations: AnnotationFile, config: DataConfig) -> Iterator[F
     of_subset = {subset.lower(): "training" for subset in config.train_subsets}
     of_subset |= {subset.lower(): "test" for subset in config.test_subsets}
     used = {video.name: of_subset[video.subset] for video in annotations.videos.values() if video.subset in of_subset}
-    for who, names in divided_people(used).items():
-        message = f"recordings of '{who}', as {names[0]} and {names[-1]}, are in training and test"
+    groups = groups_of(video for video in annotations.videos.values() if video.name in used)
+    remedy = "a result on others may be lower; keep the recordings of a group in one subset"
+    if not groups:
         remedy = "a result on new people may be lower; import with --column group=NAME to keep them together"
-        yield Finding("note", "people in training and test", f"{path}: {message}; {remedy}")
+    kind = "groups" if groups else "people"
+    for who, names in divided(used, groups).items() if groups else divided_people(used).items():
+        message = f"recordings of '{who}', as {names[0]} and {names[-1]}, are in training and test"
+        yield Finding("note", f"{kind} in training and test", f"{path}: {message}; {remedy}")
 
 
 def _segments(config: DataConfig, videos: list[Video], table: pd.DataFrame) -> pd.DataFrame:

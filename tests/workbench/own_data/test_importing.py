@@ -151,6 +151,9 @@ def test_no_group_is_in_both_subsets(bring):
               set(subsets(file).values())}  # fmt: skip
     assert {subset: len(group) for subset, group in people.items()} == {"training": 3, "validation": 2}
     assert not people["training"] & people["validation"]
+    assert [file.videos[f"r{number}"].group for number in range(6)] == ["p0", "p1", "p2", "p3", "p4", "p0"]
+    without = bring("video,start,end,label,person\n" + "\n".join(rows), "other.csv")
+    assert {video.group for video in without.videos.values()} == {None}
 
 
 def test_a_drawn_split_depends_on_the_seed_alone_and_leaves_no_subset_empty(bring, tmp_path):

@@ -98,6 +98,20 @@ def test_labels_of_the_whole_file_and_people_are_noted(root):
     assert "of 's01', as s01_0 and s01_7, are in training and test" in found["people in training and test"]
 
 
+def test_groups_in_training_and_test_are_counted_and_told_by_the_file_rather_than_by_names(root):
+    for number in range(8):
+        change_video(root, f"video{number}", group=f"animal {number % 5}")
+    _, findings = inspect_data(tiny_recipe().data, root)
+    assert [finding.check for finding in findings] == ["groups in training and test"] * 2  # 6 and 7 are of 1 and 2
+    assert "of 'animal 1', as video1 and video6, are in training and test; a result on others may be" in str(
+        findings[0]
+    )
+    assert count_notes(findings) == "2 notes on the data: 2 groups in training and test"
+    for number in (6, 7):
+        change_video(root, f"video{number}", group="animal 9")
+    assert inspect_data(tiny_recipe().data, root)[1] == []
+
+
 def broken(root, kind):
     path = root / "tiny/features/video5.npy"
     if kind == "missing":
