@@ -52,7 +52,9 @@ def write_film_features(
     frames = num_frames or found.num_frames or FRAMES
     stride = stride_frames or max(frames // 2, 1)
     if frames < 1 or stride < 1 or not (fps is None or (isfinite(fps) and fps > 0)):
-        raise ValueError(f"a clip of {frames} frames, a stride of {stride} and {fps} frames per second: must be above 0")
+        raise ValueError(
+            f"a clip of {frames} frames, a stride of {stride} and {fps} frames per second: must be above 0"
+        )
     rate = fps or _fps_before(target) or common_fps(paths)
     settings = {
         "backbone": found.name,

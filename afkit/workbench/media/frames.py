@@ -57,7 +57,9 @@ def pictures_on_grid(path: Path, fps: float, size: Size, facts: Facts, fix: bool
                 yield shown.picture()
                 number += 1
             if shown is None and time_sec - zero > 1 / fps:
-                facts.notes.append(f"{path.name}: pictures begin {time_sec - zero:.3f} s late; the first is shown before")
+                facts.notes.append(
+                    f"{path.name}: pictures begin {time_sec - zero:.3f} s late; the first is shown before"
+                )
             shown = _Shown(frame, size)
         if shown is None:
             raise ValueError(f"{path} holds no picture that can be decoded; copy or encode it anew")

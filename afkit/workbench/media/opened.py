@@ -114,8 +114,11 @@ def declared_sec(container: Any, track: Any) -> float | None:
     parts = text.split(":")
     if len(parts) == 3:
         try:
-            return int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2]) - float(track.start_time or 0) * float(
-                track.time_base
+            return (
+                int(parts[0]) * 3600
+                + int(parts[1]) * 60
+                + float(parts[2])
+                - float(track.start_time or 0) * float(track.time_base)
             )
         except ValueError:
             return None

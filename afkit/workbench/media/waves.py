@@ -31,7 +31,9 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
             begins = placed if time_sec is None else round((time_sec - zero) * rate_hz)
             if begins - placed > LONGEST_GAP_SEC * rate_hz:
                 gap_sec = (begins - placed) / rate_hz
-                raise ValueError(f"{path}: its sound jumps by {gap_sec:.0f} s at {placed / rate_hz:.2f} s; encode it anew")
+                raise ValueError(
+                    f"{path}: its sound jumps by {gap_sec:.0f} s at {placed / rate_hz:.2f} s; encode it anew"
+                )
             if begins > placed:
                 missing_sec = (begins - placed) / rate_hz
                 if missing_sec > LEAST_GAP_SEC:
@@ -93,9 +95,7 @@ def _through(resampler: Any, frame: Any) -> list[np.ndarray]:
     return [] if resampler is None else [made.to_ndarray().reshape(-1).copy() for made in resampler.resample(frame)]
 
 
-def _check_whole(
-    path: Path, end_sec: float, container: Any, track: Any, counts: dict[str, int], facts: Facts
-) -> None:
+def _check_whole(path: Path, end_sec: float, container: Any, track: Any, counts: dict[str, int], facts: Facts) -> None:
     declared, start = declared_sec(container, track), float((track.start_time or 0) * track.time_base)
     share = counts["failed"] / max(counts["packets"], 1)
     if declared and share <= DAMAGED_SHARE and start + declared - end_sec > max(DAMAGED_SHARE * declared, 0.1):

@@ -169,7 +169,9 @@ class _Progress:
             self.all_sec = self.done_sec + sum(map(length_sec, rest))
         left_sec = (now - self.began) * max(self.all_sec / max(self.done_sec, 1e-9) - 1, 0)
         done, whole = self.done_sec / 60, self.all_sec / 60
-        return f"{self.number}/{self.total} recordings, {done:.1f} of {whole:.1f} min, about {left_sec / 60:.1f} min left"
+        return (
+            f"{self.number}/{self.total} recordings, {done:.1f} of {whole:.1f} min, about {left_sec / 60:.1f} min left"
+        )
 
 
 def length_sec(path: Path) -> float:
