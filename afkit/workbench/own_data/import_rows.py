@@ -4,6 +4,7 @@ import math
 import re
 import reprlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +12,9 @@ import pandas as pd
 
 from afkit import opening
 
-ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
+ABOUT = ("subset", "group", "duration", "fps", "annotated_start", "annotated_end")  # what is said of a recording
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
+WALL = re.compile(r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?\s*")  # and a date
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
 EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case
 MEDIA = re.compile(  # endings of files that a recording is kept in
@@ -30,6 +32,24 @@ class Recording(NamedTuple):
     group: str = ""  # such as a person; a group stays in one subset
     duration: float | None = None  # seconds
     fps: float | None = None  # frames per second, where known
+    annotated_start: float | None = None  # seconds, from and to which somebody labelled it, where not all of it
+    annotated_end: float | None = None
+
+    @property
+    def annotated(self) -> list[float] | None:
+        """[start, end] of the part that was labelled; None for all. ValueError where one of both cannot be told."""
+        if self.annotated_start is None and self.annotated_end is None:
+            return None
+        part = [self.annotated_start or 0.0, self.duration if self.annotated_end is None else self.annotated_end]
+        if part[1] is None:
+            raise ValueError(
+                f"{self.where}: it is labelled from {part[0]:g} s on; say until when, or how long it lasts"
+            )
+        if part[0] >= part[1]:
+            raise ValueError(
+                f"{self.where}: it is labelled from {part[0]:g} to {part[1]:g} s, which is nothing; correct it"
+            )
+        return [part[0], part[1]]
 
 
 class Change(NamedTuple):
@@ -104,14 +124,29 @@ def clock_sec(cell: Any) -> float | None:
     return clock and 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3].replace(",", "."))
 
 
+def wall_sec(cell: Any) -> float | None:
+    """The seconds from 1970 on of a text like 2026-01-01 10:00:00.5; None where it is none.
+
+    Without a zone it counts as UTC, so that times of one place can be compared.
+    """
+    if not isinstance(cell, str) or WALL.fullmatch(cell) is None:
+        return None
+    text = re.sub(r"[/.]", "-", cell.strip()[:10]) + cell.strip()[10:].replace(",", ".")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
 def is_time(cell: Any) -> bool:
     """Whether a cell holds a number or a clock time."""
     number = as_number(cell)
-    return (number is not None and number == number) or clock_sec(cell) is not None
+    return (number is not None and number == number) or clock_sec(cell) is not None or wall_sec(cell) is not None
 
 
 def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
-    """A number in the file's unit, NaN for an empty cell; or the seconds of 1:02:03.5, and True.
+    """A number in the file's unit, NaN for an empty cell; or the seconds of 1:02:03.5 (or of a date), and True.
 
     ValueError where it is neither; the message names file, row (`where`) and what it should be (`field`).
 
@@ -120,6 +155,7 @@ def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
         ((61.5, False), (61.5, True))
     """
     seconds = clock_sec(cell)
+    seconds = wall_sec(cell) if seconds is None else seconds
     number = math.nan if is_empty(cell) else as_number(cell)
     if seconds is not None:
         return seconds, True

@@ -19,9 +19,16 @@ from afkit.workbench.own_data.import_columns import Chosen, Columns, check_colum
 from afkit.workbench.own_data.import_formats import read_source
 from afkit.workbench.own_data.import_json import TIER
 from afkit.workbench.own_data.import_names import UNITS, alike_labels, divided_people
-from afkit.workbench.own_data.import_recordings import lasting, merge, read_recordings, recordings_of
+from afkit.workbench.own_data.import_recordings import (
+    Medium,
+    lasting,
+    merge,
+    read_recordings,
+    recordings_of,
+    with_media,
+)
 from afkit.workbench.own_data.import_rows import Change, Recording, Table
-from afkit.workbench.own_data.import_times import in_seconds
+from afkit.workbench.own_data.import_times import in_seconds, on_recordings
 
 MOST_PAIRS = 3  # of labels that a note shows
 TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
@@ -54,6 +61,8 @@ def import_annotations(
     seed: int = 0,
     fix: bool | Collection[str] = False,
     allow_overlaps: bool = False,
+    media: Mapping[str, Medium] | None = None,
+    label_clock: Literal["", "recording", "sensor"] = "",
 ) -> ImportReport:
     """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
 
@@ -72,12 +81,16 @@ def import_annotations(
         rate: frames or samples per second of the labels. It is not written as the frame rate of the features.
         tiers: of ELAN, or lists of JSON, to take; ("all",) for all of several.
         labels: all labels in the order of their ids; () for the source's ids, or sorted labels.
-        recordings: a table of all recordings: video, and perhaps duration (seconds), fps, subset, group.
+        recordings: a table of all recordings: video, and perhaps duration (seconds), fps, subset, group,
+            annotated_start, annotated_end (seconds of the part that was labelled, where that is not all).
         test_share: of the recordings for the test subset, where no subset is given; of the groups, where there are
             any, so that none is in both subsets.
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
             `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
         allow_overlaps: accept overlaps and repetitions of the same label.
+        media: what the recordings themselves say.
+        label_clock: whether times count from the beginning of the recording, or are those of its clock; "" to tell it
+            by which of the two lie in the recordings, or to ask.
     """
     source, target, columns = Path(source), Path(target), columns or {}
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
@@ -85,12 +98,15 @@ def import_annotations(
     check_columns(columns, form)
     tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
+    expected = with_media(expected, media or {})
     joined = _joined(tables)
     _check_mapped(columns, joined, used)
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
     known = merge(known, expected)
-    rows, told = in_seconds(source, chosen, known, unit, rate)
+    rows, told = in_seconds(source, chosen, known, unit, rate, media or {})
+    rows, of_clock = on_recordings(source, rows, media or {}, label_clock)
+    told += of_clock
     known = lasting(rows, known)
     problems: list[Problem] = []
     rows = _check_cells(source, tables, rows, problems)
@@ -191,9 +207,11 @@ def _database(
     """The annotation file's content."""
     database: dict[str, dict] = {}
     for video, subset in split.items():
-        facts = {"duration": known[video].duration, "fps": known[video].fps}
+        about = known[video]
+        facts = {"duration": about.duration, "fps": about.fps, "annotated": about.annotated}
         known_facts = {field: value for field, value in facts.items() if value is not None}
-        database[video] = {"subset": subset} | known_facts | {"annotations": []}
+        group = {"group": about.group} if about.group else {}
+        database[video] = {"subset": subset} | group | known_facts | {"annotations": []}
     for row in rows.sort_values(["start", "end", "label"], kind="stable").itertuples():
         annotation = {"segment": [row.start, row.end], "label": row.label, "label_id": names[row.label]}
         database[row.video]["annotations"].append(annotation)
