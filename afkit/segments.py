@@ -49,6 +49,20 @@ def tiou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(overlap, union, out=np.zeros(overlap.shape), where=union > 0)
 
 
+def mostly_within(segments: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """Whether at least half of each segment (N, 2) lies in spans (R, 2) that do not overlap: (N,) bool.
+
+    Examples:
+        >>> mostly_within(np.array([[0.0, 4.0], [0.0, 5.0]]), np.array([[-np.inf, 1.0], [3.0, 4.0]]))
+        array([ True, False])
+    """
+    start, end = (side[:, None] for side in np.asarray(segments, np.float64).reshape(-1, 2).T)  # (N, 1) each
+    inside = np.minimum(end, spans[:, 1]) - np.maximum(start, spans[:, 0])  # (N, R)
+    whole = (end - start)[:, 0]
+    point = (whole <= 0) & (inside >= whole[:, None]).any(axis=1)
+    return np.where(whole > 0, 2 * inside.clip(min=0).sum(axis=1) >= whole, point)
+
+
 def keep_distinct(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Which annotations (N, 2), (N,) of one video to keep, (N,) bool: long enough, and no repetition of a kept one.
 

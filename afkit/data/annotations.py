@@ -3,7 +3,7 @@
 import math
 import reprlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from afkit.config import DataConfig, nearest
 from afkit.files import read_json
-from afkit.segments import keep_distinct
+from afkit.segments import keep_distinct, mostly_within
 
 NAME_LETTERS = 200  # of a video: with prefix and suffix, a file name has room for them
 
@@ -27,6 +27,15 @@ class Video:
     fps: float | None  # frames per second; None where the file has none
     segments_sec: np.ndarray  # (N, 2) float64
     labels: np.ndarray  # (N,) int64, label ids
+    # (R, 2) float64, rising: where nobody labelled, or nobody can tell; infinite before and after an annotated part
+    ignored_sec: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    group: str | None = None  # person, animal or site; None where the file has none
+
+    def judged_sec(self, duration_sec: float | None) -> float | None:
+        """How many of the seconds from 0 on lie outside the ignored spans; None stays None."""
+        if duration_sec is None:
+            return None
+        return duration_sec - float(np.diff(self.ignored_sec.clip(0, duration_sec)).sum())
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,10 @@ class AnnotationFile:
 def read_annotations(path: str | Path) -> AnnotationFile:
     """Read an annotation file: {"database": {video: {"subset", "duration", "fps", "annotations": [...]}}}.
 
-    Every annotation has "segment" [start, end] in seconds, "label" and "label_id". A ValueError names file, video and
-    row.
+    Every annotation has "segment" [start, end] in seconds, "label" and "label_id". A video of which only a part was
+    labelled says so by "annotated": [start, end], or a list of such parts; "ignored" is a list of spans in which it is
+    not to be judged. Neither training nor evaluation looks there. "group" is whom it is of: a person, an animal, a
+    site. A ValueError names file, video and row.
     """
     path = Path(path)
     content = read_json(path)
@@ -94,7 +105,56 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
     if not np.isfinite(segments).all():
         raise ValueError(f"{where}: a segment is not finite; correct or remove it")
     duration_sec, fps = (_positive(where, key, entry.get(key)) for key in ("duration", "fps"))
-    return Video(name, entry["subset"].lower(), duration_sec, fps, segments, labels)
+    ignored_sec = np.concatenate([_outside(_spans(where, entry, "annotated")), _spans(where, entry, "ignored")])
+    of, group = (name, entry["subset"].lower(), duration_sec, fps, segments, labels), _group(where, entry.get("group"))
+    return Video(*of, _joined(ignored_sec), group)
+
+
+def _group(where: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise ValueError(f"{where}: 'group' must be the name of a person, animal or site, not {reprlib.repr(value)}")
+    return str(value)
+
+
+def groups_of(videos: Iterable[Video]) -> dict[str, str]:
+    """{video id: group} of those videos whose group is known."""
+    return {video.name: video.group for video in videos if video.group is not None}
+
+
+def _spans(where: str, entry: Mapping[str, Any], key: str) -> np.ndarray:
+    """The spans (R, 2) of a video in seconds, rising and apart; a single one may stand without a list around it."""
+    rows = entry.get(key) or []
+    if isinstance(rows, list) and rows and not isinstance(rows[0], list):
+        rows = [rows]
+    try:
+        spans = np.array(rows, np.float64).reshape(-1, 2)
+        if len(spans) != len(rows) or not (np.isfinite(spans).all() and (spans[:, 0] < spans[:, 1]).all()):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"{where}: '{key}' must be [start, end] in seconds, or a list of these, not {reprlib.repr(entry[key])}"
+        ) from None
+    return _joined(spans)
+
+
+def _joined(spans: np.ndarray) -> np.ndarray:
+    """Spans (R, 2) sorted, those that overlap or touch as one."""
+    joined: list[list[float]] = []
+    for start, end in spans[np.argsort(spans[:, 0], kind="stable")].tolist():
+        if joined and start <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], end)
+        else:
+            joined.append([start, end])
+    return np.array(joined, np.float64).reshape(-1, 2)
+
+
+def _outside(spans: np.ndarray) -> np.ndarray:
+    """What lies before, between and after spans (R, 2); nothing where there is none."""
+    if len(spans) == 0:
+        return spans
+    return np.column_stack([np.append(-np.inf, spans[:, 1]), np.append(spans[:, 0], np.inf)])
 
 
 def check_name(path: str | Path, video: str) -> None:
@@ -129,17 +189,31 @@ def frames_per_second(config: DataConfig, video: Video) -> float:
 def to_frame(videos: Iterable[Video], clean: bool = True) -> pd.DataFrame:
     """A table of some videos: video, start_sec, end_sec (float64), label (int64 label id), in the file's order.
 
-    `clean` drops repetitions and segments under 1e-3 s (see `afkit.segments.keep_distinct`).
+    `clean` drops repetitions and segments under 1e-3 s (see `afkit.segments.keep_distinct`), and what lies mostly where
+    its video is not judged.
     """
     names, segments, labels = [], [np.zeros((0, 2))], [np.zeros(0, np.int64)]
     for video in videos:
-        keep = keep_distinct(video.segments_sec, video.labels) if clean else slice(None)
+        keep: np.ndarray | slice = slice(None)
+        if clean:
+            keep = keep_distinct(video.segments_sec, video.labels)
+            keep &= ~mostly_within(video.segments_sec, video.ignored_sec)
         segments.append(video.segments_sec[keep])
         labels.append(video.labels[keep])
         names += [video.name] * len(labels[-1])
     table = pd.DataFrame(np.concatenate(segments), columns=["start_sec", "end_sec"])
     table.insert(0, "video", pd.Series(names, dtype="str"))
     return table.assign(label=np.concatenate(labels))
+
+
+def leave_out_ignored(table: pd.DataFrame, videos: Iterable[Video]) -> pd.DataFrame:
+    """The rows (video, start_sec, end_sec, ...) of which more than half lies where their video is judged."""
+    keep = np.ones(len(table), bool)
+    for video in videos:
+        if len(video.ignored_sec):
+            own = np.flatnonzero(table["video"] == video.name)
+            keep[own] = ~mostly_within(table[["start_sec", "end_sec"]].to_numpy()[own], video.ignored_sec)
+    return table if keep.all() else table[keep].reset_index(drop=True)
 
 
 def load_annotations(path: str | Path, subset: str | list[str] | None = None) -> pd.DataFrame:

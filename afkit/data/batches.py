@@ -138,9 +138,8 @@ def _pack(batch: Batch) -> _Packed:
 
 
 def _apply(convert: Callable, item: Item) -> Item:
-    if item.segments is None:
-        return item
-    return item._replace(segments=convert(item.segments), labels=convert(item.labels))
+    arrays = {name: getattr(item, name) for name in ("segments", "labels", "ignored")}
+    return item._replace(**{name: convert(array) for name, array in arrays.items() if array is not None})
 
 
 class _Steps(torch.utils.data.Dataset):

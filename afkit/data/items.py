@@ -29,6 +29,7 @@ class Item(NamedTuple):
     duration: float | None  # seconds; None where the annotation file has none
     stride: float  # frames between two feature vectors
     num_frames: float  # frames that one vector covers
+    ignored: Tensor | None = None  # (R, 2) float32 on the grid: where points learn nothing; None: nowhere
 
 
 class GridFeatures:
@@ -147,8 +148,12 @@ class Dataset(torch.utils.data.Dataset):
         fps = frames_per_second(self.config, video)
         features = GridFeatures(raw, self.config, fps, video.duration_sec)
         segments, labels = self._actions(video, features.shape[1], fps, features.stride, features.num_frames)
-        grid = fps, video.duration_sec, features.stride, features.num_frames
-        return Item(video.name, features, segments, labels, *grid)
+        ignored = None
+        if len(video.ignored_sec):
+            spans = video.ignored_sec.astype(np.float32)
+            ignored = torch.from_numpy(sec_to_grid(spans, fps, features.stride, features.num_frames))
+        times = fps, video.duration_sec, features.stride, features.num_frames
+        return Item(video.name, features, segments, labels, *times, ignored)
 
     def preload(self) -> None:
         """Read feature files into memory, in the order of the videos, each that still fits the budget `cache_mb`.
@@ -217,8 +222,7 @@ def crop(item: Item, config: DataConfig, draws: random.Random) -> Item:
         if width == length:
             return item
     if item.segments is None or item.labels is None:
-        start = draws.randint(0, length - width)
-        return item._replace(features=item.features[:, start : start + width])
+        return _from(item, draws.randint(0, length - width), width)
     margin = 0.5 * item.num_frames / item.stride if config.crop_margin else 0.0
     for _ in range(CROP_TRIES):
         start = draws.randint(0, length - width)
@@ -227,5 +231,10 @@ def crop(item: Item, config: DataConfig, draws: random.Random) -> Item:
         keep = kept_share >= config.crop_min_overlap
         if keep.any():
             break
-    features = item.features[:, start : start + width]
-    return item._replace(features=features, segments=clipped[keep] - start, labels=item.labels[keep])
+    return _from(item._replace(segments=clipped[keep] - start, labels=item.labels[keep]), start, width)
+
+
+def _from(item: Item, start: int, width: int) -> Item:
+    """The item with `width` steps of its features, from `start` on; its actions lie where they lay."""
+    ignored = None if item.ignored is None else item.ignored - start
+    return item._replace(features=item.features[:, start : start + width], ignored=ignored)

@@ -78,12 +78,19 @@ class Criterion(nn.Module):
         self.register_buffer("loss_norm", torch.tensor(recipe.loss.init_loss_norm, dtype=torch.float64))
 
     def forward(
-        self, out: Output, segments: Sequence[Tensor | None], labels: Sequence[Tensor | None]
+        self,
+        out: Output,
+        segments: Sequence[Tensor | None],
+        labels: Sequence[Tensor | None],
+        ignored: Sequence[Tensor | None] = (),
     ) -> dict[str, Tensor]:
         """{"cls", "reg", "total"} of one batch, or of this process's part of it; the parts add up to the batch.
 
-        Of B videos: segments (N, 2) on the grid, None or (0, 2) for background only; labels (N,) int64.
+        Of B videos: segments (N, 2) on the grid, None or (0, 2) for background only; labels (N,) int64; where some
+        have ignored spans (R, 2) on the grid, points in these learn nothing.
         """
+        if any(spans is not None for spans in ignored):
+            out = _without_ignored(out, ignored)
         logits, valid = torch.cat(out.logits, dim=1), torch.cat(out.masks, dim=1)  # (B, P, K), (B, P)
         targets = self.targets(out, segments, labels)
         positive = valid & (targets.classes.sum(-1) > 0)  # (B, P)
@@ -148,6 +155,16 @@ class Criterion(nn.Module):
         cost.masked_fill_(~torch.cat(out.masks, dim=1)[..., None], torch.inf)
         targets = assign_targets(points, *actions, self.num_classes, self.config, cost)
         return Targets(*targets, _weights(cost, self.config))
+
+
+def _without_ignored(out: Output, ignored: Sequence[Tensor | None]) -> Output:
+    """The output with points in the ignored spans of B videos, (R, 2) each or None, masked."""
+    nothing = torch.zeros(0, 2)
+    spans = pad_sequence([nothing if own is None else own for own in ignored], batch_first=True)  # (B, R, 2)
+    start, end = spans.to(out.points[0].device, non_blocking=True)[:, None].unbind(-1)  # (B, 1, R); filled up by [0, 0)
+    positions = [points[:, :1] for points in out.points]  # (T_l, 1)
+    inside = [((start <= position) & (position < end)).any(dim=-1) for position in positions]  # (B, T_l)
+    return out._replace(masks=[mask & ~level for mask, level in zip(out.masks, inside, strict=True)])
 
 
 def _power_of_iou(offsets: Tensor, targets: Tensor, power: float) -> Tensor:

@@ -191,7 +191,7 @@ def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: st
             out = state.network(features, mask)
         if precision != "fp32":
             out = out.float()
-        losses = state.criterion(out, batch.segments, batch.labels)
+        losses = state.criterion(out, batch.segments, batch.labels, [item.ignored for item in batch.items])
         (losses["total"] * world()[1]).backward()  # of several processes, the mean of the gradients is taken
         limit = recipe.optim.clip_norm if recipe.optim.clip_norm > 0 else math.inf
         norm = nn.utils.clip_grad_norm_(state.parameters, limit)

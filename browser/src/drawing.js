@@ -31,6 +31,7 @@ export function drawScene(canvas, scene) {
   const perSec = (width - left) / (view.to - view.from);
   const xOf = (time) => left + (time - view.from) * perSec;
   drawAxis(pen, scene, xOf);
+  drawIgnored(pen, scene, xOf);
   pen.save();
   pen.beginPath();
   pen.rect(0, AXIS_PX, width, height - AXIS_PX);
@@ -47,6 +48,29 @@ export function drawScene(canvas, scene) {
   pen.clip(); // the names stay free
   drawEdits(pen, scene, xOf);
   pen.restore();
+}
+
+// Spans that are not judged: grey, with slanted lines.
+function drawIgnored(pen, { ignored, looks, view, left, width, height }, xOf) {
+  for (const [start, end] of ignored) {
+    const from = Math.max(xOf(Math.max(start, view.from)), left);
+    const wide = Math.min(xOf(Math.min(end, view.to)), width) - from;
+    if (wide <= 0) continue;
+    pen.save();
+    pen.beginPath();
+    pen.rect(from, AXIS_PX, wide, height - AXIS_PX);
+    pen.clip();
+    pen.strokeStyle = looks.palette.line;
+    pen.setLineDash([]);
+    pen.lineWidth = 3;
+    pen.beginPath();
+    for (let x = from - height; x < from + wide; x += 12) {
+      pen.moveTo(x, height);
+      pen.lineTo(x + height, 0);
+    }
+    pen.stroke();
+    pen.restore();
+  }
 }
 
 function drawRow(pen, scene, row, xOf) {

@@ -30,7 +30,12 @@ export function createPanel(root, source) {
     kept: {}, // the picture of the overview
   };
   // What is drawn: the state, which it inherits, and what follows from it.
-  panel.scene = Object.assign(Object.create(panel.state), { names: source.info.classes, segments: null, lanes: [] });
+  panel.scene = Object.assign(Object.create(panel.state), {
+    names: source.info.classes,
+    segments: null,
+    lanes: [],
+    ignored: [],
+  });
   panel.parts = layOut(panel);
   panel.canvas = panel.parts.canvas;
   const actions = { look, zoom, pan, step, pick, filter: filterSegments, draw: drawPanel, receive: receiveSegments };
@@ -67,6 +72,7 @@ function receiveSegments(panel, shown, facts, matching) {
   const other = !scene.segments || shown.video !== state.video;
   const picked = other ? [] : state.picked.map((row) => segmentOf(scene.segments, row));
   scene.segments = segmentColumns(facts, matching);
+  scene.ignored = panel.info.videos.find((entry) => entry.video === shown.video)?.ignored_sec ?? [];
   scene.original = shown.original ?? truthOf(scene.segments);
   scene.numCorrections = countCorrections(scene.original, truthOf(scene.segments));
   scene.given = { ...shown, original: scene.original };
@@ -111,8 +117,9 @@ function report({ info, parts, state, scene, canvas }) {
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
   const word = scene.errors.length === 1 ? "error" : "errors";
   const text = `${visible} of ${segments.n} segments shown, ${scene.errors.length} ${word} at tIoU ${state.tiou}`;
+  const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
-  parts.banner.textContent = [info.remark, ...missing(segments, visible)].filter(Boolean).join(" ");
+  parts.banner.textContent = [info.remark, ...missing(segments, visible), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
   const options = [...new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
   parts.threshold.replaceChildren(...options.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));

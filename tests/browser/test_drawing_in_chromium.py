@@ -1,14 +1,17 @@
 """What is drawn, pixel by pixel: kinds without colour, the overview, and all segments in two lanes."""
 
 import base64
+import dataclasses
 import io
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib import image
 from pages import CANVAS, EVIL, click, counted, drag, few, panel_of, place, press, said, settle, truths, view_of
 
+from afkit.data.annotations import AnnotationFile, Video
 from afkit.workbench.inspector.inspected import KINDS
 
 pytestmark = pytest.mark.slow
@@ -55,6 +58,19 @@ def test_a_miss_is_hatched_on_the_canvas_and_a_found_truth_is_plain(opened):
     assert bar(page, 0, 10, 30).std() == 0
     missed = bar(page, 1, 50, 70)[:, 10:60]  # left of the letter
     assert missed.std() > 5
+
+
+def test_what_was_not_annotated_is_hatched_and_said(opened):
+    video = Video("v", "test", 100.0, None, np.zeros((0, 2)), np.zeros(0, int), np.array([[-np.inf, 8], [92, np.inf]]))
+    annotations = AnnotationFile(Path("annotations.json"), {"v": video}, {})
+    page = opened(dataclasses.replace(few(), annotations=annotations))
+    drawn = grey(page.locator(CANVAS))[60:, :]
+    left, width = panel_of(page, "[p.scene.left, p.scene.width]")
+    xs = [round(left + time / 100 * (width - left)) for time in (2, 7, 9, 45, 91, 93, 98)]
+    lines = [(drawn[:, x - 5 : x + 6] < 250).mean() > 0.15 for x in xs]  # beside what separates lanes
+    assert lines == [True, True, False, False, False, True, True]
+    assert "Hatched parts were not annotated" in page.inner_text(".remark")
+    assert "not annotated" not in opened(few()).inner_text(".remark")
 
 
 def test_the_overview_shows_truth_hits_and_false_alarms_in_three_bands(opened):

@@ -3,9 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from afkit.data.annotations import load_annotations, read_annotations, to_frame
+from afkit.data.annotations import groups_of, leave_out_ignored, load_annotations, read_annotations, to_frame
 
 
 def action(start, end, label_id=0, label="a"):
@@ -42,6 +43,14 @@ def test_everything_is_read_in_the_order_of_the_file(write):
     assert (alpha.segments_sec.dtype, alpha.labels.dtype) == (np.float64, np.int64)
     assert mike.segments_sec.shape == (0, 2)
     assert [video.name for video in file.of_subsets(["TEST"])] == ["alpha", "mike"]
+
+
+def test_a_group_is_a_name_and_may_be_missing(write):
+    file = read_annotations(write(a={"group": "Ann"}, b={"group": 7}, c={"group": None}, d={"group": ""}, e={}))
+    assert groups_of(file.videos.values()) == {"a": "Ann", "b": "7"}
+    for wrong in (["Ann"], True, 1.5, {}):
+        with pytest.raises(ValueError, match="video 'a': 'group' must be the name of a person, animal or site, not"):
+            read_annotations(write(a={"group": wrong}))
 
 
 def test_table_of_a_subset(write):
@@ -169,3 +178,31 @@ def test_an_unknown_subset_is_refused_with_the_nearest_name(write):
     assert str(path) in str(caught.value)
     with pytest.raises(ValueError, match="choose from: testing, validation"):
         load_annotations(path, ["testing", "zzz"])
+
+
+def test_a_part_that_was_annotated_and_spans_that_are_ignored(write):
+    path = write(
+        part={"annotated": [1.5, 8.5], "annotations": [action(0, 2), action(1, 3), action(8, 9.5)]},
+        parts={"annotated": [[5, 6], [1, 2]], "ignored": [[1.5, 3]], "annotations": [action(1.1, 1.4)]},
+        whole={"annotations": [action(0, 2)]},
+    )
+    videos = read_annotations(path).videos
+    assert videos["part"].ignored_sec.tolist() == [[-np.inf, 1.5], [8.5, np.inf]]
+    assert videos["parts"].ignored_sec.tolist() == [[-np.inf, 1], [1.5, 5], [6, np.inf]]
+    assert videos["whole"].ignored_sec.shape == (0, 2)
+    assert videos["part"].judged_sec(9.0) == 7.0
+    assert (videos["whole"].judged_sec(9.0), videos["part"].judged_sec(None)) == (9.0, None)
+    table = load_annotations(path)  # of the first three, one lies mostly inside
+    assert table[["video", "start_sec"]].to_numpy().tolist() == [["part", 1.0], ["parts", 1.1], ["whole", 0.0]]
+    assert len(to_frame(videos.values(), clean=False)) == 5
+    found = pd.DataFrame([("part", 0.0, 2.9), ("part", 0.0, 3.1), ("gone", 0.0, 1.0), ("whole", 0.0, 1.0)])
+    found.columns = ["video", "start_sec", "end_sec"]
+    assert leave_out_ignored(found, videos.values())["end_sec"].tolist() == [3.1, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "spans", [[3], [3, 1], [1, 2, 3], "1-2", [[1, 2], [3]], [["a", 2]], [[1, float("inf")]], {"a": 1}]
+)
+def test_spans_that_are_none_are_named(write, spans):
+    with pytest.raises(ValueError, match=r"video 'v': 'annotated' must be \[start, end\] in seconds, or a list"):
+        read_annotations(write(v={"annotated": spans, "annotations": []}))

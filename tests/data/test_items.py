@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from tiny_data import (
     NUM_FRAMES,
     STRIDE,
+    change_video,
     read_database,
+    seconds_of,
     tiny_recipe,
     training_set,
     write_annotations,
@@ -166,6 +168,19 @@ def test_a_video_without_annotation_is_cropped_only_where_it_is_too_long():
     found = crop(long, crop_config(), Replayed([(0, 5, 3)]))
     assert found.features[0].tolist() == list(range(3, 13))
     assert found.segments is None and found.labels is None
+
+
+def test_ignored_spans_are_on_the_grid_and_move_with_a_crop(tmp_path):
+    write_tiny_data(tmp_path)
+    change_video(
+        tmp_path, "video0", annotated=[seconds_of(4), seconds_of(20)], ignored=[[seconds_of(9), seconds_of(11)]]
+    )
+    dataset = training_set(tmp_path, tiny_recipe())
+    item = dataset.unread(0)
+    torch.testing.assert_close(item.ignored, torch.tensor([[-torch.inf, 4], [9, 11], [20, torch.inf]]))
+    found = crop(item, crop_config(), Replayed([(0, item.features.shape[1] - 10, 3)] * CROP_TRIES))
+    torch.testing.assert_close(found.ignored, torch.tensor([[-torch.inf, 1], [6, 8], [17, torch.inf]]))
+    assert dataset.unread(1).ignored is None
 
 
 # ---- the data set

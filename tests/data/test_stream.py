@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_data import tiny_recipe, training_set, write_tiny_data
+from tiny_data import change_video, seconds_of, tiny_recipe, training_set, write_tiny_data
 
 from afkit.data import items as items_module
 from afkit.data.batches import collate, padded_batch_length, training_batches
@@ -24,6 +24,7 @@ def root(tmp_path_factory):
     """A data root with the tiny data set: 6 training videos."""
     root = tmp_path_factory.mktemp("data")
     write_tiny_data(root)
+    change_video(root, "video2", annotated=[seconds_of(5), seconds_of(30)])
     return root
 
 
@@ -39,7 +40,8 @@ def same_batches(a, b):
         torch.equal(x.features, y.features)
         and torch.equal(x.mask, y.mask)
         and all(torch.equal(s, t) for s, t in zip(x.segments + x.labels, y.segments + y.labels, strict=True))
-        and [item.video for item in x.items] == [item.video for item in y.items]
+        and [(item.video, str(item.ignored)) for item in x.items]
+        == [(item.video, str(item.ignored)) for item in y.items]
         and all(torch.equal(s.features, t.features) for s, t in zip(x.items, y.items, strict=True))
         for x, y in zip(a, b, strict=True)
     )

@@ -41,3 +41,20 @@ def test_the_table_says_which_split_it_is_of(tmp_path, scores):
     assert own[1:] == other[1:] and own[1].endswith(average)
     save_scores(tmp_path, scores, scores, NAMES, network="TriDet")
     assert headline(tmp_path / "eval.json").splitlines()[1].startswith("TriDet  ") and own[1].startswith("ActionFormer")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"),
+    [
+        (
+            {"average_map": {"low": 0.5, "high": 0.75}, "level": 0.9, "resampled": "9 groups"},
+            "90 % interval of the average: 50.00 to 75.00 (bootstrap, resampled over 9 groups)",
+        ),
+        ({"average_map": {"low": 0.5, "high": 0.75}}, "95 % interval of the average: 50.00 to 75.00 (bootstrap)"),
+        ({"refused": "there are 3"}, "no interval of the average: there are 3"),
+        (None, ""),
+    ],
+)
+def test_the_table_ends_with_the_interval_or_says_why_there_is_none(tmp_path, scores, confidence, said):
+    save_scores(tmp_path, scores, scores, NAMES, confidence=confidence)
+    assert headline(tmp_path / "eval.json").splitlines()[3:] == [said] * bool(said)

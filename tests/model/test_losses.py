@@ -134,3 +134,21 @@ def test_balanced_weight(weight):
     assert all(torch.allclose(a, b, rtol=1e-6, atol=0) for a, b in zip(found, expected, strict=True))
     small = criterion(out, [None] * 3, [None] * 3)
     assert small["total"].item() == small["cls"].item()  # the divisor is at least 0.01
+
+
+def test_points_in_ignored_spans_learn_nothing():
+    criterion, out = Criterion(tiny_recipe()), outputs()
+    spans = [torch.tensor([[-torch.inf, 3.0], [9.0, 9.5]]), None, torch.tensor([[2.0, torch.inf]])]
+    masks = [mask.clone() for mask in out.masks]
+    for mask, points in zip(masks, out.points, strict=True):
+        for t, position in enumerate(points[:, 0].tolist()):
+            if position < 3 or 9 <= position < 9.5:
+                mask[0, t] = False
+            if position >= 2:
+                mask[2, t] = False
+    losses, whole = criterion(out, SEGMENTS, LABELS, spans), Criterion(tiny_recipe())(out, SEGMENTS, LABELS)
+    masked = Criterion(tiny_recipe())(out._replace(masks=masks), SEGMENTS, LABELS)
+    assert not torch.equal(losses["total"], whole["total"])
+    for name in ("cls", "reg", "total"):
+        assert torch.equal(losses[name], masked[name])
+    assert torch.equal(Criterion(tiny_recipe())(out, SEGMENTS, LABELS, [None] * 3)["total"], whole["total"])

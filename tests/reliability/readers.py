@@ -27,7 +27,7 @@ from afkit.data.features import RawFeatures
 from afkit.detect.fusion import read_scores
 from afkit.model.checkpoints import load_weights
 from afkit.recipe_files import read_recipe_file
-from afkit.recipes import _RECIPES
+from afkit.recipes import _RECIPES, recipe
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import TrainingState, new_state
@@ -368,7 +368,7 @@ def _sensor(path: Path) -> None:
     target = HOME / "watch" / "signals" / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, target)
-    sensor_arguments("watch/annotations/watch.json", HOME, target.stem)
+    sensor_arguments(recipe("watch").data, HOME, target.stem)
 
 
 def _by_clock(path: Path) -> None:

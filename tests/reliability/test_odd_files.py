@@ -20,6 +20,7 @@ from afkit.data.feature_formats import array_names, holds_array, open_array
 from afkit.data.features import has_features, open_features, read_features
 from afkit.files import read_json
 from afkit.model.checkpoints import load_weights
+from afkit.recipes import recipe
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets.ego4d import _uid
 from afkit.workbench.datasets.sensors import sensor_arguments
@@ -159,7 +160,7 @@ def test_a_name_does_not_lead_out_of_the_folder(tmp_path, name, hostile):
         assert name in str(caught.value)
     for data_set in ("watch", "hapt"):
         with pytest.raises(ValueError, match="leads out of the folder"):
-            sensor_arguments(f"{data_set}/annotations/x.json", tmp_path, "../x")
+            sensor_arguments(recipe(data_set).data, tmp_path, "../x")
     hostile("names of videos")
 
 
@@ -195,7 +196,7 @@ def test_hostile_sensor_signals(tmp_path, array, hostile):
             folder.mkdir(parents=True)
             np.save(folder / "video.npy", array, allow_pickle=True)
         with pytest.raises(ValueError, match="the signal of 'video' cannot be read"):
-            sensor_arguments(f"{data_set}/annotations/x.json", tmp_path, "video")
+            sensor_arguments(recipe(data_set).data, tmp_path, "video")
         hostile("sensor signals")
 
 

@@ -1,11 +1,12 @@
-"""How sure mAP is: bootstrap over videos, paired for the difference between two runs, and a sign test over videos.
+"""How sure mAP is: bootstrap over videos or groups, paired for the difference between two runs, and a sign test.
 
-Videos are what a data set is a sample of, so they are drawn, with everything in them. Which prediction finds which
-ground truth is settled inside a video, so that no resample needs a matching of its own: every prediction and every
-ground truth counts as often as its video was drawn.
+Videos are what a data set is a sample of, so they are drawn, with everything in them. Where videos are of the same
+person, animal or site, they resemble each other, and these groups are the sample: all videos of a group are then drawn
+together. Which prediction finds which ground truth is settled inside a video, so that no resample needs a matching of
+its own: every prediction and every ground truth counts as often as its video was drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -23,12 +24,13 @@ from afkit.evaluation.scores import (
     unpack_bits,
 )
 
+FEWEST = 5  # videos or groups that an interval can be drawn from; of fewer it would be far too narrow
 SAME = 1e-12  # differences below it are rounding
 CELLS = 2**20  # of the largest array, predictions of a class x resamples worked on at once: about a processor's cache
 
 
 class Interval(NamedTuple):
-    """A measured value and how far it moves when other videos are drawn; fractions."""
+    """A measured value and how far it moves when other videos or groups are drawn; fractions."""
 
     value: float  # of all videos
     low: float  # lower end, in the unit of the value
@@ -44,20 +46,21 @@ class Bootstrap:
     map: pd.DataFrame  # (S, 4) tIoU by the fields of Interval
     samples: np.ndarray  # (R, S) mAP of each resample, as drawn
     level: float  # of the intervals
-    counts: dict[str, float]  # videos, resamples, resamples_without_gt, mean_classes_left_out
+    counts: dict[str, float]  # videos, groups (where there are some), resamples, and how many of these lack what
 
     def facts(self) -> dict[str, Any]:
         """All but the samples, ready for JSON."""
         content = {"average_map": self.average_map._asdict(), "map": _rows(self.map)}
-        return {**content, "level": self.level, "counts": self.counts}
+        method = {"method": "percentile bootstrap", "resampled": drawn_units(self.counts)}
+        return {**content, **method, "level": self.level, "counts": self.counts}
 
 
 class SignTest(NamedTuple):
-    """In how many videos each of two runs is the better one, and how likely so uneven a split is by chance."""
+    """In how many videos or groups each of two runs is better, and how likely so uneven a split is by chance."""
 
-    a_better: int  # videos that a solves better
-    b_better: int  # videos that b solves better
-    equal: int  # videos that both solve equally well
+    a_better: int  # those that a solves better
+    b_better: int  # those that b solves better
+    equal: int  # those that both solve equally well
     p_value: float  # two-sided, of the binomial test without the equal ones
 
 
@@ -69,7 +72,7 @@ class Comparison:
     p_value: float  # two-sided, that the difference of the average mAP is 0
     significant: bool  # p_value below 1 - level
     map: pd.DataFrame  # (S, 5) tIoU by the fields of Interval and p_value
-    sign_test: SignTest  # over the videos
+    sign_test: SignTest  # over the videos, or the groups where there are some
     samples: np.ndarray  # (R, S) difference of mAP in each resample, as drawn
     level: float  # of the intervals
     counts: dict[str, float]  # as in Bootstrap
@@ -86,25 +89,15 @@ class Resamples(NamedTuple):
 
     measured: np.ndarray  # (runs, S) on all videos as they are
     sampled: np.ndarray  # (runs, R, S)
-    counts: dict[str, float]  # videos, resamples, resamples_without_gt, mean_classes_left_out
+    counts: dict[str, float]  # as in Bootstrap
 
 
 class Ranked(NamedTuple):
     """Predictions of one class, best first, as a resample sees them."""
 
-    video: np.ndarray  # (P,) position among the videos
+    video: np.ndarray  # (P,) position among the videos or groups
     hit_rank: np.ndarray  # (H,) those that are a hit at some threshold
     hits: np.ndarray  # (H, S) bool
-
-
-class Spread(NamedTuple):
-    """Several runs that differ in nothing but their seed."""
-
-    number: int  # of runs
-    mean: float  # of the values
-    standard_deviation: float | None  # with number - 1 in the denominator; None for a single run
-    lowest: float  # of the values
-    highest: float  # of the values
 
 
 def bootstrap_map(
@@ -115,13 +108,14 @@ def bootstrap_map(
     seed: int = 0,
     level: float = 0.95,
     label_remap: str = "fixed",
+    groups: Mapping[str, str] | None = None,
 ) -> Bootstrap:
-    """Percentile intervals and standard errors of average mAP and mAP, by drawing videos with replacement.
+    """Percentile intervals and standard errors of average mAP and mAP, by drawing videos or groups with replacement.
 
     A resample scores exactly as `evaluate` does on tables in which every row is repeated in place as often as its
-    video was drawn, each time under another name of the video. As many videos are drawn as gt and predictions have
-    together. A class that no drawn video has is left out of that resample's mean; a resample without any ground
-    truth is left out altogether (both are counted).
+    video was drawn, each time under another name of the video. As many videos (or groups) are drawn as gt and
+    predictions have together. A class that no drawn video has is left out of that resample's mean; a resample without
+    any ground truth is left out altogether (both are counted). How few are too few says `too_few`.
 
     Repeated videos raise interpolated AP, so resamples score higher than the test set itself, often by more than the
     interval is wide. Their mean is therefore moved to the measured value before the percentiles are taken. The interval
@@ -132,6 +126,8 @@ def bootstrap_map(
         resamples: number of draws, at least 2; the same seed gives the same.
         level: of the intervals, e.g. 0.95 from the 2.5th to the 97.5th percentile.
         label_remap: see `evaluate`; classes are numbered once, for all resamples.
+        groups: {video: person, animal or site}, which are drawn in place of videos; one that is not named is a group
+            of its own.
 
     Raises:
         ValueError: unusable tables or thresholds as in `evaluate`; fewer than 2 resamples, or fewer than 2 of them
@@ -140,7 +136,7 @@ def bootstrap_map(
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     _check_level(level)
-    drawn = resample(gt, [predictions], tious, resamples, seed, label_remap)
+    drawn = resample(gt, [predictions], tious, resamples, seed, label_remap, groups)
     average, by_tiou = _intervals(drawn.measured[0], drawn.sampled[0], tious, level)
     return Bootstrap(average, by_tiou, drawn.sampled[0], level, drawn.counts)
 
@@ -154,34 +150,60 @@ def compare_runs(
     seed: int = 0,
     level: float = 0.95,
     label_remap: str = "fixed",
+    groups: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Is run a better than run b on these videos? Paired bootstrap of the difference a - b, and a sign test.
 
     Both runs are scored on the same draws, so what makes a video hard cancels out. The p-value is the share of
     resamples whose difference lies as far from their mean as the measured one from 0; it counts the measured one as a
     resample, too, so that it is never 0. The sign test compares the runs video by video: mAP of the video on
-    its own, mean over the thresholds. It looks at no other video, so the videos are independent and the test is
-    exact; for the same reason it does not see whether scores can be compared between videos, which mAP does.
+    its own, mean over the thresholds (of a group, the mean over its videos). It looks at no other video, so the videos
+    are independent and the test is exact; for the same reason it does not see whether scores can be compared between
+    videos, which mAP does.
 
     Arguments and errors are those of `bootstrap_map`.
     """
     _check_level(level)
-    drawn = resample(gt, [predictions_a, predictions_b], tious, resamples, seed, label_remap)
+    drawn = resample(gt, [predictions_a, predictions_b], tious, resamples, seed, label_remap, groups)
     measured = _without_rounding(drawn.measured[0] - drawn.measured[1])  # (S,)
     sampled = _without_rounding(drawn.sampled[0] - drawn.sampled[1])  # (R, S)
     average, by_tiou = _intervals(measured, sampled, tious, level)
     p_value = _p_value(average.value, sampled.mean(axis=1))
     videos = map_by_video(gt, predictions_a, tious) - map_by_video(gt, predictions_b, tious)
+    units, _ = _units(gt["video"].unique(), groups)
+    differences = np.bincount(units, videos) / np.bincount(units)
     return Comparison(
         average_map=average,
         p_value=p_value,
         significant=p_value < round(1 - level, 9),
         map=by_tiou.assign(p_value=[_p_value(*each) for each in zip(measured, sampled.T, strict=True)]),
-        sign_test=sign_test(_without_rounding(videos)),
+        sign_test=sign_test(_without_rounding(differences)),
         samples=sampled,
         level=level,
         counts=drawn.counts,
     )
+
+
+def too_few(gt: pd.DataFrame, runs: Sequence[pd.DataFrame], groups: Mapping[str, str] | None = None) -> str:
+    """Why no interval is to be drawn from the videos, or groups, of some tables, in a sentence; "" where one can be."""
+    videos = pd.unique(np.concatenate([table["video"].to_numpy(object) for table in (gt, *runs)]))
+    units, what = _units(videos, groups)
+    number = len(np.unique(units))
+    few = f"there {'is' if number == 1 else 'are'} {number}"
+    return f"an interval needs at least {FEWEST} test {what}, {few}" if number < FEWEST else ""
+
+
+def drawn_units(counts: Mapping[str, float]) -> str:
+    """What was drawn, from the counts of `bootstrap_map` or `compare_runs`, e.g. "9 groups" or "40 recordings"."""
+    return f"{counts['groups']} groups" if "groups" in counts else f"{counts['videos']} recordings"
+
+
+def _units(videos: Iterable[str], groups: Mapping[str, str] | None) -> tuple[np.ndarray, str]:
+    """The number (from 0 on, in their order) of what each video is drawn with, and whether these are "groups"."""
+    groups, numbers = groups or {}, dict[tuple[bool, str], int]()
+    keys = [(video in groups, groups.get(video, video)) for video in videos]
+    codes = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    return codes, "groups" if any(grouped for grouped, _ in keys) else "recordings"
 
 
 def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
@@ -215,15 +237,6 @@ def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[fl
     ap = average_precision(pairing, threshold_bits(pairing.pair_tiou, tious), len(tious)).mean(axis=1)
     owner = pairing.classes // len(classes)  # video of each class of its own
     return np.bincount(owner, ap) / np.bincount(owner)
-
-
-def mean_and_spread(values: Sequence[float]) -> Spread:
-    """Mean, standard deviation and range over seeds; ValueError without a value, or for one that is not finite."""
-    numbers = np.asarray(list(values), np.float64)
-    if not numbers.size or not np.isfinite(numbers).all():
-        raise ValueError(f"give at least one value, all of them finite, not {list(values)}")
-    deviation = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
-    return Spread(len(numbers), float(numbers.mean()), deviation, float(numbers.min()), float(numbers.max()))
 
 
 def _rows(table: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -281,8 +294,9 @@ def resample(
     resamples: int,
     seed: int,
     label_remap: str = "fixed",
+    groups: Mapping[str, str] | None = None,
 ) -> Resamples:
-    """Score tables of predictions on the same draws of as many videos as gt and they have together."""
+    """Score tables of predictions on the same draws of as many videos (or groups) as gt and they have together."""
     tious = check_tious(tious)
     if resamples < 2:
         raise ValueError(f"resamples is {resamples}; draw at least 2")
@@ -290,15 +304,17 @@ def resample(
     for predictions in runs:
         check_common_videos(gt, predictions)
     tables = [videos_of(gt, "gt"), *(videos_of(predictions, "predictions") for predictions in runs)]
-    codes, names = pd.factorize(np.concatenate(tables))
-    gt_video, *run_videos = np.split(codes, np.cumsum([len(table) for table in tables])[:-1])
+    codes, videos = pd.factorize(np.concatenate(tables))
+    units, what = _units(videos, groups)
+    number = len(np.unique(units))
+    gt_video, *run_videos = np.split(units[codes], np.cumsum([len(table) for table in tables])[:-1])
     ranked = [_rank(*each, tious) for each in zip(pairings, run_videos, strict=True)]
-    num_gt = np.zeros((len(names), len(pairings[0].classes)))  # (V, K), float: matrices of integers multiply slowly
+    num_gt = np.zeros((number, len(pairings[0].classes)))  # (V, K), float: matrices of integers multiply slowly
     np.add.at(num_gt, (gt_video, pairings[0].gt_class), 1)
 
-    largest = max([len(names), *(len(one.video) for run in ranked for one in run)])
+    largest = max([number, *(len(one.video) for run in ranked for one in run)])
     maps, left_out = [], 0
-    for weights in _draw(len(names), resamples, seed, max(1, CELLS // largest)):
+    for weights in _draw(number, resamples, seed, max(1, CELLS // largest)):
         drawn_gt = weights.T.astype(np.float64) @ num_gt  # (C, K)
         maps.append(np.stack([_mean_ap(run, weights, drawn_gt, len(tious)) for run in ranked]))
         left_out += int((drawn_gt[drawn_gt.any(axis=1)] == 0).sum())
@@ -306,10 +322,11 @@ def resample(
     usable = ~np.isnan(sampled[0, :, 0])
     if usable.sum() < 2:
         raise ValueError(f"{usable.sum()} of {resamples} resamples have ground truth; raise resamples")
-    once = np.ones((len(names), 1), np.int64)
+    once = np.ones((number, 1), np.int64)
     measured = [_mean_ap(run, once, num_gt.sum(axis=0)[None], len(tious))[0] for run in ranked]
     counts = {
-        "videos": len(names),
+        "videos": len(videos),
+        **({"groups": number} if what == "groups" else {}),
         "resamples": resamples,
         "resamples_without_gt": int((~usable).sum()),
         "mean_classes_left_out": left_out / int(usable.sum()),

@@ -9,6 +9,8 @@ import pandas as pd
 from afkit.evaluation.scores import Scores
 from afkit.files import atomic_open, read_json, write_json
 
+NAIVE, FRAMES = "class frequencies and durations", "frame classifier with smoothing"  # rows beside the network's
+
 
 def map_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     """mAP in percent: a row per named result, a column per tIoU threshold, and the average last."""
@@ -41,7 +43,7 @@ def save_scores(
     `suffix` of both names, e.g. "-training", tells of another split than the run's own.
     """
     folder = Path(folder)
-    content = {**_as_dict(scores), "counts": scores.counts, "baseline": _as_dict(baseline), **facts}
+    content = {**as_dict(scores), "counts": scores.counts, "baseline": as_dict(baseline), **facts}
     write_json(folder / f"eval{suffix}.json", content)
     table = scores.ap.copy()
     table.columns = [f"ap_{tiou:.2f}" for tiou in table.columns]
@@ -51,7 +53,7 @@ def save_scores(
         table.to_csv(file)
 
 
-def _as_dict(scores: Scores) -> dict[str, Any]:
+def as_dict(scores: Scores) -> dict[str, Any]:
     """Fractions: average_map, map {"0.30": ...}, recall {"1": {"0.30": ...}, "5": ...}."""
     recall = {str(k): {f"{tiou:.2f}": value for tiou, value in scores.recall[k].items()} for k in scores.recall.columns}
     return {
@@ -71,7 +73,9 @@ def headline(path: str | Path) -> str:
 
 
 def _headline(content: Any) -> str:
-    rows = {content.get("network", "ActionFormer"): content, "class frequencies and durations": content["baseline"]}
+    rows = {content.get("network", "ActionFormer"): content, NAIVE: content["baseline"]}
+    if "map" in content.get("frame_classifier", {}):
+        rows[FRAMES] = content["frame_classifier"]
     tious = list(content["map"])
     lines = ["generated data: these numbers say nothing about the method"] if content.get("generated") else []
     title = f"mAP [%] of '{content['split']}' at tIoU" if content.get("split") else "mAP [%] at tIoU"
@@ -79,4 +83,17 @@ def _headline(content: Any) -> str:
     for name, row in rows.items():
         numbers = [*row["map"].values(), row["average_map"]]
         lines.append(name.ljust(34) + "".join(f"{100 * number:8.2f}" for number in numbers))
-    return "\n".join(lines)
+    return "\n".join([*lines, *filter(None, [interval_in_words(content.get("confidence"))])])
+
+
+def interval_in_words(confidence: Any) -> str:
+    """The interval of the average mAP with what was resampled, or why there is none; "" where nothing is known."""
+    confidence = confidence if isinstance(confidence, dict) else {}
+    if refused := confidence.get("refused"):
+        return f"no interval of the average: {refused}"
+    if "average_map" not in confidence:
+        return ""
+    low, high = (100 * confidence["average_map"][end] for end in ("low", "high"))
+    over = f", resampled over {confidence['resampled']}" if "resampled" in confidence else ""
+    level = 100 * confidence.get("level", 0.95)
+    return f"{level:.0f} % interval of the average: {low:.2f} to {high:.2f} (bootstrap{over})"

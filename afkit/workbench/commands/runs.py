@@ -87,6 +87,8 @@ def _sweep_arguments(command: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="list the runs and what is done; start nothing")
     add("--resume", action="store_true", help="go on, which a second start does anyway")
     add("--only-failed", action="store_true", help="only runs that have failed")
+    leave_out = "test each group (person, animal, site) or subset of the data once, and train on all others"
+    add("--folds", default="", choices=("group", "subset"), help=leave_out)
     add("--workers", type=int, default=0, help="runs at once (default: what fits, or the file's jobs)")
     where = command.add_mutually_exclusive_group()
     where.add_argument("--scheduler", metavar="ADDRESS", default="", help="a running dask cluster")
@@ -103,7 +105,7 @@ def _sweep(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ValueError(f"a sweep needs dask ({error}); install it with: pip install 'afkit[sweep]'") from None
     if options.dry_run:
-        print(dry_run(options.file, options.cluster))
+        print(dry_run(options.file, options.cluster, options.folds))
         return 0
     outcomes = sweep(options.file, **given(options, "file", "dry_run", "resume"))
     return int(any(outcome.state != "done" for outcome in outcomes.values()))

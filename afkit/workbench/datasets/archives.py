@@ -263,7 +263,7 @@ def _move(source: Path, target: Path, last: Path, replace: bool) -> None:
         source.replace(target)
 
 
-VERSIONS = {"watch": 1, "hapt": 1, "twin": 1}  # to be raised when other files, or other numbers, are written
+VERSIONS = {"watch": 2, "hapt": 2, "twin": 1}  # to be raised when other files, or other numbers, are written
 STAMP = "prepared.json"  # in the data set's folder
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from afkit.files import read_json, write_array, write_json
 from afkit.workbench.datasets.archives import move_in, unpack, write_stamp
+from afkit.workbench.datasets.grouped import by_group
 from afkit.workbench.own_data.signals import raw_windows
 from afkit.workbench.scratch import scratch_folder
 
@@ -59,7 +60,7 @@ def write_hapt(archive: str | Path, data_root: str | Path, say: Callable[[str], 
             for sensor, kind in SENSORS.items():
                 features = raw_windows(signals[sensor], WINDOW_SAMPLES, STEP_SAMPLES)  # (T, 150)
                 write_array(part / kind / f"{name}.npy", features.astype(np.float32), sync=False)
-        database = {name: entry for name, (entry, _) in people.items()}
+        database = {name: entry | {"group": name} for name, (entry, _) in people.items()}
         write_json(part / "annotations" / "hapt.json", {"database": database})
         _write_people(part / "annotations")
         write_stamp(part, "hapt")
@@ -76,8 +77,8 @@ def add_people(data_root: str | Path) -> None:
 
 def _write_people(folder: Path) -> None:
     database = read_json(folder / "hapt.json")["database"]
-    people = {name: entry | {"subset": name} for name, entry in database.items()}
-    write_json(folder / "people.json", {"database": people})
+    people = {name: entry | {"group": name} for name, entry in database.items()}  # older versions did not write it
+    write_json(folder / "people.json", {"database": by_group(people)})
 
 
 def _raw_folder(archive: Path, part: Path) -> Path:

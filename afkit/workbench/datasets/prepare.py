@@ -8,6 +8,7 @@ from afkit.data.features import locate
 from afkit.recipes import recipe as built_in
 from afkit.workbench.datasets.archives import ARCHIVES, arrange, check_md5, download, stale, unpack
 from afkit.workbench.datasets.ego4d import convert_ego4d
+from afkit.workbench.datasets.grouped import original_of, write_grouped
 from afkit.workbench.datasets.hapt import SOURCE as HAPT_SOURCE
 from afkit.workbench.datasets.hapt import add_people, write_hapt
 from afkit.workbench.datasets.watch import write_watch
@@ -15,9 +16,12 @@ from afkit.workbench.scratch import clear_scratch, scratch_folder
 
 
 def missing_parts(config: DataConfig, data_root: str | Path) -> list[Path]:
-    """The annotation file and feature folders (`*`: the one around them) of a data set that are not there."""
+    """The annotation file and feature folders (`*`: the one around them) of a data set that are not there.
+
+    An annotation file by groups that can be made counts as there.
+    """
     paths = [path.removesuffix("/*") for path in [config.annotations, *config.features]]
-    parts = [locate(data_root, path) for path in paths]
+    parts = [locate(data_root, path) for path in (paths[1:] if original_of(config, data_root) else paths)]
     return [part for part in parts if not part.exists()]
 
 
@@ -37,6 +41,11 @@ def prepare(
     archive (of HAPT, the repository's zip), or the folder of Ego4D's official files; "" to look for the archive in the
     data root, and with `fetch` to download it (tens of gigabytes).
     """
+    _prepare(recipe, data_root, source, fetch, say)
+    write_grouped(recipe.data, data_root)
+
+
+def _prepare(recipe: Recipe, data_root: str | Path, source: str, fetch: bool, say: Callable[[str], None]) -> None:
     data_set = _data_set(recipe)
     is_ego4d = data_set.startswith("ego4d")
     if is_ego4d and source:  # read although all may be there, so that an interrupted conversion goes on

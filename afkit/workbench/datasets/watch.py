@@ -110,6 +110,7 @@ def _database(signals: dict[str, np.ndarray], actions: dict[str, list[tuple[str,
     return {
         name: {
             "subset": "test" if name.startswith(tested) else "training",
+            "group": name.partition("_")[0],
             "duration": len(signal) / RATE_HZ,
             "fps": RATE_HZ,
             "annotations": [

@@ -70,6 +70,12 @@ class Inspected:
         ends = (table["end_sec"].max() for table in self.of_video(video) if len(table))
         return float(max(ends, default=0.0) if known is None else known)
 
+    def ignored_sec(self, video: str) -> np.ndarray:
+        """(R, 2) the spans of a video that are not judged, as far as they lie within it."""
+        known = self.annotations.videos.get(video) if self.annotations else None
+        spans = (np.zeros((0, 2)) if known is None else known.ignored_sec).clip(0, self.duration_sec(video))
+        return spans[spans[:, 1] > spans[:, 0]]
+
 
 def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected:
     """Ground truth and predictions of a run.
@@ -222,5 +228,6 @@ def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: f
     facts: dict[str, Any] = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}
     facts["tracks"], facts["label_ids"] = inspected.tracks.offered(), inspected.labels.tolist()
     for entry in videos:
+        entry["ignored_sec"] = inspected.ignored_sec(entry["video"]).tolist()
         entry["known_sec"] = None if inspected.durations_sec.get(entry["video"]) is None else entry["duration_sec"]
     return facts | {"tious": sorted({*tious, tiou}), "tiou": tiou, "min_score": min_score, "videos": videos}

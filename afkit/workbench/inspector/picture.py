@@ -22,7 +22,8 @@ def draw_stand_in(inspected: Inspected, video: str, tiou: float = 0.5, min_score
     drawn = [f"the {MOST_DRAWN} best of {len(predictions)} predictions"] if len(predictions) > MOST_DRAWN else []
     drawn += [f"the first {MOST_DRAWN} of {len(gt)} actions"] if len(gt) > MOST_DRAWN else []
     title = f"{video}, tIoU {tiou:g}{': ' if drawn else ''}{', '.join(drawn)}"
-    return draw_timeline(first, matched, names, title, duration_sec=inspected.duration_sec(video) or None)
+    duration_sec, ignored_sec = inspected.duration_sec(video) or None, inspected.ignored_sec(video)
+    return draw_timeline(first, matched, names, title, duration_sec=duration_sec, ignored_sec=ignored_sec)
 
 
 def picture_png(inspected: Inspected, video: str, tiou: float = 0.5, min_score: float = 0.2) -> bytes:

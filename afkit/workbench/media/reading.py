@@ -47,7 +47,7 @@ def media_reader(recipe: Recipe, data_root: str | Path, fps: float, say: Callabl
     if here != there:
         raise ValueError(
             f"{known[0]} is of features with {here[0]} numbers, a stride of {here[1]}, clips of {here[2]} frames and "
-            f"{here[3]:g} frames per second, the run of {there[0]}, {there[1]}, {there[2]} and {there[3]:g}; "
+            f"{here[3]:g} frames per second, the run of {there[0]}, {there[1]:g}, {there[2]:g} and {there[3]:g}; "
             "give features"
         )
     if known[0].name == sounds.SETTINGS:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from afkit.opening import open_to_read
 from afkit.workbench.media.frames import DAMAGED_SHARE, Facts
 from afkit.workbench.media.opened import declared_sec, open_media, second_zero
 
@@ -21,6 +22,7 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
     Raises:
         ValueError: no sound, a gap of more than ten minutes, or more than a twentieth that cannot be decoded.
     """
+    _check_wave(path)
     zero, placed = second_zero(path), 0  # samples that were given
     with open_media(path) as container:
         if not container.streams.audio:
@@ -50,6 +52,17 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
             raise ValueError(f"{path} holds no sound that can be decoded; copy or encode it anew")
         facts.duration_sec = placed / rate_hz
         _check_whole(path, placed / rate_hz + zero, container, track, counts, facts)
+
+
+def _check_wave(path: Path) -> None:
+    """Of a wav file that is cut off the library takes what is there, without a word; those of a stream have no size."""
+    with open_to_read(path) as file:
+        head = file.read(12)
+    claimed, there = int.from_bytes(head[4:8], "little") + 8, path.stat().st_size
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE" and there + 1 < claimed < 0xFFFF_FFF0:
+        raise ValueError(
+            f"{path} breaks off: it has {there} of {claimed} bytes; copy it anew, or write it anew by ffmpeg"
+        )
 
 
 def _silence(number: int) -> Iterator[np.ndarray]:

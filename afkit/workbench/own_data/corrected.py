@@ -53,4 +53,5 @@ def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict
 def video_facts(video: Video) -> dict[str, Any]:
     """What an annotation file says of a video beside its segments, without what is not known."""
     known = {} if video.duration_sec is None else {"duration": video.duration_sec}
-    return {"subset": video.subset} | known | ({} if video.fps is None else {"fps": video.fps})
+    known |= {} if video.fps is None else {"fps": video.fps}
+    return {"subset": video.subset} | known | ({} if video.group is None else {"group": video.group})

@@ -8,7 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-FIELDS = ("video", "start", "end", "segment", "label", "label_id", "tier", "subset", "group", "duration", "fps")
+FIELDS = (
+    "video",
+    "start",
+    "end",
+    "segment",
+    "label",
+    "label_id",
+    "tier",
+    "subset",
+    "group",
+    "duration",
+    "fps",
+    "annotated_start",
+    "annotated_end",
+)
 PEOPLE = "person subject participant patient animal mouse proband sujet sujeto"  # columns worth mapping to a group
 UNITS = {  # name: seconds, or 0 where a rate tells
     "seconds": 1.0,
@@ -108,6 +122,8 @@ def _field(fields: set[str], filler: set[str], unit: str) -> str | None:
     if "count" in filler or ("duration" in fields and fields & {"video", "file"}):
         return "duration" if not fields - {"video", "file", "duration"} and (unit or fields) else None
     for time in ("start", "end"):
+        if fields == {"annotated", time} and not filler - {"time"}:
+            return f"annotated_{time}"
         if time in fields and not fields - {time, "label", "segment", "video", "file"}:
             if "file" in fields:
                 return "video" if time == "start" and not unit else None
@@ -203,8 +219,12 @@ def divided_people(subsets: Mapping[str, str]) -> dict[str, list[str]]:
         >>> divided_people({"s01_01": "training", "s01_02": "test", "s02_01": "test"})
         {'s01': ['s01_01', 's01_02']}
     """
-    people: defaultdict[str, list[str]] = defaultdict(list)
-    for video in sorted(subsets):
-        if person_of(video):
-            people[person_of(video)].append(video)
-    return {who: videos for who, videos in people.items() if len({subsets[video] for video in videos}) > 1}
+    return divided(subsets, {video: who for video in subsets if (who := person_of(video))})
+
+
+def divided(subsets: Mapping[str, str], groups: Mapping[str, str]) -> dict[str, list[str]]:
+    """{group: recordings} of those whose recordings are in several subsets, by {recording: group}."""
+    recordings: defaultdict[str, list[str]] = defaultdict(list)
+    for video in sorted(groups):
+        recordings[groups[video]].append(video)
+    return {who: videos for who, videos in recordings.items() if len({subsets[video] for video in videos}) > 1}

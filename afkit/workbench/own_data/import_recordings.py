@@ -23,6 +23,9 @@ from afkit.workbench.own_data.import_rows import (
     positive,
 )
 
+TIMES = ("annotated_start", "annotated_end")
+NUMBERS = ("duration", "fps", *TIMES)
+
 
 class Medium(NamedTuple):
     """What a recording itself says, rather than a table about it."""
@@ -127,6 +130,10 @@ def _facts(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, A
         if field in ("duration", "span") or (field == "" and meaning is not None and meaning.unit in UNITS):
             unit = unit_of(key)
             lengths.append((-1 if asked else ORDER.index(unit), value, unit))
+        elif field in TIMES:
+            facts[field] = _duration(value, unit_of(key), facts.get("fps"))
+        elif key == "annotated" and isinstance(value, list) and len(value) == len(TIMES):
+            facts |= dict(zip(TIMES, value, strict=True))
         elif field in ABOUT and (field != "group" or asked):
             facts.setdefault(field, value)
     if lengths:
@@ -155,7 +162,10 @@ def _remember(known: dict[str, Recording], video: str, where: str, values: Mappi
             continue
         if not isinstance(value, str | int | float):
             raise ValueError(f"{where}: '{field}' must be a text or a number, not {reprlib.repr(value)}; correct it")
-        new[field] = positive(value, where, field) if field in ("duration", "fps") else str(value).strip()
+        if field in TIMES and str(value).strip() in ("0", "0.0"):
+            new[field] = 0.0
+        else:
+            new[field] = positive(value, where, field) if field in NUMBERS else str(value).strip()
         old = getattr(before, field)
         if old not in ("", None, new[field]):
             raise ValueError(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from afkit import opening
 
-ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
+ABOUT = ("subset", "group", "duration", "fps", "annotated_start", "annotated_end")  # what is said of a recording
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
 WALL = re.compile(r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?\s*")  # and a date
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
@@ -32,6 +32,24 @@ class Recording(NamedTuple):
     group: str = ""  # such as a person; a group stays in one subset
     duration: float | None = None  # seconds
     fps: float | None = None  # frames per second, where known
+    annotated_start: float | None = None  # seconds, from and to which somebody labelled it, where not all of it
+    annotated_end: float | None = None
+
+    @property
+    def annotated(self) -> list[float] | None:
+        """[start, end] of the part that was labelled; None for all. ValueError where one of both cannot be told."""
+        if self.annotated_start is None and self.annotated_end is None:
+            return None
+        part = [self.annotated_start or 0.0, self.duration if self.annotated_end is None else self.annotated_end]
+        if part[1] is None:
+            raise ValueError(
+                f"{self.where}: it is labelled from {part[0]:g} s on; say until when, or how long it lasts"
+            )
+        if part[0] >= part[1]:
+            raise ValueError(
+                f"{self.where}: it is labelled from {part[0]:g} to {part[1]:g} s, which is nothing; correct it"
+            )
+        return [part[0], part[1]]
 
 
 class Change(NamedTuple):

@@ -81,7 +81,8 @@ def import_annotations(
         rate: frames or samples per second of the labels. It is not written as the frame rate of the features.
         tiers: of ELAN, or lists of JSON, to take; ("all",) for all of several.
         labels: all labels in the order of their ids; () for the source's ids, or sorted labels.
-        recordings: a table of all recordings: video, and perhaps duration (seconds), fps, subset, group.
+        recordings: a table of all recordings: video, and perhaps duration (seconds), fps, subset, group,
+            annotated_start, annotated_end (seconds of the part that was labelled, where that is not all).
         test_share: of the recordings for the test subset, where no subset is given; of the groups, where there are
             any, so that none is in both subsets.
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
@@ -206,9 +207,11 @@ def _database(
     """The annotation file's content."""
     database: dict[str, dict] = {}
     for video, subset in split.items():
-        facts = {"duration": known[video].duration, "fps": known[video].fps}
+        about = known[video]
+        facts = {"duration": about.duration, "fps": about.fps, "annotated": about.annotated}
         known_facts = {field: value for field, value in facts.items() if value is not None}
-        database[video] = {"subset": subset} | known_facts | {"annotations": []}
+        group = {"group": about.group} if about.group else {}
+        database[video] = {"subset": subset} | group | known_facts | {"annotations": []}
     for row in rows.sort_values(["start", "end", "label"], kind="stable").itertuples():
         annotation = {"segment": [row.start, row.end], "label": row.label, "label_id": names[row.label]}
         database[row.video]["annotations"].append(annotation)

@@ -9,16 +9,21 @@ import pandas as pd
 import torch
 from torch import nn
 
+from afkit.data.annotations import groups_of, leave_out_ignored
 from afkit.data.items import Dataset
+from afkit.detect.fusion import classify
 from afkit.detect.prediction import predict_dataset
 from afkit.detect.suppression import choose_backend
-from afkit.evaluation.scores import Scores
+from afkit.evaluation.scores import Scores, evaluate
+from afkit.workbench.analysis.bootstrap import Interval, bootstrap_map, too_few
 from afkit.workbench.analysis.exports import export_detections
-from afkit.workbench.analysis.report import save_scores
+from afkit.workbench.analysis.frame_classifier import frame_predictions
+from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, save_scores
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
 from afkit.workbench.runs.launch import predict_on_devices
 from afkit.workbench.runs.notebooks import skip_remaining_cells
+from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.trust import project_root
 
 LEAST_SCORE = 0.2  # of the detections that are exported where no labels tell a better threshold
@@ -31,6 +36,48 @@ def find_weights(run: Run, which: str, checkpoint: str = "") -> tuple[Path, str]
     """
     path = project_root() / checkpoint if checkpoint else run.folder / "checkpoints" / f"{which}.safetensors"
     return path, note_input(run, path)
+
+
+class Sure(NamedTuple):
+    """How sure an average mAP is."""
+
+    average_map: Interval | float  # without an interval where there are too few recordings or groups
+    sentence: str  # the interval with what was resampled, or why there is none
+    facts: dict[str, Any]  # for eval.json
+
+
+def how_sure(run: Run, scores: Scores, gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Sure:
+    """The interval of the average mAP over the test recordings, or over their groups where these are known."""
+    groups = groups_of(run.annotations.videos.values())
+    if refused := too_few(gt, [predictions], groups):
+        facts: dict[str, Any] = {"refused": refused}
+        return Sure(scores.average_map, interval_in_words(facts), facts)
+    tious = run.recipe.data.tious
+    found = bootstrap_map(gt, predictions, tious, seed=run.seed, label_remap=label_remap, groups=groups)
+    return Sure(found.average_map, interval_in_words(found.facts()), found.facts())
+
+
+class FrameRow(NamedTuple):
+    """What a classifier of single time steps is worth beside the network."""
+
+    rows: dict[str, Scores]  # by name; {} where there is none
+    facts: dict[str, Any]  # for eval.json
+
+
+def frame_classifier(run: Run, dataset: Dataset, gt: pd.DataFrame, label_remap: str) -> FrameRow:
+    """Train, on the run's training recordings, and evaluate `frame_predictions`; prints how, or why that cannot be."""
+    config = run.recipe
+    try:
+        train = Dataset(config.data, run.data_root, config.data.train_subsets)
+        found = frame_predictions(train, dataset, config.data.tious, run.seed)
+    except (ValueError, OSError) as error:
+        print(f"without the row of a frame classifier: {error}")
+        return FrameRow({}, {"left_out": without_paths(error)})
+    predictions = classify(found.predictions, config, run.data_root, len(run.annotations.label_names))
+    scores = evaluate(gt, leave_out_ignored(predictions, dataset.videos), config.data.tious, label_remap)
+    steps, threshold = found.facts["filter_steps"], found.facts["threshold"]
+    print(f"frame classifier: median filter of {steps} steps, actions from a probability of {threshold} on")
+    return FrameRow({FRAMES: scores}, as_dict(scores) | found.facts)
 
 
 class Found(NamedTuple):

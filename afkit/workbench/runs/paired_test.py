@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 
 from afkit.config import nearest
-from afkit.data.annotations import to_frame
+from afkit.data.annotations import groups_of, to_frame
 from afkit.detect.fusion import num_labels
 from afkit.evaluation.scores import evaluate
 from afkit.opening import open_to_read
-from afkit.workbench.analysis.bootstrap import Comparison, Interval, compare_runs
+from afkit.workbench.analysis.bootstrap import Comparison, Interval, compare_runs, drawn_units, too_few
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry
 from afkit.workbench.runs.paths import without_paths
@@ -52,15 +52,16 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
         resamples: see `afkit.workbench.analysis.bootstrap.compare_runs`.
 
     Raises:
-        ValueError: the runs faced different tests; the annotations are not there, or not those that a run was
-            evaluated with; the predictions cannot be read.
+        ValueError: the runs faced different tests, or one of too few recordings or groups; the annotations are not
+            there, or not those that a run was evaluated with; the predictions cannot be read.
     """
     for what, ours in _test(a).items():
         if ours != _test(b)[what]:
             there = ", ".join(f"{run.name}: {_test(run)[what]}" for run in (a, b))
             raise ValueError(f"{a.name} and {b.name} cannot be compared, since {what} differs ({there})")
     root, annotations, tious = a.data_root(data_root), a.annotations(data_root), a.recipe.data.tious
-    gt = to_frame(annotations.of_subsets(a.subsets))
+    videos = annotations.of_subsets(a.subsets)
+    gt, groups = to_frame(videos), groups_of(videos)
     remap = entry(a.scores, "label_remap") or "fixed"
     tables = []
     for run in (a, b):
@@ -72,7 +73,9 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
                 f"{run.name} has an average mAP of {100 * run.scores['average_map']:.2f} %, but {100 * again:.2f} % by "
                 f"{annotations.path} as it is now; name the folder of its data with --data-root, or run 03_eval again"
             )
-    return compare_runs(gt, tables[0], tables[1], tious, resamples, label_remap=remap)
+    if few := too_few(gt, tables, groups):
+        raise ValueError(f"{a.name} and {b.name} are not tested against each other: {few}")
+    return compare_runs(gt, tables[0], tables[1], tious, resamples, label_remap=remap, groups=groups)
 
 
 def compare_pairs(
@@ -103,11 +106,13 @@ def verdict(a: OpenedRun, b: OpenedRun, found: Comparison) -> str:
         signs = signs._replace(a_better=signs.b_better, b_better=signs.a_better)
     if difference == 0:
         return f"{a.name} and {b.name} score the same average mAP.{remark}"
-    numbers = f"{100 * found.level:.0f} % interval {low:.2f} to {high:.2f}, p = {found.p_value:.3f}"
+    over = f" over {drawn_units(found.counts)}" if "groups" in found.counts else ""
+    numbers = f"{100 * found.level:.0f} % interval{over} {low:.2f} to {high:.2f}, p = {found.p_value:.3f}"
     sentence = f"{better.name} is ahead of {worse.name} by {difference:.2f} points of average mAP ({numbers}): "
     sentence += "significant." if found.significant else "not significant, these recordings do not tell them apart."
-    videos = f"Video by video it is better in {signs.a_better}, worse in {signs.b_better} and equal in {signs.equal}"
-    return f"{sentence} {videos} (sign test, p = {signs.p_value:.3f}).{remark}"
+    each = "Group by group" if "groups" in found.counts else "Video by video"
+    counted = f"{each} it is better in {signs.a_better}, worse in {signs.b_better} and equal in {signs.equal}"
+    return f"{sentence} {counted} (sign test, p = {signs.p_value:.3f}).{remark}"
 
 
 def class_differences(a: OpenedRun, b: OpenedRun) -> pd.Series:

@@ -13,7 +13,7 @@ from afkit.workbench.datasets.sensors import has_signal, sensor_arguments
 from afkit.workbench.inspector.inspected import Inspected, read_inspected
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Curves, Tracks
-from afkit.workbench.runs.opened import OpenedRun, entry, open_run
+from afkit.workbench.runs.opened import OpenedRun, open_run
 from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.survey.facts import durations_of
 
@@ -59,30 +59,33 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
             malformed.
     """
     inspected, run = read_inspected(run_dir, data_root), open_run(Path(run_dir).absolute())
-    annotations, root = entry(run.facts.recipe, "data", "annotations"), run.data_root(data_root)
+    root = run.data_root(data_root)
     if videos and not Path(videos).is_dir():
         raise ValueError(f"the folder of videos '{videos}' does not exist")
-    signal = functools.partial(sensor_arguments, annotations, root) if has_signal(annotations) else None
+    try:
+        config: DataConfig | None = run.recipe.data
+    except ValueError:  # settings of another version
+        config = None
+    signal = functools.partial(sensor_arguments, config, root) if config and has_signal(config, root) else None
     remark = inspected.remark
     if run.stage("03_eval").status == "done" and not run.up_to_date("03_eval"):
         remark += " The weights have changed since these predictions were made: run 03_eval again."
     return replace(
         inspected,
-        durations_sec=_durations(inspected, run, root),
+        durations_sec=_durations(inspected, config, root),
         remark=remark.strip(),
         tracks=Tracks(score_curves_of(run, root), signal, Path(videos) if videos else None),
     )
 
 
-def _durations(inspected: Inspected, run: OpenedRun, root: Path) -> dict[str, float | None]:
+def _durations(inspected: Inspected, config: DataConfig | None, root: Path) -> dict[str, float | None]:
     """Those of the annotation file and, where it has none and features can be read, what these cover."""
     durations, annotations = inspected.durations_sec, inspected.annotations
-    if annotations is None or None not in durations.values():
+    if annotations is None or config is None or None not in durations.values():
         return durations
     try:
-        config = DataConfig.model_validate(run.facts.recipe["data"])
         return durations_of(config, root, [annotations.videos[video] for video in durations])
-    except ValueError:  # settings of another version, or features that cannot be read, which need not be there to look
+    except ValueError:  # features that cannot be read, which need not be there to look
         return durations
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from afkit.files import atomic_open
-from afkit.workbench.analysis.bootstrap import mean_and_spread
+from afkit.workbench.analysis.bootstrap import FEWEST
+from afkit.workbench.analysis.spread import mean_and_spread, mean_interval
 from afkit.workbench.published import published
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry, read_metrics
 from afkit.workbench.runs.paths import without_paths
@@ -19,7 +20,17 @@ SPLIT = ("data.train_subsets", "data.test_subsets")  # the settings in which the
 SETTING = ["recipe", "setting", "changed", "generated", "weights", "label_remap", "subsets", "data"]
 RANGE = ["mean_percent", "standard_deviation", "lowest_percent", "highest_percent"]
 SPREAD = ["runs", *RANGE, "published_percent", "difference_percent", "values_percent"]
-FOLD_COLUMNS = ["setting", "folds", "of_subsets", "runs", *RANGE, "tested"]
+FOLD_COLUMNS = [
+    "setting",
+    "folds",
+    "of_subsets",
+    "runs",
+    "mean_percent",
+    "low_percent",
+    "high_percent",
+    *RANGE[1:],
+    "tested",
+]
 WHOLE_NUMBERS = ["seed", "steps", "epochs"]
 HEADINGS = {
     "name": "run",
@@ -30,6 +41,7 @@ HEADINGS = {
     "difference_percent": "difference",
     "recall_1x_percent": "Recall@1x [%]",
     "baseline_percent": "baseline",
+    "frames_percent": "frame classifier",
     "mean_percent": "mean mAP [%]",
     "standard_deviation": "standard deviation",
     "lowest_percent": "lowest",
@@ -51,8 +63,9 @@ def summarise_runs(runs: Sequence[OpenedRun]) -> pd.DataFrame:
     Columns: run, state, recipe, setting (recipe, and what tells it from other runs of the recipe), seed, changed (the
     overrides), generated, weights, label_remap, subsets, data (8 digits of the fingerprint), average_map_percent,
     low_percent and high_percent (its 95 % interval), map_0.30_percent and so on for each tIoU of any run,
-    recall_1x_percent (mean over tIoU), baseline_percent, published_percent, difference_percent (ours minus published),
-    training_sec (the steps alone), prediction_sec, peak_memory_mb, steps, epochs, device, afkit, commit.
+    recall_1x_percent (mean over tIoU), baseline_percent, frames_percent (of the frame classifier), published_percent,
+    difference_percent (ours minus published), training_sec (the steps alone), prediction_sec, peak_memory_mb, steps,
+    epochs, device, afkit, commit.
     """
     tious = sorted({tiou for run in runs for tiou in dictionary(run.scores, "map")})
     table = pd.DataFrame([_row(run, tious) for run in runs])
@@ -99,8 +112,9 @@ def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
 
     The folds of an experiment are runs of the same recipe, changes and data whose test subsets have nothing in common;
     those without scores are left out. Columns: setting, folds (number), of_subsets (number of subsets in the data: each
-    a fold, if all are left out once), runs (number, over all seeds), mean_percent, standard_deviation, lowest_percent,
-    highest_percent (over the folds; of a fold with several seeds the mean counts), tested (the test subsets).
+    a fold, if all are left out once), runs (number, over all seeds), mean_percent, low_percent and high_percent (its
+    95 % interval over the folds; blank for fewer than five), standard_deviation, lowest_percent, highest_percent (over
+    the folds; of a fold with several seeds the mean counts), tested (the test subsets).
     """
     experiments: dict[str, list[OpenedRun]] = {}
     for run in (run for run in runs if run.scores):
@@ -115,11 +129,13 @@ def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
         tested = [subset for subsets in folds for subset in subsets]
         if len(folds) < 2 or len(tested) != len(set(tested)):
             continue
-        spread = mean_and_spread([sum(scores) / len(scores) for scores in folds.values()])
+        means = [sum(scores) / len(scores) for _, scores in sorted(folds.items())]
+        spread, interval = mean_and_spread(means), mean_interval(means)
+        ends = interval[1:3] if spread.number >= FEWEST else (None, None)
         setting = _setting(own[0], [f"{name}={value}" for name, value in _changes_but_split(own[0]).items()])
         of_subsets = len(dictionary(own[0].facts.data, "subsets"))
         names = "; ".join(sorted(", ".join(subsets) for subsets in folds))
-        rows.append([setting, spread.number, of_subsets, len(own), *spread[1:], names])
+        rows.append([setting, spread.number, of_subsets, len(own), spread.mean, *ends, *spread[2:], names])
     return pd.DataFrame(rows, columns=FOLD_COLUMNS)
 
 
@@ -178,6 +194,7 @@ def _row(run: OpenedRun, tious: Sequence[str]) -> dict[str, Any]:
         **{f"map_{tiou}_percent": _percent(scores, "map", tiou) for tiou in tious},
         "recall_1x_percent": pd.Series(recall, dtype=float).mean(),
         "baseline_percent": _percent(scores, "baseline", "average_map"),
+        "frames_percent": _percent(scores, "frame_classifier", "average_map"),
         "published_percent": theirs,
         "difference_percent": None if ours is None or theirs is None else ours - theirs,
         "training_sec": seconds.sum() if len(seconds) else None,  # an interrupted one, too, unlike that of the stage

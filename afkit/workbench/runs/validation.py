@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from afkit.config import Recipe
-from afkit.data.annotations import read_annotations, to_frame
+from afkit.data.annotations import leave_out_ignored, read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.data.items import Dataset
 from afkit.detect.fusion import classify
@@ -29,6 +29,7 @@ def validation(recipe: Recipe, data_root: str | Path) -> Callable[[nn.Module], f
     def average_map(model: nn.Module) -> float:
         predictions = predict_shared(model, recipe, dataset)
         predictions = classify(predictions, recipe, data_root, len(annotations.label_names))
+        predictions = leave_out_ignored(predictions, dataset.videos)
         return evaluate(gt, predictions, recipe.data.tious).average_map
 
     return average_map

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from afkit.config import DataConfig
-from afkit.data.annotations import AnnotationFile, Video, frames_per_second, read_annotations
+from afkit.data.annotations import AnnotationFile, Video, frames_per_second, groups_of, read_annotations
 from afkit.data.features import feature_files, has_features, locate, open_features, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct
-from afkit.workbench.own_data.import_names import alike_labels, divided_people
+from afkit.workbench.own_data.import_names import alike_labels, divided, divided_people
 from afkit.workbench.survey.facts import covered_sec
 
 ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
@@ -25,6 +25,7 @@ PLAUSIBLE = 0.2  # of the greatest factor that fits: a smaller one would leave m
 OUTSIDE_SEC = 1.0  # by which real annotations may exceed a video
 EMPTY, REPEATED, OUTSIDE = "segments without length", "duplicates", "segments outside the video"  # checks
 OUT_OF_RANGE, UNEQUAL = "label ids out of range", "folders of unequal length"
+LEAST_TOLD = 3  # actions that a recording, and recordings that a data set, must have to tell what is usual
 TIMES = "segment {0.start:g} to {0.end:g} s"
 REMEDIES = {  # of notes on segments; those outside their videos have `_units`
     EMPTY: "end before they start or at once; are the two columns swapped, or is one a duration?",
@@ -75,6 +76,7 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
         reason = too_many_missing(config, root, subsets, names, len(of_subsets))
         if config.skip_missing and reason and len(names) < len(of_subsets):  # of none, `_check_table` says more
             findings.append(Finding("error", "too many missing features", reason))
+    findings += _empty_ends(path, segments, [video.name for video in videos if len(video.ignored_sec)])
     return table, [*findings, *_check_table(config, annotations, table)]
 
 
@@ -120,10 +122,14 @@ def _check_labels(annotations: AnnotationFile, config: DataConfig) -> Iterator[F
     of_subset = {subset.lower(): "training" for subset in config.train_subsets}
     of_subset |= {subset.lower(): "test" for subset in config.test_subsets}
     used = {video.name: of_subset[video.subset] for video in annotations.videos.values() if video.subset in of_subset}
-    for who, names in divided_people(used).items():
-        message = f"recordings of '{who}', as {names[0]} and {names[-1]}, are in training and test"
+    groups = groups_of(video for video in annotations.videos.values() if video.name in used)
+    remedy = "a result on others may be lower; keep the recordings of a group in one subset"
+    if not groups:
         remedy = "a result on new people may be lower; import with --column group=NAME to keep them together"
-        yield Finding("note", "people in training and test", f"{path}: {message}; {remedy}")
+    kind = "groups" if groups else "people"
+    for who, names in divided(used, groups).items() if groups else divided_people(used).items():
+        message = f"recordings of '{who}', as {names[0]} and {names[-1]}, are in training and test"
+        yield Finding("note", f"{kind} in training and test", f"{path}: {message}; {remedy}")
 
 
 def _segments(config: DataConfig, videos: list[Video], table: pd.DataFrame) -> pd.DataFrame:
@@ -175,6 +181,31 @@ def _check_segments(
         for row in segments[holds].itertuples():
             message = f"{path}, video '{row.video}', annotation {row.row}: {what.format(row)}"
             yield row.number, Finding("error" if check == OUT_OF_RANGE else "note", check, message)
+
+
+def _empty_ends(path: Path, segments: pd.DataFrame, told: list[str]) -> Iterator[Finding]:
+    """All recordings begin or end with more time without actions than lies between any two: was it labelled at all?
+
+    Those with three actions and a duration tell it; `told` are names of those that say which part was annotated.
+    """
+    rows = segments[~segments["empty"] & segments["by_file"] & ~segments["video"].isin(told)]
+    rows = rows.sort_values(["number", "start"], kind="stable")
+    reached = rows.groupby("number")["end"].cummax()
+    rows = rows.assign(gap=rows["start"] - reached.groupby(rows["number"]).shift(), reached=reached)
+    own = rows.groupby("number").agg(
+        before=("start", "min"),
+        last=("reached", "max"),
+        duration=("duration_sec", "first"),
+        gap=("gap", "max"),
+        n=("gap", "size"),
+    )
+    own = own[own["n"] >= LEAST_TOLD].assign(after=own["duration"] - own["last"])
+    for side, where in (("before", "before the first action"), ("after", "after the last action")):
+        if len(own) >= LEAST_TOLD and (own[side] > own["gap"].clip(lower=0)).all():
+            usual = f"in all {len(own)} recordings with {LEAST_TOLD} actions or more, the time {where}"
+            seen = f"{usual} ({own[side].median():.3g} s, median) is longer than any between two"
+            message = f"{seen}; if nobody labelled it, tell it by 'annotated': [start, end]"
+            yield Finding("note", "empty ends", f"{path}: {message}")
 
 
 def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple[int, float, list[Finding]]:

@@ -38,6 +38,7 @@ def sweep(
     cluster: str = "",
     html: bool = False,
     say: Callable[[str], None] = print,
+    folds: str = "",
 ) -> dict[str, Outcome]:
     """Make the runs of a sweep file that are not done, then compare all of them.
 
@@ -48,6 +49,7 @@ def sweep(
     Args:
         only_failed: leave out what has not been started or was interrupted.
         workers, scheduler, cluster: where, see `afkit.workbench.sweeps.clusters.open_client`.
+        folds: instead of those of the file, "group" or "subset".
 
     Returns:
         by name of the run, how it ended; only of those that were not done, or with `html` of all.
@@ -57,7 +59,7 @@ def sweep(
         StageError: the comparison failed.
         RuntimeError: the scheduler has gone, or the batch system takes no job.
     """
-    plan = read_sweep(path)
+    plan = read_sweep(path, folds)
     left = plan.cells if html else cells_left(plan)
     if only_failed:
         left = [cell for cell in left if run_status(cell.folder, cell.name).state == "failed"]
@@ -73,9 +75,9 @@ def sweep(
     return outcomes
 
 
-def dry_run(path: str | Path, cluster: str = "") -> str:
+def dry_run(path: str | Path, cluster: str = "", folds: str = "") -> str:
     """The table of a sweep's runs, with what is done, and the script of a job; ValueErrors as of `sweep`."""
-    plan = read_sweep(path)
+    plan = read_sweep(path, folds)
     left, rows = cells_left(plan), []
     for cell in plan.cells:
         status = run_status(cell.folder, cell.name)

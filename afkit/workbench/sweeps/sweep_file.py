@@ -3,7 +3,7 @@
 import itertools
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,11 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from afkit.config import Recipe, nearest
-from afkit.opening import plain_name
+from afkit.opening import plain_name, safe_names
 from afkit.recipes import recipe as make_named_recipe
 from afkit.workbench.datasets.prepare import can_prepare
 from afkit.workbench.runs.notebooks import DEFAULT_SEED, STAGES, parameters_by_stage, with_epochs
 from afkit.workbench.runs.paths import run_folder
+from afkit.workbench.sweeps.folds import folds_of
 from afkit.workbench.trust import project_root
 from afkit.yaml_files import read_yaml
 
@@ -40,6 +41,7 @@ class SweepFile(_Part):
     recipes: list[str] = []  # of the grid: names, or recipe files
     overrides: dict[str, list[Any]] = {}  # of the grid: dotted recipe parameter -> the values to try
     runs: list[RunEntry] = []  # in place of a grid
+    folds: Literal["", "group", "subset"] = ""  # of each run: every group or subset of its data is tested once
     seeds: list[int] = Field([DEFAULT_SEED], min_length=1)  # of every run that has none of its own
     parameters: dict[str, Any] = {}  # of the notebooks
     data: Literal["real", "twin"] = "real"  # "twin": generated before the runs
@@ -71,8 +73,10 @@ class Sweep(NamedTuple):
     cells: list[Cell]  # its runs, in their order
 
 
-def read_sweep(path: str | Path) -> Sweep:
+def read_sweep(path: str | Path, folds: str = "") -> Sweep:
     """Read a sweep file, YAML with the keys of `SweepFile`, and check all of it; its runs in the order of their making.
+
+    `folds`, where given, stands for those of the file; for folds the data must be there.
 
     Raises:
         ValueError: not readable, an unknown key, recipe, override or parameter, a wrong type or value, or two runs of
@@ -86,7 +90,7 @@ def read_sweep(path: str | Path) -> Sweep:
     if not isinstance(tree, yaml.MappingNode):
         raise ValueError(f"{path}, line 1: a sweep is a mapping, e.g. 'recipes: [watch]'")
     try:
-        settings = SweepFile.model_validate(content)
+        settings = SweepFile.model_validate(content | ({"folds": folds} if folds else {}))
     except ValidationError as error:
         raise ValueError(_complaint(path, tree, error)) from None
     results = settings.results or f"results/{plain_name('the sweep', path.stem)}"
@@ -100,7 +104,7 @@ def read_sweep(path: str | Path) -> Sweep:
             parameters_by_stage(STAGES, {name: value})
         except ValueError as error:
             raise ValueError(f"{path}, line {line_of(tree, ['parameters', name])}: {error}") from None
-    cells = [_cell(path, tree, settings, results, *entry) for entry in _entries(settings)]
+    cells = [cell for entry in _entries(settings) for cell in _cells(path, tree, settings, results, *entry)]
     if not cells:
         raise ValueError(f"{path}, line 1: there is no run in it; each list of 'overrides' needs a value")
     first: dict[Path, Cell] = {}
@@ -156,7 +160,7 @@ def _entries(settings: SweepFile) -> list[tuple[str, int, dict[str, Any], tuple[
     return found
 
 
-def _cell(
+def _cells(
     path: Path,
     tree: yaml.Node,
     settings: SweepFile,
@@ -165,9 +169,9 @@ def _cell(
     seed: int,
     overrides: Mapping[str, Any],
     place: Sequence[str | int],
-) -> Cell:
-    """A run, checked; a complaint names the line of the override that is at fault where the message tells which."""
-    overrides = with_epochs(overrides, settings.parameters)
+) -> Iterator[Cell]:
+    """A run, or its folds, checked; a complaint names the line of the override at fault where the message tells it."""
+    overrides, line = with_epochs(overrides, settings.parameters), line_of(tree, place)
     try:
         resolved = make_named_recipe(recipe, overrides)
     except ValueError as error:
@@ -175,9 +179,19 @@ def _cell(
         wrong = [name for name in overrides if f"'{name}'" in str(error) or f" {name} " in f" {error} "]
         at = [*holder, wrong[0]] if wrong else place
         raise ValueError(f"{path}, line {line_of(tree, at)}: {error}") from None
-    folder = run_folder(recipe, seed, overrides, results)
-    line = line_of(tree, place)
-    return Cell(f"{folder.parent.name}/{folder.name}", folder, recipe, seed, overrides, line, resolved)
+    folds: dict[str, dict[str, Any]] = {"": {}}
+    if settings.folds:
+        try:
+            folds = folds_of(resolved.data, project_root() / settings.data_root, settings.folds)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line}: {error}") from None
+    names = safe_names(folds)
+    for fold, changes in folds.items():
+        own = overrides | changes
+        folder = run_folder(recipe, seed, own, results)
+        folder = folder.with_name(f"{names[fold]}-{folder.name}") if fold else folder
+        name, resolved = f"{folder.parent.name}/{folder.name}", make_named_recipe(recipe, own)
+        yield Cell(name, folder, recipe, seed, own, line, resolved)
 
 
 def missing_data(plan: Sweep, cells: Sequence[Cell]) -> str:

@@ -51,10 +51,12 @@ def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: 
     began = time.perf_counter()
     try:
         os.chdir(project)
-        if run_folder(cell.recipe, cell.seed, cell.overrides, results) != cell.folder:
+        folder = run_folder(cell.recipe, cell.seed, cell.overrides, results)
+        if cell.folder.parent != folder.parent or not cell.folder.name.endswith(folder.name):  # before it, the fold
             return Outcome("failed", f"the file of recipe '{cell.recipe}' has changed; start the sweep again")
         with _quiet():
-            run(cell.recipe, cell.seed, cell.overrides, settings.parameters, settings.data_root, results)
+            settled = cell.overrides, settings.parameters, settings.data_root, results
+            run(cell.recipe, cell.seed, *settled, name=cell.folder.name)
             if html:
                 write_pages(cell.folder)
     except BusyError as error:

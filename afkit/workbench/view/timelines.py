@@ -24,6 +24,7 @@ FULL_ROWS = 4  # rows of predictions at that height; when more are needed, all s
 LANE_GAP = 0.5
 LOWEST_HEIGHT = 0.45  # share of its row that a prediction of score 0 fills; one of score 1 fills it all
 
+IGNORED: Look = {"facecolor": "#e4e4e4", "edgecolor": "#a0a0a0", "hatch": "//", "linewidth": 0, "zorder": 0.4}
 LEGEND = {
     "ground truth": "ground truth, found",
     "miss": "ground truth, missed",
@@ -43,6 +44,7 @@ def draw_timeline(
     signal_names: Sequence[str] = (),
     signal_groups: Mapping[str, Sequence[int]] | None = None,
     min_score: float = 0.0,
+    ignored_sec: np.ndarray | None = None,
 ) -> Figure:
     """One video after matching: in each class's lane the ground truth above the predictions.
 
@@ -55,6 +57,7 @@ def draw_timeline(
         signal: (T, channels) sensor signal, drawn below on the same time axis.
         signal_rate_hz: its samples per second.
         signal_groups: axis label with unit -> indices of channels, a panel each; None: one panel with all channels.
+        ignored_sec: (R, 2) spans that are not judged, see `afkit.data.annotations.Video`; they are shaded.
 
     Raises:
         ValueError: a column is missing, there are several videos, a time is not finite, or the signal's shape, rate,
@@ -69,7 +72,7 @@ def draw_timeline(
         remarks += [f"no prediction scores {min_score:g} or more" if len(predictions) else "no predictions"]
     if not remarks:
         remarks = ["upper bars: ground truth; lower: predictions, tall = high score"]
-    return _draw(gt, shown, label_names, title, duration_sec, panels, remarks)
+    return _draw(gt, shown, label_names, title, duration_sec, panels, remarks, ignored_sec)
 
 
 def draw_ground_truth(
@@ -81,13 +84,15 @@ def draw_ground_truth(
     signal_rate_hz: float | None = None,
     signal_names: Sequence[str] = (),
     signal_groups: Mapping[str, Sequence[int]] | None = None,
+    ignored_sec: np.ndarray | None = None,
 ) -> Figure:
     """The ground truth of one video alone; a ValueError as of `draw_timeline`."""
     _check_segments("gt", gt, ["start_sec", "end_sec", "label"])
     panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups)
     nothing = pd.DataFrame(columns=["start_sec", "end_sec", "label", "score", "outcome"])
     remarks = ["no ground truth"] if gt.empty else []
-    return _draw(gt.drop(columns="found", errors="ignore"), nothing, label_names, title, duration_sec, panels, remarks)
+    gt = gt.drop(columns="found", errors="ignore")
+    return _draw(gt, nothing, label_names, title, duration_sec, panels, remarks, ignored_sec)
 
 
 def _check_segments(name: str, frame: pd.DataFrame, columns: list[str]) -> None:
@@ -110,6 +115,7 @@ def _draw(
     duration_sec: float | None,
     panels: list[tuple],
     remarks: list[str],
+    ignored_sec: np.ndarray | None,
 ) -> Figure:
     """Lanes, and below them a panel per entry of `panels`, on one time axis."""
     if duration_sec is not None and not 0 < duration_sec < np.inf:
@@ -127,12 +133,17 @@ def _draw(
     _draw_bars(axes[0], bars, row_in * 72)
     for panel_axes, panel in zip(axes[1:], panels, strict=True):
         draw_panel(panel_axes, *panel)
+    for begin, end in () if ignored_sec is None else ignored_sec.clip(*span_sec):
+        for part in axes if end > begin else ():
+            part.axvspan(begin, end, **IGNORED)
     axes[-1].set(xlabel="time [s]", xlim=span_sec)
     figure.align_ylabels(axes[1:])
     kinds = [kind for kind in LEGEND if kind in set(bars["kind"])]
     symbols = {kind: [Line2D([], [], linestyle="", markersize=SYMBOL_PT[1], **SYMBOLS[kind])] for kind in SYMBOLS}
     handles = [(Patch(**BARS[kind]), *symbols.get(kind, [])) for kind in kinds]
     texts = [LEGEND[kind] if "found" in gt else kind for kind in kinds]
+    if ignored_sec is not None and len(ignored_sec):
+        handles, texts = [*handles, (Patch(**IGNORED),)], [*texts, "not annotated, not judged"]
     place: Look = {"loc": "outside lower center", "ncols": 2, "handlelength": 2.5, "handleheight": 1.1}
     figure.legend(handles, texts, title="; ".join(remarks), **place)  # type: ignore[arg-type]  # tuples are handles
     return figure

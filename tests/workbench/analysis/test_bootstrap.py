@@ -1,4 +1,4 @@
-"""Bootstrap over videos: repeated tables as the reference, known distributions, and how often equal runs differ."""
+"""Bootstrap over videos and groups: repeated tables as reference, known distributions, how often equal runs differ."""
 
 import json
 import math
@@ -17,11 +17,13 @@ from afkit.workbench.analysis.bootstrap import (
     average_precision_by_video,
     bootstrap_map,
     compare_runs,
+    drawn_units,
     map_by_video,
-    mean_and_spread,
     resample,
     sign_test,
+    too_few,
 )
+from afkit.workbench.analysis.spread import mean_and_spread, mean_interval
 
 TIOUS = [0.3, 0.5, 0.7]
 
@@ -222,6 +224,66 @@ def test_a_clear_difference_is_significant():
     assert result.significant
     assert not compare_runs(gt, good, bad, [0.5], resamples=99, level=0.99).significant  # 0.01 is not below 0.01
     assert result.sign_test == (12, 0, 0, 2 / 2**12)
+
+
+GROUPS = {"a": "ann", "b": "ann", "d": "ann", "e": "bob"}  # c is a group of its own
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_group_is_drawn_like_one_video_that_holds_all_of_its_own(seed):
+    gt, predictions = random_gt(seed), random_predictions(seed)
+    drawn = resample(gt, [predictions], TIOUS, 20, seed, groups=GROUPS)
+    joined = []
+    for rows in (gt, predictions):
+        later = rows["video"].map({name: 1000.0 * number for number, name in enumerate("abcde")})  # none overlap
+        moved = rows.assign(start_sec=rows["start_sec"] + later, end_sec=rows["end_sec"] + later)
+        joined.append(moved.assign(video=moved["video"].map(lambda video: GROUPS.get(video, video))))
+    alone = resample(joined[0], [joined[1]], TIOUS, 20, seed)
+    np.testing.assert_allclose(drawn.sampled, alone.sampled, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(drawn.measured, alone.measured, rtol=0, atol=1e-12)
+    assert (drawn.counts["videos"], drawn.counts["groups"]) == (5, 3)
+
+
+def twins_of_five(found):
+    """Five groups with two videos of one action each, of which those of some groups are found."""
+    gt = pd.concat([table([(0, 10)], f"{who}{number}") for who in "vwxyz" for number in (1, 2)])
+    return gt, gt[gt["video"].str[0].isin(list(found))].assign(score=0.9), {video: video[0] for video in gt["video"]}
+
+
+def test_groups_vary_as_five_draws_do_and_videos_would_as_ten():
+    gt, predictions, groups = twins_of_five("vw")
+    grouped = bootstrap_map(gt, predictions, [0.5], resamples=4000, groups=groups)
+    apart = bootstrap_map(gt, predictions, [0.5], resamples=4000)
+    assert set(grouped.samples[:, 0].round(9)) <= {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}
+    assert grouped.average_map.standard_error == pytest.approx(math.sqrt(0.4 * 0.6 / 5), abs=0.01)
+    assert apart.average_map.standard_error == pytest.approx(math.sqrt(0.4 * 0.6 / 10), abs=0.01)
+    assert (grouped.facts()["resampled"], apart.facts()["resampled"]) == ("5 groups", "10 recordings")
+    assert (drawn_units({"videos": 1, "groups": 7}), grouped.facts()["counts"]["videos"]) == ("7 groups", 10)
+
+
+def test_the_paired_test_draws_groups_and_its_sign_test_counts_them():
+    gt, good, groups = twins_of_five("vwxyz")
+    _, bad, _ = twins_of_five("v")
+    result = compare_runs(gt, good, bad, [0.5], resamples=200, groups=groups)
+    assert result.sign_test == (4, 0, 1, 1 / 8) and result.counts["groups"] == 5
+    assert compare_runs(gt, good, bad, [0.5], resamples=200).sign_test[:3] == (8, 0, 2)
+
+
+def test_fewer_than_five_groups_or_recordings_are_too_few():
+    gt, predictions, groups = twins_of_five("v")
+    assert too_few(gt, [predictions], groups) == too_few(gt, [predictions]) == ""
+    people = {video: "ann" if who in "vw" else who for video, who in groups.items()}
+    assert too_few(gt, [predictions], people) == "an interval needs at least 5 test groups, there are 4"
+    assert too_few(gt.iloc[:1], [predictions.iloc[:1]]) == "an interval needs at least 5 test recordings, there is 1"
+    more = predictions.iloc[:1].assign(video="found elsewhere")
+    assert too_few(gt.iloc[:4], [predictions, more]) == "", "recordings with predictions alone are drawn, too"
+
+
+def test_the_mean_of_folds_varies_as_they_do():
+    found = mean_interval([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    assert found.value == 0.5 and found.standard_error == pytest.approx(math.sqrt(0.25 / 6), abs=0.01)
+    assert (found.low, found.high) == pytest.approx((1 / 6, 5 / 6)), "0 or 6 of 6 come in 3 % of the draws, both sides"
+    assert mean_interval([0.25] * 5) == (0.25, 0.25, 0.25, 0.0)
 
 
 @pytest.mark.parametrize(

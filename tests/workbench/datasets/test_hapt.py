@@ -83,6 +83,7 @@ def test_annotations_count_from_the_joined_beginning(tmp_path, files):
     database = json.loads((write(tmp_path, files) / "annotations" / "hapt.json").read_text())["database"]
     assert database["person03"] == {
         "subset": "training",
+        "group": "person03",
         "duration": 3.0,  # 60 + 90 samples at 50 Hz
         "fps": 50,
         "annotations": [

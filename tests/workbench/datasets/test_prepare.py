@@ -165,7 +165,8 @@ def test_an_old_one_is_named_with_the_command_that_renews_it(tmp_path, folder_na
     old = f"{folder} was written by an older version of afkit (which left no note of itself); to renew it, delete it"
     assert stale(folder, recipe_name).startswith(f"{old} and run: python -m afkit {command} (")
     write_json(folder / STAMP, {"version": 1000})
-    newer = f"{folder} was written by a newer version of afkit (version 1000 of its format; now: 1); to renew"
+    now = VERSIONS["twin" if command.startswith("twin") else recipe_name]
+    newer = f"{folder} was written by a newer version of afkit (version 1000 of its format; now: {now}); to renew"
     assert stale(folder, recipe_name).startswith(newer)
     write_json(folder / STAMP, [])
     assert stale(folder, recipe_name).startswith(old)
@@ -175,7 +176,7 @@ def test_the_version_of_watch_stands_for_these_numbers(tmp_path):
     """Where this fails because other data is written on purpose: raise `VERSIONS`, so that old folders are named."""
     pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
     folder = write_watch(tmp_path)
-    assert json.loads((folder / STAMP).read_text())["version"] == VERSIONS["watch"] == 1
+    assert json.loads((folder / STAMP).read_text())["version"] == VERSIONS["watch"] == 2
     database = json.loads((folder / "annotations" / "watch.json").read_text())["database"]
     times = [time for video in database.values() for action in video["annotations"] for time in action["segment"]]
     features = [np.load(folder / "features" / f"{name}.npy").astype(float) for name in database]

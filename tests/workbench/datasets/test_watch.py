@@ -35,6 +35,7 @@ def database(root):
 def test_actions_lie_inside_and_do_not_overlap(root):
     videos = database(root)
     assert sorted(video["subset"] for video in videos.values()) == ["test"] * 6 + ["training"] * 14
+    assert all(name.startswith(f"{video['group']}_side") for name, video in videos.items())
     for name, video in videos.items():
         signal, actions = np.load(root / f"watch/signals/{name}.npy"), video["annotations"]
         assert (signal.shape[1], signal.dtype) == (6, np.float32)

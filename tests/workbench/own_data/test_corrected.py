@@ -70,3 +70,4 @@ def test_facts_of_a_video_leave_out_what_is_not_known():
     nothing = np.zeros((0, 2)), np.zeros(0, np.int64)
     assert video_facts(Video("a", "test", 20.0, 25.0, *nothing)) == {"subset": "test", "duration": 20.0, "fps": 25.0}
     assert video_facts(Video("a", "test", None, None, *nothing)) == {"subset": "test"}
+    assert video_facts(Video("a", "test", None, None, *nothing, group="ann")) == {"subset": "test", "group": "ann"}

@@ -151,6 +151,9 @@ def test_no_group_is_in_both_subsets(bring):
               set(subsets(file).values())}  # fmt: skip
     assert {subset: len(group) for subset, group in people.items()} == {"training": 3, "validation": 2}
     assert not people["training"] & people["validation"]
+    assert [file.videos[f"r{number}"].group for number in range(6)] == ["p0", "p1", "p2", "p3", "p4", "p0"]
+    without = bring("video,start,end,label,person\n" + "\n".join(rows), "other.csv")
+    assert {video.group for video in without.videos.values()} == {None}
 
 
 def test_a_drawn_split_depends_on_the_seed_alone_and_leaves_no_subset_empty(bring, tmp_path):
@@ -362,3 +365,33 @@ def test_the_command_imports_and_tells_what_it_changed(tmp_path, capsys):
     assert subsets(file)["a"] == subsets(file)["c"] != subsets(file)["b"]
     assert f"changed: {source}, row 3: segment 3 to 2 s is reversed: turned" in out
     assert out.splitlines()[-1] == str(target)
+
+
+def test_the_part_that_was_labelled_is_kept(bring):
+    part = "video,duration,annotated_start,annotated end [ms],subset\na,10,1.5,8600,validation\nb,9,0,,training\n"
+    file = bring(CSV.replace(",subset", "").replace(",training", "").replace(",validation", ""), recordings=part)
+    assert file.videos["a"].ignored_sec.tolist() == [[-float("inf"), 1.5], [8.6, float("inf")]]
+    assert file.videos["b"].ignored_sec.tolist() == [[-float("inf"), 0], [9, float("inf")]]
+    named = "video,from,until\na,1,5\nb,,\n"
+    columns = {"annotated_start": "from", "annotated_end": "until"}
+    file = bring(CSV, recordings=named, columns=columns)
+    assert [len(file.videos[name].ignored_sec) for name in "ab"] == [2, 0]
+    entry = {"annotations": [{"segment": [1, 2], "label": "x"}], "subset": "test"}
+    file = bring(
+        {"database": {"a": entry | {"annotated": [0.5, 3]}, "b": entry | {"subset": "training"}}}, "source.json"
+    )
+    assert file.videos["a"].ignored_sec[0, 1] == 0.5 and file.videos["a"].ignored_sec[1, 0] == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("5,2", "it is labelled from 5 to 2 s, which is nothing"),
+        ("1,", "it is labelled from 1 s on; say until when"),
+        ("x,2", "'annotated_start'"),
+        ("-1,2", "'annotated_start' must be a number above 0"),
+    ],
+)
+def test_a_labelled_part_that_cannot_be_is_named(bring, row, message):
+    with pytest.raises(ValueError, match=message):
+        bring(CSV, recordings=f"video,annotated_start,annotated_end\na,{row}\nb,,\n")

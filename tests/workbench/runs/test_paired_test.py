@@ -4,7 +4,7 @@ import json
 
 import pytest
 from run_folders import NAMES, NUM_VIDEOS, change_json, write_run, write_scored_run, write_test_data
-from tiny_data import read_database, write_annotations
+from tiny_data import change_video, read_database, write_annotations
 
 from afkit.files import write_text
 from afkit.workbench.analysis.result_files import read_predictions, write_predictions
@@ -84,6 +84,18 @@ def test_the_verdict_names_the_better_run_whichever_comes_first(scored):
     low, high = (float(text) for text in there.split("interval ")[1].split(", p")[0].split(" to "))
     assert 0 < low < 50 < high
     assert verdict(half, wide, compare_pair(half, wide, resamples=20)).startswith("half and wide score the same")
+
+
+def test_groups_are_drawn_and_counted_and_too_few_are_refused(scored, tmp_path):
+    for number in range(NUM_VIDEOS):
+        change_video(tmp_path / "data", f"video{number}", group=f"p{min(number, 4)}")  # the last two are of one
+    found = compare_pair(*scored[:2], resamples=200)
+    assert (found.counts["groups"], found.counts["videos"]) == (5, 6) and found.sign_test[:3] == (2, 0, 3)
+    said = verdict(*scored[:2], found)
+    assert "(95 % interval over 5 groups " in said and "Group by group it is better in 2, worse in 0" in said
+    change_video(tmp_path / "data", "video0", group="p1")
+    with pytest.raises(ValueError, match="all and half are not tested against each other: an interval needs at least"):
+        compare_pair(*scored[:2])
 
 
 def test_a_small_difference_is_not_significant_and_generated_data_is_said(tmp_path):

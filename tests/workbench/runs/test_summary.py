@@ -5,6 +5,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from run_folders import change_json, write_run
@@ -36,8 +37,8 @@ def test_a_row_says_what_a_run_found_and_what_it_cost(tmp_path):
         "run=thumos_i3d/seed1 state=done recipe=thumos_i3d setting=thumos_i3d seed=1 changed=optim.epochs=2 "
         "generated=False weights=ema label_remap=fixed subsets=test data=ffffffff average_map_percent=60 "
         "low_percent=55 high_percent=64 map_0.30_percent=70 map_0.50_percent=50 recall_1x_percent=70 "
-        "baseline_percent=10 published_percent=66.83 difference_percent=-6.83 training_sec=1 prediction_sec=1.5 "
-        "steps=3 epochs=3 device=x86_64, 2 threads afkit=0.1.0 commit=0123456789"
+        "baseline_percent=10 frames_percent=40 published_percent=66.83 difference_percent=-6.83 training_sec=1 "
+        "prediction_sec=1.5 steps=3 epochs=3 device=x86_64, 2 threads afkit=0.1.0 commit=0123456789"
     )
 
 
@@ -201,10 +202,19 @@ def test_folds_have_mean_and_spread_and_one_with_more_seeds_counts_once(tmp_path
     table = folds_of(tmp_path, *folders)
     assert list(table) == FOLD_COLUMNS and len(table) == 1
     row = table.iloc[0].to_dict()
-    assert row == pytest.approx(dict(zip(FOLD_COLUMNS, ["tiny", 3, 4, 3, 70, 10, 60, 80, "p1; p2; p3"], strict=True)))
+    numbers = ["tiny", 3, 4, 3, 70, None, None, 10, 60, 80, "p1; p2; p3"]
+    assert row == pytest.approx(dict(zip(FOLD_COLUMNS, numbers, strict=True)))
     folders = [fold(tmp_path / f"a{seed}", "p1", value, seed) for seed, value in ((1, 0.5), (2, 0.7))]
     row = folds_of(tmp_path, *folders, fold(tmp_path / "b", "p2", 0.9)).iloc[0]
     assert (row["folds"], row["runs"], row["mean_percent"]) == (2, 3, pytest.approx(75))  # of 60 and 90
+
+
+def test_from_five_folds_on_their_mean_has_an_interval(tmp_path):
+    values = [0.5, 0.5, 0.5, 0.5, 1.0]  # the share of the last in five draws is 0 in 33 %, 3 or more in 6 %, 4 in 0.7 %
+    folders = [fold(tmp_path / f"p{number}", f"p{number}", value) for number, value in enumerate(values)]
+    row = folds_of(tmp_path, *folders).iloc[0]
+    assert (row["mean_percent"], row["low_percent"], row["high_percent"]) == pytest.approx((60, 50, 80))
+    assert np.isnan(folds_of(tmp_path, *folders[:4]).astype({"low_percent": float}).iloc[0]["low_percent"])
 
 
 def test_experiments_are_kept_apart(tmp_path):

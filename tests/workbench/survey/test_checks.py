@@ -98,6 +98,20 @@ def test_labels_of_the_whole_file_and_people_are_noted(root):
     assert "of 's01', as s01_0 and s01_7, are in training and test" in found["people in training and test"]
 
 
+def test_groups_in_training_and_test_are_counted_and_told_by_the_file_rather_than_by_names(root):
+    for number in range(8):
+        change_video(root, f"video{number}", group=f"animal {number % 5}")
+    _, findings = inspect_data(tiny_recipe().data, root)
+    assert [finding.check for finding in findings] == ["groups in training and test"] * 2  # 6 and 7 are of 1 and 2
+    assert "of 'animal 1', as video1 and video6, are in training and test; a result on others may be" in str(
+        findings[0]
+    )
+    assert count_notes(findings) == "2 notes on the data: 2 groups in training and test"
+    for number in (6, 7):
+        change_video(root, f"video{number}", group="animal 9")
+    assert inspect_data(tiny_recipe().data, root)[1] == []
+
+
 def broken(root, kind):
     path = root / "tiny/features/video5.npy"
     if kind == "missing":
@@ -304,3 +318,16 @@ def test_background_alone_is_no_error_but_nothing_to_learn_from_is(root):
     assert "no video of test has both" in errors(root)["nothing for test"]
     change_video(root, "video7", annotations=[])
     assert "nothing for test" not in errors(root), "without labels: predictions only"
+
+
+def test_ends_that_nobody_may_have_labelled_are_noted(root):
+    for number in range(3, 8):
+        change_video(root, f"video{number}", annotations=[])
+    for number in range(3):
+        duration = read_database(root)[f"video{number}"]["duration"]
+        change_video(root, f"video{number}", annotations=rows((2, 2.5), (2.6, 3), (2.2, 4), (4.4, duration - 0.3)))
+    _, findings = inspect_data(tiny_recipe().data, root)
+    found = [finding.message for finding in findings if finding.check == "empty ends"]
+    assert len(found) == 1 and "the time before the first action (2 s, median) is longer than any between" in found[0]
+    change_video(root, "video0", annotated=[2, 4])
+    assert "empty ends" not in {finding.check for finding in inspect_data(tiny_recipe().data, root)[1]}

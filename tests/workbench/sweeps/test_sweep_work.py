@@ -41,7 +41,7 @@ def test_a_folder_in_use_is_busy_and_stays_as_it_is(plan, monkeypatch):
 
 @pytest.mark.parametrize("error", [ValueError("no data"), OSError("no space"), StageError("it failed", "why")])
 def test_its_own_error_is_the_outcome_and_is_noted_where_a_stage_was_running(plan, monkeypatch, error):
-    def fail(*arguments):
+    def fail(*arguments, name):
         raise error
 
     monkeypatch.setattr(pipeline, "run", fail)
@@ -57,7 +57,7 @@ def test_its_own_error_is_the_outcome_and_is_noted_where_a_stage_was_running(pla
 
 
 def test_what_a_run_prints_is_not_shown_and_pages_are_written_where_wanted(plan, monkeypatch, capsys):
-    def made(*arguments):
+    def made(*arguments, name):
         print("a line of a notebook")
         nbformat.write(nbformat.v4.new_notebook(), plan.cells[0].folder / "01_data.ipynb")
 
@@ -92,7 +92,7 @@ Path({str(note)!r}).write_text(str(opened) + Path({str(tmp_path / "out.ipynb")!r
 
 
 def test_a_recipe_file_that_changed_since_the_sweep_began_makes_no_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "run", lambda *arguments: pytest.fail("it must not begin"))
+    monkeypatch.setattr(pipeline, "run", lambda *arguments, **named: pytest.fail("it must not begin"))
     (tmp_path / "own.yaml").write_text("base: watch\n")
     (tmp_path / "sweep.yaml").write_text(f"recipes: [{tmp_path}/own.yaml]\nseeds: [1]\nresults: {tmp_path}/r\n")
     plan = read_sweep(tmp_path / "sweep.yaml")

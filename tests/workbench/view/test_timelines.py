@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matched import NAMES, predicted, row_names, small_case, truth
 from matplotlib.patches import Rectangle
 
-from afkit.workbench.view.timelines import arrange_lanes, draw_ground_truth, draw_timeline, pack_rows
+from afkit.workbench.view.timelines import IGNORED, arrange_lanes, draw_ground_truth, draw_timeline, pack_rows
 
 NO_GT, NO_PREDICTIONS = truth(), predicted()
 
@@ -212,3 +212,14 @@ def test_heights_are_those_of_scores_within_rows_that_share_their_room():
 def test_short_and_reversed_segments_get_the_least_width_about_their_middle():
     bars, _, _ = arrange_lanes(truth((5, 5, 0, True), (30, 20, 0, False)), predicted(), min_width_sec=2)
     assert bars["left_sec"].tolist() == [4, 24] and bars["width_sec"].tolist() == [2, 2]
+
+
+def test_parts_that_were_not_annotated_are_hatched():
+    spans = np.array([[-np.inf, 4], [30, 38], [230, np.inf]])
+    figure = draw_timeline(*small_case(), NAMES, duration_sec=240, ignored_sec=spans)
+    spans_drawn = [patch for patch in figure.axes[0].patches if patch.get_zorder() == IGNORED["zorder"]]
+    hatched = [patch.get_bbox().intervalx.tolist() for patch in spans_drawn]
+    assert hatched == [[0, 4], [30, 38], [230, 240]]
+    assert "not annotated, not judged" in [text.get_text() for text in figure.legends[0].get_texts()]
+    figure = draw_timeline(*small_case(), NAMES, duration_sec=240, ignored_sec=spans[:0])
+    assert "not annotated, not judged" not in [text.get_text() for text in figure.legends[0].get_texts()]

@@ -1097,7 +1097,12 @@ function createPanel(root, source) {
     kept: {}
     // the picture of the overview
   };
-  panel.scene = Object.assign(Object.create(panel.state), { names: source.info.classes, segments: null, lanes: [] });
+  panel.scene = Object.assign(Object.create(panel.state), {
+    names: source.info.classes,
+    segments: null,
+    lanes: [],
+    ignored: []
+  });
   panel.parts = layOut(panel);
   panel.canvas = panel.parts.canvas;
   const actions = { look, zoom, pan, step, pick, filter: filterSegments, draw: drawPanel, receive: receiveSegments };
@@ -1129,6 +1134,7 @@ function receiveSegments(panel, shown, facts, matching) {
   const other = !scene.segments || shown.video !== state.video;
   const picked = other ? [] : state.picked.map((row) => segmentOf(scene.segments, row));
   scene.segments = segmentColumns(facts, matching);
+  scene.ignored = panel.info.videos.find((entry) => entry.video === shown.video)?.ignored_sec ?? [];
   scene.original = shown.original ?? truthOf(scene.segments);
   scene.numCorrections = countCorrections(scene.original, truthOf(scene.segments));
   scene.given = { ...shown, original: scene.original };
@@ -1167,8 +1173,9 @@ function report({ info, parts, state, scene, canvas }) {
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
   const word = scene.errors.length === 1 ? "error" : "errors";
   const text = `${visible} of ${segments.n} segments shown, ${scene.errors.length} ${word} at tIoU ${state.tiou}`;
+  const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
-  parts.banner.textContent = [info.remark, ...missing(segments, visible)].filter(Boolean).join(" ");
+  parts.banner.textContent = [info.remark, ...missing(segments, visible), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
   const options = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
   parts.threshold.replaceChildren(...options.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
@@ -1430,6 +1437,7 @@ function drawScene(canvas, scene) {
   const perSec = (width - left) / (view.to - view.from);
   const xOf = (time) => left + (time - view.from) * perSec;
   drawAxis(pen, scene, xOf);
+  drawIgnored(pen, scene, xOf);
   pen.save();
   pen.beginPath();
   pen.rect(0, AXIS_PX, width, height - AXIS_PX);
@@ -1446,6 +1454,27 @@ function drawScene(canvas, scene) {
   pen.clip();
   drawEdits(pen, scene, xOf);
   pen.restore();
+}
+function drawIgnored(pen, { ignored, looks, view, left, width, height }, xOf) {
+  for (const [start, end] of ignored) {
+    const from = Math.max(xOf(Math.max(start, view.from)), left);
+    const wide = Math.min(xOf(Math.min(end, view.to)), width) - from;
+    if (wide <= 0) continue;
+    pen.save();
+    pen.beginPath();
+    pen.rect(from, AXIS_PX, wide, height - AXIS_PX);
+    pen.clip();
+    pen.strokeStyle = looks.palette.line;
+    pen.setLineDash([]);
+    pen.lineWidth = 3;
+    pen.beginPath();
+    for (let x = from - height; x < from + wide; x += 12) {
+      pen.moveTo(x, height);
+      pen.lineTo(x + height, 0);
+    }
+    pen.stroke();
+    pen.restore();
+  }
 }
 function drawRow(pen, scene, row, xOf) {
   const { segments, shown, looks, view, left, width } = scene;
