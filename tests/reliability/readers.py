@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from fuzz import Reader
 from hostile import as_json, as_npy, as_pickle, as_safetensors, as_yaml, npy_bytes, npz_bytes, saved, zipped
@@ -38,6 +39,7 @@ from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
+from afkit.workbench.own_data.sample_files import SensorKind, read_samples
 from afkit.workbench.runs import launch, opened, paired_test, predicting, status
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
@@ -369,6 +371,21 @@ def _sensor(path: Path) -> None:
     sensor_arguments(recipe("watch").data, HOME, target.stem)
 
 
+def _by_clock(path: Path) -> None:
+    signal_files.look(path, SensorKind("x", 0.0, 0, by_clock=True))
+
+
+def _edf() -> bytes:
+    edfio = pytest.importorskip("edfio", reason="it reads EDF")
+    made = io.BytesIO()
+    edfio.Edf([edfio.EdfSignal(np.sin(np.arange(200.0)), 50, label="ECG")]).write(made)
+    return made.getvalue()
+
+
+CLOCKED = b"time_ms,x\n" + b"".join(b"%d.5,%d\n" % (20 * i, i % 3) for i in range(8))
+DATED = b"timestamp,x\n" + b"".join(b"2026-01-01 10:00:0%d.5,1\n" % i for i in range(8))
+POINTS = b"nose_x,nose_y,tail_x,tail_y,nose_likelihood\n1,2,3,4,0.9\n2,2,3,5,0.7\n"
+DEEPLABCUT = b"scorer,a,a,a\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n0,1,2,0.9\n1,2,3,0.1\n"
 METRICS = "step,epoch,loss_total,seconds\n" + "".join(f"{i},{i // 4},2.5,0.25\n" for i in range(12))
 PER_CLASS = "label,name,ap_0.50,ap_average\n0,jump,0.5,0.5\n1,throw,0.25,0.25\n"
 TABLE_TEXT = "video,start,end,label,subset\na,0.5,2,walk,training\nb,1:02,1:05.5,sit,validation\n"
@@ -395,6 +412,9 @@ READERS: dict[str, Callable[[], Reader]] = {
     "features .pkl": _features("video.pkl", *(pickle.dumps(STREAMS, protocol=protocol) for protocol in (3, 4))),
     "features .csv": _features("video.csv", b"a,b\n1,2\n3.5,-4e3\n", b"1 2\n3 4\n"),
     "samples .txt": lambda: Reader("video.txt", signal_files.read_signal, (b"1 2\n3.5 4\n", b"x\ty\n1\t\n2\tnan\n")),
+    "samples with a clock": lambda: Reader("video.csv", _by_clock, (CLOCKED, DATED)),
+    "key points": lambda: Reader("video.csv", lambda path: read_samples(path, pose=True), (POINTS, DEEPLABCUT)),
+    "EDF": lambda: Reader("video.edf", _by_clock, (_edf(),)),
     "signals.json": _json("signals.json", _signals, SIGNALS),
     "sensor signals": lambda: Reader("video.npy", _sensor, (npy_bytes(np.ones((7, 6))),), NPY, as_npy),
     **{f"archive .{ending}": _archive(ending) for ending in ("zip", "tar", "tar.gz", "tar.xz")},

@@ -1,4 +1,4 @@
-"""Commands that bring data into their layout and look at it: prepare, import, signals, suggest, twin."""
+"""Commands that bring data into their layout and look at it: prepare, import, signals, features, suggest, twin."""
 
 import argparse
 import json
@@ -163,10 +163,51 @@ def _signals(options: argparse.Namespace) -> None:
     print(f"data.num_frames: {made.window}", f"data.fps: {made.rate_hz:g}", options.target, sep="\n")
 
 
+def _features_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("media", metavar="MEDIA", nargs="+", help="films or sounds, or folders of them")
+    add("--out", dest="target", required=True, metavar="DIR", help="folder of features to write")
+    backbone = "a model's folder or id, MODULE:FUNCTION, or grid: grey and change of 8 x 8 cells (default: grid)"
+    add("--backbone", metavar="NAME", default="grid", help=backbone)
+    add("--fps", type=float, help="frames per second to look at (default: of most films, but at most 30)")
+    add("--num-frames", type=int, metavar="N", help="of a clip (default: what the backbone takes, or 8)")
+    add("--stride-frames", type=int, metavar="N", help="between the beginnings of two clips (default: half a clip)")
+    add("--sound", action="store_true", help="of the sound, a log-mel spectrum, instead of the pictures")
+    add("--window-sec", type=float, default=0.2, metavar="S", help="of sound in a vector (default: 0.2)")
+    add("--stride-sec", type=float, metavar="S", help="between two windows of sound (default: half a window)")
+    add("--bands", type=int, default=64, metavar="N", help="of the mel scale (default: 64)")
+    add("--fix", action="store_true", help="take films that are damaged or break off, as far as they go")
+    add("--force", action="store_true", help="write files anew that are there")
+
+
+def _features(options: argparse.Namespace) -> None:
+    from afkit.workbench.media.films import write_film_features
+    from afkit.workbench.media.opened import FILMS, SOUNDS, find_media
+    from afkit.workbench.media.sounds import write_sound_features
+
+    target, chosen = Path(options.target), given(options, "media", "target", "sound")
+    sound = {name: chosen.pop(name) for name in ("window_sec", "stride_sec", "bands")}
+    sound["stride_sec"] = sound["stride_sec"] or sound["window_sec"] / 2
+    if options.sound:
+        paths = find_media(options.media, (*SOUNDS, *FILMS))
+        made = write_sound_features(paths, target, **sound, force=options.force)
+    else:
+        made = write_film_features(find_media(options.media, FILMS), target, **chosen)
+    for note in made.notes[:20]:
+        print(note)
+    if len(made.notes) > 20:
+        print(f"... and {len(made.notes) - 20} more")
+    hours = sum(made.durations_sec.values()) / 3600
+    print(f"{len(made.durations_sec)} recordings of {hours:.2f} hours, {made.width} numbers in a feature vector")
+    print(f"data.input_dims: [{made.width}]", f"data.stride_frames: {made.stride_frames}", sep="\n")
+    print(f"data.num_frames: {made.num_frames}", f"data.fps: {made.fps:.10g}", options.target, sep="\n")
+
+
 COMMANDS = {
     "prepare": Command(_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
     "import": Command(_import, _import_arguments, "turn annotations of other tools into an annotation file"),
     "signals": Command(_signals, _signals_arguments, "turn raw samples of sensors into features"),
+    "features": Command(_features, _features_arguments, "turn films or sounds into features"),
     "suggest": Command(_suggest, _suggest_arguments, "propose settings for a data set, each with its reason"),
     "twin": Command(_twin, _twin_arguments, "write generated data in exactly the format of an experiment"),
 }

@@ -48,13 +48,15 @@ def _view(options: argparse.Namespace) -> None:
 def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("run", metavar="RUN", help="folder of a trained run, e.g. results/watch/seed1234567891")
-    add("features", metavar="FEATURES", nargs="+", help="files of features, or folders with a file per recording")
+    places = "files of features, films or sounds, or folders with a file per recording"
+    add("features", metavar="FEATURES", nargs="+", help=places)
     add("--format", dest="form", default="csv", help="csv, json, srt, vtt or elan (default: csv)")
     add("--out", default="", metavar="DIR", help="folder to write (default: RUN/predicted)")
     add("--fps", type=float, help="frames or samples per second (default: the data set's)")
     add("--weights", default="ema", choices=("ema", "raw"), help="running average, or last state (default: ema)")
     add("--min-score", type=float, help="lowest score to keep (default: by class, as 03_eval chose; else 0.2)")
     add("--signal", action="store_true", help="FEATURES hold raw samples of sensors: make features as for training")
+    add("--overlay", default="", metavar="FILE", help="film to write, with the detections drawn in (.mp4, .mkv, .mov)")
     add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
 
 

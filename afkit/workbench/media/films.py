@@ -14,7 +14,7 @@ from afkit.workbench.media.backbones import Backbone, load_backbone
 from afkit.workbench.media.clips import clip_vectors
 from afkit.workbench.media.frames import Facts, pictures_on_grid
 from afkit.workbench.media.made import Made
-from afkit.workbench.media.opened import open_media, picture_track
+from afkit.workbench.media.opened import average_fps
 from afkit.workbench.media.writing import write_recordings
 
 SETTINGS = "film.json"  # beside the features
@@ -84,15 +84,6 @@ def _fps_before(target: Path) -> float | None:
 
 def common_fps(paths: list[Path]) -> float:
     """Pictures per second of most of the films, divided by a whole number where they are more than 30; else 25."""
-    rates = Counter(rate for rate in map(_rate, paths) if rate)
+    rates = Counter(rate for rate in map(average_fps, paths) if rate)
     rate = rates.most_common(1)[0][0] if rates else 25.0
     return round(rate / ceil(rate / MOST_FPS), 3)
-
-
-def _rate(path: Path) -> float:
-    try:
-        with open_media(path) as container:
-            track = picture_track(container)
-            return round(float(track.average_rate or 0), 3) if track is not None else 0.0
-    except ValueError:  # is told when it is read
-        return 0.0

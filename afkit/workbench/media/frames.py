@@ -45,35 +45,46 @@ def pictures_on_grid(path: Path, fps: float, size: Size, facts: Facts, fix: bool
     Raises:
         ValueError: no pictures, more than a twentieth damaged, or a film that breaks off (both allowed by `fix`).
     """
-    zero, number = second_zero(path), 0
+    number = 0
+    shown: _Shown | None = None
+    for time_sec, frame in _film(path, facts, fix):
+        while shown is not None and (number + 0.5) / fps < time_sec - ROUNDING_SEC:
+            yield shown.picture()
+            number += 1
+        if shown is None and time_sec > 1 / fps:
+            facts.notes.append(f"{path.name}: pictures begin {time_sec:.3f} s late; the first is shown before")
+        shown = _Shown(frame, size)
+    while shown is not None and (number + 0.5) / fps < facts.duration_sec - ROUNDING_SEC:
+        yield shown.picture()
+        number += 1
+
+
+def timed_pictures(path: Path, size: Size, facts: Facts, fix: bool = False) -> Iterator[tuple[float, np.ndarray]]:
+    """(seconds after second 0 of the film, picture (H, W, 3) uint8, upright) as they are; errors as on a grid."""
+    for time_sec, frame in _film(path, facts, fix):
+        yield time_sec, upright(frame, size)
+
+
+def _film(path: Path, facts: Facts, fix: bool) -> Iterator[tuple[float, Any]]:
+    """(seconds after second 0, picture of PyAV) of a whole film."""
+    zero, counts = second_zero(path), _Track()
     with open_media(path) as container:
         track = picture_track(container)
         if track is None:
             raise ValueError(f"{path} has no pictures, only sound; name a film")
-        counts = _Track()
-        shown: _Shown | None = None
         for time_sec, frame in _frames(container, track, counts, path):
-            while shown is not None and (number + 0.5) / fps < time_sec - zero - ROUNDING_SEC:
-                yield shown.picture()
-                number += 1
-            if shown is None and time_sec - zero > 1 / fps:
-                facts.notes.append(
-                    f"{path.name}: pictures begin {time_sec - zero:.3f} s late; the first is shown before"
-                )
-            shown = _Shown(frame, size)
-        if shown is None:
+            yield time_sec - zero, frame
+        if not counts.frames:
             raise ValueError(f"{path} holds no picture that can be decoded; copy or encode it anew")
         facts.duration_sec = _checked_end(path, container, track, counts, facts, fix) - zero
-        while (number + 0.5) / fps < facts.duration_sec - ROUNDING_SEC:
-            yield shown.picture()
-            number += 1
 
 
 class _Shown:
     """A picture that is converted once, and only if it is wanted."""
 
     def __init__(self, frame: Any, size: Size):
-        self.frame, self.size, self.converted = frame, size, None
+        self.frame, self.size = frame, size
+        self.converted: np.ndarray | None = None
 
     def picture(self) -> np.ndarray:
         if self.converted is None:
@@ -97,7 +108,7 @@ def upright(frame: Any, size: Size) -> np.ndarray:
 def _frames(container: Any, track: Any, counts: _Track, path: Path) -> Iterator[tuple[float, Any]]:
     """(seconds in the film's clock, picture) in the order of presentation.
 
-    Where packets have no presentation times of their own (always in AVI), the pictures take the decoding times in order.
+    Where packets have no presentation times of their own (always in AVI), pictures take decoding times in order.
     """
     import av
 

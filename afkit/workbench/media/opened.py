@@ -10,6 +10,9 @@ from afkit.opening import check_plain
 
 FILMS = (".mp4", ".mkv", ".avi", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv")
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
+READ_AS = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,asf,flv,wav,w64,flac,mp3,ogg,aac,aiff"  # names of FFmpeg's readers
+)
 INSTALL = 'pip install "afkit[media]"'
 PROBED_PACKETS = 200  # of a track, in which the first sound is looked for
 
@@ -43,7 +46,10 @@ def by_name(paths: Sequence[Path]) -> dict[str, Path]:
 
 @contextmanager
 def open_media(path: Path) -> Iterator[Any]:
-    """A container of PyAV, opened to read; a ValueError names a file that is none, and why."""
+    """A container of PyAV, opened to read; a ValueError names a file that is none, and why.
+
+    Lists of other files or addresses, which FFmpeg would follow under any name, are not read.
+    """
     try:
         import av
     except ImportError:
@@ -56,7 +62,8 @@ def open_media(path: Path) -> Iterator[Any]:
         raise ValueError(f"{path} is empty; copy it anew")
     av.logging.set_level(None)
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        options = {"format_whitelist": READ_AS, "protocol_whitelist": "file"}
+        container = av.open(str(path), options=options, metadata_errors="replace")
     except av.error.FFmpegError as error:
         reason = error.strerror or "unknown"
         raise ValueError(
@@ -125,3 +132,22 @@ def declared_sec(container: Any, track: Any) -> float | None:
     if len(container.streams) == 1 and container.duration is not None:
         return container.duration / 1e6
     return None
+
+
+def average_fps(path: Path) -> float:
+    """Pictures per second of a film to three decimals, on average; 0 where nothing says so or it cannot be read."""
+    try:
+        with open_media(path) as container:
+            track = picture_track(container)
+            return round(float(track.average_rate or 0), 3) if track is not None else 0.0
+    except ValueError:  # is told when it is read
+        return 0.0
+
+
+def length_sec(path: Path) -> float:
+    """How long a recording says that it lasts; 0 where it does not say, or cannot be read."""
+    try:
+        with open_media(path) as container:
+            return (container.duration or 0) / 1e6
+    except ValueError:
+        return 0.0

@@ -47,8 +47,8 @@ def load_pretrained(name: str, num_frames: int | None = None) -> Backbone:
         model = transformers.AutoModel.from_pretrained(name, use_safetensors=True, trust_remote_code=False)
     except Exception as error:  # the library raises whatever its parts raise
         raise ValueError(
-            f"the model {name} cannot be had: it is neither a folder with config.json and safetensors nor a model of the "
-            f"hub that this machine reaches or has ({_first_line(error)})"
+            f"the model {name} cannot be had: it is neither a folder with config.json and safetensors nor a model of "
+            f"the hub that this machine reaches or has ({_first_line(error)})"
         ) from None
     model = model.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
     how = _preprocessing(name, model.config)
@@ -80,8 +80,8 @@ def _check_folder(name: str) -> None:
         raise ValueError(f"{name} is no folder of a model: it has no config.json; save one with save_pretrained")
     if not list(folder.glob("*.safetensors")):
         raise ValueError(
-            f"{name} holds no safetensors, and pickles (.bin, .pt) are not read, as they can run code; convert them with "
-            "save_pretrained"
+            f"{name} holds no safetensors, and pickles (.bin, .pt) are not read, as they can run code; convert them "
+            "with save_pretrained"
         )
 
 

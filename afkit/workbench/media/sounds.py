@@ -50,7 +50,8 @@ def write_sound_features(
     """
     if not (isfinite(window_sec) and isfinite(stride_sec) and min(window_sec, stride_sec) > 0) or not 1 <= bands <= 256:
         raise ValueError(
-            f"a window of {window_sec} s, a stride of {stride_sec} s and {bands} bands: give seconds above 0, 1 to 256 bands"
+            f"a window of {window_sec} s, a stride of {stride_sec} s and {bands} bands: give seconds above 0, "
+            "and 1 to 256 bands"
         )
     hops = HOPS_PER_SEC[min(window_sec, stride_sec) * HOPS_PER_SEC[0] < LEAST_HOPS - 0.5]
     settings = {

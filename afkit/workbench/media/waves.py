@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from afkit.opening import open_to_read
 from afkit.workbench.media.frames import DAMAGED_SHARE, Facts
 from afkit.workbench.media.opened import declared_sec, open_media, second_zero
 
@@ -21,6 +22,7 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
     Raises:
         ValueError: no sound, a gap of more than ten minutes, or more than a twentieth that cannot be decoded.
     """
+    _check_wave(path)
     zero, placed = second_zero(path), 0  # samples that were given
     with open_media(path) as container:
         if not container.streams.audio:
@@ -52,6 +54,17 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
         _check_whole(path, placed / rate_hz + zero, container, track, counts, facts)
 
 
+def _check_wave(path: Path) -> None:
+    """Of a wav file that is cut off the library takes what is there, without a word; those of a stream have no size."""
+    with open_to_read(path) as file:
+        head = file.read(12)
+    claimed, there = int.from_bytes(head[4:8], "little") + 8, path.stat().st_size
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE" and there + 1 < claimed < 0xFFFF_FFF0:
+        raise ValueError(
+            f"{path} breaks off: it has {there} of {claimed} bytes; copy it anew, or write it anew by ffmpeg"
+        )
+
+
 def _silence(number: int) -> Iterator[np.ndarray]:
     while number > 0:
         yield np.zeros(min(number, 2**18), dtype=np.float32)
@@ -64,7 +77,9 @@ def _resampled(
     """(seconds in the recording's own clock where it is placed anew, else None; samples (N,))."""
     import av
 
-    resampler, expected, anew = None, None, None
+    resampler: Any = None
+    expected: float | None = None
+    anew: float | None = None
     for packet in container.demux(track):
         counts["packets"] += packet.size > 0
         try:
@@ -73,13 +88,13 @@ def _resampled(
             counts["failed"] += 1
             continue
         for frame in frames:
-            begins = frame.time if frame.time is not None else expected
+            begins = frame.time if frame.time is not None else expected or 0.0
             if expected is None or abs(begins - expected) > LEAST_GAP_SEC:
                 for samples in _through(resampler, None):
                     yield anew, samples
                     anew = None
                 resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
-                anew = expected = begins or 0.0
+                anew = expected = begins
             expected += frame.samples / frame.sample_rate
             frame.pts = None
             for samples in _through(resampler, frame):

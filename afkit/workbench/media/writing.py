@@ -11,7 +11,7 @@ import numpy as np
 from afkit.files import atomic_open, read_json, write_json
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.made import Made
-from afkit.workbench.media.opened import by_name, open_media
+from afkit.workbench.media.opened import by_name, length_sec
 from afkit.workbench.scratch import alone
 
 HEADER_BYTES = 128  # of a .npy, whose number of rows is written last
@@ -40,7 +40,7 @@ def write_recordings(
         vectors: makes those of one recording; a ValueError names what is wrong with it.
 
     Raises:
-        ValueError: features in `target` were made otherwise, or, after all others were done, the recordings that failed.
+        ValueError: features in `target` were made otherwise; or, after all others were done, what failed.
         OSError: the disk is full, or the folder cannot be written to.
     """
     named, path = by_name(paths), target / settings_name
@@ -172,15 +172,6 @@ class _Progress:
         return (
             f"{self.number}/{self.total} recordings, {done:.1f} of {whole:.1f} min, about {left_sec / 60:.1f} min left"
         )
-
-
-def length_sec(path: Path) -> float:
-    """How long a recording says that it lasts; 0 where it does not say, or cannot be read."""
-    try:
-        with open_media(path) as container:
-            return (container.duration or 0) / 1e6
-    except ValueError:
-        return 0.0
 
 
 def _complaint(failed: list[str], number: int) -> str:

@@ -57,7 +57,6 @@ def on_clock(values: np.ndarray, clock: np.ndarray, rate_hz: float) -> np.ndarra
 
 
 UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
-LEAST_TOLD_SEC = 0.001  # of jitter and drift
 
 
 class Clock(NamedTuple):
@@ -68,11 +67,6 @@ class Clock(NamedTuple):
     rate_hz: float  # samples per second, gaps left out
     jitter_sec: float  # standard deviation of the steps
     gaps: list[tuple[int, float]]  # samples before each gap, and seconds until the next
-
-    @property
-    def drift_sec(self) -> float:
-        """By which the last sample lies elsewhere than the rate tells, rounded to three digits as it is written."""
-        return float(self.times_sec[-1] - (len(self.times_sec) - 1) / self.rate_hz)
 
 
 def as_seconds(cells: Sequence[str]) -> np.ndarray | None:

@@ -130,11 +130,12 @@ def _check_absent(target: Path) -> None:
 
 
 class SignalReader(NamedTuple):
-    """Features of new recordings from their raw samples, made as those of the training."""
+    """Features of new recordings from their raw samples (or films, or sound), made as those of the training."""
 
     sensors: int  # files of a recording
     read: Callable[[Sequence[Path]], np.ndarray]  # those files -> (T, C) float32; a ValueError names what is wrong
     settings: Any  # what tells one way of making features from another
+    suffixes: Sequence[str] = SIGNAL_SUFFIXES  # of the files
 
 
 def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:

@@ -29,7 +29,9 @@ from afkit.model.checkpoints import load_weights
 from afkit.opening import safe_names
 from afkit.workbench.analysis.exports import FORMATS, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
-from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, SignalReader, signal_reader
+from afkit.workbench.media.overlay import check_overlay, write_overlay
+from afkit.workbench.media.reading import has_media, media_reader
+from afkit.workbench.own_data.signal_files import SignalReader, signal_reader
 from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG = "predicted.jsonl"
@@ -68,19 +70,21 @@ def predict_recordings(
     weights: str = "ema",
     min_score: float | None = None,
     signal: bool = False,
+    overlay: str | Path = "",
     data_root: str | Path = "",
     say: Callable[[str], None] = print,
 ) -> Path:
     """Write the detections of new recordings, each as a file `<recording>.<ending>`; the folder written.
 
     Args:
-        places: files or folders, see `find_recordings`.
+        places: files or folders, see `find_recordings`. Films and sounds become features as those of the training did.
         form: one of `afkit.workbench.analysis.exports.FORMATS`.
         out: folder to write; "" for `predicted` in the run folder.
         fps: frames (samples) per second; None for those of the recipe, or of all videos of its annotation file.
         weights: "ema" or "raw".
         min_score: lowest score that is kept; None for the thresholds that 03_eval chose for these weights, else 0.2.
         signal: the files hold raw samples of sensors, see `afkit.workbench.own_data.signal_files.signal_reader`.
+        overlay: film to write, with the detections drawn into the one film that is given; "" for none.
         data_root: folder of all data sets; "" for that of the run.
 
     Raises:
@@ -92,18 +96,29 @@ def predict_recordings(
         raise ValueError(f"there is no format '{form}'; {nearest(form, list(FORMATS))}")
     if weights not in ("ema", "raw"):
         raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
-    predictor, about = open_predictor(folder, weights, fps, min_score, signal, data_root)
+    media = has_media(places) and not signal
+    predictor, about = open_predictor(folder, weights, fps, min_score, signal, data_root, media)
     data, signals = predictor.recipe.data, predictor.signals
-    parts, suffixes = (signals.sensors, SIGNAL_SUFFIXES) if signals else (len(data.features), SUFFIXES)
-    recordings = find_recordings(places, parts, suffixes, data.prefix)
+    parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
+    recordings = find_recordings(places, parts, suffixes, "" if media else data.prefix)
+    if overlay:
+        if len(recordings) > 1:
+            raise ValueError(
+                f"--overlay takes one film, and {len(recordings)} recordings are given; predict them singly"
+            )
+        check_overlay(Path(overlay), recordings[0].paths[0])
     say(about)
     target = Path(out) if str(out) else folder / "predicted"
     try:
         with locked(target / LOCK):
-            _predict_all(predictor, recordings, target, form, say)
+            last = _predict_all(predictor, recordings, target, form, say)
     except OSError as error:
         reason = error.strerror or error
         raise ValueError(f"{target} cannot be written to ({reason}); name another folder with --out") from None
+    if overlay:
+        film, detections = recordings[0].paths[0], detect(predictor, recordings[0]) if last is None else last
+        write_overlay(Path(overlay), film, detections, predictor.label_names)
+        say(f"{overlay}")
     return target
 
 
@@ -114,6 +129,7 @@ def open_predictor(
     min_score: float | None = None,
     signal: bool = False,
     data_root: str | Path = "",
+    media: bool = False,
 ) -> tuple[Predictor, str]:
     """The network of a run with its weights, and in words how it predicts.
 
@@ -136,6 +152,8 @@ def open_predictor(
     fps, digest = _frame_rate(annotations, recipe, fps), sha256_of(path)
     thresholds, chosen = _thresholds(folder, weights, digest, min_score, label_names)
     signals = signal_reader(recipe, run.data_root(data_root)) if signal else None
+    if media:
+        signals = media_reader(recipe, run.data_root(data_root), fps)
     model = build_model(recipe)
     load_weights(model, path, weights)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -187,8 +205,13 @@ def _thresholds(
     return thresholds, f"scores from {low}{f' to {high}' if high > low else ''}, by class, as 03_eval chose"
 
 
-def _predict_all(predictor: Predictor, recordings: list[Recording], target: Path, form: str, say: Callable) -> None:
-    """Those recordings that are not done yet; a ValueError at the end lists those that cannot be."""
+def _predict_all(
+    predictor: Predictor, recordings: list[Recording], target: Path, form: str, say: Callable
+) -> pd.DataFrame | None:
+    """Those recordings that are not done yet; a ValueError at the end lists those that cannot be.
+
+    Gives the detections of the last, None where all were done.
+    """
     keys = {recording.name: _key(predictor, recording, form) for recording in recordings}
     log = _read_log(target / LOG)
     same = {name for name, key in keys.items() if log.get(name, {}).get("key") == key}
@@ -198,7 +221,7 @@ def _predict_all(predictor: Predictor, recordings: list[Recording], target: Path
         say(f"{len(done)} of {len(keys)} recordings are there already: left as they are")
     if changed:
         say(f"{changed} recordings were predicted from other files or with other settings: predicted again")
-    names, failed, found = safe_names(keys), [], 0
+    names, failed, found, detections = safe_names(keys), [], 0, None
     with (target / LOG).open("a", encoding="utf-8") as lines:
         for recording in _with_progress([r for r in recordings if r.name not in done], say):
             try:
@@ -215,6 +238,7 @@ def _predict_all(predictor: Predictor, recordings: list[Recording], target: Path
     say(f"{len(keys) - len(done) - len(failed)} recordings predicted, {found} detections")
     if failed:
         raise ValueError(_complaint(failed, len(keys)))
+    return detections
 
 
 def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:

@@ -4,14 +4,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from afkit.workbench.media.films import write_film_features
+from afkit.workbench.media.films import common_fps, write_film_features
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.sounds import write_sound_features
 from afkit.workbench.start.media import Media
 from afkit.workbench.start.windows import Grid, Windows
 
-USUAL_FPS = 25.0  # of films of several rates
+MOST_SHOWN = 20  # notes
 
 
 def media_features(
@@ -33,35 +34,42 @@ def media_features(
         window_sec = max(window_sec, 2 * stride_sec)
         say(f"{'windows':<11} log-mel bands of {window_sec:.3g} s every {stride_sec:.3g} s")
 
-    def write(chosen: list[Path], folder: Path) -> Made:
+    def tell(line: str) -> None:
+        say(f"{'features':<11} {line}")
+
+    def write(chosen: list[Path], folder: Path, say: Callable[[str], None] = tell) -> Made:
         if looked.kind == "sounds":
-            return write_sound_features(chosen, folder, window_sec=window_sec, stride_sec=stride_sec)
-        fps = looked.rate_hz or USUAL_FPS
+            return write_sound_features(chosen, folder, window_sec=window_sec, stride_sec=stride_sec, say=say)
+        fps = common_fps(paths)
         stride = max(round(stride_sec * fps), 1)
         if windows.backbone:  # it knows how many frames it sees
-            return write_film_features(
-                chosen, folder, backbone=windows.backbone, stride_frames=stride, fps=fps, fix=fix
-            )
-        length = max(round(window_sec * fps), 2)
-        return write_film_features(chosen, folder, fps=fps, num_frames=length, stride_frames=stride, fix=fix)
+            options: dict[str, Any] = {"backbone": windows.backbone}
+        else:
+            options = {"num_frames": max(round(window_sec * fps), 2)}
+        return write_film_features(chosen, folder, stride_frames=stride, fps=fps, fix=fix, say=say, **options)
 
     shortest = min(paths, key=lasts.__getitem__)
-    if len(paths) > 1:
+    others = sum(lasts.values()) - lasts[shortest]
+    if others and not target.exists():
         with tempfile.TemporaryDirectory() as scratch:
-            begin = time.perf_counter()
-            write([shortest], Path(scratch) / "features")
-            took = (time.perf_counter() - begin) / lasts[shortest]
-        minutes = took * sum(lasts.values()) / 60
-        if minutes > 0.2:
-            say(f"{'features':<11} will take about {minutes:.2g} minutes")
+            for number in range(2):  # the first also loads what is needed
+                begin = time.perf_counter()
+                write([shortest], Path(scratch) / str(number), _silent)
+            minutes = (time.perf_counter() - begin) * others / lasts[shortest] / 60
         if minutes > windows.most_minutes:
             raise ValueError(
                 f"features of {len(paths)} {looked.kind} will take about {minutes:.0f} minutes; go on with "
                 f"--most-minutes {minutes + 1:.0f}"
             )
+        tell(f"will take about {minutes:.1f} minutes")
     if looked.kind == "films" and not windows.backbone:
-        say(f"{'features':<11} a grid of grey values and their changes, a yardstick: --backbone MODEL sees more")
+        tell("a grid of grey values and their changes, a yardstick: --backbone MODEL sees more")
     made = write(paths, target)
-    for note in made.notes:
-        say(f"{'features':<11} {note}")
+    for note in made.notes[:MOST_SHOWN]:
+        tell(note)
+    tell(f"{len(paths)} recordings, {made.width} numbers in a feature vector")
     return Grid([str(target)], made.stride_frames, made.num_frames, made.fps)
+
+
+def _silent(line: str) -> None:
+    """Of features that only tell how long others will take."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from afkit.data.feature_formats import SUFFIXES, listed, open_array
+from afkit.workbench.media.opened import FILMS, SOUNDS, declared_sec, open_media
 from afkit.workbench.own_data.import_names import person_of, read_name
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import is_empty
@@ -15,8 +16,6 @@ from afkit.workbench.own_data.media_files import files_of, paired_files
 from afkit.workbench.own_data.sample_files import SensorKind, check_gaps
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look, usual_rate
 
-FILMS = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".flv", ".3gp")
-SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".aiff", ".aif", ".opus")
 KINDS = {"films": FILMS, "sounds": SOUNDS, "sensors": SIGNAL_SUFFIXES}
 MOST_SHOWN = 8  # problems, and names of columns
 
@@ -187,8 +186,11 @@ def _sensor_rows(place: str, own: list[Seen]) -> list[tuple[str, str]]:
     clocks = [one.clock for one in own if one.clock is not None]
     jitter = 1000 * float(np.median([clock.jitter_sec for clock in clocks]))
     longest = max(float(np.diff(clock.times_sec).max()) for clock in clocks)
+    period = 1 / usual_rate(own)
+    drift = max(abs(clock.times_sec[-1] - (len(clock.times_sec) - 1) * period) for clock in clocks)
     told = f"{usual_rate(own):g} samples a second by '{numbers.clock_name}' ({min(rates):.4g} to {max(rates):.4g})"
-    rows.append(("", f"{told}, jitter {jitter:.1f} ms, longest step {longest:.2g} s: put onto regular times"))
+    apart = f"jitter {jitter:.1f} ms, drift {drift:.2f} s, longest step {longest:.2g} s"
+    rows.append(("", f"{told}, {apart}: put onto regular times"))
     return rows
 
 
@@ -215,17 +217,10 @@ def _with_people(recordings: dict[str, Medium]) -> dict[str, Medium]:
 
 
 def _lasts(path: Path) -> float:
-    """Seconds of a film or sound, as its container says."""
-    try:
-        import av
-    except ImportError:
-        raise ValueError("the package av reads films and sounds; pip install 'afkit[media]'") from None
-    try:
-        with av.open(str(path)) as container:
-            lasts = [float(one.duration * (one.time_base or 0)) for one in container.streams if one.duration]
-            seconds = max([*lasts, (container.duration or 0) / 1e6])
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); convert it again") from None
+    """Seconds of a film or sound, as its container says; a ValueError where it is none."""
+    with open_media(path) as container:
+        tracks = [declared_sec(container, one) or 0.0 for one in container.streams if one.type in ("video", "audio")]
+        seconds = max([*tracks, (container.duration or 0) / 1e6], default=0.0)
     if not seconds > 0:
         raise ValueError(f"{path} does not say how long it is; convert it again")
     return seconds

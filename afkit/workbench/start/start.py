@@ -18,6 +18,7 @@ from afkit.data.feature_formats import listed
 from afkit.files import read_json, write_json, write_text
 from afkit.recipe_files import find_project, write_recipe_file
 from afkit.recipes import recipe_names
+from afkit.workbench.own_data.import_rows import ABOUT
 from afkit.workbench.own_data.importing import describe, import_annotations
 from afkit.workbench.own_data.signal_files import write_windows
 from afkit.workbench.start.media import Media, Options, look_at
@@ -130,6 +131,15 @@ def _goes_on(place: Place, part: str, settings: Mapping[str, Any], there: bool) 
     return True
 
 
+def _begin(place: Place, part: Path) -> None:
+    """Before a part is written: from now on the folder is ours, and what a killed start left of the part goes."""
+    if not (place.folder / MADE).is_file():
+        write_json(place.folder / MADE, {})
+    if part.is_dir():
+        shutil.rmtree(part)
+    part.unlink(missing_ok=True)
+
+
 def _remember(place: Place, part: str, settings: Mapping[str, Any]) -> None:
     path = place.folder / MADE
     made = read_json(path) if path.is_file() else {}
@@ -177,10 +187,14 @@ def _import(
         )
         _remember(place, "labels", {"labels": str(labels)})
         write_text(source, text.getvalue())
-        arguments |= {"columns": {}, "label_clock": "recording"}
+        about = {field: name for field, name in given.get("columns", {}).items() if field in ABOUT}
+        arguments |= {"columns": about, "label_clock": "recording"}
+    _begin(place, place.annotations)
     try:
         report = import_annotations(source, place.annotations, **arguments)
     except ValueError as error:
+        if [path.name for path in place.folder.iterdir()] == [MADE]:
+            shutil.rmtree(place.folder)
         raise ValueError(_with_names(str(error), looked)) from None
     _remember(place, "annotations", settings)
     for line in describe(report).splitlines():
@@ -247,6 +261,7 @@ def _make_features(
         say(f"{'features':<11} {target} is there")
         return Grid([str(target)], *map(float, read_json(path)["grid"].values()))
     if looked.kind == "sensors":
+        _begin(place, target)  # those of films and sounds go on
         grid = _sensor_features(looked, media, target, window, stride, how, windows, fix, say)
     else:
         from afkit.workbench.start.films import media_features

@@ -1,6 +1,7 @@
 """start: from labels and recordings to a recipe, for tables with clocks and labels, sounds, films and features."""
 
 import json
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,11 @@ def test_what_fails_midway_leaves_what_is_complete_and_other_options_go_on(proje
     assert "labels      data/mine/annotations/mine.json is there" in out.replace(f"{project}/", "")
     assert Path("recipes/mine.yaml").exists()
 
+    made = json.loads(Path("data/mine/start.json").read_text())
+    Path("data/mine/start.json").write_text(json.dumps({"labels": made["labels"]}))  # killed before it wrote the rest
+    assert "training: 3 recordings, 9 segments" in said(capsys, "raw", "--fix")
+    assert json.loads(Path("data/mine/start.json").read_text()) == made
+
 
 def test_labels_with_dates_in_a_table_of_their_own(project, capsys):
     write_tables("raw", ["day1", "day2", "day3"], label=False, clock=lambda t: f"2026-01-01 10:00:{t:09.6f}")
@@ -178,6 +184,7 @@ def test_bad_input_is_told_in_a_sentence_and_nothing_is_written(project, capsys,
     break_it()
     assert message in said(capsys, "labels.csv", "raw", status=2)
     assert not Path("data/mine/annotations").exists() and not Path("recipes").exists()
+    assert Path("data/mine/x").exists() or not Path("data/mine").exists()
 
 
 def test_names_of_recordings_are_shown_where_labels_name_none_of_them(project, capsys):
@@ -204,3 +211,74 @@ def test_windows_follow_the_short_actions_or_what_is_asked():
     assert choose_windows(lengths / 100, Windows(), 0.04) == (0.08, 0.04)
     with pytest.raises(ValueError, match=r"a window of 1 s every 0 s is none"):
         choose_windows(lengths, Windows(1.0, 0.0))
+
+
+def test_physiology_and_key_points_are_samples_too(project, capsys):
+    edfio = pytest.importorskip("edfio", reason="it writes EDF")
+    wave_of = np.sin(np.arange(24 * 50) / 5)
+    for name in "abc":
+        Path("ecg").mkdir(exist_ok=True)
+        edfio.Edf([edfio.EdfSignal(wave_of, 50, label="ECG")]).write(f"ecg/{name}.edf")
+        Path("pose").mkdir(exist_ok=True)
+        points = [f"{i % 7},{i % 5},{i % 3 + 9},4" for i in range(24 * 25)]
+        Path(f"pose/{name}.csv").write_text("\n".join(["nose_x,nose_y,tail_x,tail_y", *points]))
+    rows = [f"{name},{a},{b},{x}" for name in "abc" for a, b, x in ACTIONS]
+    Path("labels.csv").write_text("\n".join(["recording,start,end,label", *rows]), encoding="utf-8")
+    out = said(capsys, "labels.csv", "ecg", "--name", "ecg")
+    assert "ecg: ECG" in out and "50 samples a second" in out and recipe("ecg").data.fps == 50
+    out = said(capsys, "labels.csv", "pose@25", "--pose", "--name", "pose")
+    assert "pose: nose_x, nose_y, tail_x, tail_y, nose_x_velocity" in out and recipe("pose").data.fps == 25
+    assert recipe("pose").data.input_dims[0] == 8 * recipe("pose").data.num_frames
+
+
+def write_film(path, on_sec):
+    """12 seconds of grey at 10 frames a second, white while an action lasts."""
+    av = pytest.importorskip("av", reason="it writes films")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        for i in range(120):
+            level = 250 if any(a <= i / 10 < b for a, b in on_sec) else 60
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), level, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def write_sound(path, on_sec):
+    """12 seconds of silence at 8 kHz, a tone while an action lasts."""
+    times = np.arange(12 * 8000) / 8000
+    loud = np.any([(times >= a) & (times < b) for a, b in on_sec], axis=0)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes((loud * 9000 * np.sin(3000 * times)).astype("<i2").tobytes())
+
+
+@pytest.mark.parametrize(
+    ("write", "ending", "needs", "told"),
+    [
+        (write_film, "mp4", "av", "a grid of grey values and their changes, a yardstick: --backbone MODEL sees more"),
+        (write_sound, "wav", "transformers", "log-mel bands of 0.5 s every 0.25 s"),
+    ],
+)
+def test_films_and_sounds_become_features_in_which_the_action_shows(project, capsys, write, ending, needs, told):
+    pytest.importorskip(needs, reason="it reads them")
+    pytest.importorskip("av", reason="it reads them")
+    Path("media").mkdir()
+    rows = []
+    for number, name in enumerate(["tür", "b", "c"]):
+        actions = [(2.0 + number, 4.0 + number), (8.0, 10.0)]
+        write(Path("media") / f"{name}.{ending}", actions)
+        rows += [f"{name}.{ending},{a},{b},x" for a, b in actions]
+    Path("labels.csv").write_text("\n".join(["file,start,end,label", *rows]), encoding="utf-8")
+    out = said(capsys, "labels.csv", "media")
+    assert told in out and "recordings  3, 12 to 12, median 12 s" in out
+    features = np.load("data/mine/features/tür.npy")
+    data = recipe("mine").data
+    times = (np.arange(len(features)) * data.stride_frames + data.num_frames / 2) / data.fps
+    inside, outside = (times > 2.5) & (times < 3.5), (times > 5) & (times < 7)
+    spread = features[outside].std(axis=0).max() + 1e-3
+    assert abs(features[inside].mean(axis=0) - features[outside].mean(axis=0)).max() > 5 * spread
+    if ending == "mp4":
+        command = ["labels.csv", "media", "--name", "slow", "--most-minutes", "0"]
+        assert "minutes; go on with --most-minutes 1" in said(capsys, *command, status=2)
+        assert not Path("data/slow/features").exists()

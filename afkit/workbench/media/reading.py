@@ -1,0 +1,90 @@
+"""Features of new films and sounds, made as those of a run's training."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from afkit.config import Recipe
+from afkit.data.features import locate
+from afkit.files import read_json
+from afkit.workbench.media import films, sounds
+from afkit.workbench.media.backbones import load_backbone
+from afkit.workbench.media.frames import Facts
+from afkit.workbench.media.opened import FILMS, SOUNDS
+from afkit.workbench.own_data.signal_files import SignalReader
+
+
+def has_media(places: Sequence[str | Path]) -> bool:
+    """Whether films or sounds are among some files, or in some folders."""
+    for place in map(Path, places):
+        paths = place.iterdir() if place.is_dir() else [place]
+        if any(path.suffix.lower() in (*FILMS, *SOUNDS) for path in paths):
+            return True
+    return False
+
+
+def media_reader(recipe: Recipe, data_root: str | Path, fps: float, say: Callable[[str], None] = print) -> SignalReader:
+    """How to make features of new films or sounds for a recipe, whose features have a film.json or sound.json.
+
+    `fps` is the frame rate that the run counts in; `say` receives what is unusual about a recording. ValueError where
+    nothing says how features are made, or it contradicts the recipe, or the backbone is not that of the training.
+    """
+    config = recipe.data
+    folder = locate(data_root, config.features[0])
+    known = [folder / name for name in (films.SETTINGS, sounds.SETTINGS) if (folder / name).is_file()]
+    if len(known) != 1 or len(config.features) > 1:
+        seen = "there are several feature folders" if len(config.features) > 1 else "one of them must be there"
+        raise ValueError(
+            f"how the features of recipe '{recipe.name}' were made of films or sound stands in {films.SETTINGS} or "
+            f"{sounds.SETTINGS} in {folder}, and {seen}; give features of the new recordings, made in the same way"
+        )
+    settings = _read_settings(known[0])
+    here = settings["width"], settings["stride_frames"], settings["num_frames"], round(settings["fps"], 3)
+    there = sum(config.input_dims), config.stride_frames, config.num_frames, round(fps, 3)
+    if here != there:
+        raise ValueError(
+            f"{known[0]} is of features with {here[0]} numbers, a stride of {here[1]}, clips of {here[2]} frames and "
+            f"{here[3]:g} frames per second, the run of {there[0]}, {there[1]:g}, {there[2]:g} and {there[3]:g}; "
+            "give features"
+        )
+    if known[0].name == sounds.SETTINGS:
+        vectors = partial(sounds.sound_vectors, settings=settings)
+        return SignalReader(1, partial(_read, vectors, say), settings, (*SOUNDS, *FILMS))
+    backbone = load_backbone(settings["backbone"], settings["num_frames"])
+    if backbone.weights != settings["weights"]:
+        raise ValueError(
+            f"the backbone {backbone.name} has other weights than when {known[0]} was written; restore them"
+        )
+    vectors = partial(films.film_vectors, backbone=backbone, settings=settings)
+    return SignalReader(1, partial(_read, vectors, say), settings, FILMS)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Without what is known of the recordings of the training."""
+    content = read_json(path)
+    numbers = {"width": int, "stride_frames": int, "num_frames": int, "fps": float}
+    texts = {"backbone": str, "weights": str} if path.name == films.SETTINGS else {"rate_hz": int, "bands": int}
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name), kind) for name, kind in (numbers | texts).items()
+    ):
+        raise ValueError(f"{path} does not say how features are made; write the features again")
+    return {name: value for name, value in content.items() if name != "recordings"}
+
+
+def _read(
+    vectors: Callable[[Path, Facts], Iterator[np.ndarray]], say: Callable[[str], None], paths: Sequence[Path]
+) -> np.ndarray:
+    """(T, C) float32 of one recording."""
+    facts = Facts()
+    try:
+        blocks = list(vectors(paths[0], facts))
+    except ValueError as error:
+        raise error if str(paths[0]) in str(error) else ValueError(f"{paths[0]}: {error}") from None
+    if not blocks:
+        raise ValueError(f"{paths[0]} is too short for a vector")
+    for note in facts.notes:
+        say(note)
+    return np.concatenate(blocks)
