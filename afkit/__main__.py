@@ -13,7 +13,7 @@ if __name__ == "__main__" and _INTERRUPT is signal.default_int_handler:
 
 from afkit.config import nearest  # noqa: E402
 from afkit.opening import home_folder, private_folder  # noqa: E402
-from afkit.workbench.commands import build, data, results, runs  # noqa: E402
+from afkit.workbench.commands import build, data, results, runs, start  # noqa: E402
 from afkit.workbench.commands.output import forgiving_output  # noqa: E402
 from afkit.workbench.runs.interrupts import signals_call  # noqa: E402
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["import"]:  # argparse would take the word behind --fix for its KIND
+    if given[:1] in (["import"], ["start"]):  # argparse would take the word behind --fix for its KIND
         given = ["--fix=" if word == "--fix" else word for word in given]
     options = _parser().parse_args(given)
     try:
@@ -90,7 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_COMMANDS = {**runs.COMMANDS, **results.COMMANDS, **data.COMMANDS, **build.COMMANDS}  # in the order of the help
+_COMMANDS = {
+    **start.COMMANDS,
+    **runs.COMMANDS,
+    **results.COMMANDS,
+    **data.COMMANDS,
+    **build.COMMANDS,
+}  # in the order of the help
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is said is seen at once, also in a pipe

@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import torch
 from tiny_data import tiny_recipe, write_annotations
 
+from afkit.config import Recipe
 from afkit.files import write_json, write_text
+from afkit.model.actionformer import build_model
+from afkit.model.checkpoints import save_weights
 from afkit.workbench.analysis.result_files import write_predictions
 
 NUM_VIDEOS = 6
@@ -47,6 +51,16 @@ def write_run(folder: Path, average_map: float = 0.5, seed: int = 1, **changes) 
     write_json(folder / "run.json", facts)
     write_json(folder / "eval.json", {key: value for key, value in (scores | changes).items() if value is not None})
     write_text(folder / "metrics.csv", "step,epoch,loss_total,seconds\n0,0,2.5,0.5\n1,0,2.0,0.25\n2,1,1.5,0.25\n")
+    return folder
+
+
+def write_trained(folder: Path, root: Path, recipe: Recipe, seed: int = 3, **changes) -> Path:
+    """A run folder with random weights, and entries of run.json."""
+    for number, weights in enumerate(("ema", "raw")):
+        torch.manual_seed(seed + number)
+        save_weights(build_model(recipe), folder / "checkpoints" / f"{weights}.safetensors", weights)
+    facts = {"recipe": recipe.model_dump(mode="json"), "seed": 1, "data_root": str(root)}
+    write_json(folder / "run.json", facts | changes)
     return folder
 
 

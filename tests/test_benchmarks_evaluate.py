@@ -1,10 +1,9 @@
 """The benchmark of the evaluation runs, its plain loop gives the same numbers, and a wrong result is not met."""
 
-import csv
-
 import numpy as np
 import pandas as pd
 import pytest
+from benchmark_files import rows
 
 from afkit.evaluation.scores import evaluate
 from benchmarks import evaluate as benchmark
@@ -12,13 +11,12 @@ from benchmarks import evaluate as benchmark
 
 def test_it_runs_and_writes(tmp_path, capsys):
     benchmark.main(["--quick", "--csv", str(tmp_path / "deep" / "evaluate.csv")])
-    with (tmp_path / "deep" / "evaluate.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 3
-    assert [row["same_numbers"] for row in rows] == ["True", "", "True"]
-    assert float(rows[0]["ratio"]) == pytest.approx(float(rows[0]["plain_s"]) / float(rows[0]["ours_s"]))
-    assert all(float(row["ours_s"]) > 0 for row in rows)
-    assert {"processor", "cores", "threads"} <= rows[0].keys()
+    found = rows(tmp_path / "deep" / "evaluate.csv")
+    assert len(found) == 3
+    assert [row["same_numbers"] for row in found] == ["True", "", "True"]
+    assert float(found[0]["ratio"]) == pytest.approx(float(found[0]["plain_s"]) / float(found[0]["ours_s"]))
+    assert all(float(row["ours_s"]) > 0 for row in found)
+    assert {"processor", "cores", "threads"} <= found[0].keys()
     printed = capsys.readouterr().out
     assert "mAP and recall, 5 videos x 200 predictions x 20 classes" in printed
     assert "10 resamples of the first" in printed

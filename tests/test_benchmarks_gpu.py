@@ -1,6 +1,5 @@
 """The GPU command without a GPU: every part runs with what a bare GPU machine has, errors are told, limits hold."""
 
-import csv
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_files import rows
 
 from benchmarks import folds, gpu
 
@@ -39,12 +39,6 @@ def run(arguments, folder, **environment):
     return done.returncode, done.stdout + done.stderr
 
 
-def rows(path):
-    """Rows of a CSV file."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def write_people(root, people=3, steps=150):  # at least as many as fill a batch, and one more
     """A data set like `hapt` of a few people, with features of its width."""
     random, database = np.random.default_rng(0), {}
@@ -70,12 +64,13 @@ def test_a_hidden_package_is_as_if_it_were_not_installed(tmp_path):
 @pytest.mark.slow
 def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
     write_people(tmp_path / "data")
-    out = tmp_path / "out"
-    code, said = run(["--minutes", 60, "--data", tmp_path / "data", "--out", out], tmp_path)
+    out, few = tmp_path / "out", "-k 'few or noticed or thumos'"  # on a processor both sides are one
+    arguments = ["--minutes", 60, "--data", tmp_path / "data", "--out", out]
+    code, said = run(arguments, tmp_path, PYTEST_ADDOPTS=few)
     summary = {row["part"]: row for row in rows(out / "summary.csv")}
     assert {name: row["state"] for name, row in summary.items()} == dict.fromkeys(gpu.PARTS, "done"), said
     assert code == 0
-    assert re.fullmatch(r"\d{3,} passed, \d skipped.*", summary["tests"]["why"])
+    assert re.fullmatch(r"\d{2,} passed, .*deselected.*", summary["tests"]["why"])
     assert {path.name for path in out.iterdir()} == {
         "summary.csv", "log.txt", "nms.csv", "train.csv", "infer.csv", "whole.csv", "folds.csv",
     }  # fmt: skip

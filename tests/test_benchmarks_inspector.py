@@ -1,9 +1,8 @@
 """The inspector's benchmark measures a page with as many segments as asked for. No timing is judged here."""
 
-import csv
-
 import numpy as np
 import pytest
+from benchmark_files import rows
 
 from benchmarks import inspector
 
@@ -24,11 +23,10 @@ def test_the_inspectors_benchmark_runs(tmp_path, capsys):
         pytest.skip("there is no chromium")
     path = tmp_path / "inspector.csv"
     inspector.main(["--segments", "400", "--frames", "5", "--csv", str(path)])
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 9 and {row["segments"] for row in rows} == {"400"}
-    assert all(float(row["value"]) >= 0 for row in rows)
-    for row in rows:
+    found = rows(path)
+    assert len(found) == 9 and {row["segments"] for row in found} == {"400"}
+    assert all(float(row["value"]) >= 0 for row in found)
+    for row in found:
         if row["wanted"]:
             assert row["enough"] == str(
                 (float(row["value"]) <= 500) if row["unit"] == "ms" else float(row["value"]) >= 30

@@ -1,9 +1,8 @@
 """The loading benchmark: the plain loop loads what afkit's stream loads, and it runs. No timing is judged here."""
 
-import csv
-
 import pytest
 import torch
+from benchmark_files import rows
 
 from benchmarks import loading
 from benchmarks.synthetic import sized
@@ -34,11 +33,10 @@ def test_the_loading_benchmark_runs(tmp_path, capsys):
     path = tmp_path / "new" / "loading.csv"
     arguments = ["--videos", "3", "--batches", "2", "--rounds", "1", "--workers", "1", "--csv", str(path)]
     loading.main([*arguments, "--folder", str(tmp_path)])
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["method"] for row in rows] == METHODS
-    assert all(row.keys() >= {*loading.SHOWN, "videos", "feature_mb", "cold", "processor", "torch"} for row in rows)
-    for row in rows:
+    found = rows(path)
+    assert [row["method"] for row in found] == METHODS
+    assert all(row.keys() >= {*loading.SHOWN, "videos", "feature_mb", "cold", "processor", "torch"} for row in found)
+    for row in found:
         assert min(float(row[name]) for name in ("batches_per_sec", "first_batch_sec", "wait_ms")) > 0
         assert row["enough"] == str(float(row["times_needed"]) >= 1)
         assert (float(row["cached_mb"]) > 0) == row["method"].startswith("cache")

@@ -1,12 +1,12 @@
 """The training and inference benchmarks: the baseline computes the same, and both run. No timing is judged here."""
 
-import csv
 import mmap
 import subprocess
 import sys
 
 import pytest
 import torch
+from benchmark_files import rows
 
 from afkit.data.batches import padded_batch_length
 from afkit.detect.decoding import decode
@@ -48,9 +48,7 @@ COLUMNS = {
 
 
 @pytest.fixture(autouse=True)
-def quiet_machine(monkeypatch):
-    """Children on one thread, and arithmetic as it was."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def arithmetic_as_it_was():
     flags = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
@@ -235,19 +233,13 @@ def test_peak_memory_is_that_of_the_process_itself():
     assert ballast[0] == 1
 
 
-def lines(path):
-    """Rows of a CSV file."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.slow
 def test_the_training_benchmark_runs(tmp_path, capsys):
     path = tmp_path / "new" / "train.csv"
     train.main(["--size", "tiny", "--recipes", *THREE, "--repeats", "1", "--clock", "processor", "--csv", str(path)])
-    rows = lines(path)
-    assert tuple(row["recipe"] for row in rows) == THREE
-    for row in rows:
+    found = rows(path)
+    assert tuple(row["recipe"] for row in found) == THREE
+    for row in found:
         assert row.keys() >= COLUMNS | {"steps", "batch", "target_memory", "processor", "torch"}
         assert float(row["plain_ms"]) > 0 and float(row["ours_peak_mb"]) > 50
         assert row["met"] in ("True", "False")
@@ -259,9 +251,9 @@ def test_the_training_benchmark_runs(tmp_path, capsys):
 def test_the_inference_benchmark_runs(tmp_path):
     path = tmp_path / "infer.csv"
     infer.main(["--size", "tiny", "--recipes", *THREE, "--repeats", "1", "--clock", "processor", "--csv", str(path)])
-    rows = lines(path)
-    assert tuple(row["recipe"] for row in rows) == THREE
-    for row in rows:
+    found = rows(path)
+    assert tuple(row["recipe"] for row in found) == THREE
+    for row in found:
         assert row.keys() >= COLUMNS | {f"{side}_{part}_ms" for side in ("ours", "plain") for part in infer.PARTS}
         assert row["alike"] == "True" and int(row["detections"]) > 0
 
@@ -270,7 +262,7 @@ def test_the_inference_benchmark_runs(tmp_path):
 def test_a_long_sequence_is_measured(tmp_path):
     path = tmp_path / "long.csv"
     infer.main(["--size", "tiny", "--long", "2000", "--csv", str(path)])
-    (row,) = lines(path)
+    (row,) = rows(path)
     assert row["steps"] == "2000" and int(row["detections"]) > 0 and row["met"] == "True"
 
 

@@ -45,21 +45,6 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert names(tmp_path) == ["a.bin"]
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "a.json"
-    write_json(path, [1])
-
-    def full(descriptor):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    for write in (write_json, write_json_gz):
-        with pytest.raises(OSError, match="No space left"):
-            write(path, [2])
-    assert read_json(path) == [1]
-    assert names(tmp_path) == ["a.json"]
-
-
 def test_many_small_files_need_not_wait_for_the_disk(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", synced.append)

@@ -8,13 +8,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from run_folders import write_trained
 from tiny_data import tiny_recipe, write_tiny_data
 from together import at_once
 
 from afkit.__main__ import main
-from afkit.files import write_json
-from afkit.model.actionformer import build_model
-from afkit.model.checkpoints import save_weights
 from afkit.opening import home_folder, private_folder, why_not
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no users with numbers")
@@ -148,10 +146,7 @@ def test_a_user_whom_the_system_does_not_know_prepares_and_predicts(common, monk
         monkeypatch.delenv(name, raising=False)
     recipe = tiny_recipe(model__embed_dim=8)
     write_tiny_data(common / "data", training=1, test=1)
-    for weights in ("ema", "raw"):
-        save_weights(build_model(recipe), common / "run" / "checkpoints" / f"{weights}.safetensors", weights)
-    facts = {"recipe": recipe.model_dump(mode="json"), "seed": 1, "data_root": str(common / "data")}
-    write_json(common / "run" / "run.json", facts)
+    write_trained(common / "run", common / "data", recipe)
 
     def work(folder):
         features = str(common / "data" / "tiny" / "features")

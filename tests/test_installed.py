@@ -69,7 +69,7 @@ def test_the_operator_is_built_from_the_installed_sources(installed):
 @pytest.mark.slow
 def test_a_run_works_in_an_empty_folder_and_is_written_as_a_page(installed):
     pytest.importorskip("seglearn", reason="the recordings are part of it")
-    settings = ["-p", "epochs=1", "--set", "optim.warmup_epochs=1", "--name", "first"]
+    settings = ["-p", "epochs=1", "--set", "optim.warmup_epochs=1", "--name", "first", "--stages", "01,02,03"]
     printed = installed("-m", "afkit", "run", "watch", *settings)
     assert printed.splitlines()[-1].endswith("results/watch/first")
     facts = read_json(installed.folder / "results" / "watch" / "first" / "run.json")

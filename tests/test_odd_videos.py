@@ -57,12 +57,9 @@ def runs(tmp_path_factory):
     recipe = write_tiny_recipe(root, optim__epochs=1, data__tious=[0.1, 0.3], data__max_missing=0.3)
     results = ["--results", str(root / "results")]
     one, other = (root / "results" / "tiny" / name for name in ("one", "other"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        data = ["--data-root", str(root / "data")]
-        assert main(["run", recipe, "--name", "one", *data, *results]) == 0
-        shutil.copytree(one, other)
-        assert main(["compare", *results]) == 0
+    assert main(["run", recipe, "--name", "one", "--data-root", str(root / "data"), *results]) == 0
+    shutil.copytree(one, other)
+    assert main(["compare", *results]) == 0
     return [one, other]
 
 

@@ -29,13 +29,6 @@ OVERRIDES = {
 NAMES = {label: f"action {label}" for label in range(3)}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Data with two unlabelled videos in a subset of their own and one among those for testing, and weights."""

@@ -18,6 +18,7 @@ import nbformat
 import psutil
 import pytest
 from pages import counted, eventually, shown_rows
+from watch_run import home_with_run
 
 from afkit.data.annotations import read_annotations
 from afkit.workbench.inspector.inspected import list_segments, read_inspected
@@ -37,12 +38,15 @@ FOREIGN = re.compile(r"https?://(?!127\.0\.0\.1)")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project folder with a short real run, whose predictions are good and bad."""
-    folder = tmp_path_factory.mktemp("project")
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    arguments = ["run", "watch", "--seed", "1", "--set", "optim.epochs=1", "--name", "seen"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", "afkit", *arguments], cwd=folder, env=environment, check=True)
+    """A project folder with a short real run, whose predictions are good and bad, and its data."""
+    folder, home = tmp_path_factory.mktemp("project"), home_with_run(tmp_path_factory)
+    left = shutil.ignore_patterns(".*", "predicted")  # what other tests may be writing
+    for source, target in (
+        ("project/notebooks", "notebooks"),
+        ("project/results/watch/done", RUN),
+        ("recordings", "data"),
+    ):
+        shutil.copytree(home / source, folder / target, ignore=left)
     return folder
 
 

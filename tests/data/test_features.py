@@ -69,26 +69,6 @@ def test_a_wrong_width_is_named(folder, features):
         read_features(config(input_dims=[4, 3], features=["feats"]), folder.parent, "v")
 
 
-class Canary:
-    """A pickle of this ends the test with an error when it is read."""
-
-    def __reduce__(self):
-        return pytest.fail, ("a pickled object was read",)
-
-
-@pytest.mark.parametrize("suffix", [".npy", ".npz", ".pkl"])
-def test_pickled_objects_are_refused(folder, suffix):
-    content = np.array([[Canary()] * 6] * 3, dtype=object)
-    if suffix == ".npy":
-        np.save(folder / "v.npy", content, allow_pickle=True)
-    elif suffix == ".npz":
-        np.savez(folder / "v.npz", feats=content)
-    else:
-        (folder / "v.pkl").write_bytes(pickle.dumps({"slow_feature": Canary()}))
-    with pytest.raises(ValueError, match="is not a readable feature file"):
-        read_features(config(suffix=suffix), folder.parent, "v")
-
-
 def test_files_with_the_wrong_ending_are_named(folder, features):
     np.savez(folder / "a.npz", feats=features)
     (folder / "a.npz").rename(folder / "a.npy")

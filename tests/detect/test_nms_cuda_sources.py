@@ -1,7 +1,9 @@
 """The CUDA sources of NMS where there is no GPU: they compile, and their kernel, run by an emulated thread block on the
-CPU, equals the reference in plain torch. Broken copies of the kernel show that the comparison would notice."""
+CPU, equals the reference in plain torch. Broken copies of the kernel show that the comparison would notice: a few, and
+with AFKIT_TIMES (`make reliability`) all."""
 
 import ctypes
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -231,7 +233,7 @@ def test_the_unchanged_kernel_passes_what_catches_the_changed_ones(emulator):
 
 
 @needs_gxx
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", CHANGES if "AFKIT_TIMES" in os.environ else list(CHANGES)[::4])
 def test_a_broken_kernel_is_caught(change, tmp_path):
     old, new = CHANGES[change]
     shutil.copytree(SOURCES, tmp_path / "nms")
@@ -251,8 +253,8 @@ def compile_with_nvcc(source: Path, *flags: str) -> None:
 
 
 @needs_nvcc
-@pytest.mark.parametrize("architecture", ["80", "90"])
-def test_nvcc_compiles_the_kernel_without_warnings(architecture, tmp_path):
+def test_nvcc_compiles_the_kernel_without_warnings(tmp_path):
+    """For the oldest cards; the binding below, which holds it, is compiled for newer ones."""
     source = tmp_path / "kernel.cu"
     source.write_text(
         f'#include "{SOURCES / "nms_cuda.cuh"}"\n'
@@ -260,7 +262,7 @@ def test_nvcc_compiles_the_kernel_without_warnings(architecture, tmp_path):
         "  return afkit::launch_nms(batch, kept, nullptr, settings, nullptr);\n"
         "}\n"
     )
-    compile_with_nvcc(source, "-std=c++17", "-Werror", "all-warnings", f"-arch=sm_{architecture}")
+    compile_with_nvcc(source, "-std=c++17", "-Werror", "all-warnings", "-arch=sm_80")
 
 
 @needs_nvcc

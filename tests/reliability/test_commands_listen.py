@@ -76,7 +76,7 @@ def test_a_command_listens_on_loopback_alone(command, least, tmp_path, tally):
             seen |= listening(psutil.Process(process.pid))
             time.sleep(0.02)
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)  # by Ctrl-C, JupyterLab asks whether it is meant
         try:
             process.wait(60)
         except subprocess.TimeoutExpired:

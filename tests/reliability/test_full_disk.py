@@ -1,6 +1,7 @@
 """A full disk and a read-only folder: one sentence that names the file, what was there stays, nothing half-written."""
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def test_a_disk_that_is_full_at_any_place_spares_the_old_file(name, tmp_path, ta
     kind, base, folder = KINDS[name], tmp_path / "base", tmp_path / "work"
     before, after = prepared(kind, tmp_path, kind.cases[-1])
     refused = 0
-    for place in chain(range(1, 8), range(8, 999, 5)):
+    for place in chain(range(1, 5), range(5, 999, 5 if "AFKIT_TALLY" in os.environ else 11)):
         copied(base, folder)
         ended = attempt(lambda: kind.write(folder, 2), folder, place, "full")
         if ended.end == "done":

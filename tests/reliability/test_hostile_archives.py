@@ -1,4 +1,4 @@
-"""Archives that are hostile in ways that tests/data/test_archives.py does not try."""
+"""Archives that are hostile in ways that tests/workbench/datasets/test_archives.py does not try."""
 
 import io
 import lzma
@@ -72,28 +72,6 @@ def test_names_that_differ_in_case_are_two_files(tmp_path, ending, hostile):
     sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
     assert sizes == {"d/A": 1, "D/a": 2}
     hostile("archives", refused=0)
-
-
-@pytest.mark.parametrize("depth", [300, 20_000])
-def test_a_path_of_many_folders(tmp_path, depth, refuse):
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w") as packed:
-        packed.writestr("d/" * depth + "x", b"")
-    if 2 * depth < 1024:
-        assert unpack(path, tmp_path / "out").is_dir()
-    else:
-        refuse(path, "too long")
-
-
-def test_many_empty_members(tmp_path, refuse):
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w") as packed:
-        for number in range(3000):
-            packed.writestr(f"{number}", b"")
-    refuse(path, "more than 1000 members", max_members=1000)
-    path = tmp_path / "b.tar.gz"
-    write_tar(path, *(entry(f"{number}") for number in range(3000)), mode="w:gz")
-    refuse(path, "more than 1000 members", max_members=1000)
 
 
 @pytest.mark.parametrize("said", [200_000 % 65536, 1])

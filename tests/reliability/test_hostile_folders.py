@@ -6,13 +6,14 @@ import sys
 
 import pytest
 from hostile import in_child
+from run_folders import write_trained
 from tiny_data import tiny_recipe, write_tiny_data
 
 from afkit.__main__ import main
 from afkit.data.features import open_features
 from afkit.files import LOCK, read_json, write_json, write_text
 from afkit.model.actionformer import build_model
-from afkit.model.checkpoints import load_weights, read_original, save_weights
+from afkit.model.checkpoints import load_weights, read_original
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import Execution
 from afkit.workbench.runs.differences import compare_results
@@ -32,12 +33,8 @@ PRECIOUS = "a file of the user"
 def run(tmp_path):
     """A trained run, its data, and features of a new recording, by a stranger."""
     write_tiny_data(tmp_path / "data", training=1, test=1)
-    run = tmp_path / "results" / "tiny" / "run"
-    for weights in ("ema", "raw"):
-        save_weights(build_model(RECIPE), run / "checkpoints" / f"{weights}.safetensors", weights)
     stages = {stage: {"status": "done"} for stage in ("01_data", "02_train", "03_eval")}
-    facts = {"recipe": RECIPE.model_dump(mode="json"), "seed": 1, "data_root": str(tmp_path / "data")}
-    write_json(run / "run.json", facts | {"stages": stages})
+    run = write_trained(tmp_path / "results" / "tiny" / "run", tmp_path / "data", RECIPE, stages=stages)
     write_json(run / "eval.json", {"average_map": 0.5})
     write_text(run / "metrics.csv", "step,epoch,loss_total,seconds\n0,0,2.5,0.5\n")
     write_text(run / "validation.csv", "epoch,average_map\n0,0.5\n")
@@ -147,11 +144,10 @@ def test_a_run_names_a_pipe_that_should_tell_of_it(tmp_path, capfd, count):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_an_executed_notebook_is_not_written_through_a_link(tmp_path, kind, monkeypatch, count):
+def test_an_executed_notebook_is_not_written_through_a_link(tmp_path, kind, count):
     """That papermill does, which opens the file itself."""
     (tmp_path / "precious").write_text(PRECIOUS)
     path = put(tmp_path / "run" / "01_data.ipynb", kind, tmp_path / "precious")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     arguments = {"recipe": "no such recipe", "run_dir": str(tmp_path / "run")}
     with pytest.raises(StageError, match="no such recipe"):
         execute("01_data", path, arguments)

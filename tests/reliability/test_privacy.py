@@ -5,19 +5,17 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from watch_run import SECRET, USER, afkit_of, home_with_run
 
 pytest.importorskip("papermill", reason="the runs are made by papermill")
 pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-USER, SECRET = "zacharias", "s3cr3t-0f-this-t3st"
-SHORT = ["--set", "optim.epochs=1", "--set", "optim.warmup_epochs=1"]
 
 
 @pytest.fixture(scope="module")
@@ -26,25 +24,15 @@ def home(tmp_path_factory):
 
     The data lies outside the project, and is named by its absolute path.
     """
-    home = tmp_path_factory.mktemp("home") / USER
-    project, data = home / "project", home / "recordings"
-    shutil.copytree(ROOT / "notebooks", project / "notebooks")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "HOME": str(home), "USER": USER}
-    environment |= {"LOGNAME": USER, "AFKIT_CACHE": os.environ.get("AFKIT_CACHE", str(Path.home() / ".cache/afkit"))}
-    environment |= {"SERVICE_TOKEN": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET, "JUPYTER_TOKEN": SECRET}
-
-    def afkit(*arguments, status=0):
-        command = [sys.executable, "-m", "afkit", *map(str, arguments)]
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == status, done.stdout + done.stderr
-
-    afkit("run", "watch", *SHORT, "--data-root", data, "--name", "done", "--html")
-    features = sorted((data / "watch" / "features").iterdir())
+    home = home_with_run(tmp_path_factory)
+    done, broken = home / "project" / "results" / "watch" / "done", home / "broken"
+    shutil.copytree(home / "recordings", broken)
+    features = sorted((broken / "watch" / "features").iterdir())
     features[0].write_bytes(b"no features")
-    afkit("run", "watch", *SHORT, "--data-root", data, "--name", "failed", "--html", status=1)
-    afkit("compare", project / "results" / "watch" / "done")
-    afkit("view", project / "results" / "watch" / "done", "--html", project / "results" / "page.html")
-    afkit("predict", project / "results" / "watch" / "done", features[1], "--format", "json")
+    afkit_of(home, "run", "watch", "--data-root", broken, "--name", "failed", "--html", status=1)
+    afkit_of(home, "compare", done)
+    afkit_of(home, "view", done, "--html", home / "project" / "results" / "page.html")
+    afkit_of(home, "predict", done, features[1], "--format", "json")
     return home
 
 

@@ -1,5 +1,6 @@
 """Trainings made twice and compared bit by bit, and a whole run made again from its run.json."""
 
+import os
 import shutil
 
 import pytest
@@ -70,7 +71,7 @@ def differing_bits(one, other):
     return tensors, bits
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3] if "AFKIT_TALLY" in os.environ else [1])
 @pytest.mark.parametrize("way", WAYS)
 def test_no_bit_differs(data, reference, tmp_path, tally, seed, way):
     folder = trained(data, tmp_path, seed, **WAYS[way])
@@ -88,11 +89,10 @@ def test_bits_that_differ_are_counted(data, reference):
 
 
 @pytest.mark.slow
-def test_a_run_is_repeated_from_its_run_json_alone(tmp_path, tally, capsys, monkeypatch):
+def test_a_run_is_repeated_from_its_run_json_alone(tmp_path, tally, capsys):
     """By papermill, as a user does it, in a folder that holds nothing else."""
     pytest.importorskip("papermill", reason="notebooks are run by papermill")
     pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     common = ["--data-root", str(tmp_path / "data")]
     settings = ["optim.epochs=1", "optim.warmup_epochs=1", "model.embed_dim=16", "data.max_seq_len=160"]
     command = ["run", "watch", *common, "--results", str(tmp_path), "--name", "run", "--stages", "01,02,03"]

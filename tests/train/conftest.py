@@ -24,10 +24,9 @@ def finished(data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def on_the_processor():
-    """Children compute without a GPU, with one thread each."""
+    """Children compute without a GPU."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        patch.setenv("OMP_NUM_THREADS", "1")
         yield
 
 

@@ -2,8 +2,9 @@
 
 import argparse
 import json
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from afkit.config import make_recipe
 from afkit.recipe_files import write_recipe_file
@@ -29,6 +30,12 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("source", metavar="SOURCE", help="file, or folder with a file per recording")
     add("target", metavar="TARGET", help="annotation file to write (.json)")
+    add("--labels", dest="label_order", default="", metavar="A,B,...", help="order of the label ids")
+    add_label_arguments(add)
+
+
+def add_label_arguments(add: Callable[..., Any]) -> None:
+    """How labels are read; `add` is that of a parser, or of a group of its arguments."""
     add("--format", dest="form", default="", help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)")
     column = "video, start, end, segment, label, label_id, subset, group, duration or fps, e.g. start=onset"
     add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help=column)
@@ -39,7 +46,6 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add("--unit", default="", help=unit)
     add("--rate", type=float, help="frames or samples per second of the times; not the frame rate of the features")
     add("--tier", dest="tiers", action="append", default=[], metavar="NAME", help="of several, to take; or all")
-    add("--labels", default="", metavar="A,B,...", help="order of the label ids")
     add("--background", action="append", default=[], metavar="LABEL", help="means that nothing happens")
     add("--recordings", default="", metavar="FILE", help="table: video, duration, fps, subset, group")
     add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
@@ -52,12 +58,17 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
 def _import(options: argparse.Namespace) -> None:
     from afkit.workbench.own_data.importing import describe, import_annotations
 
-    for text in options.columns:
+    columns = column_fields(options.columns)
+    arguments = given(options, "label_order") | {"columns": columns, "labels": words(options.label_order)}
+    print(describe(import_annotations(**arguments)))
+
+
+def column_fields(texts: Sequence[str]) -> dict[str, str]:
+    """FIELD=NAME as {field: name}."""
+    for text in texts:
         if not all(text.partition("=")):
             raise ValueError(f"--column takes FIELD=NAME, not '{text}'")
-    columns = dict(text.split("=", 1) for text in options.columns)
-    arguments = given(options) | {"columns": columns, "labels": words(options.labels)}
-    print(describe(import_annotations(**arguments)))
+    return dict(text.split("=", 1) for text in texts)
 
 
 def _twin_arguments(command: argparse.ArgumentParser) -> None:
@@ -108,7 +119,8 @@ def _suggest(options: argparse.Namespace) -> None:
 
 def _signals_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("sensors", metavar="FOLDER@HZ", nargs="+", help="a sensor: files of samples, one per recording, and its rate")
+    sensor = "a sensor: files of samples, one per recording, and its rate (default: as the clock in them tells)"
+    add("sensors", metavar="FOLDER[@HZ]", nargs="+", help=sensor)
     add("--out", dest="target", required=True, metavar="DIR", help="folder of features to write")
     add("--window", type=int, required=True, help="samples in a feature vector")
     add("--stride", type=int, required=True, help="samples between two feature vectors")
@@ -118,19 +130,30 @@ def _signals_arguments(command: argparse.ArgumentParser) -> None:
     channels = "channels of tables, once for all sensors or once for each (default: all but clock and row number)"
     add("--columns", action="append", default=[], metavar="A,B,...", help=channels)
     add("--fix", action="store_true", help="bridge gaps and cut sensors to one length, and list it")
+    add("--pose", action="store_true", help="files hold key points: DeepLabCut, SLEAP, or tables with name_x, name_y")
+    gap = "of the clock, which straight lines bridge; longer ones are refused (default: 0.25, or 3 samples)"
+    add("--longest-gap", dest="longest_gap_sec", type=float, default=0, metavar="SEC", help=gap)
+    add("--label", default="", metavar="COLUMN", help="of tables, that holds a label for each sample: no channel")
+
+
+def sensor_place(text: str) -> tuple[str, float | None]:
+    """FOLDER@HZ as folder and samples per second, None where none are given."""
+    folder, at, rate = text.rpartition("@")
+    if not at or Path(text).exists():
+        return text, None
+    try:
+        number = float(rate)
+    except ValueError:
+        number = 0.0
+    if not folder or not 0 < number < float("inf"):
+        raise ValueError(f"a sensor is FOLDER@HZ, its folder and samples per second, not '{text}'")
+    return folder, number
 
 
 def _signals(options: argparse.Namespace) -> None:
     from afkit.workbench.own_data.signal_files import write_windows
 
-    folders, rates = [], []
-    for text in options.sensors:
-        folder, _, rate = text.rpartition("@")
-        with suppress(ValueError):
-            rates.append(float(rate))
-        folders.append(folder)
-        if not folder or len(rates) < len(folders) or not 0 < rates[-1] < float("inf"):
-            raise ValueError(f"a sensor is FOLDER@HZ, its folder and samples per second, not '{text}'")
+    folders, rates = zip(*map(sensor_place, options.sensors), strict=True)
     columns = [[name.strip() for name in text.split(",")] for text in options.columns]
     made = write_windows(folders, rates, **given(options, "sensors", "columns"), columns=columns)
     print(f"data.input_dims: [{made.width}]", f"data.stride_frames: {made.stride}", sep="\n")

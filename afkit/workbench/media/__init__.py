@@ -1,1 +1,1 @@
-"""Films and sounds become features whose times are exact."""
+"""Films and sound become feature vectors whose times are exact, and films get their detections drawn in."""

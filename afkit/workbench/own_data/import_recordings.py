@@ -3,7 +3,7 @@
 import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,6 +22,26 @@ from afkit.workbench.own_data.import_rows import (
     is_empty,
     positive,
 )
+
+
+class Medium(NamedTuple):
+    """What a recording itself says, rather than a table about it."""
+
+    where: str  # its file
+    duration_sec: float
+    begin_sec: float | None = None  # of its first sample, on its clock; None where it has none
+    group: str = ""  # such as a person, by its name
+
+
+def with_media(listed: Mapping[str, Recording], media: Mapping[str, Medium]) -> dict[str, Recording]:
+    """The recordings that a table lists, {} for none, and those that there are; what the table says counts first."""
+    grouped = any(one.group for one in listed.values())
+    found = dict(listed)
+    for video, medium in media.items():
+        one = found.get(video, Recording(medium.where))
+        group = one.group or ("" if grouped else medium.group)
+        found[video] = one._replace(duration=one.duration or medium.duration_sec, group=group)
+    return found
 
 
 def read_recordings(path: str | Path, columns: Mapping[str, str]) -> tuple[dict[str, Recording], set[str]]:

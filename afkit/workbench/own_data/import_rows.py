@@ -4,6 +4,7 @@ import math
 import re
 import reprlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from afkit import opening
 
 ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
+WALL = re.compile(r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?\s*")  # and a date
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
 EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case
 MEDIA = re.compile(  # endings of files that a recording is kept in
@@ -104,14 +106,29 @@ def clock_sec(cell: Any) -> float | None:
     return clock and 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3].replace(",", "."))
 
 
+def wall_sec(cell: Any) -> float | None:
+    """The seconds from 1970 on of a text like 2026-01-01 10:00:00.5; None where it is none.
+
+    Without a zone it counts as UTC, so that times of one place can be compared.
+    """
+    if not isinstance(cell, str) or WALL.fullmatch(cell) is None:
+        return None
+    text = re.sub(r"[/.]", "-", cell.strip()[:10]) + cell.strip()[10:].replace(",", ".")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
 def is_time(cell: Any) -> bool:
     """Whether a cell holds a number or a clock time."""
     number = as_number(cell)
-    return (number is not None and number == number) or clock_sec(cell) is not None
+    return (number is not None and number == number) or clock_sec(cell) is not None or wall_sec(cell) is not None
 
 
 def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
-    """A number in the file's unit, NaN for an empty cell; or the seconds of 1:02:03.5, and True.
+    """A number in the file's unit, NaN for an empty cell; or the seconds of 1:02:03.5 (or of a date), and True.
 
     ValueError where it is neither; the message names file, row (`where`) and what it should be (`field`).
 
@@ -120,6 +137,7 @@ def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
         ((61.5, False), (61.5, True))
     """
     seconds = clock_sec(cell)
+    seconds = wall_sec(cell) if seconds is None else seconds
     number = math.nan if is_empty(cell) else as_number(cell)
     if seconds is not None:
         return seconds, True

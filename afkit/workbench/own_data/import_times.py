@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from afkit.workbench.own_data.clocks import UNIX_SEC
 from afkit.workbench.own_data.import_columns import Chosen, Way
 from afkit.workbench.own_data.import_names import UNITS
+from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import Recording, to_time
 
 LONGEST_SEC = 3600  # whole numbers above it, with nothing else to tell the unit by, are a question
@@ -15,18 +17,24 @@ _USED = (0.1, 1.05)  # between which share of a recording's duration its last ac
 COUNTED = ("frames", "samples", "index")
 _USED_BY_RATE = 0.55  # likewise where a frame rate in the file counts: another is often half or double of it
 _LEAST_RECORDINGS = 5  # to judge a rate by
+_AROUND_SEC = 1.0  # by which labels may lie outside their recording
 _SAME = 0.02  # relative difference of times that are the same
 
 
 def in_seconds(
-    source: Path, chosen: list[Chosen], known: Mapping[str, Recording], unit: str, rate: float | None
+    source: Path,
+    chosen: list[Chosen],
+    known: Mapping[str, Recording],
+    unit: str,
+    rate: float | None,
+    media: Mapping[str, Medium],
 ) -> tuple[pd.DataFrame, list[str]]:
     """The rows of all tables that hold an annotation, with start and end in seconds, and what was decided.
 
     Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
     whole numbers in the file) and mixed (written otherwise than the unit says). Without a rate as the user says it
-    (frames or samples per second), that of the files counts. ValueError for a time that is none, a unit that cannot be
-    told, or frames without a rate.
+    (frames or samples per second), that of the files counts. Clocks of `media` tell units, too. ValueError for a time
+    that is none, a unit that cannot be told, or frames without a rate.
     """
     tables, told = [], []
     for one in chosen:
@@ -38,6 +46,8 @@ def in_seconds(
             for fps, recording in zip(one.rows["fps"], about, strict=True)
         ]
         lasts = np.array([recording.duration for recording in about], float)  # NaN where unknown, as per_sec
+        begins = [media[video].begin_sec if video in media else None for video in one.rows["video"]]
+        lasts = lasts + np.array([begin or 0.0 for begin in begins])  # times may be those of the recordings' clocks
         rows = one.rows.reset_index(drop=True).assign(per_sec=np.array(rates, float), lasts=lasts)
         if one.way is None:
             tables.append(_runs(rows))
@@ -48,6 +58,55 @@ def in_seconds(
     if not tables:
         return pd.DataFrame(columns=["video", "start", "end", "span"]), told
     return pd.concat(tables, ignore_index=True), told
+
+
+def on_recordings(
+    source: Path, rows: pd.DataFrame, media: Mapping[str, Medium], label_clock: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Rows whose start and end count from the recordings' beginnings, instead of the clocks of these, and what changed.
+
+    A ValueError where times are those of a calendar and nothing says when the recording begins, or where they may be
+    either; `label_clock` ("recording" or "sensor") answers that.
+    """
+    if not len(rows):
+        return rows, []
+    begins = rows["video"].map({video: one.begin_sec for video, one in media.items()}).astype(float)
+    lasts = rows["video"].map({video: one.duration_sec for video, one in media.items()}).astype(float)
+    dated = rows["start"] > UNIX_SEC
+    unknown = rows[dated & begins.isna()]
+    if len(unknown) and label_clock != "recording":
+        row = unknown.iloc[0]
+        raise ValueError(
+            f"{row['where']}: the times are those of a calendar, and nothing says when the recording '{row['video']}' "
+            "begins; give its samples with a column of such times, or write times from its beginning"
+        )
+
+    def share(begin: pd.Series | float) -> float:
+        """Of the rows in known recordings, those that lie inside if these begin then."""
+        inside = (rows["start"] >= begin - _AROUND_SEC) & (rows["end"] <= begin + lasts + _AROUND_SEC)
+        return float(inside[begins.notna()].mean()) if begins.notna().any() else 0.0
+
+    by_clock, own = share(begins), share(0.0)
+    if dated.any() and by_clock < 0.5 and label_clock != "recording":
+        place = (dated & begins.notna()).idxmax()
+        off = rows["start"][place] - begins[place]
+        raise ValueError(
+            f"{rows['where'][place]}: the action begins {off:.6g} s after its recording '{rows['video'][place]}', "
+            f"which lasts {lasts[place]:.6g} s; is one of the two clocks of another time zone? Write both alike"
+        )
+    unclear = label_clock == "" and min(by_clock, own) > 0.9 and begins.abs().max() > 0.05
+    if unclear:
+        raise ValueError(
+            f"{source}: the recordings' clocks begin at {begins.abs().max():.4g} s, and the times may be those of the "
+            "clocks or count from the beginnings; say which, with --label-clock sensor or --label-clock recording"
+        )
+    if label_clock == "sensor" or (label_clock == "" and by_clock > max(own, 0.5)):
+        first = begins.fillna(0.0)
+        moved = rows.assign(start=rows["start"] - first, end=rows["end"] - first)
+        return moved, ["times of the recordings' clocks: their beginnings were subtracted"] * bool(
+            first.abs().max() > 0
+        )
+    return rows, []
 
 
 def _with_times(

@@ -19,9 +19,16 @@ from afkit.workbench.own_data.import_columns import Chosen, Columns, check_colum
 from afkit.workbench.own_data.import_formats import read_source
 from afkit.workbench.own_data.import_json import TIER
 from afkit.workbench.own_data.import_names import UNITS, alike_labels, divided_people
-from afkit.workbench.own_data.import_recordings import lasting, merge, read_recordings, recordings_of
+from afkit.workbench.own_data.import_recordings import (
+    Medium,
+    lasting,
+    merge,
+    read_recordings,
+    recordings_of,
+    with_media,
+)
 from afkit.workbench.own_data.import_rows import Change, Recording, Table
-from afkit.workbench.own_data.import_times import in_seconds
+from afkit.workbench.own_data.import_times import in_seconds, on_recordings
 
 MOST_PAIRS = 3  # of labels that a note shows
 TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
@@ -54,6 +61,8 @@ def import_annotations(
     seed: int = 0,
     fix: bool | Collection[str] = False,
     allow_overlaps: bool = False,
+    media: Mapping[str, Medium] | None = None,
+    label_clock: Literal["", "recording", "sensor"] = "",
 ) -> ImportReport:
     """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
 
@@ -78,6 +87,9 @@ def import_annotations(
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
             `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
         allow_overlaps: accept overlaps and repetitions of the same label.
+        media: what the recordings themselves say.
+        label_clock: whether times count from the beginning of the recording, or are those of its clock; "" to tell it
+            by which of the two lie in the recordings, or to ask.
     """
     source, target, columns = Path(source), Path(target), columns or {}
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
@@ -85,12 +97,15 @@ def import_annotations(
     check_columns(columns, form)
     tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
+    expected = with_media(expected, media or {})
     joined = _joined(tables)
     _check_mapped(columns, joined, used)
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
     known = merge(known, expected)
-    rows, told = in_seconds(source, chosen, known, unit, rate)
+    rows, told = in_seconds(source, chosen, known, unit, rate, media or {})
+    rows, of_clock = on_recordings(source, rows, media or {}, label_clock)
+    told += of_clock
     known = lasting(rows, known)
     problems: list[Problem] = []
     rows = _check_cells(source, tables, rows, problems)

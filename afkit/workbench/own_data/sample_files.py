@@ -1,7 +1,8 @@
-"""One file of raw samples: its numbers, which columns are channels, and whether its clock fits the rate."""
+"""One file of raw samples: its numbers, which columns are channels, and when they were taken."""
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,11 @@ import numpy as np
 
 from afkit.data.feature_formats import listed, named, open_array
 from afkit.opening import read_text
-from afkit.workbench.own_data.import_names import PEOPLE, UNITS, plain, read_name, unit_of
+from afkit.workbench.own_data.clocks import Clock, as_seconds, clock_problem, on_clock, read_clock, regular_samples
+from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
+from afkit.workbench.own_data.physio_files import PHYSIO, read_physio
+from afkit.workbench.own_data.pose_files import read_pose
 from afkit.workbench.own_data.signals import Sensor
 
 LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
@@ -33,15 +37,17 @@ class Numbers(NamedTuple):
     clock: np.ndarray | None  # (T,), the column with the time, which is no channel
     clock_name: str  # of that column
     left_out: list[str]  # names of the columns that are no channels
+    labels: list[str] = []  # cells of the column with a label for each sample
+    rate_hz: float | None = None  # samples per second, where the file says so
 
 
-def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) -> Numbers:
+def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), label: str = "") -> Numbers:
     """A table of numbers, with or without a row of column names, separated by comma, semicolon, tab or blanks.
 
     Semicolons and tabs allow decimal commas. A column with the time, or that counts the rows, is left out if its name
     says so and it rises; other columns that may be no channels are refused, unless `columns` chooses by names, or by
-    places from 1 on where the file has no names. `gaps` accepts empty cells, which become NaN, and numbers that are not
-    finite. The message of a ValueError names the line or the columns, not the file.
+    places from 1 on where the file has no names. `label` is the column with labels. `gaps` accepts empty cells, which
+    become NaN, and numbers that are not finite. A ValueError names the line or the columns, not the file.
     """
     lines, separator = _lines(read_text(path, "utf-8-sig"))
     names, lines = _split_names(lines)
@@ -62,14 +68,27 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = ()) ->
             "of names, or write decimal points"
         )
     by_column = list(zip(*(cells for _, cells in lines), strict=True))
+    if names:
+        by_column = [_as_numbers(name, cells) for name, cells in zip(names, by_column, strict=True)]
     clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
-    chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, clocks)
+    labels = [i for i, name in enumerate(names) if label and name.casefold() == label.casefold()]
+    others = [*clocks, *labels]
+    chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, others)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
     left_out = [name for i, name in enumerate(names or _places(width)) if i not in chosen]
     channels = [names[i] for i in chosen] if names else []
+    cells = list(by_column[labels[0]]) if labels else []
     if not clocks or clocks[0] in chosen:
-        return Numbers(table, channels, None, "", left_out)
-    return Numbers(table, channels, np.array(by_column[clocks[0]], float), names[clocks[0]], left_out)
+        return Numbers(table, channels, None, "", left_out, cells)
+    return Numbers(table, channels, np.array(by_column[clocks[0]], float), names[clocks[0]], left_out, cells)
+
+
+def _as_numbers(name: str, cells: tuple[str, ...]) -> tuple[str, ...]:
+    """The cells of a clock that tells times of day, or dates, as seconds; other cells as they are."""
+    if not _is_clock(name) or is_empty(cells[0]) or _is_number(cells[0]):
+        return cells
+    seconds = as_seconds(cells)
+    return cells if seconds is None else tuple(map(repr, seconds.tolist()))
 
 
 def _lines(text: str) -> tuple[Lines, str | None]:
@@ -188,7 +207,12 @@ def _doubt(name: str, cells: Sequence[str]) -> str:
         return f"is called like a {meaning.field.replace('_', ' ')}"
     if _words(name) & set(PEOPLE.split()) or _is_counter(name):
         return "is called like the number of something" if name.strip() else "has no name"
-    return "is called like a clock, but does not rise" if _is_clock(name) else ""
+    if not _is_clock(name):
+        return ""
+    numbers = np.array(cells, float) if all(map(_is_number, cells)) else np.zeros(0)
+    back = np.flatnonzero(np.diff(numbers) < 0)
+    how = f"runs backwards after sample {back[0] + 1}" if len(back) else "does not rise"
+    return f"is called like a clock, but {how}"
 
 
 def _rises(cells: Sequence[str], strictly: bool = False) -> bool:
@@ -230,37 +254,58 @@ class SensorKind(NamedTuple):
     """A sensor that all recordings have."""
 
     name: str  # of its folder
-    rate_hz: float  # samples per second in the files
+    rate_hz: float  # samples per second, of the files or (`by_clock`) to which they are brought
     channels: int  # numbers in a sample
     columns: tuple[str, ...] = ()  # names of the channels in tables that have names
+    by_clock: bool = False  # the column with the time (or the file itself) tells when samples were taken
+    pose: bool = False  # files hold key points of a body, see `pose_files`
 
 
 def read_signal(path: Path) -> np.ndarray:
     """Raw samples (samples, C) of a file, NaN where a table has gaps; a ValueError names file and row."""
-    return _read_samples(path, ()).values
+    return read_samples(path).values
 
 
-def _read_samples(path: Path, columns: Sequence[str]) -> Numbers:
-    """Raw samples of a file, with the names of its channels and its clock where it is a table that has them."""
-    if path.suffix.lower() in (".csv", ".txt"):
-        with named(path, path.stem):
-            return read_numbers(path, gaps=True, columns=columns)
+def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, label: str = "") -> Numbers:
+    """Raw samples of a file, with the names of its channels and its clock where it has them.
+
+    Args:
+        columns: names of the channels to take, in this order; () for all but clock and counter.
+        pose: the file holds key points.
+        label: column of a table that has a label for each sample.
+    """
+    ending = path.suffix.lower()
+    with named(path, path.stem):
+        if pose:
+            values, names = read_pose(path)
+            return Numbers(values, names, None, "", [])
+        if ending in PHYSIO:
+            values, names, rate_hz = read_physio(path, columns)
+            return Numbers(values, names, None, "", [], rate_hz=rate_hz)
+        if ending in (".csv", ".txt", ".tsv"):
+            return read_numbers(path, True, columns, label)
     return Numbers(open_array(path, path.stem, path.stem)[:], [], None, "", [])
 
 
-def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Numbers, list[str]]:
+def read_sensor(
+    path: Path, kind: SensorKind, fix: bool, longest_gap_sec: float = 0, label: str = ""
+) -> tuple[Sensor, Numbers, list[str]]:
     """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
-    ValueError where it is unreadable, or has other channels or a clock that contradicts the rate.
+    ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or has a gap longer
+    than `longest_gap_sec` (0: as of `clocks.read_clock`). `start_sec` of a sensor `by_clock` is that of its
+    clock, NaN where it has none.
     """
     try:
-        numbers = _read_samples(path, kind.columns)
+        numbers = read_samples(path, kind.columns, kind.pose, label)
     except ValueError as error:
         if not kind.columns or "has no column" not in str(error):
             raise
-        numbers = _read_samples(path, ())
+        numbers = read_samples(path, (), kind.pose)
         if numbers.names:  # a table without names may have as many columns
             raise
+    if kind.by_clock:
+        return _by_clock(path, kind, numbers, longest_gap_sec), numbers, []
     sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
     if numbers.clock is not None:
         problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
@@ -272,49 +317,25 @@ def read_sensor(path: Path, kind: SensorKind, fix: bool) -> tuple[Sensor, Number
     return sensor, numbers, repairs
 
 
-LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps
-RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at another rate than is given
+def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: float) -> Sensor:
+    """The samples at regular times of the kind's rate, as the clock tells, or at the rate that the file tells."""
+    if numbers.rate_hz is not None:
+        return Sensor(str(path), numbers.values, numbers.rate_hz, np.nan)
+    if numbers.clock is None:
+        raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
+    try:
+        clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    check_gaps(path, numbers.clock_name, clock)
+    return Sensor(str(path), regular_samples(numbers.values, clock, kind.rate_hz), kind.rate_hz, clock.start_sec)
 
 
-def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
-    """What a column with the time says against the rate of a sensor; "" where they agree.
-
-    `clock` is (samples,), in seconds, or what its name or the rate tells.
-
-    Examples:
-        >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
-        ('', "by its clock 'time' it has 25 samples a second, not 50")
-    """
-    steps, unit = _steps_sec(clock, name, rate_hz)
-    if not unit:
-        return f"its clock '{name}' rises by {np.median(steps):g} a sample, which is no {rate_hz:g} Hz in any unit"
-    jumps = np.flatnonzero(steps > max(LONGEST_STEP_SEC, LONGEST_STEP / rate_hz))
-    if len(jumps):
-        more = f" ({len(jumps)} jumps)" if len(jumps) > 1 else ""
-        return f"its clock '{name}' jumps by {steps[jumps[0]]:.3g} s after sample {jumps[0] + 1}{more}"
-    rate = len(steps) / steps.sum()
-    if abs(rate / rate_hz - 1) > RATE_TOLERANCE and abs(steps.sum() - len(steps) / rate_hz) > LEAST_DRIFT_SEC:
-        return f"by its clock '{name}' it has {rate:.4g} samples a second, not {rate_hz:g}"
-    return ""
-
-
-def _steps_sec(clock: np.ndarray, name: str, rate_hz: float) -> tuple[np.ndarray, str]:
-    """(seconds between samples, unit of the clock); without a unit where none comes near the rate."""
-    steps = np.diff(clock)
-    meaning = unit_of(name)
-    units = [meaning] if UNITS.get(meaning) else [unit for unit, size in UNITS.items() if size and size <= 1]
-    middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])  # without jumps
-    near = min(units, key=lambda unit: abs(np.log(max(middle, 1e-300) * UNITS[unit] * rate_hz)))
-    fits = len(units) == 1 or 0.1 < middle * UNITS[near] * rate_hz < 10
-    return (steps * UNITS[near], near) if fits else (steps, "")
-
-
-def on_clock(values: np.ndarray, clock: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Samples (samples, C) at regular times, by straight lines between those that there are at the times of `clock`.
-
-    `clock` is (samples,), in any unit near the rate; as many samples come back as its time holds, float64.
-    """
-    steps, _ = _steps_sec(clock, "", rate_hz)
-    times = np.concatenate([[0.0], np.cumsum(steps)])
-    wanted = np.arange(int(times[-1] * rate_hz + 1e-6) + 1) / rate_hz
-    return np.stack([np.interp(wanted, times, channel) for channel in values.T], axis=1)
+def check_gaps(path: Path, name: str, clock: Clock) -> None:
+    """Refuse gaps of a clock: a ValueError names the first, and the option that bridges all."""
+    if clock.gaps:
+        place, seconds = clock.gaps[0]
+        more = f" ({len(clock.gaps)} gaps)" if len(clock.gaps) > 1 else ""
+        most = math.ceil(100 * max(seconds for _, seconds in clock.gaps)) / 100
+        remedy = f"cut the file there, or bridge it by straight lines with --longest-gap {most:g}"
+        raise ValueError(f"{path}: its clock '{name}' jumps by {seconds:.3g} s after sample {place}{more}; {remedy}")

@@ -1,10 +1,11 @@
 """Files of raw sensor samples become a folder of features; how is kept beside them, to do the same with new recordings.
 
-A sensor is a folder with a file per recording: a table (samples, channels) in one of `afkit.data.feature_formats`, or
-text (.txt) with blanks between the numbers. All sensors of a recording begin at time 0 of its annotations.
+A sensor is a folder with a file per recording: a table (samples, channels) in one of `afkit.data.feature_formats`,
+text (.txt) with blanks between the numbers, EDF or WFDB, or key points of a body. Where a rate is given, all sensors of
+a recording begin at time 0 of its annotations; where the clock tells it, the first sample of the first sensor is there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,13 +17,17 @@ from afkit.data.feature_formats import SUFFIXES, listed
 from afkit.data.features import locate
 from afkit.files import read_json, write_array, write_json
 from afkit.workbench.datasets import hapt, watch
-from afkit.workbench.own_data.sample_files import SensorKind, read_sensor, read_signal
+from afkit.workbench.own_data.clocks import UNIX_SEC, Clock, read_clock
+from afkit.workbench.own_data.media_files import paired_files
+from afkit.workbench.own_data.physio_files import PHYSIO
+from afkit.workbench.own_data.sample_files import Numbers, SensorKind, read_samples, read_sensor, read_signal
 from afkit.workbench.own_data.signals import Sensor, signal_features
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 
 SETTINGS = "signals.json"  # beside the features
-SIGNAL_SUFFIXES = (*SUFFIXES, ".txt")
+SIGNAL_SUFFIXES = (*SUFFIXES, ".txt", ".tsv", *PHYSIO)
 MOST_SHOWN = 20
+APART_SEC = 0.5  # by which sensors with clocks of their own may start or end apart
 
 
 class Windowing(NamedTuple):
@@ -33,6 +38,7 @@ class Windowing(NamedTuple):
     stride: int  # samples between the beginnings of two windows
     rate_hz: float  # to which all sensors are brought
     normalise: Literal["none", "recording"] = "none"  # whether each channel of a recording loses offset and scale
+    longest_gap_sec: float = 0  # of a clock that tells the times, up to which straight lines bridge it; 0: the usual
 
     @property
     def width(self) -> int:
@@ -42,7 +48,7 @@ class Windowing(NamedTuple):
 
 def write_windows(
     folders: Sequence[str | Path],
-    rates_hz: Sequence[float],
+    rates_hz: Sequence[float | None],
     target: str | Path,
     window: int,
     stride: int,
@@ -50,6 +56,9 @@ def write_windows(
     normalise: Literal["none", "recording"] = "none",
     fix: bool = False,
     columns: Sequence[Sequence[str]] = (),
+    pose: bool = False,
+    longest_gap_sec: float = 0,
+    label: str = "",
     say: Callable[[str], None] = print,
 ) -> Windowing:
     """Write `<target>/<recording>.npy`, (T, C) float32, for every recording, and `<target>/signals.json`.
@@ -58,16 +67,24 @@ def write_windows(
     nothing is written then.
 
     Args:
-        folders: of each sensor, with its `rates_hz`; the files of the first one are the recordings.
+        folders: of each sensor (or a pattern, see `media_files.paired_files`), with its `rates_hz`; None: the clock of
+            each file tells when samples were taken, which are put onto regular times of the recordings' median rate.
         window, stride, rate_hz, normalise, fix: as of `signals.signal_features`. With `fix`, samples whose clock jumps
             or runs at another rate are put onto the regular times of that rate, too.
         columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
+        pose: the files hold key points, see `pose_files`.
+        longest_gap_sec: up to which a gap of a clock that tells the times is bridged; 0 for a quarter of a second.
+        label: column of tables with a label for each sample, which is no channel.
         say: receives a line per repair (at most 20), which columns were left out, and the number of recordings.
     """
     target = Path(target)
     _check_absent(target)
-    recordings = _recordings([Path(folder) for folder in folders])
-    kinds = _kinds(folders, rates_hz, columns)
+    recordings = paired_files(folders, SIGNAL_SUFFIXES)
+    kinds = _kinds(folders, rates_hz, columns, pose)
+    for place, kind in enumerate(kinds):
+        if kind.by_clock:
+            first = (paths[place] for paths in recordings.values())
+            kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in first))
     left_out: dict[str, None] = {}  # names of columns, in order
     repairs: list[str] = []
     problems: list[str] = []
@@ -75,9 +92,10 @@ def write_windows(
         _check_absent(target)  # another process may have made it
         for name, paths in recordings.items():
             try:
-                read = [read_sensor(path, kind, fix) for path, kind in zip(paths, kinds, strict=True)]
-                sensors = [sensor for sensor, _, _ in read]
-                made = signal_features(sensors, window, stride, rate_hz, normalise, fix)
+                files = zip(paths, kinds, strict=True)
+                read = [read_sensor(path, kind, fix, longest_gap_sec, label) for path, kind in files]
+                sensors = _from_first([sensor for sensor, _, _ in read], kinds)
+                made = signal_features(sensors, window, stride, rate_hz, normalise, fix, _apart_sec(kinds))
                 if not kinds[0].channels:  # the first recording that can be read
                     kinds = [
                         kind._replace(channels=one.signal.shape[1], columns=tuple(numbers.names))
@@ -94,7 +112,7 @@ def write_windows(
         if problems:
             head = f"{len(problems)} of {len(recordings)} recordings cannot be used; correct them"
             raise ValueError("\n".join([f"{head}, or repair gaps and ends with --fix:", *_first(problems)]))
-        settings = Windowing(kinds, window, stride, made.fps, normalise)
+        settings = Windowing(kinds, window, stride, made.fps, normalise, longest_gap_sec)
         write_json(part / SETTINGS, settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]})
         part.rename(target)
     for line in _first(repairs):
@@ -159,10 +177,66 @@ def _read_settings(path: Path, config: DataConfig) -> Windowing:
 
 def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
     """Features (T, C) float32 of one recording, made as those of the training; a ValueError names the file."""
-    sensors = [read_sensor(path, kind, False)[0] for path, kind in zip(paths, settings.sensors, strict=True)]
+    _, window, stride, rate_hz, normalise, gap_sec = settings
+    files = zip(paths, settings.sensors, strict=True)
+    sensors = _from_first([read_sensor(path, kind, False, gap_sec)[0] for path, kind in files], settings.sensors)
     _check_channels(sensors, [kind.channels for kind in settings.sensors])
-    _, window, stride, rate_hz, normalise = settings
-    return signal_features(sensors, window, stride, rate_hz, normalise).features
+    apart_sec = _apart_sec(settings.sensors)
+    return signal_features(sensors, window, stride, rate_hz, normalise, tolerance_sec=apart_sec).features
+
+
+def _apart_sec(kinds: Sequence[SensorKind]) -> float:
+    return APART_SEC if any(kind.by_clock for kind in kinds) else 0.0
+
+
+class Seen(NamedTuple):
+    """A file of samples before anything is made of it."""
+
+    numbers: Numbers
+    clock: Clock | None  # None where a rate is given, or the file tells it
+    rate_hz: float
+    duration_sec: float
+
+
+def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float = 0) -> Seen:
+    """What a file holds; a ValueError names it. `label` is a column with a label for each sample."""
+    numbers = read_samples(path, kind.columns, kind.pose, label)
+    if kind.by_clock and numbers.clock is not None:
+        try:
+            clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        return Seen(numbers, clock, clock.rate_hz, float(clock.times_sec[-1]) + 1 / clock.rate_hz)
+    rate_hz = numbers.rate_hz if kind.by_clock else kind.rate_hz
+    if rate_hz is None:
+        raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
+    return Seen(numbers, None, rate_hz, len(numbers.values) / rate_hz)
+
+
+def usual_rate(seen: Iterable[Seen]) -> float:
+    """The median rate of recordings, rounded to three digits."""
+    return float(f"{np.median([one.rate_hz for one in seen]):.3g}")
+
+
+def _from_first(sensors: list[Sensor], kinds: Sequence[SensorKind]) -> list[Sensor]:
+    """Sensors with their starts counted from that of the first; a ValueError where their clocks are not one.
+
+    A sensor without a clock of its own begins with the first.
+    """
+    clocks = [sensor.start_sec if kind.by_clock else np.nan for sensor, kind in zip(sensors, kinds, strict=True)]
+    first = next((start for start in clocks if start == start), 0.0)
+    found = []
+    for sensor, start in zip(sensors, clocks, strict=True):
+        late = start - first if start == start else 0.0
+        lasts = len(sensor.signal) / sensor.rate_hz
+        if abs(late) > lasts:
+            since = " of 1970" if max(start, first) > UNIX_SEC else ""
+            what = f"starts {late:.6g} s after that of {sensors[0].name}, which is longer than it lasts"
+            raise ValueError(
+                f"the clock{since} of {sensor.name} {what}; give the rates, as FOLDER@HZ, if both begin together"
+            )
+        found.append(sensor._replace(start_sec=late))
+    return found
 
 
 def watch_features(path: Path) -> np.ndarray:
@@ -176,7 +250,7 @@ def watch_features(path: Path) -> np.ndarray:
 
 
 def _kinds(
-    folders: Sequence[str | Path], rates_hz: Sequence[float], columns: Sequence[Sequence[str]]
+    folders: Sequence[str | Path], rates_hz: Sequence[float | None], columns: Sequence[Sequence[str]], pose: bool
 ) -> list[SensorKind]:
     """The sensors before the first recording is read."""
     if len(columns) not in (0, 1, len(folders)):
@@ -184,30 +258,9 @@ def _kinds(
         raise ValueError(f"{given}; give one for all, or one for each")
     every = columns if len(columns) == len(folders) else [*(columns or [()])] * len(folders)
     named = zip(folders, rates_hz, every, strict=True)
-    return [SensorKind(Path(folder).name, float(hz), 0, tuple(names)) for folder, hz, names in named]
-
-
-def _recordings(folders: list[Path]) -> dict[str, list[Path]]:
-    """{recording: its file of each sensor}."""
-    files = [_by_name(folder) for folder in folders]
-    for name, path in files[0].items():
-        for folder, others in zip(folders, files, strict=True):
-            if name not in others:
-                raise ValueError(f"{folder} has no file of the recording {path}; add it, or remove that one")
-    return {name: [others[name] for others in files] for name in files[0]}
-
-
-def _by_name(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    for path in paths:
-        if path.suffix.lower() not in SIGNAL_SUFFIXES or path.name.startswith("."):
-            continue
-        if found.setdefault(path.stem, path) != path:
-            raise ValueError(f"{path} and {found[path.stem].name} are of one name; keep one of them")
-    if not found:
-        raise ValueError(f"{folder} is no folder with files of samples ({', '.join(SIGNAL_SUFFIXES)}); name another")
-    return found
+    return [
+        SensorKind(Path(folder).name, float(hz or 0), 0, tuple(names), hz is None, pose) for folder, hz, names in named
+    ]
 
 
 def _check_channels(sensors: Sequence[Sensor], channels: Sequence[int]) -> None:

@@ -37,6 +37,7 @@ def signal_features(
     rate_hz: float | None = None,
     normalise: Literal["none", "recording"] = "none",
     fix: bool = False,
+    tolerance_sec: float = 0,
 ) -> SignalFeatures:
     """Windows of the raw samples of one recording, all sensors side by side.
 
@@ -48,6 +49,7 @@ def signal_features(
         normalise: "recording" gives each channel mean 0 and standard deviation 1 over this recording.
         fix: repair what is a ValueError else: gaps of non-finite samples are bridged by straight lines, a sensor that
             starts late repeats its first sample, and all end with the first that ends.
+        tolerance_sec: by which sensors may start or end apart without a word; a stride at least.
     """
     if not sensors:
         raise ValueError("no sensor is given; name at least one")
@@ -56,7 +58,7 @@ def signal_features(
         raise ValueError("rates, window and stride must be above 0; correct them")
     repairs: list[str] = []
     sensors = [_checked(sensor, fix, repairs) for sensor in sensors]
-    end_sec = _common_end(sensors, stride / rate_hz, fix, repairs)
+    end_sec = _common_end(sensors, max(stride / rate_hz, tolerance_sec), fix, repairs)
     samples = int(end_sec * rate_hz + 1e-6)  # a whole number of samples may come out slightly below
     if samples < window:
         names = ", ".join(f"'{sensor.name}'" for sensor in sensors)
@@ -146,12 +148,12 @@ def _common_end(sensors: Sequence[Sensor], tolerance_sec: float, fix: bool, repa
     for sensor, own_end in zip(sensors, ends, strict=True):
         late, longer = sensor.start_sec, own_end - end
         if late > tolerance_sec:
-            what = f"sensor '{sensor.name}' starts {late:g} s after the annotations' time 0"
+            what = f"sensor '{sensor.name}' starts {late:.4g} s after the annotations' time 0"
             if not fix:
                 raise ValueError(f"{what}; correct 'start_sec', or ask for a repair")
             repairs.append(f"{what}: its first sample is repeated")
         if longer > tolerance_sec:
-            what = f"sensor '{sensor.name}' ends {longer:g} s after sensor '{first}'"
+            what = f"sensor '{sensor.name}' ends {longer:.4g} s after sensor '{first}'"
             if not fix:
                 raise ValueError(f"{what}; correct lengths, rates or starts, or ask for a repair")
             repairs.append(f"{what}: cut")

@@ -15,6 +15,8 @@ from afkit.workbench.survey.facts import Facts, Grid, check_axes, choose_subsets
 MOST_STEPS = 4608  # of a training sequence: twice that of the published experiments; memory grows with it
 STEPS_PER_BATCH = 4608  # feature vectors in a batch of the published experiments
 TRAINING_STEPS = 3500  # of the published experiment with the fewest
+# Where recordings are longer than SPARSE times their long actions, crops of CONTEXT times these are learned from.
+SPARSE, CONTEXT, LEAST_CROP = 128, 32, 256
 FIRST_RANGE = 4  # farthest end of an action that the first level has to find, on the grid
 WARMUP_EPOCHS = 5
 
@@ -99,6 +101,11 @@ def _length(facts: Facts, stride: int) -> tuple[int, str]:
     else:
         wanted = math.ceil(most)
         why = f"90 % of {len(facts.lengths)} training videos have at most {most:.0f} steps; longer ones are cropped"
+    if (whole := min(wanted, MOST_STEPS)) > SPARSE * _long(facts):
+        crop = max(math.ceil(CONTEXT * _long(facts)), LEAST_CROP)
+        many = f"{whole} steps are {whole / _long(facts):.0f} times what 99 % of the actions last at most"
+        cost = f"crops of {crop} steps show these with what is around, and cost {whole / crop:.1f} times less"
+        wanted, why = crop, f"{why}, but {many}: {cost}"
     if wanted > MOST_STEPS:
         wanted, why = MOST_STEPS, f"{why}, but more than {MOST_STEPS} steps cost too much memory"
     length = -(-wanted // stride) * stride

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from afkit.__main__ import main
-from afkit.workbench.own_data.sample_files import SensorKind, clock_problem, on_clock, read_numbers
+from afkit.workbench.own_data.clocks import clock_problem, on_clock
+from afkit.workbench.own_data.sample_files import SensorKind, read_numbers
 from afkit.workbench.own_data.signal_files import Windowing, features_of
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2)).round(3)
@@ -63,7 +64,7 @@ def test_a_clock_and_a_row_number_are_no_channels(read, head, first):
         ("activity,x,y", lambda i: "jogging", "'activity' holds texts ('jogging')"),
         ("kind,x,y", lambda i: "jogging" * (i > 9), "'kind' holds texts ('jogging')"),
         ("ticks,x,y", lambda i: str(7 * i + i % 2), "'ticks' rises in every row"),
-        ("time,x,y", lambda i: str(-i % 5), "'time' is called like a clock, but does not rise"),
+        ("time,x,y", lambda i: str(-i % 5), "'time' is called like a clock, but runs backwards after sample 2"),
         ("index,x,y", lambda i: str(-i % 5), "'index' is called like the number of something"),
         ("", clock, "the column '1' rises in every row"),
         (",x,y", lambda i: str(-i % 5), "has no name"),

@@ -53,15 +53,17 @@ def test_features_of_all_recordings_and_how_they_were_made(sensors, tmp_path):
     features = np.load(folder / "b.npy")
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features, made.features)
+    plain = {"by_clock": False, "pose": False}
     assert json.loads((folder / SETTINGS).read_text()) == {
         "sensors": [
-            {"name": "acc", "rate_hz": 10.0, "channels": 2, "columns": ["x", "y"]},
-            {"name": "gyro", "rate_hz": 5.0, "channels": 1, "columns": []},
+            {"name": "acc", "rate_hz": 10.0, "channels": 2, "columns": ["x", "y"], **plain},
+            {"name": "gyro", "rate_hz": 5.0, "channels": 1, "columns": [], **plain},
         ],
         "window": 20,
         "stride": 10,
         "rate_hz": 10.0,
         "normalise": "recording",
+        "longest_gap_sec": 0,
     }
     assert said == ["2 recordings, 60 numbers in a feature vector"]
     with pytest.raises(ValueError, match="features exists; remove it, or name another folder"):
@@ -134,7 +136,7 @@ def test_the_command_says_what_the_recipe_needs(sensors, tmp_path, capsys):
         "data.fps: 10",
         str(out),
     ]
-    for sensor in ("acc", "acc@", "@5", "acc@x", "acc@0", "acc@nan", "acc@inf"):
+    for sensor in ("acc@", "@5", "acc@x", "acc@0", "acc@nan", "acc@inf"):
         assert main(["signals", sensor, *command[3:]]) == 2
         assert f"a sensor is FOLDER@HZ, its folder and samples per second, not '{sensor}'" in capsys.readouterr().err
     assert main([*command[:-2], "--stride", "0", "--out", str(tmp_path / "b")]) == 2

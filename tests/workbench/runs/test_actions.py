@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from run_folders import write_trained
 from tiny_data import CHANNELS, change_video, read_database, tiny_recipe, write_tiny_data
 
 import afkit
@@ -15,7 +16,6 @@ from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.files import write_json
 from afkit.model.actionformer import build_model
-from afkit.model.checkpoints import save_weights
 from afkit.model.heads import offsets_of
 from afkit.workbench.analysis.submissions import combine_verbs_and_nouns
 from afkit.workbench.datasets.twin import write_twin
@@ -34,13 +34,9 @@ VERB = {"model__class_prior": 0.3}
 NOUN = VERB | {"data__annotations": "tiny/nouns.json", "data__num_classes": NOUNS}
 
 
-def write_trained(folder, root, recipe, seed):
+def write_run(folder, root, recipe, seed):
     """A run folder with random weights."""
-    torch.manual_seed(seed)
-    save_weights(build_model(recipe), folder / "checkpoints" / "ema.safetensors", "ema")
-    facts = {"recipe": recipe.model_dump(mode="json"), "data_root": str(root), "data": {"generated": True}}
-    write_json(folder / "run.json", facts)
-    return str(folder)
+    return str(write_trained(folder, root, recipe, seed, data={"generated": True}))
 
 
 def write_nouns(root):
@@ -63,7 +59,7 @@ def root(tmp_path):
 def runs(tmp_path, root):
     """A run of verbs and one of nouns."""
     verb, noun = tiny_recipe(**VERB), tiny_recipe(**NOUN)
-    return write_trained(tmp_path / "verb", root, verb, 1), write_trained(tmp_path / "noun", root, noun, 2)
+    return write_run(tmp_path / "verb", root, verb, 1), write_run(tmp_path / "noun", root, noun, 2)
 
 
 # ---- pairs of one point
@@ -202,15 +198,15 @@ def test_an_unfit_run_is_refused_in_one_sentence(tmp_path, root, runs, capsys):
     }
     cases = [(part, tiny_recipe(**own), root) for part, own in refused.items()]
     cases += [("has its data below ", tiny_recipe(**NOUN), other_root)]
-    resized = write_trained(tmp_path / "resized", root, tiny_recipe(**VERB, data__resize=True), 3)
+    resized = write_run(tmp_path / "resized", root, tiny_recipe(**VERB, data__resize=True), 3)
     cases += [("has data.max_seq_len 64, ", tiny_recipe(**NOUN, data__resize=True, data__max_seq_len=32), root)]
     for number, (part, recipe, place) in enumerate(cases):
-        other = write_trained(tmp_path / f"other{number}", place, recipe, 3)
+        other = write_run(tmp_path / f"other{number}", place, recipe, 3)
         assert main(["actions", resized if recipe.data.resize else runs[0], other]) == 2
         shown = capsys.readouterr()
         assert shown.out == "" and shown.err.count("\n") == 1 and part in shown.err and other in shown.err
-    verbs = write_trained(tmp_path / "v", root, tiny_recipe(**NOUN | {"data__num_classes": 97}), 1)
-    nouns = write_trained(tmp_path / "n", root, tiny_recipe(**VERB | {"data__num_classes": 300}), 1)
+    verbs = write_run(tmp_path / "v", root, tiny_recipe(**NOUN | {"data__num_classes": 97}), 1)
+    nouns = write_run(tmp_path / "n", root, tiny_recipe(**VERB | {"data__num_classes": 300}), 1)
     assert main(["actions", nouns, verbs]) == 2
     assert "n has the 300 classes of the nouns; give the run of verbs first" in capsys.readouterr().err
     with pytest.raises(SystemExit):
@@ -255,7 +251,7 @@ def test_the_command_writes_the_actions_of_an_epic_twin_and_says_how_good_they_a
     for seed, name in enumerate(("epic_verb", "epic_noun")):
         recipe = afkit.recipe(name, SMALL | {"decode.pre_nms_topk": 200, "decode.max_segments": 100})
         write_twin(recipe, tmp_path / "data", videos_per_subset=2, say=lambda text: None)
-        folders.append(write_trained(tmp_path / name, tmp_path / "data", recipe, seed))
+        folders.append(write_run(tmp_path / name, tmp_path / "data", recipe, seed))
     tables = {}
     for order in ("before", "after"):
         out = tmp_path / order

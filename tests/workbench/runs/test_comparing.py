@@ -19,12 +19,6 @@ from afkit.workbench.runs.summary import summarise_runs
 pytest.importorskip("papermill", reason="notebooks are run by papermill")
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """As in the other tests of notebooks."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 def write_many(tmp_path: Path) -> Path:
     """Runs of all kinds: three with predictions, a twin, one of an older version, one that failed, one broken."""
     gt, results = write_test_data(tmp_path / "data"), tmp_path / "results"

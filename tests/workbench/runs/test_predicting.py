@@ -3,15 +3,13 @@
 import hashlib
 import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from run_folders import change_json
+from run_folders import change_json, write_trained
 from safetensors.torch import load_file, save_file
 from tiny_data import CHANNELS, FPS, NUM_FRAMES, STRIDE, change_video, tiny_recipe, write_tiny_data
 
@@ -33,15 +31,6 @@ from afkit.workbench.runs.predicting import LOG, find_recordings, predict_record
 
 NAMES = {label: f"action {label}" for label in range(3)}
 RECIPE = tiny_recipe(model__class_prior=0.3)
-
-
-def write_trained(folder: Path, root: Path, recipe) -> Path:
-    """A run folder with random weights."""
-    for seed, weights in enumerate(("ema", "raw"), start=3):
-        torch.manual_seed(seed)
-        save_weights(build_model(recipe), folder / "checkpoints" / f"{weights}.safetensors", weights)
-    write_json(folder / "run.json", {"recipe": recipe.model_dump(mode="json"), "seed": 1, "data_root": str(root)})
-    return folder
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def temporary():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])  # Ctrl-C: tests/browser
 def test_however_the_server_is_ended_nothing_stays_of_it(run, temporary, number):
     pytest.importorskip("voila", reason="an extra")
     with viewing(run, temporary) as (process, address):

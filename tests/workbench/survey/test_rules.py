@@ -52,11 +52,21 @@ def test_ranges_overlap_and_the_last_has_no_end():
         ([100] * 10, 104),
         ([1000] * 9 + [1500], 1504),  # 1.43 of the 90 % at 1050
         ([1000] * 95 + [9000] * 5, 1000),  # 90 %
-        ([9000] * 10, 4608),
     ],
 )
 def test_a_sequence_holds_all_videos_or_most(lengths, length):
     assert value(facts([30] * 5, lengths), "data.max_seq_len") == length
+    assert value(facts([40] * 5, [9000] * 10), "data.max_seq_len") == 4608
+
+
+def test_tiny_actions_in_long_recordings_are_learned_from_crops():
+    found = facts([26] * 100, [3687] * 30)
+    assert value(found, "data.max_seq_len") == 832 and value(found, "optim.batch_size") == 3  # 30 / 8 at most
+    why = {choice.parameter: choice.why for choice in choose(found)}["data.max_seq_len"]
+    assert "but 3687 steps are 142 times what 99 % of the actions last at most: crops of 832 steps" in why
+    assert "cost 4.4 times less" in why
+    assert value(facts([29] * 100, [3687] * 30), "data.max_seq_len") == 3688, "127 times: as a whole"
+    assert value(facts([1] * 100, [3687] * 30), "data.max_seq_len") == 256
 
 
 @pytest.mark.parametrize(
@@ -64,7 +74,7 @@ def test_a_sequence_holds_all_videos_or_most(lengths, length):
     [(200, 2304, 2), (200, 4608, 2), (200, 576, 8), (9000, 192, 16), (14, 576, 2), (40, 576, 5), (1, 576, 1)],
 )
 def test_a_batch_is_as_many_vectors_as_published_and_few_videos_give_eight(videos, steps, batch):
-    assert value(facts(lengths=[steps] * videos), "optim.batch_size") == batch
+    assert value(facts([60], [steps] * videos), "optim.batch_size") == batch
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,7 @@ def test_a_batch_is_as_many_vectors_as_published_and_few_videos_give_eight(video
     ],
 )
 def test_few_videos_are_seen_more_often_and_at_a_higher_rate(videos, epochs, rate, warmup):
-    found = {choice.parameter: choice.value for choice in choose(facts(lengths=[2304] * videos))}
+    found = {choice.parameter: choice.value for choice in choose(facts([30], [2304] * videos))}
     assert (found["optim.epochs"], found["optim.warmup_epochs"]) == (epochs, 5)
     assert (found["optim.learning_rate"], found["optim.ema_warmup"]) == (rate, warmup)
 

@@ -33,7 +33,7 @@ SMALL = {
     "data.input_dims": [8],
     "data.max_seq_len": 256,
     "model.embed_dim": 32,
-    "optim.epochs": 40,  # long enough to be ended three times on the way, on a fast machine too
+    "optim.epochs": 4,  # of 2 steps, as is that of the warm-up
     "optim.warmup_epochs": 1,
     "decode.pre_nms_topk": 100,
     "decode.max_segments": 50,
@@ -44,28 +44,48 @@ DEADLINE_SEC = 600  # nothing takes so long, but machines may be busy
 GONE = "afkit: the scheduler has gone; the same command goes on from here"
 INTERRUPTED = "afkit: interrupted; the same command goes on from here"
 STAGE = """
+import json
 from pathlib import Path
-from afkit.workbench.runs.folder import note_stage
 if overrides.get("optim.momentum") == 0.6:
     raise ValueError("wrong")
 if "{stage}" == "03_eval":
     Path(run_dir, "eval.json").write_text('{{"average_map": 0.5}}')
-note_stage(Path(run_dir), "{stage}", status="done", files=[])
+facts = json.loads(Path(run_dir, "run.json").read_text())
+facts["stages"]["{stage}"] |= {{"status": "done", "files": []}}  # as note_stage does, which takes seconds to import
+Path(run_dir, "run.json").write_text(json.dumps(facts))
 """
+# Before each step of which there is a file, training takes that away, and waits until a signal ends it.
+TRAIN = """
+import time
+from afkit.train import loop
+make_note = loop.Note
+def hold(step, *rest):
+    file = run.folder.parents[2] / "hold" / f"{run.folder.name}-{step}"
+    if file.exists():
+        file.unlink()
+        while True:
+            time.sleep(0.02)
+    return make_note(step, *rest)
+loop.Note = hold
+train_run(run, dataset, execution, resume=resume)
+finish_training(run, execution)
+"""
+SETTING_UP = ("02-02", "02-03", "02-07")  # cells of 02_train
 COMPARE = "from pathlib import Path\nPath(out_dir, 'report.html').write_text(str(runs))\n"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A project whose notebooks are empty but for 02_train, where all faults are made: the others cost no time."""
+    """A project whose 02_train does nothing but train, which is where all faults are made, and the others nothing."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "notebooks").mkdir()
     for name in (*STAGES, NOTEBOOK):
         notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-        if name != "02_train":
-            source = COMPARE if name == NOTEBOOK else STAGE.format(stage=name)
-            parameters = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-            notebook.cells = [*parameters, nbformat.v4.new_code_cell(source)]
+        source = COMPARE if name == NOTEBOOK else TRAIN if name == "02_train" else STAGE.format(stage=name)
+        kept = [
+            cell for cell in notebook.cells if cell.id in SETTING_UP or "parameters" in cell.metadata.get("tags", [])
+        ]
+        notebook.cells = [*kept, nbformat.v4.new_code_cell(source)]
         nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
     return folder
 
@@ -73,7 +93,7 @@ def project(tmp_path_factory) -> Path:
 def write_file(folder: Path, data_root: Path, *runs: dict) -> Path:
     """A sweep file whose results come beside it."""
     lines = [f"data: twin\ndata_root: {data_root}\nresults: {folder}/results\nmemory_gb: 0.5\nseeds: [1]"]
-    lines += ["parameters: {checkpoint_minutes: 0.002}\nruns:"]
+    lines += ["parameters: {checkpoint_minutes: 0.00001}\nruns:"]
     lines += [f"- {{recipe: thumos_i3d, overrides: {overrides}}}" for overrides in runs]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sweep.yaml").write_text("\n".join(lines).replace("'", ""))
@@ -125,15 +145,24 @@ def folder_of(path: Path, overrides: dict = SMALL) -> Path:
     return run_folder("thumos_i3d", 1, overrides, path.parent / "results")
 
 
-def wait_for_checkpoint(process: subprocess.Popen, folder: Path) -> tuple[psutil.Process, psutil.Process]:
-    """Wait until a run has trained on, and written a checkpoint; its worker and its kernel."""
-    until, before = time.monotonic() + DEADLINE_SEC, set(folder.glob("checkpoints/step*.pt"))
-    while not set(folder.glob("checkpoints/step*.pt")) - before:
+def hold(path: Path, step: int, overrides: dict = SMALL) -> Path:
+    """Let the training of a run wait before a step; the file that is gone as soon as it does."""
+    (file := path.parent / "hold" / f"{folder_of(path, overrides).name}-{step}").parent.mkdir(exist_ok=True)
+    file.touch()
+    return file
+
+
+def wait_for_hold(process: subprocess.Popen, file: Path, folder: Path) -> tuple[psutil.Process, psutil.Process]:
+    """Wait until the training of a run waits; its worker and its kernel."""
+    until = time.monotonic() + DEADLINE_SEC
+    while file.exists():
         assert process.poll() is None and time.monotonic() < until, "training did not start"
         time.sleep(0.05)
     worker = psutil.Process(int((folder / LOCK).read_text().split()[1]))
     kernels = [child for child in worker.children() if "ipykernel_launcher" in " ".join(child.cmdline())]
-    assert len(kernels) == 1 and status(folder)["02_train"] == "running", "too late to show anything"
+    step = int(file.name.rpartition("-")[2])
+    assert len(kernels) == 1 and status(folder)["02_train"] == "running"
+    assert (folder / f"checkpoints/step{step:09d}.pt").exists()
     return worker, kernels[0]
 
 
@@ -153,10 +182,11 @@ def faulty(tmp_path_factory, project) -> tuple[Path, int, str]:
     """A sweep of four runs: one whose worker is killed, one whose kernel is, a calm and a wrong one; how it ended."""
     folder = tmp_path_factory.mktemp("faulty")
     path = write_file(folder, folder / "data", SMALL, DEAD, CALM, WRONG)
+    held = {id(overrides): hold(path, 3, overrides) for overrides in (SMALL, DEAD)}
     process = start(project, path, workers=2)
 
     def kill(overrides: dict) -> psutil.Process:
-        worker, kernel = wait_for_checkpoint(process, folder_of(path, overrides))
+        worker, kernel = wait_for_hold(process, held[id(overrides)], folder_of(path, overrides))
         (worker if overrides is SMALL else kernel).send_signal(signal.SIGKILL)
         return kernel
 
@@ -208,24 +238,23 @@ def test_a_sweep_that_is_interrupted_while_its_workers_start_ends_with_a_sentenc
 def test_a_sweep_that_is_ended_again_and_again_goes_on_to_the_same_weights(project, faulty, tmp_path):
     """By Ctrl-C, by the death of its scheduler, by its own; at last two at once make it."""
     path = write_file(tmp_path, faulty[0].parent / "data", SMALL)
-    folder = folder_of(path)
+    folder, held = folder_of(path), [hold(path, step) for step in (2, 4, 7)]
     process = start(project, path)
-    wait_for_checkpoint(process, folder)
+    wait_for_hold(process, held[0], folder)
     interrupt(process)
 
     with dask_cluster(project, tmp_path / "cluster.json") as (scheduler, address):
         process = start(project, path, scheduler=address)
-        _, kernel = wait_for_checkpoint(process, folder)
-        kernel.suspend()  # else a fast machine is done before the sweep has seen it
+        _, kernel = wait_for_hold(process, held[1], folder)
         scheduler.kill()
         code, said = finish(process)
         assert code == 1 and said.splitlines()[-1] == GONE, said
         assert status(folder)["02_train"] == "running"
-    kernel.kill()  # it would end by itself, on a fast machine after its last step
+    kernel.kill()  # it would end by itself
     psutil.wait_procs([kernel], timeout=60)
 
     process = start(project, path)
-    worker, kernel = wait_for_checkpoint(process, folder)
+    worker, kernel = wait_for_hold(process, held[2], folder)
     process.kill()
     finish(process)
     assert psutil.wait_procs([worker, kernel], timeout=60)[1] == [], "nothing outlives the sweep"

@@ -94,9 +94,6 @@ def test_numbers_and_the_parameter_epochs_are_those_of_a_single_run(tmp_path):
         ("- watch", "line 1: a sweep is a mapping"),
         ("", "line 1: a sweep is a mapping"),
         ("recipes: [watch]\ndata: fake", "line 2: 'data' = 'fake': input should be 'real' or 'twin'"),
-        ("recipes: &a [*a]", "line 1: an alias that holds itself"),
-        ("recipes: !!python/object/apply:os.getcwd []", "line 1: a value of the kind 'python/object/apply:os.getcwd'"),
-        ("recipes: [watch]\n? [seeds]\n: [1]", "line 2: not YAML: found unhashable key"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence_with_its_line(tmp_path, text, message):

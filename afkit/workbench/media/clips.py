@@ -1,0 +1,57 @@
+"""Clips of a film, and the vectors of a backbone; memory does not grow with the film."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from afkit.workbench.media.backbones import Backbone
+
+BATCH_BYTES = 2**24  # of clips that go through a backbone at once
+
+
+def clip_vectors(
+    pictures: Iterable[np.ndarray], backbone: Backbone, num_frames: int, stride_frames: int
+) -> Iterator[np.ndarray]:
+    """Blocks (n, C) float32: vector i is of the pictures from `i * stride_frames` on, `num_frames` of them.
+
+    A film that is shorter than a clip has one vector, of its last picture repeated.
+    """
+    if backbone.by_frame:
+        vectors = (row for block in _run(backbone, (p[None] for p in pictures)) for row in block)
+        for clips in _batched(_windows(vectors, num_frames, stride_frames)):
+            yield clips.mean(axis=1)
+    else:
+        yield from _run(backbone, _windows(pictures, num_frames, stride_frames))
+
+
+def _run(backbone: Backbone, clips: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    for batch in _batched(clips):
+        vectors = backbone.run(batch)  # (B, C)
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"the backbone {backbone.name} gave numbers that are not finite")
+        yield vectors
+
+
+def _windows(rows: Iterable[np.ndarray], length: int, stride: int) -> Iterator[np.ndarray]:
+    """Arrays (length, ...), each `stride` rows after the last."""
+    held: deque[np.ndarray] = deque(maxlen=length)
+    count = 0
+    for count, row in enumerate(rows, 1):
+        held.append(row)
+        if count >= length and (count - length) % stride == 0:
+            yield np.stack(held)
+    if 0 < count < length:
+        yield np.stack([*held, *[held[-1]] * (length - count)])
+
+
+def _batched(arrays: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Arrays of one shape, joined along a new first axis, some 16 MB at a time."""
+    batch: list[np.ndarray] = []
+    for array in arrays:
+        batch.append(array)
+        if len(batch) * array.nbytes >= BATCH_BYTES or len(batch) >= 64:
+            yield np.stack(batch)
+            batch = []
+    if batch:
+        yield np.stack(batch)

@@ -1,0 +1,96 @@
+"""Films become features, and how is kept beside them, to do the same with new films."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import ceil, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from afkit.files import read_json
+from afkit.workbench.media.backbones import Backbone, load_backbone
+from afkit.workbench.media.clips import clip_vectors
+from afkit.workbench.media.frames import Facts, pictures_on_grid
+from afkit.workbench.media.made import Made
+from afkit.workbench.media.opened import open_media, picture_track
+from afkit.workbench.media.writing import write_recordings
+
+SETTINGS = "film.json"  # beside the features
+MOST_FPS = 30.5  # that are chosen where none are given: of a faster film, each second or third picture
+FRAMES = 8  # of a clip, where the backbone takes any number
+
+
+def write_film_features(
+    paths: list[Path],
+    target: Path,
+    *,
+    backbone: str = "grid",
+    fps: float | None = None,
+    num_frames: int | None = None,
+    stride_frames: int | None = None,
+    fix: bool = False,
+    force: bool = False,
+    say: Callable[[str], None] = print,
+) -> Made:
+    """Write `<target>/<film>.npy`, (T, C) float32, for every film, and `<target>/film.json`.
+
+    Args:
+        backbone: as of `afkit.workbench.media.backbones.load_backbone`.
+        fps: pictures per second that are looked at; None for those of most films, but at most 30.
+        num_frames: of a clip; None for what the backbone takes, or 8.
+        stride_frames: between the beginnings of two clips; None for half a clip.
+        fix: take films of which more than a twentieth is damaged, or that break off, as far as they go.
+        force: write files anew that are there.
+        say: receives progress.
+
+    Raises:
+        ValueError: as of `afkit.workbench.media.writing.write_recordings`; settings or a backbone that cannot be.
+    """
+    found = load_backbone(backbone, num_frames)
+    frames = num_frames or found.num_frames or FRAMES
+    stride = stride_frames or max(frames // 2, 1)
+    if frames < 1 or stride < 1 or not (fps is None or (isfinite(fps) and fps > 0)):
+        raise ValueError(f"a clip of {frames} frames, a stride of {stride} and {fps} frames per second: must be above 0")
+    rate = fps or _fps_before(target) or common_fps(paths)
+    settings = {
+        "backbone": found.name,
+        "weights": found.weights,
+        "fps": round(rate, 3),
+        "num_frames": frames,
+        "stride_frames": stride,
+    }
+    vectors = partial(film_vectors, backbone=found, settings=settings, fix=fix)
+    return write_recordings(paths, target, SETTINGS, settings, vectors, force, say)
+
+
+def film_vectors(
+    path: Path, facts: Facts, backbone: Backbone, settings: dict[str, Any], fix: bool = False
+) -> Iterator[np.ndarray]:
+    """Blocks (n, C) float32 of one film."""
+    pictures = pictures_on_grid(path, settings["fps"], backbone.size, facts, fix)
+    return clip_vectors(pictures, backbone, settings["num_frames"], settings["stride_frames"])
+
+
+def _fps_before(target: Path) -> float | None:
+    """Of features that are there, so that the same command goes on with them."""
+    path = target / SETTINGS
+    content = read_json(path) if path.is_file() else {}
+    return content.get("fps") if isinstance(content, dict) else None
+
+
+def common_fps(paths: list[Path]) -> float:
+    """Pictures per second of most of the films, divided by a whole number where they are more than 30; else 25."""
+    rates = Counter(rate for rate in map(_rate, paths) if rate)
+    rate = rates.most_common(1)[0][0] if rates else 25.0
+    return round(rate / ceil(rate / MOST_FPS), 3)
+
+
+def _rate(path: Path) -> float:
+    try:
+        with open_media(path) as container:
+            track = picture_track(container)
+            return round(float(track.average_rate or 0), 3) if track is not None else 0.0
+    except ValueError:  # is told when it is read
+        return 0.0

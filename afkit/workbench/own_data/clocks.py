@@ -1,0 +1,143 @@
+"""The column with the time in a table of samples: its unit, its rate, and where it has gaps or runs backwards."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from afkit.workbench.own_data.import_names import UNITS, unit_of
+from afkit.workbench.own_data.import_rows import clock_sec, wall_sec
+
+LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps
+RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at another rate than is given
+
+
+def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
+    """What a column with the time says against the rate of a sensor; "" where they agree.
+
+    `clock` is (samples,), in seconds, or what its name or the rate tells.
+
+    Examples:
+        >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
+        ('', "by its clock 'time' it has 25 samples a second, not 50")
+    """
+    steps, unit = _steps_sec(clock, name, rate_hz)
+    if not unit:
+        return f"its clock '{name}' rises by {np.median(steps):g} a sample, which is no {rate_hz:g} Hz in any unit"
+    jumps = np.flatnonzero(steps > max(LONGEST_STEP_SEC, LONGEST_STEP / rate_hz))
+    if len(jumps):
+        more = f" ({len(jumps)} jumps)" if len(jumps) > 1 else ""
+        return f"its clock '{name}' jumps by {steps[jumps[0]]:.3g} s after sample {jumps[0] + 1}{more}"
+    rate = len(steps) / steps.sum()
+    if abs(rate / rate_hz - 1) > RATE_TOLERANCE and abs(steps.sum() - len(steps) / rate_hz) > LEAST_DRIFT_SEC:
+        return f"by its clock '{name}' it has {rate:.4g} samples a second, not {rate_hz:g}"
+    return ""
+
+
+def _steps_sec(clock: np.ndarray, name: str, rate_hz: float) -> tuple[np.ndarray, str]:
+    """(seconds between samples, unit of the clock); without a unit where none comes near the rate."""
+    steps = np.diff(clock)
+    meaning = unit_of(name)
+    units = [meaning] if UNITS.get(meaning) else [unit for unit, size in UNITS.items() if size and size <= 1]
+    middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])  # without jumps
+    near = min(units, key=lambda unit: abs(np.log(max(middle, 1e-300) * UNITS[unit] * rate_hz)))
+    fits = len(units) == 1 or 0.1 < middle * UNITS[near] * rate_hz < 10
+    return (steps * UNITS[near], near) if fits else (steps, "")
+
+
+def on_clock(values: np.ndarray, clock: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Samples (samples, C) at regular times, by straight lines between those that there are at the times of `clock`.
+
+    `clock` is (samples,), in any unit near the rate; as many samples come back as its time holds, float64.
+    """
+    steps, _ = _steps_sec(clock, "", rate_hz)
+    times = np.concatenate([[0.0], np.cumsum(steps)])
+    wanted = np.arange(int(times[-1] * rate_hz + 1e-6) + 1) / rate_hz
+    return np.stack([np.interp(wanted, times, channel) for channel in values.T], axis=1)
+
+
+UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
+LEAST_TOLD_SEC = 0.001  # of jitter and drift
+
+
+class Clock(NamedTuple):
+    """When the samples of a recording were taken."""
+
+    times_sec: np.ndarray  # (samples,) from the first on, without repetitions: coarse clocks are spread evenly
+    start_sec: float  # of the first sample on the clock itself; above `UNIX_SEC` from 1970 on
+    rate_hz: float  # samples per second, gaps left out
+    jitter_sec: float  # standard deviation of the steps
+    gaps: list[tuple[int, float]]  # samples before each gap, and seconds until the next
+
+    @property
+    def drift_sec(self) -> float:
+        """By which the last sample lies elsewhere than the rate tells, rounded to three digits as it is written."""
+        return float(self.times_sec[-1] - (len(self.times_sec) - 1) / self.rate_hz)
+
+
+def as_seconds(cells: Sequence[str]) -> np.ndarray | None:
+    """(samples,) of times of day or of a calendar, in seconds (of a calendar: from 1970 on); None where a cell is none.
+
+    Examples:
+        >>> as_seconds(["10:00:00.5", "10:00:01"]), as_seconds(["2026-01-01 10:00:00", "2026-01-01T10:00:01Z"])
+        (array([36000.5, 36001. ]), array([1.7672616e+09, 1.7672616e+09]))
+    """
+    read = wall_sec if wall_sec(cells[0]) is not None else clock_sec
+    times = [read(cell) for cell in cells]
+    return None if any(time is None for time in times) else np.array(times, float)
+
+
+def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0) -> Clock:
+    """What a column with the time says; a ValueError where its unit is not told, or it does not rise.
+
+    A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a gap.
+    """
+    back = np.flatnonzero(np.diff(values) < 0)
+    if len(back):
+        what = f"runs backwards after sample {back[0] + 1}, from {values[back[0]]:.14g} to {values[back[0] + 1]:.14g}"
+        raise ValueError(f"its clock '{name}' {what}; cut or correct the file")
+    times = _spread((values - values[0]) * UNITS[_unit_alone(values, name)])
+    steps = np.diff(times)
+    middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])
+    gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP * middle)
+    regular = steps[~gap]
+    rate = len(regular) / regular.sum()
+    gaps = [(int(place) + 1, float(steps[place])) for place in np.flatnonzero(gap)]
+    start = float(values[0]) * UNITS[_unit_alone(values, name)]
+    return Clock(times, start, float(rate), float(regular.std()), gaps)
+
+
+def _unit_alone(values: np.ndarray, name: str) -> str:
+    """The unit of a clock by its name, or by its size; a ValueError asks for the rate."""
+    unit, steps = unit_of(name), np.diff(values)
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    if not step:
+        raise ValueError(f"its clock '{name}' does not rise; give the rate as FOLDER@HZ")
+    if UNITS.get(unit):
+        return unit
+    since = [known for known, size in UNITS.items() if size and size < 60 and UNIX_SEC < values[0] * size < 1e10]
+    if len(since) == 1:
+        return since[0]
+    if (values % 1 != 0).any() and step < LONGEST_STEP:
+        return "seconds"
+    raise ValueError(
+        f"its clock '{name}' rises by {step:.4g} a sample, in what is not told; give the rate as FOLDER@HZ, or a name "
+        f"with the unit, such as '{name}_ms'"
+    )
+
+
+def _spread(times: np.ndarray) -> np.ndarray:
+    """Samples of one time spread evenly up to the next time, as those of a clock that counts whole seconds."""
+    first = np.flatnonzero(np.concatenate([[True], np.diff(times) > 0]))
+    if len(first) == len(times):
+        return times
+    rows = np.arange(len(times))
+    spread = np.interp(rows, first, times[first])
+    last = rows > first[-1]
+    return np.where(last, times[first[-1]] + (rows - first[-1]) * times[first[-1]] / max(first[-1], 1), spread)
+
+
+def regular_samples(values: np.ndarray, clock: Clock, rate_hz: float) -> np.ndarray:
+    """Samples (samples, C) at every 1 / rate_hz seconds from the first on, by straight lines; as many as fit."""
+    wanted = np.arange(int(clock.times_sec[-1] * rate_hz + 1e-6) + 1) / rate_hz
+    return np.stack([np.interp(wanted, clock.times_sec, channel) for channel in values.T], axis=1)

@@ -1,0 +1,68 @@
+"""Which files are recordings: of a sensor or camera in a folder or by a pattern, and paired with those of others."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def paired_files(places: Sequence[str | Path], suffixes: Sequence[str]) -> dict[str, list[Path]]:
+    """{recording: its file of each place}, by name.
+
+    A place is a file, a folder (with those below it, where no file lies in itself), or a pattern such as
+    'data/*/*_watch.csv'. Recordings have the names of the files; what all files of a place have in common at the end
+    of their names (_watch) is left out where only then two places have the same names. Names are composed (NFC), as
+    most systems but macOS write them. A ValueError names a file that has no partner, or two of one name.
+    """
+    files = [files_of(place, suffixes) for place in places]
+    if len(files) > 1 and any(set(one) != set(files[0]) for one in files):
+        short = [_without_common_end(one) for one in files]
+        if set(short[0]) & set(short[1]):
+            files = short
+    for place, one in zip(places, files, strict=True):
+        for name in {name: None for other in files for name in other}:
+            if name not in one:
+                there = next(other[name] for other in files if name in other)
+                raise ValueError(f"{place} has no file of the recording {there}; add it, or remove that one")
+    return {name: [one[name] for one in files] for name in files[0]}
+
+
+def files_of(place: str | Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """{name without ending: file} of a place, sorted; hidden files are left out.
+
+    ValueError where there is none with one of the endings, or two have one name.
+    """
+    folder = Path(place)
+    if folder.is_dir():
+        paths = [path for path in folder.iterdir() if _fits(path, suffixes)]
+        paths = paths or [path for path in folder.rglob("*") if _fits(path, suffixes)]
+    elif re.search(r"[*?\[]", str(place)) and not folder.exists():
+        begin = Path(folder.anchor or ".")
+        paths = [path for path in begin.glob(str(folder.relative_to(folder.anchor))) if _fits(path, suffixes)]
+    else:
+        paths = [folder] if _fits(folder, suffixes) else []
+    found: dict[str, Path] = {}
+    for path in sorted(paths):
+        name = unicodedata.normalize("NFC", path.stem)
+        if found.setdefault(name, path) != path:
+            raise ValueError(f"{path} and {_nearby(found[name], path)} are of one name; keep one of them")
+    if not found:
+        what = "is no folder with files of samples" if suffixes and ".npy" in suffixes else "has no file"
+        raise ValueError(f"{place} {what} ({', '.join(suffixes)}); name another")
+    return found
+
+
+def _nearby(one: Path, other: Path) -> str:
+    return one.name if one.parent == other.parent else str(one)
+
+
+def _fits(path: Path, suffixes: Sequence[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+
+
+def _without_common_end(files: dict[str, Path]) -> dict[str, Path]:
+    """Names without what all have in common at the end, from a sign such as _ on."""
+    ends = [re.findall(r"[\W_].*", name[i:]) for name in list(files)[:1] for i in range(len(name))]
+    common = [end[0] for end in ends if end and all(name.endswith(end[0]) for name in files)]
+    end = common[0] if common and len(files) > 1 else ""  # the longest
+    return {name.removesuffix(end) or name: path for name, path in files.items()}

@@ -1,0 +1,152 @@
+"""Key points of a body, frame by frame, as channels: DeepLabCut, SLEAP, and tables with name_x, name_y."""
+
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from afkit.data.feature_formats import HDF5, listed
+from afkit.opening import check_plain, read_text
+
+LEAST_LIKELIHOOD = 0.6  # below it a point is bridged; the limit that DeepLabCut proposes
+AXES = ("x", "y", "z")
+SCORES = ("likelihood", "score", "confidence", "conf", "visibility", "vis", "presence", "c", "v", "p")
+_AFTER = re.compile(rf"(.+?)[\s_.:-]?({'|'.join((*AXES, *SCORES))})", re.IGNORECASE)  # nose_x
+_BEFORE = re.compile(rf"({'|'.join((*AXES, *SCORES))})[\s_.:-]?(\w+)", re.IGNORECASE)  # x_nose, x0
+_FRAME = re.compile(r"frame([\s_.-]?(idx|index|number|nr|no|id))?", re.IGNORECASE)
+
+
+class Points(NamedTuple):
+    """Key points of a recording."""
+
+    names: list[str]  # of the points
+    places: np.ndarray  # (frames, points, 2 or 3), NaN where a point was not seen
+
+
+def read_pose(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Channels (frames, C) float64 of a file of key points, and their names; see `pose_channels`.
+
+    The messages of its ValueErrors name the columns, not the file.
+    """
+    check_plain(path)
+    points = _read_sleap(path) if path.suffix.lower() in HDF5 else _read_table(path)
+    if not np.isfinite(points.places).any():
+        raise ValueError("no point is likely in any frame")
+    return pose_channels(points)
+
+
+def pose_channels(points: Points) -> tuple[np.ndarray, list[str]]:
+    """Each point's place, then its velocity, as channels (frames, 2 * points * axes).
+
+    Frames in which a point was not seen are bridged by straight lines; a point that is never seen lies in the centre.
+    Places count from the centre of all points of the frame, so that it does not matter where in the picture the body
+    is; velocities (per frame) hold how it moves. Both are divided by the size of the body: the root of the mean squared
+    distance of its points from their centre, median over the recording.
+    """
+    names, places = points.names, points.places.copy()
+    rows = np.arange(len(places))
+    for point in range(places.shape[1]):
+        seen = np.isfinite(places[:, point]).all(axis=1)
+        for axis in range(places.shape[2]) if seen.any() else ():
+            places[:, point, axis] = np.interp(rows, rows[seen], places[seen, point, axis])
+        places[:, point] = places[:, point] if seen.any() else np.nan
+    centre = np.nanmean(places, axis=1, keepdims=True)  # (frames, 1, axes)
+    places = np.where(np.isfinite(places), places, centre)
+    centred = places - centre if len(names) > 1 else places - np.median(places, axis=0)
+    size = float(np.median(np.sqrt((centred**2).sum(axis=2).mean(axis=1))))
+    velocity = np.diff(places, axis=0, prepend=places[:1])
+    channels = np.concatenate([centred, velocity], axis=1) / (size or 1.0)
+    axes = AXES[: places.shape[2]]
+    titles = [f"{name}_{axis}" for name in names for axis in axes]
+    return channels.reshape(len(places), -1), [*titles, *(f"{title}_velocity" for title in titles)]
+
+
+def _read_sleap(path: Path) -> Points:
+    """The analysis file of SLEAP; of several tracks, the points of all."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        if "tracks" not in file or "node_names" not in file or file["tracks"].ndim != 4:
+            raise ValueError(f"it holds {listed(file)}, not tracks and node_names as SLEAP's analysis files do")
+        tracks = np.array(file["tracks"], float)  # (tracks, axes, nodes, frames)
+        nodes = [name.decode() if isinstance(name, bytes) else str(name) for name in file["node_names"][:]]
+        if "point_scores" in file:
+            scores = np.array(file["point_scores"], float)  # (tracks, nodes, frames)
+            tracks = np.where((scores < LEAST_LIKELIHOOD)[:, None], np.nan, tracks)
+    if tracks.shape[1] not in (2, 3) or tracks.shape[2] != len(nodes) or not tracks.size:
+        raise ValueError(f"its tracks are {tracks.shape}, with {len(nodes)} names of nodes")
+    names = [node if len(tracks) == 1 else f"{number}_{node}" for number in range(len(tracks)) for node in nodes]
+    return Points(names, tracks.transpose(3, 0, 2, 1).reshape(tracks.shape[3], len(names), -1))
+
+
+def _read_table(path: Path) -> Points:
+    """A table; three or four rows of names are DeepLabCut's, columns `track` and `frame_idx` SLEAP's."""
+    text = read_text(path, "utf-8-sig")
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=separator) if any(row)]
+    if len(rows) < 2:
+        raise ValueError("it holds no row of key points")
+    if rows[0][0].lower() == "scorer":  # then (individuals,) bodyparts and coords
+        depth = next((i + 1 for i, row in enumerate(rows[:4]) if row[0].lower() == "coords"), 0)
+        if not depth:
+            raise ValueError("its first row begins with 'scorer', but none of the next with 'coords'")
+        columns = ["_".join(row[i] for row in rows[1:depth] if i < len(row)) for i in range(len(rows[0]))]
+        columns[0] = "frame"
+    else:
+        depth, columns = 1, rows[0]
+    wrong = next((i for i, row in enumerate(rows[depth:], depth + 1) if len(row) != len(columns)), None)
+    if wrong is not None:
+        raise ValueError(f"row {wrong} has {len(rows[wrong - 1])} cells under {len(columns)} columns; correct it")
+    places = _places(columns)
+    cells = np.array(rows[depth:], object)  # (rows, columns)
+    frames = next((i for i, name in enumerate(columns) if _FRAME.fullmatch(name)), None)
+    numbers = np.arange(len(cells)) if frames is None else _floats(cells[:, [frames]], columns[frames])[:, 0]
+    if not (np.isfinite(numbers).all() and (numbers % 1 == 0).all() and (numbers >= 0).all() and numbers.max() < 1e8):
+        raise ValueError(f"its column '{columns[frames or 0]}' does not number the frames")
+    track = next((i for i, name in enumerate(columns) if name.lower() == "track"), None)
+    tracks = sorted(set(cells[:, track])) if track is not None else [""]
+    names, parts = [], []
+    begin = int(numbers.min()) if frames is not None and track is None and depth == 1 else 0
+    for one in tracks:
+        own = cells[:, track] == one if track is not None else np.ones(len(cells), bool)
+        at = numbers[own].astype(int) - begin
+        if len(set(at)) != len(at):
+            raise ValueError(f"frame {at[0] + begin} or another one is there twice; keep one row of a frame")
+        for name, by_axis in places.items():
+            part = np.full((int(numbers.max()) - begin + 1, sum(axis in by_axis for axis in AXES)), np.nan)
+            part[at] = _floats(cells[own][:, [by_axis[axis] for axis in AXES if axis in by_axis]], name)
+            if "score" in by_axis:
+                scores = _floats(cells[own][:, [by_axis["score"]]], name)[:, 0]
+                part[at[~(scores >= LEAST_LIKELIHOOD)]] = np.nan
+            names.append(f"{one}_{name}" if len(tracks) > 1 else name)
+            parts.append(part)
+    return Points(names, np.stack(parts, axis=1))
+
+
+def _places(columns: list[str]) -> dict[str, dict[str, int]]:
+    """{point: {x, y, z or score: number of the column}} by the columns' names."""
+    for pattern, point, kind in ((_AFTER, 1, 2), (_BEFORE, 2, 1)):
+        found: dict[str, dict[str, int]] = {}
+        for place, column in enumerate(columns):
+            match = pattern.fullmatch(column)
+            if match:
+                what = match[kind].lower()
+                found.setdefault(match[point], {}).setdefault(what if what in AXES else "score", place)
+        found = {name: by_axis for name, by_axis in found.items() if {"x", "y"} <= by_axis.keys()}
+        if found:
+            if any("z" not in by_axis for by_axis in found.values()):
+                found = {name: {axis: i for axis, i in own.items() if axis != "z"} for name, own in found.items()}
+            return found
+    raise ValueError(
+        f"its columns {listed(columns)} name no key points; call them name_x, name_y (and name_likelihood)"
+    )
+
+
+def _floats(cells: np.ndarray, name: str) -> np.ndarray:
+    """Cells as numbers, empty ones as NaN."""
+    try:
+        return np.array([[float(cell) if cell else np.nan for cell in row] for row in cells], float)
+    except ValueError as error:
+        raise ValueError(f"'{name}': {error}; correct it") from None
