@@ -32,12 +32,12 @@ from afkit.workbench.analysis.exports import FORMATS, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.media.overlay import check_overlay, write_overlay
 from afkit.workbench.media.reading import has_media, media_reader
+from afkit.workbench.media.writing import complaint
 from afkit.workbench.own_data.signal_files import SignalReader, signal_reader
 from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG = "predicted.jsonl"
 PROGRESS_SEC = 10.0
-MOST_SHOWN = 20
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 
 
@@ -256,7 +256,7 @@ def _predict_all(
             found += len(detections)
     say(f"{len(keys) - len(done) - len(failed)} recordings predicted, {found} detections")
     if failed:
-        raise ValueError(_complaint(failed, len(keys)))
+        raise ValueError(complaint(failed, len(keys), "predicted"))
     return detections
 
 
@@ -328,15 +328,6 @@ def _with_progress(recordings: list[Recording], say: Callable[[str], None]) -> I
             left_sec, told = (now - began) / number * (len(recordings) - number), now
             say(f"{number}/{len(recordings)} recordings, about {left_sec / 60:.0f} min left")
         yield recording
-
-
-def _complaint(failed: list[str], number: int) -> str:
-    if number == 1:
-        return failed[0]
-    more = [f"... and {len(failed) - MOST_SHOWN} more"] if len(failed) > MOST_SHOWN else []
-    others = "; the others are done" if len(failed) < number else ""
-    head = f"{len(failed)} of {number} recordings cannot be predicted{others}:"
-    return "\n".join([head, *failed[:MOST_SHOWN], *more])
 
 
 def find_recordings(
