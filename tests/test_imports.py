@@ -17,8 +17,8 @@ PACKAGE = Path(afkit.__file__).parent
 CORE = [path for path in sorted(PACKAGE.rglob("*.py")) if "workbench" not in path.relative_to(PACKAGE).parts]
 DEPENDENCIES = {"torch", "numpy", "pandas", "pydantic", "safetensors", "h5py", "yaml"}  # yaml only where it is used
 TABLES = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}  # may name what lies on the upper floor, lazily
-MOST_MODULES, MOST_LINES, MOST_STATEMENTS = 36, 7_120, 4_425  # of the core
-MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 22_600, 32_150
+MOST_MODULES, MOST_LINES, MOST_STATEMENTS = 36, 7_250, 4_500  # of the core
+MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 22_600, 32_320
 NOT_NEEDED = ["jupyter", "ipywidgets", "anywidget", "dask", "matplotlib", "papermill", "IPython", "seaborn", "nbformat"]
 
 

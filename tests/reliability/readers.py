@@ -344,7 +344,7 @@ def _table() -> Reader:
 
 
 def _signals(path: Path) -> None:
-    signal_files._read_settings(path, tiny_recipe(data__stride_frames=4, data__num_frames=2).data)
+    signal_files.read_settings(path, tiny_recipe(data__stride_frames=4, data__num_frames=2).data)
 
 
 def ego4d_tensor(path: Path) -> torch.Tensor:

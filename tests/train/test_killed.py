@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 TIMES = int(os.environ.get("AFKIT_TIMES", 1))
-STEPS = 120 * TIMES  # 3 in an epoch
+STEPS, EVERY = 120 * TIMES, 7  # of which 3 are an epoch; between two checkpoints
 PROGRAM = """
 import torch
 from tiny_data import tiny_recipe, training_set
@@ -33,7 +33,7 @@ from afkit.train.loop import train
 torch.set_num_threads(1)
 recipe = tiny_recipe(optim__epochs=int(sys.argv[3]) // 3 - 1)
 dataset = training_set(sys.argv[1], recipe, seed=1)
-execution = Execution(checkpoint_steps=7, evaluate_every=8)
+execution = Execution(checkpoint_steps=int(sys.argv[4]), evaluate_every=8)
 record.PROGRESS_SEC = 0
 
 def evaluate(model):
@@ -42,17 +42,18 @@ def evaluate(model):
 
 def say(table):
     print(len(table), flush=True)
+    sys.stdin.readline()  # waits to be allowed the next step
 
 train(recipe, dataset, sys.argv[2], 1, execution, on_progress=say, evaluate=evaluate)
 """
 
 
 class Child:
-    """A process that trains, and says how many steps are done."""
+    """A process that trains, says how many steps are done, and does no step that it is not allowed."""
 
     def __init__(self, data, folder):
-        command = python(PROGRAM, data, folder, STEPS)
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = python(PROGRAM, data, folder, STEPS, EVERY)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.steps = self._steps_said()
 
     def _steps_said(self):
@@ -61,9 +62,15 @@ class Child:
             line = self.process.stdout.readline()
         return int(line)
 
-    def wait_for(self, steps):
-        """Wait until that many steps are done."""
-        while self.steps < steps:
+    def allow(self, steps):
+        """Let it do so many more steps."""
+        self.process.stdin.write("\n" * steps)
+        self.process.stdin.flush()
+
+    def go_on(self, steps):
+        """Wait until so many more steps are done."""
+        self.allow(steps)
+        for _ in range(steps):
             self.steps = self._steps_said()
 
     def kill(self):
@@ -73,15 +80,17 @@ class Child:
         return self.process.wait() == -signal.SIGKILL
 
     def kill_while_writing(self, folder):
-        """SIGKILL as soon as half a checkpoint is there; whether it stayed half."""
-        while self.process.poll() is None and not half_written(folder):
+        """SIGKILL as soon as half a checkpoint is there, or the next is whole; whether it stayed half."""
+        before = newest_in(folder)
+        self.allow(EVERY)
+        while newest_in(folder) == before and not half_written(folder):
             pass
         return self.kill() and bool(half_written(folder))
 
     def finish(self):
-        """Wait for the end of the training."""
-        self.process.stdout.read()
-        assert self.process.wait() == 0
+        """Let it do all that is left, and wait for its end."""
+        self.process.communicate()
+        assert self.process.returncode == 0
 
 
 def newest_in(folder):
@@ -101,13 +110,14 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path):
     draws, reached, halves = random.Random(5), [], 0
     for _ in range(2 * TIMES):
         child = Child(tmp_path, folder)
-        child.wait_for(child.steps + draws.randrange(7, 20))
+        child.go_on(draws.randrange(EVERY, 20))
+        child.allow(1)
         time.sleep(draws.uniform(0, 0.03))  # less or more than a step
         assert child.kill(), "killed too late to show anything"
         reached.append(newest_in(folder))
-    while halves < TIMES and len(reached) < 10 * TIMES:
+    while halves < TIMES and len(reached) < 7 * TIMES:
         child = Child(tmp_path, folder)
-        child.wait_for(child.steps + draws.randrange(6))
+        child.go_on(draws.randrange(6))
         halves += child.kill_while_writing(folder)
         reached.append(newest_in(folder))
     assert halves == TIMES, "no checkpoint was caught half written"
@@ -119,4 +129,4 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path):
     assert_same_training(folder, pd.read_csv(folder / "metrics.csv"), (whole, expected))
     assert (folder / "validation.csv").read_bytes() == (whole / "validation.csv").read_bytes()
     assert files_below(folder) == files_below(whole), "nothing half written is left"
-    assert checkpoints_in(folder) == [STEPS // 7 * 7, STEPS]
+    assert checkpoints_in(folder) == [STEPS // EVERY * EVERY, STEPS]

@@ -206,22 +206,22 @@ def test_processors_are_shared(monkeypatch):
 
 
 def test_killed_and_started_again_it_ends_with_the_same_bits(root, capsys):
-    seen, recipe = [], tiny_recipe(optim__epochs=15)
+    seen, recipe = [], tiny_recipe(optim__epochs=30)
     expected = train_on_devices(recipe, root, root / "whole", 1, TWO, on_progress=lambda table: seen.append(len(table)))
-    assert len(expected) == 48 and seen[-1] == 48 and seen == sorted(set(seen))
+    assert len(expected) == 93 and seen[-1] == 93 and seen == sorted(set(seen))
     folder = root / "run"
-    with subprocess.Popen(python(PROGRAM, root, folder, 15)) as parent:
+    with subprocess.Popen(python(PROGRAM, root, folder, 30)) as parent:
         until = time.monotonic() + 600
         while len(checkpoints_in(folder)) < 2 and time.monotonic() < until:
             time.sleep(0.02)
         for process in [parent.pid, *processes(folder)]:
             os.kill(process, signal.SIGKILL)
     assert_all_ended(folder)
-    assert 5 <= checkpoints_in(folder)[-1] < 48, "killed in the middle"
+    assert 5 <= checkpoints_in(folder)[-1] < 93, "killed in the middle"
     table = train_on_devices(recipe, root, folder, 1, TWO)
     assert "afkit: training goes on after step" in capsys.readouterr().out, "what the processes say is passed on"
     assert_same_training(folder, table, (root / "whole", expected))
-    one, other = (torch.load(place / "checkpoints" / "step000000048.pt") for place in (root / "whole", folder))
+    one, other = (torch.load(place / "checkpoints" / "step000000093.pt") for place in (root / "whole", folder))
     assert [state["python"] for state in one["random"]] == [state["python"] for state in other["random"]]
     assert files_below(folder) == files_below(root / "whole"), "neither job nor log is left"
     assert_all_ended(folder)

@@ -84,12 +84,12 @@ def write_recording(
 ) -> Path:
     """Write the detections of one recording as one file, also where there are none; formats and errors as above.
 
-    `name` is the file's, without its ending (see `afkit.opening.safe_names`).
+    Of `csv`, times are to the millisecond. `name` is the file's, without its ending (see `afkit.opening.safe_names`).
     """
     path = Path(folder) / f"{name}.{_ENDINGS.get(form, form)}"
     cues = _cues(predictions, label_names, [video])[video]
     if form == "csv":
-        _write_csv(path, predictions, label_names)
+        _write_csv(path, predictions.round({"start_sec": 3, "end_sec": 3, "score": 4}), label_names)
     elif form == "json":
         write_predictions(path, predictions, label_names, [video])
     else:

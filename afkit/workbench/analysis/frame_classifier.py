@@ -7,7 +7,7 @@ videos, each half of which is predicted by a classifier that learned from the ot
 
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from afkit.segments import grid_to_sec
 CONTEXT = (5, 25)  # steps over which means are taken
 CHANNELS, COMPONENTS = 256, 128  # features of more channels are reduced to so many components
 MOST_VIDEOS, MOST_STEPS = 500, 20_000  # that are learned from
-MOST_ROWS = 4_000  # that the reduction is told from
+LOOKED_AT, MOST_ROWS = 50, 4_000  # videos and their steps that the reduction is told from
 MOST_JUDGED = 100  # training videos that filter and threshold are chosen on
 MOST_SEGMENTS = 1_000  # of a video
 HIDDEN, EPOCHS = 64, 30
@@ -79,10 +79,11 @@ def frame_predictions(train: Dataset, test: Dataset, tious: Sequence[float], see
     return Frames(found, {**choice._asdict(), "learned_from_steps": len(sample.x)})
 
 
-def _items(dataset: Dataset, most: int | None = None) -> list[Item]:
-    """The items of a data set, or some that lie evenly among them; their features are not read yet."""
+def _items(dataset: Dataset, most: int | None = None) -> Iterator[Item]:
+    """The items of a data set, or some that lie evenly among them, one at a time; their features are not read yet."""
     number = len(dataset) if most is None else min(most, len(dataset))
-    return [dataset.unread(int(index)) for index in np.linspace(0, len(dataset) - 1, number).round()]
+    for index in np.linspace(0, len(dataset) - 1, number).round():
+        yield dataset.unread(int(index))
 
 
 def _halves(videos: Sequence[Video]) -> dict[str, int]:
@@ -97,10 +98,10 @@ def _reduction(train: Dataset, rng: np.random.Generator) -> Reduce:
     """What scales each channel of features, and reduces many channels to their principal components."""
     from sklearn.decomposition import PCA
 
-    items, rows = _items(train, 50), []
-    for item in items:
+    rows, quota = [], MOST_ROWS // min(LOOKED_AT, len(train))
+    for item in _items(train, LOOKED_AT):
         features = read_finite(item).numpy().T  # (T, C)
-        rows.append(features[rng.permutation(len(features))[: MOST_ROWS // len(items)]])
+        rows.append(features[rng.permutation(len(features))[:quota]])
     known = np.concatenate(rows)
     mean, scale = known.mean(axis=0), known.std(axis=0)
     scale[scale == 0] = 1
@@ -135,9 +136,8 @@ def _targets(item: Item, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _sample(train: Dataset, reduce: Reduce, halves: dict[str, int], rng: np.random.Generator) -> Sample:
     """Equally many steps of each video; where it has more, half of them from actions."""
-    items = _items(train, MOST_VIDEOS)
-    quota, x, y, half = -(-MOST_STEPS // len(items)), [], [], []
-    for item in items:
+    quota, x, y, half = -(-MOST_STEPS // min(MOST_VIDEOS, len(train))), [], [], []
+    for item in _items(train, MOST_VIDEOS):
         classes, usable = _targets(item, train.config.num_classes)
         action, others = (rng.permutation(np.flatnonzero(usable & (classes[:, -1] == idle))) for idle in (False, True))
         action = action[: max(quota // 2, quota - len(others))]
@@ -171,12 +171,13 @@ def _choose(
     train: Dataset, reduce: Reduce, halves: dict[str, int], sample: Sample, tious: Sequence[float], seed: int
 ) -> Choice:
     """The filter and the threshold with the best average mAP on training videos, as the other half predicts them."""
-    judged = _items(train, MOST_JUDGED)
-    durations = [(item.segments[:, 1] - item.segments[:, 0]).numpy() for item in judged if item.segments is not None]
+    names, durations = set(), []
+    for item in _items(train, MOST_JUDGED):
+        names.add(item.video)
+        durations += [] if item.segments is None else [(item.segments[:, 1] - item.segments[:, 0]).numpy()]
     median = float(np.median(np.concatenate([*durations, np.ones(1)])))
     widths = sorted({min(int(share * median) | 1, WIDEST) for share in SHARES})
     choices = [Choice(*pair) for pair in itertools.product(widths, THRESHOLDS)]
-    names = {item.video for item in judged}
     videos = [video for video in train.videos if video.name in names]
     gt = to_frame(videos)
     if train.config.num_classes == 1:  # a classifier of whole videos names the segments afterwards
@@ -186,7 +187,7 @@ def _choose(
         return Choice(widths[len(widths) // 2], THRESHOLDS[1])
     models = [_fit(sample.x[rows], sample.y[rows], seed) for rows in learned]
     tables: dict[Choice, list[pd.DataFrame]] = {choice: [] for choice in choices}
-    for item in judged:
+    for item in _items(train, MOST_JUDGED):
         probabilities = _probabilities(models[halves[item.video]], item, reduce)
         for width in widths:
             smooth = _smooth(probabilities, width)

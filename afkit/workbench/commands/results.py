@@ -56,6 +56,8 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add("--weights", default="ema", choices=("ema", "raw"), help="running average, or last state (default: ema)")
     add("--min-score", type=float, help="lowest score to keep (default: by class, as 03_eval chose; else 0.2)")
     add("--signal", action="store_true", help="FEATURES hold raw samples of sensors: make features as for training")
+    add("--exclusive", action="store_true", help="no two detections of a recording overlap: the better one stays")
+    add("--backbone", default="", metavar="MODULE:FUNCTION", help="your own function that made the features of films")
     add("--overlay", default="", metavar="FILE", help="film to write, with the detections drawn in (.mp4, .mkv, .mov)")
     add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
 

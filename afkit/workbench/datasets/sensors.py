@@ -9,7 +9,7 @@ from afkit.config import DataConfig
 from afkit.data.features import has_features, locate, open_features
 from afkit.opening import inner_path
 from afkit.workbench.datasets import hapt
-from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, _read_settings
+from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, read_settings
 
 GROUPS = {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]}  # axis label: channels
 FOLDERS = {"watch": ["watch/signals"], "hapt": [f"hapt/{kind}" for kind in hapt.SENSORS.values()]}
@@ -47,7 +47,7 @@ def _built_in(config: DataConfig) -> bool:
 
 def _settings(config: DataConfig, data_root: str | Path) -> Windowing | None:
     path = locate(data_root, config.features[0]) / SETTINGS
-    return _read_settings(path, config) if len(config.features) == 1 and path.is_file() else None
+    return read_settings(path, config) if len(config.features) == 1 and path.is_file() else None
 
 
 def _of_built_in(folders: list[str], data_root: str | Path, video: str) -> dict[str, Any]:

@@ -7,26 +7,14 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from afkit.workbench.media.frames import Size
+from afkit.workbench.media.clips import Backbone
 
 CELLS = 8  # of the grid, along each side
 CELL_PIXELS = 4  # along each side of a cell
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-
-
-class Backbone(NamedTuple):
-    """How clips become vectors."""
-
-    name: str  # as it is found again: grid, an id, a folder, or module:function
-    weights: str  # a digest, which tells a network that has changed; "" where there are none
-    num_frames: int | None  # that a clip must have; None for any
-    by_frame: bool  # each picture has a vector, and a clip their mean
-    size: Size
-    run: Callable[[np.ndarray], np.ndarray]  # clips (B, T, H, W, 3) uint8 -> (B, C) float32
 
 
 def load_backbone(name: str, num_frames: int | None = None) -> Backbone:

@@ -1,13 +1,25 @@
 """Clips of a film, and the vectors of a backbone; memory does not grow with the film."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from afkit.workbench.media.backbones import Backbone
+from afkit.workbench.media.frames import Size
 
 BATCH_BYTES = 2**24  # of clips that go through a backbone at once
+
+
+class Backbone(NamedTuple):
+    """How clips become vectors."""
+
+    name: str  # as it is found again: grid, an id, a folder, or module:function
+    weights: str  # a digest, which tells a network that has changed; "" where there are none
+    num_frames: int | None  # that a clip must have; None for any
+    by_frame: bool  # each picture has a vector, and a clip their mean
+    size: Size
+    run: Callable[[np.ndarray], np.ndarray]  # clips (B, T, H, W, 3) uint8 -> (B, C) float32
 
 
 def clip_vectors(

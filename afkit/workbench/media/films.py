@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from afkit.files import read_json
-from afkit.workbench.media.backbones import Backbone, load_backbone
-from afkit.workbench.media.clips import clip_vectors
+from afkit.workbench.media.backbones import load_backbone
+from afkit.workbench.media.clips import Backbone, clip_vectors
 from afkit.workbench.media.frames import Facts, pictures_on_grid
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import average_fps

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from afkit.files import read_json
-from afkit.workbench.media.backbones import Backbone
+from afkit.workbench.media.clips import Backbone
 from afkit.workbench.media.opened import INSTALL
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -26,11 +26,15 @@ def has_media(places: Sequence[str | Path]) -> bool:
     return False
 
 
-def media_reader(recipe: Recipe, data_root: str | Path, fps: float, say: Callable[[str], None] = print) -> SignalReader:
+def media_reader(
+    recipe: Recipe, data_root: str | Path, fps: float, backbone: str = "", say: Callable[[str], None] = print
+) -> SignalReader:
     """How to make features of new films or sounds for a recipe, whose features have a film.json or sound.json.
 
-    `fps` is the frame rate that the run counts in; `say` receives what is unusual about a recording. ValueError where
-    nothing says how features are made, or it contradicts the recipe, or the backbone is not that of the training.
+    `fps` is the frame rate that the run counts in; a `backbone` that is a function of somebody's own is called only if
+    it is named here, since the files may come from a stranger; `say` receives what is unusual about a recording.
+    ValueError where nothing says how features are made, or it contradicts the recipe, or the backbone is not that of
+    the training.
     """
     config = recipe.data
     folder = locate(data_root, config.features[0])
@@ -53,12 +57,17 @@ def media_reader(recipe: Recipe, data_root: str | Path, fps: float, say: Callabl
     if known[0].name == sounds.SETTINGS:
         vectors = partial(sounds.sound_vectors, settings=settings)
         return SignalReader(1, partial(_read, vectors, say), settings, (*SOUNDS, *FILMS))
-    backbone = load_backbone(settings["backbone"], settings["num_frames"])
-    if backbone.weights != settings["weights"]:
+    if ":" in settings["backbone"] and settings["backbone"] != backbone:
         raise ValueError(
-            f"the backbone {backbone.name} has other weights than when {known[0]} was written; restore them"
+            f"{known[0]} says that the function {settings['backbone']} made the features; if you trust it, name it: "
+            f"--backbone {settings['backbone']}"
         )
-    vectors = partial(films.film_vectors, backbone=backbone, settings=settings)
+    network = load_backbone(settings["backbone"], settings["num_frames"])
+    if network.weights != settings["weights"]:
+        raise ValueError(
+            f"the backbone {network.name} has other weights than when {known[0]} was written; restore them"
+        )
+    vectors = partial(films.film_vectors, backbone=network, settings=settings)
     return SignalReader(1, partial(_read, vectors, say), settings, FILMS)
 
 

@@ -75,7 +75,7 @@ def write_recordings(
     if progress.left:
         say(f"{progress.left} of {len(named)} recordings are there already: left as they are")
     if failed:
-        raise ValueError(_complaint(failed, len(named)))
+        raise ValueError(complaint(failed, len(named), "used"))
     entries = {name: known[name] for name in named}
     return Made(
         settings["width"],
@@ -174,9 +174,10 @@ class _Progress:
         )
 
 
-def _complaint(failed: list[str], number: int) -> str:
+def complaint(failed: list[str], number: int, use: str) -> str:
+    """What went wrong with some of a number of recordings, which cannot be used (`use`: "predicted", say)."""
     if number == 1:
         return failed[0]
     more = [f"... and {len(failed) - MOST_SHOWN} more"] if len(failed) > MOST_SHOWN else []
     others = "; the others are done" if len(failed) < number else ""
-    return "\n".join([f"{len(failed)} of {number} recordings cannot be used{others}:", *failed[:MOST_SHOWN], *more])
+    return "\n".join([f"{len(failed)} of {number} recordings cannot be {use}{others}:", *failed[:MOST_SHOWN], *more])

@@ -117,6 +117,9 @@ def _parts(entry: Any, place: str) -> tuple[dict, dict[str, list]]:
     if not isinstance(items, dict if usual is None else list):
         raise ValueError(f"{place}: its annotations must be a list, not {reprlib.repr(items)}; correct them")
     facts = {key: value for key, value in _flat(entry).items() if not isinstance(value, list | dict)}
+    part = entry.get("annotated")  # as an annotation file of this project has it
+    if isinstance(part, list) and len(part) == 2 and all(isinstance(time, int | float) for time in part):
+        facts |= {"annotated_start": part[0], "annotated_end": part[1]}
     parallel = _parallel(entry)
     if parallel:
         return facts, {"": parallel}

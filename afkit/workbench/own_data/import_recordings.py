@@ -132,8 +132,6 @@ def _facts(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, A
             lengths.append((-1 if asked else ORDER.index(unit), value, unit))
         elif field in TIMES:
             facts[field] = _duration(value, unit_of(key), facts.get("fps"))
-        elif key == "annotated" and isinstance(value, list) and len(value) == len(TIMES):
-            facts |= dict(zip(TIMES, value, strict=True))
         elif field in ABOUT and (field != "group" or asked):
             facts.setdefault(field, value)
     if lengths:

@@ -40,16 +40,12 @@ class Recording(NamedTuple):
         """[start, end] of the part that was labelled; None for all. ValueError where one of both cannot be told."""
         if self.annotated_start is None and self.annotated_end is None:
             return None
-        part = [self.annotated_start or 0.0, self.duration if self.annotated_end is None else self.annotated_end]
-        if part[1] is None:
-            raise ValueError(
-                f"{self.where}: it is labelled from {part[0]:g} s on; say until when, or how long it lasts"
-            )
-        if part[0] >= part[1]:
-            raise ValueError(
-                f"{self.where}: it is labelled from {part[0]:g} to {part[1]:g} s, which is nothing; correct it"
-            )
-        return [part[0], part[1]]
+        start, end = self.annotated_start or 0.0, self.duration if self.annotated_end is None else self.annotated_end
+        if end is None:
+            raise ValueError(f"{self.where}: it is labelled from {start:g} s on; say until when, or how long it lasts")
+        if start >= end:
+            raise ValueError(f"{self.where}: it is labelled from {start:g} to {end:g} s, which is nothing; correct it")
+        return [start, end]
 
 
 class Change(NamedTuple):

@@ -157,11 +157,12 @@ def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
                 f"{path} does not exist, so nothing says how the features of recipe '{recipe.name}' were made of "
                 "samples; give features of the new recordings, made in the same way"
             )
-        settings = _read_settings(path, config)
+        settings = read_settings(path, config)
     return SignalReader(len(settings.sensors), lambda paths: features_of(settings, paths), settings)
 
 
-def _read_settings(path: Path, config: DataConfig) -> Windowing:
+def read_settings(path: Path, config: DataConfig) -> Windowing:
+    """The content of a signals.json; a ValueError where it is none, or of features unlike the recipe's."""
     content = read_json(path)
     try:
         settings = TypeAdapter(Windowing).validate_python(content)

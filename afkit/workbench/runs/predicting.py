@@ -27,16 +27,17 @@ from afkit.files import LOCK, locked, read_json, write_text
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.opening import safe_names
+from afkit.workbench.analysis.exclusive import without_overlaps
 from afkit.workbench.analysis.exports import FORMATS, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.media.overlay import check_overlay, write_overlay
 from afkit.workbench.media.reading import has_media, media_reader
+from afkit.workbench.media.writing import complaint
 from afkit.workbench.own_data.signal_files import SignalReader, signal_reader
 from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG = "predicted.jsonl"
 PROGRESS_SEC = 10.0
-MOST_SHOWN = 20
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 
 
@@ -58,6 +59,7 @@ class Predictor(NamedTuple):
     thresholds: float | dict[int, float]  # lowest score that is kept, of each label or of all
     signals: SignalReader | None  # None: recordings are given as features
     settings: str  # a digest of all that changes the result
+    exclusive: bool = False  # whether detections of a recording may not overlap
 
 
 def predict_recordings(
@@ -70,7 +72,9 @@ def predict_recordings(
     weights: str = "ema",
     min_score: float | None = None,
     signal: bool = False,
+    exclusive: bool = False,
     overlay: str | Path = "",
+    backbone: str = "",
     data_root: str | Path = "",
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -84,7 +88,9 @@ def predict_recordings(
         weights: "ema" or "raw".
         min_score: lowest score that is kept; None for the thresholds that 03_eval chose for these weights, else 0.2.
         signal: the files hold raw samples of sensors, see `afkit.workbench.own_data.signal_files.signal_reader`.
+        exclusive: no two detections of a recording overlap, see `afkit.workbench.analysis.exclusive`.
         overlay: film to write, with the detections drawn into the one film that is given; "" for none.
+        backbone: MODULE:FUNCTION, where such a one made the features: code runs only if it is named here.
         data_root: folder of all data sets; "" for that of the run.
 
     Raises:
@@ -97,7 +103,9 @@ def predict_recordings(
     if weights not in ("ema", "raw"):
         raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
     media = has_media(places) and not signal
-    predictor, about = open_predictor(folder, weights, fps, min_score, signal, data_root, media)
+    predictor, about = open_predictor(
+        folder, weights, fps, min_score, signal, data_root, media=media, backbone=backbone, exclusive=exclusive
+    )
     data, signals = predictor.recipe.data, predictor.signals
     parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
     recordings = find_recordings(places, parts, suffixes, "" if media else data.prefix)
@@ -129,7 +137,10 @@ def open_predictor(
     min_score: float | None = None,
     signal: bool = False,
     data_root: str | Path = "",
+    *,
     media: bool = False,
+    backbone: str = "",
+    exclusive: bool = False,
 ) -> tuple[Predictor, str]:
     """The network of a run with its weights, and in words how it predicts.
 
@@ -153,14 +164,22 @@ def open_predictor(
     thresholds, chosen = _thresholds(folder, weights, digest, min_score, label_names)
     signals = signal_reader(recipe, run.data_root(data_root)) if signal else None
     if media:
-        signals = media_reader(recipe, run.data_root(data_root), fps)
+        signals = media_reader(recipe, run.data_root(data_root), fps, backbone)
     model = build_model(recipe)
     load_weights(model, path, weights)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    says = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, signals and signals.settings]
+    says = [
+        recipe.model_dump(mode="json"),
+        digest,
+        fps,
+        thresholds,
+        label_names,
+        signals and signals.settings,
+        exclusive,
+    ]
     settings = hashlib.sha256(json.dumps(says, default=list).encode()).hexdigest()
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
-    return Predictor(model, recipe, label_names, fps, thresholds, signals, settings), about
+    return Predictor(model, recipe, label_names, fps, thresholds, signals, settings, exclusive), about
 
 
 def _frame_rate(annotations: AnnotationFile, recipe: Recipe, given: float | None) -> float:
@@ -237,12 +256,12 @@ def _predict_all(
             found += len(detections)
     say(f"{len(keys) - len(done) - len(failed)} recordings predicted, {found} detections")
     if failed:
-        raise ValueError(_complaint(failed, len(keys)))
+        raise ValueError(complaint(failed, len(keys), "predicted"))
     return detections
 
 
 def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
-    """Detections of one recording that reach their thresholds: video, start_sec, end_sec, label (id), score.
+    """Detections of one recording that reach their thresholds, by time: video, start_sec, end_sec, label (id), score.
 
     Segments end with the last feature vector at the latest: how long the recording lasts beyond it is not known. More
     than 16384 steps go through the network in windows that lose nothing, where attention has a limited reach.
@@ -262,7 +281,8 @@ def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
         found = detect_in_windows(predictor.model, recipe, item, window_steps)
     else:
         found = detect_items(predictor.model, recipe, [item])
-    return apply_thresholds(found, predictor.thresholds)
+    kept = apply_thresholds(found, predictor.thresholds)
+    return without_overlaps(kept) if predictor.exclusive else kept.sort_values("start_sec", ignore_index=True)
 
 
 def _read(predictor: Predictor, recording: Recording) -> RawFeatures:
@@ -308,15 +328,6 @@ def _with_progress(recordings: list[Recording], say: Callable[[str], None]) -> I
             left_sec, told = (now - began) / number * (len(recordings) - number), now
             say(f"{number}/{len(recordings)} recordings, about {left_sec / 60:.0f} min left")
         yield recording
-
-
-def _complaint(failed: list[str], number: int) -> str:
-    if number == 1:
-        return failed[0]
-    more = [f"... and {len(failed) - MOST_SHOWN} more"] if len(failed) > MOST_SHOWN else []
-    others = "; the others are done" if len(failed) < number else ""
-    head = f"{len(failed)} of {number} recordings cannot be predicted{others}:"
-    return "\n".join([head, *failed[:MOST_SHOWN], *more])
 
 
 def find_recordings(

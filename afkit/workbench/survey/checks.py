@@ -25,6 +25,7 @@ PLAUSIBLE = 0.2  # of the greatest factor that fits: a smaller one would leave m
 OUTSIDE_SEC = 1.0  # by which real annotations may exceed a video
 EMPTY, REPEATED, OUTSIDE = "segments without length", "duplicates", "segments outside the video"  # checks
 OUT_OF_RANGE, UNEQUAL = "label ids out of range", "folders of unequal length"
+TIMES_LONGER = 2  # than any time between two actions: an end that may not have been labelled
 LEAST_TOLD = 3  # actions that a recording, and recordings that a data set, must have to tell what is usual
 TIMES = "segment {0.start:g} to {0.end:g} s"
 REMEDIES = {  # of notes on segments; those outside their videos have `_units`
@@ -201,9 +202,9 @@ def _empty_ends(path: Path, segments: pd.DataFrame, told: list[str]) -> Iterator
     )
     own = own[own["n"] >= LEAST_TOLD].assign(after=own["duration"] - own["last"])
     for side, where in (("before", "before the first action"), ("after", "after the last action")):
-        if len(own) >= LEAST_TOLD and (own[side] > own["gap"].clip(lower=0)).all():
+        if len(own) >= LEAST_TOLD and (own[side] > TIMES_LONGER * own["gap"].clip(lower=0)).all():
             usual = f"in all {len(own)} recordings with {LEAST_TOLD} actions or more, the time {where}"
-            seen = f"{usual} ({own[side].median():.3g} s, median) is longer than any between two"
+            seen = f"{usual} ({own[side].median():.3g} s, median) is more than twice any between two"
             message = f"{seen}; if nobody labelled it, tell it by 'annotated': [start, end]"
             yield Finding("note", "empty ends", f"{path}: {message}")
 

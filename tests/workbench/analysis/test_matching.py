@@ -66,6 +66,11 @@ def test_columns_of_a_small_case():
     pd.testing.assert_frame_equal(predictions, predictions_before)
 
 
+def test_a_hit_has_the_tiou_of_what_it_found_although_a_taken_one_lies_nearer():
+    _, matched = match_segments(table([(0, 10), (1, 11)]), table([(0, 10, 0.9), (0, 10, 0.8)]), 0.5)
+    assert matched["gt_index"].tolist() == [0, 1] and matched["tiou"].tolist() == pytest.approx([1, 9 / 11])
+
+
 def test_other_videos_and_labels_never_match():
     gt = table([(0, 10)], "a", 1)
     predictions = pd.concat([table([(0, 10, 0.5)], "b", 1), table([(0, 10, 0.5)], "a", 0)], ignore_index=True)

@@ -1,6 +1,7 @@
 """`predict RUN film.mp4` and `x.wav`: features as those of the training, and a film with the detections drawn in."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -130,3 +131,21 @@ def test_what_does_not_fit_the_run_is_one_sentence(tmp_path, film_run, capsys):
     assert "film.json does not say how features are made; write the features again" in refused(film)
     settings.unlink()
     assert "stands in film.json or sound.json in" in refused(film)
+
+
+def test_a_function_of_ones_own_runs_only_if_it_is_named_again(tmp_path, film_run, monkeypatch, capsys):
+    (tmp_path / "strange.py").write_text(
+        "from pathlib import Path\nPath('called').touch()\n"
+        "def vectors(clips):\n    return clips.reshape(len(clips), -1)[:, :7] / 255\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = film_run("strange:vectors")
+    (tmp_path / "called").unlink()
+    sys.modules.pop("strange")
+    film = str(tmp_path / "old" / "a.mp4")
+    assert main(["predict", str(run), film]) == 2
+    assert "if you trust it, name it: --backbone strange:vectors" in capsys.readouterr().err
+    assert not (tmp_path / "called").exists()
+    assert main(["predict", str(run), film, "--backbone", "strange:vectors"]) == 0
+    assert (tmp_path / "called").exists()

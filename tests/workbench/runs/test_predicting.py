@@ -76,12 +76,14 @@ def read_tables(folder):
 
 
 def same(found, expected):
-    """Two tables of detections, up to rounding."""
-    columns = ["video", "label"]
+    """Whether a table holds the expected detections, to the millisecond; each is found by its time."""
     assert len(found) == len(expected) > 0
-    assert found[columns].to_numpy().tolist() == expected[columns].to_numpy().tolist()
-    numbers = ["start_sec", "end_sec", "score"]
-    np.testing.assert_allclose(found[numbers].to_numpy(float), expected[numbers], rtol=1e-4, atol=1e-4)
+    times = ["start_sec", "end_sec", "score"]
+    found, expected = (
+        table.round(dict.fromkeys(times, 3)).sort_values(["video", "label", *times]) for table in (found, expected)
+    )
+    assert found[["video", "label"]].to_numpy().tolist() == expected[["video", "label"]].to_numpy().tolist()
+    np.testing.assert_allclose(found[times].to_numpy(float), expected[times], rtol=0, atol=1.1e-3)
 
 
 # ---- what is written
@@ -485,3 +487,17 @@ def test_the_command_tells_where_the_files_are_or_what_is_wrong(new, run, tmp_pa
     assert "afkit: 6 of 11 recordings cannot be predicted; the others are done:" in capsys.readouterr().err
     assert main(["predict", str(tmp_path), str(new)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_table_is_by_time_to_the_millisecond_and_without_overlaps_if_wanted(new, go):
+    go(new, min_score=0.0)
+    plain = read_tables(go.folder)
+    for _, rows in plain.groupby("video"):
+        assert rows["start_sec"].is_monotonic_increasing
+        times = rows[["start_sec", "end_sec"]].to_numpy()
+        np.testing.assert_allclose(times, times.round(3), rtol=0, atol=1e-12)
+    go(new, min_score=0.0, exclusive=True)
+    alone = read_tables(go.folder)
+    assert 0 < len(alone) < len(plain)
+    for _, rows in alone.groupby("video"):
+        assert (rows["start_sec"].to_numpy()[1:] >= rows["end_sec"].to_numpy()[:-1]).all()

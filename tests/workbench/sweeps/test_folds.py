@@ -101,21 +101,3 @@ def test_a_sweep_has_a_run_for_each_group_named_after_it(root, capsys):
         change_video(root, f"video{number}", group=None)
     with pytest.raises(ValueError, match=r"mine\.yaml, line 1: .*annotations\.json: video 'video0' has no group"):
         read_sweep(file, "group")
-
-
-@pytest.mark.slow
-def test_the_command_makes_the_folds_and_compares_them(root, monkeypatch):
-    """One epoch of each; the comparison knows that they are folds."""
-    pytest.importorskip("distributed", reason="sweeps are made by dask")
-    from afkit.workbench.runs.opened import choose_runs, read_runs
-    from afkit.workbench.runs.summary import summarise_folds
-    from afkit.workbench.sweeps.sweep import sweep
-
-    file = root / "mine.yaml"
-    settings = "overrides: {optim.epochs: [1], optim.warmup_epochs: [0]}\n"
-    file.write_text(f"recipes: [{root}/tiny.yaml]\nseeds: [1]\ndata_root: {root}\nresults: {root}/results\n{settings}")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    outcomes = sweep(file, workers=1, folds="group")
-    assert {outcome.state for outcome in outcomes.values()} == {"done"} and len(outcomes) == 3, outcomes
-    (row,) = summarise_folds(read_runs(choose_runs(results=root / "results"), root / "results")).itertuples()
-    assert (row.folds, row.of_subsets, row.tested) == (3, 3, "Ann; bob; cat")

@@ -1,0 +1,57 @@
+"""What stands beside the score of 03_eval: its interval, or why there is none, and the frame classifier."""
+
+import pytest
+from tiny_data import change_video, tiny_recipe, write_tiny_data
+
+import afkit
+from afkit.workbench.analysis.bootstrap import Interval
+from afkit.workbench.runs import evaluating
+from afkit.workbench.runs.folder import Run
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two training and six test videos."""
+    write_tiny_data(tmp_path, training=2, test=6)
+    return Run(tmp_path / "run", "03_eval", tiny_recipe(), 1, tmp_path)
+
+
+def how_sure(run):
+    """Of predictions that find the actions of two videos."""
+    gt = Run(*(getattr(run, name) for name in ("folder", "stage", "recipe", "seed", "data_root"))).gt
+    predictions = gt[gt["video"].isin(["video2", "video3"])].assign(score=0.5)
+    return evaluating.how_sure(run, afkit.evaluate(gt, predictions, [0.5]), gt, predictions, "fixed")
+
+
+def test_the_interval_says_what_was_drawn(run):
+    found = how_sure(run)
+    assert isinstance(found.average_map, Interval) and found.facts["resampled"] == "6 recordings"
+    assert found.sentence.startswith("95 % interval of the average: ") and "over 6 recordings)" in found.sentence
+
+
+def test_groups_are_drawn_and_fewer_than_five_give_no_interval(run):
+    for number in range(2, 8):
+        change_video(run.data_root, f"video{number}", group=f"p{min(number, 6)}")
+    assert how_sure(run).facts["counts"]["groups"] == 5
+    change_video(run.data_root, "video2", group="p6")
+    del run.__dict__["annotations"]  # read again
+    found = how_sure(run)
+    assert isinstance(found.average_map, float)
+    assert found.facts == {"refused": "an interval needs at least 5 test groups, there are 4"}
+    assert found.sentence == "no interval of the average: an interval needs at least 5 test groups, there are 4"
+
+
+def test_the_frame_classifier_has_a_row_or_a_sentence(run, capsys, monkeypatch):
+    pytest.importorskip("sklearn", reason="the frame classifier needs scikit-learn")
+    test = afkit.Dataset(run.recipe.data, run.data_root, ["test"])
+    found = evaluating.frame_classifier(run, test, run.gt, "fixed")
+    (name,) = found.rows
+    assert name == "frame classifier with smoothing" and found.facts["average_map"] == found.rows[name].average_map
+    assert {"map", "recall", "filter_steps", "threshold", "learned_from_steps"} < found.facts.keys()
+    assert capsys.readouterr().out.startswith("frame classifier: median filter of ")
+    for number in (0, 1):
+        change_video(run.data_root, f"video{number}", annotations=[])
+    found = evaluating.frame_classifier(run, test, run.gt, "fixed")
+    why = "the frame classifier has no training video with an action to learn from"
+    assert (found.rows, found.facts) == ({}, {"left_out": why})
+    assert capsys.readouterr().out == f"without the row of a frame classifier: {why}\n"
