@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from afkit.data.annotations import read_annotations
+from afkit.recipes import recipe
 from afkit.workbench.datasets.hapt import RATE_HZ
 from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.own_data.signals import Sensor, signal_features
@@ -47,7 +48,7 @@ def write_choices(data_root: str | Path) -> Path:
     people = sorted(read_annotations(Path(data_root) / ANNOTATIONS).videos)
     with scratch_folder(folder) as part:
         for person in people:
-            signal = sensor_arguments(ANNOTATIONS, data_root, person)["signal"]  # (samples, 6)
+            signal = sensor_arguments(recipe("hapt").data, data_root, person)["signal"]  # (samples, 6)
             for name, choice in CHOICES.items():
                 sensor = Sensor(name, signal[:, choice.channels], RATE_HZ)
                 made = signal_features([sensor], choice.window, choice.stride, normalise=choice.normalise)

@@ -74,18 +74,18 @@ export function stopPlayback({ playback }) {
   if (!playback.video.paused) playback.video.pause();
 }
 
-// While the video plays the cursor goes with it, and the view with the cursor.
+// While the video plays the cursor goes with it, and the view with the cursor; a last time where it has stopped.
 function followPlayback(tracks) {
   const { playback, panel } = tracks,
     { video } = playback;
-  if (video.paused || !panel.root.isConnected) return void video.pause();
+  if (!panel.root.isConnected) return void video.pause();
   pointCursor(tracks, video.currentTime);
   const { from, to } = panel.scene.view,
     span = to - from;
   if (video.currentTime < from || video.currentTime > to) {
     panel.look(video.currentTime - 0.1 * span, video.currentTime + 0.9 * span);
   }
-  requestAnimationFrame(() => followPlayback(tracks));
+  if (!video.paused) requestAnimationFrame(() => followPlayback(tracks));
 }
 
 // The frame at a time, and the cursor there.

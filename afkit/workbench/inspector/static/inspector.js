@@ -760,13 +760,13 @@ function stopPlayback({ playback }) {
 }
 function followPlayback(tracks) {
   const { playback, panel } = tracks, { video } = playback;
-  if (video.paused || !panel.root.isConnected) return void video.pause();
+  if (!panel.root.isConnected) return void video.pause();
   pointCursor(tracks, video.currentTime);
   const { from, to } = panel.scene.view, span = to - from;
   if (video.currentTime < from || video.currentTime > to) {
     panel.look(video.currentTime - 0.1 * span, video.currentTime + 0.9 * span);
   }
-  requestAnimationFrame(() => followPlayback(tracks));
+  if (!video.paused) requestAnimationFrame(() => followPlayback(tracks));
 }
 function moveCursor(tracks, seconds) {
   const { video } = tracks.playback;
