@@ -55,7 +55,7 @@ TALLY := results/reliability
 reliability: $(INSTALLED)
 	rm -rf $(TALLY)/tests
 	OMP_NUM_THREADS=1 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
-	OMP_NUM_THREADS=1 AFKIT_TIMES=4 $(BIN)/python -m pytest tests/train/test_killed.py tests/detect/test_nms_cuda_sources.py
+	OMP_NUM_THREADS=1 AFKIT_TIMES=4 $(BIN)/python -m pytest tests/train/test_killed.py tests/detect/test_nms_cuda_sources.py tests/workbench/sweeps/test_sweep_faults.py tests/test_notebooks.py
 	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=20 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability/test_concurrent.py
 	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
 

@@ -154,6 +154,7 @@ def wait_for(process: subprocess.Popen, happened) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.skipif("AFKIT_TIMES" not in os.environ, reason="takes a minute or two; make reliability does it")
 def test_a_training_that_is_killed_and_interrupted_goes_on_and_ends_with_the_same_numbers(finished, root, tmp_path):
     """The same seed also gives the same weights and metrics in two runs: one interrupted, the other evaluated."""
     folder = tmp_path / "tiny" / finished.name

@@ -89,6 +89,7 @@ def test_bits_that_differ_are_counted(data, reference):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("AFKIT_TALLY" not in os.environ, reason="takes a minute or two; make reliability does it")
 def test_a_run_is_repeated_from_its_run_json_alone(tmp_path, tally, capsys):
     """By papermill, as a user does it, in a folder that holds nothing else."""
     pytest.importorskip("papermill", reason="notebooks are run by papermill")
