@@ -136,6 +136,7 @@ def test_the_reasons_say_the_numbers():
     one = {choice.parameter: choice for choice in choose(facts(num_classes=1))}
     assert one["decode.multiclass"].value is False and "averaged" in one["decode.voting_threshold"].why
     assert "model.embed_dim" not in one
+    assert one["model.backbone"].value == "transformer" and "of three networks" in one["model.backbone"].why
     widths = {1: 128, 30: 128, 128: 128, 150: 256, 520: 512, 4096: 512}
     assert {channels: value(facts(), "model.embed_dim", [channels]) for channels in widths} == widths
 
