@@ -23,7 +23,7 @@ WARMUP_EPOCHS = 5
 
 NETWORK = (
     "ActionFormer: with equal settings the best of three networks on two sets of sensor recordings, on the larger by "
-    "less than a point (docs/concepts/networks.md); TemporalMaxer (maxpool) takes two fifths of its time."
+    "less than a point (docs/concepts/networks.md); TemporalMaxer (maxpool) takes a third of its time."
 )
 
 
