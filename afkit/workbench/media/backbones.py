@@ -25,7 +25,7 @@ def load_backbone(name: str, num_frames: int | None = None) -> Backbone:
     if name == "grid":
         side = CELLS * CELL_PIXELS
         found = Backbone("grid", "", None, False, lambda height, width: (side, side), grid_vectors)
-    elif ":" in name and not Path(name).exists():
+    elif is_function(name):
         found = Backbone(name, "", None, False, lambda height, width: (height, width), _own_function(name))
     else:
         from afkit.workbench.media.pretrained import load_pretrained
@@ -34,6 +34,11 @@ def load_backbone(name: str, num_frames: int | None = None) -> Backbone:
     if found.num_frames is not None and num_frames not in (None, found.num_frames):
         raise ValueError(f"the model {name} takes clips of {found.num_frames} frames, not {num_frames}")
     return found
+
+
+def is_function(name: str) -> bool:
+    """Whether a backbone is `module:function`, rather than a model's folder or id."""
+    return ":" in name and not Path(name).exists()
 
 
 def grid_vectors(clips: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from afkit.config import Recipe
 from afkit.data.features import locate
 from afkit.files import read_json
 from afkit.workbench.media import films, sounds
-from afkit.workbench.media.backbones import load_backbone
+from afkit.workbench.media.backbones import is_function, load_backbone
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.opened import FILMS, SOUNDS
 from afkit.workbench.own_data.signal_files import SignalReader
@@ -57,7 +57,7 @@ def media_reader(
     if known[0].name == sounds.SETTINGS:
         vectors = partial(sounds.sound_vectors, settings=settings)
         return SignalReader(1, partial(_read, vectors, say), settings, (*SOUNDS, *FILMS))
-    if ":" in settings["backbone"] and settings["backbone"] != backbone:
+    if is_function(settings["backbone"]) and settings["backbone"] != backbone:
         raise ValueError(
             f"{known[0]} says that the function {settings['backbone']} made the features; if you trust it, name it: "
             f"--backbone {settings['backbone']}"

@@ -8,13 +8,15 @@ import pandas as pd
 
 from afkit.data.annotations import Video, read_annotations
 from afkit.files import read_json, write_json
+from afkit.segments import mostly_within
 
 
 def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str], segments: pd.DataFrame) -> None:
     """Write a new annotation file in which the segments of some videos are replaced.
 
     Everything else is that of the old file: other videos, other subsets, and keys that afkit does not know. An
-    annotation that is among the new segments as it was keeps its other keys, too.
+    annotation that is among the new segments as it was keeps its other keys, too. Those in parts that are not judged,
+    which nobody was shown, stay.
 
     Args:
         path: the new file, ends in .json; a ValueError where it exists, or the old one is malformed or lacks a video.
@@ -26,14 +28,16 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
         raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
     if path.exists():
         raise ValueError(f"{path} exists; give the name of a new file")
-    read_annotations(source)  # says what is wrong with it
+    known = read_annotations(source).videos
     content = read_json(source)
     database = dict(content["database"])
     for video in videos:
         if video not in database:
             raise ValueError(f"{source} has no video '{video}'; its corrections have no place there")
-        rows = segments[segments["video"] == video]
-        database[video] = database[video] | {"annotations": _replace(database[video].get("annotations") or [], rows)}
+        rows, old = segments[segments["video"] == video], database[video].get("annotations") or []
+        unseen = mostly_within(known[video].segments_sec, known[video].ignored_sec)
+        kept = [entry for entry, hidden in zip(old, unseen, strict=True) if hidden]
+        database[video] = database[video] | {"annotations": _replace(old, rows) + kept}
     write_json(path, content | {"database": database})
 
 

@@ -49,6 +49,15 @@ def test_only_the_segments_of_the_named_videos_change(source, tmp_path):
     assert videos["a"].segments_sec.shape == (0, 2) and videos["empty"].segments_sec.tolist() == [[0, 2]]
 
 
+def test_what_lies_where_nobody_was_shown_anything_stays(source, tmp_path):
+    content = json.loads(json.dumps(CONTENT))
+    content["database"]["a"]["annotated"] = [5, 20]
+    source.write_text(json.dumps(content))
+    write_corrected(tmp_path / "new.json", source, ["a"], segments(("a", 6.5, 9.0, 1, "throw")))
+    moved = {"label": "throw", "segment": [6.5, 9.0], "label_id": 1}
+    assert json.loads((tmp_path / "new.json").read_text())["database"]["a"]["annotations"] == [moved, JUMP]
+
+
 def test_wrong_input_writes_nothing(source, tmp_path):
     (tmp_path / "there.json").write_text("mine")
     for name, videos, message in (
