@@ -58,6 +58,14 @@ def first_batch(data):
     return next(iter(training_batches(training_set(data, RECIPE, seed=1), 2, epochs=1)))
 
 
+def test_what_was_not_annotated_is_not_learned(data):
+    batch, losses = first_batch(data), []
+    for spans in (None, torch.tensor([[8.0, torch.inf]]), torch.tensor([[-torch.inf, torch.inf]])):
+        items = [item._replace(ignored=spans) for item in batch.items]
+        losses.append(train_step(new_state(RECIPE, 3, 1, CPU), batch._replace(items=items), RECIPE)[2].item())
+    assert losses[0] > losses[1] > losses[2] == 0
+
+
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_on_a_cpu_the_weights_stay_as_they_were(data, what):
     state, batch = new_state(RECIPE, 3, 1, CPU), first_batch(data)
