@@ -50,7 +50,13 @@ def add_label_arguments(add: Callable[..., Any]) -> None:
     add("--rate", type=float, help="frames or samples per second of the times; not the frame rate of the features")
     add("--tier", dest="tiers", action="append", default=[], metavar="NAME", help="of several, to take; or all")
     add("--background", action="append", default=[], metavar="LABEL", help="means that nothing happens")
-    add("--recordings", default="", metavar="FILE", help="table: video, duration, fps, subset, group")
+    add("--ambiguous", action="append", default=[], metavar="LABEL", help="means that nobody can tell; ignored there")
+    add(
+        "--recordings",
+        default="",
+        metavar="FILE",
+        help="table: video, duration, fps, subset, group, annotated_start, annotated_end",
+    )
     add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
     add("--seed", type=int, default=0, help="of the split")
     fix = "repair what can be repaired, if it is not more than 5 %% of the rows; of this kind, however much it is"

@@ -54,6 +54,7 @@ def _start(options: argparse.Namespace) -> None:
         "tiers": options.tiers,
         "labels": words(options.label_order),
         "background": options.background,
+        "ambiguous": options.ambiguous,
         "recordings": options.recordings,
         "test_share": options.test_share,
         "seed": options.seed,

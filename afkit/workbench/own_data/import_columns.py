@@ -14,6 +14,7 @@ from afkit.workbench.own_data.import_json import TIER, pair
 from afkit.workbench.own_data.import_names import FIELDS, UNITS, plain, read_name, unit_of
 from afkit.workbench.own_data.import_rows import (
     ABOUT,
+    PART,
     Table,
     as_number,
     as_text,
@@ -41,9 +42,10 @@ class Way(NamedTuple):
 class Chosen(NamedTuple):
     """The rows of files with equal columns."""
 
-    rows: pd.DataFrame  # where, video, label, label_id, subset, group, duration, fps; None where there is none
+    rows: pd.DataFrame  # where, video, label, label_id, fields of `ABOUT` and `PART`; None where there is none
     way: Way | None  # times, None for labels per step
     others: list[Way]  # further ways, to tell the unit by
+    part_units: dict[str, str]  # of the columns of `PART`, by their names
     used: set[str]  # fields that were found
     told: list[str]  # which columns were taken, where their names alone do not say so
     columns: list[str]  # all that there are
@@ -72,8 +74,9 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
         chooser.by_content()
     label, label_id, tier = chooser.label()
     rows = pd.DataFrame({"where": chooser.table.where, "video": chooser.video(), "label": label, "label_id": label_id})
-    for field in ABOUT:
+    for field in (*ABOUT, *PART):
         rows[field] = chooser.cells(field)
+    part_units = {field: unit for field in PART for _, unit in chooser.found(field)[:1]}
     way, others = (None, []) if table.form == "steps" else _way(chooser, unit)
     names = list(map(str, chooser.table.cells))
     for score in [name for name in names if plain(name) in ("score", "scores", "confidence", "probability")][:1]:
@@ -87,7 +90,7 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
         empty &= cells.map(is_empty) if cells is not None else True
     rows = rows.assign(kept=kept, empty=empty if way else False)
     there = [name for name in names if name != TIER]
-    return Chosen(rows, way, others, chooser.used, chooser.told, there, table.form)
+    return Chosen(rows, way, others, part_units, chooser.used, chooser.told, there, table.form)
 
 
 class Columns:

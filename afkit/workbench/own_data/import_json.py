@@ -117,13 +117,19 @@ def _parts(entry: Any, place: str) -> tuple[dict, dict[str, list]]:
     if not isinstance(items, dict if usual is None else list):
         raise ValueError(f"{place}: its annotations must be a list, not {reprlib.repr(items)}; correct them")
     facts = {key: value for key, value in _flat(entry).items() if not isinstance(value, list | dict)}
-    part = entry.get("annotated")  # as an annotation file of this project has it
-    if isinstance(part, list) and len(part) == 2 and all(isinstance(time, int | float) for time in part):
-        facts |= {"annotated_start": part[0], "annotated_end": part[1]}
+    spans = {key: rows for key in ("annotated", "ignored") if (rows := _spans(entry.get(key))) is not None}
+    facts, entry = facts | spans, {key: value for key, value in entry.items() if key not in spans}
     parallel = _parallel(entry)
     if parallel:
         return facts, {"": parallel}
     return facts, _row_lists_below(entry) or ({usual: list(items)} if usual and items else {})
+
+
+def _spans(value: Any) -> list | None:
+    """[[start, end], ...] where an entry has it as an annotation file of this project does; else None."""
+    rows = [value] if isinstance(value, list) and value and not isinstance(value[0], list) else value
+    each = isinstance(rows, list) and all(isinstance(row, list) and len(row) == 2 for row in rows)
+    return rows if each and all(isinstance(time, int | float) for row in rows for time in row) else None
 
 
 def _row_lists_below(entry: dict, depth: int = 3) -> dict[str, list]:

@@ -14,17 +14,19 @@ from afkit.workbench.own_data.import_names import UNITS, read_name, unit_of
 from afkit.workbench.own_data.import_rows import (
     ABOUT,
     MEDIA,
+    PART,
     Change,
+    Part,
     Recording,
     Table,
     base_name,
     clock_sec,
     is_empty,
+    not_negative,
     positive,
 )
 
-TIMES = ("annotated_start", "annotated_end")
-NUMBERS = ("duration", "fps", *TIMES)
+NUMBERS = ("duration", "fps")
 
 
 class Medium(NamedTuple):
@@ -57,7 +59,7 @@ def read_recordings(path: str | Path, columns: Mapping[str, str]) -> tuple[dict[
     if not Path(path).is_file():
         raise ValueError(f"{path} is no file; name the table of the recordings")
     table = read_csv_table(Path(path))
-    chooser = Columns(table, {field: name for field, name in columns.items() if field in ("video", *ABOUT)})
+    chooser = Columns(table, {field: name for field, name in columns.items() if field in ("video", *ABOUT, *PART)})
     if "video" not in chooser.mapped and "video" not in chooser.named:
         raise chooser.missing("video")
     videos = chooser.video()
@@ -121,7 +123,7 @@ def _facts(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, A
     """{field of `ABOUT`: value} from cells or keys by their names; a duration in seconds."""
     facts: dict[str, Any] = {}
     lengths: list[tuple[int, Any, str]] = []
-    wanted = {name.strip().casefold(): field for field, name in columns.items() if field in ABOUT}
+    wanted = {name.strip().casefold(): field for field, name in columns.items() if field in (*ABOUT, *PART)}
     for key, value in values.items():
         if is_empty(value):
             continue
@@ -130,8 +132,10 @@ def _facts(values: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, A
         if field in ("duration", "span") or (field == "" and meaning is not None and meaning.unit in UNITS):
             unit = unit_of(key)
             lengths.append((-1 if asked else ORDER.index(unit), value, unit))
-        elif field in TIMES:
-            facts[field] = _duration(value, unit_of(key), facts.get("fps"))
+        elif field in PART:
+            facts[field] = _part_time(value, key)
+        elif key in ("annotated", "ignored") and isinstance(value, list):
+            facts[key] = value
         elif field in ABOUT and (field != "group" or asked):
             facts.setdefault(field, value)
     if lengths:
@@ -151,32 +155,51 @@ def _duration(value: Any, unit: str, fps: Any) -> Any:
     return number * UNITS[unit] if UNITS[unit] else number / positive(fps, where, "fps")
 
 
+def _part_time(value: Any, key: str) -> Any:
+    """Seconds, or the value where it is a clock's."""
+    unit = unit_of(key)
+    if unit and not UNITS.get(unit, 1.0):
+        raise ValueError(f"'{key}' counts {unit}; a table of recordings says it in seconds")
+    if isinstance(value, list | dict) or clock_sec(value) is not None or UNITS.get(unit, 1.0) == 1:
+        return value
+    seconds, _ = not_negative(value, f"'{key}'", unit)
+    return seconds and seconds * UNITS[unit]
+
+
 def _remember(known: dict[str, Recording], video: str, where: str, values: Mapping[str, Any]) -> None:
     """Add what a row says, {field of `Recording`: value}, to what is known; a ValueError where two rows contradict."""
     before = known.get(video, Recording(where))
-    new: dict[str, Any] = {}
+    parts = [Part(start, end, where) for start, end in values.get("annotated", ())]
+    new: dict[str, Any] = {"ignored": (*before.ignored, *map(tuple, values.get("ignored", ())))}
+    if not all(is_empty(values.get(field)) for field in PART):
+        start, end = (not_negative(values.get(field), where, field)[0] for field in PART)
+        parts.append(Part(start, end, where))
+    known[video] = before._replace(parts=with_parts(before.parts, parts))
     for field, value in values.items():
-        if is_empty(value):
+        if field in ("annotated", "ignored", *PART) or is_empty(value):
             continue
         if not isinstance(value, str | int | float):
             raise ValueError(f"{where}: '{field}' must be a text or a number, not {reprlib.repr(value)}; correct it")
-        if field in TIMES and str(value).strip() in ("0", "0.0"):
-            new[field] = 0.0
-        else:
-            new[field] = positive(value, where, field) if field in NUMBERS else str(value).strip()
+        new[field] = positive(value, where, field) if field in NUMBERS else str(value).strip()
         old = getattr(before, field)
         if old not in ("", None, new[field]):
             raise ValueError(
                 f"{where}: recording '{video}' has {field} '{new[field]}' here and '{old}' before; correct one"
             )
-    known[video] = before._replace(**new)
+    known[video] = known[video]._replace(**new)
+
+
+def with_parts(parts: tuple[Part, ...], more: Iterable[Part]) -> tuple[Part, ...]:
+    """Parts that were labelled and more of them, each once."""
+    distinct = {(part.start, part.end): part for part in reversed([*parts, *more])}
+    return tuple(reversed(distinct.values()))
 
 
 def merge(own: Mapping[str, Recording], listed: Mapping[str, Recording]) -> dict[str, Recording]:
     """What labels and table say about the recordings; the table, {} where there is none, wins."""
     merged = {video: recording for video, recording in own.items() if not listed or video in listed}
     for video, recording in listed.items():
-        kept = {field: value for field, value in recording._asdict().items() if value not in ("", None)}
+        kept = {field: value for field, value in recording._asdict().items() if value not in ("", None, ())}
         merged[video] = merged.get(video, recording)._replace(**kept)
     return merged
 

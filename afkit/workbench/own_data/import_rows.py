@@ -12,7 +12,8 @@ import pandas as pd
 
 from afkit import opening
 
-ABOUT = ("subset", "group", "duration", "fps", "annotated_start", "annotated_end")  # what is said of a recording
+ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
+PART = ("annotated_start", "annotated_end")  # and of a part of it; a recording may have several
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
 WALL = re.compile(r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?\s*")  # and a date
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
@@ -24,6 +25,19 @@ MEDIA = re.compile(  # endings of files that a recording is kept in
 )
 
 
+class Part(NamedTuple):
+    """From when to when somebody labelled a recording, in seconds; None is its beginning or its end."""
+
+    start: float | None
+    end: float | None
+    where: str  # file and row
+
+    def after(self, begin_sec: float) -> "Part":
+        """The same, with times that count from `begin_sec` on."""
+        start, end = (None if time is None else time - begin_sec for time in self[:2])
+        return Part(start, end, self.where)
+
+
 class Recording(NamedTuple):
     """What files say about a recording itself; "" and None where they say nothing."""
 
@@ -32,20 +46,26 @@ class Recording(NamedTuple):
     group: str = ""  # such as a person; a group stays in one subset
     duration: float | None = None  # seconds
     fps: float | None = None  # frames per second, where known
-    annotated_start: float | None = None  # seconds, from and to which somebody labelled it, where not all of it
-    annotated_end: float | None = None
+    parts: tuple[Part, ...] = ()  # that were labelled, where not all of it was
+    ignored: tuple[tuple[float, float], ...] = ()  # seconds, in which nobody can tell
 
     @property
-    def annotated(self) -> list[float] | None:
-        """[start, end] of the part that was labelled; None for all. ValueError where one of both cannot be told."""
-        if self.annotated_start is None and self.annotated_end is None:
-            return None
-        start, end = self.annotated_start or 0.0, self.duration if self.annotated_end is None else self.annotated_end
-        if end is None:
-            raise ValueError(f"{self.where}: it is labelled from {start:g} s on; say until when, or how long it lasts")
-        if start >= end:
-            raise ValueError(f"{self.where}: it is labelled from {start:g} to {end:g} s, which is nothing; correct it")
-        return [start, end]
+    def annotated(self) -> list[list[float]]:
+        """[[start, end], ...] of the parts, by time. ValueError where an end cannot be told, or two parts overlap."""
+        spans: list[list[float]] = []
+        for part in sorted(self.parts, key=lambda part: part.start or 0.0):
+            start, end = part.start or 0.0, self.duration if part.end is None else part.end
+            if end is None:
+                raise ValueError(f"{part.where}: it is labelled from {start:g} s on; say until when, or its duration")
+            if start >= end:
+                raise ValueError(
+                    f"{part.where}: it is labelled from {start:g} to {end:g} s, which is nothing; correct it"
+                )
+            if spans and start < spans[-1][1]:
+                before = f"from {spans[-1][0]:g} to {spans[-1][1]:g} s"
+                raise ValueError(f"{part.where}: it is labelled {before} and from {start:g} to {end:g} s; correct one")
+            spans.append([start, end])
+        return spans
 
 
 class Change(NamedTuple):
@@ -166,3 +186,11 @@ def positive(cell: Any, where: str, field: str) -> float:
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{where}: '{field}' must be a number above 0, not '{cell}'; correct it")
     return number
+
+
+def not_negative(cell: Any, where: str, field: str) -> tuple[float | None, bool]:
+    """As `to_time`, None for an empty cell; a ValueError for numbers below 0 or without end."""
+    number, clock = to_time(cell, where, field)
+    if number < 0 or math.isinf(number):
+        raise ValueError(f"{where}: '{field}' must be 0 or more, not '{cell}'; correct it")
+    return None if math.isnan(number) else number, clock

@@ -1,6 +1,7 @@
 """The one place that decides units: by the columns' names, by --unit, or by what else the files say; else by asking."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from afkit.workbench.own_data.clocks import UNIX_SEC
 from afkit.workbench.own_data.import_columns import Chosen, Way
 from afkit.workbench.own_data.import_names import UNITS
 from afkit.workbench.own_data.import_recordings import Medium
-from afkit.workbench.own_data.import_rows import Recording, to_time
+from afkit.workbench.own_data.import_rows import PART, Part, Recording, is_empty, not_negative, to_time
 
 LONGEST_SEC = 3600  # whole numbers above it, with nothing else to tell the unit by, are a question
 _USED = (0.1, 1.05)  # between which share of a recording's duration its last action ends, if the unit is right
@@ -28,15 +29,17 @@ def in_seconds(
     unit: str,
     rate: float | None,
     media: Mapping[str, Medium],
-) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of all tables that hold an annotation, with start and end in seconds, and what was decided.
+) -> tuple[pd.DataFrame, dict[str, list[Part]], list[str]]:
+    """The rows of all tables that hold an annotation, with start and end in seconds; parts that they say were labelled.
 
+    The last is what was decided.
     Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
     whole numbers in the file) and mixed (written otherwise than the unit says). Without a rate as the user says it
     (frames or samples per second), that of the files counts. Clocks of `media` tell units, too. ValueError for a time
     that is none, a unit that cannot be told, or frames without a rate.
     """
     tables, told = [], []
+    parts: defaultdict[str, list[Part]] = defaultdict(list)
     for one in chosen:
         if not len(one.rows):
             continue
@@ -49,27 +52,53 @@ def in_seconds(
         begins = [media[video].begin_sec if video in media else None for video in one.rows["video"]]
         lasts = lasts + np.array([begin or 0.0 for begin in begins])  # times may be those of the recordings' clocks
         rows = one.rows.reset_index(drop=True).assign(per_sec=np.array(rates, float), lasts=lasts)
+        times = "seconds"
         if one.way is None:
             tables.append(_runs(rows))
-            continue
-        rows, decided = _with_times(source, one, one.way, rows, known, unit, rate)
-        tables.append(rows[rows["kept"] & ~rows["empty"]])
-        told += [decided] if decided else []
+        else:
+            rows, times, decided = _with_times(source, one, one.way, rows, known, unit, rate)
+            tables.append(rows[rows["kept"] & ~rows["empty"]])
+            told += [decided] if decided else []
+        for video, part in _parts(one, rows, times):
+            parts[video].append(part)
     if not tables:
-        return pd.DataFrame(columns=["video", "start", "end", "span"]), told
-    return pd.concat(tables, ignore_index=True), told
+        return pd.DataFrame(columns=["video", "start", "end", "span"]), {}, told
+    return pd.concat(tables, ignore_index=True), parts, told
 
 
-def on_recordings(
-    source: Path, rows: pd.DataFrame, media: Mapping[str, Medium], label_clock: str
-) -> tuple[pd.DataFrame, list[str]]:
-    """Rows whose start and end count from the recordings' beginnings, instead of the clocks of these, and what changed.
+def _parts(one: Chosen, rows: pd.DataFrame, times: str) -> Iterator[tuple[str, Part]]:
+    """(recording, part of it that was labelled) as rows say, whose own times are in the unit `times`; each once."""
+    said = rows[~rows[list(PART)].map(is_empty).all(axis=1)]
+    said = said.loc[said[["video", *PART]].astype(str).drop_duplicates().index]
+    starts, ends = (_part_sec(said, field, one.part_units.get(field, ""), times) for field in PART)
+    for video, where, start, end in zip(said["video"], said["where"], starts, ends, strict=True):
+        yield video, Part(start, end, where)
+
+
+def _part_sec(rows: pd.DataFrame, field: str, named: str, times: str) -> list[float | None]:
+    """The starts or ends of parts in seconds, in the unit that the column's name says; None for empty cells."""
+    read = [not_negative(cell, where, field) for cell, where in zip(rows[field], rows["where"], strict=True)]
+    counts = any(value is not None and not clock for value, clock in read)
+    if counts and named not in UNITS and times != "seconds":
+        raise ValueError(
+            f"{rows['where'].iloc[0]}: the name of the column for '{field}' has no unit, and the other times are in "
+            f"{times}; call it {field}_{times}, or {field}_seconds"
+        )
+    factors = _factors(named if counts and named in UNITS else "seconds", rows)
+    return [
+        value if value is None or clock else float(value * factor)
+        for (value, clock), factor in zip(read, factors, strict=True)
+    ]
+
+
+def beginnings(source: Path, rows: pd.DataFrame, media: Mapping[str, Medium], label_clock: str) -> dict[str, float]:
+    """{recording: second of its own clock at which it begins}, where the rows' times are those of the clocks; or {}.
 
     A ValueError where times are those of a calendar and nothing says when the recording begins, or where they may be
     either; `label_clock` ("recording" or "sensor") answers that.
     """
     if not len(rows):
-        return rows, []
+        return {}
     begins = rows["video"].map({video: one.begin_sec for video, one in media.items()}).astype(float)
     lasts = rows["video"].map({video: one.duration_sec for video, one in media.items()}).astype(float)
     dated = rows["start"] > UNIX_SEC
@@ -101,12 +130,8 @@ def on_recordings(
             "clocks or count from the beginnings; say which, with --label-clock sensor or --label-clock recording"
         )
     if label_clock == "sensor" or (label_clock == "" and by_clock > max(own, 0.5)):
-        first = begins.fillna(0.0)
-        moved = rows.assign(start=rows["start"] - first, end=rows["end"] - first)
-        return moved, ["times of the recordings' clocks: their beginnings were subtracted"] * bool(
-            first.abs().max() > 0
-        )
-    return rows, []
+        return {video: one.begin_sec for video, one in media.items() if one.begin_sec}
+    return {}
 
 
 def _with_times(
@@ -117,8 +142,8 @@ def _with_times(
     known: Mapping[str, Recording],
     unit: str,
     rate: float | None,
-) -> tuple[pd.DataFrame, str]:
-    """The rows with the columns that `in_seconds` adds, and in which units the times were, "" for plain seconds."""
+) -> tuple[pd.DataFrame, str, str]:
+    """The rows with the columns that `in_seconds` adds, the unit of the starts, and a sentence on the units."""
     start, start_clock = _numbers(way.start, rows, "start")
     end, end_clock = _numbers(way.end, rows, "end") if way.end is not None else (start, start_clock)
     if (start_clock != end_clock).any():
@@ -148,7 +173,7 @@ def _with_times(
     if {of_start, of_end} != {"seconds"} or reason:
         of_rate = ": divided by the rate, which is not taken for the features' frame rate" if counted else ""
         told = f"times were in {' and '.join(dict.fromkeys((of_start, of_end)))}{of_rate}{reason}"
-    return rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span), told
+    return rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span), of_start, told
 
 
 def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:

@@ -5,7 +5,7 @@ Cells are read, their columns and units decided (or asked), rows in seconds made
 
 import reprlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -26,9 +26,10 @@ from afkit.workbench.own_data.import_recordings import (
     read_recordings,
     recordings_of,
     with_media,
+    with_parts,
 )
-from afkit.workbench.own_data.import_rows import Change, Recording, Table
-from afkit.workbench.own_data.import_times import in_seconds, on_recordings
+from afkit.workbench.own_data.import_rows import Change, Part, Recording, Table
+from afkit.workbench.own_data.import_times import beginnings, in_seconds
 
 MOST_PAIRS = 3  # of labels that a note shows
 TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
@@ -56,6 +57,7 @@ def import_annotations(
     tiers: Sequence[str] = (),
     labels: Sequence[str] = (),
     background: Collection[str] = (),
+    ambiguous: Collection[str] = (),
     recordings: str | Path = "",
     test_share: float = 0.3,
     seed: int = 0,
@@ -87,6 +89,8 @@ def import_annotations(
             any, so that none is in both subsets.
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
             `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
+        background: labels that mean that nothing happens; their rows are left out.
+        ambiguous: labels that mean that nobody can tell; nothing is learned or judged there.
         allow_overlaps: accept overlaps and repetitions of the same label.
         media: what the recordings themselves say.
         label_clock: whether times count from the beginning of the recording, or are those of its clock; "" to tell it
@@ -104,17 +108,24 @@ def import_annotations(
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
     known = merge(known, expected)
-    rows, told = in_seconds(source, chosen, known, unit, rate, media or {})
-    rows, of_clock = on_recordings(source, rows, media or {}, label_clock)
-    told += of_clock
-    known = lasting(rows, known)
+    rows, parts, told = in_seconds(source, chosen, known, unit, rate, media or {})
+    begins = beginnings(source, rows, media or {}, label_clock)
+    if begins:
+        first = rows["video"].map(begins).fillna(0.0)
+        rows = rows.assign(start=rows["start"] - first, end=rows["end"] - first)
+        told.append("times of the recordings' clocks: their beginnings were subtracted")
+    known = lasting(rows, _with_parts(known, parts, begins))
     problems: list[Problem] = []
     rows = _check_cells(source, tables, rows, problems)
     number = len(rows)
-    is_idle = rows["label"].str.strip().str.casefold().isin([name.strip().casefold() for name in background])
-    idle = rows[is_idle]
-    rows = check_rows(rows[~is_idle], known, expected, rate, allow_overlaps, labels, problems)
-    known = check_recordings(rows, known, set(idle["video"]), problems)
+    idle = rows[_named(rows, background)]
+    rows = check_rows(rows.drop(idle.index), known, expected, rate, allow_overlaps, labels, problems)
+    unclear = rows[_named(rows, ambiguous)]
+    rows = rows.drop(unclear.index)
+    judged = {*idle["video"], *unclear["video"], *(video for video, one in known.items() if one.parts)}
+    known = check_recordings(rows, known, judged, problems)
+    for row in unclear.itertuples():
+        known[row.video] = known[row.video]._replace(ignored=(*known[row.video].ignored, (row.start, row.end)))
     names, order_change = label_ids(rows, labels, problems)
     split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
     raise_problems(source, problems, kinds, number)
@@ -123,12 +134,30 @@ def import_annotations(
     write_json(target, {"database": _database(rows, known, split, names)})
     changes = [change for table in tables for change in table.changes] + renamed
     changes += [Change(r.where, f"the label '{r.label.strip()}' is background: left out") for r in idle.itertuples()]
+    changes += [Change(r.where, f"the label '{r.label}' is ambiguous: ignored there") for r in unclear.itertuples()]
     changes += [Change(found.where, f"{found.what}: {found.repair}", found.kind) for found in problems]
     told = list(dict.fromkeys([*(text for one in chosen for text in one.told), *told]))
     changes += [Change(str(source), text) for text in (*told, order_change, split_change) if text]
     segments = dict(Counter(split[video] for video in rows["video"]))
     notes = _notes(rows, split, names, known)
     return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
+
+
+def _with_parts(
+    known: Mapping[str, Recording], parts: Mapping[str, Iterable[Part]], begins: Mapping[str, float]
+) -> dict[str, Recording]:
+    """The recordings with the parts that rows say were labelled, by times that count from `begins`."""
+    found = dict(known)
+    for video, own in parts.items():
+        own = [part.after(begins.get(video, 0.0)) for part in own]
+        one = found.get(video, Recording(own[0].where))
+        found[video] = one._replace(parts=with_parts(one.parts, own))
+    return found
+
+
+def _named(rows: pd.DataFrame, labels: Collection[str]) -> pd.Series:
+    """Which rows have one of some labels, however it is spaced and capitalised."""
+    return rows["label"].str.strip().str.casefold().isin([label.strip().casefold() for label in labels])
 
 
 def _check_arguments(target: Path, unit: str, rate: float | None, test_share: float, kinds: Collection[str]) -> None:
@@ -208,7 +237,8 @@ def _database(
     database: dict[str, dict] = {}
     for video, subset in split.items():
         about = known[video]
-        facts = {"duration": about.duration, "fps": about.fps, "annotated": about.annotated}
+        spans = {"annotated": about.annotated, "ignored": sorted(map(list, about.ignored))}
+        facts = {"duration": about.duration, "fps": about.fps} | {key: rows for key, rows in spans.items() if rows}
         known_facts = {field: value for field, value in facts.items() if value is not None}
         group = {"group": about.group} if about.group else {}
         database[video] = {"subset": subset} | group | known_facts | {"annotations": []}

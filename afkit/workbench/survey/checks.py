@@ -11,7 +11,7 @@ import pandas as pd
 from afkit.config import DataConfig
 from afkit.data.annotations import AnnotationFile, Video, frames_per_second, groups_of, read_annotations
 from afkit.data.features import feature_files, has_features, locate, open_features, too_many_missing
-from afkit.segments import MIN_LENGTH_SEC, keep_distinct
+from afkit.segments import MIN_LENGTH_SEC, keep_distinct, mostly_within
 from afkit.workbench.own_data.import_names import alike_labels, divided, divided_people
 from afkit.workbench.survey.facts import covered_sec
 
@@ -146,7 +146,9 @@ def _segments(config: DataConfig, videos: list[Video], table: pd.DataFrame) -> p
     distinct = [keep_distinct(video.segments_sec, video.labels) for video in videos]
     repeated = ~np.concatenate([np.zeros(0, bool), *distinct]) & ~empty
     checks = np.select([outside(segments), repeated, empty], [OUTSIDE, REPEATED, EMPTY], "")  # of the note on it
-    return segments.assign(row=segments.groupby("number").cumcount(), empty=empty, repeated=repeated, check=checks)
+    unjudged = np.concatenate([np.zeros(0, bool), *(mostly_within(v.segments_sec, v.ignored_sec) for v in videos)])
+    row = segments.groupby("number").cumcount()
+    return segments.assign(row=row, empty=empty, repeated=repeated, unjudged=unjudged & ~empty, check=checks)
 
 
 def outside(segments: pd.DataFrame, factor: float | pd.Series = 1.0) -> pd.Series:
@@ -177,6 +179,7 @@ def _check_segments(
         (OUTSIDE, beyond & unknown, f"{TIMES} begins before the video; check its times"),
         (OUTSIDE, beyond & ~unknown & ~by_file, f"{TIMES} is outside {its}; check its times, or data.fps"),
         (OUTSIDE, beyond & by_file, f"{TIMES} is outside {file}; check its times or the duration"),
+        ("actions where nothing is judged", segments["unjudged"], f"{TIMES} lies where nobody labelled; left out"),
         ("actions shorter than a step", short, f"{TIMES} is shorter than {step}"),
     ):
         for row in segments[holds].itertuples():

@@ -383,13 +383,46 @@ def test_the_part_that_was_labelled_is_kept(bring):
     assert file.videos["a"].ignored_sec[0, 1] == 0.5 and file.videos["a"].ignored_sec[1, 0] == 3
 
 
+def test_each_row_may_say_which_part_of_its_recording_was_labelled(bring):
+    rows = "video,start_sample,end_sample,label,annotated_start_sample,annotated end [ms]\n"
+    rows += "a,150,200,x,100,3000\na,250,280,x,100,3000\na,510,600,y,500,7500.5\nb,0,100,x,,\nc,,,,0,\n"
+    about = "video,subset,duration\na,training,9\nb,validation,9\nc,training,9\n"
+    file = bring(rows, recordings=about, rate=100)
+    inf = float("inf")
+    assert file.videos["a"].ignored_sec.tolist() == [[-inf, 1], [3, 5], [7.5005, inf]]
+    assert len(file.videos["b"].ignored_sec) == 0
+    assert file.videos["c"].ignored_sec.tolist() == [[-inf, 0], [9, inf]]
+    with pytest.raises(ValueError, match="'annotated_start' has no unit, and the other times are in samples; call it"):
+        bring(rows.replace("annotated_start_sample", "annotated_start"), recordings=about, rate=100)
+
+
+def test_labels_that_nobody_can_tell_are_ignored_there(bring):
+    rows = "video,start,end,label,subset\na,1,2,x,training\na,2,3,Ambiguous,training\nb,4,5,Ambiguous,validation\n"
+    file = bring(rows, ambiguous=["ambiguous"])
+    assert segments(file) == {"a": [(1.0, 2.0, "x")], "b": []}
+    assert [file.videos[name].ignored_sec.tolist() for name in "ab"] == [[[2, 3]], [[4, 5]]]
+    assert file.label_names == {0: "x"}
+    assert "the label 'Ambiguous' is ambiguous: ignored there" in describe(bring.report)
+
+
+def test_spans_of_an_annotation_file_survive_another_import(bring):
+    rows = [{"segment": [1, 2], "label": "x"}]
+    spans = {"annotated": [[0.5, 3], [5, 8]], "ignored": [[1.5, 1.75]]}
+    one, other = {"subset": "test", "annotations": rows} | spans, {"subset": "training", "annotations": rows}
+    file = bring({"database": {"a": one, "b": other}}, "source.json")
+    inf = float("inf")
+    assert file.videos["a"].ignored_sec.tolist() == [[-inf, 0.5], [1.5, 1.75], [3, 5], [8, inf]]
+    assert len(file.videos["b"].ignored_sec) == 0
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ("5,2", "it is labelled from 5 to 2 s, which is nothing"),
         ("1,", "it is labelled from 1 s on; say until when"),
         ("x,2", "'annotated_start'"),
-        ("-1,2", "'annotated_start' must be a number above 0"),
+        ("-1,2", "'annotated_start' must be 0 or more, not '-1'"),
+        ("1,5\na,4,8", "row 3: it is labelled from 1 to 5 s and from 4 to 8 s; correct one"),
     ],
 )
 def test_a_labelled_part_that_cannot_be_is_named(bring, row, message):

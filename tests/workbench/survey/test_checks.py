@@ -61,6 +61,12 @@ def rows(*segments, label_id=0):
         ({"annotations": rows((1, 2), (1, 2))}, "note", "duplicates", "annotation 1: segment 1 to 2 s repeats"),
         ({"annotations": rows((1, 500))}, "note", "segments outside the video", "check its times or the duration"),
         ({"annotations": rows((-5, 2))}, "note", "segments outside the video", "segment -5 to 2 s is outside"),
+        (
+            {"annotations": rows((1, 2), (3, 4)), "annotated": [[0, 2], [3.4, 9]], "ignored": [3.6, 4]},
+            "note",
+            "actions where nothing is judged",
+            "annotation 1: segment 3 to 4 s lies where nobody labelled; left out",
+        ),
         ({"fps": None}, "error", "unreadable features", "has no 'fps' in the annotation file; add it"),
         (
             {"annotations": rows((1, 1 + 0.9 * STEP_SEC), (3, 3 + 1.1 * STEP_SEC))},
