@@ -51,7 +51,7 @@ class Recording(NamedTuple):
 
     @property
     def annotated(self) -> list[list[float]]:
-        """[[start, end], ...] of the parts, by time. ValueError where an end cannot be told, or two parts overlap."""
+        """[[start, end], ...] of the parts, by time and apart. ValueError where an end cannot be told or is no end."""
         spans: list[list[float]] = []
         for part in sorted(self.parts, key=lambda part: part.start or 0.0):
             start, end = part.start or 0.0, self.duration if part.end is None else part.end
@@ -61,10 +61,10 @@ class Recording(NamedTuple):
                 raise ValueError(
                     f"{part.where}: it is labelled from {start:g} to {end:g} s, which is nothing; correct it"
                 )
-            if spans and start < spans[-1][1]:
-                before = f"from {spans[-1][0]:g} to {spans[-1][1]:g} s"
-                raise ValueError(f"{part.where}: it is labelled {before} and from {start:g} to {end:g} s; correct one")
-            spans.append([start, end])
+            if spans and start <= spans[-1][1]:
+                spans[-1][1] = max(spans[-1][1], end)
+            else:
+                spans.append([start, end])
         return spans
 
 
