@@ -385,7 +385,8 @@ def test_the_part_that_was_labelled_is_kept(bring):
 
 def test_each_row_may_say_which_part_of_its_recording_was_labelled(bring):
     rows = "video,start_sample,end_sample,label,annotated_start_sample,annotated end [ms]\n"
-    rows += "a,150,200,x,100,3000\na,250,280,x,100,3000\na,510,600,y,500,7000\na,510,600,z,690,7500.5\nb,0,100,x,,\nc,,,,0,\n"
+    rows += "a,150,200,x,100,3000\na,250,280,x,100,3000\na,510,600,y,500,7000\na,510,600,z,690,7500.5\n"
+    rows += "b,0,100,x,,\nc,,,,0,\n"
     about = "video,subset,duration\na,training,9\nb,validation,9\nc,training,9\n"
     file = bring(rows, recordings=about, rate=100)
     inf = float("inf")
