@@ -219,24 +219,30 @@ def _action_rows(made: AnnotationFile, looked: Media) -> list[tuple[str, str]]:
         ("classes", f"{len(names)}: {', '.join(names[:20])}{', ...' * (len(names) > 20)}"),
         ("actions", f"{len(lengths)}, {_range(lengths)} s"),
     ]
-    ends, empty = [], []
+    ends, empty = [], []  # seconds before the first and after the last action; that are judged, and without action
     for video in videos:
         lasts = video.duration_sec or looked.recordings[video.name].duration_sec
-        covered = np.zeros(2000, bool)
-        for begin, end in np.rint(video.segments_sec * len(covered) / lasts).astype(int):
-            covered[max(begin, 0) : end] = True
-        empty.append((lasts, 1 - covered.mean()))
+        judged, idle = ~_covered(video.ignored_sec, lasts), ~_covered(video.segments_sec, lasts)
+        empty.append((lasts * judged.mean(), lasts * (judged & idle).mean()))
         ends.append((video.segments_sec[:, 0].min(), max(lasts - video.segments_sec[:, 1].max(), 0)))
-    lasting, share = np.array(empty).T
+    judged_sec, idle_sec = np.array(empty).sum(axis=0)
     first, last = np.median(np.array(ends), axis=0)
-    idle = f"{100 * (lasting * share).sum() / lasting.sum():.0f} % of the time"
-    rows.append(("no action", f"{idle}; before the first {first:.3g} s, after the last {last:.3g} s (median)"))
+    share = f"{100 * idle_sec / judged_sec:.0f} % of the time"
+    rows.append(("no action", f"{share}; before the first {first:.3g} s, after the last {last:.3g} s (median)"))
     tiny = int((lengths < np.median(lengths) / 20).sum())
     if tiny:
         rows.append(
             ("note", f"{tiny} actions are shorter than a twentieth of the median: are they slips of the labels?")
         )
     return rows
+
+
+def _covered(spans_sec: np.ndarray, lasts_sec: float) -> np.ndarray:
+    """(2000,) whether each part of a recording lies in one of the spans (N, 2)."""
+    marks = np.zeros(2000, bool)
+    for begin, end in np.rint(spans_sec.clip(0, lasts_sec) * len(marks) / lasts_sec).astype(int):
+        marks[begin:end] = True
+    return marks
 
 
 def _make_features(
