@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_data import tiny_recipe, write_tiny_data, write_tiny_recipe
+from tiny_data import change_video, read_database, tiny_recipe, write_tiny_data, write_tiny_recipe
 
 import afkit
+from afkit.data.annotations import leave_out_ignored, read_annotations
 from afkit.files import read_json
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.folder import STAGE_FILES
@@ -35,9 +36,14 @@ loop.train_step = lambda *arguments: (time.sleep({STEP_SEC}), step(*arguments))[
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """A small data set, where one of 8 training videos and one of 4 test videos have no features, and a recipe."""
+    """A small data set and a recipe.
+
+    One of 8 training and one of 4 test videos have no features; of one more test video a part was not labelled.
+    """
     root = tmp_path_factory.mktemp("data")
     write_tiny_data(root, training=8, test=4)
+    _, end = read_database(root)["video8"]["annotations"][0]["segment"]
+    change_video(root, "video8", ignored=[0, end])
     for video in ("video2", "video9"):
         (root / "tiny" / "features" / f"{video}.npy").unlink()
     learning = {"optim__epochs": 20, "optim__learning_rate": 5e-3, "optim__ema_warmup": True}
@@ -87,6 +93,9 @@ def test_the_numbers_in_the_files_belong_together(finished, root):
     scores = read_json(finished / "eval.json")
     gt = afkit.load_annotations(root / "tiny" / "annotations.json", "test")
     predictions = read_predictions(finished / "predictions.json.gz", NAMES)
+    videos = read_annotations(root / "tiny" / "annotations.json").of_subsets(["test"])
+    assert len(leave_out_ignored(predictions, videos)) == len(predictions) == scores["counts"]["predictions"]
+    assert len(gt) == sum(len(video.segments_sec) for video in videos) - 1
     again = afkit.evaluate(gt, predictions, tiny_recipe().data.tious)
     assert scores["average_map"] == pytest.approx(again.average_map, abs=1e-12)
     assert list(scores["map"]) == ["0.30", "0.40", "0.50", "0.60", "0.70"]

@@ -90,7 +90,7 @@ def _embed_run(
 def _file_facts(inspected: Inspected, video: str) -> dict[str, Any]:
     """What stands beside a video's segments in the annotation file that the page saves."""
     if inspected.annotations is not None and video in inspected.annotations.videos:
-        return video_facts(inspected.annotations.videos[video])
+        return video_facts(inspected.annotations.videos[video], inspected.annotations.label_names)
     known_sec = inspected.durations_sec.get(video)
     return {"subset": "inspected"} | ({} if known_sec is None else {"duration": float(known_sec)})
 

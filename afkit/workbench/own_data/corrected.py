@@ -1,9 +1,10 @@
 """An annotation file with corrected segments: only the segments change, and the old file stays as it was."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from afkit.data.annotations import Video, read_annotations
@@ -54,8 +55,17 @@ def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict
     return entries
 
 
-def video_facts(video: Video) -> dict[str, Any]:
-    """What an annotation file says of a video beside its segments, without what is not known."""
-    known = {} if video.duration_sec is None else {"duration": video.duration_sec}
+def video_facts(video: Video, label_names: Mapping[int, str]) -> dict[str, Any]:
+    """What an annotation file says of a video beside its segments that are judged, without what is not known."""
+    known: dict[str, Any] = {} if video.duration_sec is None else {"duration": video.duration_sec}
     known |= {} if video.fps is None else {"fps": video.fps}
-    return {"subset": video.subset} | known | ({} if video.group is None else {"group": video.group})
+    known |= {} if video.group is None else {"group": video.group}
+    spans = video.ignored_sec
+    if not np.isfinite(spans).all():  # what lies between them was annotated
+        known["annotated"] = np.column_stack([spans[:-1, 1], spans[1:, 0]]).tolist()
+    elif len(spans):
+        known["ignored"] = spans.tolist()
+    hidden = mostly_within(video.segments_sec, spans)
+    rows = zip(video.segments_sec[hidden].tolist(), video.labels[hidden].tolist(), strict=True)
+    entries = [{"label": label_names[label], "segment": segment, "label_id": label} for segment, label in rows]
+    return {"subset": video.subset} | known | ({"annotations": entries} if entries else {})

@@ -77,6 +77,19 @@ def test_wrong_input_writes_nothing(source, tmp_path):
 
 def test_facts_of_a_video_leave_out_what_is_not_known():
     nothing = np.zeros((0, 2)), np.zeros(0, np.int64)
-    assert video_facts(Video("a", "test", 20.0, 25.0, *nothing)) == {"subset": "test", "duration": 20.0, "fps": 25.0}
-    assert video_facts(Video("a", "test", None, None, *nothing)) == {"subset": "test"}
-    assert video_facts(Video("a", "test", None, None, *nothing, group="ann")) == {"subset": "test", "group": "ann"}
+
+    def facts(*arguments, **more):
+        return video_facts(Video("a", "test", *arguments, **more), {0: "x"})
+
+    assert facts(20.0, 25.0, *nothing) == {"subset": "test", "duration": 20.0, "fps": 25.0}
+    assert facts(None, None, *nothing) == {"subset": "test"}
+    assert facts(None, None, *nothing, group="ann") == {"subset": "test", "group": "ann"}
+    two = np.array([[1.0, 2.0], [5.0, 6.0]]), np.array([0, 0])
+    hidden = {"annotations": [{"label": "x", "segment": [5.0, 6.0], "label_id": 0}]}
+    ignored = np.array([[4.5, 7.0]])
+    assert facts(None, None, *two, ignored_sec=ignored) == {"subset": "test", "ignored": [[4.5, 7.0]]} | hidden
+    outside = np.array([[-np.inf, 0.5], [2.5, 3.0], [4.0, np.inf]])
+    assert (
+        facts(None, None, *two, ignored_sec=outside)
+        == {"subset": "test", "annotated": [[0.5, 2.5], [3.0, 4.0]]} | hidden
+    )

@@ -1975,7 +1975,10 @@ function annotationFile(lists, info, files) {
   const entry = ({ start, end, label }) => {
     return { label: info.classes[label], segment: [start, end], label_id: info.label_ids[label] };
   };
-  const videos = lists.map(([video, list]) => [video, { ...files[video], annotations: list.map(entry) }]);
+  const videos = lists.map(([video, list]) => {
+    const { annotations: hidden = [], ...facts } = files[video];
+    return [video, { ...facts, annotations: [...list.map(entry), ...hidden] }];
+  });
   return `${JSON.stringify({ database: Object.fromEntries(videos) }, null, 2)}
 `;
 }
