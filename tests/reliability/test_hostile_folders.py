@@ -18,8 +18,8 @@ from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import Execution
 from afkit.workbench.runs.differences import compare_results
 from afkit.workbench.runs.launch import train_on_devices
-from afkit.workbench.runs.notebooks import write_pages
 from afkit.workbench.runs.opened import read_metrics
+from afkit.workbench.runs.pages import write_pages
 from afkit.workbench.runs.pipeline import StageError, execute
 from afkit.workbench.runs.predicting import LOG
 

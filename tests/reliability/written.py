@@ -46,7 +46,7 @@ from afkit.workbench.own_data.corrected import write_corrected
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.own_data.signal_files import read_signal, write_windows
 from afkit.workbench.runs.folder import note_stage
-from afkit.workbench.runs.notebooks import write_pages
+from afkit.workbench.runs.pages import write_pages
 from afkit.workbench.runs.summary import write_summary
 from afkit.workbench.survey.checks import inspect_data
 from afkit.workbench.view.page import Section, write_page

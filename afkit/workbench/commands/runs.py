@@ -22,7 +22,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from afkit.workbench.analysis.report import headline
-    from afkit.workbench.runs.notebooks import write_pages
+    from afkit.workbench.runs.pages import write_pages
     from afkit.workbench.runs.paths import split_suffix
     from afkit.workbench.runs.pipeline import run
     from afkit.workbench.trust import project_root

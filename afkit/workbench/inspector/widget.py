@@ -171,4 +171,6 @@ class Inspector(anywidget.AnyWidget):
             return None
         data, metadata = bundle
         png = picture_png(self.inspected, self.video, self.tiou, self.min_score)
-        return data | {"image/png": base64.b64encode(png).decode()}, metadata
+        title = self.inspected.title if len(self.compared) == 1 else ""
+        shown = {"title": title, "tiou": self.tiou, "min_score": self.min_score}  # for pages that are made of it
+        return data | {"image/png": base64.b64encode(png).decode()}, metadata | {"afkit_inspector": shown}

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from afkit.config import nearest
-from afkit.files import read_json, write_text
-from afkit.opening import check_plain
+from afkit.files import read_json
 from afkit.workbench.shipped import NOTEBOOKS, shipped
 from afkit.workbench.trust import check_trusted, project_root
 
 STAGES = ("01_data", "02_train", "03_eval", "04_visualize")
 COMMON = ("recipe", "seed", "overrides", "data_root", "run_dir")  # set by the arguments of `pipeline.run`
 DEFAULT_SEED = 1234567891
-FETCHED = ("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url")  # of pages: none is needed
 _BEGINS = re.compile(r"^recipe\b.*=|\bstart_stage\(", re.MULTILINE)
 
 
@@ -117,21 +115,3 @@ def skip_remaining_cells(reason: str) -> None:
         return lines
 
     shell.input_transformers_post.append(nothing)
-
-
-def write_pages(folder: Path) -> list[Path]:
-    """Write an .html page, which needs no kernel, beside each notebook of a folder; a ValueError names a broken one."""
-    from nbconvert import HTMLExporter  # takes a second
-
-    # templates run code, and nbconvert would look for them in the working directory first
-    exporter = HTMLExporter(embed_images=True, extra_template_basedirs=[], **dict.fromkeys(FETCHED, ""))
-    pages = []
-    for notebook in sorted(folder.glob("*.ipynb")):
-        try:
-            check_plain(notebook)
-            text, _ = exporter.from_filename(str(notebook))
-        except Exception as error:  # nbformat, nbconvert and jinja have errors of their own
-            raise ValueError(f"{notebook} cannot be made a page: {error}") from None
-        pages.append(notebook.with_suffix(".html"))
-        write_text(pages[-1], text)
-    return pages

@@ -28,6 +28,7 @@ from afkit.workbench.runs.notebooks import (
     with_epochs,
 )
 from afkit.workbench.runs.opened import MADE_FROM, open_run
+from afkit.workbench.runs.pages import drop_widgets
 from afkit.workbench.runs.paths import hide_places, portable, relative_to_project, run_folder
 from afkit.workbench.runs.provenance import SPIN_COUNT
 from afkit.workbench.shipped import NOTEBOOKS
@@ -197,12 +198,12 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
             kernel_manager_class=_kernels_with(inherited),
         )
     except PapermillExecutionError as error:
-        _hide_places_in_notebook(output)
+        _tidy(output)
         reason = f"{error.ename}: {error.evalue}"
         raise StageError(f"{output.stem} failed in cell {error.cell_index}: {reason}{where}", reason) from None
     except (DeadKernelError, CellTimeoutError) as error:
         raise StageError(f"{output.stem} stopped, its kernel died: {error}{where}", str(error)) from None
-    _hide_places_in_notebook(output)
+    _tidy(output)
     return time.perf_counter() - began
 
 
@@ -218,9 +219,10 @@ def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
     return Kernels
 
 
-def _hide_places_in_notebook(path: Path) -> None:
-    """Shorten the folders of this machine in an executed notebook: in its outputs, and in papermill's notes."""
+def _tidy(path: Path) -> None:
+    """Shorten the folders of this machine in an executed notebook, and leave out widgets that need its kernel."""
     notebook = nbformat.read(path, as_version=4)
+    drop_widgets(notebook)
     noted = notebook.metadata.get("papermill", {})
     for key in ("input_path", "output_path"):
         if key in noted:

@@ -17,7 +17,8 @@ from afkit.config import Recipe
 from afkit.files import LOCK, locked
 from afkit.workbench.runs.folder import is_done
 from afkit.workbench.runs.interrupts import interrupts_wait
-from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage, write_pages
+from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage
+from afkit.workbench.runs.pages import write_pages
 from afkit.workbench.runs.status import run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script, refusals
 from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client, restart_workers

@@ -12,8 +12,8 @@ from afkit.files import BusyError
 from afkit.workbench.datasets.prepare import prepare
 from afkit.workbench.datasets.twin import write_twin
 from afkit.workbench.runs.folder import fail_stage
-from afkit.workbench.runs.notebooks import write_pages
 from afkit.workbench.runs.opened import open_run
+from afkit.workbench.runs.pages import write_pages
 from afkit.workbench.runs.paths import run_folder
 from afkit.workbench.sweeps.sweep_file import Cell, SweepFile
 

@@ -1,5 +1,6 @@
 """The notebooks of a run: stages and parameters by name, cells that do nothing, pages that need no kernel."""
 
+import html
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 
 import nbformat
 import pytest
+from run_folders import write_scored_run, write_test_data
 
 from afkit.workbench.runs.notebooks import (
     COMMON,
@@ -15,8 +17,8 @@ from afkit.workbench.runs.notebooks import (
     choose_stages,
     notebook_parameters,
     parameters_by_stage,
-    write_pages,
 )
+from afkit.workbench.runs.pages import WIDGET, drop_widgets, write_pages
 from afkit.workbench.trust import project_root
 
 
@@ -108,3 +110,24 @@ def test_each_notebook_becomes_a_page_with_its_outputs_by_no_template_of_the_wor
     with pytest.raises(ValueError, match=r"01_data\.ipynb cannot be made a page: ") as error:
         write_pages(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_page_of_a_run_has_its_inspector_and_a_notebook_without_kernel_a_picture(tmp_path):
+    pytest.importorskip("nbconvert", reason="pages are made by nbconvert")
+    gt = write_test_data(tmp_path / "data")
+    folder = write_scored_run(tmp_path / "tiny" / "seed1", gt, 2, tmp_path / "data")
+    data = {"image/png": "aGVsbG8=", WIDGET: {"model_id": "gone"}, "text/plain": "Inspector()"}
+    shown = [
+        {"afkit_inspector": {"title": title, "tiou": 0.5, "min_score": 0.2}} for title in ("tiny/seed1", "tiny/seed2")
+    ]
+    outputs = [nbformat.v4.new_output("display_data", dict(data), metadata=metadata) for metadata in shown]
+    outputs.append(nbformat.v4.new_output("display_data", {WIDGET: {"model_id": "bar"}}))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("inspector", outputs=outputs)])
+    drop_widgets(notebook)
+    assert [WIDGET in output.data for output in notebook.cells[0].outputs] == [False, False, True]
+    nbformat.write(notebook, folder / "04_visualize.ipynb")
+    write_pages(folder)
+    page = (folder / "04_visualize.html").read_text()
+    (frame,) = re.findall(r'<iframe srcdoc="([^"]*)"', page)
+    assert "openPage" in html.unescape(frame) and "aGVsbG8=" in page, "another run's stays a picture"
+    assert nbformat.read(folder / "04_visualize.ipynb", 4) == notebook
