@@ -72,7 +72,7 @@ def shared_out(
 def _write_there(project: str, task: Task, vectors: Vectors, topic: str) -> Written:
     """What a worker does: one recording, of which it says now and then how far it is."""
     os.chdir(project)  # names of files and functions are relative to it
-    told_at = time.monotonic()
+    told_at = -TOLD_SEC
 
     def tell(name: str, rows: int) -> None:
         nonlocal told_at

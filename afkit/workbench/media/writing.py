@@ -59,6 +59,7 @@ def in_turn(tasks: Sequence[Task], vectors: Vectors, tell: Tell, say: Say) -> Do
 def write_one(task: Task, vectors: Vectors, tell: Tell) -> Written:
     """Write the features of one recording as its part; an OSError is of the disk, and names where it was to lie."""
     facts = Facts()
+    tell(task.name, 0)
     try:
         width = _write_rows(task.part, vectors(task.source, facts), lambda rows: tell(task.name, rows))
     except ValueError as error:
@@ -221,13 +222,14 @@ class _Progress:
         self.vectors: dict[str, int] = {}  # so far
         self.ended: set[str] = set()
         self.lengths_sec: dict[str, float] = {}
-        self.began = time.monotonic()
-        self.told_at = self.began - PROGRESS_SEC + FIRST_PROGRESS_SEC
+        self.began = self.told_at = 0.0
 
     def tell(self, name: str, vectors: int) -> None:
         """Note how many vectors of a recording there are."""
-        self.vectors[name] = vectors
         now = time.monotonic()
+        if not self.vectors:  # before that, workers may have had to start
+            self.began, self.told_at = now, now - PROGRESS_SEC + FIRST_PROGRESS_SEC
+        self.vectors[name] = vectors
         if now - self.told_at >= PROGRESS_SEC:
             self.told_at = now
             self.say(self._line(now))
