@@ -123,6 +123,7 @@ def save_network(folder: Path) -> None:
     """VideoMAE of the base size with random weights."""
     import transformers
 
+    transformers.logging.disable_progress_bar()
     transformers.VideoMAEModel(transformers.VideoMAEConfig()).save_pretrained(folder)
 
 
@@ -173,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 timing.write_csv(options.csv, rows)
                 print(", ".join(f"{name} {value}" for name, value in row.items() if value is not None), flush=True)
     print()
-    timing.show([row for row in rows if known(row) in cases], SHOWN)
+    timing.show([row for row in timing.read_csv(options.csv) if known(row) in cases], SHOWN)
 
 
 def known(row: dict[str, Any]) -> Case:
