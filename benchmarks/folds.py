@@ -7,7 +7,6 @@ short. Several people may be trained at once, each in a process of its own; one 
 """
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -88,7 +87,7 @@ def run_fold(person: str, options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def run_all(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The folds that are missing in the CSV file, so many at once; each is written as soon as it is done."""
-    rows = read_rows(options.csv)
+    rows = timing.read_csv(options.csv)
     done = {row["person"] for row in rows if row["setting"] == options.setting}
     people = sorted(read_annotations(locate(options.data_root, ANNOTATIONS)).videos)
     waiting = [person for person in people if person not in done]
@@ -127,14 +126,6 @@ def start_fold(person: str, options: argparse.Namespace) -> subprocess.Popen:
     threads = str(max((os.cpu_count() or 1) // options.at_once, 1))
     environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads)}
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of an earlier call; [] where there is none."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def say(rows: Sequence[dict[str, Any]]) -> str:

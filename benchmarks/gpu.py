@@ -33,7 +33,11 @@ from typing import IO, Any, NamedTuple
 from benchmarks import timing
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/detect/test_nms_gpu.py", "tests/train/test_training_gpu.py")
+TESTS = (
+    "tests/detect/test_nms_gpu.py",
+    "tests/train/test_training_gpu.py",
+    "tests/workbench/media/test_pretrained_gpu.py",
+)
 LEAST_SEC = 5.0  # a part that has less left does not start
 BUILD = "from afkit.detect.operator import load; [print(load(name)) for name in {backends}]"
 NAME = "import torch; print(torch.cuda.get_device_name())"

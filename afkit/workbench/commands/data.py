@@ -3,13 +3,21 @@
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from afkit.config import make_recipe
 from afkit.recipe_files import write_recipe_file
 from afkit.recipes import recipe, recipe_names
-from afkit.workbench.commands.options import Command, add_data_arguments, data_folder, given, words
+from afkit.workbench.commands.options import (
+    Command,
+    add_cluster_arguments,
+    add_data_arguments,
+    data_folder,
+    given,
+    words,
+)
 
 
 def _prepare_arguments(command: argparse.ArgumentParser) -> None:
@@ -184,6 +192,25 @@ def _features_arguments(command: argparse.ArgumentParser) -> None:
     add("--bands", type=int, default=64, metavar="N", help="of the mel scale (default: 64)")
     add("--fix", action="store_true", help="take films that are damaged or break off, as far as they go")
     add("--force", action="store_true", help="write files anew that are there")
+    at_once = "processes that share the recordings (default: this one; of a cluster file, its jobs)"
+    add("--workers", type=int, default=0, metavar="N", help=at_once)
+    add_cluster_arguments(command)
+
+
+def _making(options: argparse.Namespace) -> Any:
+    """Which processes do the recordings, of `afkit.workbench.media.writing.Make`."""
+    if options.workers < 0:
+        raise ValueError(f"--workers is {options.workers}; give the number of processes")
+    if options.workers < 2 and not (options.scheduler or options.cluster):
+        from afkit.workbench.media.writing import in_turn
+
+        return in_turn
+    try:
+        from afkit.workbench.media.sharing import shared_out
+    except ImportError as error:
+        raise ValueError(f"several processes need dask ({error}); pip install 'afkit[media,sweep]'") from None
+    gpus = 0 if options.sound or options.backbone == "grid" else None
+    return partial(shared_out, workers=options.workers, scheduler=options.scheduler, cluster=options.cluster, gpus=gpus)
 
 
 def _features(options: argparse.Namespace) -> None:
@@ -191,14 +218,15 @@ def _features(options: argparse.Namespace) -> None:
     from afkit.workbench.media.opened import FILMS, SOUNDS, find_media
     from afkit.workbench.media.sounds import write_sound_features
 
-    target, chosen = Path(options.target), given(options, "media", "target", "sound")
+    target, chosen = Path(options.target), given(options, "media", "target", "sound", "workers", "scheduler", "cluster")
+    make = _making(options)
     sound = {name: chosen.pop(name) for name in ("window_sec", "stride_sec", "bands")}
     sound["stride_sec"] = sound["stride_sec"] or sound["window_sec"] / 2
     if options.sound:
         paths = find_media(options.media, (*SOUNDS, *FILMS))
-        made = write_sound_features(paths, target, **sound, force=options.force)
+        made = write_sound_features(paths, target, **sound, force=options.force, make=make)
     else:
-        made = write_film_features(find_media(options.media, FILMS), target, **chosen)
+        made = write_film_features(find_media(options.media, FILMS), target, **chosen, make=make)
     for note in made.notes[:20]:
         print(note)
     if len(made.notes) > 20:

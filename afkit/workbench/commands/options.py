@@ -24,6 +24,14 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data-root", default="data", help="folder of all data sets (default: data)")
 
 
+def add_cluster_arguments(command: argparse.ArgumentParser) -> None:
+    """--scheduler and --cluster, of which one may be given."""
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", default="", help="a running dask cluster")
+    batch_system = "a batch system: kind (slurm, pbs, lsf), jobs, ..."
+    where.add_argument("--cluster", metavar="FILE", default="", help=batch_system)
+
+
 def given(options: argparse.Namespace, *without: str) -> dict[str, Any]:
     """The arguments of a command by name, but for some."""
     return {name: value for name, value in vars(options).items() if name not in ("command", *without)}

@@ -3,7 +3,14 @@
 import argparse
 
 from afkit.recipes import recipe
-from afkit.workbench.commands.options import Command, add_data_arguments, assignments, given, words
+from afkit.workbench.commands.options import (
+    Command,
+    add_cluster_arguments,
+    add_data_arguments,
+    assignments,
+    given,
+    words,
+)
 
 
 def _run_arguments(command: argparse.ArgumentParser) -> None:
@@ -90,10 +97,7 @@ def _sweep_arguments(command: argparse.ArgumentParser) -> None:
     leave_out = "test each group (person, animal, site) or subset of the data once, and train on all others"
     add("--folds", default="", choices=("group", "subset"), help=leave_out)
     add("--workers", type=int, default=0, help="runs at once (default: what fits, or the file's jobs)")
-    where = command.add_mutually_exclusive_group()
-    where.add_argument("--scheduler", metavar="ADDRESS", default="", help="a running dask cluster")
-    batch_system = "a batch system: kind (slurm, pbs, lsf), jobs, ..."
-    where.add_argument("--cluster", metavar="FILE", default="", help=batch_system)
+    add_cluster_arguments(command)
     add("--html", action="store_true", help="also write the executed notebooks as pages")
 
 

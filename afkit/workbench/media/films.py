@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from afkit.workbench.media.clips import Backbone, clip_vectors
 from afkit.workbench.media.frames import Facts, pictures_on_grid
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import average_fps
-from afkit.workbench.media.writing import write_recordings
+from afkit.workbench.media.writing import Make, in_turn, write_recordings
 
 SETTINGS = "film.json"  # beside the features
 MOST_FPS = 30.5  # that are chosen where none are given: of a faster film, each second or third picture
@@ -33,6 +33,7 @@ def write_film_features(
     fix: bool = False,
     force: bool = False,
     say: Callable[[str], None] = print,
+    make: Make = in_turn,
 ) -> Made:
     """Write `<target>/<film>.npy`, (T, C) float32, for every film, and `<target>/film.json`.
 
@@ -44,11 +45,12 @@ def write_film_features(
         fix: take films of which more than a twentieth is damaged, or that break off, as far as they go.
         force: write files anew that are there.
         say: receives progress.
+        make: does the films, here or elsewhere.
 
     Raises:
         ValueError: as of `afkit.workbench.media.writing.write_recordings`; settings or a backbone that cannot be.
     """
-    found = load_backbone(backbone, num_frames)
+    found = _loaded(backbone, num_frames)
     frames = num_frames or found.num_frames or FRAMES
     stride = stride_frames or max(frames // 2, 1)
     if frames < 1 or stride < 1 or not (fps is None or (isfinite(fps) and fps > 0)):
@@ -63,8 +65,27 @@ def write_film_features(
         "num_frames": frames,
         "stride_frames": stride,
     }
-    vectors = partial(film_vectors, backbone=found, settings=settings, fix=fix)
-    return write_recordings(paths, target, SETTINGS, settings, vectors, force, say)
+    vectors = partial(_vectors, backbone=backbone, num_frames=num_frames, settings=settings, fix=fix)
+    try:
+        return write_recordings(paths, target, SETTINGS, settings, vectors, force, say, make)
+    finally:
+        _loaded.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, num_frames: int | None) -> Backbone:
+    """Once in each process, for all of its films."""
+    return load_backbone(name, num_frames)
+
+
+def _vectors(
+    path: Path, facts: Facts, backbone: str, num_frames: int | None, settings: dict[str, Any], fix: bool
+) -> Iterator[np.ndarray]:
+    """As `film_vectors`, by the name of the backbone, which another process can be sent."""
+    found = _loaded(backbone, num_frames)
+    if found.weights != settings["weights"]:
+        raise ValueError(f"the model {backbone} has other weights on one machine than on another; copy its folder")
+    return film_vectors(path, facts, found, settings, fix)
 
 
 def film_vectors(

@@ -13,7 +13,7 @@ from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import INSTALL, open_media
 from afkit.workbench.media.waves import waves
-from afkit.workbench.media.writing import write_recordings
+from afkit.workbench.media.writing import Make, in_turn, write_recordings
 
 SETTINGS = "sound.json"  # beside the features
 HOPS_PER_SEC = (100, 400)  # the second where a window or stride is shorter than four hops of the first
@@ -33,6 +33,7 @@ def write_sound_features(
     bands: int = 64,
     force: bool = False,
     say: Callable[[str], None] = print,
+    make: Make = in_turn,
 ) -> Made:
     """Write `<target>/<recording>.npy`, (T, 2 * bands) float32, for every recording, and `<target>/sound.json`.
 
@@ -44,6 +45,7 @@ def write_sound_features(
         bands: of the mel scale.
         force: write files anew that are there.
         say: receives progress.
+        make: does the recordings, here or elsewhere.
 
     Raises:
         ValueError: as of `afkit.workbench.media.writing.write_recordings`; numbers that cannot be.
@@ -61,7 +63,8 @@ def write_sound_features(
         "num_frames": max(round(window_sec * hops), 1),
         "stride_frames": max(round(stride_sec * hops), 1),
     }
-    return write_recordings(paths, target, SETTINGS, settings, partial(sound_vectors, settings=settings), force, say)
+    vectors = partial(sound_vectors, settings=settings)
+    return write_recordings(paths, target, SETTINGS, settings, vectors, force, say, make)
 
 
 def _rate_before(target: Path) -> int | None:

@@ -1,14 +1,17 @@
 """Features of many recordings are written, each as soon as it is done; a second start does what is missing."""
 
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from afkit.files import atomic_open, read_json, write_json
+from afkit.files import atomic_open, name_in, read_json, write_json
+from afkit.opening import make_way
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import by_name, length_sec
@@ -18,8 +21,53 @@ HEADER_BYTES = 128  # of a .npy, whose number of rows is written last
 PROGRESS_SEC = 10.0
 FIRST_PROGRESS_SEC = 3.0
 MOST_SHOWN = 20
+NOT_OURS = "is there, and was not made by this command; remove it, or give --force"
+PART = ".part"  # of the folder of features: what is not complete
+
+
+class Task(NamedTuple):
+    """A recording to be done."""
+
+    name: str  # of its file, without ending
+    source: Path
+    part: Path  # to be written, in a folder that goes at the end
+    final: Path  # where it comes to lie
+
+
+class Written(NamedTuple):
+    """How a recording came out."""
+
+    reason: str  # why there are no features, in a sentence; "" where there are
+    width: int = 0  # numbers in a vector
+    duration_sec: float = 0.0
+    notes: Sequence[str] = ()  # what was unusual
+
 
 Vectors = Callable[[Path, Facts], Iterator[np.ndarray]]  # a recording's blocks (n, C) float32
+Tell = Callable[[str, int], None]  # name of a recording, vectors so far
+Say = Callable[[str], None]
+Done = Generator[tuple[Task, Written], None, None]
+Make = Callable[[Sequence[Task], Vectors, Tell, Say], Done]  # by which tasks are done
+
+
+def in_turn(tasks: Sequence[Task], vectors: Vectors, tell: Tell, say: Say) -> Done:
+    """One recording after the other, in this process."""
+    for task in tasks:
+        yield task, write_one(task, vectors, tell)
+
+
+def write_one(task: Task, vectors: Vectors, tell: Tell) -> Written:
+    """Write the features of one recording as its part; an OSError is of the disk, and names where it was to lie."""
+    facts = Facts()
+    tell(task.name, 0)
+    try:
+        width = _write_rows(task.part, vectors(task.source, facts), lambda rows: tell(task.name, rows))
+    except ValueError as error:
+        return Written(str(error) if str(task.source) in str(error) else f"{task.source}: {error}")
+    except OSError as error:
+        name_in(error, task.final, task.part)
+        raise
+    return Written("", width, round(facts.duration_sec, 6), facts.notes)
 
 
 def write_recordings(
@@ -29,7 +77,8 @@ def write_recordings(
     settings: dict[str, Any],
     vectors: Vectors,
     force: bool = False,
-    say: Callable[[str], None] = print,
+    say: Say = print,
+    make: Make = in_turn,
 ) -> Made:
     """Write `<target>/<recording>.npy` for every recording, and the settings with what is known of each beside them.
 
@@ -38,6 +87,7 @@ def write_recordings(
     Args:
         settings: what makes features alike, with fps, num_frames and stride_frames.
         vectors: makes those of one recording; a ValueError names what is wrong with it.
+        make: does the recordings, in any order.
 
     Raises:
         ValueError: features in `target` were made otherwise; or, after all others were done, what failed.
@@ -48,43 +98,51 @@ def write_recordings(
         raise ValueError("there are no recordings; name files, or folders of files")
     with alone(target, say):
         known = _known(path, settings, force)
-        failed: list[str] = []
-        progress = _Progress(list(named.values()), say)
-        target.mkdir(parents=True, exist_ok=True)
-        for name, source in named.items():
-            entry = _entry_of(source)
-            written = target / f"{name}.npy"
-            if not force and _is_same(known.get(name), entry) and written.is_file():
-                progress.left += 1
-                continue
-            if written.exists() and name not in known and not force:
-                failed.append(f"{written} is there, and was not made by this command; remove it, or give --force")
-                continue
-            facts = Facts()
-            try:
-                known.pop(name, None)  # until the new entry is there, nobody knows what the file holds
-                width = _write_rows(written, progress.told(source, settings, vectors(source, facts)))
-                if width != settings.setdefault("width", width):
-                    written.unlink()
-                    raise ValueError(f"the backbone gave {width} numbers, {settings['width']} for other recordings")
-            except ValueError as error:
-                failed.append(str(error) if str(source) in str(error) else f"{source}: {error}")
-                continue
-            known[name] = entry | {"duration_sec": round(facts.duration_sec, 6), "notes": facts.notes}
-            write_json(path, settings | {"recordings": known})
-    if progress.left:
-        say(f"{progress.left} of {len(named)} recordings are there already: left as they are")
+        entries = {name: _entry_of(source) for name, source in named.items()}
+        tasks = [Task(name, named[name], target / PART / f"{name}.npy", target / f"{name}.npy") for name in named]
+        if not force:
+            tasks = [task for task in tasks if not (_is_same(known, task, entries) and task.final.is_file())]
+        left = len(named) - len(tasks)
+        foreign = [task for task in tasks if task.final.exists() and task.name not in known and not force]
+        failed = {task.name: f"{task.final} {NOT_OURS}" for task in foreign}
+        tasks = [task for task in tasks if task.name not in failed]
+        progress = _Progress(tasks, settings["stride_frames"] / settings["fps"], say)
+        with _emptied(target / PART), closing(make(tasks, vectors, progress.tell, say)) as done:
+            for task, written in done:
+                progress.ended.add(task.name)
+                if reason := written.reason or _other_width(task, written, settings):
+                    failed[task.name] = reason
+                    continue
+                more = {"duration_sec": written.duration_sec, "notes": list(written.notes)}
+                known[task.name] = entries[task.name] | more
+                task.final.unlink(missing_ok=True)  # before the entry is there: it would be taken for the new one
+                write_json(path, settings | {"recordings": dict(sorted(known.items()))})
+                task.part.replace(task.final)
+    if left:
+        say(f"{left} of {len(named)} recordings are there already: left as they are")
     if failed:
-        raise ValueError(complaint(failed, len(named), "used"))
-    entries = {name: known[name] for name in named}
+        raise ValueError(complaint([failed[name] for name in named if name in failed], len(named), "used"))
     return Made(
         settings["width"],
         settings["stride_frames"],
         settings["num_frames"],
         settings["fps"],
-        {name: entry["duration_sec"] for name, entry in entries.items()},
-        [note for entry in entries.values() for note in entry["notes"]],
+        {name: known[name]["duration_sec"] for name in named},
+        [note for name in named for note in known[name]["notes"]],
     )
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """A folder without what a killed process left, which goes when the block ends."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_way(folder)  # if it is a link
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _known(path: Path, settings: dict[str, Any], force: bool) -> dict[str, Any]:
@@ -108,12 +166,24 @@ def _entry_of(source: Path) -> dict[str, Any]:
     return {"file": source.name, "bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
 
 
-def _is_same(known: dict[str, Any] | None, entry: dict[str, Any]) -> bool:
-    return known is not None and all(known.get(name) == value for name, value in entry.items())
+def _is_same(known: dict[str, Any], task: Task, entries: dict[str, dict[str, Any]]) -> bool:
+    """Whether a recording is the one whose features there are."""
+    before = known.get(task.name, {})
+    return all(before.get(name) == value for name, value in entries[task.name].items())
 
 
-def _write_rows(path: Path, blocks: Iterator[np.ndarray]) -> int:
-    """Write blocks (n, C) as one .npy without holding them; C. ValueError where there are none, or C changes."""
+def _other_width(task: Task, written: Written, settings: dict[str, Any]) -> str:
+    """What is wrong where a recording has another width than those before, of which the first sets it."""
+    if written.width == settings.setdefault("width", written.width):
+        return ""
+    return f"{task.source}: the backbone gave {written.width} numbers, {settings['width']} for other recordings"
+
+
+def _write_rows(path: Path, blocks: Iterator[np.ndarray], tell: Callable[[int], None]) -> int:
+    """Write blocks (n, C) as one .npy without holding them; C. ValueError where there are none, or C changes.
+
+    `tell` is given the number of rows so far.
+    """
     rows = width = 0
     with atomic_open(path) as file:
         file.write(bytes(HEADER_BYTES))
@@ -123,6 +193,7 @@ def _write_rows(path: Path, blocks: Iterator[np.ndarray]) -> int:
             width = block.shape[1]
             rows += len(block)
             file.write(np.ascontiguousarray(block, dtype="<f4").tobytes())
+            tell(rows)
         if not rows:
             raise ValueError("the recording is too short for a vector; take shorter windows")
         file.seek(0)
@@ -144,33 +215,35 @@ def _write_header(file: IO[bytes], rows: int, width: int) -> None:
 
 
 class _Progress:
-    """Lines on how far the work is, in minutes of the recordings."""
+    """Lines on how far the work is, in minutes of the recordings: first after three and then every ten seconds."""
 
-    def __init__(self, sources: list[Path], say: Callable[[str], None]):
-        self.say, self.left, self.number, self.total = say, 0, 0, len(sources)
-        self.sources, self.done_sec, self.began = sources, 0.0, time.monotonic()
-        self.told_at = self.began - PROGRESS_SEC + FIRST_PROGRESS_SEC
-        self.all_sec: float | None = None
+    def __init__(self, tasks: Sequence[Task], vector_sec: float, say: Say):
+        self.tasks, self.vector_sec, self.say = tasks, vector_sec, say
+        self.vectors: dict[str, int] = {}  # so far
+        self.ended: set[str] = set()
+        self.lengths_sec: dict[str, float] = {}
+        self.began = self.told_at = 0.0
 
-    def told(self, source: Path, settings: dict[str, Any], blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """The same blocks, with a line first after three and then every ten seconds."""
-        for block in blocks:
-            yield block
-            self.done_sec += len(block) * settings["stride_frames"] / settings["fps"]
-            now = time.monotonic()
-            if now - self.told_at >= PROGRESS_SEC:
-                self.told_at = now
-                self.say(self._line(now, source))
-        self.number += 1
+    def tell(self, name: str, vectors: int) -> None:
+        """Note how many vectors of a recording there are."""
+        now = time.monotonic()
+        if not self.vectors:  # before that, workers may have had to start
+            self.began, self.told_at = now, now - PROGRESS_SEC + FIRST_PROGRESS_SEC
+        self.vectors[name] = vectors
+        if now - self.told_at >= PROGRESS_SEC:
+            self.told_at = now
+            self.say(self._line(now))
 
-    def _line(self, now: float, source: Path) -> str:
-        if self.all_sec is None:
-            rest = self.sources[self.sources.index(source) :]
-            self.all_sec = self.done_sec + sum(map(length_sec, rest))
-        left_sec = (now - self.began) * max(self.all_sec / max(self.done_sec, 1e-9) - 1, 0)
-        done, whole = self.done_sec / 60, self.all_sec / 60
+    def _line(self, now: float) -> str:
+        self.lengths_sec = self.lengths_sec or {task.name: length_sec(task.source) for task in self.tasks}
+        made_sec = {name: self.vectors.get(name, 0) * self.vector_sec for name in self.lengths_sec}
+        whole_sec = sum(max(length, made_sec[name]) for name, length in self.lengths_sec.items())
+        ended_sec = {name: max(self.lengths_sec[name], made_sec[name]) for name in self.ended}
+        done_sec = sum((made_sec | ended_sec).values())
+        left_sec = (now - self.began) * max(whole_sec / max(done_sec, 1e-9) - 1, 0)
         return (
-            f"{self.number}/{self.total} recordings, {done:.1f} of {whole:.1f} min, about {left_sec / 60:.1f} min left"
+            f"{len(self.ended)}/{len(self.tasks)} recordings, {done_sec / 60:.1f} of {whole_sec / 60:.1f} min, about "
+            f"{left_sec / 60:.1f} min left"
         )
 
 

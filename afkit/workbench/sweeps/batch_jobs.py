@@ -18,7 +18,7 @@ import dask
 from distributed import Nanny, Scheduler, Security, SpecCluster, Status, Worker
 
 from afkit.config import nearest
-from afkit.workbench.sweeps.sweep_file import SweepFile
+from afkit.workbench.sweeps.sweep_file import Needs
 from afkit.yaml_files import read_yaml
 
 GPU, MEMORY = "GPU", "MEMORY_GB"  # names of resources that workers declare
@@ -53,7 +53,7 @@ def read_cluster(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def job_script(cluster: str | Path, settings: SweepFile) -> str:
+def job_script(cluster: str | Path, settings: Needs) -> str:
     """The script that would be submitted for each worker of a cluster file; ValueErrors as of `read_cluster`.
 
     Nothing is started for it, so it works where the scheduler of the jobs could not run.
@@ -72,7 +72,7 @@ def job_script(cluster: str | Path, settings: SweepFile) -> str:
 
 
 @contextmanager
-def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Path) -> Iterator[SpecCluster]:
+def open_jobs(cluster: str | Path, settings: Needs, workers: int, folder: Path) -> Iterator[SpecCluster]:
     """A cluster whose workers are jobs, which are submitted now, again when they die, and cancelled at the end.
 
     Args:
@@ -88,11 +88,11 @@ def open_jobs(cluster: str | Path, settings: SweepFile, workers: int, folder: Pa
     for program in (shlex.split(command)[0] for command in (kind.submit_command, kind.cancel_command)):
         if shutil.which(program) is None:
             raise ValueError(
-                f"there is no command '{program}' here, with which jobs are submitted or cancelled; start the sweep on "
-                "a machine of the cluster that has it, e.g. its login node"
+                f"there is no command '{program}' here, with which jobs are submitted or cancelled; start this on a "
+                "machine of the cluster that has it, e.g. its login node"
             )
     if shlex.quote(str(folder)) != str(folder):
-        raise ValueError(f"jobs cannot be told of the folder '{folder}'; give 'results' a plain name")
+        raise ValueError(f"jobs cannot be told of the folder '{folder}'; give it a plain name")
     number = workers or description["jobs"]
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -130,7 +130,7 @@ def _shared_credentials(folder: Path) -> Security:
 def _cluster(
     library: ModuleType,
     description: Mapping[str, Any],
-    settings: SweepFile,
+    settings: Needs,
     security: Security,
     asynchronous: bool = False,
 ) -> Any:

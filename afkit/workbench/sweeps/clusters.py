@@ -18,7 +18,7 @@ from distributed.comm import get_address_host, parse_address, resolve_address
 
 from afkit.workbench.runs.provenance import thread_limits
 from afkit.workbench.sweeps.batch_jobs import GPU, MEMORY, OwnNanny, OwnScheduler, credentials, in_thread, open_jobs
-from afkit.workbench.sweeps.sweep_file import SweepFile
+from afkit.workbench.sweeps.sweep_file import Needs
 
 RETRIES = 3  # of a run whose worker died
 ANSWER_SEC = 10.0  # for a scheduler to answer
@@ -28,7 +28,7 @@ LOOPBACK = "127.0.0.1"
 
 @contextmanager
 def open_client(
-    settings: SweepFile,
+    settings: Needs,
     workers: int = 0,
     scheduler: str = "",
     cluster: str = "",
@@ -72,7 +72,7 @@ def open_client(
                 yield client
 
 
-def needs(client: Client, settings: SweepFile) -> dict[str, float]:
+def needs(client: Client, settings: Needs) -> dict[str, float]:
     """Of the resources that a run of a sweep needs, what the workers declare: name -> how much of it.
 
     Raises:
@@ -96,7 +96,7 @@ def restart_workers(client: Client) -> None:
         cluster.scale(len(cluster.worker_spec))
 
 
-def local_workers(cores: int, available_gb: float, gpus: int, settings: SweepFile, wanted: int = 0) -> int:
+def local_workers(cores: int, available_gb: float, gpus: int, settings: Needs, wanted: int = 0) -> int:
     """How many runs this machine makes at once: two cores and `memory_gb` for each, or its GPUs; at least one.
 
     With `wanted`, so many where memory and GPUs allow it. A ValueError says that a run needs more GPUs than there are.
@@ -137,7 +137,7 @@ def _address(client: Client) -> str:
     return str(client.scheduler.address)  # type: ignore[union-attr]  # a connected client has one
 
 
-def _check_workers(client: Client, settings: SweepFile) -> None:
+def _check_workers(client: Client, settings: Needs) -> None:
     """ValueError where the workers of a running cluster cannot make the runs."""
     threads, address = client.nthreads(), _address(client)
     if not threads:
@@ -149,7 +149,7 @@ def _check_workers(client: Client, settings: SweepFile) -> None:
     needs(client, settings)
 
 
-def _local(settings: SweepFile, workers: int) -> SpecCluster:
+def _local(settings: Needs, workers: int) -> SpecCluster:
     """Worker processes of this machine, each with its share of cores and its own GPUs; they end with this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpus = visible_gpus()

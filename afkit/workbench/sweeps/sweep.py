@@ -1,17 +1,15 @@
 """Many runs: each cell of a sweep file is a run folder, made by a worker process; 05_compare over all at the end."""
 
 import math
-import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from distributed import Client, Future, KilledWorker, wait
-from distributed import TimeoutError as TookLonger
+from distributed import Client, Future
 
 from afkit.config import Recipe
 from afkit.files import LOCK, locked
@@ -20,15 +18,14 @@ from afkit.workbench.runs.interrupts import interrupts_wait
 from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage
 from afkit.workbench.runs.pages import write_pages
 from afkit.workbench.runs.status import run_status, short_time, status_table
-from afkit.workbench.sweeps.batch_jobs import job_script, refusals
-from afkit.workbench.sweeps.clusters import RETRIES, needs, open_client, restart_workers
+from afkit.workbench.sweeps.batch_jobs import job_script
+from afkit.workbench.sweeps.clusters import needs, open_client
 from afkit.workbench.sweeps.sweep_file import Cell, Sweep, missing_data, missing_space, read_sweep
+from afkit.workbench.sweeps.tasks import DIED, ended, give_out, outcome, watch
 from afkit.workbench.sweeps.work import Outcome, data_folder, give_up, prepare_data, run_cell
 from afkit.workbench.trust import project_root
 
-LOOK_SEC = 1.0  # between two looks for workers that have come or gone
-GONE = "the scheduler has gone; the same command goes on from here"
-DIED = f"its worker died {RETRIES + 1} times; most often memory runs out: give it more (memory_gb)"
+FAILED = partial(Outcome, "failed")
 
 
 def sweep(
@@ -110,14 +107,7 @@ def _make(
     with clients(project_root() / plan.results, say) as client:
         if missing := checking.result():
             raise ValueError(missing)
-        if not _asked(client.nthreads):
-            say("waiting for the first job of the cluster")
-        told = set[str]()
-
-        def look() -> None:
-            interrupted()
-            restart_workers(client)
-            _look_at_jobs(client, told, say)
+        look = watch(client, interrupted, say)
 
         def submit(cell: Cell) -> Future:
             resources = needs(client, plan.settings)
@@ -128,17 +118,6 @@ def _make(
 
         left, failed = prepare_all(client, plan, cells, say, look)
         return failed | execute_all(client, left, submit, say, look)
-
-
-def _look_at_jobs(client: Client, told: set[str], say: Callable[[str], None]) -> None:
-    """RuntimeError where the batch system takes none of the jobs; where it takes some, this is said once."""
-    refused = refusals(client.cluster)
-    reasons = set(filter(None, refused)) - told
-    if refused and all(refused):
-        raise RuntimeError(f"no job could be submitted ({refused[0]}); correct that, and start the sweep again")
-    for reason in reasons:
-        say(f"{sum(map(bool, refused))} of {len(refused)} jobs could not be submitted ({reason}); the others go on")
-    told |= reasons
 
 
 def prepare_all(
@@ -163,13 +142,13 @@ def prepare_all(
     }
     lost = {}
     for name, future in submitted.items():
-        while not _ended([future], look):
+        while not ended([future], look):
             pass
-        outcome = _outcome(future)
-        say(f"data of {name}: {outcome.state}{f' in {short_time(outcome.seconds)}' if outcome.seconds else ''}")
-        if outcome.state != "done":
-            lost[name] = Outcome("failed", f"its data could not be prepared: {outcome.reason}")
-            say(f"  {outcome.reason}")
+        found = outcome(future, FAILED)
+        say(f"data of {name}: {found.state}{f' in {short_time(found.seconds)}' if found.seconds else ''}")
+        if found.state != "done":
+            lost[name] = Outcome("failed", f"its data could not be prepared: {found.reason}")
+            say(f"  {found.reason}")
     failed = {cell.name: lost[data] for cell in cells if (data := data_folder(cell.resolved)) in lost}
     return [cell for cell in cells if cell.name not in failed], failed
 
@@ -181,71 +160,29 @@ def execute_all(
     say: Callable[[str], None],
     look: Callable[[], None] = lambda: None,
 ) -> dict[str, Outcome]:
-    """Keep as many runs submitted as there are workers, until all have ended: cell's name -> how it ended.
+    """Make runs, as many at once as there are workers, until all have ended: cell's name -> how it ended.
 
-    No more: the scheduler counts the death of a worker against every run that waits at it. Those that are busy come
-    again after the others. `look` is called now and then; what it raises ends the waiting.
+    Those that are busy come again after the others. `look` is called now and then; what it raises ends the waiting.
     """
     waiting, told = deque(cells), set[str]()
-    running: dict[Future, Cell] = {}
     outcomes: dict[str, Outcome] = {}
-    while waiting or running:
-        slots = sum(_asked(client.nthreads).values())
-        while waiting and len(running) < slots:
-            cell = waiting.popleft()
-            running[submit(cell)] = cell
-        for future in _ended(list(running), look):
-            cell, outcome = running.pop(future), _outcome(future)
-            if outcome.state == "busy":
-                waiting.append(cell)
-                if cell.name not in told:
-                    say(f"{cell.name} waits: {outcome.reason}")
-                told.add(cell.name)
-                continue
-            if outcome.reason == DIED:
-                give_up(cell.folder, DIED)
-            outcomes[cell.name] = outcome
-            said = f"failed: {' '.join(outcome.reason.split())}"
-            if outcome.state != "failed":
-                score = run_status(cell.folder, cell.name).map_percent
-                said = f"done in {short_time(outcome.seconds)}" + ("" if score is None else f", mAP {score:.2f} %")
-            say(f"{len(outcomes):>{len(str(len(cells)))}}/{len(cells)} {cell.name} {said}")
+    for cell, future in give_out(client, waiting, submit, look):
+        found = outcome(future, FAILED)
+        if found.state == "busy":
+            waiting.append(cell)
+            if cell.name not in told:
+                say(f"{cell.name} waits: {found.reason}")
+            told.add(cell.name)
+            continue
+        if found.reason == DIED:
+            give_up(cell.folder, DIED)
+        outcomes[cell.name] = found
+        said = f"failed: {' '.join(found.reason.split())}"
+        if found.state != "failed":
+            score = run_status(cell.folder, cell.name).map_percent
+            said = f"done in {short_time(found.seconds)}" + ("" if score is None else f", mAP {score:.2f} %")
+        say(f"{len(outcomes):>{len(str(len(cells)))}}/{len(cells)} {cell.name} {said}")
     return outcomes
-
-
-def _ended(running: Sequence[Future], look: Callable[[], None]) -> list[Future]:
-    """Those that have ended; after a while also none, so that new workers are noticed."""
-    look()
-    if not running:
-        time.sleep(LOOK_SEC)
-        return []
-    try:
-        return list(wait(running, timeout=LOOK_SEC, return_when="FIRST_COMPLETED").done)
-    except (TimeoutError, TookLonger):
-        return []
-    except CancelledError:
-        raise RuntimeError(GONE) from None
-
-
-def _outcome(future: Future) -> Outcome:
-    """What a task came to; its own errors are outcomes already, so that anything else is the cluster's."""
-    try:
-        return future.result()
-    except KilledWorker:
-        return Outcome("failed", DIED)
-    except Exception as error:
-        if future.status in ("cancelled", "lost"):
-            raise RuntimeError(GONE) from None
-        return Outcome("failed", f"the worker could not do it: {type(error).__name__}: {error}")
-    finally:
-        future.release()  # else what a worker has done is done again when that worker dies
-
-
-def _asked(question: Callable[[], Mapping[str, int]]) -> Mapping[str, int]:
-    try:
-        return question()
-    except OSError:
-        raise RuntimeError(GONE) from None
 
 
 def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:

@@ -35,7 +35,14 @@ class RunEntry(_Part):
     overrides: dict[str, Any] = {}  # dotted recipe parameter -> value
 
 
-class SweepFile(_Part):
+class Needs(_Part):
+    """What a task needs of the worker that does it."""
+
+    memory_gb: float = Field(3, gt=0)  # that a run needs
+    gpus: int | None = Field(None, ge=0)  # that a run needs; None: one where the machine has any
+
+
+class SweepFile(Needs):
     """The content of a sweep file: a grid (recipes x overrides x seeds), or a list of runs."""
 
     recipes: list[str] = []  # of the grid: names, or recipe files
@@ -48,8 +55,6 @@ class SweepFile(_Part):
     twin_videos: int = Field(4, ge=1)  # of each subset of a twin
     data_root: str = "data"  # folder of all data sets
     results: str = ""  # "": results/ and the file's name
-    memory_gb: float = Field(3, gt=0)  # that a run needs
-    gpus: int | None = Field(None, ge=0)  # that a run needs; None: one where the machine has any
 
 
 class Cell(NamedTuple):

@@ -11,9 +11,10 @@ pytest.importorskip("av", reason="films are read by PyAV")
 import torch
 from media_files import write_film
 
+from afkit.workbench.media import pretrained
 from afkit.workbench.media.backbones import grid_vectors, load_backbone
 from afkit.workbench.media.films import write_film_features
-from afkit.workbench.media.pretrained import read_preprocessing
+from afkit.workbench.media.pretrained import half_precision, read_preprocessing
 
 transformers = pytest.importorskip("transformers", reason="networks are those of transformers")
 
@@ -66,6 +67,26 @@ def test_pictures_become_what_the_networks_own_configuration_says(tmp_path):
     with torch.no_grad():
         expected = model(pixel_values=values.permute(0, 1, 4, 2, 3)).last_hidden_state.mean(dim=1)
     np.testing.assert_allclose(backbone.run(clips), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_half_precision_is_for_gpus_and_gives_nearly_the_same(tmp_path, monkeypatch, half):
+    assert half_precision("cpu") is None and half_precision("cuda") is torch.float16
+    model, seen = save_model(tmp_path / "model", "videomae"), []
+    clips = np.random.default_rng(0).integers(0, 256, (2, 4, 36, 48, 3), np.uint8)
+    monkeypatch.setattr(transformers.AutoModel, "from_pretrained", lambda *_, **__: model)
+    dense = model.encoder.layer[0].output.dense
+    dense.register_forward_hook(lambda layer, _, out: seen.append(out.dtype))
+    backbone = load_backbone(str(tmp_path / "model"))
+    exact = backbone.run(clips)
+    monkeypatch.setattr(pretrained, "half_precision", lambda device_type: half)
+    found = backbone.run(clips)
+    assert seen == [torch.float32, half] and found.dtype == np.float32
+    assert 0 < np.abs(found - exact).max() < (0.05 if half is torch.bfloat16 else 0.005)
+    with torch.no_grad():
+        dense.bias += 1e6  # more than float16 holds
+    assert np.isfinite(backbone.run(clips)).all()
+    assert seen[2:] == ([half] if half is torch.bfloat16 else [half, torch.float32])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The command `features`: what it prints and leaves, that it goes on where it stopped, and what it refuses."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -130,3 +131,24 @@ def test_progress_says_how_many_minutes_are_left(films, tmp_path, monkeypatch):
     said = []
     write_film_features([films / "a.mp4", films / "b.mkv"], tmp_path / "out", say=said.append)
     assert said[0].startswith("0/2 recordings, 0.0 of 0.0 min, about 0.0 min left")
+
+
+@pytest.mark.slow
+def test_recordings_that_workers_share_come_out_as_in_one_process(films, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("distributed", reason="an extra")
+    write_film(films / "c.mp4", [0.4], length_sec=1.0)
+    (films / "d.mp4").write_bytes((films / "a.mp4").read_bytes()[:700])
+    (tmp_path / "brightness.py").write_text(
+        "def mean(clips):\n    return clips.mean(axis=(2, 3)).reshape(len(clips), -1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    how = ["films", "--backbone", "brightness:mean", "--num-frames", "6"]
+    for out, more in (("alone", []), ("shared", ["--workers", "2"])):
+        assert features(*how, "--out", out, *more) == 2
+        said = capsys.readouterr().err
+        assert "1 of 4 recordings cannot be used; the others are done:\nfilms/d.mp4 cannot be read as a film" in said
+    alone, shared = (
+        {path.name: path.read_bytes() for path in (tmp_path / out).iterdir()} for out in ("alone", "shared")
+    )
+    assert sorted(alone) == ["a.npy", "b.npy", "c.npy", "film.json"] and shared == alone
+    del sys.modules["brightness"]

@@ -25,8 +25,9 @@ from afkit.workbench.runs.provenance import THREADS
 from afkit.workbench.sweeps import clusters as sweep_cluster
 from afkit.workbench.sweeps import sweep as engine
 from afkit.workbench.sweeps.clusters import local_workers, needs, open_client, restart_workers, visible_gpus
-from afkit.workbench.sweeps.sweep import DIED, cells_left, dry_run, execute_all, prepare_all
+from afkit.workbench.sweeps.sweep import cells_left, dry_run, execute_all, prepare_all
 from afkit.workbench.sweeps.sweep_file import Cell, SweepFile, read_sweep
+from afkit.workbench.sweeps.tasks import DIED
 from afkit.workbench.sweeps.work import Outcome
 
 SETTINGS = SweepFile(recipes=["watch"], memory_gb=0.1)

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("distributed", reason="sweeps are made by dask")
 pytest.importorskip("dask_jobqueue", reason="an extra")
 
-from afkit.workbench.sweeps import sweep
+from afkit.workbench.sweeps import sweep, tasks
 from afkit.workbench.sweeps.batch_jobs import job_script, read_cluster, refusals
 from afkit.workbench.sweeps.clusters import open_client
 from afkit.workbench.sweeps.sweep_file import SweepFile
@@ -77,11 +77,11 @@ def test_without_the_commands_of_the_batch_system_nothing_begins(tmp_path, comma
     shared = tmp_path / "results"
     for scripts, missing in (({"scancel": SCANCEL}, "sbatch"), ({"sbatch": SBATCH}, "scancel")):
         commands(**scripts)
-        with pytest.raises(ValueError, match=f"there is no command '{missing}' here, .*; start the sweep on a machine"):
+        with pytest.raises(ValueError, match=f"there is no command '{missing}' here, .*; start this on a machine"):
             open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=shared).__enter__()
         (tmp_path / "bin" / next(iter(scripts))).unlink()
     commands(sbatch=SBATCH, scancel=SCANCEL)
-    with pytest.raises(ValueError, match=r"jobs cannot be told of the folder '.*my results'; give 'results'"):
+    with pytest.raises(ValueError, match=r"jobs cannot be told of the folder '.*my results'; give it a plain name"):
         open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=tmp_path / "my results").__enter__()
     assert not shared.exists()
 
@@ -100,7 +100,7 @@ def test_a_sweep_whose_jobs_are_all_refused_ends_with_the_reason(tmp_path, comma
     with pytest.raises(RuntimeError) as error:
         sweep.sweep(sweep_file(tmp_path), cluster=write_cluster(tmp_path), say=said.append)
     reason = "sbatch: sbatch: error: Batch job submission failed: Invalid account"
-    assert str(error.value) == f"no job could be submitted ({reason}); correct that, and start the sweep again"
+    assert str(error.value) == f"no job could be submitted ({reason}); correct that, and start again"
     assert said[1:] == ["waiting for the first job of the cluster"]
     assert list((tmp_path / "results").iterdir()) == [], "no key is left behind"
 
@@ -111,15 +111,15 @@ def test_jobs_that_are_refused_beside_others_are_told_of_once(tmp_path, commands
     said, told = [], set()
     with open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=tmp_path) as client:
         while not any(refusals(client.cluster)):
-            sweep.time.sleep(0.05)
+            tasks.time.sleep(0.05)
         for _ in range(2):
-            sweep._look_at_jobs(client, told, said.append)
+            tasks._look_at_jobs(client, told, said.append)
     assert [line.partition(" (")[0] for line in said] == ["1 of 2 jobs could not be submitted"]
     assert said[0].endswith("Invalid account); the others go on")
     commands(sbatch="echo welcome")
     with open_client(SETTINGS, cluster=write_cluster(tmp_path), folder=tmp_path) as client:
         while not refusals(client.cluster):
-            sweep.time.sleep(0.05)
+            tasks.time.sleep(0.05)
         assert refusals(client.cluster)[0].startswith("sbatch: Could not parse job id from submission command output")
 
 
