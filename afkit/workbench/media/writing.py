@@ -1,5 +1,6 @@
 """Features of many recordings are written, each as soon as it is done; a second start does what is missing."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -52,10 +53,12 @@ def write_recordings(
         progress = _Progress(list(named.values()), say)
         target.mkdir(parents=True, exist_ok=True)
         for name, source in named.items():
-            entry = _entry_of(source)
-            written = target / f"{name}.npy"
+            entry, written = _entry_of(source, target), target / f"{name}.npy"
             if not force and _is_same(known.get(name), entry) and written.is_file():
                 progress.left += 1
+                if known[name].get("folder") != entry["folder"]:  # it was moved, or nobody knew
+                    known[name] |= entry
+                    write_json(path, settings | {"recordings": known})
                 continue
             if written.exists() and name not in known and not force:
                 failed.append(f"{written} is there, and was not made by this command; remove it, or give --force")
@@ -103,13 +106,32 @@ def _known(path: Path, settings: dict[str, Any], force: bool) -> dict[str, Any]:
     return dict(content["recordings"])
 
 
-def _entry_of(source: Path) -> dict[str, Any]:
+def read_written(path: Path, kinds: dict[str, type]) -> dict[str, Any]:
+    """The content of a file of settings, with its `recordings`; a ValueError where it does not say how to go on.
+
+    `kinds` are of the settings that only features of this kind have.
+    """
+    content = read_json(path)
+    numbers = {"width": int, "stride_frames": int, "num_frames": int, "fps": float}
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name), kind) for name, kind in (numbers | kinds).items()
+    ):
+        raise ValueError(f"{path} does not say how features are made; write the features again")
+    return content
+
+
+def _entry_of(source: Path, target: Path) -> dict[str, Any]:
     state = source.stat()
-    return {"file": source.name, "bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
+    known = {"file": source.name, "bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
+    try:
+        place = os.path.relpath(source.parent.resolve(), target.resolve())
+    except ValueError:  # on another drive of Windows
+        place = ""
+    return known | {"folder": Path(place).as_posix() if place else ""}  # as seen from the features
 
 
 def _is_same(known: dict[str, Any] | None, entry: dict[str, Any]) -> bool:
-    return known is not None and all(known.get(name) == value for name, value in entry.items())
+    return known is not None and all(known.get(name) == entry[name] for name in ("file", "bytes", "mtime_ns"))
 
 
 def _write_rows(path: Path, blocks: Iterator[np.ndarray]) -> int:
