@@ -25,17 +25,20 @@ function startTrack(canvas, scene, low, high) {
   return { pen, xOf, yOf };
 }
 
+// ticks: [value, text]
 function drawTicks(pen, scene, yOf, ticks) {
   pen.font = "11px system-ui, sans-serif";
   pen.textAlign = "right";
   pen.textBaseline = "middle";
-  for (const tick of ticks) {
+  for (const [value, text] of ticks) {
     pen.fillStyle = scene.looks.palette.line;
-    pen.fillRect(scene.left - 4, Math.round(yOf(tick)), scene.width - scene.left + 4, 1);
+    pen.fillRect(scene.left - 4, Math.round(yOf(value)), scene.width - scene.left + 4, 1);
     pen.fillStyle = scene.looks.palette.quiet;
-    pen.fillText(String(tick).replace("-", "−"), scene.left - 7, yOf(tick));
+    pen.fillText(text, scene.left - 7, yOf(value));
   }
 }
+
+const written = (values) => values.map((value) => [value, String(value).replace("-", "−")]);
 
 // Two to four round numbers in a range.
 function roundTicks(low, high) {
@@ -50,6 +53,11 @@ function roundTicks(low, high) {
     return ticks;
   }
   return [low];
+}
+
+// label: that of an axis, whose unit stands below.
+function drawLabel(pen, scene, label) {
+  drawTrackName(pen, scene, (label.match(/^(.*?)\s*(\[.*\])$/) ?? [label, label]).slice(1));
 }
 
 function drawTrackName(pen, scene, lines) {
@@ -92,7 +100,7 @@ export function drawCurve(canvas, scene, curve, facts, threshold) {
   const track = startTrack(canvas, scene, 0, 1),
     { pen, yOf } = track,
     { palette, dark } = scene.looks;
-  drawTicks(pen, scene, yOf, [0, 0.5, 1]);
+  drawTicks(pen, scene, yOf, written([0, 0.5, 1]));
   drawTrackName(pen, scene, ["score", curve.name, "- - threshold"]);
   clipToPlot(pen, scene);
   pen.strokeStyle = palette.mark;
@@ -110,6 +118,51 @@ export function drawCurve(canvas, scene, curve, facts, threshold) {
   pen.restore();
 }
 
+// facts: { label, ticks, begin_sec, step_sec, points }; values: bytes, one row after the other, the lowest first.
+export function drawSpectrogram(canvas, scene, facts, values) {
+  const { pen, xOf, yOf } = startTrack(canvas, scene, 0, 1),
+    { begin_sec: begin, step_sec: step, points } = facts,
+    { view } = scene;
+  drawTicks(pen, scene, yOf, facts.ticks);
+  drawLabel(pen, scene, facts.label);
+  const first = Math.min(Math.max(Math.floor((view.from - begin) / step), 0), points - 1);
+  const last = Math.min(Math.max(Math.ceil((view.to - begin) / step), first), points - 1);
+  const image = imageOf(facts, values, scene.looks),
+    left = xOf(begin + (first - 0.5) * step),
+    right = xOf(begin + (last + 0.5) * step);
+  clipToPlot(pen, scene);
+  pen.imageSmoothingEnabled = right - left < last - first + 1; // many columns in a pixel
+  pen.drawImage(image, first, 0, last - first + 1, image.height, left, yOf(1), right - left, yOf(0) - yOf(1));
+  pen.restore();
+}
+
+// A pixel for each value, from paper to ink; kept as long as the look stays.
+const images = new WeakMap(); // values -> { looks, image }
+function imageOf({ points }, values, looks) {
+  if (images.get(values)?.looks === looks) return images.get(values).image;
+  const shades = makePen(256, 1),
+    rows = values.length / points,
+    pen = makePen(points, rows),
+    ramp = shades.createLinearGradient(0, 0, 256, 0);
+  ramp.addColorStop(0, looks.palette.paper);
+  ramp.addColorStop(1, looks.palette.ink);
+  shades.fillStyle = ramp;
+  shades.fillRect(0, 0, 256, 1);
+  const shade = new Uint32Array(shades.getImageData(0, 0, 256, 1).data.buffer);
+  const picture = pen.createImageData(points, rows),
+    pixels = new Uint32Array(picture.data.buffer);
+  values.forEach((value, i) => {
+    pixels[(rows - 1 - Math.floor(i / points)) * points + (i % points)] = shade[value];
+  });
+  pen.putImageData(picture, 0, 0);
+  images.set(values, { looks, image: pen.canvas });
+  return pen.canvas;
+}
+
+function makePen(width, height) {
+  return new OffscreenCanvas(width, height).getContext("2d");
+}
+
 // facts: { label, names, begin_sec, step_sec, points }; values: one channel after the other.
 export function drawSignal(canvas, scene, facts, values) {
   const known = values.filter((value) => Number.isFinite(value));
@@ -117,9 +170,8 @@ export function drawSignal(canvas, scene, facts, values) {
   const range = known.length ? [extreme(Math.min), extreme(Math.max)] : [0, 1];
   const track = startTrack(canvas, scene, ...range),
     { pen, yOf } = track;
-  drawTicks(pen, scene, yOf, roundTicks(...range));
-  const label = facts.label.match(/^(.*?)\s*(\[.*\])$/) ?? [facts.label, facts.label];
-  drawTrackName(pen, scene, label.slice(1));
+  drawTicks(pen, scene, yOf, written(roundTicks(...range)));
+  drawLabel(pen, scene, facts.label);
   const colors = TRACES[scene.looks.dark ? "dark" : "light"],
     pick = (list, i) => list[i % list.length];
   const dress = (i) => {

@@ -1,4 +1,4 @@
-// What lies below the lanes and shares their time axis: the score of a class over time, the sensor's signal, the video.
+// What lies below the lanes and shares their time axis: the score of a class over time, the signal, the video.
 //
 // A source's `track(kind, video)` promises what `read_track` in afkit/workbench/inspector/tracks.py describes;
 // `info.tracks` says which kinds there are. A track that takes the kernel time (`source.slowCurves`) is asked for when
@@ -6,9 +6,9 @@
 
 import { make } from "./controls.js";
 import { createPlayback, listenToCursor, showMedia, stopPlayback } from "./playback.js";
-import { drawCurve, drawSignal } from "./track_drawing.js";
+import { drawCurve, drawSignal, drawSpectrogram } from "./track_drawing.js";
 
-const TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "video" };
+const TRACK_KINDS = { curves: "score over time", signal: "signal", media: "video" };
 export const FOLLOWED = -2,
   ANY_CLASS = -1; // in place of a class's position
 
@@ -90,7 +90,9 @@ function updateTracks(tracks) {
   parts.area.hidden = !on.curves && !on.signal;
   if (!on.media) stopPlayback(tracks);
   if (on.curves) drawCurveTrack(tracks);
-  if (on.signal) parts.panels.forEach(({ canvas, facts, values }) => drawSignal(canvas, panel.scene, facts, values));
+  for (const { canvas, facts, values } of on.signal ? parts.panels : []) {
+    (facts.ticks ? drawSpectrogram : drawSignal)(canvas, panel.scene, facts, values);
+  }
   placeCursor(tracks);
 }
 
@@ -109,8 +111,11 @@ async function askForTrack(tracks, kind) {
 }
 
 function showSignals(parts, { panels, data }, sentence) {
-  parts.signalSaid.textContent = sentence;
-  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), ...makeTrack("signal") }));
+  parts.signalSaid.textContent = sentence || panels.map(({ remark }) => remark ?? "").join("");
+  parts.panels = panels.map((facts, i) => {
+    const values = new (facts.ticks ? Uint8Array : Float32Array)(data[i]);
+    return { facts, values, ...makeTrack(facts.ticks ? "spectrogram" : "signal") };
+  });
   for (const { canvas, facts } of parts.panels) canvas.setAttribute("aria-label", `${facts.label} over time`);
   parts.signals.replaceChildren(...parts.panels.map(({ element }) => element));
 }

@@ -13,6 +13,7 @@ from afkit.workbench.inspector.comparison import write_comparison
 from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
 from afkit.workbench.inspector.tracks import Tracks
+from afkit.workbench.view.signals import Spectrogram
 
 pytestmark = pytest.mark.slow
 TRACKS = f"{PANEL}.tracks"
@@ -65,6 +66,15 @@ def waves(video):
         "signal_names": ["x", "y", "z"],
         "signal_groups": {'acceleration <b> & "g" [g]': [0, 1, 2]},
     }
+
+
+def sounds(video):
+    """The waves, and 200 columns of a second: black from 100 to 101 s in the upper half, all else white."""
+    values = np.zeros((200, 4), np.uint8)
+    values[100, 2:] = 255
+    ticks = [(0.25, "0.5"), (0.75, "2")]
+    picture = Spectrogram("spectrogram [kHz]", np.arange(200) + 0.5, values, ticks, "No waveform: <i>gone</i>.")
+    return waves(video) | {"spectrogram": picture}
 
 
 def with_tracks(inspected, **sources) -> Inspected:
@@ -154,6 +164,25 @@ def test_the_signal_is_drawn_below_with_its_names_as_text(opened):
     assert page.locator(".tracks").is_hidden()
 
 
+def test_a_spectrogram_is_a_picture_at_its_time_and_height_in_both_looks_and_when_zoomed_in(opened):
+    page = opened(with_tracks(many(1), signal=sounds))
+    assert "No waveform: <i>gone</i>." in page.inner_text(".tracks")
+    assert page.get_attribute("[data-role=spectrogram]", "aria-label") == "spectrogram [kHz] over time"
+    wide = panel_of(page, "p.scene.width") - LEFT_PX
+    for begin, end in ((90, 110), (100.2, 100.7), (0, 200)):
+        panel_of(page, f"p.look({begin}, {end})")
+        settle(page)
+        found = drawn_at(page, "spectrogram", "dark", LEFT_PX, width=int(wide))
+        x, y = np.array(found).T
+        assert y.min() == pytest.approx(height_of(1), abs=1) and y.max() == pytest.approx(height_of(0.5), abs=1.5)
+        edges = [LEFT_PX + wide * np.clip((time - begin) / (end - begin), 0, 1) for time in (100, 101)]
+        assert [x.min(), x.max()] == pytest.approx(edges, abs=2)
+    page.emulate_media(color_scheme="dark")
+    settle(page)
+    x, y = np.array(drawn_at(page, "spectrogram", "dark", LEFT_PX, width=int(wide), top=12, height=20)).T
+    assert not ((x > edges[0] + 1) & (x < edges[1] - 1)).any() and len(x) > 1000, "bright on dark"
+
+
 def fails(video):
     raise ValueError('no score curve: "<i>ema</i>" does not exist')
 
@@ -161,7 +190,7 @@ def fails(video):
 def test_what_cannot_be_read_is_said_and_the_rest_stays_usable(opened, tmp_path):
     page = opened(with_tracks(many(2), curves=fails, signal=lambda video: {}, videos=tmp_path))
     text = page.inner_text(".tracks")
-    assert 'No score curve: "<i>ema</i>" does not exist.' in text and "There is no sensor signal of this video." in text
+    assert 'No score curve: "<i>ema</i>" does not exist.' in text and "There is no signal of this video." in text
     assert "has no file of the video 'video1'" in page.inner_text("[data-role=film-said]")
     assert page.locator("video").is_hidden() and page.locator("[data-role=play]").is_hidden()
     press(page, " ")

@@ -1,4 +1,4 @@
-"""The samples from which a recording's features were cut, to be drawn below its timeline."""
+"""The samples, or the sound, from which a recording's features were cut, to be drawn below its timeline."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from afkit.config import DataConfig
 from afkit.data.features import has_features, locate, open_features
 from afkit.opening import inner_path
 from afkit.workbench.datasets import hapt
+from afkit.workbench.datasets.recorded_sound import has_sound, sound_arguments
 from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, read_settings
 
 GROUPS = {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]}  # axis label: channels
@@ -17,18 +18,21 @@ FOLDERS = {"watch": ["watch/signals"], "hapt": [f"hapt/{kind}" for kind in hapt.
 
 def has_signal(config: DataConfig, data_root: str | Path) -> bool:
     """Whether `sensor_arguments` knows the samples of a data set."""
-    return _built_in(config) or _settings(config, data_root) is not None
+    known = _built_in(config) or has_sound(config, data_root)
+    return known or _settings(config, data_root) is not None
 
 
 def sensor_arguments(config: DataConfig, data_root: str | Path, video: str) -> dict[str, Any]:
     """What `afkit.workbench.view.signals` needs to draw the samples of a recording; {} where nobody knows them.
 
-    They are known of `watch`, of `hapt`, and of features that `python -m afkit signals` has made. ValueError where a
-    file of them cannot be read.
+    They are known of `watch`, of `hapt`, and of features that `python -m afkit` has made of samples or of sound.
+    ValueError where a file of them cannot be read.
     """
     try:
         if _built_in(config):
             return _of_built_in(FOLDERS[config.annotations.partition("/")[0]], data_root, video)
+        if has_sound(config, data_root):
+            return sound_arguments(config, data_root, video)
         settings = _settings(config, data_root)
         if settings is None or not has_features(config, data_root, video):
             return {}

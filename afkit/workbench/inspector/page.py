@@ -41,7 +41,7 @@ def write_inspector(
     """Write the inspector of a run, whole or not at all.
 
     A segment takes about 55 bytes, and 16 more for each threshold; each video takes at most 670 bytes for the score
-    curve of a class, and 16 kB for a channel of its signal.
+    curve of a class, 16 kB for a channel of its signal, and 130 kB for a spectrogram.
 
     Args:
         tious: thresholds to choose from; what each segment is at them is computed here.

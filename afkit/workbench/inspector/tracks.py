@@ -1,4 +1,4 @@
-"""What lies below the lanes of the inspector: a class's score over time, the sensor's signal, and the video itself."""
+"""What lies below the lanes of the inspector: a class's score over time, the signal, and the video itself."""
 
 import base64
 import mimetypes
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from afkit.workbench.view.signals import signal_panels
+from afkit.workbench.view.signals import Spectrogram, signal_panels
 
 KINDS = ("curves", "signal", "media")
 WIDGET_POINTS, PAGE_POINTS = 2000, 500  # of a curve at most; a page holds those of all videos
@@ -28,9 +28,7 @@ class Tracks:
     """Where the tracks of a run come from; None for what it does not have."""
 
     curves: Curves | None = None  # as of `analysis.score_curves`; K 1 stands for any class
-    signal: Callable[[str], dict[str, Any]] | None = (
-        None  # video -> arguments for `signal_panels`, named signal..., or {}
-    )
+    signal: Callable[[str], dict[str, Any]] | None = None  # video -> as of `datasets.sensors.sensor_arguments`
     videos: Path | None = None  # folder of video files that are named like the videos
 
     def offered(self) -> dict[str, bool]:
@@ -50,7 +48,9 @@ def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, page_d
     Returns:
         curves: labels (positions in `labels`; -1: any class), begin_sec, step_sec, points, and one uint8 array
         (labels, points) in 255ths. signal: panels (label, names, begin_sec, step_sec, points), and for each a float32
-        array (channels, points). media: file, type, and its bytes; for a page file and its address from there (url).
+        array (channels, points); of a spectrogram ticks (share of the height, text) and remark instead of names, and a
+        uint8 array (rows, points), the lowest frequency first. media: file, type, and its bytes; for a page file and
+        its address from there (url).
     """
     try:
         if kind == "curves" and tracks.curves is not None:
@@ -106,14 +106,21 @@ def thin_curves(times_sec: np.ndarray, scores: np.ndarray, most_points: int) -> 
 def pack_signal(arguments: dict[str, Any]) -> Track:
     """The panels of a signal as `read_track` gives them; a ValueError where there is none."""
     if not arguments:
-        raise ValueError("there is no sensor signal of this video")
-    names = ("signal", "signal_rate_hz", "signal_names", "signal_groups")
+        raise ValueError("there is no signal of this video")
+    names = ("signal", "signal_rate_hz", "signal_names", "signal_groups", "spectrogram")
+    given: list[Any] = [arguments.get(name) for name in names]
     panels, data = [], []
-    for label, times_sec, values, channels in signal_panels(*(arguments[name] for name in names)):
+    for panel in signal_panels(*given):
+        times_sec, values = panel.times_sec, panel.values.T
         step_sec = float(times_sec[1] - times_sec[0]) if len(times_sec) > 1 else 1.0
-        facts = {"begin_sec": float(times_sec[0]), "step_sec": step_sec, "points": len(times_sec)}
-        panels.append({"label": label, "names": channels} | facts)
-        data.append(np.ascontiguousarray(values.T, "<f4").tobytes())
+        facts: dict[str, Any] = {"label": panel.label, "begin_sec": float(times_sec[0]), "step_sec": step_sec}
+        facts["points"] = len(times_sec)
+        if isinstance(panel, Spectrogram):
+            facts |= {"ticks": panel.ticks, "remark": panel.remark}
+        else:
+            facts["names"], values = panel.names, values.astype("<f4")
+        panels.append(facts)
+        data.append(values.tobytes())
     return {"panels": panels}, data
 
 

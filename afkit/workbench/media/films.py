@@ -18,6 +18,7 @@ from afkit.workbench.media.opened import average_fps
 from afkit.workbench.media.writing import Make, in_turn, write_recordings
 
 SETTINGS = "film.json"  # beside the features
+KINDS: dict[str, type] = {"backbone": str, "weights": str}  # of its own settings
 MOST_FPS = 30.5  # that are chosen where none are given: of a faster film, each second or third picture
 FRAMES = 8  # of a clip, where the backbone takes any number
 

@@ -180,7 +180,9 @@ def _checked_end(path: Path, container: Any, track: Any, counts: _Track, facts: 
             seen = f"has {damaged} damaged pictures of {counts.frames + damaged}"
         raise ValueError(f"{path} {seen}; copy it anew, or take what is there with --fix")
     if damaged:
-        first = "" if counts.first_failed_sec is None else f", the first near {counts.first_failed_sec:.0f} s"  # threads tell late
+        first = (
+            "" if counts.first_failed_sec is None else f", the first near {counts.first_failed_sec:.0f} s"
+        )  # threads tell late
         facts.notes.append(f"{path.name}: {damaged} damaged pictures{first}; the last good one is shown instead")
     if share > DAMAGED_SHARE and missing_sec > 0:
         facts.notes.append(f"{path.name}: it breaks off after {counts.end_sec - start:.2f} s")

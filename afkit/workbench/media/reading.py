@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from afkit.config import Recipe
 from afkit.data.features import locate
-from afkit.files import read_json
 from afkit.workbench.media import films, sounds
 from afkit.workbench.media.backbones import is_function, load_backbone
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.opened import FILMS, SOUNDS
+from afkit.workbench.media.writing import read_written
 from afkit.workbench.own_data.signal_files import SignalReader
 
 
@@ -45,7 +44,8 @@ def media_reader(
             f"how the features of recipe '{recipe.name}' were made of films or sound stands in {films.SETTINGS} or "
             f"{sounds.SETTINGS} in {folder}, and {seen}; give features of the new recordings, made in the same way"
         )
-    settings = _read_settings(known[0])
+    kinds = films.KINDS if known[0].name == films.SETTINGS else sounds.KINDS
+    settings = {name: value for name, value in read_written(known[0], kinds).items() if name != "recordings"}
     here = settings["width"], settings["stride_frames"], settings["num_frames"], round(settings["fps"], 3)
     there = sum(config.input_dims), config.stride_frames, config.num_frames, round(fps, 3)
     if here != there:
@@ -69,18 +69,6 @@ def media_reader(
         )
     vectors = partial(films.film_vectors, backbone=network, settings=settings)
     return SignalReader(1, partial(_read, vectors, say), settings, FILMS)
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    """Without what is known of the recordings of the training."""
-    content = read_json(path)
-    numbers = {"width": int, "stride_frames": int, "num_frames": int, "fps": float}
-    texts = {"backbone": str, "weights": str} if path.name == films.SETTINGS else {"rate_hz": int, "bands": int}
-    if not isinstance(content, dict) or any(
-        not isinstance(content.get(name), kind) for name, kind in (numbers | texts).items()
-    ):
-        raise ValueError(f"{path} does not say how features are made; write the features again")
-    return {name: value for name, value in content.items() if name != "recordings"}
 
 
 def _read(

@@ -16,10 +16,12 @@ from afkit.workbench.media.waves import waves
 from afkit.workbench.media.writing import Make, in_turn, write_recordings
 
 SETTINGS = "sound.json"  # beside the features
+KINDS: dict[str, type] = {"rate_hz": int, "bands": int}  # of its own settings
 HOPS_PER_SEC = (100, 400)  # the second where a window or stride is shorter than four hops of the first
 LEAST_HOPS = 4
 RATES_HZ = (16_000, 32_000)  # the second where all recordings have as much
 SPECTRUM_SEC = 0.025  # of sound in the spectrum of a hop, in whose middle it lies
+LEAST_HZ = 20.0  # of the mel scale, which ends at half the rate
 LEAST_POWER = 1e-10
 BLOCK_HOPS = 1000
 
@@ -150,9 +152,9 @@ def _filters(settings: dict[str, Any], size: int) -> np.ndarray:
         from transformers.audio_utils import mel_filter_bank
     except ImportError:
         raise ValueError(f"the mel scale is that of transformers, which is not there; {INSTALL}") from None
-    half = settings["rate_hz"] / 2
+    bands, rate_hz = settings["bands"], settings["rate_hz"]
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that narrow bands may be empty
-        return mel_filter_bank(size // 2 + 1, settings["bands"], 20.0, half, settings["rate_hz"], "slaney", "slaney")
+        return mel_filter_bank(size // 2 + 1, bands, LEAST_HZ, rate_hz / 2, rate_hz, "slaney", "slaney")

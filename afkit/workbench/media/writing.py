@@ -1,5 +1,6 @@
 """Features of many recordings are written, each as soon as it is done; a second start does what is missing."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -98,11 +99,12 @@ def write_recordings(
         raise ValueError("there are no recordings; name files, or folders of files")
     with alone(target, say):
         known = _known(path, settings, force)
-        entries = {name: _entry_of(source) for name, source in named.items()}
+        entries = {name: _entry_of(source, target) for name, source in named.items()}
         tasks = [Task(name, named[name], target / PART / f"{name}.npy", target / f"{name}.npy") for name in named]
         if not force:
             tasks = [task for task in tasks if not (_is_same(known, task, entries) and task.final.is_file())]
         left = len(named) - len(tasks)
+        _note_places(path, settings, known, {name: entries[name] for name in named.keys() - {t.name for t in tasks}})
         foreign = [task for task in tasks if task.final.exists() and task.name not in known and not force]
         failed = {task.name: f"{task.final} {NOT_OURS}" for task in foreign}
         tasks = [task for task in tasks if task.name not in failed]
@@ -161,15 +163,42 @@ def _known(path: Path, settings: dict[str, Any], force: bool) -> dict[str, Any]:
     return dict(content["recordings"])
 
 
-def _entry_of(source: Path) -> dict[str, Any]:
+def read_written(path: Path, kinds: dict[str, type]) -> dict[str, Any]:
+    """The content of a file of settings, with its `recordings`; a ValueError where it does not say how to go on.
+
+    `kinds` are of the settings that only features of this kind have.
+    """
+    content = read_json(path)
+    numbers = {"width": int, "stride_frames": int, "num_frames": int, "fps": float}
+    if not isinstance(content, dict) or any(
+        not isinstance(content.get(name), kind) for name, kind in (numbers | kinds).items()
+    ):
+        raise ValueError(f"{path} does not say how features are made; write the features again")
+    return content
+
+
+def _entry_of(source: Path, target: Path) -> dict[str, Any]:
     state = source.stat()
-    return {"file": source.name, "bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
+    known = {"file": source.name, "bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
+    try:
+        place = os.path.relpath(source.parent.resolve(), target.resolve())
+    except ValueError:  # on another drive of Windows
+        place = ""
+    return known | {"folder": Path(place).as_posix() if place else ""}  # as seen from the features
 
 
 def _is_same(known: dict[str, Any], task: Task, entries: dict[str, dict[str, Any]]) -> bool:
-    """Whether a recording is the one whose features there are."""
-    before = known.get(task.name, {})
-    return all(before.get(name) == value for name, value in entries[task.name].items())
+    """Whether a recording is the one whose features there are, wherever it lies."""
+    before, entry = known.get(task.name, {}), entries[task.name]
+    return all(before.get(name) == entry[name] for name in ("file", "bytes", "mtime_ns"))
+
+
+def _note_places(path: Path, settings: dict[str, Any], known: dict[str, Any], entries: dict[str, Any]) -> None:
+    """Note where recordings lie whose features are left as they are: they were moved, or nobody knew."""
+    moved = {name: known[name] | entry for name, entry in entries.items() if known[name] | entry != known[name]}
+    if moved:
+        known |= moved
+        write_json(path, settings | {"recordings": dict(sorted(known.items()))})
 
 
 def _other_width(task: Task, written: Written, settings: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
-"""The sensor signal below a timeline, in panels."""
+"""The signal of a sensor, or sound, below a timeline, in panels."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,13 +12,33 @@ from afkit.workbench.view.style import plain
 MAX_BINS = 1500  # of a drawn signal: more than the picture has columns
 
 
+class Panel(NamedTuple):
+    """Curves over time."""
+
+    label: str  # of the axis, with its unit
+    times_sec: np.ndarray  # (P,)
+    values: np.ndarray  # (P, channels)
+    names: list[str]  # of the channels
+
+
+class Spectrogram(NamedTuple):
+    """How loud each frequency is over time."""
+
+    label: str  # of the axis, with its unit
+    times_sec: np.ndarray  # (P,), the middle of each column, evenly spaced
+    values: np.ndarray  # (P, rows) uint8, the lowest frequency first
+    ticks: list[tuple[float, str]]  # share of the height, and the frequency there
+    remark: str = ""  # what there is to say
+
+
 def signal_panels(
     signal: np.ndarray | None,
     rate_hz: float | None,
     names: Sequence[str],
     groups: Mapping[str, Sequence[int]] | None,
-) -> list[tuple[str, np.ndarray, np.ndarray, list[str]]]:
-    """What each panel shows: axis label, (P,) times in seconds, (P, channels of the panel) values, channel names.
+    spectrogram: Spectrogram | None = None,
+) -> list[Panel | Spectrogram]:
+    """What each panel shows; the spectrogram is the last.
 
     Args:
         signal: (T, channels), reduced to P points where it is long; None: no panels.
@@ -26,7 +48,7 @@ def signal_panels(
         ValueError: shape, rate, names and groups do not fit together.
     """
     if signal is None:
-        return []
+        return [] if spectrogram is None else [spectrogram]
     signal = np.asarray(signal, np.float64)
     if signal.ndim != 2 or not signal.size:
         raise ValueError(f"a signal has the shape (samples, channels), not {signal.shape}")
@@ -40,10 +62,11 @@ def signal_panels(
     if wrong:
         raise ValueError(f"signal_groups names channel {wrong[0]}, but the signal has channels 0 to {channels[-1]}")
     times_sec, values = _envelope(signal, rate_hz)
-    return [
-        (label, times_sec, values[:, list(indices)], [str(names[i]) if names else f"channel {i}" for i in indices])
+    panels: list[Panel | Spectrogram] = [
+        Panel(label, times_sec, values[:, list(indices)], [str(names[i]) if names else f"channel {i}" for i in indices])
         for label, indices in groups.items()
     ]
+    return panels if spectrogram is None else [*panels, spectrogram]
 
 
 def _envelope(signal: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
@@ -57,12 +80,26 @@ def _envelope(signal: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarra
     return times_sec.ravel() / rate_hz, values.reshape(-1, signal.shape[1])
 
 
-def draw_panel(axes: Axes, label: str, times_sec: np.ndarray, values: np.ndarray, names: Sequence[str]) -> None:
+def draw_panel(axes: Axes, panel: Panel | Spectrogram) -> None:
     """Draw an entry of `signal_panels`; a legend names its channels where they are two to six."""
-    for i, name in enumerate(names):
-        axes.plot(times_sec, values[:, i], linewidth=0.8, alpha=0.85, label=plain(name, 20))
-    axes.set_ylabel(plain(label).replace(" [", "\n["))  # the unit below, or the label is longer than the panel
-    if 1 < len(names) <= 6:  # a legend of more is higher than the panel
+    axes.set_ylabel(plain(panel.label).replace(" [", "\n["))  # the unit below, or the label is longer than the panel
+    if isinstance(panel, Spectrogram):
+        _draw_spectrogram(axes, panel)
+        return
+    for i, name in enumerate(panel.names):
+        axes.plot(panel.times_sec, panel.values[:, i], linewidth=0.8, alpha=0.85, label=plain(name, 20))
+    if 1 < len(panel.names) <= 6:  # a legend of more is higher than the panel
         legend = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1.2)
         for line in legend.get_lines():
             line.set_linewidth(2)
+
+
+def _draw_spectrogram(axes: Axes, panel: Spectrogram) -> None:
+    begin, end = panel.times_sec[[0, -1]]
+    half = (end - begin) / max(len(panel.times_sec) - 1, 1) / 2 or 0.5
+    extent = (begin - half, end + half, 0, 1)
+    axes.imshow(panel.values.T, cmap="Greys", vmin=0, vmax=255, aspect="auto", origin="lower", extent=extent)
+    axes.set_yticks(*zip(*panel.ticks, strict=True))
+    axes.grid(visible=False)
+    if panel.remark:
+        axes.set_title("\n".join(textwrap.wrap(plain(panel.remark, 400), 90)), fontsize="small")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from afkit.workbench.view.signals import draw_panel, signal_panels
+from afkit.workbench.view.signals import Panel, Spectrogram, draw_panel, signal_panels
 from afkit.workbench.view.style import BARS, SYMBOLS, Look, class_name, make_figure
 
 MIN_WIDTH = 0.004  # of the time axis; a narrower bar (under 2 pt) is drawn this wide, or nobody sees it
@@ -45,6 +45,7 @@ def draw_timeline(
     signal_groups: Mapping[str, Sequence[int]] | None = None,
     min_score: float = 0.0,
     ignored_sec: np.ndarray | None = None,
+    spectrogram: Spectrogram | None = None,
 ) -> Figure:
     """One video after matching: in each class's lane the ground truth above the predictions.
 
@@ -54,10 +55,11 @@ def draw_timeline(
         gt: start_sec, end_sec, label and `found` (bool), all of one video.
         predictions: start_sec, end_sec, label, score and `outcome` ("hit" | "false alarm"), all of one video.
         duration_sec: length of the video; None: up to the last segment or the signal's end.
-        signal: (T, channels) sensor signal, drawn below on the same time axis.
+        signal: (T, channels) of a sensor, drawn below on the same time axis.
         signal_rate_hz: its samples per second.
         signal_groups: axis label with unit -> indices of channels, a panel each; None: one panel with all channels.
         ignored_sec: (R, 2) spans that are not judged, see `afkit.data.annotations.Video`; they are shaded.
+        spectrogram: drawn below all.
 
     Raises:
         ValueError: a column is missing, there are several videos, a time is not finite, or the signal's shape, rate,
@@ -65,7 +67,7 @@ def draw_timeline(
     """
     _check_segments("gt", gt, ["start_sec", "end_sec", "label", "found"])
     _check_segments("predictions", predictions, ["start_sec", "end_sec", "label", "score", "outcome"])
-    panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups)
+    panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups, spectrogram)
     shown = predictions[predictions["score"] >= min_score]
     remarks = ["no ground truth"] if gt.empty else []
     if shown.empty:
@@ -85,10 +87,11 @@ def draw_ground_truth(
     signal_names: Sequence[str] = (),
     signal_groups: Mapping[str, Sequence[int]] | None = None,
     ignored_sec: np.ndarray | None = None,
+    spectrogram: Spectrogram | None = None,
 ) -> Figure:
     """The ground truth of one video alone; a ValueError as of `draw_timeline`."""
     _check_segments("gt", gt, ["start_sec", "end_sec", "label"])
-    panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups)
+    panels = signal_panels(signal, signal_rate_hz, signal_names, signal_groups, spectrogram)
     nothing = pd.DataFrame(columns=["start_sec", "end_sec", "label", "score", "outcome"])
     remarks = ["no ground truth"] if gt.empty else []
     gt = gt.drop(columns="found", errors="ignore")
@@ -113,7 +116,7 @@ def _draw(
     label_names: Mapping[int, str],
     title: str,
     duration_sec: float | None,
-    panels: list[tuple],
+    panels: Sequence[Panel | Spectrogram],
     remarks: list[str],
     ignored_sec: np.ndarray | None,
 ) -> Figure:
@@ -121,7 +124,7 @@ def _draw(
     if duration_sec is not None and not 0 < duration_sec < np.inf:
         raise ValueError(f"duration_sec is above 0, not {duration_sec}")
     starts = [0.0, *gt["start_sec"], *shown["start_sec"]]
-    ends = [duration_sec or 0.0, *gt["end_sec"], *shown["end_sec"], *(times[-1] for _, times, _, _ in panels)]
+    ends = [duration_sec or 0.0, *gt["end_sec"], *shown["end_sec"], *(panel.times_sec[-1] for panel in panels)]
     span_sec = (min(starts), max(ends) if max(ends) > min(starts) else 1.0)
     bars, lanes, left_out = arrange_lanes(gt, shown, MIN_WIDTH * (span_sec[1] - span_sec[0]))
     bottom = max((lane[1] for lane in lanes.values()), default=2.0)
@@ -132,7 +135,7 @@ def _draw(
     _draw_lanes(axes[0], lanes, label_names)
     _draw_bars(axes[0], bars, row_in * 72)
     for panel_axes, panel in zip(axes[1:], panels, strict=True):
-        draw_panel(panel_axes, *panel)
+        draw_panel(panel_axes, panel)
     for begin, end in () if ignored_sec is None else ignored_sec.clip(*span_sec):
         for part in axes if end > begin else ():
             part.axvspan(begin, end, **IGNORED)

@@ -17,6 +17,7 @@ from afkit.workbench.inspector.tracks import (
     read_track,
     thin_curves,
 )
+from afkit.workbench.view.signals import Spectrogram
 
 LABELS = np.array([-1, 0, 2, 9])  # of the inspector; the network knows 0 to 2
 TIMES_SEC = np.array([0.5, 1.5, 2.5])
@@ -70,6 +71,17 @@ def test_a_signal_is_packed_channel_by_channel():
     assert np.frombuffer(data, "<f4").tolist() == [1, 3, 5, 7, 9, 0, 2, 4, 6, 8]
 
 
+def test_a_spectrogram_is_packed_row_by_row_below_the_signal():
+    values = np.array([[0, 9], [1, 8], [2, 7]], np.uint8)
+    picture = Spectrogram("spectrogram [kHz]", np.array([0.5, 1.5, 2.5]), values, [(0.3, "2")], "No waveform.")
+    facts, data = read_track(Tracks(signal=lambda v: two_channels(v) | {"spectrogram": picture}), LABELS, "signal", "v")
+    panel = {"label": "spectrogram [kHz]", "begin_sec": 0.5, "step_sec": 1.0, "points": 3}
+    assert facts["panels"][1] == panel | {"ticks": [(0.3, "2")], "remark": "No waveform."}
+    assert len(data) == 2 and list(data[1]) == [0, 1, 2, 9, 8, 7]
+    facts, data = read_track(Tracks(signal=lambda _: {"spectrogram": picture}), LABELS, "signal", "v")
+    assert len(facts["panels"]) == len(data) == 1
+
+
 def fails(video):
     raise ValueError(f"the weights of {video} are missing")
 
@@ -78,7 +90,7 @@ def test_what_cannot_be_read_becomes_a_sentence(tmp_path):
     tracks = Tracks(fails, lambda video: {}, tmp_path)
     assert read_track(Tracks(), LABELS, "curves", "v") == ({"error": "This run has no curves."}, [])
     assert read_track(tracks, LABELS, "curves", "v") == ({"error": "The weights of v are missing."}, [])
-    assert read_track(tracks, LABELS, "signal", "v")[0] == {"error": "There is no sensor signal of this video."}
+    assert read_track(tracks, LABELS, "signal", "v")[0] == {"error": "There is no signal of this video."}
     missing = read_track(tracks, LABELS, "media", "v")[0]["error"]
     assert missing.startswith(f"The folder '{tmp_path.name}' has no file of the video 'v' (mp4, webm, ")
 

@@ -121,7 +121,7 @@ def test_each_of_several_runs_is_asked_for_its_own_segments_and_tracks(asked):
     assert asked(widget, track="curves", run=2, video="a")[0]["labels"] == []
     facts, data = asked(widget, track="curves", run=1, video="a")
     assert facts["labels"] == [0, 1, 2] and list(data[0]) == [255] * 6
-    assert asked(widget, track="signal", video="a")[0]["error"].startswith("There is no sensor")
+    assert asked(widget, track="signal", video="a")[0]["error"].startswith("There is no signal")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matched import NAMES, predicted, row_names, small_case, truth
 from matplotlib.patches import Rectangle
 
+from afkit.workbench.view.signals import Spectrogram
 from afkit.workbench.view.timelines import IGNORED, arrange_lanes, draw_ground_truth, draw_timeline, pack_rows
 
 NO_GT, NO_PREDICTIONS = truth(), predicted()
@@ -124,6 +125,19 @@ def test_signals_share_the_time_axis_in_panels():
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "time [s]"]
     assert lanes.get_xlim() == panels[1].get_xlim() == pytest.approx((0, 240), abs=0.1)
     assert [text.get_text() for text in panels[0].get_legend().get_texts()] == ["x", "y", "z"]
+
+
+def test_a_spectrogram_lies_below_all_at_its_times_with_its_frequencies_and_what_there_is_to_say():
+    values = np.zeros((4, 2), np.uint8)
+    picture = Spectrogram("spectrogram [kHz]", np.array([5.0, 15, 25, 35]), values, [(0.2, "0.5"), (0.7, "2")], "Gone.")
+    figure = draw_ground_truth(NO_GT, NAMES, 80, signal=np.ones((9, 1)), signal_rate_hz=1, spectrogram=picture)
+    _, signal, panel = figure.axes
+    assert panel.get_ylabel() == "spectrogram\n[kHz]" and panel.get_title(loc="left") == "Gone."
+    assert panel.images[0].get_extent() == [0, 40, 0, 1] and panel.get_xlim() == signal.get_xlim() == (0, 80)
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["0.5", "2"]
+    assert panel.get_yticks().tolist() == [0.2, 0.7]
+    one = picture._replace(times_sec=np.array([5.0]), values=values[:1])
+    draw_timeline(*small_case(), NAMES, spectrogram=one).canvas.draw()
 
 
 def test_a_long_signal_is_thinned_but_keeps_its_peaks():

@@ -840,13 +840,14 @@ function drawTicks(pen, scene, yOf, ticks) {
   pen.font = "11px system-ui, sans-serif";
   pen.textAlign = "right";
   pen.textBaseline = "middle";
-  for (const tick of ticks) {
+  for (const [value, text] of ticks) {
     pen.fillStyle = scene.looks.palette.line;
-    pen.fillRect(scene.left - 4, Math.round(yOf(tick)), scene.width - scene.left + 4, 1);
+    pen.fillRect(scene.left - 4, Math.round(yOf(value)), scene.width - scene.left + 4, 1);
     pen.fillStyle = scene.looks.palette.quiet;
-    pen.fillText(String(tick).replace("-", "−"), scene.left - 7, yOf(tick));
+    pen.fillText(text, scene.left - 7, yOf(value));
   }
 }
+var written = (values) => values.map((value) => [value, String(value).replace("-", "−")]);
 function roundTicks(low, high) {
   const power = 10 ** Math.floor(Math.log10(high - low || 1)), ticks = [];
   for (const factor of [5, 2, 1, 0.5, 0.2]) {
@@ -856,6 +857,9 @@ function roundTicks(low, high) {
     return ticks;
   }
   return [low];
+}
+function drawLabel(pen, scene, label) {
+  drawTrackName(pen, scene, (label.match(/^(.*?)\s*(\[.*\])$/) ?? [label, label]).slice(1));
 }
 function drawTrackName(pen, scene, lines) {
   pen.font = `${scene.left < 140 ? 11 : 13}px system-ui, sans-serif`;
@@ -890,7 +894,7 @@ function clipToPlot(pen, { left, width }) {
 }
 function drawCurve(canvas, scene, curve, facts, threshold) {
   const track = startTrack(canvas, scene, 0, 1), { pen, yOf } = track, { palette, dark } = scene.looks;
-  drawTicks(pen, scene, yOf, [0, 0.5, 1]);
+  drawTicks(pen, scene, yOf, written([0, 0.5, 1]));
   drawTrackName(pen, scene, ["score", curve.name, "- - threshold"]);
   clipToPlot(pen, scene);
   pen.strokeStyle = palette.mark;
@@ -907,14 +911,45 @@ function drawCurve(canvas, scene, curve, facts, threshold) {
   drawTrace(pen, scene, track, facts, curve.values, 1 / 255);
   pen.restore();
 }
+function drawSpectrogram(canvas, scene, facts, values) {
+  const { pen, xOf, yOf } = startTrack(canvas, scene, 0, 1), { begin_sec: begin, step_sec: step2, points } = facts, { view } = scene;
+  drawTicks(pen, scene, yOf, facts.ticks);
+  drawLabel(pen, scene, facts.label);
+  const first = Math.min(Math.max(Math.floor((view.from - begin) / step2), 0), points - 1);
+  const last = Math.min(Math.max(Math.ceil((view.to - begin) / step2), first), points - 1);
+  const image = imageOf(facts, values, scene.looks), left = xOf(begin + (first - 0.5) * step2), right = xOf(begin + (last + 0.5) * step2);
+  clipToPlot(pen, scene);
+  pen.imageSmoothingEnabled = right - left < last - first + 1;
+  pen.drawImage(image, first, 0, last - first + 1, image.height, left, yOf(1), right - left, yOf(0) - yOf(1));
+  pen.restore();
+}
+var images = /* @__PURE__ */ new WeakMap();
+function imageOf({ points }, values, looks) {
+  if (images.get(values)?.looks === looks) return images.get(values).image;
+  const shades = makePen(256, 1), rows = values.length / points, pen = makePen(points, rows), ramp = shades.createLinearGradient(0, 0, 256, 0);
+  ramp.addColorStop(0, looks.palette.paper);
+  ramp.addColorStop(1, looks.palette.ink);
+  shades.fillStyle = ramp;
+  shades.fillRect(0, 0, 256, 1);
+  const shade = new Uint32Array(shades.getImageData(0, 0, 256, 1).data.buffer);
+  const picture = pen.createImageData(points, rows), pixels = new Uint32Array(picture.data.buffer);
+  values.forEach((value, i) => {
+    pixels[(rows - 1 - Math.floor(i / points)) * points + i % points] = shade[value];
+  });
+  pen.putImageData(picture, 0, 0);
+  images.set(values, { looks, image: pen.canvas });
+  return pen.canvas;
+}
+function makePen(width, height) {
+  return new OffscreenCanvas(width, height).getContext("2d");
+}
 function drawSignal(canvas, scene, facts, values) {
   const known = values.filter((value) => Number.isFinite(value));
   const extreme = (choose) => known.reduce((a, b) => choose(a, b));
   const range = known.length ? [extreme(Math.min), extreme(Math.max)] : [0, 1];
   const track = startTrack(canvas, scene, ...range), { pen, yOf } = track;
-  drawTicks(pen, scene, yOf, roundTicks(...range));
-  const label = facts.label.match(/^(.*?)\s*(\[.*\])$/) ?? [facts.label, facts.label];
-  drawTrackName(pen, scene, label.slice(1));
+  drawTicks(pen, scene, yOf, written(roundTicks(...range)));
+  drawLabel(pen, scene, facts.label);
   const colors = TRACES[scene.looks.dark ? "dark" : "light"], pick2 = (list, i) => list[i % list.length];
   const dress = (i) => {
     pen.strokeStyle = pick2(colors, i);
@@ -949,7 +984,7 @@ function drawTraceLegend(pen, scene, names, dress) {
 }
 
 // src/tracks.js
-var TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "video" };
+var TRACK_KINDS = { curves: "score over time", signal: "signal", media: "video" };
 var FOLLOWED = -2;
 var ANY_CLASS = -1;
 function createTracks(panel, source) {
@@ -1022,7 +1057,9 @@ function updateTracks(tracks) {
   parts.area.hidden = !on.curves && !on.signal;
   if (!on.media) stopPlayback(tracks);
   if (on.curves) drawCurveTrack(tracks);
-  if (on.signal) parts.panels.forEach(({ canvas, facts, values }) => drawSignal(canvas, panel.scene, facts, values));
+  for (const { canvas, facts, values } of on.signal ? parts.panels : []) {
+    (facts.ticks ? drawSpectrogram : drawSignal)(canvas, panel.scene, facts, values);
+  }
   placeCursor(tracks);
 }
 async function askForTrack(tracks, kind) {
@@ -1038,8 +1075,11 @@ async function askForTrack(tracks, kind) {
   updateTracks(tracks);
 }
 function showSignals(parts, { panels, data }, sentence) {
-  parts.signalSaid.textContent = sentence;
-  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), ...makeTrack("signal") }));
+  parts.signalSaid.textContent = sentence || panels.map(({ remark }) => remark ?? "").join("");
+  parts.panels = panels.map((facts, i) => {
+    const values = new (facts.ticks ? Uint8Array : Float32Array)(data[i]);
+    return { facts, values, ...makeTrack(facts.ticks ? "spectrogram" : "signal") };
+  });
   for (const { canvas, facts } of parts.panels) canvas.setAttribute("aria-label", `${facts.label} over time`);
   parts.signals.replaceChildren(...parts.panels.map(({ element }) => element));
 }
