@@ -13,7 +13,7 @@ from afkit.workbench.own_data.import_names import person_of, read_name
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.media_files import files_of, paired_files
-from afkit.workbench.own_data.sample_files import SensorKind, check_gaps
+from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look, usual_rate
 
 KINDS = {"films": FILMS, "sounds": SOUNDS, "sensors": SIGNAL_SUFFIXES}
@@ -110,9 +110,6 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     for name, paths in files.items():
         try:
             own = [look(path, kind, label, options.longest_gap_sec) for path, kind in zip(paths, kinds, strict=True)]
-            for path, one in zip(paths, own, strict=True):
-                if one.clock is not None:
-                    check_gaps(path, one.numbers.clock_name, one.clock)
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -165,14 +162,26 @@ def _label_column(path: Path) -> str:
 
 
 def _labels(name: str, seen: Seen, lasts_sec: float) -> list[Label]:
-    """Each run of samples with one label as an action, by the clock or the rate, up to the end of the recording."""
+    """Each run of samples with one label as an action, by the clock or the rate, up to the end of the recording.
+
+    Gaps of the clock end it, unless it was seen on both sides for longer than the gap.
+    """
     cells = seen.numbers.labels
     if not cells:
         raise ValueError(f"the recording '{name}' has no column with labels; name it with --column label=NAME")
     times = seen.clock.times_sec if seen.clock is not None else np.arange(len(cells)) / seen.rate_hz
-    starts = [i for i, cell in enumerate(cells) if not i or cell != cells[i - 1]]
-    ends = [*(float(times[i]) for i in starts[1:]), seen.duration_sec]
-    runs = [(name, float(times[i]), min(end, lasts_sec), cells[i]) for i, end in zip(starts, ends, strict=True)]
+    gaps_sec = seen.clock.gaps_sec if seen.clock is not None else np.zeros((0, 2))
+    late = dict(zip(np.searchsorted(times, gaps_sec[:, 1]).tolist(), gaps_sec[:, 0] + 1 / seen.rate_hz, strict=True))
+    starts = [i for i, cell in enumerate(cells) if not i or i in late or cell != cells[i - 1]]
+    ends = [*(float(late.get(i, times[i])) for i in starts[1:]), seen.duration_sec]
+    runs: list[Label] = []
+    for i, end in zip(starts, ends, strict=True):
+        start = float(times[i])
+        if i in late and cells[i] == cells[i - 1]:
+            gap_sec = start - runs[-1][2]
+            if gap_sec < min(runs[-1][2] - runs[-1][1], end - start):
+                start = runs.pop()[1]
+        runs.append((name, start, min(end, lasts_sec), cells[i]))
     return [run for run in runs if not is_empty(run[3]) and run[1] < lasts_sec]
 
 
