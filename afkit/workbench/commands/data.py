@@ -37,7 +37,8 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
 
 def add_label_arguments(add: Callable[..., Any]) -> None:
     """How labels are read; `add` is that of a parser, or of a group of its arguments."""
-    add("--format", dest="form", default="", help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)")
+    forms = "csv, json, elan, audacity, text, srt, vtt, steps, edf, wfdb (default: by file)"
+    add("--format", dest="form", default="", help=forms)
     column = (
         "video, start, end, segment, label, label_id, subset, group, duration, fps, annotated_start or "
         "annotated_end, e.g. start=onset"

@@ -13,6 +13,7 @@ from afkit.workbench.own_data.import_names import person_of, read_name
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.media_files import files_of, paired_files
+from afkit.workbench.own_data.physio_files import PHYSIO, PhysioLabels, read_physio_labels
 from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look, usual_rate
 
@@ -98,7 +99,9 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     if labels is not None:
         files = {name: paths for name, paths in files.items() if paths[0] != labels}
     _ask_for_rates(places, files)
-    label = "" if labels is not None else options.label or _label_column(next(iter(files.values()))[0])
+    first = next(iter(files.values()))[0]
+    inside = labels is None and first.suffix.lower() in PHYSIO
+    label = "" if labels is not None or inside else options.label or _label_column(first)
     kinds = [
         SensorKind(place, float(hz or 0), 0, tuple(_columns(options.columns, i, len(places))), hz is None, options.pose)
         for i, (place, hz) in enumerate(places)
@@ -106,16 +109,19 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     recordings: dict[str, Medium] = {}
     found: list[Label] = []
     facts: list[list[Seen]] = [[] for _ in places]
-    problems = []
+    problems, left_out = [], []
     for name, paths in files.items():
         try:
             own = [look(path, kind, label, options.longest_gap_sec) for path, kind in zip(paths, kinds, strict=True)]
+            written = read_physio_labels(paths[0]) if inside else PhysioLabels([])
         except ValueError as error:
             problems.append(str(error))
             continue
         begin = own[0].clock.start_sec if own[0].clock is not None else None
         recordings[name] = Medium(str(paths[0]), min(one.duration_sec for one in own), begin)
         found += _labels(name, own[0], recordings[name].duration_sec) if label else []
+        found += [(name, *row) for row in written.rows]
+        left_out += [f"{name}: {written.left_out}"] if written.left_out else []
         for kept, one in zip(facts, own, strict=True):
             channels = one.numbers.values[:1]  # the samples are read again when features are made of them
             kept.append(one._replace(numbers=one.numbers._replace(values=channels, labels=[], clock=None)))
@@ -124,6 +130,9 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
         head = f"{len(problems)} of {len(files)} recordings cannot be used:"
         raise ValueError("\n".join([head, *problems[:MOST_SHOWN], *more]))
     seen = [row for place, own in zip(places, facts, strict=True) for row in _sensor_rows(place[0], own)]
+    if inside and not found:
+        raise ValueError(f"no recording of {places[0][0]} holds annotations; give LABELS and then the recordings")
+    seen += [("note", line) for line in left_out[:MOST_SHOWN]]
     channels = sum(own[0].numbers.values.shape[1] for own in facts)
     rate_hz = max(usual_rate(own) for own in facts)
     return Media("sensors", _with_people(recordings), files, rate_hz, channels, found, seen, label)

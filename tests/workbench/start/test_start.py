@@ -243,6 +243,13 @@ def test_physiology_and_key_points_are_samples_too(project, capsys):
     Path("labels.csv").write_text("\n".join(["recording,start,end,label", *rows]), encoding="utf-8")
     out = said(capsys, "labels.csv", "ecg", "--name", "ecg")
     assert "ecg: ECG" in out and "50 samples a second" in out and recipe("ecg").data.fps == 50
+    assert "no recording of ecg holds annotations; give LABELS and then the recordings" in said(
+        capsys, "ecg", "ecg", "--name", "none", status=2
+    )
+    for name in "abc":
+        notes = [edfio.EdfAnnotation(a, b - a, label) for a, b, label in ACTIONS]
+        edfio.Edf([edfio.EdfSignal(wave_of, 50, label="ECG")], annotations=notes).write(f"ecg/{name}.edf")
+    assert "classes     2: gehen 6, stehen 3" in said(capsys, "ecg", "ecg", "--name", "inside")
     out = said(capsys, "labels.csv", "pose@25", "--pose", "--name", "pose")
     assert "pose: nose_x, nose_y, tail_x, tail_y, nose_x_velocity" in out and recipe("pose").data.fps == 25
     assert recipe("pose").data.input_dims[0] == 8 * recipe("pose").data.num_frames
