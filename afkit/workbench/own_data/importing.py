@@ -132,6 +132,10 @@ def import_annotations(
     changes += [Change(str(source), text) for text in (*told, order_change, split_change) if text]
     segments = dict(Counter(split[video] for video in rows["video"]))
     notes = _notes(rows, split, names, known)
+    if ignored:
+        others = sorted(ignored.keys() - split.keys())
+        more = f"; {len(others)} more have gaps and no labels, as '{others[0]}'" if others else ""
+        notes.append(f"the gaps of {len(ignored.keys() & split.keys())} recordings are not to count{more}")
     return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
 
 

@@ -40,6 +40,7 @@ from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG = "predicted.jsonl"
 PROGRESS_SEC = 10.0
+MOST_SPANS = 3  # that a line shows
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 
 
@@ -278,8 +279,11 @@ def detect(predictor: Predictor, recording: Recording, say: Callable[[str], None
     else:
         found = detect_items(predictor.model, recipe, [item])
     kept = apply_thresholds(found, predictor.thresholds)
+    if len(gaps_sec):
+        shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps_sec[:MOST_SPANS])
+        more = f" and in {len(gaps_sec) - MOST_SPANS} more spans" if len(gaps_sec) > MOST_SPANS else ""
+        say(f"{recording.name}: nothing can be said from {shown}{more}, since the clock has gaps there")
     for start, end in gaps_sec.tolist():
-        say(f"{recording.name}: nothing can be said from {start:.2f} to {end:.2f} s, since the clock has a gap there")
         kept = kept[(kept["start_sec"] < start) | (kept["end_sec"] > end)]
     return without_overlaps(kept) if predictor.exclusive else kept.sort_values("start_sec", ignore_index=True)
 

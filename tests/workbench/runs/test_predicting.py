@@ -481,7 +481,7 @@ def test_sensors_in_one_folder_are_paired_by_their_names_and_gaps_say_nothing(tm
     said: list[str] = []
     with pytest.raises(ValueError, match=r"s1_2: .*raw\[1\]/s1_2_sw\.csv does not exist"):
         predict_recordings(run, [raw], min_score=0.2, signal=True, say=said.append)
-    assert "s1_1: nothing can be said from 1.44 to 10.52 s, since the clock has a gap there" in said
+    assert "s1_1: nothing can be said from 1.44 to 10.52 s, since the clock has gaps there" in said
     left = read_tables(run / "predicted")
     left = left[left["video"] == "s1_1"]
     assert len(left) and not ((left["start_sec"] >= 1.44) & (left["end_sec"] <= 10.52)).any()
