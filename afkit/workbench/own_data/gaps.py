@@ -26,7 +26,7 @@ def gap_note(name: str, made: SignalFeatures) -> str:
     if share > MOST_GAPS:
         remedy = "bridge short gaps with a larger --longest-gap, or leave it out"
         raise ValueError(f"{what}, and {100 * share:.0f} % of its windows would reach into gaps; {remedy}")
-    return f"gap: {what}: bridged by straight lines; {100 * share:.2g} % of its windows saw them and are not to count"
+    return f"gap: {what}: bridged by straight lines; {100 * share:.2g} % of its time does not count"
 
 
 def read_ignored(folder: str | Path) -> dict[str, np.ndarray]:
