@@ -24,11 +24,16 @@ def paired_files(places: Sequence[str | Path], suffixes: Sequence[str]) -> dict[
 
 
 def same_names(places: Sequence[str | Path], files: list[dict[str, Path]]) -> list[dict[str, Path]]:
-    """The files of each place, without a common end of their names where only then two places have the same names."""
+    """The files of each place by name, shortened where only then two places have the same names.
+
+    The end of a pattern (_watch) is left out; else what all names of a place have in common at the end.
+    """
     if len(files) > 1 and any(set(one) != set(files[0]) for one in files):
-        short = [_without_common_end(place, one) for place, one in zip(places, files, strict=True)]
-        if set(short[0]) & set(short[1]):
-            return short
+        for ends in (map(_end_of_pattern, places), map(_common_end, files)):
+            pairs = zip(files, ends, strict=True)
+            short = [{name.removesuffix(end) or name: path for name, path in one.items()} for one, end in pairs]
+            if set(short[0]) & set(short[1]):
+                return short
     return files
 
 
@@ -65,10 +70,13 @@ def _fits(path: Path, suffixes: Sequence[str]) -> bool:
     return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
 
 
-def _without_common_end(place: str | Path, files: dict[str, Path]) -> dict[str, Path]:
-    """Names without what all (or, of a single file, the pattern) have at the end, from a sign such as _ on."""
-    of_pattern = re.findall(r"\*([\W_][^*?\]]*)$", Path(place).stem)
+def _end_of_pattern(place: str | Path) -> str:
+    """What stands behind the last * of a pattern, from a sign such as _ on."""
+    return next(iter(re.findall(r"\*([\W_][^*?\]]*)$", Path(place).stem)), "")
+
+
+def _common_end(files: dict[str, Path]) -> str:
+    """What the names of several files have in common at the end, from a sign such as _ on."""
     ends = [re.findall(r"[\W_].*", name[i:]) for name in list(files)[:1] for i in range(len(name))]
     common = [end[0] for end in ends if end and all(name.endswith(end[0]) for name in files)]
-    end = next(iter(common if len(files) > 1 else of_pattern), "")  # the longest
-    return {name.removesuffix(end) or name: path for name, path in files.items()}
+    return common[0] if common and len(files) > 1 else ""  # the longest
