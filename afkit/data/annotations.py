@@ -105,9 +105,9 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
     if not np.isfinite(segments).all():
         raise ValueError(f"{where}: a segment is not finite; correct or remove it")
     duration_sec, fps = (_positive(where, key, entry.get(key)) for key in ("duration", "fps"))
-    ignored_sec = np.concatenate([_outside(_spans(where, entry, "annotated")), _spans(where, entry, "ignored")])
+    ignored_sec = np.concatenate([_outside(read_spans(where, entry, "annotated")), read_spans(where, entry, "ignored")])
     of, group = (name, entry["subset"].lower(), duration_sec, fps, segments, labels), _group(where, entry.get("group"))
-    return Video(*of, _joined(ignored_sec), group)
+    return Video(*of, joined_spans(ignored_sec), group)
 
 
 def _group(where: str, value: Any) -> str | None:
@@ -123,7 +123,7 @@ def groups_of(videos: Iterable[Video]) -> dict[str, str]:
     return {video.name: video.group for video in videos if video.group is not None}
 
 
-def _spans(where: str, entry: Mapping[str, Any], key: str) -> np.ndarray:
+def read_spans(where: str, entry: Mapping[str, Any], key: str) -> np.ndarray:
     """The spans (R, 2) of a video in seconds, rising and apart; a single one may stand without a list around it."""
     rows = entry.get(key) or []
     if isinstance(rows, list) and rows and not isinstance(rows[0], list):
@@ -136,10 +136,10 @@ def _spans(where: str, entry: Mapping[str, Any], key: str) -> np.ndarray:
         raise ValueError(
             f"{where}: '{key}' must be [start, end] in seconds, or a list of these, not {reprlib.repr(entry[key])}"
         ) from None
-    return _joined(spans)
+    return joined_spans(spans)
 
 
-def _joined(spans: np.ndarray) -> np.ndarray:
+def joined_spans(spans: np.ndarray) -> np.ndarray:
     """Spans (R, 2) sorted, those that overlap or touch as one."""
     joined: list[list[float]] = []
     for start, end in spans[np.argsort(spans[:, 0], kind="stable")].tolist():

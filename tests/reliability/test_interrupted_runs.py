@@ -160,7 +160,7 @@ def predict(tmp_path, monkeypatch):
     run = write_trained(tmp_path / "trained", tmp_path / "data", RECIPE)
     new = tmp_path / "data" / "tiny" / "features"
 
-    def detect(trained, recording):
+    def detect(trained, recording, say):
         predict.calls.append(recording.name)
         row = {"video": recording.name, "start_sec": 1.0, "end_sec": 2.0, "label": 0, "score": predict.min_score}
         return pd.DataFrame([row])

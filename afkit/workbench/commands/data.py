@@ -39,12 +39,14 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add("source", metavar="SOURCE", help="file, or folder with a file per recording")
     add("target", metavar="TARGET", help="annotation file to write (.json)")
     add("--labels", dest="label_order", default="", metavar="A,B,...", help="order of the label ids")
+    add("--signals", default="", metavar="DIR", help="features that signals made; gaps of their samples do not count")
     add_label_arguments(add)
 
 
 def add_label_arguments(add: Callable[..., Any]) -> None:
     """How labels are read; `add` is that of a parser, or of a group of its arguments."""
-    add("--format", dest="form", default="", help="csv, json, elan, audacity, text, srt, vtt, steps (default: by file)")
+    forms = "csv, json, elan, audacity, text, srt, vtt, steps, edf, wfdb (default: by file)"
+    add("--format", dest="form", default="", help=forms)
     column = (
         "video, start, end, segment, label, label_id, subset, group, duration, fps, annotated_start or "
         "annotated_end, e.g. start=onset"
@@ -148,7 +150,7 @@ def _signals_arguments(command: argparse.ArgumentParser) -> None:
     add("--columns", action="append", default=[], metavar="A,B,...", help=channels)
     add("--fix", action="store_true", help="bridge gaps and cut sensors to one length, and list it")
     add("--pose", action="store_true", help="files hold key points: DeepLabCut, SLEAP, or tables with name_x, name_y")
-    gap = "of the clock, which straight lines bridge; longer ones are refused (default: 0.25, or 3 samples)"
+    gap = "of the clock, bridged by straight lines; what saw longer ones does not count (default: 0.25, or 3 samples)"
     add("--longest-gap", dest="longest_gap_sec", type=float, default=0, metavar="SEC", help=gap)
     add("--label", default="", metavar="COLUMN", help="of tables, that holds a label for each sample: no channel")
 
@@ -168,6 +170,7 @@ def sensor_place(text: str) -> tuple[str, float | None]:
 
 
 def _signals(options: argparse.Namespace) -> None:
+    from afkit.workbench.own_data.gaps import read_ignored
     from afkit.workbench.own_data.signal_files import write_windows
 
     folders, rates = zip(*map(sensor_place, options.sensors), strict=True)
@@ -175,6 +178,8 @@ def _signals(options: argparse.Namespace) -> None:
     made = write_windows(folders, rates, **given(options, "sensors", "columns"), columns=columns)
     print(f"data.input_dims: [{made.width}]", f"data.stride_frames: {made.stride}", sep="\n")
     print(f"data.num_frames: {made.window}", f"data.fps: {made.rate_hz:g}", options.target, sep="\n")
+    if read_ignored(options.target):
+        print(f"give import --signals {options.target}, so that training and evaluation leave out the gaps")
 
 
 def _features_arguments(command: argparse.ArgumentParser) -> None:

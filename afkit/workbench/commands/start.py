@@ -25,7 +25,7 @@ def _start_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("recordings").add_argument
     add("--channels", action="append", default=[], metavar="A,B,...", help="columns of tables to take, as for signals")
     add("--pose", action="store_true", help="tables hold key points of bodies")
-    gap = "of a sensor's clock, which straight lines bridge; longer ones are refused (default: 0.25, or 3 samples)"
+    gap = "of clocks, bridged by straight lines; what saw longer ones does not count (default: 0.25, or 3 samples)"
     add("--longest-gap", type=float, default=0, metavar="SEC", help=gap)
     add("--window", type=float, metavar="SEC", help="that a feature vector covers (default: two strides)")
     add("--stride", type=float, metavar="SEC", help="between two feature vectors (default: by the shortest actions)")

@@ -10,7 +10,8 @@ from afkit.data.features import has_features, locate, open_features
 from afkit.opening import inner_path
 from afkit.workbench.datasets import hapt
 from afkit.workbench.datasets.recorded_sound import has_sound, sound_arguments
-from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, read_settings
+from afkit.workbench.own_data.gaps import SETTINGS
+from afkit.workbench.own_data.signal_files import Windowing, read_settings
 
 GROUPS = {"acceleration [g]": [0, 1, 2], "angular velocity [rad/s]": [3, 4, 5]}  # axis label: channels
 FOLDERS = {"watch": ["watch/signals"], "hapt": [f"hapt/{kind}" for kind in hapt.SENSORS.values()]}

@@ -13,7 +13,7 @@ from afkit.workbench.media.backbones import is_function, load_backbone
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.opened import FILMS, SOUNDS
 from afkit.workbench.media.writing import read_written
-from afkit.workbench.own_data.signal_files import SignalReader
+from afkit.workbench.own_data.signal_files import NO_SPANS, SignalReader
 
 
 def has_media(places: Sequence[str | Path]) -> bool:
@@ -73,8 +73,8 @@ def media_reader(
 
 def _read(
     vectors: Callable[[Path, Facts], Iterator[np.ndarray]], say: Callable[[str], None], paths: Sequence[Path]
-) -> np.ndarray:
-    """(T, C) float32 of one recording."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T, C) float32 of one recording, and no spans."""
     facts = Facts()
     try:
         blocks = list(vectors(paths[0], facts))
@@ -84,4 +84,4 @@ def _read(
         raise ValueError(f"{paths[0]} is too short for a vector")
     for note in facts.notes:
         say(note)
-    return np.concatenate(blocks)
+    return np.concatenate(blocks), NO_SPANS

@@ -9,6 +9,7 @@ from afkit.workbench.own_data.import_names import UNITS, unit_of
 from afkit.workbench.own_data.import_rows import clock_sec, wall_sec
 
 LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps
+MOST_GAPS = 0.5  # share of a recording's time in which there may be no samples
 RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at another rate than is given
 
 
@@ -45,17 +46,6 @@ def _steps_sec(clock: np.ndarray, name: str, rate_hz: float) -> tuple[np.ndarray
     return (steps * UNITS[near], near) if fits else (steps, "")
 
 
-def on_clock(values: np.ndarray, clock: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Samples (samples, C) at regular times, by straight lines between those that there are at the times of `clock`.
-
-    `clock` is (samples,), in any unit near the rate; as many samples come back as its time holds, float64.
-    """
-    steps, _ = _steps_sec(clock, "", rate_hz)
-    times = np.concatenate([[0.0], np.cumsum(steps)])
-    wanted = np.arange(int(times[-1] * rate_hz + 1e-6) + 1) / rate_hz
-    return np.stack([np.interp(wanted, times, channel) for channel in values.T], axis=1)
-
-
 UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
 
 
@@ -66,7 +56,7 @@ class Clock(NamedTuple):
     start_sec: float  # of the first sample on the clock itself; above `UNIX_SEC` from 1970 on
     rate_hz: float  # samples per second, gaps left out
     jitter_sec: float  # standard deviation of the steps
-    gaps: list[tuple[int, float]]  # samples before each gap, and seconds until the next
+    gaps_sec: np.ndarray  # (R, 2), where none were: from the last sample before to the first after, as of times_sec
 
 
 def as_seconds(cells: Sequence[str]) -> np.ndarray | None:
@@ -81,24 +71,30 @@ def as_seconds(cells: Sequence[str]) -> np.ndarray | None:
     return None if any(time is None for time in times) else np.array(times, float)
 
 
-def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0) -> Clock:
-    """What a column with the time says; a ValueError where its unit is not told, or it does not rise.
+def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_hz: float | None = None) -> Clock:
+    """What a column with the time says; a ValueError where its unit is not told, it does not rise, or is mostly gaps.
 
-    A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a gap.
+    A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a gap. With a rate, the unit is that
+    in which the clock comes near it.
     """
     back = np.flatnonzero(np.diff(values) < 0)
     if len(back):
         what = f"runs backwards after sample {back[0] + 1}, from {values[back[0]]:.14g} to {values[back[0] + 1]:.14g}"
         raise ValueError(f"its clock '{name}' {what}; cut or correct the file")
-    times = _spread((values - values[0]) * UNITS[_unit_alone(values, name)])
+    unit_sec = UNITS[_unit_alone(values, name)] if rate_hz is None else UNITS.get(_steps_sec(values, "", rate_hz)[1], 1)
+    times = _spread((values - values[0]) * unit_sec)
     steps = np.diff(times)
     middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])
     gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP * middle)
     regular = steps[~gap]
     rate = len(regular) / regular.sum()
-    gaps = [(int(place) + 1, float(steps[place])) for place in np.flatnonzero(gap)]
-    start = float(values[0]) * UNITS[_unit_alone(values, name)]
-    return Clock(times, start, float(rate), float(regular.std()), gaps)
+    if steps[gap].sum() > MOST_GAPS * times[-1]:
+        place = int(np.argmax(gap))
+        share = f"gaps are {100 * steps[gap].sum() / times[-1]:.0f} % of its time"
+        what = f"jumps by {steps[place]:.3g} s after sample {place + 1}, and {share}"
+        raise ValueError(f"its clock '{name}' {what}; cut the file there, or leave it out")
+    gaps_sec = np.column_stack([times[:-1][gap], times[1:][gap]])
+    return Clock(times, float(values[0]) * unit_sec, float(rate), float(regular.std()), gaps_sec)
 
 
 def _unit_alone(values: np.ndarray, name: str) -> str:

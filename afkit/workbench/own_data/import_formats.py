@@ -15,6 +15,7 @@ from afkit.data.feature_formats import listed
 from afkit.opening import read_bytes
 from afkit.workbench.own_data.import_json import pair, read_json_table
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, is_time, read_text
+from afkit.workbench.own_data.physio_files import read_physio_labels
 
 SCORE = re.compile(r"\s*\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label
 WITHOUT_SCORES = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
@@ -108,7 +109,17 @@ def _is_duration(cells: list[str], first: int, width: int) -> bool:
     return None in (begin, end, length) or abs(end - begin - length) < 0.01 * max(abs(length), 1)  # type: ignore
 
 
-_OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",))  # the first that is there
+# the first that is there
+_OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",), (".edf", ".bdf"), (".hea",))
+_BY_ENDING = {
+    ".json": "json",
+    ".srt": "srt",
+    ".vtt": "vtt",
+    ".edf": "edf",
+    ".bdf": "edf",
+    ".hea": "wfdb",
+    ".atr": "wfdb",
+}
 _CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
 _THUMOS = re.compile(r"(video_(validation|test)_\d+)\s+(\S+)\s+(\S+)\s*")
 _ELSEWHERE = (  # endings, what the content begins with, what it is, and the step before an import
@@ -137,7 +148,7 @@ def read_source(source: Path, form: str) -> list[Table]:
     if source.is_file():
         return [FORMS[form or _form_of(source)](source)]
     files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-    groups = [endings for endings in _OF_FOLDER if form not in ("srt", "vtt", "json") or endings[0] == f".{form}"]
+    groups = [own for own in _OF_FOLDER if form not in _BY_ENDING.values() or _BY_ENDING.get(own[0]) == form]
     chosen = next((c for g in groups if (c := [path for path in files if path.suffix.lower() in g])), [])
     if not chosen:
         there = sorted({path.suffix or path.name for path in files}) or ["nothing"]
@@ -152,8 +163,8 @@ def read_source(source: Path, form: str) -> list[Table]:
 def _form_of(path: Path) -> str:
     """The format by ending and content."""
     ending = path.suffix.lower()
-    if ending in (".json", ".srt", ".vtt"):
-        return ending[1:]
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending]
     try:
         text = read_bytes(path)[:4096].decode("utf-8-sig", errors="ignore").strip()
     except OSError as error:
@@ -324,6 +335,18 @@ def _read_steps(path: Path) -> Table:
     return _table(path, "steps", [[line] for line in lines], ["label"], where)
 
 
+def _read_physio(path: Path) -> Table:
+    """Annotations in a recording of physiology, or beside it, with its duration."""
+    found = read_physio_labels(path)
+    form = "edf" if path.suffix.lower() in (".edf", ".bdf") else "wfdb"
+    rows = [[repr(start), repr(end), label] for start, end, label in found.rows]
+    where = [f"{path}, annotation {number}" for number in range(1, len(rows) + 1)]
+    table = _table(path, form, rows, ["start_s", "end_s", "label"], where)
+    about = {path.stem: (str(path), {"duration": found.lasts_sec})} if found.lasts_sec else {}
+    left_out = (Change(str(path), found.left_out),) if found.left_out else ()
+    return table._replace(recordings=about, changes=left_out)
+
+
 FORMS: dict[str, Callable[[Path], Table]] = {
     "csv": read_csv_table,
     "json": read_json_table,
@@ -333,4 +356,6 @@ FORMS: dict[str, Callable[[Path], Table]] = {
     "steps": _read_steps,
     "srt": _read_subtitles,
     "vtt": _read_subtitles,
+    "edf": _read_physio,
+    "wfdb": _read_physio,
 }

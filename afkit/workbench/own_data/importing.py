@@ -14,6 +14,7 @@ import pandas as pd
 
 from afkit.data.feature_formats import listed
 from afkit.files import write_json
+from afkit.workbench.own_data.gaps import read_ignored, with_ignored
 from afkit.workbench.own_data.import_checks import KINDS, Problem, check_recordings, check_rows, raise_problems
 from afkit.workbench.own_data.import_columns import Chosen, Columns, check_columns, choose
 from afkit.workbench.own_data.import_formats import read_source
@@ -65,6 +66,7 @@ def import_annotations(
     allow_overlaps: bool = False,
     media: Mapping[str, Medium] | None = None,
     label_clock: Literal["", "recording", "sensor"] = "",
+    signals: str | Path = "",
 ) -> ImportReport:
     """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
 
@@ -95,10 +97,12 @@ def import_annotations(
         media: what the recordings themselves say.
         label_clock: whether times count from the beginning of the recording, or are those of its clock; "" to tell it
             by which of the two lie in the recordings, or to ask.
+        signals: folder of features that `signals` made; the gaps of their sensors are not to be learned or judged.
     """
     source, target, columns = Path(source), Path(target), columns or {}
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
     _check_arguments(target, unit, rate, test_share, kinds)
+    ignored = read_ignored(signals) if str(signals) else {}
     check_columns(columns, form)
     tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
@@ -131,7 +135,7 @@ def import_annotations(
     raise_problems(source, problems, kinds, number)
     if rows.empty:
         raise ValueError(f"{source} has no annotation left; correct it")
-    write_json(target, {"database": _database(rows, known, split, names)})
+    write_json(target, {"database": with_ignored(_database(rows, known, split, names), ignored)})
     changes = [change for table in tables for change in table.changes] + renamed
     changes += [Change(r.where, f"the label '{r.label.strip()}' is background: left out") for r in idle.itertuples()]
     changes += [Change(r.where, f"the label '{r.label}' is ambiguous: ignored there") for r in unclear.itertuples()]
@@ -140,6 +144,10 @@ def import_annotations(
     changes += [Change(str(source), text) for text in (*told, order_change, split_change) if text]
     segments = dict(Counter(split[video] for video in rows["video"]))
     notes = _notes(rows, split, names, known)
+    if ignored:
+        others = sorted(ignored.keys() - split.keys())
+        more = f"; {len(others)} more have gaps and no labels, as '{others[0]}'" if others else ""
+        notes.append(f"the gaps of {len(ignored.keys() & split.keys())} recordings are not to count{more}")
     return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
 
 

@@ -14,17 +14,27 @@ def paired_files(places: Sequence[str | Path], suffixes: Sequence[str]) -> dict[
     of their names (_watch) is left out where only then two places have the same names. Names are composed (NFC), as
     most systems but macOS write them. A ValueError names a file that has no partner, or two of one name.
     """
-    files = [files_of(place, suffixes) for place in places]
-    if len(files) > 1 and any(set(one) != set(files[0]) for one in files):
-        short = [_without_common_end(one) for one in files]
-        if set(short[0]) & set(short[1]):
-            files = short
+    files = same_names(places, [files_of(place, suffixes) for place in places])
     for place, one in zip(places, files, strict=True):
         for name in {name: None for other in files for name in other}:
             if name not in one:
                 there = next(other[name] for other in files if name in other)
                 raise ValueError(f"{place} has no file of the recording {there}; add it, or remove that one")
     return {name: [one[name] for one in files] for name in files[0]}
+
+
+def same_names(places: Sequence[str | Path], files: list[dict[str, Path]]) -> list[dict[str, Path]]:
+    """The files of each place by name, shortened where only then two places have the same names.
+
+    The end of a pattern (_watch) is left out; else what all names of a place have in common at the end.
+    """
+    if len(files) > 1 and any(set(one) != set(files[0]) for one in files):
+        for ends in (map(_end_of_pattern, places), map(_common_end, files)):
+            pairs = zip(files, ends, strict=True)
+            short = [{name.removesuffix(end) or name: path for name, path in one.items()} for one, end in pairs]
+            if set(short[0]) & set(short[1]):
+                return short
+    return files
 
 
 def files_of(place: str | Path, suffixes: Sequence[str]) -> dict[str, Path]:
@@ -60,9 +70,13 @@ def _fits(path: Path, suffixes: Sequence[str]) -> bool:
     return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
 
 
-def _without_common_end(files: dict[str, Path]) -> dict[str, Path]:
-    """Names without what all have in common at the end, from a sign such as _ on."""
+def _end_of_pattern(place: str | Path) -> str:
+    """What stands behind the last * of a pattern, from a sign such as _ on."""
+    return next(iter(re.findall(r"\*([\W_][^*?\]]*)$", Path(place).stem)), "")
+
+
+def _common_end(files: dict[str, Path]) -> str:
+    """What the names of several files have in common at the end, from a sign such as _ on."""
     ends = [re.findall(r"[\W_].*", name[i:]) for name in list(files)[:1] for i in range(len(name))]
     common = [end[0] for end in ends if end and all(name.endswith(end[0]) for name in files)]
-    end = common[0] if common and len(files) > 1 else ""  # the longest
-    return {name.removesuffix(end) or name: path for name, path in files.items()}
+    return common[0] if common and len(files) > 1 else ""  # the longest

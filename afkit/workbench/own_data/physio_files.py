@@ -1,10 +1,10 @@
-"""Recordings of physiology, as EDF, BDF and WFDB keep them: samples with their rate."""
+"""Recordings of physiology, as EDF, BDF and WFDB keep them: samples with their rate, and annotations."""
 
 import re
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,13 +39,68 @@ def read_physio(path: Path, columns: Sequence[str] = ()) -> tuple[np.ndarray, li
     return np.stack([channels[name][0] for name in chosen], axis=1), chosen, rates.pop()
 
 
+class PhysioLabels(NamedTuple):
+    """The annotations in a recording, or beside it."""
+
+    rows: list[tuple[float, float, str]]  # start and end in seconds, label
+    lasts_sec: float | None = None  # the recording; None where the file holds no samples
+    left_out: str = ""  # what is no action, in words
+
+
+def read_physio_labels(path: Path) -> PhysioLabels:
+    """The annotations of EDF+ and BDF+ files, or of WFDB records: of the `.atr` beside a `.hea`, or of a file itself.
+
+    Of WFDB, those are the rhythms, as `(AFIB`, up to the next or to the end; beats are points, and left out beside
+    them. A ValueError names a file that is damaged, or holds nothing but points.
+    """
+    is_edf = path.suffix.lower() in (".edf", ".bdf")
+    notes = path.with_suffix(".atr") if path.suffix.lower() == ".hea" else path
+    if not is_edf and not notes.exists():
+        return PhysioLabels([])
+    try:
+        check_plain(notes)
+        found, points = _edf_labels(path) if is_edf else _rhythms(notes)
+    except Exception as error:  # damaged files raise almost anything
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{notes}: its annotations cannot be read ({reason}); correct it") from None
+    if points and not any(end > start for start, end, _ in found.rows):
+        what = f"all its {len(points)} annotations are points without duration, such as {points[0]!r}"
+        raise ValueError(f"{notes}: {what}; write a table of actions with start, end and label, and import that")
+    return found
+
+
+def _edf_labels(path: Path) -> tuple[PhysioLabels, list[str]]:
+    """What a file holds, and the texts of points."""
+    recording = _edf_file(path)
+    rows = [(one.onset, one.onset + (one.duration or 0.0), " ".join(one.text.split())) for one in recording.annotations]
+    points = [label for start, end, label in rows if start == end]
+    return PhysioLabels(rows, recording.duration if recording.signals else None), points
+
+
+def _rhythms(path: Path) -> tuple[PhysioLabels, list[str]]:
+    """The rhythms of an annotation file of WFDB, and the symbols of its points."""
+    record, wfdb = str(path.with_suffix("")), _package("wfdb")
+    check_plain(path.with_suffix(".hea"))
+    header, notes = wfdb.rdheader(record), wfdb.rdann(record, path.suffix[1:])
+    texts = [text.strip("\0 ") for text in notes.aux_note]
+    places = [i for i, text in enumerate(texts) if notes.symbol[i] == "+" and text.startswith("(")]
+    times = (notes.sample / header.fs).tolist()
+    lasts_sec = header.sig_len / header.fs if header.sig_len else max(times, default=0.0)
+    ends = [*(times[i] for i in places[1:]), lasts_sec]
+    rows = [(times[i], end, texts[i].strip("()")) for i, end in zip(places, ends, strict=bool(places))]
+    points = [symbol for i, symbol in enumerate(notes.symbol) if i not in set(places)]
+    left_out = f"{len(points)} points such as {points[0]!r} are left out: rhythms are taken" if points else ""
+    return PhysioLabels(rows, lasts_sec, left_out), points
+
+
 def _edf(path: Path) -> dict[str, tuple[np.ndarray, float]]:
+    signals = _edf_file(path).signals
+    return {signal.label: (np.asarray(signal.data, float), float(signal.sampling_frequency)) for signal in signals}
+
+
+def _edf_file(path: Path) -> Any:
     edfio = _package("edfio")
-    read = edfio.read_bdf if path.suffix.lower() == ".bdf" else edfio.read_edf
-    recording = read(path)
-    return {
-        signal.label: (np.asarray(signal.data, float), float(signal.sampling_frequency)) for signal in recording.signals
-    }
+    return edfio.read_bdf(path) if path.suffix.lower() == ".bdf" else edfio.read_edf(path)
 
 
 def _wfdb(path: Path) -> dict[str, tuple[np.ndarray, float]]:

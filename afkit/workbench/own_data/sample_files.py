@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from afkit.data.feature_formats import listed, named, open_array
 from afkit.opening import read_text
-from afkit.workbench.own_data.clocks import Clock, as_seconds, clock_problem, on_clock, read_clock, regular_samples
+from afkit.workbench.own_data.clocks import as_seconds, clock_problem, read_clock, regular_samples
 from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.physio_files import PHYSIO, read_physio
@@ -275,6 +274,8 @@ def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, la
         label: column of a table that has a label for each sample.
     """
     ending = path.suffix.lower()
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; add the file of that sensor")
     with named(path, path.stem):
         if pose:
             values, names = read_pose(path)
@@ -292,9 +293,9 @@ def read_sensor(
 ) -> tuple[Sensor, Numbers, list[str]]:
     """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
-    ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or has a gap longer
-    than `longest_gap_sec` (0: as of `clocks.read_clock`). `start_sec` of a sensor `by_clock` is that of its
-    clock, NaN where it has none.
+    ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or is mostly gaps:
+    steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). `start_sec` of a sensor `by_clock` is that of
+    its clock, NaN where it has none.
     """
     try:
         numbers = read_samples(path, kind.columns, kind.pose, label)
@@ -312,7 +313,7 @@ def read_sensor(
         if problem and not fix:
             raise ValueError(f"{path}: {problem}; correct it, or put the samples onto regular times with --fix")
         if problem:
-            sensor = sensor._replace(signal=on_clock(numbers.values, numbers.clock, kind.rate_hz))
+            sensor = _on_clock(path, numbers, kind.rate_hz, longest_gap_sec, kind.rate_hz)._replace(start_sec=0.0)
             repairs.append(f"{path}: {problem}: put onto regular times")
     return sensor, numbers, repairs
 
@@ -323,19 +324,17 @@ def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: f
         return Sensor(str(path), numbers.values, numbers.rate_hz, np.nan)
     if numbers.clock is None:
         raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
+    return _on_clock(path, numbers, kind.rate_hz, longest_gap_sec)
+
+
+def _on_clock(
+    path: Path, numbers: Numbers, rate_hz: float, longest_gap_sec: float, given_hz: float | None = None
+) -> Sensor:
+    """The samples at regular times, as their clock tells, in the unit in which it comes near a rate that is given."""
+    assert numbers.clock is not None
     try:
-        clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec)
+        clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    check_gaps(path, numbers.clock_name, clock)
-    return Sensor(str(path), regular_samples(numbers.values, clock, kind.rate_hz), kind.rate_hz, clock.start_sec)
-
-
-def check_gaps(path: Path, name: str, clock: Clock) -> None:
-    """Refuse gaps of a clock: a ValueError names the first, and the option that bridges all."""
-    if clock.gaps:
-        place, seconds = clock.gaps[0]
-        more = f" ({len(clock.gaps)} gaps)" if len(clock.gaps) > 1 else ""
-        most = math.ceil(100 * max(seconds for _, seconds in clock.gaps)) / 100
-        remedy = f"cut the file there, or bridge it by straight lines with --longest-gap {most:g}"
-        raise ValueError(f"{path}: its clock '{name}' jumps by {seconds:.3g} s after sample {place}{more}; {remedy}")
+    signal = regular_samples(numbers.values, clock, rate_hz)
+    return Sensor(str(path), signal, rate_hz, clock.start_sec, clock.gaps_sec)

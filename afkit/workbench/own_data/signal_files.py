@@ -18,15 +18,16 @@ from afkit.data.features import locate
 from afkit.files import read_json, write_array, write_json
 from afkit.workbench.datasets import hapt, watch
 from afkit.workbench.own_data.clocks import UNIX_SEC, Clock, read_clock
+from afkit.workbench.own_data.gaps import IGNORED, SETTINGS, gap_note
 from afkit.workbench.own_data.media_files import paired_files
 from afkit.workbench.own_data.physio_files import PHYSIO
 from afkit.workbench.own_data.sample_files import Numbers, SensorKind, read_samples, read_sensor, read_signal
 from afkit.workbench.own_data.signals import Sensor, signal_features
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 
-SETTINGS = "signals.json"  # beside the features
 SIGNAL_SUFFIXES = (*SUFFIXES, ".txt", ".tsv", *PHYSIO)
 MOST_SHOWN = 20
+NO_SPANS = np.zeros((0, 2))
 APART_SEC = 0.5  # by which sensors with clocks of their own may start or end apart
 
 
@@ -38,7 +39,7 @@ class Windowing(NamedTuple):
     stride: int  # samples between the beginnings of two windows
     rate_hz: float  # to which all sensors are brought
     normalise: Literal["none", "recording"] = "none"  # whether each channel of a recording loses offset and scale
-    longest_gap_sec: float = 0  # of a clock that tells the times, up to which straight lines bridge it; 0: the usual
+    longest_gap_sec: float = 0  # of a clock that tells the times, up to which bridged samples count; 0: the usual
 
     @property
     def width(self) -> int:
@@ -73,9 +74,11 @@ def write_windows(
             or runs at another rate are put onto the regular times of that rate, too.
         columns: names of the channels in tables, of each sensor or one list for all; () for all but clock and counter.
         pose: the files hold key points, see `pose_files`.
-        longest_gap_sec: up to which a gap of a clock that tells the times is bridged; 0 for a quarter of a second.
+        longest_gap_sec: up to which samples that bridge a gap of a clock count; 0 for a quarter of a second. What saw
+            longer ones stands in signals.json, and `gaps.leave_out_gaps` writes it into an annotation file.
         label: column of tables with a label for each sample, which is no channel.
-        say: receives a line per repair (at most 20), which columns were left out, and the number of recordings.
+        say: receives a line per repair or recording with gaps (at most 20), which columns were left out, and the
+            number of recordings.
     """
     target = Path(target)
     _check_absent(target)
@@ -86,6 +89,7 @@ def write_windows(
             first = (paths[place] for paths in recordings.values())
             kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in first))
     left_out: dict[str, None] = {}  # names of columns, in order
+    ignored: dict[str, list[list[float]]] = {}  # spans of each recording
     repairs: list[str] = []
     problems: list[str] = []
     with scratch_folder(target, say) as part:
@@ -102,6 +106,7 @@ def write_windows(
                         for kind, (one, numbers, _) in zip(kinds, read, strict=True)
                     ]
                 _check_channels(sensors, [kind.channels for kind in kinds])
+                notes = [gap_note(name, made)] if len(made.gaps_sec) else []
                 left_out |= dict.fromkeys(name for _, numbers, _ in read for name in numbers.left_out)
             except ValueError as error:
                 problems.append(str(error))
@@ -109,11 +114,14 @@ def write_windows(
             write_array(part / f"{name}.npy", made.features, sync=False)
             repairs += [f"changed: {line}" for _, _, lines in read for line in lines]
             repairs += [f"changed: {line}" for line in made.repairs]
+            repairs += notes
+            ignored |= {name: made.ignored_sec.round(6).tolist()} if notes else {}
         if problems:
             head = f"{len(problems)} of {len(recordings)} recordings cannot be used; correct them"
             raise ValueError("\n".join([f"{head}, or repair gaps and ends with --fix:", *_first(problems)]))
         settings = Windowing(kinds, window, stride, made.fps, normalise, longest_gap_sec)
-        write_json(part / SETTINGS, settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]})
+        record = settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]}
+        write_json(part / SETTINGS, record | ({IGNORED: ignored} if ignored else {}))
         part.rename(target)
     for line in _first(repairs):
         say(line)
@@ -133,9 +141,11 @@ class SignalReader(NamedTuple):
     """Features of new recordings from their raw samples (or films, or sound), made as those of the training."""
 
     sensors: int  # files of a recording
-    read: Callable[[Sequence[Path]], np.ndarray]  # those files -> (T, C) float32; a ValueError names what is wrong
+    # those files -> (T, C) float32, and spans (R, 2) in seconds that saw no samples; a ValueError names what is wrong
+    read: Callable[[Sequence[Path]], tuple[np.ndarray, np.ndarray]]
     settings: Any  # what tells one way of making features from another
     suffixes: Sequence[str] = SIGNAL_SUFFIXES  # of the files
+    places: Sequence[str] = ()  # of each sensor in the training: the name of its folder, or its pattern
 
 
 def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
@@ -146,7 +156,7 @@ def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
     config = recipe.data
     parts = [Path(folder).parts for folder in config.features]
     if config.annotations == watch.ANNOTATIONS:
-        return SignalReader(1, lambda paths: watch_features(paths[0]), "watch")
+        return SignalReader(1, lambda paths: (watch_features(paths[0]), NO_SPANS), "watch")
     if all(len(part) == 2 and part[0] == "hapt" and part[1] in hapt.SENSORS.values() for part in parts):
         kinds = [SensorKind(part[1], hapt.RATE_HZ, 3) for part in parts]
         settings = Windowing(kinds, hapt.WINDOW_SAMPLES, hapt.STEP_SAMPLES, hapt.RATE_HZ)
@@ -158,16 +168,18 @@ def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
                 "samples; give features of the new recordings, made in the same way"
             )
         settings = read_settings(path, config)
-    return SignalReader(len(settings.sensors), lambda paths: features_of(settings, paths), settings)
+    names = [kind.name for kind in settings.sensors]
+    return SignalReader(len(names), lambda paths: features_of(settings, paths), settings, places=names)
 
 
 def read_settings(path: Path, config: DataConfig) -> Windowing:
     """The content of a signals.json; a ValueError where it is none, or of features unlike the recipe's."""
     content = read_json(path)
     try:
-        settings = TypeAdapter(Windowing).validate_python(content)
+        known = {name: value for name, value in content.items() if name != IGNORED}
+        settings = TypeAdapter(Windowing).validate_python(known)
         grid = settings.width, settings.stride, settings.window
-    except ValidationError:
+    except (AttributeError, ValidationError):
         raise ValueError(f"{path} does not say how features are made; write the features again") from None
     if grid != (sum(config.input_dims), config.stride_frames, config.num_frames):
         raise ValueError(
@@ -177,14 +189,18 @@ def read_settings(path: Path, config: DataConfig) -> Windowing:
     return settings
 
 
-def features_of(settings: Windowing, paths: Sequence[Path]) -> np.ndarray:
-    """Features (T, C) float32 of one recording, made as those of the training; a ValueError names the file."""
+def features_of(settings: Windowing, paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Features (T, C) float32 of one recording, made as those of the training, and spans (R, 2) that saw no samples.
+
+    A ValueError names the file.
+    """
     _, window, stride, rate_hz, normalise, gap_sec = settings
     files = zip(paths, settings.sensors, strict=True)
     sensors = _from_first([read_sensor(path, kind, False, gap_sec)[0] for path, kind in files], settings.sensors)
     _check_channels(sensors, [kind.channels for kind in settings.sensors])
     apart_sec = _apart_sec(settings.sensors)
-    return signal_features(sensors, window, stride, rate_hz, normalise, tolerance_sec=apart_sec).features
+    made = signal_features(sensors, window, stride, rate_hz, normalise, tolerance_sec=apart_sec)
+    return made.features, made.ignored_sec
 
 
 def _apart_sec(kinds: Sequence[SensorKind]) -> float:

@@ -10,6 +10,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from afkit.data.annotations import joined_spans
+from afkit.workbench.own_data.clocks import MOST_GAPS
+
 
 class Sensor(NamedTuple):
     """What one sensor recorded."""
@@ -18,6 +21,7 @@ class Sensor(NamedTuple):
     signal: np.ndarray  # (samples, C)
     rate_hz: float  # samples per second
     start_sec: float = 0.0  # of the first sample, on the clock of the annotations
+    gaps_sec: np.ndarray = np.zeros((0, 2))  # (R, 2), counted from its first sample: where straight lines stand for it
 
 
 class SignalFeatures(NamedTuple):
@@ -28,6 +32,8 @@ class SignalFeatures(NamedTuple):
     num_frames: int  # data.num_frames
     fps: float  # data.fps
     repairs: list[str]  # what `fix` changed
+    gaps_sec: np.ndarray  # (R, 2), where a sensor has gaps
+    ignored_sec: np.ndarray  # (R, 2), where vectors have their centres that saw one
 
 
 def signal_features(
@@ -64,10 +70,33 @@ def signal_features(
         names = ", ".join(f"'{sensor.name}'" for sensor in sensors)
         raise ValueError(f"the recording of {names} has {samples} samples at {rate_hz:g} Hz; a window needs {window}")
     signal = np.concatenate([resample(sensor, rate_hz, samples) for sensor in sensors], axis=1)  # (samples, C)
+    gaps = [sensor.start_sec + sensor.gaps_sec for sensor in sensors]
+    # a bridged sample reaches two of its sensor further, on that one's regular times and on the common clock
+    wide = [0.5 * window / rate_hz + 2 / sensor.rate_hz for sensor in sensors]
+    gaps_sec = _within(gaps, end_sec)
+    if (share := np.diff(gaps_sec).sum() / end_sec) > MOST_GAPS:
+        raise ValueError(f"{sensors[0].name}: {100 * share:.0f} % are gaps, those of all sensors joined; leave it out")
+    ignored_sec = _within([own + np.array([-more, more]) for own, more in zip(gaps, wide, strict=True)], end_sec)
     if normalise == "recording":
-        signal = standardise(signal)
+        signal = standardise(signal, _outside(gaps_sec, rate_hz, samples))
     features = raw_windows(signal, window, stride).astype(np.float32)
-    return SignalFeatures(features, stride, window, rate_hz, repairs)
+    return SignalFeatures(features, stride, window, rate_hz, repairs, gaps_sec, ignored_sec)
+
+
+def _within(spans: Sequence[np.ndarray], end_sec: float) -> np.ndarray:
+    """The spans (R, 2) of all sensors as one list, from 0 to the end."""
+    found = joined_spans(np.concatenate(spans)).clip(0, end_sec)
+    return found[found[:, 0] < found[:, 1]]
+
+
+def _outside(spans_sec: np.ndarray, rate_hz: float, samples: int) -> np.ndarray | slice:
+    """Which samples lie outside spans (R, 2)."""
+    if not len(spans_sec):
+        return slice(None)
+    outside = np.ones(samples, bool)
+    for start, end in np.ceil(spans_sec * rate_hz).astype(int):
+        outside[start:end] = False
+    return outside
 
 
 def windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
@@ -87,10 +116,10 @@ def raw_windows(signal: np.ndarray, window: int, stride: int) -> np.ndarray:
     return parts.reshape(len(parts), -1)
 
 
-def standardise(values: np.ndarray) -> np.ndarray:
-    """Each column of (rows, columns) with mean 0 and standard deviation 1; a constant one becomes 0."""
-    deviation = values.std(axis=0)
-    return (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+def standardise(values: np.ndarray, counted: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Each column of (rows, columns) with mean 0 and standard deviation 1 of the rows counted; a constant one is 0."""
+    deviation = values[counted].std(axis=0)
+    return (values - values[counted].mean(axis=0)) / np.where(deviation > 0, deviation, 1)
 
 
 def resample(sensor: Sensor, rate_hz: float, samples: int) -> np.ndarray:

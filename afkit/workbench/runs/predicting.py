@@ -13,13 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from afkit.config import Recipe, nearest
 from afkit.data.annotations import AnnotationFile
-from afkit.data.feature_formats import FEATURES, HDF5, SUFFIXES, array_names, open_array
+from afkit.data.feature_formats import SUFFIXES, open_array
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
 from afkit.detect.prediction import detect_in_windows, detect_items, needed_window_steps
@@ -33,20 +34,14 @@ from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.media.overlay import check_overlay, write_overlay
 from afkit.workbench.media.reading import has_media, media_reader
 from afkit.workbench.media.writing import complaint
-from afkit.workbench.own_data.signal_files import SignalReader, signal_reader
+from afkit.workbench.own_data.signal_files import NO_SPANS, SignalReader, signal_reader
+from afkit.workbench.runs.new_recordings import Recording, find_recordings
 from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG = "predicted.jsonl"
 PROGRESS_SEC = 10.0
+MOST_SPANS = 3  # that a line shows
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
-
-
-class Recording(NamedTuple):
-    """A recording, and where its features (or the samples of its sensors) are."""
-
-    name: str  # of its files, without ending
-    paths: list[Path]  # of each feature folder of the recipe, or of each sensor
-    arrays: list[str]  # the name of the array in each, for HDF5 files of many recordings
 
 
 class Predictor(NamedTuple):
@@ -108,7 +103,8 @@ def predict_recordings(
     )
     data, signals = predictor.recipe.data, predictor.signals
     parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
-    recordings = find_recordings(places, parts, suffixes, "" if media else data.prefix)
+    sensors = signals.places if signals else ()
+    recordings = find_recordings(places, parts, suffixes, "" if media else data.prefix, sensors)
     if overlay:
         if len(recordings) > 1:
             raise ValueError(
@@ -244,7 +240,7 @@ def _predict_all(
     with (target / LOG).open("a", encoding="utf-8") as lines:
         for recording in _with_progress([r for r in recordings if r.name not in done], say):
             try:
-                detections = detect(predictor, recording)
+                detections = detect(predictor, recording, say)
             except ValueError as error:
                 failed.append(f"{recording.name}: {error}")
                 continue
@@ -260,17 +256,18 @@ def _predict_all(
     return detections
 
 
-def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
+def detect(predictor: Predictor, recording: Recording, say: Callable[[str], None] = print) -> pd.DataFrame:
     """Detections of one recording that reach their thresholds, by time: video, start_sec, end_sec, label (id), score.
 
     Segments end with the last feature vector at the latest: how long the recording lasts beyond it is not known. More
-    than 16384 steps go through the network in windows that lose nothing, where attention has a limited reach.
+    than 16384 steps go through the network in windows that lose nothing, where attention has a limited reach. What lies
+    in a gap of the samples is left out, and `say` receives where that is.
 
     Raises:
         ValueError: features that cannot be read, of another width, or not finite; the message names the file.
     """
     recipe, fps = predictor.recipe, predictor.fps
-    raw = _read(predictor, recording)
+    raw, gaps_sec = _read(predictor, recording)
     width = sum(recipe.data.input_dims)
     if raw.width != width:
         raise ValueError(f"{raw.paths[0]} has {raw.width} numbers in a vector, recipe '{recipe.name}' takes {width}")
@@ -282,15 +279,23 @@ def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
     else:
         found = detect_items(predictor.model, recipe, [item])
     kept = apply_thresholds(found, predictor.thresholds)
+    if len(gaps_sec):
+        shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps_sec[:MOST_SPANS])
+        more = f" and in {len(gaps_sec) - MOST_SPANS} more spans" if len(gaps_sec) > MOST_SPANS else ""
+        say(f"{recording.name}: nothing can be said from {shown}{more}, since the clock has gaps there")
+    for start, end in gaps_sec.tolist():
+        kept = kept[(kept["start_sec"] < start) | (kept["end_sec"] > end)]
     return without_overlaps(kept) if predictor.exclusive else kept.sort_values("start_sec", ignore_index=True)
 
 
-def _read(predictor: Predictor, recording: Recording) -> RawFeatures:
+def _read(predictor: Predictor, recording: Recording) -> tuple[RawFeatures, np.ndarray]:
+    """The features, and spans (R, 2) in seconds that saw no samples."""
     if predictor.signals is not None:
-        return RawFeatures([predictor.signals.read(recording.paths)], recording.paths[:1], recording.name)
+        made, gaps_sec = predictor.signals.read(recording.paths)
+        return RawFeatures([made], recording.paths[:1], recording.name), gaps_sec
     files = zip(recording.paths, recording.arrays, strict=True)
     arrays = [open_array(path, array, recording.name) for path, array in files]
-    return RawFeatures(arrays, recording.paths, recording.name)
+    return RawFeatures(arrays, recording.paths, recording.name), NO_SPANS
 
 
 def _key(predictor: Predictor, recording: Recording, form: str) -> str:
@@ -328,70 +333,3 @@ def _with_progress(recordings: list[Recording], say: Callable[[str], None]) -> I
             left_sec, told = (now - began) / number * (len(recordings) - number), now
             say(f"{number}/{len(recordings)} recordings, about {left_sec / 60:.0f} min left")
         yield recording
-
-
-def find_recordings(
-    places: Sequence[str | Path], parts: int, suffixes: Sequence[str], prefix: str = ""
-) -> list[Recording]:
-    """The recordings in some files and folders, in the order of the places and by name in each.
-
-    Args:
-        places: where `parts` is 1, any number of files, folders (of a file per recording) and HDF5 files of many
-            recordings. Otherwise so many places, in the order of the recipe's feature folders or of the sensors: files
-            are then one recording, folders hold files of the same names.
-        suffixes: endings of the files; others in a folder are left out.
-        prefix: of the files' names, which is not part of the recording's.
-
-    Raises:
-        ValueError: a place does not exist, has no such file, or not as many places as parts; two recordings of a name.
-    """
-    if parts > 1 and len(places) != parts:
-        raise ValueError(
-            f"a recording has {parts} parts, and {len(places)} files or folders are given; "
-            f"give {parts}, in the order of the recipe's features (or of the sensors)"
-        )
-    tables = [_in_place(Path(place), suffixes, prefix) for place in places]
-    if parts == 1:
-        return _each_once([recording for table in tables for recording in table])
-    if all(len(table) == 1 for table in tables):
-        return [_joined([table[0] for table in tables])]
-    by_name, found = [{recording.name: recording for recording in table} for table in tables], []
-    for first in _each_once(tables[0]):  # a part that is missing has the path where it should be
-        missing = [Recording(first.name, [Path(place) / first.paths[0].name], first.arrays) for place in places]
-        found.append(_joined([table.get(first.name, gone) for table, gone in zip(by_name, missing, strict=True)]))
-    return found
-
-
-def _joined(parts: list[Recording]) -> Recording:
-    return Recording(parts[0].name, [part.paths[0] for part in parts], [part.arrays[0] for part in parts])
-
-
-def _each_once(recordings: list[Recording]) -> list[Recording]:
-    """Each once, as often as it was given; two of one name are an error."""
-    found: dict[str, Recording] = {}
-    for recording in recordings:
-        other = found.setdefault(recording.name, recording)
-        if (other.paths[0].resolve(), other.arrays) != (recording.paths[0].resolve(), recording.arrays):
-            raise ValueError(
-                f"{other.paths[0]} and {recording.paths[0]} are both of a recording '{recording.name}'; rename one"
-            )
-    return list(found.values())
-
-
-def _in_place(place: Path, suffixes: Sequence[str], prefix: str) -> list[Recording]:
-    """One of each file; of an HDF5 file with several arrays, each is one, unless one is called feats."""
-    if not place.exists():
-        raise ValueError(f"{place} does not exist; name a file or a folder of recordings")
-    found = []
-    for path in sorted(place.iterdir()) if place.is_dir() else [place]:
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        names = []
-        if path.suffix.lower() in HDF5:
-            with suppress(ValueError):  # one that cannot be read counts as one recording, and is told when it is read
-                names = array_names(path)
-        names = names if len(names) > 1 and FEATURES not in names else [path.stem]
-        found += [Recording(name.removeprefix(prefix), [path], [name]) for name in names]
-    if not found:
-        raise ValueError(f"{place} is, or holds, no file that ends in {', '.join(suffixes)}; name another")
-    return found

@@ -13,7 +13,8 @@ from afkit.workbench.own_data.import_names import person_of, read_name
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.media_files import files_of, paired_files
-from afkit.workbench.own_data.sample_files import SensorKind, check_gaps
+from afkit.workbench.own_data.physio_files import PHYSIO, PhysioLabels, read_physio_labels
+from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look, usual_rate
 
 KINDS = {"films": FILMS, "sounds": SOUNDS, "sensors": SIGNAL_SUFFIXES}
@@ -98,7 +99,9 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     if labels is not None:
         files = {name: paths for name, paths in files.items() if paths[0] != labels}
     _ask_for_rates(places, files)
-    label = "" if labels is not None else options.label or _label_column(next(iter(files.values()))[0])
+    first = next(iter(files.values()))[0]
+    inside = labels is None and first.suffix.lower() in PHYSIO
+    label = "" if labels is not None or inside else options.label or _label_column(first)
     kinds = [
         SensorKind(place, float(hz or 0), 0, tuple(_columns(options.columns, i, len(places))), hz is None, options.pose)
         for i, (place, hz) in enumerate(places)
@@ -106,19 +109,19 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     recordings: dict[str, Medium] = {}
     found: list[Label] = []
     facts: list[list[Seen]] = [[] for _ in places]
-    problems = []
+    problems, left_out = [], []
     for name, paths in files.items():
         try:
             own = [look(path, kind, label, options.longest_gap_sec) for path, kind in zip(paths, kinds, strict=True)]
-            for path, one in zip(paths, own, strict=True):
-                if one.clock is not None:
-                    check_gaps(path, one.numbers.clock_name, one.clock)
+            written = read_physio_labels(paths[0]) if inside else PhysioLabels([])
         except ValueError as error:
             problems.append(str(error))
             continue
         begin = own[0].clock.start_sec if own[0].clock is not None else None
         recordings[name] = Medium(str(paths[0]), min(one.duration_sec for one in own), begin)
         found += _labels(name, own[0], recordings[name].duration_sec) if label else []
+        found += [(name, *row) for row in written.rows]
+        left_out += [f"{name}: {written.left_out}"] if written.left_out else []
         for kept, one in zip(facts, own, strict=True):
             channels = one.numbers.values[:1]  # the samples are read again when features are made of them
             kept.append(one._replace(numbers=one.numbers._replace(values=channels, labels=[], clock=None)))
@@ -127,6 +130,9 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
         head = f"{len(problems)} of {len(files)} recordings cannot be used:"
         raise ValueError("\n".join([head, *problems[:MOST_SHOWN], *more]))
     seen = [row for place, own in zip(places, facts, strict=True) for row in _sensor_rows(place[0], own)]
+    if inside and not found:
+        raise ValueError(f"no recording of {places[0][0]} holds annotations; give LABELS and then the recordings")
+    seen += [("note", line) for line in left_out[:MOST_SHOWN]]
     channels = sum(own[0].numbers.values.shape[1] for own in facts)
     rate_hz = max(usual_rate(own) for own in facts)
     return Media("sensors", _with_people(recordings), files, rate_hz, channels, found, seen, label)
@@ -165,14 +171,26 @@ def _label_column(path: Path) -> str:
 
 
 def _labels(name: str, seen: Seen, lasts_sec: float) -> list[Label]:
-    """Each run of samples with one label as an action, by the clock or the rate, up to the end of the recording."""
+    """Each run of samples with one label as an action, by the clock or the rate, up to the end of the recording.
+
+    Gaps of the clock end it, unless it was seen on both sides for longer than the gap.
+    """
     cells = seen.numbers.labels
     if not cells:
         raise ValueError(f"the recording '{name}' has no column with labels; name it with --column label=NAME")
     times = seen.clock.times_sec if seen.clock is not None else np.arange(len(cells)) / seen.rate_hz
-    starts = [i for i, cell in enumerate(cells) if not i or cell != cells[i - 1]]
-    ends = [*(float(times[i]) for i in starts[1:]), seen.duration_sec]
-    runs = [(name, float(times[i]), min(end, lasts_sec), cells[i]) for i, end in zip(starts, ends, strict=True)]
+    gaps_sec = seen.clock.gaps_sec if seen.clock is not None else np.zeros((0, 2))
+    late = dict(zip(np.searchsorted(times, gaps_sec[:, 1]).tolist(), gaps_sec[:, 0] + 1 / seen.rate_hz, strict=True))
+    starts = [i for i, cell in enumerate(cells) if not i or i in late or cell != cells[i - 1]]
+    ends = [*(float(late.get(i, times[i])) for i in starts[1:]), seen.duration_sec]
+    runs: list[Label] = []
+    for i, end in zip(starts, ends, strict=True):
+        start = float(times[i])
+        if i in late and cells[i] == cells[i - 1]:
+            gap_sec = start - runs[-1][2]
+            if gap_sec < min(runs[-1][2] - runs[-1][1], end - start):
+                start = runs.pop()[1]
+        runs.append((name, start, min(end, lasts_sec), cells[i]))
     return [run for run in runs if not is_empty(run[3]) and run[1] < lasts_sec]
 
 

@@ -18,6 +18,7 @@ from afkit.data.feature_formats import listed
 from afkit.files import read_json, write_json, write_text
 from afkit.recipe_files import find_project, write_recipe_file
 from afkit.recipes import recipe_names
+from afkit.workbench.own_data.gaps import SETTINGS, leave_out_gaps
 from afkit.workbench.own_data.import_rows import ABOUT
 from afkit.workbench.own_data.importing import describe, import_annotations
 from afkit.workbench.own_data.signal_files import write_windows
@@ -94,6 +95,9 @@ def start(
     made = _import(place, labels, looked, dict(imported or {}), fix, say)
     _say_rows(say, _action_rows(made, looked))
     grid = _make_features(place, looked, media, made, how, windows, bool(fix), say)
+    for folder in map(Path, grid.folders):
+        if (folder / SETTINGS).is_file() and (number := leave_out_gaps(place.annotations, folder)):
+            say(f"{'annotations':<11} the gaps of {number} recordings are left out of training and evaluation")
     recipe = _suggest(place, grid, how, say)
     _say_minutes(recipe, place, say)
     say(f"python -m afkit run {name}")

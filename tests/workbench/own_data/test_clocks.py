@@ -1,16 +1,20 @@
 """Clocks of samples: units, rates and gaps; samples on regular times; times of labels on the recordings' clocks."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from afkit.__main__ import main
+from afkit.data.annotations import read_annotations, to_frame
 from afkit.workbench.own_data.clocks import as_seconds, read_clock, regular_samples
+from afkit.workbench.own_data.gaps import leave_out_gaps
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, features_of
+from afkit.workbench.own_data.signals import Sensor, signal_features
 
 UNIX = 1_700_000_000  # seconds
 
@@ -30,7 +34,7 @@ def test_the_unit_is_that_of_the_name_or_of_the_size(values, name, rate_hz, star
     clock = read_clock(np.asarray(values, float), name)
     assert clock.rate_hz == pytest.approx(rate_hz, rel=1e-3) and clock.start_sec == pytest.approx(start_sec)
     np.testing.assert_allclose(clock.times_sec, np.arange(100) / rate_hz, atol=1e-5)
-    assert clock.gaps == []
+    assert len(clock.gaps_sec) == 0
 
 
 @pytest.mark.parametrize(
@@ -48,10 +52,12 @@ def test_a_clock_that_tells_nothing_is_one_sentence(values, name, message):
 
 
 def test_gaps_count_from_the_limit_on_and_do_not_change_the_rate():
-    times = np.arange(100) / 50 + 3600.0 * (np.arange(100) > 60)
+    times = np.arange(100) / 50 + 0.98 * (np.arange(100) > 60)
     clock = read_clock(times, "time")
-    assert clock.rate_hz == pytest.approx(50) and clock.gaps == [(61, pytest.approx(3600.02))]
-    assert read_clock(times, "time", longest_gap_sec=4000).gaps == []
+    assert clock.rate_hz == pytest.approx(50) and clock.gaps_sec.tolist() == [[1.2, pytest.approx(2.2)]]
+    assert len(read_clock(times, "time", longest_gap_sec=1.1).gaps_sec) == 0
+    with pytest.raises(ValueError, match=r"jumps by 3\.6e.03 s after sample 61, and gaps are 100 % of its time; cut"):
+        read_clock(times + 3600 * (times > 1.3), "time")
 
 
 def test_samples_are_put_where_their_clock_says():
@@ -90,22 +96,78 @@ def test_two_clocks_show_one_time_and_new_recordings_are_made_alike(tmp_path, ca
     kinds = [SensorKind(**{**kind, "columns": tuple(kind["columns"])}) for kind in settings.pop("sensors")]
     assert [(kind.rate_hz, kind.by_clock) for kind in kinds] == [(50, True), (30, True)]
     paths = [tmp_path / "acc" / "ü.csv", tmp_path / "gyro" / "ü.csv"]
-    np.testing.assert_array_equal(features_of(Windowing(kinds, **settings), paths), features)
+    again, ignored_sec = features_of(Windowing(kinds, **settings), paths)
+    np.testing.assert_array_equal(again, features)
+    assert len(ignored_sec) == 0
 
 
-def test_clocks_that_are_not_one_and_gaps_are_refused(tmp_path, capsys):
+@pytest.mark.parametrize("rate_hz", [None, 20.0, 80.0])
+def test_vectors_outside_the_ignored_spans_are_those_of_samples_without_gaps(rate_hz):
+    draws = np.random.default_rng(0)
+
+    def both(hz, start_sec, *gaps):
+        """The same samples without and with gaps."""
+        times, values = np.arange(12 * hz) / hz, draws.normal(size=(12 * hz, 1))
+        for kept in (np.ones(len(times), bool), ~np.any([(times > a) & (times < b) for a, b in gaps], axis=0)):
+            clock = read_clock(times[kept], "time")
+            yield Sensor("a", regular_samples(values[kept], clock, hz), hz, start_sec, clock.gaps_sec)
+
+    pairs = zip(both(50, 0.0, (3.0, 3.6), (8.0, 9.0)), both(30, 0.2, (3.3, 4.0)), strict=True)
+    whole, cut = (signal_features(list(sensors), 20, 1, rate_hz, tolerance_sec=0.5) for sensors in pairs)
+    np.testing.assert_allclose(cut.gaps_sec, [[3.0, 4.2], [8.0, 9.0]])
+    centres = (np.arange(len(cut.features)) + 10) / cut.fps
+    outside = ~np.any([(centres > a) & (centres < b) for a, b in cut.ignored_sec], axis=0)
+    same = np.isclose(cut.features, whole.features).all(axis=1)
+    assert same[outside].all() and not same.all() and len(whole.ignored_sec) == 0
+    assert (outside ^ same).sum() <= 4 * (3 / 30) * cut.fps, "two samples more at each of four ends, and little else"
+    alone = signal_features([list(both(50, 0.0, (3.0, 8.9)))[1]], 20, 10, None, "recording")
+    seen = np.concatenate([alone.features[:14], alone.features[45:]])
+    assert (seen.mean(), seen.std()) == pytest.approx((0, 1), abs=0.03), "scaled by what was measured"
+
+
+def test_clocks_that_are_not_one_are_refused_and_gaps_do_not_count(tmp_path, capsys):
     command = [*write_two(tmp_path, late_sec=5000), "--window", "10", "--stride", "5"]
     assert main(command) == 2 and not (tmp_path / "out").exists()
     assert "starts 5000 s after that of" in capsys.readouterr().err
     path = tmp_path / "acc" / "b.csv"
     lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:100] + lines[200:]) + "\n")
+    path.write_text("\n".join(lines[:100] + lines[200:300] + lines[330:]) + "\n")
     alone = [command[0], command[1], *command[3:]]
-    assert main(alone) == 2
-    said = capsys.readouterr().err
-    assert "its clock 'timestamp' jumps by 2.02 s after sample 99; cut the file there, or bridge it by" in said
     assert main([*alone, "--longest-gap", "2.02"]) == 0
+    assert "gap" not in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "out")
+    assert main(alone) == 0
+    said = capsys.readouterr().out
+    assert "gap: b has no samples for 2.02 s after 1.96 s (2 gaps, together 2.64 s): bridged by straight" in said
+    assert f"give import --signals {tmp_path / 'out'}, so that" in said
     assert len(np.load(tmp_path / "out" / "b.npy")) == len(np.load(tmp_path / "out" / "ü.npy"))
+    spans = [[1.82, 4.12], [5.82, 6.72]]  # half a window of 0.2 s and two samples wider
+    assert json.loads((tmp_path / "out" / SETTINGS).read_text())["ignored"] == {"b": spans}
+
+    (tmp_path / "labels.csv").write_text("video,start,end,label\nb,2,3,x\nb,5,5.5,x\nü,1,2,x\n")
+    brought = ["import", str(tmp_path / "labels.csv"), str(tmp_path / "made.json"), "--signals", str(tmp_path / "out")]
+    assert main(brought) == 0
+    assert "note: the gaps of 1 recordings are not to count\n" in capsys.readouterr().out
+    made = read_annotations(tmp_path / "made.json").videos
+    assert made["b"].ignored_sec.tolist() == spans and len(made["ü"].ignored_sec) == 0
+    assert len(to_frame([made["b"]])) == 1, "what happened in the gap is not there to be found"
+    assert leave_out_gaps(tmp_path / "made.json", tmp_path / "out") == 1, "what is there already stays"
+    assert read_annotations(tmp_path / "made.json").videos["b"].ignored_sec.tolist() == spans
+    assert main([*brought[:2], str(tmp_path / "x.json"), "--signals", str(tmp_path)]) == 2
+    assert "signals.json does not exist; name the folder that python -m afkit signals" in capsys.readouterr().err
+
+
+def test_recordings_that_would_mostly_not_count_are_refused(tmp_path, capsys):
+    command = write_two(tmp_path)
+    for sensor, kept in (("acc", (0, 150, 420, 601)), ("gyro", (0, 200, 350, 361))):
+        lines = (tmp_path / sensor / "b.csv").read_text().splitlines()
+        (tmp_path / sensor / "b.csv").write_text("\n".join(lines[kept[0] : kept[1]] + lines[kept[2] : kept[3]]) + "\n")
+    assert main([*command, "--window", "10", "--stride", "5"]) == 2
+    assert "b.csv: 74 % are gaps, those of all sensors joined; leave it out" in capsys.readouterr().err
+    alone = [command[0], command[1], *command[3:]]
+    assert main([*alone, "--window", "100", "--stride", "5"]) == 2
+    said = capsys.readouterr().err
+    assert "b has no samples for 5.42 s after 2.96 s, and 63 % of its windows would reach into gaps; br" in said
 
 
 def bring(tmp_path, rows, begins=(UNIX, UNIX), **options):

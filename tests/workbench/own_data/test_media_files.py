@@ -30,6 +30,8 @@ def test_patterns_of_two_sensors_pair_without_what_their_names_end_in(touch):
     found = paired_files(["d/*/*_sp.csv", "d/*/*_sw.csv"], (".csv",))
     assert sorted(found) == ["p_1", "p_11", "q_1", "q_11"]
     assert [path.name for path in found["p_11"]] == ["p_11_sp.csv", "p_11_sw.csv"]
+    touch(*(f"e/{who}_1_{sensor}.csv" for who in "pq" for sensor in ("sp", "sw")))
+    assert sorted(paired_files(["e/*_sp.csv", "e/*_sw.csv"], (".csv",))) == ["p_1", "q_1"]
     touch("d/p/p_2_sp.csv")
     with pytest.raises(ValueError, match=r"d/\*/\*_sw.csv has no file of the recording d/p/p_2_sp.csv; add it"):
         paired_files(["d/*/*_sp.csv", "d/*/*_sw.csv"], (".csv",))

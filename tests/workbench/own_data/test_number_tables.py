@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from afkit.__main__ import main
-from afkit.workbench.own_data.clocks import clock_problem, on_clock
+from afkit.workbench.own_data.clocks import clock_problem, read_clock, regular_samples
 from afkit.workbench.own_data.sample_files import SensorKind, read_numbers
 from afkit.workbench.own_data.signal_files import Windowing, features_of
 
@@ -139,7 +139,8 @@ def test_commas_that_may_be_either_are_refused(read, text, message):
 def test_a_clock_is_compared_with_the_rate(times, name, problem):
     assert clock_problem(times, name, 50) == problem
     times = np.array([0.0, 0.02, 0.06, 0.08])
-    np.testing.assert_allclose(on_clock(times[:, None] * 3, times, 50), 3 * np.arange(5)[:, None] / 50)
+    clock = read_clock(times, name, rate_hz=50)
+    np.testing.assert_allclose(regular_samples(times[:, None] * 3, clock, 50), 3 * np.arange(5)[:, None] / 50)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_a_label_beside_the_channels_is_left_out_on_request_and_in_new_recording
     new = tmp_path / "new.csv"
     new.write_text("\n".join(["x,label,y", *(f"{i % 7},,{i % 3}" for i in range(100))]) + "\n")
     settings = Windowing([SensorKind("acc", 50.0, 2, ("y", "x"))], 50, 25, 50.0)
-    np.testing.assert_array_equal(features_of(settings, [new]), np.load(out / "p.npy"))
+    np.testing.assert_array_equal(features_of(settings, [new])[0], np.load(out / "p.npy"))
     new.write_text("\n".join(["x,z", *(f"{i % 7},{i % 3}" for i in range(100))]) + "\n")
     with pytest.raises(ValueError, match="it has no column 'y', but x, z"):
         features_of(settings, [new])

@@ -27,7 +27,8 @@ from afkit.workbench.datasets import hapt, watch
 from afkit.workbench.own_data.signal_files import write_windows
 from afkit.workbench.own_data.signals import raw_windows
 from afkit.workbench.runs import predicting
-from afkit.workbench.runs.predicting import LOG, find_recordings, predict_recordings
+from afkit.workbench.runs.new_recordings import find_recordings
+from afkit.workbench.runs.predicting import LOG, predict_recordings
 
 NAMES = {label: f"action {label}" for label in range(3)}
 RECIPE = tiny_recipe(model__class_prior=0.3)
@@ -205,13 +206,13 @@ def test_other_settings_weights_or_a_log_of_something_else_are_noticed(new, go, 
 def test_an_interruption_leaves_whole_files_and_a_second_start_goes_on(monkeypatch, new, go, run):
     real, seen = predicting.detect, []
 
-    def stop_at_the_third(trained, recording):
+    def stop_at_the_third(trained, recording, say):
         files = list((run / "predicted").glob("*.csv"))
         assert len((run / "predicted" / LOG).read_text().splitlines()) == len(files), "what is done is noted at once"
         seen.append(recording.name)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return real(trained, recording)
+        return real(trained, recording, say)
 
     monkeypatch.setattr(predicting, "detect", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
@@ -459,6 +460,34 @@ def test_samples_of_own_sensors_are_treated_as_in_the_training(tmp_path):
     (sensors[1] / "new.csv").write_text("1,2\n1,\n" * 100)
     with pytest.raises(ValueError, match=r"gyro/new\.csv', sample 1: NaN or infinite \(100 such samples\)"):
         predicted(run, *sensors, signal=True)
+
+
+def test_sensors_in_one_folder_are_paired_by_their_names_and_gaps_say_nothing(tmp_path):
+    draws, raw = np.random.default_rng(0), tmp_path / "raw[1]"
+    raw.mkdir()
+    for end, hz in (("sp", 50), ("sw", 25)):
+        for name in ("s1_1", "s1_2"):
+            rows = np.column_stack([np.arange(20 * hz) / hz, draws.normal(size=20 * hz)])
+            np.savetxt(raw / f"{name}_{end}.csv", rows, delimiter=",", header="time,x", comments="")
+    features = tmp_path / "data" / "mine" / "features"
+    write_windows([raw.parent / f"raw?1?/*_{end}.csv" for end in ("sp", "sw")], [None] * 2, features, 50, 25, say=print)
+    run = trained_on(tmp_path, "mine/mine.json", ["mine/features"], 100)
+    by_features = predicted(run, features / "s1_1.npy", features / "s1_2.npy")
+    assert predicted(run, raw, signal=True).equals(by_features)
+
+    lines = (raw / "s1_1_sp.csv").read_text().splitlines()
+    (raw / "s1_1_sp.csv").write_text("\n".join(lines[:101] + lines[500:]))
+    (raw / "s1_2_sw.csv").unlink()
+    said: list[str] = []
+    with pytest.raises(ValueError, match=r"s1_2: .*raw\[1\]/s1_2_sw\.csv does not exist"):
+        predict_recordings(run, [raw], min_score=0.2, signal=True, say=said.append)
+    assert "s1_1: nothing can be said from 1.44 to 10.52 s, since the clock has gaps there" in said
+    left = read_tables(run / "predicted")
+    left = left[left["video"] == "s1_1"]
+    assert len(left) and not ((left["start_sec"] >= 1.44) & (left["end_sec"] <= 10.52)).any()
+    (raw / "s1_2_sp.csv").unlink()
+    predict_recordings(run, [raw], out=tmp_path / "one", min_score=0.2, signal=True, say=said.append)
+    assert set(read_tables(tmp_path / "one")["video"]) == {"s1_1"}
 
 
 @pytest.mark.parametrize(

@@ -149,12 +149,29 @@ def hour_later(lines):
     return [*lines[:100], *late]
 
 
+def test_gaps_of_the_clock_end_an_action_unless_they_are_short_and_do_not_count(project, capsys):
+    write_tables("raw", ["a", "b", "c", "d"])
+    spoil("raw/b.csv", lambda lines: [lines[0], *lines[1:81], *lines[221:321], *lines[331:]])  # 4 to 11, 16 to 16.5 s
+    out = said(capsys, "raw")
+    assert "features    gap: b has no samples for 7.05 s after 3.95 s (2 gaps, together 7.6 s)" in out
+    assert "annotations the gaps of 1 recordings are left out of training and evaluation" in out
+    path = Path("data/mine/annotations/mine.json")
+    made = json.loads(path.read_text())["database"]
+    assert [one["segment"] for one in made["b"]["annotations"]] == [[3, 4], [11, 12], [15, 18]]
+    half = recipe("mine").data.num_frames / 2 / HZ + 0.1
+    np.testing.assert_allclose(made["b"]["ignored"], [[3.95 - half, 11 + half], [15.95 - half, 16.5 + half]])
+    assert [name for name in made if "ignored" in made[name]] == ["b"]
+    changed = path.stat().st_mtime_ns
+    said(capsys, "raw")
+    assert path.stat().st_mtime_ns == changed
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
         (
             lambda: spoil("raw/b.csv", hour_later),
-            "b.csv: its clock 'timestamp' jumps by 3.6e+03 s after sample 99; cut",
+            "b.csv: its clock 'timestamp' jumps by 3.6e+03 s after sample 99, and gaps are 99 % of its time; cut",
         ),
         (
             lambda: spoil("raw/b.csv", lambda lines: [*lines[:50], *lines[20:]]),
@@ -226,6 +243,13 @@ def test_physiology_and_key_points_are_samples_too(project, capsys):
     Path("labels.csv").write_text("\n".join(["recording,start,end,label", *rows]), encoding="utf-8")
     out = said(capsys, "labels.csv", "ecg", "--name", "ecg")
     assert "ecg: ECG" in out and "50 samples a second" in out and recipe("ecg").data.fps == 50
+    assert "no recording of ecg holds annotations; give LABELS and then the recordings" in said(
+        capsys, "ecg", "ecg", "--name", "none", status=2
+    )
+    for name in "abc":
+        notes = [edfio.EdfAnnotation(a, b - a, label) for a, b, label in ACTIONS]
+        edfio.Edf([edfio.EdfSignal(wave_of, 50, label="ECG")], annotations=notes).write(f"ecg/{name}.edf")
+    assert "classes     2: gehen 6, stehen 3" in said(capsys, "ecg", "ecg", "--name", "inside")
     out = said(capsys, "labels.csv", "pose@25", "--pose", "--name", "pose")
     assert "pose: nose_x, nose_y, tail_x, tail_y, nose_x_velocity" in out and recipe("pose").data.fps == 25
     assert recipe("pose").data.input_dims[0] == 8 * recipe("pose").data.num_frames
