@@ -30,7 +30,7 @@ def diagnose(
     gt: pd.DataFrame,
     predictions: pd.DataFrame,
     tious: Sequence[float],
-    durations_sec: Mapping[str, float | None] | pd.Series,
+    durations_sec: Mapping[str, float | None],
     data: str = "auto",
 ) -> Diagnosis:
     """The three analyses of DETAD (Alwassel et al., ECCV 2018): false positives, sensitivity, false negatives.

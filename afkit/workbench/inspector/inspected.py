@@ -12,7 +12,7 @@ from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, overlapping_pairs
 from afkit.files import read_json
-from afkit.workbench.analysis.bootstrap import average_precision_by_video
+from afkit.workbench.analysis.bootstrap import map_by_video
 from afkit.workbench.analysis.false_positives import MIN_TIOU
 from afkit.workbench.analysis.matching import match_segments
 from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
@@ -206,7 +206,7 @@ def list_videos(inspected: Inspected, tiou: float, min_score: float) -> pd.DataF
     table["duration_sec"] = [inspected.duration_sec(video) for video in inspected.videos]
     for name, count in counts.items():
         table[name] = count.reindex(inspected.videos, fill_value=0).to_numpy(np.int64)
-    table["ap"] = average_precision_by_video(gt, predictions, tiou).reindex(inspected.videos).to_numpy(float)
+    table["ap"] = map_by_video(gt, predictions, [tiou]).reindex(inspected.videos).to_numpy(float)
     return table
 
 
