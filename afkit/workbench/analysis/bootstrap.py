@@ -211,7 +211,7 @@ def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
     return SignTest(better, worse, len(differences) - count, min(1.0, 2 * tail / 2**count))
 
 
-def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float]) -> pd.Series:
+def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> pd.Series:
     """mAP of each video with ground truth as if it were alone, mean over the thresholds: best first, ties as in gt."""
     tious = check_tious(tious)
     video, names = pd.factorize(videos_of(gt, "gt"))

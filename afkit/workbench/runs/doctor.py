@@ -3,10 +3,10 @@
 Each check looks for itself and needs nothing of the others, so that the table is whole where half of it is broken.
 """
 
-import importlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -86,7 +86,7 @@ def _torch() -> Found:
         import torch
     except Exception as error:  # a broken installation raises all kinds
         return Found(BAD, f"cannot be imported: {error}", "make install, or pip install torch")
-    version = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in torch.__version__.split(".")[:2])
+    version = tuple(map(int, re.findall(r"\d+", torch.__version__)[:2]))
     oldest, threads = ".".join(map(str, OLDEST_TORCH)), torch.get_num_threads()
     state = OK if version >= OLDEST_TORCH else BAD
     return Found(state, f"{torch.__version__}, {threads} threads", f"install torch {oldest} or newer")
@@ -134,9 +134,10 @@ def _packages(packages: tuple[str, ...], extra: str) -> Found:
 
 def _kernel() -> Found:
     remedy = "python -m ipykernel install --sys-prefix --name python3"
-    if importlib.util.find_spec("jupyter_client") is None:
+    try:
+        from jupyter_client import kernelspec
+    except ImportError:
         return Found(NOTE, "no Jupyter: notebooks cannot be run", "pip install 'afkit[notebooks]'")
-    kernelspec = importlib.import_module("jupyter_client.kernelspec")
     try:
         command = shutil.which(kernelspec.KernelSpecManager().get_kernel_spec("python3").argv[0])
     except kernelspec.NoSuchKernel:

@@ -56,14 +56,13 @@ def train_on_devices(
     """Train on `execution.devices` GPUs (or processes, where there is no GPU) of `execution.num_nodes` machines.
 
     The recipe's batch is shared by all devices, so that batch size and learning rate stay and the result is that of
-    one process (see `afkit.train.loop.train`). On one machine, whose processes meet in a folder of their owner's and
-    listen on its loopback interface alone, this is all. On several, which must share the run folder and the data, it
-    starts the processes of this one, prints a command to be started on each of the others, and waits for them; they
-    meet at the address of this machine in the environment variables MASTER_ADDR and MASTER_PORT.
+    one process (see `afkit.train.loop.train`). The processes of one machine meet in a folder of their owner's, and
+    listen on its loopback interface alone. Several machines must share the run folder and the data; a command to be
+    started on each of the others is printed, and they meet at this one's address in MASTER_ADDR and MASTER_PORT.
 
-    The run folder then has also train_job.json, for the processes, and train_job.log, their output, which stays when
-    they fail. With `evaluate_every` it is evaluated as by `workbench.runs.validation.validation`; on_progress is called
-    with the metrics so far, at most every second, and at the end. The metrics returned are those of metrics.csv.
+    train_job.log in the run folder has the output of the processes, and stays when they fail. With `evaluate_every` it
+    is evaluated as by `workbench.runs.training.validation`; on_progress is called with the metrics so far, at most
+    every second, and at the end. The metrics returned are those of metrics.csv.
 
     Raises:
         ValueError, OSError, RuntimeError: as of `train`, from the process that met it first; all others are ended.

@@ -30,6 +30,7 @@ from afkit.opening import safe_names
 from afkit.workbench.analysis.exclusive import without_overlaps
 from afkit.workbench.analysis.exports import FORMATS, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
+from afkit.workbench.media.opened import find_media
 from afkit.workbench.media.overlay import check_overlay, write_overlay
 from afkit.workbench.media.reading import has_media, media_reader
 from afkit.workbench.media.writing import complaint
@@ -85,13 +86,11 @@ def predict_recordings(
         form: one of `afkit.workbench.analysis.exports.FORMATS`.
         out: folder to write; "" for `predicted` in the run folder.
         fps: frames (samples) per second; None for those of the recipe, or of all videos of its annotation file.
-        weights: "ema" or "raw".
         min_score: lowest score that is kept; None for the thresholds that 03_eval chose for these weights, else 0.2.
         signal: the files hold raw samples of sensors, see `afkit.workbench.own_data.signal_files.signal_reader`.
         exclusive: no two detections of a recording overlap, see `afkit.workbench.analysis.exclusive`.
         overlay: film to write, with the detections drawn into the one film that is given; "" for none.
         backbone: MODULE:FUNCTION, where such a one made the features: code runs only if it is named here.
-        data_root: folder of all data sets; "" for that of the run.
 
     Raises:
         ValueError: a wrong argument or run; nothing is written then. Or, after all others were done, the list of the
@@ -168,16 +167,9 @@ def open_predictor(
     model = build_model(recipe)
     load_weights(model, path, weights)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    says = [
-        recipe.model_dump(mode="json"),
-        digest,
-        fps,
-        thresholds,
-        label_names,
-        signals and signals.settings,
-        exclusive,
-    ]
-    settings = hashlib.sha256(json.dumps(says, default=list).encode()).hexdigest()
+    inputs = signals and signals.settings
+    changing = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, inputs, exclusive]
+    settings = hashlib.sha256(json.dumps(changing, default=list).encode()).hexdigest()
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Predictor(model, recipe, label_names, fps, thresholds, signals, settings, exclusive), about
 
@@ -380,18 +372,12 @@ def _each_once(recordings: list[Recording]) -> list[Recording]:
 
 def _in_place(place: Path, suffixes: Sequence[str], prefix: str) -> list[Recording]:
     """One of each file; of an HDF5 file with several arrays, each is one, unless one is called feats."""
-    if not place.exists():
-        raise ValueError(f"{place} does not exist; name a file or a folder of recordings")
     found = []
-    for path in sorted(place.iterdir()) if place.is_dir() else [place]:
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
+    for path in find_media([place], suffixes):
         names = []
         if path.suffix.lower() in HDF5:
             with suppress(ValueError):  # one that cannot be read counts as one recording, and is told when it is read
                 names = array_names(path)
         names = names if len(names) > 1 and FEATURES not in names else [path.stem]
         found += [Recording(name.removeprefix(prefix), [path], [name]) for name in names]
-    if not found:
-        raise ValueError(f"{place} is, or holds, no file that ends in {', '.join(suffixes)}; name another")
     return found

@@ -21,7 +21,7 @@ from afkit.train.distributed import lost_a_peer, start, stop, world
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.workbench.runs.launch import ERRORS, error_file, predict_shared, write_table
-from afkit.workbench.runs.validation import validation
+from afkit.workbench.runs.training import validation
 
 LOST_PEER_SEC = 15.0  # to be ended by the parent, which then blames the process that went first
 
