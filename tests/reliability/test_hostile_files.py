@@ -102,7 +102,7 @@ IMPORTS = {
     "elan": ("a\tb\t1:1\t\t\n",),
     "steps": ("\n\x00\n",),
 }
-IDS = ("", ".", "..", "../x", "a/b", "a\\b", "a\x00", "\ud800", "x" * 101, None, 3, ["x"])
+IDS = ("", ".", "..", "../x", "a/b", "a\\b", "a\x00", "a\n", "\ud800", "x" * 101, None, 3, ["x"])
 MOMENT_FILES = (
     *("[]", "{}", '{"videos": 3}', '{"videos": [[]]}', '{"videos": [{"clips": [{"clip_uid": "../x"}]}]}'),
     '{"videos": [{"video_uid": ' + NESTED + ', "clips": [{}]}]}',

@@ -111,15 +111,13 @@ def bootstrap_map(
     narrow: what never varies between the drawn videos cannot be estimated from them.
 
     Args:
-        resamples: number of draws, at least 2; the same seed gives the same.
         level: of the intervals, e.g. 0.95 from the 2.5th to the 97.5th percentile.
         label_remap: see `evaluate`; classes are numbered once, for all resamples.
         groups: {video: person, animal or site}, which are drawn in place of videos; one that is not named is a group
             of its own.
 
     Raises:
-        ValueError: unusable tables or thresholds as in `evaluate`; fewer than 2 resamples, or fewer than 2 of them
-            with ground truth; a level outside 0 to 1.
+        ValueError: as `evaluate`; fewer than 2 resamples with ground truth; a level outside 0 to 1.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """

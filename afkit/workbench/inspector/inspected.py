@@ -17,7 +17,7 @@ from afkit.workbench.analysis.false_positives import MIN_TIOU
 from afkit.workbench.analysis.matching import match_segments
 from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
 from afkit.workbench.inspector.tracks import Tracks
-from afkit.workbench.runs.opened import data_root_of
+from afkit.workbench.runs.opened import open_run
 
 # As of workbench.analysis.false_positives; browser/src/segments.js knows the numbers.
 KINDS = ("ground truth", "miss", "hit", "localisation", "double detection", "wrong label", "confusion", "background")
@@ -100,7 +100,7 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
         named = False
     if not named:
         raise ValueError(f"{folder / 'run.json'} names no data; is it of a run that was begun?")
-    annotations = read_annotations(locate(data_root_of(facts, relative, folder, data_root), relative))
+    annotations = read_annotations(locate(open_run(folder).data_root(data_root), relative))
     videos = annotations.of_subsets(subsets)
     names = annotations.names_of(num_classes) | {UNKNOWN: "unknown label"}
     predictions, remark = pd.DataFrame(columns=PREDICTION_COLUMNS).astype({"label": int, "score": float}), ""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from afkit.workbench.trust import project_root
 
-OLDEST_PYTHON, OLDEST_TORCH = (3, 11), (2, 11)
+OLDEST_TORCH = (2, 11)
 EXTRAS = {  # what it is for: the packages, and the extra that brings them
     "notebooks": (("papermill", "jupyterlab", "matplotlib", "seaborn"), "notebooks"),
     "sweeps": (("distributed", "cryptography", "yaml"), "sweep"),
@@ -77,8 +77,7 @@ def table(found: dict[str, Found]) -> str:
 
 
 def _python() -> Found:
-    state, oldest = OK if sys.version_info[:2] >= OLDEST_PYTHON else BAD, ".".join(map(str, OLDEST_PYTHON))
-    return Found(state, platform.python_version(), f"install Python {oldest} or newer")
+    return Found(OK, platform.python_version())  # an older one than 3.11 cannot read afkit
 
 
 def _torch() -> Found:

@@ -30,6 +30,7 @@ from afkit.files import read_json, write_json
 from afkit.opening import make_way
 from afkit.train.distributed import gather_bytes, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
+from afkit.workbench.runs.provenance import usable_cores
 
 POLL_SEC = 0.2
 PROGRESS_SEC = 1.0  # between two calls of on_progress
@@ -242,10 +243,9 @@ def _processes(
 
 def _environment(devices: int) -> dict[str, str]:
     """That of the children: the same afkit, and the processors shared between them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     paths = [str(Path(afkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return {
-        "OMP_NUM_THREADS": str(max(cores // devices, 1)),
+        "OMP_NUM_THREADS": str(max(usable_cores() // devices, 1)),
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTHONSAFEPATH": "1",  # no modules that happen to lie in the working directory

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from types import SimpleNamespace
 
@@ -287,15 +288,10 @@ def test_bad_files_are_told_at_the_end_and_the_others_are_done(new, run, go):
     [
         ({"form": "cvs"}, "there is no format 'cvs'; did you mean 'csv'?"),
         ({"weights": "best"}, "weights must be 'ema' or 'raw', not 'best'"),
-        ({"min_score": 2}, "the lowest score is 2; give a number from 0 to 1"),
-        ({"min_score": float("nan")}, "the lowest score is nan"),
-        ({"fps": 0}, "the frame rate is 0; give a number above 0"),
-        ({"fps": float("inf")}, "the frame rate is inf"),
+        *(({"min_score": score}, f"the lowest score is {score}; give a number from 0 to 1") for score in (2, math.nan)),
+        *(({"fps": fps}, f"the frame rate is {fps}; give a number above 0") for fps in (0, math.inf)),
         ({"signal": True}, r"signals\.json does not exist, so nothing says how the features of recipe 'tiny'"),
-        (
-            {"data_root": "/nowhere"},
-            r"/nowhere/tiny/annotations\.json does not exist; name the folder of the run's data",
-        ),
+        ({"data_root": "/nowhere"}, r"/nowhere/tiny/annotations\.json does not exist; name the folder of the run's"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(new, run, go, options, message):

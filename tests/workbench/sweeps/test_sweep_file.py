@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 import afkit
 from afkit.files import write_json
@@ -102,15 +100,6 @@ def test_what_is_wrong_is_said_in_one_sentence_with_its_line(tmp_path, text, mes
         read_sweep(path)
     assert f"{path}, " in str(error.value) and message in str(error.value)
     assert "\n" not in str(error.value)
-
-
-@given(st.integers(0, 12), st.sampled_from(["optim.epoch: [1]", "sead: 3", "data: fake", "parameters: {x: 1}"]))
-def test_the_line_is_that_of_the_mistake_wherever_it_stands(tmp_path_factory, before, wrong):
-    text = "recipes: [watch]\n" + "# a remark\n" * before
-    text += f"overrides:\n  {wrong}\n" if wrong.startswith("optim") else f"{wrong}\n"
-    line = 2 + before + wrong.startswith("optim")
-    with pytest.raises(ValueError, match=rf"mine\.yaml, line {line}: "):
-        read_sweep(write(tmp_path_factory.mktemp("sweep"), text))
 
 
 @pytest.fixture
