@@ -2,11 +2,9 @@
 
 import gzip
 import io
-import math
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hostile import in_child, saved
@@ -22,7 +20,6 @@ from afkit.model.checkpoints import load_weights
 from afkit.recipes import recipe
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets.sensors import sensor_arguments
-from afkit.workbench.runs.launch import read_table, write_table
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
 # ---- annotations and predictions
@@ -191,19 +188,3 @@ def test_training_checkpoints_of_another_kind(tmp_path, refused):
         for value in values:
             path.write_bytes(saved(good | {name: value}))
             refused("training checkpoints", resume_training, path, "does not fit this version")
-
-
-def test_a_table_keeps_every_value_and_type(tmp_path):
-    names = ["a", "", "tail\x00\x00", "é\U0001f600", "x" * 500, "a"]
-    numbers = [-0.0, 1e-320, math.inf, math.nan, 0.1, -(2.0**60)]
-    table = pd.DataFrame(
-        {"video": names, "start_sec": numbers, "label": np.arange(6), "odd": pd.Series(names, dtype=object)}
-    )
-    table["small"] = np.arange(6, dtype=np.float32)
-    for part in (table, table[:0], pd.DataFrame(columns=["video", "score"])):
-        write_table(tmp_path / "predict_job.npz", part)
-        found = read_table(tmp_path / "predict_job.npz")
-        pd.testing.assert_frame_equal(found, part, check_exact=True)
-        assert all(found[column].dtype == part[column].dtype for column in part)
-    write_table(tmp_path / "predict_job.npz", table)
-    assert np.signbit(read_table(tmp_path / "predict_job.npz")["start_sec"][0])

@@ -65,7 +65,6 @@ class Comparison:
     average_map: Interval  # of a minus b, as fractions
     p_value: float  # two-sided, that the difference of the average mAP is 0
     significant: bool  # p_value below 1 - level
-    map: pd.DataFrame  # (S, 5) tIoU by the fields of Interval and p_value
     sign_test: SignTest  # over the videos, or the groups where there are some
     samples: np.ndarray  # (R, S) difference of mAP in each resample, as drawn
     level: float  # of the intervals
@@ -153,7 +152,7 @@ def compare_runs(
     drawn = resample(gt, [predictions_a, predictions_b], tious, resamples, seed, label_remap, groups)
     measured = _without_rounding(drawn.measured[0] - drawn.measured[1])  # (S,)
     sampled = _without_rounding(drawn.sampled[0] - drawn.sampled[1])  # (R, S)
-    average, by_tiou = _intervals(measured, sampled, tious, level)
+    average, _ = _intervals(measured, sampled, tious, level)
     p_value = _p_value(average.value, sampled.mean(axis=1))
     videos = map_by_video(gt, predictions_a, tious) - map_by_video(gt, predictions_b, tious)
     units, _ = _units(videos.index, groups)
@@ -162,7 +161,6 @@ def compare_runs(
         average_map=average,
         p_value=p_value,
         significant=p_value < round(1 - level, 9),
-        map=by_tiou.assign(p_value=[_p_value(*each) for each in zip(measured, sampled.T, strict=True)]),
         sign_test=sign_test(_without_rounding(differences)),
         samples=sampled,
         level=level,

@@ -1,7 +1,6 @@
 """Training, detection and evaluation on several devices, as child processes of a notebook, which share the videos."""
 
 import copy
-import json
 import os
 import shlex
 import signal
@@ -96,12 +95,12 @@ def predict_on_devices(
         ValueError, OSError, RuntimeError: as of `predict_dataset`, from the process that met it first.
     """
     folder = Path(folder)
-    result = folder / "predict_job.npz"
+    result = folder / "predict_job.npy"
     job = _job("predict", recipe, data_root=data_root, weights=weights, result=result)
     job |= {"which": which, "arguments": arguments}
     try:
         _run(job, folder / "predict_job.json", devices)
-        return read_table(result)
+        return from_numbers(np.load(result), Dataset(recipe.data, data_root, recipe.data.test_subsets))
     finally:
         result.unlink(missing_ok=True)
 
@@ -119,49 +118,21 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
     part = copy.copy(dataset)
     part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
     own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
-    write_table(packed := BytesIO(), own)
-    tables = [table for part in gather_bytes(packed.getvalue()) if len(table := read_table(BytesIO(part)))]
-    if not tables:
-        return own
+    np.save(packed := BytesIO(), to_numbers(own, dataset))  # gather_bytes wants one byte at least
+    rows = np.concatenate([np.load(BytesIO(part)) for part in gather_bytes(packed.getvalue())])
+    return from_numbers(rows[rows[:, 0].argsort(kind="stable")], dataset)
+
+
+def to_numbers(table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
+    """(N, 5) float64 of detections in a data set's videos, for another process: a video is its place there."""
     place = {video.name: number for number, video in enumerate(dataset.videos)}
-    together = pd.concat(tables, ignore_index=True)
-    order = together["video"].map(place).argsort(kind="stable")
-    return together.iloc[order].reset_index(drop=True)
+    return table.assign(video=table["video"].map(place)).to_numpy(np.float64)
 
 
-def write_table(file: Path | IO[bytes], table: pd.DataFrame) -> None:
-    """Write a table of numbers and texts for another process, as NumPy's .npz; its index is not kept.
-
-    Texts, which NumPy keeps with a fixed width only, become bytes of JSON with their data type.
-    """
-    packed = {}
-    for name, column in table.items():
-        if column.dtype.kind in "iuf":
-            packed[name] = column.to_numpy()
-        else:
-            packed[name] = np.frombuffer(json.dumps([str(column.dtype), column.tolist()]).encode(), np.uint8)
-    np.savez(file, allow_pickle=False, **packed)
-
-
-def read_table(file: Path | IO[bytes]) -> pd.DataFrame:
-    """What `write_table` wrote, with the same columns, values and data types; nothing in it is executed.
-
-    Raises:
-        ValueError: another file; the message names it.
-    """
-    try:
-        with np.load(file, allow_pickle=False) as columns:
-            arrays = {name: columns[name] for name in columns.files}
-        table = {}
-        for name, array in arrays.items():
-            if array.dtype == np.uint8:
-                dtype, values = json.loads(array.tobytes())
-                table[name] = pd.Series(values, dtype=dtype)
-            else:
-                table[name] = pd.Series(array)
-        return pd.DataFrame(table)
-    except Exception as error:  # damaged files raise almost anything
-        raise ValueError(f"{file} is no table of detections ({error}); start the prediction again") from None
+def from_numbers(rows: np.ndarray, dataset: Dataset) -> pd.DataFrame:
+    """The table of which `to_numbers` made these."""
+    table, names = pd.DataFrame(rows, columns=COLUMNS), np.array([video.name for video in dataset.videos], object)
+    return table.assign(video=names[rows[:, 0].astype(int)]).astype({"video": "str", "label": np.int64})
 
 
 def error_file(job: Path) -> Path:

@@ -186,10 +186,9 @@ class OpenedRun:
         return not self.stage(stage).made_from
 
     def up_to_date(self, stage: str) -> bool:
-        """Whether what a stage has read is as it was.
+        """Whether what a stage has read is as it was; a file that has gone counts as what wrote it has noted.
 
-        A file that has gone since counts as what the stage that wrote it has noted. Runs of older versions have noted
-        no digests; there the times decide: the stage must have begun after that one had ended.
+        Runs of older versions have noted no digests; there the stage must have begun after that one had ended.
         """
         own, before = self.stage(stage), self.stage(MADE_FROM.get(stage.partition("-")[0], ""))
         if self.told_by_time(stage):

@@ -109,11 +109,7 @@ def local_workers(cores: int, available_gb: float, gpus: int, settings: SweepFil
 
 
 def _connect(address: str) -> Client:
-    """A client of a scheduler that answers.
-
-    It is asked before there is a client: one that finds no scheduler may wait for ever, at once (for a server that says
-    nothing) or when it is collected while another event loop starts.
-    """
+    """A client of a scheduler that answers; it is asked first, since a client that finds none may wait for ever."""
     try:
         server = in_thread(_who_answers(address))
     except (OSError, ValueError, TypeError) as error:

@@ -6,8 +6,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, wait
@@ -68,9 +66,15 @@ def sweep(
     if missing := missing_data(plan, left):
         raise ValueError(missing)
     if left:
-        with interrupts_wait() as look:  # breaking off dask at any line leaves its tasks and workers to complain
-            clients = partial(open_client, plan.settings, workers, scheduler, cluster)
-            outcomes = _make(plan, left, clients, html, say, look)
+        checking = ThreadPoolExecutor(1).submit(missing_space, plan, left)  # it takes as long as the workers' start
+        folder = project_root() / plan.results
+        with (
+            interrupts_wait() as look,  # breaking off dask at any line leaves its tasks and workers to complain
+            open_client(plan.settings, workers, scheduler, cluster, folder, say) as client,
+        ):
+            if missing := checking.result():
+                raise ValueError(missing)
+            outcomes = _make(client, plan, left, html, say, look)
     _compare(plan, html, say)
     return outcomes
 
@@ -97,36 +101,32 @@ def cells_left(plan: Sweep) -> list[Cell]:
 
 
 def _make(
+    client: Client,
     plan: Sweep,
     cells: list[Cell],
-    clients: Callable[..., AbstractContextManager[Client]],
     html: bool,
     say: Callable[[str], None],
     interrupted: Callable[[], None],
 ) -> dict[str, Outcome]:
-    """Make runs on workers; how each ended. `clients(folder, say)` opens the cluster."""
-    checking = ThreadPoolExecutor(1).submit(missing_space, plan, cells)  # it takes as long as the workers' start
-    with clients(project_root() / plan.results, say) as client:
-        if missing := checking.result():
-            raise ValueError(missing)
-        if not _asked(client.nthreads):
-            say("waiting for the first job of the cluster")
-        told = set[str]()
+    """Make runs on workers; how each ended."""
+    if not _asked(client.nthreads):
+        say("waiting for the first job of the cluster")
+    told = set[str]()
 
-        def look() -> None:
-            interrupted()
-            restart_workers(client)
-            _look_at_jobs(client, told, say)
+    def look() -> None:
+        interrupted()
+        restart_workers(client)
+        _look_at_jobs(client, told, say)
 
-        def submit(cell: Cell) -> Future:
-            resources = needs(client, plan.settings)
-            key, project = f"{cell.name}-{uuid.uuid4().hex}", str(project_root())
-            return client.submit(
-                run_cell, project, plan.settings, plan.results, cell, html, key=key, pure=False, resources=resources
-            )
+    def submit(cell: Cell) -> Future:
+        resources = needs(client, plan.settings)
+        key, project = f"{cell.name}-{uuid.uuid4().hex}", str(project_root())
+        return client.submit(
+            run_cell, project, plan.settings, plan.results, cell, html, key=key, pure=False, resources=resources
+        )
 
-        left, failed = prepare_all(client, plan, cells, say, look)
-        return failed | execute_all(client, left, submit, say, look)
+    left, failed = prepare_all(client, plan, cells, say, look)
+    return failed | execute_all(client, left, submit, say, look)
 
 
 def _look_at_jobs(client: Client, told: set[str], say: Callable[[str], None]) -> None:

@@ -47,7 +47,7 @@ def scored_by_repetition(gt, predictions, tious, resamples, seed):
     return np.array(rows)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(crowded_tables(), st.integers(0, 1000))
 def test_a_resample_scores_as_the_repeated_videos_do(tables, seed):
     tious = [0.5, 0.25, 0.75]
@@ -169,7 +169,6 @@ def test_a_run_does_not_differ_from_itself():
     same = compare_runs(gt, predictions, predictions.sample(frac=1, random_state=0), TIOUS, resamples=200)
     assert same.average_map == (0.0, 0.0, 0.0, 0.0)
     assert (same.p_value, same.significant) == (1.0, False)
-    assert (same.map["p_value"] == 1).all()
     assert (same.samples == 0).all()
     assert same.sign_test == (0, 0, 4, 1.0)
 
@@ -201,9 +200,6 @@ def test_both_runs_are_scored_on_the_same_draws():
 def test_p_values_count_the_resamples_that_lie_as_far_from_their_mean():
     gt, a, b = random_gt(9), random_predictions(9), random_predictions(10)
     result = compare_runs(gt, a, b, TIOUS, resamples=150)
-    for value, samples, p_value in zip(result.map["value"], result.samples.T, result.map["p_value"], strict=True):
-        as_far = sum(abs(sample - samples.mean()) >= abs(value) for sample in samples)
-        assert p_value == pytest.approx((1 + as_far) / 151)
     average = result.samples.mean(axis=1)
     as_far = sum(abs(sample - average.mean()) >= abs(result.average_map.value) for sample in average)
     assert result.p_value == pytest.approx((1 + as_far) / 151)

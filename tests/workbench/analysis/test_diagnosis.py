@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from diagnosis_by_loops import gain_by_loops, kinds_by_loops, matches_by_loops, mean_ap_by_loops, meeting_tables
+from diagnosis_by_loops import gain_by_loops, kinds_by_loops, mean_ap_by_loops, meeting_tables
 from golden_files import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,12 +109,6 @@ def test_the_ground_truth_of_highest_tiou_decides_and_of_equal_ones_the_own_clas
         assert named["kind"].tolist() == ["true positive", "double detection", "localisation"]
 
 
-def test_a_threshold_below_a_tenth_leaves_no_room_for_bad_places():
-    gt = pd.concat([table([(0, 100)]), table([(0, 100)], "b", 1)], ignore_index=True)
-    named = false_positives(gt, table([(0, 100, 0.9), (0, 7, 0.8), (0, 3, 0.7)]), 0.05)
-    assert named["kind"].tolist() == ["true positive", "double detection", "background"]
-
-
 @st.composite
 def some_tables(draw):
     """Crowded ones, or 6 ground truths and 150 predictions: bands that are full, and some predictions beyond them."""
@@ -122,8 +116,8 @@ def some_tables(draw):
     return draw(st.just((random_gt(seed, 6), random_predictions(seed, 150))) | meeting_tables())
 
 
-@settings(max_examples=150)
-@given(some_tables(), st.sampled_from([0.1, 0.3, 0.5, 0.75, 1.0]))
+@settings(max_examples=80)
+@given(some_tables(), st.sampled_from([0.05, 0.1, 0.3, 0.5, 0.75, 1.0]))
 def test_kinds_agree_with_plain_loops(tables, tiou):
     named = false_positives(*tables, tiou)
     expected = kinds_by_loops(*tables, tiou)
@@ -137,7 +131,7 @@ def test_kinds_agree_with_plain_loops(tables, tiou):
 @given(some_tables(), st.sampled_from([0.1, 0.3, 0.5, 1.0]))
 def test_gains_agree_with_plain_loops(tables, tiou):
     matches = match_all(*tables, [0.9, tiou])
-    gains = gain_of_removal(matches, find_kinds(matches))[tiou]
+    gains = gain_of_removal(matches, find_kinds(matches))[tiou]  # whatever the other threshold
     assert gains.to_dict() == pytest.approx({kind: gain_by_loops(*tables, tiou, kind) for kind in KINDS[1:]})
     assert (gains >= -1e-12).all()
 
@@ -151,7 +145,7 @@ def test_normalised_map_agrees_with_plain_loops(tables, tiou):
     assert series.index.tolist() == [0.7, tiou]
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_a_class_alone_has_the_ap_of_evaluate(seed):
     gt, predictions = random_gt(seed), random_predictions(seed)
@@ -159,34 +153,6 @@ def test_a_class_alone_has_the_ap_of_evaluate(seed):
     for label in ap.index:
         alone = match_all(gt[gt["label"] == label], predictions[predictions["label"] == label], TIOUS)
         assert normalised_ap(alone)[0] == pytest.approx(ap.loc[label].to_numpy())
-
-
-@settings(max_examples=30)
-@given(st.integers(0, 10_000))
-def test_sums_add_up_and_bands_hold_whole_classes(seed):
-    gt, predictions = random_gt(seed), random_predictions(seed, 200)
-    matches = match_all(gt, predictions, TIOUS)
-    kinds = find_kinds(matches)
-    profile = false_positive_profile(kinds)
-    per_class = predictions["label"].value_counts().reindex(gt["label"].unique(), fill_value=0)
-    inside = np.minimum(per_class, 10 * gt["label"].value_counts().reindex(per_class.index))
-    assert profile.to_numpy().sum() == pytest.approx(inside.sum())
-    for band, row in profile.iterrows():
-        places = np.clip(per_class - (band - 1) * gt["label"].value_counts().reindex(per_class.index), 0, None)
-        assert row.sum() == pytest.approx(np.minimum(places, gt["label"].value_counts()[per_class.index]).sum())
-    hits = [len(matches_by_loops(gt, predictions.loc[matches.pairing.row[kinds.rank]], tiou)) for tiou in TIOUS]
-    assert profile["true positive"].sum() == pytest.approx(np.mean(hits))
-
-
-def test_thresholds_are_independent_of_each_other():
-    gt, predictions = random_gt(5), random_predictions(5)
-    together = match_all(gt, predictions, TIOUS)
-    kinds = find_kinds(together)
-    for s, tiou in enumerate(TIOUS):
-        alone = match_all(gt, predictions, [tiou])
-        assert find_kinds(alone).kind[:, 0].tolist() == kinds.kind[:, s].tolist()
-        gains = gain_of_removal(alone, find_kinds(alone))[tiou]
-        pd.testing.assert_series_equal(gains, gain_of_removal(together, kinds)[tiou])
 
 
 def test_pairs_in_parts_give_the_same_kinds(monkeypatch):
@@ -205,7 +171,7 @@ def same(first, second):
         pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name))
 
 
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(st.integers(0, 10_000))
 def test_order_of_rows_and_names_of_videos_do_not_matter(seed):
     gt, predictions = random_gt(seed), random_predictions(seed)

@@ -33,7 +33,7 @@ def check_curve(curve, gt, predictions, tiou):
         assert row.f1 == pytest.approx(f1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(crowded_tables(), st.sampled_from([0.25, 0.5, 1.0]))
 def test_every_threshold_is_as_if_matched_anew(tables, tiou):
     gt, predictions = tables

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from random_tables import random_gt, random_predictions, table
 
 from afkit.workbench.analysis import sensitivity as module
-from afkit.workbench.analysis.matching import match_segments
 from afkit.workbench.analysis.normalised import match_all, normalised_map
 from afkit.workbench.analysis.sensitivity import characteristics, false_negatives, sensitivity
 
@@ -74,7 +73,7 @@ def test_what_lies_too_deep_in_the_ranking_is_missed():
         assert found.loc[("all", "all"), "missed"] == missed
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(meeting_tables(), st.sampled_from([0.1, 0.5, 1.0]))
 def test_sensitivity_agrees_with_plain_loops(tables, tiou):
     gt, predictions = tables
@@ -92,7 +91,7 @@ def test_sensitivity_agrees_with_plain_loops(tables, tiou):
             assert found[characteristic, name] == pytest.approx(expected, nan_ok=True)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(meeting_tables(), st.sampled_from([0.1, 0.5, 1.0]), st.sampled_from([0, 0.05, 0.4]))
 def test_false_negatives_agree_with_plain_loops(tables, tiou, min_precision):
     gt, predictions = tables
@@ -104,22 +103,6 @@ def test_false_negatives_agree_with_plain_loops(tables, tiou, min_precision):
     for characteristic in BINS:
         expected = traits.loc[sorted(missed), f"{characteristic}_bin"].value_counts(sort=False)
         assert found.loc[characteristic, "missed"].tolist() == expected.tolist()
-
-
-@settings(max_examples=30)
-@given(st.integers(0, 10_000))
-def test_every_ground_truth_is_found_or_missed(seed):
-    gt, predictions = random_gt(seed), random_predictions(seed)
-    matches, traits = match_all(gt, predictions, [0.3, 0.6]), characteristics(gt, DURATIONS)
-    with mock.patch.object(module, "MIN_PRECISION", 0):
-        found = false_negatives(matches, traits)
-    truth = [match_segments(gt, predictions, tiou)[0]["found"] for tiou in (0.3, 0.6)]
-    assert found.loc[("all", "all"), "missed"] == pytest.approx(np.mean([(~f).sum() for f in truth]))
-    for characteristic in BINS:
-        bins = traits[f"{characteristic}_bin"]
-        shares = 1 - np.mean([f.groupby(bins, observed=False).mean() for f in truth], axis=0)
-        assert found.loc[characteristic, "share"].tolist() == pytest.approx(shares.tolist())
-        assert found.loc[characteristic, "ground_truths"].sum() == len(gt)
 
 
 def test_one_bin_for_everything_is_the_whole():

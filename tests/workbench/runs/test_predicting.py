@@ -411,17 +411,13 @@ def predicted(run, *places, **options):
     return table
 
 
-def test_samples_of_hapt_become_the_features_of_the_training(tmp_path):
-    run = trained_on(tmp_path, "hapt/annotations/hapt.json", ["hapt/acceleration"], 150)
+def test_samples_of_hapt_and_of_the_watch_become_the_features_of_the_training(tmp_path):
+    run = trained_on(tmp_path / "hapt", "hapt/annotations/hapt.json", ["hapt/acceleration"], 150)
     signal = np.random.default_rng(0).normal(size=(400, 3)).round(6)
-    (tmp_path / "acc.txt").write_text("".join(" ".join(map(str, row)) + "\n" for row in signal.tolist()))
-    np.save(tmp_path / "made.npy", raw_windows(signal, hapt.WINDOW_SAMPLES, hapt.STEP_SAMPLES).astype(np.float32))
-    by_features = predicted(run, tmp_path / "made.npy").drop(columns="video")
-    (run / "predicted" / "made.csv").unlink()
-    assert predicted(run, tmp_path / "acc.txt", signal=True).drop(columns="video").equals(by_features)
-
-
-def test_samples_of_the_watch_need_the_side(tmp_path):
+    np.savetxt(tmp_path / "acc.txt", signal, "%.6f")
+    np.save(tmp_path / "acc.npy", raw_windows(signal, hapt.WINDOW_SAMPLES, hapt.STEP_SAMPLES).astype(np.float32))
+    by_features = predicted(run, tmp_path / "acc.npy")
+    assert predicted(run, tmp_path / "acc.txt", signal=True).equals(by_features)
     run = trained_on(tmp_path, watch.ANNOTATIONS, ["watch/features"], 30)
     signal = np.random.default_rng(0).normal(size=(400, 6))
     for side in ("side0", "side1"):
