@@ -220,7 +220,7 @@ def test_too_much_that_is_left_out_stops_the_run_and_the_notebook_is_kept_and_na
 
 def test_a_video_to_draw_that_is_not_in_the_test_is_named(finished):
     (cell,) = (cell for cell in read_json(finished / "04_visualize.ipynb")["cells"] if cell["id"] == "04-05")
-    names = {"average_precision_by_video": lambda *_: pd.Series({"video8": 1.0}), "videos": ["video8", "video99"]}
+    names = {"map_by_video": lambda *_: pd.Series({"video8": 1.0}), "videos": ["video8", "video99"]}
     names |= dict.fromkeys(("gt", "predictions", "tiou")) | {"config": tiny_recipe().data}
     with pytest.raises(ValueError, match="no ground truth for the video 'video99' in test"):
         exec("".join(cell["source"]), names)

@@ -8,18 +8,18 @@ is lost in a crash, as it is in a real one.
 import builtins
 import errno
 import io
-import json
 import os
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hostile import in_child
+
 FAILS = {"full": errno.ENOSPC, "read-only": errno.EROFS}
 FREEING = ("unlink", "rmdir")  # work on a full disk, too
-TIMEOUT_SEC = 60
+TIMEOUT_SEC, MEMORY_MB = 60, 2**20  # of a child; as much memory as there is
 ALL_WRITES, EVERY = 2, 40  # of a file: all of the first, then every so many-th
 _exit, _write = os._exit, os.write
 
@@ -48,9 +48,7 @@ class Faults:
         for name in ("mkdir", "unlink", "rmdir", "replace", "rename", "link"):
             setattr(os, name, self._passing(name, getattr(os, name)))
         os.remove = os.unlink
-        os.fsync = self._passing_descriptor(
-            "fsync", lambda file: None
-        )  # it takes long, and no crash of a process needs it
+        os.fsync = self._passing_descriptor("fsync", lambda _: None)  # it takes long, and no crash needs it
         os.ftruncate = self._passing_descriptor("ftruncate", os.ftruncate)
         self._open, self._os_open = io.open, os.open
         builtins.open = io.open = self.open
@@ -146,28 +144,19 @@ class _Raw(io.FileIO):
 
 def attempt(action: Callable[[], Any], root: Path, at: int = 0, kind: str = "crash") -> Attempt:
     """Carry out an action in a child process, with something going wrong at place number `at` below `root`."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
+
+    def faulty():
+        faults = Faults(root, at, kind)
+        faults.install()
         try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the test runner may have one of its own
-            signal.alarm(TIMEOUT_SEC)
-            faults = Faults(root, at, kind)
-            faults.install()
-            try:
-                action()
-                end, message = "done", ""
-            except BaseException as error:
-                end, message = type(error).__name__, str(error)
-            _write(write_end, json.dumps([end, message, faults.count]).encode())
-        finally:
-            _exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as pipe:
-        said = pipe.read()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, 9) and bool(said) == (code == 0), f"the child ended with {code} and said {said!r}"
-    return Attempt(*json.loads(said)) if said else Attempt("crashed", "", at)
+            action()
+            return "done", "", faults.count
+        except BaseException as error:
+            return type(error).__name__, str(error), faults.count
+
+    ended = in_child(faulty, MEMORY_MB, TIMEOUT_SEC)
+    assert ended.end in ("done", "code 9"), ended
+    return Attempt(*ended.said) if ended.end == "done" else Attempt("crashed", "", at)
 
 
 def listing(folder: Path) -> dict[str, bytes | None]:

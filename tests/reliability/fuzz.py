@@ -88,15 +88,8 @@ def _time_limit() -> Iterator[None]:
 def fuzz(reader: Reader, folder: Path, examples: int, number: int | None = None, seconds: float = 1e9) -> Ended:
     """Read so many files, or as many as there is time for; the last one, which may be the culprit, stays in `folder`.
 
-    Args:
-        reader: one of `readers.READERS`.
-        folder: for the file.
-        examples: files.
-        number: seed of the random choice; None for the same ones each time.
-        seconds: when to stop.
-
-    Returns:
-        how the child process ended; what it said are the counts inputs, accepted, refused.
+    `number` is the seed of the random choice; None for the same ones each time. How the child process ended; what it
+    said are the counts inputs, accepted, refused.
     """
     return in_child(lambda: _fuzz(reader, folder, examples, number, seconds), MEMORY_MB, 300)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from fuzz import Reader
@@ -40,7 +39,7 @@ from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data import signal_files
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.own_data.sample_files import SensorKind, read_samples
-from afkit.workbench.runs import launch, opened, paired_test, predicting, status
+from afkit.workbench.runs import opened, paired_test, predicting, status
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
@@ -337,12 +336,6 @@ def load_linear(path: Path) -> None:
     load_weights(torch.nn.Linear(4, 3), path)
 
 
-def _table() -> Reader:
-    path = HOME / "table.npz"
-    launch.write_table(path, pd.DataFrame({"video": ["a", "b", "a"], "score": [0.5, 1.0, 0.25], "label": [1, 2, 0]}))
-    return Reader("predict_job.npz", launch.read_table, (path.read_bytes(),))
-
-
 def _signals(path: Path) -> None:
     signal_files.read_settings(path, tiny_recipe(data__stride_frames=4, data__num_frames=2).data)
 
@@ -430,7 +423,6 @@ READERS: dict[str, Callable[[], Reader]] = {
                                       (gzip.compress(as_json(PREDICTIONS)),)),
     "scores .json": _json("scores.json", read_scores, {"results": {"a": [0.5, 0.25], "v_b": [1, 0]}}),
     "scores .pkl": _score_pickles,
-    "shared detections": _table,
     "recipes": _yaml("mine.yaml", read_recipe, RECIPE),
     "recipes of the original": _yaml("theirs.yaml", recipe_from_original, ORIGINAL),
     "recipes of the original, JSON": _json("theirs.json", recipe_from_original, ORIGINAL),

@@ -66,7 +66,7 @@ def check_refusal(kind, ended, folder, before, after, how):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_disk_that_is_full_at_any_place_spares_the_old_file(name, tmp_path, tally):
+def test_a_disk_that_is_full_at_any_place_or_read_only_spares_the_old_file(name, tmp_path, tally):
     kind, base, folder = KINDS[name], tmp_path / "base", tmp_path / "work"
     before, after = prepared(kind, tmp_path, kind.cases[-1])
     refused = 0
@@ -78,18 +78,11 @@ def test_a_disk_that_is_full_at_any_place_spares_the_old_file(name, tmp_path, ta
         check_refusal(kind, ended, folder, before, after, "full")
         refused += 1
     assert refused > 2 and listing(folder) == after
-    tally(SECTION, name, **COUNTED | {"full_at": refused})
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_a_read_only_folder_is_named_and_stays_as_it_is(name, tmp_path, tally):
-    kind, folder = KINDS[name], tmp_path / "work"
-    before, after = prepared(kind, tmp_path, kind.cases[-1])
-    copied(tmp_path / "base", folder)
+    copied(base, folder)
     ended = attempt(lambda: kind.write(folder, 2), folder, 1, "read-only")
     check_refusal(kind, ended, folder, before, after, "read-only")
     assert listing(folder) == before
-    tally(SECTION, name, **COUNTED | {"read_only": 1})
+    tally(SECTION, name, **COUNTED | {"full_at": refused, "read_only": 1})
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -63,8 +63,3 @@ def test_what_a_reader_must_not_do_is_noticed(tmp_path, monkeypatch, read, end, 
     assert FILE_SEC > 1
     ended = fuzz(Reader("some.file", read, (b"abc",)), tmp_path, 5)
     assert ended.end == end and said in ended.said
-
-
-def test_the_reader_of_a_good_file_is_no_crash(tmp_path):
-    ended = fuzz(Reader("some.file", lambda path: None, (b"abc",)), tmp_path, 5)
-    assert ended.said == {"inputs": 5, "accepted": 5, "refused": 0}

@@ -34,7 +34,6 @@ from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets.ego4d import _read_moments, read_leads
 from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data.importing import import_annotations
-from afkit.workbench.runs.launch import read_table
 from afkit.workbench.sweeps.batch_jobs import read_cluster
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
@@ -102,7 +101,7 @@ IMPORTS = {
     "elan": ("a\tb\t1:1\t\t\n",),
     "steps": ("\n\x00\n",),
 }
-IDS = ("", ".", "..", "../x", "a/b", "a\\b", "a\x00", "\ud800", "x" * 101, None, 3, ["x"])
+IDS = ("", ".", "..", "../x", "a/b", "a\\b", "a\x00", "a\n", "\ud800", "x" * 101, None, 3, ["x"])
 MOMENT_FILES = (
     *("[]", "{}", '{"videos": 3}', '{"videos": [[]]}', '{"videos": [{"clips": [{"clip_uid": "../x"}]}]}'),
     '{"videos": [{"video_uid": ' + NESTED + ', "clips": [{}]}]}',
@@ -120,7 +119,7 @@ YAML = [
     ("a: !!binary aGVsbG8=\n", "kind 'binary'"),
     *said("", "a: !!python/object/apply:os.mkdir [ran]\n", "a: !!python/name:os.system\n", "a: !mine 3\n"),
     *said("", "a: 2001-99-99\n", "a: !!set {b}\n", "a: " + "9" * 5000 + "\n", "a: !!bool x\n", "a: !!int x\n"),
-    *said("", "a: " + "[" * 3000 + "\n", "? [a, b]\n: 3\n", "{a: 1}: 3\n", "a: &a\n  <<: *a\n", '"\\ud800": 3\n'),
+    *said("", "a: " + "[" * 1000 + "\n", "? [a, b]\n: 3\n", "{a: 1}: 3\n", "a: &a\n  <<: *a\n", '"\\ud800": 3\n'),
     *said("", "a: \x07\n", b"\xff", "a: 1\n---\nb: 2\n", "", "watch"),
 ]
 PLACES = {"json_file": "a", "feat_folder": "f"}
@@ -410,8 +409,7 @@ FILES = [  # the row of the table in docs/reliability.md, the file's name, its r
     *((row, name, read, said("not|no ", *CODES)) for row, name, read in (
         ("published checkpoints", "epoch.pth.tar", load_linear), ("published checkpoints", "x.tar", read_original),
         ("training checkpoints", "step000000001.pt", resume_training), ("Ego4D tensors", "clip.pt", ego4d_tensor),
-        ("features", "video.pkl", feature_rows), ("class scores", "scores.pkl", read_scores),
-        ("tables between processes", "predict_job.npz", read_table))),
+        ("features", "video.pkl", feature_rows), ("class scores", "scores.pkl", read_scores))),
     *((row, name, read, said("claim|not a readable", unpacks_to_100_mb)) for row, name, read in (
         ("published checkpoints", "epoch.pth.tar", load_linear), ("Ego4D tensors", "clip.pt", ego4d_tensor),
         ("training checkpoints", "step000000001.pt", resume_training))),

@@ -120,24 +120,16 @@ def test_predict_writes_nothing_through_a_link(run, name, kind, tmp_path, capfd,
     count(refused=int(name == LOCK))
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe"])
-def test_a_run_writes_nothing_through_the_lock(tmp_path, kind, capfd, count):
+@pytest.mark.parametrize(
+    ("name", "kind"), [*((LOCK, kind) for kind in ("link", "dangling link", "hard link", "pipe")), ("run.json", "pipe")]
+)
+def test_a_run_writes_nothing_through_the_lock_and_names_a_pipe(tmp_path, name, kind, capfd, count):
     pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
     (tmp_path / "precious").write_text(PRECIOUS)
-    path = put(tmp_path / "runs" / "watch" / "seed1" / LOCK, kind, tmp_path / "precious")
+    path = put(tmp_path / "runs" / "watch" / "seed1" / name, kind, tmp_path / "precious")
     arguments = ("run", "watch", "--seed", 1, "--results", tmp_path / "runs", "--data-root", tmp_path / "data")
     status, _, err = command(capfd, *arguments)
     assert status == 2 and (tmp_path / "precious").read_text() == PRECIOUS and not (tmp_path / "not there").exists()
-    one_sentence(err, path)
-    count()
-
-
-def test_a_run_names_a_pipe_that_should_tell_of_it(tmp_path, capfd, count):
-    pytest.importorskip("seglearn", reason="the recordings are part of the package seglearn")
-    path = put(tmp_path / "runs" / "watch" / "seed1" / "run.json", "pipe", tmp_path)
-    arguments = ("run", "watch", "--seed", 1, "--results", tmp_path / "runs", "--data-root", tmp_path / "data")
-    status, _, err = command(capfd, *arguments)
-    assert status == 2
     one_sentence(err, path)
     count()
 

@@ -1,7 +1,5 @@
 """Run folders of other people: what cannot be read is told as the state of a run, and the others stay."""
 
-import json
-
 import pytest
 from run_folders import change_json, write_run
 from tiny_data import write_tiny_data
@@ -21,17 +19,7 @@ def run(tmp_path):
 
 
 RUN_JSON = (
-    *(
-        b"",
-        b"[]",
-        b"3",
-        b"null",
-        b'"recipe"',
-        b"\xff",
-        b"[" * 100_000,
-        b'{"stages": 3}',
-        b'{"stages": {"01_data": []}}',
-    ),
+    *(b"", b"[]", b"3", b"null", b"\xff", b"[" * 100_000, b'{"stages": 3}', b'{"stages": {"01_data": []}}'),
     *(b'{"recipe": 3}', b'{"recipe": []}', b'{"recipe": {"name": 3}}', b'{"data_root": [3]}'),
     b'{"stages": {"01_data": {"status": "failed", "error": ["\\u001b[31m"]}}}',
     b'{"recipe": {"data": 3, "optim": {"epochs": 1' + b"0" * 400 + b', "warmup_epochs": 1}}}',
@@ -78,17 +66,10 @@ def test_the_end_of_hostile_metrics(run, line, hostile):
     hostile(ROW)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "label,name\n0,a\n",
-        *(f"label,name,ap_average\n{rows}\n" for rows in ("0,a,x", "0,a,0.5\n0,a,0.5")),
-        "",
-        "\x00",
-        '"',
-        "\ud800",
-    ],
-)
+TABLES = ("label,name\n0,a\n", *(f"label,name,ap_average\n{rows}\n" for rows in ("0,a,x", "0,a,0.5\n0,a,0.5")))
+
+
+@pytest.mark.parametrize("text", [*TABLES, "", "\x00", '"', "\ud800"])
 def test_hostile_tables_of_classes(run, text, hostile):
     (run / "per_class.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
     (found,) = read_runs([run])
@@ -97,20 +78,18 @@ def test_hostile_tables_of_classes(run, text, hostile):
     hostile(ROW)
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        *("3", "[1]", '{"by_class": 3}', '{"by_class": {"a": {}}}'),
-        '{"by_class": {"a": {"threshold": "x"}}}',
-        '{"by_class": {}, "one_threshold": []}',
-        '{"by_class": {}, "one_threshold": {"threshold": [1]}}',
-    ],
+POINTS = (
+    *(3, [1], {"by_class": 3}, {"by_class": {"a": {}}}, {"by_class": {"a": {"threshold": "x"}}}),
+    *({"by_class": {}, "one_threshold": point} for point in ([], {"threshold": [1]})),
 )
+
+
+@pytest.mark.parametrize("point", POINTS, ids=range(len(POINTS)))
 def test_hostile_thresholds(run, tmp_path, point, hostile):
     write_tiny_data(tmp_path)
     (run / "checkpoints").mkdir()
     (run / "checkpoints" / "ema.safetensors").write_bytes(b"")
-    change_json(run / "eval.json", operating_point=json.loads(point), weights="ema")
+    change_json(run / "eval.json", operating_point=point, weights="ema")
     with pytest.raises(ValueError, match=r"eval\.json holds no thresholds"):
         open_predictor(run, "ema", data_root=str(tmp_path))
     hostile(ROW)

@@ -223,10 +223,8 @@ def test_a_sweeps_data_killed_at_any_write_is_made_by_the_next(tmp_path, count):
 
     base, folder, place = tmp_path / "base", tmp_path / "data", 0
     base.mkdir()
-    text = (
-        f"recipes: [thumos_i3d]\nseeds: [1]\ndata: twin\ntwin_videos: 2\nresults: {tmp_path}/r\ndata_root: {folder}\n"
-    )
-    (tmp_path / "mine.yaml").write_text(text)
+    text = f"recipes: [thumos_i3d]\nseeds: [1]\ndata: twin\ntwin_videos: 2\ndata_root: {folder}\n"
+    (tmp_path / "mine.yaml").write_text(f"{text}results: {tmp_path}/r\n")
     settings = read_sweep(tmp_path / "mine.yaml").settings
     recipe = afkit.recipe("thumos_i3d", {"data.input_dims": [4], "data.max_seq_len": 64})
 

@@ -2,12 +2,9 @@
 
 import gzip
 import io
-import json
-import math
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hostile import in_child, saved
@@ -22,23 +19,10 @@ from afkit.files import read_json
 from afkit.model.checkpoints import load_weights
 from afkit.recipes import recipe
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.datasets.ego4d import _uid
 from afkit.workbench.datasets.sensors import sensor_arguments
-from afkit.workbench.runs.launch import read_table, write_table
 from afkit.workbench.sweeps.sweep_file import read_sweep
 
 # ---- annotations and predictions
-
-
-@pytest.mark.parametrize(
-    "name", ["../../x", "/etc/x", "a/b", "CON", "<script>alert(1)</script>", "x" * 200, "é影", "'; DROP TABLE videos",
-             "\U0001f600"]
-)  # fmt: skip
-def test_names_of_videos_that_are_taken(tmp_path, name):
-    """They never leave a folder, see the tests of features and exports; a page writes them escaped."""
-    path = tmp_path / "theirs.json"
-    path.write_text(one_video(name=json.dumps(name)))  # an emoji in two escapes
-    assert list(read_annotations(path).videos) == [name]
 
 
 def test_negative_zero_and_repeated_numbers_stay(tmp_path):
@@ -48,14 +32,14 @@ def test_negative_zero_and_repeated_numbers_stay(tmp_path):
 
 
 def test_many_videos(tmp_path, hostile):
-    """A million took 1.4 GB and a minute of a busy processor; the memory is in proportion."""
+    """A million took 1.4 GB and a minute of a busy processor; time and memory are in proportion."""
     path = tmp_path / "many.json"
     with path.open("w") as file:
         file.write('{"database": {')
-        file.writelines(f'"v{i}": {{"subset": "x", "annotations": [{ROW}]}},' for i in range(10**5))
+        file.writelines(f'"v{i}": {{"subset": "x", "annotations": [{ROW}]}},' for i in range(2 * 10**4))
         file.write('"last": {"subset": "x"}}}')
-    ended = in_child(lambda: len(to_frame(read_annotations(path).videos.values(), clean=False)), 4096, 120)
-    assert ended.end == "done" and ended.said == 10**5 and ended.memory_mb < 300, ended
+    ended = in_child(lambda: len(to_frame(read_annotations(path).videos.values(), clean=False)), 4096, 60)
+    assert ended.end == "done" and ended.said == 2 * 10**4 and ended.memory_mb < 80, ended
     hostile("annotations", refused=0)
 
 
@@ -70,11 +54,6 @@ def test_numbers_that_are_no_ids_are_unknown_labels(tmp_path):
     for label in (HUGE, '"' + "9" * 5000 + '"', "1e300", "-5"):
         path.write_text(prediction(label=label))
         assert read_predictions(path, {0: "walk"}, "keep")["label"].tolist() == [-1]
-
-
-def test_an_id_of_a_clip_has_no_line_break():
-    with pytest.raises(ValueError, match="is not an id"):
-        _uid("a\n")
 
 
 # ---- settings
@@ -97,23 +76,12 @@ def test_aliases_and_merges_of_ordinary_size_are_read(tmp_path):
 # ---- features
 
 
-@pytest.mark.parametrize(
-    "array",
-    [
-        TABLE.astype(">f8"),
-        np.asfortranarray(TABLE),
-        TABLE.astype(">i2"),
-        TABLE.astype("<u8"),
-        TABLE.astype(np.float16),
-        TABLE > 3,
-    ],
-    ids=str,
-)
-def test_other_orders_of_bytes_and_numbers_are_read_right(tmp_path, array):
-    for name in ("video.npy", "video.npz"):
-        path = tmp_path / name
-        (np.save if name.endswith("npy") else np.savez)(path, array)
-        found = feature_rows(path)
+@pytest.mark.parametrize("kind", [">f8", ">i2", "<u8", "f2", "?"])
+def test_other_orders_of_bytes_and_numbers_are_read_right(tmp_path, kind):
+    array = np.asfortranarray(TABLE.astype(kind))
+    for name, save in (("video.npy", np.save), ("video.npz", np.savez)):
+        save(tmp_path / name, array)
+        found = feature_rows(tmp_path / name)
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, array.astype(np.float32))
 
@@ -200,13 +168,6 @@ def test_hostile_sensor_signals(tmp_path, array, hostile):
         hostile("sensor signals")
 
 
-def test_numbers_beyond_float32_become_infinite_and_are_found_by_the_checks(tmp_path):
-    path = tmp_path / "video.npy"
-    np.save(path, np.full((6, 4), 1e300))
-    with np.errstate(over="ignore"):
-        assert feature_rows(path)[0, 0] == math.inf
-
-
 # ---- weights and tables
 
 
@@ -227,19 +188,3 @@ def test_training_checkpoints_of_another_kind(tmp_path, refused):
         for value in values:
             path.write_bytes(saved(good | {name: value}))
             refused("training checkpoints", resume_training, path, "does not fit this version")
-
-
-def test_a_table_keeps_every_value_and_type(tmp_path):
-    names = ["a", "", "tail\x00\x00", "é\U0001f600", "x" * 500, "a"]
-    numbers = [-0.0, 1e-320, math.inf, math.nan, 0.1, -(2.0**60)]
-    table = pd.DataFrame(
-        {"video": names, "start_sec": numbers, "label": np.arange(6), "odd": pd.Series(names, dtype=object)}
-    )
-    table["small"] = np.arange(6, dtype=np.float32)
-    for part in (table, table[:0], pd.DataFrame(columns=["video", "score"])):
-        write_table(tmp_path / "predict_job.npz", part)
-        found = read_table(tmp_path / "predict_job.npz")
-        pd.testing.assert_frame_equal(found, part, check_exact=True)
-        assert all(found[column].dtype == part[column].dtype for column in part)
-    write_table(tmp_path / "predict_job.npz", table)
-    assert np.signbit(read_table(tmp_path / "predict_job.npz")["start_sec"][0])

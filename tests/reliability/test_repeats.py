@@ -110,9 +110,7 @@ def test_a_run_is_repeated_from_its_run_json_alone(tmp_path, tally, capsys):
     assert capsys.readouterr().out.startswith("nothing has changed since the run")
     again = tmp_path / "alone-rerun"
     rows = read_json(again / "rerun.json")["compared"]
-    assert [row["same"] for row in rows] == [True, True, None, True, True, True, None], (
-        "by digests, where there are any"
-    )
+    assert [row["same"] for row in rows] == [True, True, None, True, True, True, None], "by digests, if there are any"
     assert {row.same for row in compare_results(folder, again)} == {True}
     tensors, bits = differing_bits(folder, again)
     tally(SECTION, "a whole run, from its run.json", runs=1, tensors_compared=tensors, differing_bits=bits)

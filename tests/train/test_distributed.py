@@ -28,7 +28,7 @@ from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.train.state import random_state, set_random_state
 from afkit.workbench.runs.launch import predict_shared
-from afkit.workbench.runs.validation import validation
+from afkit.workbench.runs.training import validation
 
 pytestmark = pytest.mark.slow
 

@@ -23,11 +23,9 @@ def prior_predictions(
         DataFrame with video, start_sec, end_sec, label (int64), score (in (0, 1]); videos in the given order.
 
     Raises:
-        ValueError: no usable training annotation, a duration that is not above 0, or per_video below 1.
+        ValueError: no usable training annotation, or a duration that is not above 0.
     """
     check_columns(train_gt, "train_gt", GT_COLUMNS)
-    if per_video < 1:
-        raise ValueError(f"per_video is {per_video}; ask for at least 1 segment per video")
     for video, seconds in durations_sec.items():
         if seconds is None or not 0 < seconds < np.inf:
             raise ValueError(f"the duration of video '{video}' is {seconds}; give its seconds, above 0")

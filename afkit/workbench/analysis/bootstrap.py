@@ -15,14 +15,7 @@ import numpy as np
 import pandas as pd
 
 from afkit.evaluation.pairs import Pairing, check_common_videos, labels_of, pair_up, videos_of
-from afkit.evaluation.scores import (
-    average_precision,
-    check_tious,
-    evaluate,
-    match_greedily,
-    threshold_bits,
-    unpack_bits,
-)
+from afkit.evaluation.scores import average_precision, check_tious, match_greedily, threshold_bits, unpack_bits
 
 FEWEST = 5  # videos or groups that an interval can be drawn from; of fewer it would be far too narrow
 SAME = 1e-12  # differences below it are rounding
@@ -50,9 +43,10 @@ class Bootstrap:
 
     def facts(self) -> dict[str, Any]:
         """All but the samples, ready for JSON."""
-        content = {"average_map": self.average_map._asdict(), "map": _rows(self.map)}
+        rows = {f"{tiou:.2f}": row for tiou, row in self.map.to_dict(orient="index").items()}
         method = {"method": "percentile bootstrap", "resampled": drawn_units(self.counts)}
-        return {**content, **method, "level": self.level, "counts": self.counts}
+        content = {"average_map": self.average_map._asdict(), "map": rows, **method}
+        return content | {"level": self.level, "counts": self.counts}
 
 
 class SignTest(NamedTuple):
@@ -71,17 +65,10 @@ class Comparison:
     average_map: Interval  # of a minus b, as fractions
     p_value: float  # two-sided, that the difference of the average mAP is 0
     significant: bool  # p_value below 1 - level
-    map: pd.DataFrame  # (S, 5) tIoU by the fields of Interval and p_value
     sign_test: SignTest  # over the videos, or the groups where there are some
     samples: np.ndarray  # (R, S) difference of mAP in each resample, as drawn
     level: float  # of the intervals
     counts: dict[str, float]  # as in Bootstrap
-
-    def facts(self) -> dict[str, Any]:
-        """All but the samples, ready for JSON."""
-        tests = {"p_value": self.p_value, "significant": self.significant, "sign_test": self.sign_test._asdict()}
-        content = {"average_map": self.average_map._asdict(), **tests, "map": _rows(self.map)}
-        return {**content, "level": self.level, "counts": self.counts}
 
 
 class Resamples(NamedTuple):
@@ -123,15 +110,13 @@ def bootstrap_map(
     narrow: what never varies between the drawn videos cannot be estimated from them.
 
     Args:
-        resamples: number of draws, at least 2; the same seed gives the same.
         level: of the intervals, e.g. 0.95 from the 2.5th to the 97.5th percentile.
         label_remap: see `evaluate`; classes are numbered once, for all resamples.
         groups: {video: person, animal or site}, which are drawn in place of videos; one that is not named is a group
             of its own.
 
     Raises:
-        ValueError: unusable tables or thresholds as in `evaluate`; fewer than 2 resamples, or fewer than 2 of them
-            with ground truth; a level outside 0 to 1.
+        ValueError: as `evaluate`; fewer than 2 resamples with ground truth; a level outside 0 to 1.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
@@ -167,16 +152,15 @@ def compare_runs(
     drawn = resample(gt, [predictions_a, predictions_b], tious, resamples, seed, label_remap, groups)
     measured = _without_rounding(drawn.measured[0] - drawn.measured[1])  # (S,)
     sampled = _without_rounding(drawn.sampled[0] - drawn.sampled[1])  # (R, S)
-    average, by_tiou = _intervals(measured, sampled, tious, level)
+    average, _ = _intervals(measured, sampled, tious, level)
     p_value = _p_value(average.value, sampled.mean(axis=1))
     videos = map_by_video(gt, predictions_a, tious) - map_by_video(gt, predictions_b, tious)
-    units, _ = _units(gt["video"].unique(), groups)
+    units, _ = _units(videos.index, groups)
     differences = np.bincount(units, videos) / np.bincount(units)
     return Comparison(
         average_map=average,
         p_value=p_value,
         significant=p_value < round(1 - level, 9),
-        map=by_tiou.assign(p_value=[_p_value(*each) for each in zip(measured, sampled.T, strict=True)]),
         sign_test=sign_test(_without_rounding(differences)),
         samples=sampled,
         level=level,
@@ -223,8 +207,8 @@ def sign_test(differences: Sequence[float] | np.ndarray) -> SignTest:
     return SignTest(better, worse, len(differences) - count, min(1.0, 2 * tail / 2**count))
 
 
-def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> np.ndarray:
-    """(V,) mAP of each video with ground truth as if it were alone, mean over the thresholds, by first row in gt."""
+def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float] | np.ndarray) -> pd.Series:
+    """mAP of each video with ground truth as if it were alone, mean over the thresholds: best first, ties as in gt."""
     tious = check_tious(tious)
     video, names = pd.factorize(videos_of(gt, "gt"))
     label, classes = pd.factorize(labels_of(gt, "gt"))
@@ -236,11 +220,8 @@ def map_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[fl
     pairing = pair_up(gt.assign(label=video * len(classes) + label), predictions.assign(label=group), "fixed")
     ap = average_precision(pairing, threshold_bits(pairing.pair_tiou, tious), len(tious)).mean(axis=1)
     owner = pairing.classes // len(classes)  # video of each class of its own
-    return np.bincount(owner, ap) / np.bincount(owner)
-
-
-def _rows(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    return {f"{tiou:.2f}": row for tiou, row in table.to_dict(orient="index").items()}
+    solved = pd.Series(np.bincount(owner, ap) / np.bincount(owner), index=names, name="ap")
+    return solved.sort_values(ascending=False, kind="stable")
 
 
 def _check_level(level: float) -> None:
@@ -268,17 +249,6 @@ def _p_value(measured: float, sampled: np.ndarray) -> float:
 
 def _without_rounding(differences: np.ndarray) -> np.ndarray:
     return np.where(np.abs(differences) < SAME, 0.0, differences)
-
-
-def average_precision_by_video(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> pd.Series:
-    """mAP of each video that has ground truth, as if it were alone: fractions, best first, ties in the order of gt."""
-    by_video = dict(tuple(predictions.groupby("video", sort=False)))
-    none = predictions.iloc[:0]
-    solved = {
-        video: evaluate(truth, by_video.get(video, none), [tiou]).average_map
-        for video, truth in gt.groupby("video", sort=False)
-    }
-    return pd.Series(solved, name="ap", dtype=float).sort_values(ascending=False, kind="stable")
 
 
 def choose_best_median_worst(by_video: pd.Series, count: int = 3) -> list[str]:

@@ -30,20 +30,16 @@ def diagnose(
     gt: pd.DataFrame,
     predictions: pd.DataFrame,
     tious: Sequence[float],
-    durations_sec: Mapping[str, float | None] | pd.Series,
+    durations_sec: Mapping[str, float | None],
     data: str = "auto",
 ) -> Diagnosis:
     """The three analyses of DETAD (Alwassel et al., ECCV 2018): false positives, sensitivity, false negatives.
 
+    Of its counts, predictions_unknown_label are left out, predictions_unknown_video and _no_length false positives.
+
     Args:
         durations_sec: seconds of each video; None where unknown.
         data: which bins, see `characteristics`.
-
-    Returns:
-        Diagnosis. counts: ground_truths, ground_truths_no_length, ground_truths_no_coverage,
-        ground_truths_beyond_video (longer than it), videos_no_duration (of those with ground truth), predictions,
-        predictions_in_bands, predictions_unknown_label (left out), predictions_unknown_video and predictions_no_length
-        (false positives).
 
     Raises:
         ValueError: as `match_all` and `characteristics`.

@@ -34,29 +34,22 @@ def export_detections(
     formats: Iterable[str] = FORMATS,
     videos: Iterable[str] = (),
 ) -> list[Path]:
-    """Write detections that are to be looked at or worked with; choose them by `apply_thresholds` first.
+    """Write detections that are to be looked at or worked with, and give the files, format by format.
 
-    `csv` is one table (detections.csv: video, start_sec, end_sec, label, name, score, exact; ids and names as they are,
-    also those that a spreadsheet takes for formulas), `json` one file in the
-    result format of ActivityNet (detections.json, exact). The others are one file per video, in a folder named after
-    the format: `srt` and `vtt` subtitles (SubRip, WebVTT) and `elan`, tab-delimited text (tier, begin, end,
-    annotation) for ELAN's "Import CSV / Tab-delimited Text". Their times are rounded to milliseconds, from 0 on, and
-    every detection lasts 1 ms at least; those of different actions may overlap. Line breaks and tabs in a label become
-    blanks. SubRip knows no escapes: there < and > become single quotation
-    marks. An ELAN tier cannot hold overlapping annotations, so that detections of a class which overlap are spread
-    over tiers "name", "name [2]", ...
+    `csv` is one table (detections.csv, exact; ids and names as they are, also those that a spreadsheet takes for
+    formulas), `json` one file in the result format of ActivityNet (detections.json, exact). The others are one file per
+    video, in a folder named after the format: `srt` and `vtt` subtitles (SubRip, WebVTT) and `elan`, tab-delimited text
+    (tier, begin, end, annotation) for ELAN's "Import CSV / Tab-delimited Text". Their times are rounded to
+    milliseconds, from 0 on, and every detection lasts 1 ms at least. Line breaks and tabs in a label become blanks.
+    SubRip knows no escapes: there < and > become single quotation marks. An ELAN tier cannot hold overlapping
+    annotations, so that detections of a class which overlap are spread over tiers "name", "name [2]", ...
 
     Args:
-        folder: where to write; made if missing. Files of the same names are replaced, others stay.
         videos: ids that get files even without detections, e.g. all of the split.
-
-    Returns:
-        The files written, format by format.
 
     Raises:
         ValueError: an unknown format, missing columns, a number that is not finite, a label without a name, or a
             segment that ends before it starts.
-        OSError: the folder cannot be written to.
     """
     folder, formats = Path(folder), list(formats)
     unknown = sorted(set(formats) - set(FORMATS))

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from afkit.evaluation.pairs import overlapping_pairs, segments_of, videos_of
-from afkit.workbench.analysis.normalised import Matches, match_all, normalised_ap, within_top
+from afkit.workbench.analysis.normalised import Matches, match_all, normalised_ap
 
 KINDS = ("true positive", "double detection", "wrong label", "localisation", "confusion", "background")
 OUTSIDE = "outside"  # of a prediction that is not among the best of its class, or whose class no ground truth has
@@ -54,7 +54,7 @@ def find_kinds(matches: Matches) -> Kinds:
     kind = np.where(best >= MIN_TIOU, np.where(same, 3, 4), 5)  # index into KINDS
     kind = np.where(best[:, None] >= matches.tious, np.where(same, 1, 2)[:, None], kind[:, None])  # (T, S)
 
-    inside = within_top(matches, NUM_BANDS)
+    inside = _within_bands(matches)
     kind[np.searchsorted(rank, matches.rank[inside]), matches.threshold[inside]] = 0
     return Kinds(rank, band, kind.astype(np.int8))
 
@@ -103,7 +103,7 @@ def gain_of_removal(matches: Matches, kinds: Kinds) -> pd.DataFrame:
     num_thresholds = len(matches.tious)
     position = np.searchsorted(kinds.rank, matches.rank)  # (H,) among those within the bands
     first = np.searchsorted(matches.pairing.prediction_class[kinds.rank], matches.label)  # (H,) of their class
-    inside = within_top(matches, NUM_BANDS)
+    inside = _within_bands(matches)
     before = normalised_ap(matches, inside).mean(axis=0)
     gains = {}
     for number, name in enumerate(KINDS[1:], start=1):
@@ -113,6 +113,11 @@ def gain_of_removal(matches: Matches, kinds: Kinds) -> pd.DataFrame:
         gains[name] = normalised_ap(matches, inside, matches.false_before - removed_before).mean(axis=0) - before
     columns = pd.Index(matches.tious, name="tiou")
     return pd.DataFrame(gains, index=columns).T.rename_axis("kind")
+
+
+def _within_bands(matches: Matches) -> np.ndarray:
+    """(H,) bool: which true positives are among the 10 G best predictions of their class."""
+    return matches.place[matches.rank] < NUM_BANDS * matches.num_gt[matches.label]
 
 
 def _best_tiou(matches: Matches, rank: np.ndarray) -> np.ndarray:

@@ -56,11 +56,6 @@ def match_all(gt: pd.DataFrame, predictions: pd.DataFrame, tious: Sequence[float
     return Matches(gt, predictions, tious, pairing, num_gt, place, rank, gt_row, threshold, label, false_before)
 
 
-def within_top(matches: Matches, top: int) -> np.ndarray:
-    """(H,) bool: which true positives are among the top * G best predictions of their class, which has G instances."""
-    return matches.place[matches.rank] < top * matches.num_gt[matches.label]
-
-
 def normalised_precision(
     matches: Matches, keep: np.ndarray, false_before: np.ndarray, num_gt: np.ndarray
 ) -> np.ndarray:
@@ -102,10 +97,8 @@ def normalised_ap(
     return np.divide(area, num_gt[:, None], out=np.full(shape, np.nan), where=num_gt[:, None] > 0)
 
 
-def normalised_map(matches: Matches, top: int | None = None) -> pd.Series:
-    """(S,) mean normalised AP over the classes, as fractions; its mean is DETAD's average-mAP_N.
-
-    `top`: count only the top * G best predictions of each class, which has G ground truths; None for all.
-    """
-    mean = normalised_ap(matches, None if top is None else within_top(matches, top)).mean(axis=0)
-    return pd.Series(mean, index=pd.Index(matches.tious, name="tiou"), name="normalised_map")
+def normalised_map(matches: Matches) -> pd.Series:
+    """(S,) mean normalised AP over the classes, as fractions; its mean is DETAD's average-mAP_N."""
+    return pd.Series(
+        normalised_ap(matches).mean(axis=0), index=pd.Index(matches.tious, name="tiou"), name="normalised_map"
+    )

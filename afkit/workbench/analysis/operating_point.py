@@ -68,8 +68,7 @@ def operating_points(
         has the best threshold NaN, with which `apply_thresholds` keeps nothing.
 
     Raises:
-        ValueError: unusable tables or threshold, no ground truth, no video in common, or a duration that is missing
-            of predictions, or not above 0.
+        ValueError: unusable tables or threshold, or a duration that is missing, or not above 0.
     """
     matched = match_segments(gt, predictions, tiou)[1]
     check_common_videos(gt, predictions)

@@ -28,9 +28,6 @@ def sensitivity(matches: Matches, traits: pd.DataFrame) -> pd.DataFrame:
         DataFrame by characteristic ("all", "length", "coverage", "instances") and bin: low, high (least and greatest
         value, NaN for none), ground_truths, classes (int64), normalised_map (mean over the thresholds; NaN for an
         empty bin).
-
-    Raises:
-        ValueError: traits (of `characteristics`) of another table.
     """
     rows = {}
     num_classes = len(matches.num_gt)
@@ -42,25 +39,17 @@ def sensitivity(matches: Matches, traits: pd.DataFrame) -> pd.DataFrame:
     return _table(rows, ["low", "high", "ground_truths", "classes", "normalised_map"])
 
 
-def false_negatives(matches: Matches, traits: pd.DataFrame, min_precision: float = MIN_PRECISION) -> pd.DataFrame:
+def false_negatives(matches: Matches, traits: pd.DataFrame) -> pd.DataFrame:
     """How many ground truths of each bin are missed, as the mean over the thresholds.
 
-    Args:
-        min_precision: a ground truth is found when the normalised precision of its class is above this where its
-            prediction ranks. DETAD takes 0.05; with 0, whatever any prediction found is found.
+    One is found when the normalised precision of its class is above `MIN_PRECISION` where its prediction ranks.
 
     Returns:
-        DataFrame by characteristic ("all", "length", "coverage", "instances") and bin: low, high (least and greatest
-        value, NaN for none), ground_truths (int64), missed (float64 number), share (missed of ground_truths; NaN for
-        an empty bin).
-
-    Raises:
-        ValueError: traits of another table, or min_precision below 0 or not below 1.
+        DataFrame by characteristic and bin, as of `sensitivity`: low, high, ground_truths, missed (float64 number),
+        share (missed of ground_truths; NaN for an empty bin).
     """
-    if not 0 <= min_precision < 1:
-        raise ValueError(f"min_precision is {min_precision}; give a fraction from 0 to below 1")
     every = np.ones(len(matches.rank), bool)
-    precise = normalised_precision(matches, every, matches.false_before, matches.num_gt) > min_precision
+    precise = normalised_precision(matches, every, matches.false_before, matches.num_gt) > MIN_PRECISION
     times_found = np.bincount(matches.gt_row[precise], minlength=len(matches.gt))
     missed = 1 - times_found / len(matches.tious)  # (N,) share of the thresholds
     rows = {}
@@ -72,8 +61,6 @@ def false_negatives(matches: Matches, traits: pd.DataFrame, min_precision: float
 
 def _bins(matches: Matches, traits: pd.DataFrame) -> Iterator[tuple[tuple[str, str], np.ndarray, float, float]]:
     """((characteristic, bin), (N,) bool inside, least and greatest value), all ground truths first."""
-    if not traits.index.equals(matches.gt.index):
-        raise ValueError("traits has other rows than the ground truth; make it from the same table")
     yield ALL, np.ones(len(traits), bool), np.nan, np.nan
     for name, column in CHARACTERISTICS.items():
         bins = traits[f"{name}_bin"]
@@ -102,14 +89,11 @@ PUBLISHED_BINS = {
 VIDEO_NAMES = {"activitynet": r"v_[\w-]{11}", "thumos": r"video_(validation|test)_\d{7}"}
 
 
-def characteristics(
-    gt: pd.DataFrame, durations_sec: Mapping[str, float | None] | pd.Series, data: str = "auto"
-) -> pd.DataFrame:
+def characteristics(gt: pd.DataFrame, durations_sec: Mapping[str, float | None], data: str = "auto") -> pd.DataFrame:
     """Length, coverage and number of instances of each ground truth, and the bins that they fall into.
 
     Args:
-        durations_sec: seconds of each video; a video that is missing, or whose value is None, not finite or not above
-            0, has no known duration.
+        durations_sec: seconds of each video; one that is missing, None, not finite or not above 0 is not known.
         data: "activitynet" or "thumos" for their published bins, "quantiles" for five bins of about as many ground
             truths each (fewer where many values are equal), "auto" for what `name_bins` finds.
 
@@ -121,15 +105,15 @@ def characteristics(
         category is last, and only there where it is needed.
 
     Raises:
-        ValueError: missing columns, a value that is no finite number, an unknown name of bins, durations that are no
-            numbers or two for one video.
+        ValueError: missing columns, a value that is no finite number, or an unknown name of bins.
     """
     check_columns(gt, "gt", GT_COLUMNS)
     ends = PUBLISHED_BINS.get(name_bins(gt, data), {})
     videos = videos_of(gt, "gt")
     length_sec = np.diff(segments_of(gt, "gt"), axis=1)[:, 0]
     positive_sec = np.where(length_sec > 0, length_sec, np.nan)
-    duration_sec = _durations_of(videos, durations_sec)
+    seconds = np.array([durations_sec.get(video) for video in videos], np.float64)  # NaN for None
+    duration_sec = np.where((seconds > 0) & (seconds < np.inf), seconds, np.nan)
     coverage = positive_sec / duration_sec
     groups = pd.DataFrame({"video": videos, "label": labels_of(gt, "gt")}).groupby(["video", "label"], sort=False)
     instances = groups["label"].transform("size").to_numpy(np.int64)
@@ -159,19 +143,6 @@ def name_bins(gt: pd.DataFrame, data: str = "auto") -> str:
         if videos and all(re.fullmatch(pattern, video) for video in videos):
             return name
     return "quantiles"
-
-
-def _durations_of(videos: np.ndarray, durations_sec: Mapping[str, float | None] | pd.Series) -> np.ndarray:
-    """(N,) float64 seconds of the video of each row, NaN where unknown."""
-    try:
-        known_sec = pd.Series(durations_sec, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("durations_sec does not hold numbers; give the seconds of each video") from None
-    if not known_sec.index.is_unique:
-        twice = known_sec.index[known_sec.index.duplicated()][0]
-        raise ValueError(f"durations_sec has two values for video '{twice}'; give one")
-    seconds = pd.Series(videos, dtype=object).map(known_sec).to_numpy(np.float64)
-    return np.where((seconds > 0) & (seconds < np.inf), seconds, np.nan)
 
 
 def _sort_into_bins(values: np.ndarray, ends: np.ndarray | tuple[float, ...] | None) -> pd.Categorical:

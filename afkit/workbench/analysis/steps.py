@@ -55,9 +55,7 @@ def targets_by_level(
     """Which point of each level learns which action (ActionFormer, section 3.3).
 
     Args:
-        recipe: levels, regression ranges, classes, centre sampling.
-        segments: (N, 2) float on the grid; None for a video without annotation.
-        labels: (N,) int64; None likewise.
+        segments, labels: (N, 2) float on the grid, (N,) int64; None for a video without annotation.
         steps: T, length of the video on the grid; points from there on are padding and left out.
 
     Returns:

@@ -28,7 +28,6 @@ def write_activitynet_submission(
     The prefix v_ that some feature files have before the YouTube id goes.
 
     Args:
-        label_names: name of each label id, as in the official annotations.
         external_data: what was used beside the data set, e.g. pre-training; "" for nothing.
 
     Raises:
@@ -124,7 +123,6 @@ def combine_verbs_and_nouns(
     segment the mean of both.
 
     Args:
-        verbs, nouns: rows with video, start_sec, end_sec (seconds), label (class id), score (not negative).
         min_tiou: overlap that makes a pair, above 0.
         max_per_video: so many of the best are kept.
 
@@ -133,10 +131,10 @@ def combine_verbs_and_nouns(
         in the order of verbs, then of nouns.
 
     Raises:
-        ValueError: missing columns, a number that is not finite, a negative score, or unusable arguments.
+        ValueError: missing columns, a number that is not finite, a negative score, or no usable min_tiou.
     """
-    if not 0 < min_tiou <= 1 or max_per_video < 1:
-        raise ValueError(f"give min_tiou above 0 and at most 1, not {min_tiou}, and max_per_video of 1 or more")
+    if not 0 < min_tiou <= 1:
+        raise ValueError(f"give min_tiou above 0 and at most 1, not {min_tiou}")
     sides = []
     for name, table in (("verbs", verbs), ("nouns", nouns)):
         check_columns(table, name, PREDICTION_COLUMNS)

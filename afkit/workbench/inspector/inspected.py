@@ -12,12 +12,12 @@ from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, overlapping_pairs
 from afkit.files import read_json
-from afkit.workbench.analysis.bootstrap import average_precision_by_video
+from afkit.workbench.analysis.bootstrap import map_by_video
 from afkit.workbench.analysis.false_positives import MIN_TIOU
 from afkit.workbench.analysis.matching import match_segments
 from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
 from afkit.workbench.inspector.tracks import Tracks
-from afkit.workbench.runs.opened import data_root_of
+from afkit.workbench.runs.opened import open_run
 
 # As of workbench.analysis.false_positives; browser/src/segments.js knows the numbers.
 KINDS = ("ground truth", "miss", "hit", "localisation", "double detection", "wrong label", "confusion", "background")
@@ -100,7 +100,7 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
         named = False
     if not named:
         raise ValueError(f"{folder / 'run.json'} names no data; is it of a run that was begun?")
-    annotations = read_annotations(locate(data_root_of(facts, relative, folder, data_root), relative))
+    annotations = read_annotations(locate(open_run(folder).data_root(data_root), relative))
     videos = annotations.of_subsets(subsets)
     names = annotations.names_of(num_classes) | {UNKNOWN: "unknown label"}
     predictions, remark = pd.DataFrame(columns=PREDICTION_COLUMNS).astype({"label": int, "score": float}), ""
@@ -206,7 +206,7 @@ def list_videos(inspected: Inspected, tiou: float, min_score: float) -> pd.DataF
     table["duration_sec"] = [inspected.duration_sec(video) for video in inspected.videos]
     for name, count in counts.items():
         table[name] = count.reindex(inspected.videos, fill_value=0).to_numpy(np.int64)
-    table["ap"] = average_precision_by_video(gt, predictions, tiou).reindex(inspected.videos).to_numpy(float)
+    table["ap"] = map_by_video(gt, predictions, [tiou]).reindex(inspected.videos).to_numpy(float)
     return table
 
 

@@ -52,7 +52,6 @@ def find_run_actions(
         pair: "before" or "after" suppression: how those are made that are written; the scores of both are told.
         levels: the challenge's supervision levels of pre-training, labels and data; none for no test.json.
         split: another subset of the annotation files, with or without labels; "" for the runs' test subsets.
-        data_root: folder of all data sets; "" for where each run found it.
 
     Raises:
         ValueError: runs that do not go together or are not trained, or data that is missing; nothing is written then.

@@ -34,7 +34,6 @@ def compare(
 
     Args:
         runs: run folders, or folders of runs, see `choose_runs`; () for all in results.
-        results: folder of all runs, relative to the project or absolute.
         out: folder for summary.csv, report.html and the executed notebook; "" for results.
         data_root: folder of all data sets; "" for where each run found its data.
 

@@ -3,10 +3,10 @@
 Each check looks for itself and needs nothing of the others, so that the table is whole where half of it is broken.
 """
 
-import importlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from afkit.workbench.trust import project_root
 
-OLDEST_PYTHON, OLDEST_TORCH = (3, 11), (2, 11)
+OLDEST_TORCH = (2, 11)
 EXTRAS = {  # what it is for: the packages, and the extra that brings them
     "notebooks": (("papermill", "jupyterlab", "matplotlib", "seaborn"), "notebooks"),
     "sweeps": (("distributed", "cryptography", "yaml"), "sweep"),
@@ -77,8 +77,7 @@ def table(found: dict[str, Found]) -> str:
 
 
 def _python() -> Found:
-    state, oldest = OK if sys.version_info[:2] >= OLDEST_PYTHON else BAD, ".".join(map(str, OLDEST_PYTHON))
-    return Found(state, platform.python_version(), f"install Python {oldest} or newer")
+    return Found(OK, platform.python_version())  # an older one than 3.11 cannot read afkit
 
 
 def _torch() -> Found:
@@ -86,7 +85,7 @@ def _torch() -> Found:
         import torch
     except Exception as error:  # a broken installation raises all kinds
         return Found(BAD, f"cannot be imported: {error}", "make install, or pip install torch")
-    version = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in torch.__version__.split(".")[:2])
+    version = tuple(map(int, re.findall(r"\d+", torch.__version__)[:2]))
     oldest, threads = ".".join(map(str, OLDEST_TORCH)), torch.get_num_threads()
     state = OK if version >= OLDEST_TORCH else BAD
     return Found(state, f"{torch.__version__}, {threads} threads", f"install torch {oldest} or newer")
@@ -134,9 +133,10 @@ def _packages(packages: tuple[str, ...], extra: str) -> Found:
 
 def _kernel() -> Found:
     remedy = "python -m ipykernel install --sys-prefix --name python3"
-    if importlib.util.find_spec("jupyter_client") is None:
+    try:
+        from jupyter_client import kernelspec
+    except ImportError:
         return Found(NOTE, "no Jupyter: notebooks cannot be run", "pip install 'afkit[notebooks]'")
-    kernelspec = importlib.import_module("jupyter_client.kernelspec")
     try:
         command = shutil.which(kernelspec.KernelSpecManager().get_kernel_spec("python3").argv[0])
     except kernelspec.NoSuchKernel:

@@ -80,18 +80,12 @@ def frame_classifier(run: Run, dataset: Dataset, gt: pd.DataFrame, label_remap: 
     return FrameRow({FRAMES: scores}, as_dict(scores) | found.facts)
 
 
-class Found(NamedTuple):
-    """What a network has found in the videos of a data set."""
-
-    predictions: pd.DataFrame  # as of `predict_dataset`
-    backend: str  # of NMS
-    seconds: float  # that it took
-
-
 def find_actions(
     run: Run, model: nn.Module, dataset: Dataset, weights: Path, which: str, nms_backend: str = "auto", devices: int = 1
-) -> Found:
+) -> tuple[pd.DataFrame, str, float]:
     """Detections in a data set: by the model, which moves to the GPU if there is one, or on several devices.
+
+    With them the backend of NMS, and the seconds that it took.
 
     Errors are those of `predict_dataset`, `choose_backend` and `predict_on_devices`.
     """
@@ -105,7 +99,7 @@ def find_actions(
         predictions = predict_on_devices(
             run.recipe, run.data_root, run.folder, weights, which=which, devices=devices, backend=backend
         )
-    return Found(predictions, backend, time.perf_counter() - began)
+    return predictions, backend, time.perf_counter() - began
 
 
 def export_kept(run: Run, kept: pd.DataFrame, videos: Iterable[str]) -> list[Path]:
@@ -129,8 +123,8 @@ def finish_without_labels(run: Run, predictions: pd.DataFrame, videos: Iterable[
 def finish_evaluation(run: Run, scores: Scores, baseline: Scores, nms_backend: str, **facts: Any) -> None:
     """Write eval.json, with the facts about the scores, and per_class.csv; note in run.json that 03_eval is done."""
     subsets = run.recipe.data.test_subsets
-    facts |= {"network": network_name(run.recipe), "subsets": subsets}
-    facts |= {"generated": run.generated, "nms_backend": nms_backend}
+    facts |= {"network": network_name(run.recipe), "subsets": subsets, "generated": run.generated}
+    facts |= {"nms_backend": nms_backend}
     facts |= {"split": subsets[0]} if run.suffix else {}
     save_scores(run.folder, scores, baseline, run.label_names, run.suffix, **facts)
     finish_stage(run, nms_backend=nms_backend)

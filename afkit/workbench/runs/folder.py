@@ -115,8 +115,6 @@ def start_stage(
     Prints a line where the stage whose files it reads was done with other code, or from other files.
 
     Args:
-        stage: e.g. "02_train".
-        data_root: folder of all data sets; relative to the project.
         run_dir: the run folder; "" for the usual place in results/.
         split: for 03_eval, the subset to look at instead of the recipe's test subsets, see `split_suffix`.
 

@@ -1,7 +1,6 @@
 """Training, detection and evaluation on several devices, as child processes of a notebook, which share the videos."""
 
 import copy
-import json
 import os
 import shlex
 import signal
@@ -30,6 +29,7 @@ from afkit.files import read_json, write_json
 from afkit.opening import make_way
 from afkit.train.distributed import gather_bytes, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
+from afkit.workbench.runs.provenance import usable_cores
 
 POLL_SEC = 0.2
 PROGRESS_SEC = 1.0  # between two calls of on_progress
@@ -56,14 +56,13 @@ def train_on_devices(
     """Train on `execution.devices` GPUs (or processes, where there is no GPU) of `execution.num_nodes` machines.
 
     The recipe's batch is shared by all devices, so that batch size and learning rate stay and the result is that of
-    one process (see `afkit.train.loop.train`). On one machine, whose processes meet in a folder of their owner's and
-    listen on its loopback interface alone, this is all. On several, which must share the run folder and the data, it
-    starts the processes of this one, prints a command to be started on each of the others, and waits for them; they
-    meet at the address of this machine in the environment variables MASTER_ADDR and MASTER_PORT.
+    one process (see `afkit.train.loop.train`). The processes of one machine meet in a folder of their owner's, and
+    listen on its loopback interface alone. Several machines must share the run folder and the data; a command to be
+    started on each of the others is printed, and they meet at this one's address in MASTER_ADDR and MASTER_PORT.
 
-    The run folder then has also train_job.json, for the processes, and train_job.log, their output, which stays when
-    they fail. With `evaluate_every` it is evaluated as by `workbench.runs.validation.validation`; on_progress is called
-    with the metrics so far, at most every second, and at the end. The metrics returned are those of metrics.csv.
+    train_job.log in the run folder has the output of the processes, and stays when they fail. With `evaluate_every` it
+    is evaluated as by `workbench.runs.training.validation`; on_progress is called with the metrics so far, at most
+    every second, and at the end. The metrics returned are those of metrics.csv.
 
     Raises:
         ValueError, OSError, RuntimeError: as of `train`, from the process that met it first; all others are ended.
@@ -96,12 +95,12 @@ def predict_on_devices(
         ValueError, OSError, RuntimeError: as of `predict_dataset`, from the process that met it first.
     """
     folder = Path(folder)
-    result = folder / "predict_job.npz"
+    result = folder / "predict_job.npy"
     job = _job("predict", recipe, data_root=data_root, weights=weights, result=result)
     job |= {"which": which, "arguments": arguments}
     try:
         _run(job, folder / "predict_job.json", devices)
-        return read_table(result)
+        return from_numbers(np.load(result), Dataset(recipe.data, data_root, recipe.data.test_subsets))
     finally:
         result.unlink(missing_ok=True)
 
@@ -119,49 +118,21 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
     part = copy.copy(dataset)
     part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
     own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
-    write_table(packed := BytesIO(), own)
-    tables = [table for part in gather_bytes(packed.getvalue()) if len(table := read_table(BytesIO(part)))]
-    if not tables:
-        return own
+    np.save(packed := BytesIO(), to_numbers(own, dataset))  # gather_bytes wants one byte at least
+    rows = np.concatenate([np.load(BytesIO(part)) for part in gather_bytes(packed.getvalue())])
+    return from_numbers(rows[rows[:, 0].argsort(kind="stable")], dataset)
+
+
+def to_numbers(table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
+    """(N, 5) float64 of detections in a data set's videos, for another process: a video is its place there."""
     place = {video.name: number for number, video in enumerate(dataset.videos)}
-    together = pd.concat(tables, ignore_index=True)
-    order = together["video"].map(place).argsort(kind="stable")
-    return together.iloc[order].reset_index(drop=True)
+    return table.assign(video=table["video"].map(place)).to_numpy(np.float64)
 
 
-def write_table(file: Path | IO[bytes], table: pd.DataFrame) -> None:
-    """Write a table of numbers and texts for another process, as NumPy's .npz; its index is not kept.
-
-    Texts, which NumPy keeps with a fixed width only, become bytes of JSON with their data type.
-    """
-    packed = {}
-    for name, column in table.items():
-        if column.dtype.kind in "iuf":
-            packed[name] = column.to_numpy()
-        else:
-            packed[name] = np.frombuffer(json.dumps([str(column.dtype), column.tolist()]).encode(), np.uint8)
-    np.savez(file, allow_pickle=False, **packed)
-
-
-def read_table(file: Path | IO[bytes]) -> pd.DataFrame:
-    """What `write_table` wrote, with the same columns, values and data types; nothing in it is executed.
-
-    Raises:
-        ValueError: another file; the message names it.
-    """
-    try:
-        with np.load(file, allow_pickle=False) as columns:
-            arrays = {name: columns[name] for name in columns.files}
-        table = {}
-        for name, array in arrays.items():
-            if array.dtype == np.uint8:
-                dtype, values = json.loads(array.tobytes())
-                table[name] = pd.Series(values, dtype=dtype)
-            else:
-                table[name] = pd.Series(array)
-        return pd.DataFrame(table)
-    except Exception as error:  # damaged files raise almost anything
-        raise ValueError(f"{file} is no table of detections ({error}); start the prediction again") from None
+def from_numbers(rows: np.ndarray, dataset: Dataset) -> pd.DataFrame:
+    """The table of which `to_numbers` made these."""
+    table, names = pd.DataFrame(rows, columns=COLUMNS), np.array([video.name for video in dataset.videos], object)
+    return table.assign(video=names[rows[:, 0].astype(int)]).astype({"video": "str", "label": np.int64})
 
 
 def error_file(job: Path) -> Path:
@@ -243,10 +214,9 @@ def _processes(
 
 def _environment(devices: int) -> dict[str, str]:
     """That of the children: the same afkit, and the processors shared between them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     paths = [str(Path(afkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return {
-        "OMP_NUM_THREADS": str(max(cores // devices, 1)),
+        "OMP_NUM_THREADS": str(max(usable_cores() // devices, 1)),
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTHONSAFEPATH": "1",  # no modules that happen to lie in the working directory

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from afkit.data.feature_formats import FEATURES, HDF5, array_names
+from afkit.workbench.media.opened import find_media
 from afkit.workbench.own_data.media_files import files_of, same_names
 
 
@@ -94,18 +95,12 @@ def _each_once(recordings: list[Recording]) -> list[Recording]:
 
 def _in_place(place: Path, suffixes: Sequence[str], prefix: str) -> list[Recording]:
     """One of each file; of an HDF5 file with several arrays, each is one, unless one is called feats."""
-    if not place.exists():
-        raise ValueError(f"{place} does not exist; name a file or a folder of recordings")
     found = []
-    for path in sorted(place.iterdir()) if place.is_dir() else [place]:
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
+    for path in find_media([place], suffixes):
         names = []
         if path.suffix.lower() in HDF5:
             with suppress(ValueError):  # one that cannot be read counts as one recording, and is told when it is read
                 names = array_names(path)
         names = names if len(names) > 1 and FEATURES not in names else [path.stem]
         found += [Recording(name.removeprefix(prefix), [path], [name]) for name in names]
-    if not found:
-        raise ValueError(f"{place} is, or holds, no file that ends in {', '.join(suffixes)}; name another")
     return found

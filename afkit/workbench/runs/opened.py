@@ -4,7 +4,7 @@ All who read a run folder ask here, so that what one of them finds, all find. Fo
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -146,10 +146,24 @@ class OpenedRun:
         return self.facts.overrides | own
 
     def data_root(self, given: str | Path = "") -> Path:
-        """The folder of all data sets, see `data_root_of`; `given` by the user, or "" for where the run found it."""
+        """The folder of all data sets, `given` by the user, or "" for where the run found it.
+
+        A relative one begins at the project, at the working directory, or at a folder above the run's: a run folder
+        that was passed on with its data is found wherever it lies.
+
+        Raises:
+            ValueError: the annotation file is in none of these places.
+        """
         named = entry(self.facts.recipe, "data", "annotations")
         annotations = named if isinstance(named, str) else self.recipe.data.annotations
-        return data_root_of({"data_root": self.facts.data_root}, annotations, self.folder, given)
+        root = str(given or self.facts.data_root or "data")
+        places = [base / root for base in (project_root(), Path.cwd(), *self.folder.absolute().parents)]
+        found = next((place for place in places if locate(place, annotations).is_file()), None)
+        if found is None:
+            raise ValueError(
+                f"{locate(places[0], annotations)} does not exist; name the folder of the run's data (--data-root)"
+            )
+        return found
 
     def annotations(self, given: str | Path = "") -> AnnotationFile:
         """Those of its data set below `data_root(given)`."""
@@ -172,10 +186,9 @@ class OpenedRun:
         return not self.stage(stage).made_from
 
     def up_to_date(self, stage: str) -> bool:
-        """Whether what a stage has read is as it was.
+        """Whether what a stage has read is as it was; a file that has gone counts as what wrote it has noted.
 
-        A file that has gone since counts as what the stage that wrote it has noted. Runs of older versions have noted
-        no digests; there the times decide: the stage must have begun after that one had ended.
+        Runs of older versions have noted no digests; there the stage must have begun after that one had ended.
         """
         own, before = self.stage(stage), self.stage(MADE_FROM.get(stage.partition("-")[0], ""))
         if self.told_by_time(stage):
@@ -202,25 +215,6 @@ def read_run(folder: Path) -> dict[str, Any]:
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise ValueError(f"{path} is not what a run writes; put the right file there, or delete the folder")
     return facts
-
-
-def data_root_of(facts: Mapping[str, Any], annotations: str, folder: Path, given: str | Path = "") -> Path:
-    """The folder of all data sets below which the annotation file of a run lies; `facts` are its run.json.
-
-    A relative one, given or as the run noted it, begins at the project, at the working directory, or at a folder above
-    the run's: a run folder that was passed on with its data is found wherever it lies.
-
-    Raises:
-        ValueError: the annotation file is in none of these places.
-    """
-    root = str(given or facts.get("data_root") or "data")
-    places = [base / root for base in (project_root(), Path.cwd(), *folder.absolute().parents)]
-    found = next((place for place in places if locate(place, annotations).is_file()), None)
-    if found is None:
-        raise ValueError(
-            f"{locate(places[0], annotations)} does not exist; name the folder of the run's data (--data-root)"
-        )
-    return found
 
 
 def choose_runs(runs: Sequence[str] = (), results: str | Path = "results") -> list[Path]:
@@ -302,22 +296,15 @@ def _name(folder: Path, root: Path) -> str:
 def _with_state(folder: Path) -> OpenedRun:
     run, scores = OpenedRun(folder, RunFile()), {}
     try:
-        run = OpenedRun(folder, RunFile.model_validate(_read_dictionary(folder / "run.json")))
+        run = open_run(folder)
         state = _state(run)
         if state == "done" or state.startswith("04_"):  # which draws, and changes no number
-            scores = _read_dictionary(folder / "eval.json")
-            if not is_score(scores.get("average_map")):
+            scores = read_json(folder / "eval.json")
+            if not is_score(entry(scores, "average_map")):
                 state, scores = "eval.json holds no average_map; run 03_eval again", {}
     except ValueError as error:
         state, scores = str(error).replace(f"{folder}/", ""), {}
     return replace(run, state=without_paths(state), scores=scores)
-
-
-def _read_dictionary(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds no entries; delete the run, or start it again")
-    return content
 
 
 def _state(run: OpenedRun) -> str:

@@ -46,10 +46,7 @@ def choose_pairs(runs: Sequence[OpenedRun], pair: Sequence[str] = ()) -> list[tu
 def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int = 1000) -> Comparison:
     """Paired bootstrap and sign test of the difference a - b on the recordings that both were evaluated on.
 
-    Args:
-        a, b: of `read_runs`, with scores.
-        data_root: folder of all data sets, relative to the project; "" for where run a found its data.
-        resamples: see `afkit.workbench.analysis.bootstrap.compare_runs`.
+    Both runs have scores. `data_root` is the folder of all data sets; "" for where run a found its data.
 
     Raises:
         ValueError: the runs faced different tests, or one of too few recordings or groups; the annotations are not

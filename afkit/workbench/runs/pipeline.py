@@ -66,13 +66,9 @@ def run(
 
     Args:
         parameters: notebook parameters beyond the common ones, each passed to the notebooks that have it.
-        stages: which notebooks, e.g. ("03_eval",) or ("03",).
-        name: name of the run folder; "" for seed and digest of the overrides.
+        name: name of the run folder, which is returned; "" for seed and digest of the overrides.
         again: which of the stages to do although they are done; the training then begins anew.
         folder: the run folder, instead of `results` and `name`.
-
-    Returns:
-        the run folder.
 
     Raises:
         ValueError: unknown recipe, override, parameter or stage; wrong type; a network that does not fit into memory;

@@ -80,13 +80,11 @@ def predict_recordings(
         form: one of `afkit.workbench.analysis.exports.FORMATS`.
         out: folder to write; "" for `predicted` in the run folder.
         fps: frames (samples) per second; None for those of the recipe, or of all videos of its annotation file.
-        weights: "ema" or "raw".
         min_score: lowest score that is kept; None for the thresholds that 03_eval chose for these weights, else 0.2.
         signal: the files hold raw samples of sensors, see `afkit.workbench.own_data.signal_files.signal_reader`.
         exclusive: no two detections of a recording overlap, see `afkit.workbench.analysis.exclusive`.
         overlay: film to write, with the detections drawn into the one film that is given; "" for none.
         backbone: MODULE:FUNCTION, where such a one made the features: code runs only if it is named here.
-        data_root: folder of all data sets; "" for that of the run.
 
     Raises:
         ValueError: a wrong argument or run; nothing is written then. Or, after all others were done, the list of the
@@ -164,16 +162,9 @@ def open_predictor(
     model = build_model(recipe)
     load_weights(model, path, weights)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    says = [
-        recipe.model_dump(mode="json"),
-        digest,
-        fps,
-        thresholds,
-        label_names,
-        signals and signals.settings,
-        exclusive,
-    ]
-    settings = hashlib.sha256(json.dumps(says, default=list).encode()).hexdigest()
+    inputs = signals and signals.settings
+    changing = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, inputs, exclusive]
+    settings = hashlib.sha256(json.dumps(changing, default=list).encode()).hexdigest()
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Predictor(model, recipe, label_names, fps, thresholds, signals, settings, exclusive), about
 

@@ -111,6 +111,11 @@ def device() -> dict[str, Any]:
     return {"gpu": gpu, "machine": platform.machine(), "system": platform.system(), "threads": torch.get_num_threads()}
 
 
+def usable_cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def thread_limits(threads: int) -> dict[str, str]:
     """Environment of a worker and its kernels, so that runs do not fight for cores; what the user has set stays."""
     given = {name: os.environ[name] for name in THREADS if name in os.environ}

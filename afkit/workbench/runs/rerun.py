@@ -43,7 +43,6 @@ def rerun(
     Args:
         run_dir: a run folder; of its files only run.json is needed, the others are compared where they are there.
         out: the new folder; "" for that of the run with "-rerun" after its name.
-        data_root: folder of all data sets; "" for the run's own.
 
     Returns:
         whether no result differs. Also in rerun.json of the new folder, with the table and the changes.

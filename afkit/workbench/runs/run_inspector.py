@@ -28,13 +28,8 @@ def inspect_run(
 ) -> Any:
     """The inspector of a run, as the last value of a notebook's cell; it is that of `inspect_segments`.
 
-    Args:
-        data_root: folder of all data sets; "" for where the run found it.
-        videos: folder of video files that are named like the videos; "" for none. The kernel sends them to the browser,
-            up to 100 MB each.
-
-    Raises:
-        ValueError: as `collect_inspected` and `inspect_segments`.
+    `videos` is a folder of video files that are named like the videos; "" for none. The kernel sends them to the
+    browser, up to 100 MB each. Errors are those of `collect_inspected` and `inspect_segments`.
     """
     return inspect_segments(collect_inspected(run_dir, data_root, videos), video, tiou, min_score)
 

@@ -38,10 +38,7 @@ def serve_inspector(
     """Serve the inspector of one run, or of several one above the other, until Ctrl-C.
 
     Nobody else gets in: it listens on 127.0.0.1 alone, at `port` or any that is free, and the address that is printed
-    holds a token made for this start.
-
-    Raises:
-        ValueError: Voila is not installed, the port is taken, or a folder is no run or without its data.
+    holds a token made for this start. A ValueError where Voila or data is missing, or the port is taken.
     """
     try:
         from jupyter_core.paths import jupyter_config_path

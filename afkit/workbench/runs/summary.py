@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from afkit.files import atomic_open
 from afkit.workbench.analysis.bootstrap import FEWEST
-from afkit.workbench.analysis.spread import mean_and_spread, mean_interval
 from afkit.workbench.published import published
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry, read_metrics
 from afkit.workbench.runs.paths import without_paths
@@ -20,17 +20,9 @@ SPLIT = ("data.train_subsets", "data.test_subsets")  # the settings in which the
 SETTING = ["recipe", "setting", "changed", "generated", "weights", "label_remap", "subsets", "data"]
 RANGE = ["mean_percent", "standard_deviation", "lowest_percent", "highest_percent"]
 SPREAD = ["runs", *RANGE, "published_percent", "difference_percent", "values_percent"]
-FOLD_COLUMNS = [
-    "setting",
-    "folds",
-    "of_subsets",
-    "runs",
-    "mean_percent",
-    "low_percent",
-    "high_percent",
-    *RANGE[1:],
-    "tested",
-]
+FOLD_COLUMNS = ["setting", "folds", "of_subsets", "runs", "mean_percent", "low_percent", "high_percent", *RANGE[1:]]
+FOLD_COLUMNS += ["tested"]
+DRAWS = 10_000  # of folds, for the interval of their mean
 WHOLE_NUMBERS = ["seed", "steps", "epochs"]
 HEADINGS = {
     "name": "run",
@@ -60,12 +52,7 @@ MEMORY = "train/memory_mb"  # tag in the event files
 def summarise_runs(runs: Sequence[OpenedRun]) -> pd.DataFrame:
     """One row per run, by recipe and falling mAP; what a run does not have is blank. No path of the machine is in it.
 
-    Columns: run, state, recipe, setting (recipe, and what tells it from other runs of the recipe), seed, changed (the
-    overrides), generated, weights, label_remap, subsets, data (8 digits of the fingerprint), average_map_percent,
-    low_percent and high_percent (its 95 % interval), map_0.30_percent and so on for each tIoU of any run,
-    recall_1x_percent (mean over tIoU), baseline_percent, frames_percent (of the frame classifier), published_percent,
-    difference_percent (ours minus published), training_sec (the steps alone), prediction_sec, peak_memory_mb, steps,
-    epochs, device, afkit, commit.
+    Columns: those of `_row`, and setting: the recipe, and what tells the run from others of the recipe.
     """
     tious = sorted({tiou for run in runs for tiou in dictionary(run.scores, "map")})
     table = pd.DataFrame([_row(run, tious) for run in runs])
@@ -79,26 +66,22 @@ def summarise_runs(runs: Sequence[OpenedRun]) -> pd.DataFrame:
 def summarise_settings(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread of average mAP over the runs that differ in their seed alone; one row per setting.
 
-    Of the table of `summarise_runs`, without those that have no scores. Columns: those of `SETTING`, runs (number),
-    mean_percent, standard_deviation (blank for one run), lowest_percent, highest_percent, published_percent,
-    difference_percent (mean minus published), values_percent (a list, one for each run).
+    Of the table of `summarise_runs`, without those that have no scores. Columns: those of `SETTING` and `SPREAD`:
+    standard_deviation is blank for one run, difference_percent is mean minus published, values_percent a list.
     """
-    rows = []
     scored = table[table["average_map_percent"].notna()]
-    for keys, group in scored.groupby(SETTING, sort=False, dropna=False):
-        spread = mean_and_spread(group["average_map_percent"])
-        known = group["published_percent"].iloc[0]
-        numbers = [*spread, known, spread.mean - known, group["average_map_percent"].tolist()]
-        rows.append(dict(zip([*SETTING, *SPREAD], [*keys, *numbers], strict=True)))
-    table = pd.DataFrame(rows, columns=[*SETTING, *SPREAD])
-    return table.astype({name: float for name in SPREAD if name not in ("runs", "values_percent")})
+    groups = scored.groupby(SETTING, sort=False, dropna=False)
+    found = groups["average_map_percent"].agg(["size", "mean", "std", "min", "max"]).set_axis(["runs", *RANGE], axis=1)
+    found["published_percent"] = groups["published_percent"].first()
+    found["difference_percent"] = found["mean_percent"] - found["published_percent"]
+    found["values_percent"] = groups["average_map_percent"].agg(list)
+    return found.reset_index()
 
 
 def summarise_costs(table: pd.DataFrame) -> pd.DataFrame:
     """Time (mean over the runs) and memory (the most of any run), one row per setting and device.
 
-    Of the table of `summarise_runs`, without those that have no scores. Columns: setting, generated, device, runs
-    (number), epochs, training_sec, prediction_sec, peak_memory_mb.
+    Of the table of `summarise_runs`, without those that have no scores.
     """
     scored = table[table["average_map_percent"].notna()]
     costs = {"training_sec": "mean", "prediction_sec": "mean", "peak_memory_mb": "max"}
@@ -111,10 +94,9 @@ def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
     """Mean and spread of average mAP over folds; one row per experiment, empty where there are no folds.
 
     The folds of an experiment are runs of the same recipe, changes and data whose test subsets have nothing in common;
-    those without scores are left out. Columns: setting, folds (number), of_subsets (number of subsets in the data: each
-    a fold, if all are left out once), runs (number, over all seeds), mean_percent, low_percent and high_percent (its
-    95 % interval over the folds; blank for fewer than five), standard_deviation, lowest_percent, highest_percent (over
-    the folds; of a fold with several seeds the mean counts), tested (the test subsets).
+    those without scores are left out. Columns: `FOLD_COLUMNS`. of_subsets is the number of subsets in the data, runs
+    that over all seeds, of which the mean counts; the 95 % interval of the mean (low_percent, high_percent), by drawing
+    folds with replacement, is blank for fewer than five.
     """
     experiments: dict[str, list[OpenedRun]] = {}
     for run in (run for run in runs if run.scores):
@@ -129,13 +111,14 @@ def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
         tested = [subset for subsets in folds for subset in subsets]
         if len(folds) < 2 or len(tested) != len(set(tested)):
             continue
-        means = [sum(scores) / len(scores) for _, scores in sorted(folds.items())]
-        spread, interval = mean_and_spread(means), mean_interval(means)
-        ends = interval[1:3] if spread.number >= FEWEST else (None, None)
+        means = pd.Series([sum(scores) / len(scores) for _, scores in sorted(folds.items())])
+        drawn = np.random.default_rng(0).choice(means, (DRAWS, len(means))).mean(axis=1)
+        ends = np.quantile(drawn, [0.025, 0.975]) if len(means) >= FEWEST else (None, None)
         setting = _setting(own[0], [f"{name}={value}" for name, value in _changes_but_split(own[0]).items()])
         of_subsets = len(dictionary(own[0].facts.data, "subsets"))
         names = "; ".join(sorted(", ".join(subsets) for subsets in folds))
-        rows.append([setting, spread.number, of_subsets, len(own), spread.mean, *ends, *spread[2:], names])
+        spread = means.std(), means.min(), means.max()
+        rows.append([setting, len(means), of_subsets, len(own), means.mean(), *ends, *spread, names])
     return pd.DataFrame(rows, columns=FOLD_COLUMNS)
 
 
@@ -150,12 +133,9 @@ def for_readers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def write_summary(path: str | Path, table: pd.DataFrame) -> None:
-    """Write the table of `summarise_runs` as CSV, whole or not at all.
+    """Write the table of `summarise_runs` as CSV.
 
     It is for people and their spreadsheets: a text that one would take for a formula begins with an apostrophe.
-
-    Raises:
-        OSError: the folder cannot be written to.
     """
     with atomic_open(path) as file:
         table.map(_in_one_line).to_csv(file, index=False, float_format="%.6g")
@@ -189,10 +169,10 @@ def _row(run: OpenedRun, tious: Sequence[str]) -> dict[str, Any]:
         "subsets": ", ".join(run.subsets) or None,
         "data": (run.fingerprint or "")[:8],
         "average_map_percent": ours,
-        "low_percent": _percent(scores, "confidence", "average_map", "low"),
+        "low_percent": _percent(scores, "confidence", "average_map", "low"),  # of its 95 % interval
         "high_percent": _percent(scores, "confidence", "average_map", "high"),
         **{f"map_{tiou}_percent": _percent(scores, "map", tiou) for tiou in tious},
-        "recall_1x_percent": pd.Series(recall, dtype=float).mean(),
+        "recall_1x_percent": pd.Series(recall, dtype=float).mean(),  # over tIoU
         "baseline_percent": _percent(scores, "baseline", "average_map"),
         "frames_percent": _percent(scores, "frame_classifier", "average_map"),
         "published_percent": theirs,

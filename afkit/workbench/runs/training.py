@@ -1,18 +1,24 @@
-"""Training as 02_train does it: in its own process or on several devices, and what run.json keeps of it."""
+"""Training as 02_train does it: on one device or several, evaluated on the way, and what run.json keeps of it."""
 
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from torch import nn
 
+from afkit.config import Recipe
+from afkit.data.annotations import leave_out_ignored, read_annotations, to_frame
+from afkit.data.features import locate
 from afkit.data.items import Dataset
+from afkit.detect.fusion import classify
+from afkit.evaluation import scores
 from afkit.files import read_json
 from afkit.train.execution import FILE, Execution
 from afkit.train.loop import train
 from afkit.workbench.runs.folder import Run, finish_stage
-from afkit.workbench.runs.launch import train_on_devices
-from afkit.workbench.runs.validation import validation
+from afkit.workbench.runs.launch import predict_shared, train_on_devices
 
 
 def train_run(
@@ -27,28 +33,33 @@ def train_run(
 
     Arguments, result and errors are those of `afkit.train.loop.train` and `train_on_devices`.
     """
+    common: dict[str, Any] = {"execution": execution, "resume": resume}
+    common |= {"start_from": start_from, "on_progress": on_progress}
     if execution.devices * execution.num_nodes > 1:
-        return train_on_devices(
-            run.recipe,
-            run.data_root,
-            run.folder,
-            run.seed,
-            execution=execution,
-            resume=resume,
-            start_from=start_from,
-            on_progress=on_progress,
-        )
-    return train(
-        run.recipe,
-        dataset,
-        run.folder,
-        run.seed,
-        execution=execution,
-        resume=resume,
-        start_from=start_from,
-        on_progress=on_progress,
-        evaluate=validation(run.recipe, run.data_root) if execution.evaluate_every else None,
-    )
+        return train_on_devices(run.recipe, run.data_root, run.folder, run.seed, **common)
+    evaluate = validation(run.recipe, run.data_root) if execution.evaluate_every else None
+    return train(run.recipe, dataset, run.folder, run.seed, evaluate=evaluate, **common)
+
+
+def validation(recipe: Recipe, data_root: str | Path) -> Callable[[nn.Module], float]:
+    """The function that `afkit.train.loop.train` takes as `evaluate`: a network's average mAP on the test subsets.
+
+    It is what 03_eval finds for these weights.
+
+    Raises:
+        ValueError: the test subsets are not there.
+    """
+    dataset = Dataset(recipe.data, data_root, recipe.data.test_subsets)
+    annotations = read_annotations(locate(data_root, recipe.data.annotations))
+    gt = to_frame(annotations.of_subsets(recipe.data.test_subsets))
+
+    def average_map(model: nn.Module) -> float:
+        predictions = predict_shared(model, recipe, dataset)
+        predictions = classify(predictions, recipe, data_root, len(annotations.label_names))
+        predictions = leave_out_ignored(predictions, dataset.videos)
+        return scores.evaluate(gt, predictions, recipe.data.tious).average_map
+
+    return average_map
 
 
 def finish_training(run: Run, execution: Execution) -> None:

@@ -14,14 +14,14 @@ import torch
 
 from afkit.config import Recipe
 from afkit.data.items import Dataset
-from afkit.files import atomic_open, read_json, write_json
+from afkit.files import read_json, write_array, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.train.distributed import lost_a_peer, start, stop, world
 from afkit.train.execution import Execution
 from afkit.train.loop import train
-from afkit.workbench.runs.launch import ERRORS, error_file, predict_shared, write_table
-from afkit.workbench.runs.validation import validation
+from afkit.workbench.runs.launch import ERRORS, error_file, predict_shared, to_numbers
+from afkit.workbench.runs.training import validation
 
 LOST_PEER_SEC = 15.0  # to be ended by the parent, which then blames the process that went first
 
@@ -62,8 +62,7 @@ def predict_part(job: Mapping[str, Any]) -> None:
     dataset = Dataset(recipe.data, job["data_root"], recipe.data.test_subsets)
     table = predict_shared(model, recipe, dataset, **job["arguments"])
     if world()[0] == 0:
-        with atomic_open(job["result"], sync=False) as file:
-            write_table(file, table)
+        write_array(job["result"], to_numbers(table, dataset), sync=False)
 
 
 TASKS = {"train": train_part, "predict": predict_part}

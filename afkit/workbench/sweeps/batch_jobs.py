@@ -80,8 +80,7 @@ def open_jobs(cluster: str | Path, settings: Needs, workers: int, folder: Path) 
         folder: which all machines see; while the block runs, it holds the key of this sweep, readable by its user.
 
     Raises:
-        ValueError: a wrong file, no commands here that submit jobs and cancel them, or a folder that dask-jobqueue
-            cannot name.
+        ValueError: a wrong file, no commands that submit and cancel jobs, or a folder that these cannot name.
     """
     description, library = read_cluster(cluster), _library()
     kind = getattr(library, KINDS[description["kind"]]).job_cls

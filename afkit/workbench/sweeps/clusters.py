@@ -16,7 +16,7 @@ import psutil
 from distributed import Client, Security, SpecCluster, rpc
 from distributed.comm import get_address_host, parse_address, resolve_address
 
-from afkit.workbench.runs.provenance import thread_limits
+from afkit.workbench.runs.provenance import thread_limits, usable_cores
 from afkit.workbench.sweeps.batch_jobs import GPU, MEMORY, OwnNanny, OwnScheduler, credentials, in_thread, open_jobs
 from afkit.workbench.sweeps.sweep_file import Needs
 
@@ -109,11 +109,7 @@ def local_workers(cores: int, available_gb: float, gpus: int, settings: Needs, w
 
 
 def _connect(address: str) -> Client:
-    """A client of a scheduler that answers.
-
-    It is asked before there is a client: one that finds no scheduler may wait for ever, at once (for a server that says
-    nothing) or when it is collected while another event loop starts.
-    """
+    """A client of a scheduler that answers; it is asked first, since a client that finds none may wait for ever."""
     try:
         server = in_thread(_who_answers(address))
     except (OSError, ValueError, TypeError) as error:
@@ -151,8 +147,7 @@ def _check_workers(client: Client, settings: Needs) -> None:
 
 def _local(settings: Needs, workers: int) -> SpecCluster:
     """Worker processes of this machine, each with its share of cores and its own GPUs; they end with this process."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    gpus = visible_gpus()
+    cores, gpus = usable_cores(), visible_gpus()
     number = local_workers(cores, psutil.virtual_memory().available / 1e9, len(gpus), settings, workers)
     each = settings.gpus if settings.gpus is not None else min(len(gpus), 1)
     security = credentials()

@@ -58,5 +58,3 @@ def test_bad_input_is_named():
     for seconds in (0, -1.0, np.nan, np.inf, None):
         with pytest.raises(ValueError, match="duration of video 'a'"):
             prior_predictions(TRAIN, {"b": 1.0, "a": seconds}, seed=0)
-    with pytest.raises(ValueError, match="per_video is 0"):
-        prior_predictions(TRAIN, {"a": 1.0}, seed=0, per_video=0)

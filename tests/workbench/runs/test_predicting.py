@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from types import SimpleNamespace
 
@@ -288,15 +289,10 @@ def test_bad_files_are_told_at_the_end_and_the_others_are_done(new, run, go):
     [
         ({"form": "cvs"}, "there is no format 'cvs'; did you mean 'csv'?"),
         ({"weights": "best"}, "weights must be 'ema' or 'raw', not 'best'"),
-        ({"min_score": 2}, "the lowest score is 2; give a number from 0 to 1"),
-        ({"min_score": float("nan")}, "the lowest score is nan"),
-        ({"fps": 0}, "the frame rate is 0; give a number above 0"),
-        ({"fps": float("inf")}, "the frame rate is inf"),
+        *(({"min_score": score}, f"the lowest score is {score}; give a number from 0 to 1") for score in (2, math.nan)),
+        *(({"fps": fps}, f"the frame rate is {fps}; give a number above 0") for fps in (0, math.inf)),
         ({"signal": True}, r"signals\.json does not exist, so nothing says how the features of recipe 'tiny'"),
-        (
-            {"data_root": "/nowhere"},
-            r"/nowhere/tiny/annotations\.json does not exist; name the folder of the run's data",
-        ),
+        ({"data_root": "/nowhere"}, r"/nowhere/tiny/annotations\.json does not exist; name the folder of the run's"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(new, run, go, options, message):
@@ -416,17 +412,13 @@ def predicted(run, *places, **options):
     return table
 
 
-def test_samples_of_hapt_become_the_features_of_the_training(tmp_path):
-    run = trained_on(tmp_path, "hapt/annotations/hapt.json", ["hapt/acceleration"], 150)
+def test_samples_of_hapt_and_of_the_watch_become_the_features_of_the_training(tmp_path):
+    run = trained_on(tmp_path / "hapt", "hapt/annotations/hapt.json", ["hapt/acceleration"], 150)
     signal = np.random.default_rng(0).normal(size=(400, 3)).round(6)
-    (tmp_path / "acc.txt").write_text("".join(" ".join(map(str, row)) + "\n" for row in signal.tolist()))
-    np.save(tmp_path / "made.npy", raw_windows(signal, hapt.WINDOW_SAMPLES, hapt.STEP_SAMPLES).astype(np.float32))
-    by_features = predicted(run, tmp_path / "made.npy").drop(columns="video")
-    (run / "predicted" / "made.csv").unlink()
-    assert predicted(run, tmp_path / "acc.txt", signal=True).drop(columns="video").equals(by_features)
-
-
-def test_samples_of_the_watch_need_the_side(tmp_path):
+    np.savetxt(tmp_path / "acc.txt", signal, "%.6f")
+    np.save(tmp_path / "acc.npy", raw_windows(signal, hapt.WINDOW_SAMPLES, hapt.STEP_SAMPLES).astype(np.float32))
+    by_features = predicted(run, tmp_path / "acc.npy")
+    assert predicted(run, tmp_path / "acc.txt", signal=True).equals(by_features)
     run = trained_on(tmp_path, watch.ANNOTATIONS, ["watch/features"], 30)
     signal = np.random.default_rng(0).normal(size=(400, 6))
     for side in ("side0", "side1"):

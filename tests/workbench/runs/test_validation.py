@@ -11,7 +11,7 @@ from afkit.data.annotations import leave_out_ignored
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.model.actionformer import build_model
-from afkit.workbench.runs.validation import validation
+from afkit.workbench.runs.training import validation
 
 
 def test_it_is_the_average_map_on_the_test_subsets(tmp_path):

@@ -208,9 +208,7 @@ def test_a_scheduler_that_the_network_reaches_and_that_asks_nobody_is_warned_of(
 @pytest.mark.slow
 def test_a_run_whose_worker_dies_is_tried_again_and_no_other_run_is(client, tmp_path):
     outcomes, said = execute(client, cells_in(tmp_path, "a", "deadly", "b", "c", "d"), die)
-    assert {name: outcome.state for name, outcome in outcomes.items()} == dict.fromkeys("abcd", "done") | {
-        "deadly": "done"
-    }
+    assert {name: outcome.state for name, outcome in outcomes.items()} == dict.fromkeys([*"abcd", "deadly"], "done")
     begun = {path.name: len(list(path.iterdir())) for path in tmp_path.iterdir()}
     assert begun == dict.fromkeys("abcd", 1) | {"deadly": 3}
     assert len(said) == 5 and said[-1].startswith("5/5 ")
@@ -312,16 +310,9 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing_and_a_full_disk_is_said_fir
 
 def test_a_machine_makes_as_many_runs_at_once_as_fit():
     for cores, gb, gpus, wanted, expected in (
-        (2, 64, 0, 0, 1),
-        (16, 64, 0, 0, 8),
-        (16, 10, 0, 0, 3),  # 3 GB each
-        (16, 1, 0, 0, 1),
-        (1, 64, 0, 0, 1),
-        (2, 64, 0, 2, 2),
-        (16, 7, 0, 8, 2),
-        (16, 64, 4, 0, 4),
-        (16, 64, 4, 8, 4),
-        (16, 7, 4, 0, 2),
+        *((2, 64, 0, 0, 1), (16, 64, 0, 0, 8), (1, 64, 0, 0, 1), (2, 64, 0, 2, 2)),
+        *((16, 10, 0, 0, 3), (16, 1, 0, 0, 1), (16, 7, 0, 8, 2)),  # 3 GB each
+        *((16, 64, 4, 0, 4), (16, 64, 4, 8, 4), (16, 7, 4, 0, 2)),
     ):
         assert local_workers(cores, gb, gpus, SweepFile(memory_gb=3), wanted) == expected
     assert [local_workers(16, 64, 4, SweepFile(gpus=each)) for each in (2, 0)] == [2, 8]
