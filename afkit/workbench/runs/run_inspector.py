@@ -23,7 +23,7 @@ def inspect_run(
     data_root: str | Path = "",
     video: str = "",
     tiou: float = 0.5,
-    min_score: float = 0.2,
+    min_score: float | None = None,
     videos: str | Path = "",
 ) -> Any:
     """The inspector of a run, as the last value of a notebook's cell; it is that of `inspect_segments`.
@@ -39,7 +39,7 @@ def inspect_runs(
     data_root: str | Path = "",
     video: str = "",
     tiou: float = 0.5,
-    min_score: float = 0.2,
+    min_score: float | None = None,
     videos: str | Path = "",
 ) -> Any:
     """As `inspect_run`, of several runs, one above the other, of the videos that all of them have."""
