@@ -37,8 +37,8 @@ def write_inspector(
 ) -> None:
     """Write the inspector of a run, whole or not at all.
 
-    A segment takes about 55 bytes; each video takes at most 670 bytes for the score curve of a class, 16 kB for a channel
-    of its signal, and 130 kB for a spectrogram.
+    A segment takes about 55 bytes; each video takes at most 670 bytes for the score curve of a class, 16 kB for a
+    channel of its signal, and 130 kB for a spectrogram.
 
     Args:
         tious: thresholds to choose from.
