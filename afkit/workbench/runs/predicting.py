@@ -260,7 +260,7 @@ def _predict_all(
     return detections
 
 
-def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
+def detect(predictor: Predictor, recording: Recording, raw: RawFeatures | None = None) -> pd.DataFrame:
     """Detections of one recording that reach their thresholds, by time: video, start_sec, end_sec, label (id), score.
 
     Segments end with the last feature vector at the latest: how long the recording lasts beyond it is not known. More
@@ -270,7 +270,7 @@ def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
         ValueError: features that cannot be read, of another width, or not finite; the message names the file.
     """
     recipe, fps = predictor.recipe, predictor.fps
-    raw = _read(predictor, recording)
+    raw = read_recording(predictor, recording) if raw is None else raw
     width = sum(recipe.data.input_dims)
     if raw.width != width:
         raise ValueError(f"{raw.paths[0]} has {raw.width} numbers in a vector, recipe '{recipe.name}' takes {width}")
@@ -285,7 +285,8 @@ def detect(predictor: Predictor, recording: Recording) -> pd.DataFrame:
     return without_overlaps(kept) if predictor.exclusive else kept.sort_values("start_sec", ignore_index=True)
 
 
-def _read(predictor: Predictor, recording: Recording) -> RawFeatures:
+def read_recording(predictor: Predictor, recording: Recording) -> RawFeatures:
+    """Its features, made of its film, sound or samples where it is given as such; errors as of `detect`."""
     if predictor.signals is not None:
         return RawFeatures([predictor.signals.read(recording.paths)], recording.paths[:1], recording.name)
     files = zip(recording.paths, recording.arrays, strict=True)
