@@ -275,7 +275,7 @@ def skeleton_and_numbers(svg):
     return re.sub(number, "0", plain), [float(found) for found in re.findall(number, plain)]
 
 
-PICTURES = ["time-grid", "levels", "targets", "decoding", "suppression"]
+PICTURES = ["time-grid", "levels", "targets", "decoding", "suppression", "labelling-effort"]
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -20,11 +20,22 @@ from afkit.recipes import recipe  # noqa: E402
 from afkit.segments import grid_to_sec, sec_to_grid  # noqa: E402
 from afkit.workbench.analysis.steps import targets_by_level  # noqa: E402
 from afkit.workbench.view.levels import draw_targets, name_levels  # noqa: E402
-from afkit.workbench.view.style import BARS, COLORS, INK, MARKERS, make_figure, save_figure, use_style  # noqa: E402
+from afkit.workbench.view.style import (  # noqa: E402
+    BARS,
+    COLORS,
+    INK,
+    MARKERS,
+    legend_above,
+    line_look,
+    make_figure,
+    save_figure,
+    use_style,
+)
 
 FPS, STRIDE, NUM_FRAMES = 25.0, 8, 16  # of the grid in the first picture
 STEPS = 64  # of the sequence in the others
 ACTIONS = {"jump": (10.0, 16.0), "walk": (22.0, 50.0), "wave": (40.0, 48.0)}  # on the grid
+EFFORT = {"next": "by worth", "doubt": "by doubt alone", "random": "random"}  # orders of the table
 CANDIDATES = [(20, 50, 0.9), (23, 52, 0.8), (18, 45, 0.6), (46, 60, 0.4), (68, 82, 0.7), (70, 85, 0.5)]  # of one class
 
 
@@ -140,12 +151,30 @@ def draw_suppression() -> Figure:
     return figure
 
 
+def draw_effort() -> Figure:
+    """Average mAP against minutes of labelling, of the table that the page shows."""
+    page = (ROOT / "docs" / "concepts" / "labelling-effort.md").read_text(encoding="utf-8")
+    lines = page.partition("\norder ")[2].partition("\n\n")[0].splitlines()[1:]
+    figure, (axes,) = make_figure(3.8)
+    for number, order in enumerate(EFFORT):
+        own = [line.split()[2:] for line in lines if line.startswith(order)]
+        rows = np.array(own, float)  # (recordings, [mean, each of three seeds, minutes watched, keys, minutes, ...])
+        look = line_look(number)
+        axes.plot(rows[:, 6], rows[:, 0], **look, label=EFFORT[order])
+        for column in (1, 2, 3):
+            axes.plot(rows[:, 6], rows[:, column], MARKERS[number], color=look["color"], ms=4.5, mfc="white")
+    axes.set(xlabel="minutes of labelling, by the model", ylabel="average mAP [%]", xlim=(0, None))
+    legend_above(axes, ncols=3)
+    return figure
+
+
 PICTURES = {
     "time-grid": draw_time_grid,
     "levels": draw_levels,
     "targets": draw_learned,
     "decoding": draw_decoding,
     "suppression": draw_suppression,
+    "labelling-effort": draw_effort,
 }
 
 

@@ -1,4 +1,4 @@
-"""Commands that bring data into their layout and look at it: prepare, import, signals, features, suggest, twin."""
+"""Commands that bring data into their layout and look at it: from prepare and import to suggest and twin."""
 
 import argparse
 import json
@@ -242,9 +242,27 @@ def _features(options: argparse.Namespace) -> None:
     print(f"data.num_frames: {made.num_frames}", f"data.fps: {made.fps:.10g}", options.target, sep="\n")
 
 
+def _join_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("source", metavar="ANNOTATIONS", help="annotation file that a run was trained with")
+    add("labelled", metavar="LABELLED", help="annotation file with newly labelled recordings")
+    add("--out", dest="path", required=True, metavar="FILE", help="annotation file to write (.json)")
+    add("--subset", default="training", help="that they join (default: training)")
+
+
+def _join(options: argparse.Namespace) -> None:
+    from afkit.workbench.own_data.corrected import join_labelled
+
+    join_labelled(**given(options))
+    print(options.path)
+
+
 COMMANDS = {
     "prepare": Command(_prepare, _prepare_arguments, "bring a data set into its layout below the data root"),
     "import": Command(_import, _import_arguments, "turn annotations of other tools into an annotation file"),
+    "join": Command(
+        _join, _join_arguments, "newly labelled recordings join the training set, in a new annotation file"
+    ),
     "signals": Command(_signals, _signals_arguments, "turn raw samples of sensors into features"),
     "features": Command(_features, _features_arguments, "turn films or sounds into features"),
     "suggest": Command(_suggest, _suggest_arguments, "propose settings for a data set, each with its reason"),

@@ -1,4 +1,4 @@
-"""Commands about what runs have found: view, predict, actions."""
+"""Commands about what runs have found: view, predict, next, actions."""
 
 import argparse
 from dataclasses import replace
@@ -68,6 +68,24 @@ def _predict(options: argparse.Namespace) -> None:
     print(predict_recordings(options.run, options.features, **given(options, "run", "features")))
 
 
+def _next_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("run", metavar="RUN", help="folder of a trained run, e.g. results/watch/seed1234567891")
+    places = "unlabelled recordings, as predict takes them (default: all in the run's feature folders)"
+    add("places", metavar="RECORDINGS", nargs="*", help=places)
+    add("--out", default="", metavar="FILE", help="table to write (default: RUN/next.csv)")
+    add("--fps", type=float, help="frames or samples per second (default: the data set's)")
+    add("--signal", action="store_true", help="RECORDINGS hold raw samples of sensors, as for predict")
+    add("--backbone", default="", metavar="MODULE:FUNCTION", help="your own function that made the features of films")
+    add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+
+
+def _next(options: argparse.Namespace) -> None:
+    from afkit.workbench.runs.queueing import queue_recordings
+
+    queue_recordings(options.run, options.places, **given(options, "run", "places"))
+
+
 def _actions_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("verb_run", metavar="VERB_RUN", help="folder of a run of verbs, e.g. results/epic_verb/seed1234567891")
@@ -91,5 +109,6 @@ def _actions(options: argparse.Namespace) -> None:
 COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
+    "next": Command(_next, _next_arguments, "which recordings to label next, by what a run finds in them"),
     "actions": Command(_actions, _actions_arguments, "pairs of a verb and a noun from a run of each, and their mAP"),
 }

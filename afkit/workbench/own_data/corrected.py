@@ -1,13 +1,13 @@
-"""An annotation file with corrected segments: only the segments change, and the old file stays as it was."""
+"""An annotation file with corrected segments, or with newly labelled recordings; the old file stays as it was."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from afkit.data.annotations import Video, read_annotations
+from afkit.data.annotations import AnnotationFile, Video, read_annotations
 from afkit.files import read_json, write_json
 from afkit.segments import mostly_within
 
@@ -24,11 +24,7 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
         videos: ids of the videos whose segments are replaced; one without a row in `segments` ends without any.
         segments: video, start_sec, end_sec, label (id), name; rows of other videos are not looked at.
     """
-    path = Path(path)
-    if path.suffix != ".json":
-        raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
-    if path.exists():
-        raise ValueError(f"{path} exists; give the name of a new file")
+    path = _new_path(path)
     known = read_annotations(source).videos
     content = read_json(source)
     database = dict(content["database"])
@@ -69,3 +65,52 @@ def video_facts(video: Video, label_names: Mapping[int, str]) -> dict[str, Any]:
     rows = zip(video.segments_sec[hidden].tolist(), video.labels[hidden].tolist(), strict=True)
     entries = [{"label": label_names[label], "segment": segment, "label_id": label} for segment, label in rows]
     return {"subset": video.subset} | known | ({"annotations": entries} if entries else {})
+
+
+def join_labelled(
+    path: str | Path, source: str | Path, labelled: str | Path, subset: str = "training", say: Callable = print
+) -> None:
+    """Write a new annotation file: an old one, and the recordings of another, newly labelled, in its training subset.
+
+    A recording joins with all that its own file says of it where it has an action there, and the old file does not
+    have it, has it in `subset`, or has it in a subset in which nothing is labelled. So no test recording changes.
+
+    Raises:
+        ValueError: `path` exists or does not end in .json; a file is malformed; the two name or number a class
+            differently; or no recording joins.
+    """
+    path = _new_path(path)
+    old, new = read_annotations(source), read_annotations(labelled)
+    ids = {name: label for label, name in old.label_names.items()}
+    for label, name in new.label_names.items():
+        if old.label_names.get(label, name) != name or ids.get(name, label) != label:
+            raise ValueError(
+                f"{labelled} has class {label} '{name}', {source} has {old.label_names.get(label)!r} for {label} and "
+                f"{ids.get(name)} for '{name}'; give both files the same label_id for each label"
+            )
+    in_use = {video.subset for video in old.videos.values() if len(video.labels)} - {subset.lower()}
+    joining = {name for name, video in new.videos.items() if len(video.labels) and _subset_of(old, name) not in in_use}
+    held = sorted(name for name, video in new.videos.items() if len(video.labels) and name not in joining)
+    if not joining:
+        raise ValueError(
+            f"no recording of {labelled} has labels and is new, in '{subset}' or in a subset without labels of {source}"
+        )
+    content, entries = read_json(source), read_json(labelled)["database"]
+    for name in sorted(joining, key=list(new.videos).index):
+        content["database"][name] = content["database"].get(name, {}) | entries[name] | {"subset": subset}
+    write_json(path, content)
+    say(f"{len(joining)} recordings joined '{subset}'" + (f"; left as they are: {', '.join(held)}" if held else ""))
+
+
+def _subset_of(annotations: AnnotationFile, video: str) -> str | None:
+    return annotations.videos[video].subset if video in annotations.videos else None
+
+
+def _new_path(path: str | Path) -> Path:
+    """The path of an annotation file that is to be written; a ValueError where it cannot be."""
+    path = Path(path)
+    if path.suffix != ".json":
+        raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
+    if path.exists():
+        raise ValueError(f"{path} exists; give the name of a new file")
+    return path

@@ -1,4 +1,8 @@
-"""Which of two runs is better, and is that more than chance? Only runs that faced the same test can be compared."""
+"""Which of two runs is better, and is that more than chance? Only runs that faced the same test can be compared.
+
+Their training may differ, also in its labels: annotation files of other names will do where the test recordings and
+their labels are the same.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from afkit.config import nearest
-from afkit.data.annotations import groups_of, to_frame
+from afkit.data.annotations import Video, groups_of, to_frame
 from afkit.detect.fusion import num_labels
 from afkit.evaluation.scores import evaluate
 from afkit.opening import open_to_read
@@ -58,6 +62,13 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
             raise ValueError(f"{a.name} and {b.name} cannot be compared, since {what} differs ({there})")
     root, annotations, tious = a.data_root(data_root), a.annotations(data_root), a.recipe.data.tious
     videos = annotations.of_subsets(a.subsets)
+    if a.recipe.data.annotations != b.recipe.data.annotations:
+        other = b.annotations(data_root)
+        if _labels(videos) != _labels(other.of_subsets(b.subsets)):
+            raise ValueError(
+                f"{a.name} and {b.name} cannot be compared, since {annotations.path} and {other.path} have other test "
+                "recordings, or other labels of them"
+            )
     gt, groups = to_frame(videos), groups_of(videos)
     remap = entry(a.scores, "label_remap") or "fixed"
     tables = []
@@ -131,11 +142,18 @@ def class_differences(a: OpenedRun, b: OpenedRun) -> pd.Series:
     return (100 * (columns[0] - columns[1])).dropna().droplevel("label").rename("difference")
 
 
+def _labels(videos: Sequence[Video]) -> dict[str, tuple]:
+    """All that the annotation file says of each video that a score depends on."""
+    return {
+        video.name: (video.segments_sec.tolist(), video.labels.tolist(), video.ignored_sec.tolist(), video.group)
+        for video in videos
+    }
+
+
 def _test(run: OpenedRun) -> dict[str, Any]:
-    """What two runs must share to be compared; their features may differ."""
+    """What two runs must share to be compared; their features, and the labels they were trained with, may differ."""
     data = dictionary(run.facts.recipe, "data")
     return {
-        "the annotation file": data.get("annotations"),
         "the test subset": ", ".join(run.subsets),
         "the list of tIoU thresholds": data.get("tious"),
         "label_remap": entry(run.scores, "label_remap"),

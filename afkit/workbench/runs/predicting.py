@@ -44,6 +44,9 @@ MOST_SPANS = 3  # that a line shows
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 
 
+Read = tuple[RawFeatures, np.ndarray]  # of a recording, and spans (R, 2) in seconds that saw no samples
+
+
 class Predictor(NamedTuple):
     """What is needed of a run, and of its data set, to predict."""
 
@@ -247,18 +250,21 @@ def _predict_all(
     return detections
 
 
-def detect(predictor: Predictor, recording: Recording, say: Callable[[str], None] = print) -> pd.DataFrame:
+def detect(
+    predictor: Predictor, recording: Recording, say: Callable[[str], None] = print, read: Read | None = None
+) -> pd.DataFrame:
     """Detections of one recording that reach their thresholds, by time: video, start_sec, end_sec, label (id), score.
 
     Segments end with the last feature vector at the latest: how long the recording lasts beyond it is not known. More
     than 16384 steps go through the network in windows that lose nothing, where attention has a limited reach. What lies
-    in a gap of the samples is left out, and `say` receives where that is.
+    in a gap of the samples is left out, and `say` receives where that is. `read` is what `read_recording` gave, if it
+    did.
 
     Raises:
         ValueError: features that cannot be read, of another width, or not finite; the message names the file.
     """
     recipe, fps = predictor.recipe, predictor.fps
-    raw, gaps_sec = _read(predictor, recording)
+    raw, gaps_sec = read_recording(predictor, recording) if read is None else read
     width = sum(recipe.data.input_dims)
     if raw.width != width:
         raise ValueError(f"{raw.paths[0]} has {raw.width} numbers in a vector, recipe '{recipe.name}' takes {width}")
@@ -279,8 +285,8 @@ def detect(predictor: Predictor, recording: Recording, say: Callable[[str], None
     return without_overlaps(kept) if predictor.exclusive else kept.sort_values("start_sec", ignore_index=True)
 
 
-def _read(predictor: Predictor, recording: Recording) -> tuple[RawFeatures, np.ndarray]:
-    """The features, and spans (R, 2) in seconds that saw no samples."""
+def read_recording(predictor: Predictor, recording: Recording) -> Read:
+    """Its features, made of its film, sound or samples where it is given as such; errors as of `detect`."""
     if predictor.signals is not None:
         made, gaps_sec = predictor.signals.read(recording.paths)
         return RawFeatures([made], recording.paths[:1], recording.name), gaps_sec

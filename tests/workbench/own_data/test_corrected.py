@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from afkit.data.annotations import Video, read_annotations
-from afkit.workbench.own_data.corrected import video_facts, write_corrected
+from afkit.workbench.own_data.corrected import join_labelled, video_facts, write_corrected
 
 JUMP = {"label": 'say "jump"', "segment": [1.5, 4], "label_id": 0, "by": "Ann"}
 THROW = {"label": "throw", "segment": [6.0, 9.0], "label_id": 1}
@@ -93,3 +93,46 @@ def test_facts_of_a_video_leave_out_what_is_not_known():
         facts(None, None, *two, ignored_sec=outside)
         == {"subset": "test", "annotated": [[0.5, 2.5], [3.0, 4.0]]} | hidden
     )
+
+
+def labelled(tmp_path, **videos):
+    """A file of labelled recordings, each with one jump unless its actions are given."""
+    database = {name: {"subset": "any", "annotations": [JUMP]} | more for name, more in videos.items()}
+    (tmp_path / "labelled.json").write_text(json.dumps({"database": database}))
+    return tmp_path / "labelled.json"
+
+
+def test_labelled_recordings_join_the_training_set_and_test_recordings_stay(source, tmp_path):
+    content = json.loads(source.read_text())
+    content["database"]["waiting"] = {"subset": "unlabelled", "duration": 9.0, "annotations": []}
+    source.write_text(json.dumps(content))
+    given = labelled(
+        tmp_path, fresh={"fps": 25}, b={"annotations": [THROW]}, a={}, waiting={}, idle={"annotations": []}
+    )
+    said = []
+    join_labelled(tmp_path / "new.json", source, given, "Training", said.append)
+    new = json.loads((tmp_path / "new.json").read_text())
+    expected = content | {"database": {**content["database"]}}
+    expected["database"] |= {
+        "fresh": {"subset": "Training", "annotations": [JUMP], "fps": 25},
+        "b": {"subset": "Training", "annotations": [THROW]},
+        "waiting": {"subset": "Training", "duration": 9.0, "annotations": [JUMP]},
+    }
+    assert new == expected, "a is of the test, and idle has no labels"
+    assert said == ["3 recordings joined 'Training'; left as they are: a"]
+
+
+@pytest.mark.parametrize(
+    ("videos", "message"),
+    [
+        ({"a": {}}, "no recording of .*labelled.json has labels and is new, in 'training' or in a subset without"),
+        ({"c": {"annotations": [THROW | {"label_id": 7}]}}, "has class 7 'throw', .* has None for 7 and 1 for 'throw'"),
+        ({"c": {"annotations": [THROW | {"label_id": 0}]}}, "has class 0 'throw', .* for 0 and 1 for 'throw'; give"),
+    ],
+)
+def test_what_cannot_join_is_told_and_nothing_is_written(source, tmp_path, videos, message):
+    with pytest.raises(ValueError, match=message):
+        join_labelled(tmp_path / "new.json", source, labelled(tmp_path, **videos))
+    assert not (tmp_path / "new.json").exists()
+    with pytest.raises(ValueError, match=r"old\.json exists; give the name of a new file"):
+        join_labelled(source, source, labelled(tmp_path, c={}))

@@ -116,7 +116,6 @@ def test_a_small_difference_is_not_significant_and_generated_data_is_said(tmp_pa
         ({"subsets": ["val"]}, r"the test subset differs \(all: test, half: val\)"),
         ({"label_remap": "official"}, r"label_remap differs \(all: fixed, half: official\)"),
         ({"generated": True}, r"whether the data is generated differs \(all: False, half: True\)"),
-        ({"annotations": "other/x.json"}, "the annotation file differs"),
         ({"tious": [0.3]}, "the list of tIoU thresholds"),
     ],
 )
@@ -126,6 +125,24 @@ def test_runs_that_faced_another_test_are_not_compared(scored, tmp_path, change,
     change_json(tmp_path / "half" / "eval.json", **change)
     runs = read_runs([tmp_path / "all", tmp_path / "half"], tmp_path)
     with pytest.raises(ValueError, match=f"all and half cannot be compared, since {message}"):
+        compare_pair(*runs)
+
+
+def test_runs_may_be_trained_with_other_labels_where_those_of_the_test_are_the_same(scored, tmp_path):
+    """The second annotation file has another training recording, then another label of a test recording."""
+    database = read_database(tmp_path / "data")
+    database["fresh"] = database["video0"] | {"subset": "training"}
+    more = tmp_path / "data" / "tiny" / "more.json"
+    more.write_text(json.dumps({"database": database}))
+    recipe = json.loads((tmp_path / "half" / "run.json").read_text())["recipe"]
+    recipe["data"]["annotations"] = "tiny/more.json"
+    change_json(tmp_path / "half" / "run.json", recipe=recipe, overrides={"data.annotations": "tiny/more.json"})
+    runs = read_runs([tmp_path / "all", tmp_path / "half"], tmp_path)
+    assert names(choose_pairs(runs)) == [("all", "half")]
+    assert compare_pair(*runs, resamples=20).average_map.value == pytest.approx(0.5)
+    database["video1"] |= {"annotations": database["video1"]["annotations"][:1]}
+    more.write_text(json.dumps({"database": database}))
+    with pytest.raises(ValueError, match=r"all and half cannot be compared, since .* have other test recordings, or"):
         compare_pair(*runs)
 
 
