@@ -12,12 +12,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from afkit.data.annotations import read_annotations
 from afkit.data.feature_formats import listed
 from afkit.files import write_json
 from afkit.workbench.own_data.import_checks import KINDS, Problem, check_recordings, check_rows, raise_problems
 from afkit.workbench.own_data.import_columns import Chosen, Columns, check_columns, choose
-from afkit.workbench.own_data.import_formats import read_source
 from afkit.workbench.own_data.import_json import TIER
+from afkit.workbench.own_data.import_like import ids_like, recordings_like, with_own_names, write_like
 from afkit.workbench.own_data.import_names import UNITS, alike_labels, divided_people
 from afkit.workbench.own_data.import_recordings import (
     Medium,
@@ -28,6 +29,7 @@ from afkit.workbench.own_data.import_recordings import (
     with_media,
 )
 from afkit.workbench.own_data.import_rows import Change, Recording, Table
+from afkit.workbench.own_data.import_source import read_source
 from afkit.workbench.own_data.import_times import in_seconds, on_recordings
 
 MOST_PAIRS = 3  # of labels that a note shows
@@ -63,6 +65,7 @@ def import_annotations(
     allow_overlaps: bool = False,
     media: Mapping[str, Medium] | None = None,
     label_clock: Literal["", "recording", "sensor"] = "",
+    like: str | Path = "",
 ) -> ImportReport:
     """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
 
@@ -72,8 +75,8 @@ def import_annotations(
     Args:
         source: the file, or a folder with a file per recording, named as the recording.
         target: the annotation file to write; it must not exist.
-        form: csv, json, elan, audacity, text (lines "start end label"), srt, vtt or steps (a label per time step); ""
-            to tell by the file's ending and content.
+        form: csv, json, elan, audacity, text (lines "start end label"), srt, vtt, steps (a label per time step), eaf,
+            textgrid, boris, raven, via or labelstudio; "" to tell by the file's ending and content.
         columns: {field: column or key}, where names do not tell it, and always for group (say, person); the fields are
             those of `import_names.FIELDS`. Columns without names are called 1, 2, ...; `file` is the name of the file.
         unit: of the times, where names of columns do not say it; "" to tell it by what else the files say, or to ask.
@@ -91,18 +94,27 @@ def import_annotations(
         media: what the recordings themselves say.
         label_clock: whether times count from the beginning of the recording, or are those of its clock; "" to tell it
             by which of the two lie in the recordings, or to ask.
+        like: the annotation file that `export` wrote for the tool: subsets, groups, durations, parts, ids, and what
+            is said of segments that have not changed, stay as there.
     """
     source, target, columns = Path(source), Path(target), columns or {}
+    if like and (recordings or labels):
+        raise ValueError("--like tells recordings and labels; leave --recordings and --labels out")
+    old = read_annotations(like) if like else None
+    tiers = tiers or ("all",) * bool(old)
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
     _check_arguments(target, unit, rate, test_share, kinds)
     check_columns(columns, form)
     tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
-    expected = with_media(expected, media or {})
+    expected = recordings_like(old) if old else with_media(expected, media or {})
     joined = _joined(tables)
     _check_mapped(columns, joined, used)
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
+    if old:
+        chosen, known = with_own_names(chosen, known, old)
+    brought = {*known, *(video for one in chosen for video in one.rows["video"])}
     known = merge(known, expected)
     rows, told = in_seconds(source, chosen, known, unit, rate, media or {})
     rows, of_clock = on_recordings(source, rows, media or {}, label_clock)
@@ -113,14 +125,21 @@ def import_annotations(
     number = len(rows)
     is_idle = rows["label"].str.strip().str.casefold().isin([name.strip().casefold() for name in background])
     idle = rows[is_idle]
-    rows = check_rows(rows[~is_idle], known, expected, rate, allow_overlaps, labels, problems)
-    known = check_recordings(rows, known, set(idle["video"]), problems)
-    names, order_change = label_ids(rows, labels, problems)
-    split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
+    some = list(old.label_names.values()) if old else labels
+    rows = check_rows(rows[~is_idle], known, expected, rate, allow_overlaps, some, problems)
+    known = check_recordings(rows, known, {*idle["video"], *(known if old else ())}, problems)
+    names, order_change = ids_like(rows, old) if old else label_ids(rows, labels, problems)
+    split = {video: one.subset for video, one in known.items()}
+    split_change = ""
+    if not old:
+        split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
     raise_problems(source, problems, kinds, number)
     if rows.empty:
         raise ValueError(f"{source} has no annotation left; correct it")
-    write_json(target, {"database": _database(rows, known, split, names)})
+    if old:
+        split_change = write_like(target, old, rows, names, brought)
+    else:
+        write_json(target, {"database": _database(rows, known, split, names)})
     changes = [change for table in tables for change in table.changes] + renamed
     changes += [Change(r.where, f"the label '{r.label.strip()}' is background: left out") for r in idle.itertuples()]
     changes += [Change(found.where, f"{found.what}: {found.repair}", found.kind) for found in problems]
@@ -214,6 +233,8 @@ def _database(
         database[video] = {"subset": subset} | group | known_facts | {"annotations": []}
     for row in rows.sort_values(["start", "end", "label"], kind="stable").itertuples():
         annotation = {"segment": [row.start, row.end], "label": row.label, "label_id": names[row.label]}
+        remarks = {"comment": row.comment, "tier": row.tier}
+        annotation |= {key: text.strip() for key, text in remarks.items() if isinstance(text, str) and text.strip()}
         database[row.video]["annotations"].append(annotation)
     return database
 
