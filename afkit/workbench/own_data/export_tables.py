@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from afkit.workbench.own_data.export_tiers import Labelled, Row, tiers_of
 from afkit.workbench.own_data.import_tools import NOBODY
 
+SOUND = re.compile(r"\.(wav|mp3|flac|ogg|m4a|aac|aiff?)$", re.IGNORECASE)
 RAVEN_HIGH_HZ = 8000  # of the boxes that Raven draws; annotations know no frequency
 
 
@@ -64,6 +66,7 @@ def write_boris(recordings: Sequence[Labelled]) -> str:
 
 
 def write_boris_aggregated(recordings: Sequence[Labelled]) -> str:
+    """Aggregated events: a row for each annotation."""
     rows = [
         [
             *_observed(one, subject, row),
@@ -103,6 +106,7 @@ def _by_subject(one: Labelled) -> list[tuple[str, Row]]:
 
 
 def write_raven(recordings: Sequence[Labelled]) -> str:
+    """The selection table of one recording; tiers and scores are columns where there are any."""
     (one,) = recordings
     scored = any(row.score is not None for row in one.rows)
     names = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)"]
@@ -154,7 +158,13 @@ def write_via(recordings: Sequence[Labelled]) -> str:
         "config": {"file": {"loc_prefix": {"1": "", "2": "", "3": "", "4": ""}}},
         "attribute": {"1": text | segment, "2": text | {"aname": "comment"}},
         "file": {
-            vid: {"fid": vid, "fname": Path(one.media).name or one.name, "type": 4, "loc": 3, "src": one.media}
+            vid: {
+                "fid": vid,
+                "fname": Path(one.media).name or one.name,
+                "type": 8 if SOUND.search(one.media) else 4,
+                "loc": 3 if one.media else 1,
+                "src": one.media,
+            }
             for vid, one in films.items()
         },
         "metadata": metadata,
@@ -192,6 +202,7 @@ def write_labelstudio(recordings: Sequence[Labelled]) -> str:
 
 
 def write_audacity(recordings: Sequence[Labelled]) -> str:
+    """The label track of one recording."""
     return "".join(f"{row.start_sec:.6f}\t{row.end_sec:.6f}\t{row.label}\n" for one in recordings for row in one.rows)
 
 

@@ -196,6 +196,7 @@ def _line_cells(line: str) -> list[str]:
 
 
 def read_audacity(path: Path) -> Table:
+    """The labels of a track."""
     lines = _numbered(path, "\\")  # its frequencies
     rows = [[*line.split("\t", 2), ""][:3] for _, line in lines]
     for (place, line), cells in zip(lines, rows, strict=True):

@@ -1,5 +1,6 @@
 """Labels that come back from another tool: what it cannot hold is taken from the annotation file that went out."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from afkit.workbench.own_data.import_rows import Recording, base_name
 def recordings_like(file: AnnotationFile) -> dict[str, Recording]:
     """What the annotation file says of its recordings, as a table of them would."""
     return {
-        name: Recording(f"{file.path}, video '{name}'", video.subset, video.group or "", video.duration_sec, video.fps)
+        name: Recording(
+            where=f"{file.path}, video '{name}'",
+            subset=video.subset,
+            group=video.group or "",
+            duration=video.duration_sec,
+            fps=video.fps,
+        )
         for name, video in file.videos.items()
     }
 
@@ -55,7 +62,8 @@ def write_like(
     Recordings that are not among those `brought` stay as they are.
     """
     rows = rows.assign(start_sec=rows["start"], end_sec=rows["end"], name=rows["label"], label=rows["label"].map(ids))
-    rows = rows.assign(tier=rows["tier"].where(~rows["tier"].isin(file.label_names.values())), place=np.inf)
+    of_labels = {re.sub(r" \[\d+\]$", "", name) for name in file.label_names.values()}  # tiers that stand for labels
+    rows = rows.assign(tier=rows["tier"].where(~rows["tier"].isin(of_labels)), place=np.inf)
     old = to_frame(file.videos.values(), clean=False)
     by_label = dict(list(old.groupby(["video", "label"])))
     for key, same in rows.groupby(["video", "label"], sort=False):

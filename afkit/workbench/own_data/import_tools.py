@@ -27,9 +27,8 @@ def tool_of(text: str) -> str:
         return "via"
     if re.search(r"^# CSV_HEADER = metadata_id", text, re.M):
         return "via"
-    if re.match(r"\s*\[\s*\{", text) and re.search(
-        r'"(result|was_cancelled|original_length|timelinelabels)"\s*:', text
-    ):
+    told = set(re.findall(r'"(\w+)"\s*:', text)) if re.match(r"\s*\[\s*\{", text) else set()
+    if {"annotations", "result"} <= told or told & {"original_length", "timelinelabels", "timeserieslabels"}:
         return "labelstudio"
     if re.search(r"^Selection\t.*\bBegin Time \(s\)", text, re.M):
         return "raven"
@@ -62,7 +61,7 @@ def read_boris(path: Path) -> Table:
             events.append(event | {"observation id": event.get("observation id") or "".join(own[:1]) or path.stem})
     rows: list[dict[str, Any]] = _paired(events) if "time" in names and "start (s)" not in names else events
     videos = _boris_videos(events)
-    cells: list[list[Any]] = [
+    table: list[list[Any]] = [
         [
             videos[row["observation id"]],
             row.get("start (s)"),
@@ -75,7 +74,7 @@ def read_boris(path: Path) -> Table:
         for row in rows
     ]
     columns = ["video", "Start (s)", "Stop (s)", "Behavior", "Tier", "Comment", "duration"]
-    return as_table(path, "boris", cells, columns, [row["where"] for row in rows])
+    return as_table(path, "boris", table, columns, [row["where"] for row in rows])
 
 
 def _paired(events: list[dict]) -> list[dict]:

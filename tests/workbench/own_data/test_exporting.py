@@ -153,6 +153,15 @@ def test_without_the_file_that_went_out_names_times_comments_and_tiers_come_back
         assert {one.get("tier") for one in entries} == ({"t"} if form in tiers else {None}), form
 
 
+def test_comments_and_tiers_of_an_annotation_file_that_is_imported_are_kept(source, tmp_path):
+    whole = content()
+    del whole["database"]["day 1"], whole["database"]["empty"]
+    source.write_text(json.dumps(whole))
+    import_annotations(source, tmp_path / "b.json")
+    first, second = read_json(tmp_path / "b.json")["database"]["b/2"]["annotations"]
+    assert first["tier"] == second["tier"] == "left" and second["comment"] == "müde; sehr" and "comment" not in first
+
+
 def test_files_name_the_films_that_are_given(source, tmp_path):
     films = tmp_path / "films"
     films.mkdir()
