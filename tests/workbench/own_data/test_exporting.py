@@ -157,7 +157,7 @@ def test_comments_and_tiers_of_an_annotation_file_that_is_imported_are_kept(sour
     whole = content()
     del whole["database"]["day 1"], whole["database"]["empty"]
     source.write_text(json.dumps(whole))
-    import_annotations(source, tmp_path / "b.json")
+    import_annotations(source, tmp_path / "b.json", fix=["spelling"])
     first, second = read_json(tmp_path / "b.json")["database"]["b/2"]["annotations"]
     assert first["tier"] == second["tier"] == "left" and second["comment"] == "müde; sehr" and "comment" not in first
 
