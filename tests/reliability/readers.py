@@ -8,6 +8,7 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
@@ -37,6 +38,7 @@ from afkit.workbench.datasets.archives import unpack
 from afkit.workbench.datasets.sensors import sensor_arguments
 from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data import signal_files
+from afkit.workbench.own_data.exporting import export_annotations
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.own_data.sample_files import SensorKind, read_samples
 from afkit.workbench.runs import opened, paired_test, predicting, status
@@ -313,6 +315,21 @@ def _import(name: str, form: str, *texts: str) -> Callable[[], Reader]:
     return lambda: Reader(name, _imported(form), tuple(text.encode() for text in texts))
 
 
+def _exported(form: str) -> Callable[[], Reader]:
+    """A reader of what is exported for a labelling tool."""
+
+    def made() -> Reader:
+        entries = [{"segment": [i + 0.5, i + 2.0], "label": "walk", "label_id": 0, "comment": "x"} for i in (0, 3)]
+        database = {video: {"subset": "training", "duration": 8.0, "annotations": entries} for video in "ab"}
+        (HOME / "exported.json").write_bytes(as_json({"database": database}))
+        with TemporaryDirectory() as folder:
+            path = export_annotations(HOME / "exported.json", folder, form)[0]
+            data, content = path.read_bytes(), json.loads(path.read_bytes()) if path.suffix == ".json" else None
+        return Reader(f"a{path.suffix}", _imported(form), (data,), content, as_json if content else None)
+
+    return made
+
+
 def _of_run(name: str, read: Callable[[Path], Any], twist: bool = True) -> Callable[[], Reader]:
     """A reader of one of the files of the run in HOME."""
 
@@ -394,6 +411,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "imported Audacity": _import("source.txt", "audacity", "0.5\t2.0\twalk\n\\\t100\t200\n3\t4\tsit\n"),
     "imported lines": _import("source.txt", "text", "0.5 2.0 walk\n3, 4, sit down\n"),
     "imported subtitles": _import("source.vtt", "vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nwalk (0.913)\n", SRT),
+    **{f"imported {form}": _exported(form) for form in ("eaf", "textgrid", "boris", "raven", "via", "labelstudio")},
     "imported steps": _import("source.txt", "steps", "walk\nwalk\nsit\n"),
     "features .npy": _features("video.npy", npy_bytes(TABLE), npy_bytes(TABLE.astype(">f8").T),
                                content=NPY, dump=as_npy),

@@ -20,8 +20,14 @@ from afkit.evaluation.pairs import (
 from afkit.files import atomic_open, write_text
 from afkit.opening import safe_names
 from afkit.workbench.analysis.result_files import check_named, write_predictions
+from afkit.workbench.own_data.export_tiers import Labelled, Row
+from afkit.workbench.own_data.exporting import TOOLS, one_line
 
 FORMATS = ("csv", "json", "srt", "vtt", "elan")
+SINGLE = (
+    *FORMATS,
+    *(tool for tool in TOOLS if tool not in FORMATS),
+)  # formats of one recording, as `predict` writes it
 _ENDINGS = {"elan": "txt"}  # where a format's name is not the file's ending
 
 Cue = tuple[int, int, str, float]  # start and end in ms, label, score
@@ -75,13 +81,23 @@ def export_detections(
 def write_recording(
     folder: str | Path, name: str, video: str, predictions: pd.DataFrame, label_names: Mapping[int, str], form: str
 ) -> Path:
-    """Write the detections of one recording as one file, also where there are none; formats and errors as above.
+    """Write the detections of one recording as one file, also where there are none; errors as above.
 
-    Of `csv`, times are to the millisecond. `name` is the file's, without its ending (see `afkit.opening.safe_names`).
+    `form` is one of `SINGLE`; times are to the millisecond, but those of `json`. `name` is the file's, without its
+    ending (see `afkit.opening.safe_names`).
     """
     path = Path(folder) / f"{name}.{_ENDINGS.get(form, form)}"
     cues = _cues(predictions, label_names, [video])[video]
-    if form == "csv":
+    if form not in FORMATS:
+        write, ending = TOOLS[form]
+        ids = {one_line(label): number for number, label in label_names.items()}
+        rows = [
+            Row(start / 1000, end / 1000, one_line(label), ids[one_line(label)], score=score)
+            for start, end, label, score in cues
+        ]
+        path = Path(folder) / f"{name}{ending}"
+        write_text(path, write([Labelled(video, rows)]))
+    elif form == "csv":
         _write_csv(path, predictions.round({"start_sec": 3, "end_sec": 3, "score": 4}), label_names)
     elif form == "json":
         write_predictions(path, predictions, label_names, [video])

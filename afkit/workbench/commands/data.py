@@ -40,15 +40,19 @@ def _import_arguments(command: argparse.ArgumentParser) -> None:
     add("target", metavar="TARGET", help="annotation file to write (.json)")
     add("--labels", dest="label_order", default="", metavar="A,B,...", help="order of the label ids")
     add("--signals", default="", metavar="DIR", help="features that signals made; gaps of their samples do not count")
+    like = "annotation file that export wrote for the tool: what the tool cannot hold stays as there"
+    add("--like", default="", metavar="ANNOTATIONS", help=like)
     add_label_arguments(add)
+
+
+FORMS = "csv, json, elan, audacity, text, srt, vtt, steps, edf, wfdb, eaf, textgrid, boris, raven, via, labelstudio"
 
 
 def add_label_arguments(add: Callable[..., Any]) -> None:
     """How labels are read; `add` is that of a parser, or of a group of its arguments."""
-    forms = "csv, json, elan, audacity, text, srt, vtt, steps, edf, wfdb (default: by file)"
-    add("--format", dest="form", default="", help=forms)
+    add("--format", dest="form", default="", help=f"{FORMS} (default: by file)")
     column = (
-        "video, start, end, segment, label, label_id, subset, group, duration, fps, annotated_start or "
+        "video, start, end, segment, label, label_id, tier, comment, subset, group, duration, fps, annotated_start or "
         "annotated_end, e.g. start=onset"
     )
     add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help=column)
@@ -80,6 +84,25 @@ def _import(options: argparse.Namespace) -> None:
     columns = column_fields(options.columns)
     arguments = given(options, "label_order") | {"columns": columns, "labels": words(options.label_order)}
     print(describe(import_annotations(**arguments)))
+
+
+def _export_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("annotations", metavar="ANNOTATIONS", help="annotation file")
+    tools = "eaf (ELAN), textgrid (Praat), boris, boris-aggregated, raven, via, labelstudio, audacity or csv"
+    add("--to", dest="form", required=True, metavar="FORMAT", help=tools)
+    add("--out", required=True, metavar="DIR", help="folder to write")
+    add(
+        "--media", default="", metavar="DIR", help="films or sounds, named like the recordings, that the files refer to"
+    )
+
+
+def _export(options: argparse.Namespace) -> None:
+    from afkit.workbench.own_data.exporting import export_annotations
+
+    files = export_annotations(options.annotations, options.out, options.form, options.media)
+    print(files[0] if len(files) == 1 else f"{len(files)} files in {options.out}")
+    print(f"back: python -m afkit import {options.out} CORRECTED.json --like {options.annotations}")
 
 
 def column_fields(texts: Sequence[str]) -> dict[str, str]:
@@ -263,6 +286,7 @@ COMMANDS = {
     "join": Command(
         _join, _join_arguments, "newly labelled recordings join the training set, in a new annotation file"
     ),
+    "export": Command(_export, _export_arguments, "write an annotation file for labelling tools, to correct it there"),
     "signals": Command(_signals, _signals_arguments, "turn raw samples of sensors into features"),
     "features": Command(_features, _features_arguments, "turn films or sounds into features"),
     "suggest": Command(_suggest, _suggest_arguments, "propose settings for a data set, each with its reason"),

@@ -1,4 +1,4 @@
-"""Commands about what runs have found: view, predict, next, actions."""
+"""Commands about what runs, or people, have found: view, predict, next, actions, agreement."""
 
 import argparse
 from dataclasses import replace
@@ -50,7 +50,7 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add("run", metavar="RUN", help="folder of a trained run, e.g. results/watch/seed1234567891")
     places = "files of features, films or sounds, or folders with a file per recording"
     add("features", metavar="FEATURES", nargs="+", help=places)
-    add("--format", dest="form", default="csv", help="csv, json, srt, vtt or elan (default: csv)")
+    add("--format", dest="form", default="csv", help="csv, json, srt, vtt, elan, or as export (default: csv)")
     add("--out", default="", metavar="DIR", help="folder to write (default: RUN/predicted)")
     add("--fps", type=float, help="frames or samples per second (default: the data set's)")
     add("--weights", default="ema", choices=("ema", "raw"), help="running average, or last state (default: ema)")
@@ -106,9 +106,31 @@ def _actions(options: argparse.Namespace) -> None:
     print(find_run_actions(options.verb_run, options.noun_run, levels=list(map(int, options.levels)), **others))
 
 
+def _agreement_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("one", metavar="ONE", help="annotation file of one annotator")
+    add("other", metavar="OTHER", help="annotation file of another, about the same recordings")
+    tolerance = "by which ends may differ without being listed (default: 0.5)"
+    add("--tolerance", dest="tolerance_sec", type=float, default=0.5, metavar="SEC", help=tolerance)
+    add("--csv", default="", metavar="FILE", help="table of all differences to write")
+
+
+def _agreement(options: argparse.Namespace) -> None:
+    from afkit.files import atomic_open
+    from afkit.workbench.analysis.agreement import agreement, describe_agreement
+
+    found = agreement(options.one, options.other, options.tolerance_sec)
+    print(f"one: {options.one}", f"other: {options.other}", describe_agreement(found), sep="\n")
+    if options.csv:
+        with atomic_open(options.csv) as file:
+            found.differences.to_csv(file, index=False)
+        print(options.csv)
+
+
 COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
     "next": Command(_next, _next_arguments, "which recordings to label next, by what a run finds in them"),
+    "agreement": Command(_agreement, _agreement_arguments, "how far two annotators agree, and where they differ"),
     "actions": Command(_actions, _actions_arguments, "pairs of a verb and a noun from a run of each, and their mAP"),
 }

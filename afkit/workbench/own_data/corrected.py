@@ -11,6 +11,8 @@ from afkit.data.annotations import AnnotationFile, Video, read_annotations
 from afkit.files import read_json, write_json
 from afkit.segments import mostly_within
 
+REMARKS = ("comment", "tier")  # keys of an annotation that labelling tools know, and afkit only keeps
+
 
 def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str], segments: pd.DataFrame) -> None:
     """Write a new annotation file in which the segments of some videos are replaced.
@@ -22,7 +24,8 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
     Args:
         path: the new file, ends in .json; a ValueError where it exists, or the old one is malformed or lacks a video.
         videos: ids of the videos whose segments are replaced; one without a row in `segments` ends without any.
-        segments: video, start_sec, end_sec, label (id), name; rows of other videos are not looked at.
+        segments: video, start_sec, end_sec, label (id), name; perhaps comment and tier, None where nothing is said of
+            it, so that an annotation that stays keeps its own; rows of other videos are not looked at.
     """
     path = _new_path(path)
     known = read_annotations(source).videos
@@ -45,10 +48,16 @@ def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict
         start, end = entry["segment"]
         old.setdefault((float(start), float(end), int(entry["label_id"])), []).append(entry)
     entries = []
-    for start, end, label, name in rows[["start_sec", "end_sec", "label", "name"]].itertuples(index=False):
+    said = [remark for remark in REMARKS if remark in rows]
+    for start, end, label, name, *remarks in rows[["start_sec", "end_sec", "label", "name", *said]].itertuples(
+        index=False
+    ):
         same = old.get((start, end, label))
-        entries.append(same.pop(0) if same else {"label": name, "segment": [start, end], "label_id": label})
-    return entries
+        entry = same.pop(0) if same else {"label": name, "segment": [start, end], "label_id": label}
+        entries.append(
+            entry | {remark: text for remark, text in zip(said, remarks, strict=True) if isinstance(text, str)}
+        )
+    return [{key: value for key, value in entry.items() if key not in REMARKS or value} for entry in entries]
 
 
 def video_facts(video: Video, label_names: Mapping[int, str]) -> dict[str, Any]:

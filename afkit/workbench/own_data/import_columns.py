@@ -42,7 +42,7 @@ class Way(NamedTuple):
 class Chosen(NamedTuple):
     """The rows of files with equal columns."""
 
-    rows: pd.DataFrame  # where, video, label, label_id, fields of `ABOUT` and `PART`; None where there is none
+    rows: pd.DataFrame  # where, video, label, label_id, comment, tier, fields of `ABOUT` and `PART`; None where none
     way: Way | None  # times, None for labels per step
     others: list[Way]  # further ways, to tell the unit by
     part_units: dict[str, str]  # of the columns of `PART`, by their names
@@ -74,8 +74,9 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
         chooser.by_content()
     label, label_id, tier = chooser.label()
     rows = pd.DataFrame({"where": chooser.table.where, "video": chooser.video(), "label": label, "label_id": label_id})
-    for field in (*ABOUT, *PART):
+    for field in (*ABOUT, *PART, "comment"):
         rows[field] = chooser.cells(field)
+    rows["tier"] = _tier_names(chooser.cells("tier"), label)
     part_units = {field: unit for field in PART for _, unit in chooser.found(field)[:1]}
     way, others = (None, []) if table.form == "steps" else _way(chooser, unit)
     names = list(map(str, chooser.table.cells))
@@ -238,7 +239,8 @@ class Columns:
     def _melted(self, tier: pd.Series | None) -> tuple[pd.Series, pd.Series | None, pd.Series | None]:
         """A row for each tier where ELAN wrote a column for each."""
         table = self.table
-        known = {name for names in self.named.values() for name, _ in names} | {*self.mapped.values(), "Participant"}
+        named = {field: names for field, names in self.named.items() if field != "comment"}
+        known = {name for names in named.values() for name, _ in names} | {*self.mapped.values(), "Participant"}
         unknown = [name for name in map(str, table.cells) if name not in known and self.full(name)]
         if unknown and all(name.isdecimal() for name in unknown):
             raise self.missing("label")
@@ -339,6 +341,12 @@ def _of_tiers(chooser: Columns, rows: pd.DataFrame, tier: pd.Series | None, tier
         what = "lists of annotations" if chooser.table.form == "json" else "tiers"
         raise chooser.ask(f"has several {what}: {listed(there)}", "choose with --tier NAME, or take --tier all")
     return pd.Series([True] * len(rows))
+
+
+def _tier_names(tier: pd.Series | None, label: pd.Series) -> pd.Series | None:
+    """The tier of each row, without the number that overlaps give it; None where there is just one for each label."""
+    names = None if tier is None else tier.map(as_text).map(lambda name: re.sub(r" \[\d+\]$", "", name))
+    return None if names is None or set(names) <= set(map(str, label)) else names
 
 
 def _agree(one: Way, other: Way) -> bool:

@@ -5,15 +5,14 @@ import html
 import io
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from afkit.config import nearest
 from afkit.data.feature_formats import listed
-from afkit.opening import read_bytes
-from afkit.workbench.own_data.import_json import pair, read_json_table
+from afkit.workbench.own_data.import_json import pair
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, is_time, read_text
 from afkit.workbench.own_data.physio_files import read_physio_labels
 
@@ -27,8 +26,8 @@ def _numbered(path: Path, skipped: str = "\n") -> list[tuple[str, str]]:
     return [(f"{path}, row {i}", line) for i, line in lines if line.strip() and not line.startswith(skipped)]
 
 
-def _table(
-    path: Path, form: str, rows: list[list[str]], names: list[str], where: list[str], named: bool = True
+def as_table(
+    path: Path, form: str, rows: Sequence[Sequence[Any]], names: list[str], where: list[str], named: bool = True
 ) -> Table:
     """What a file holds, of one recording where no column says more; names of columns are made different."""
     different: list[str] = []
@@ -66,7 +65,7 @@ def read_elan(path: Path) -> Table:
     for place, cells in zip(where, rows, strict=True):
         cells += [""] * (len(names) - len(cells))
         check_width(place, cells, names, "\t")
-    table = _table(path, "elan", rows, names, where)
+    table = as_table(path, "elan", rows, names, where)
     for label in [name for name in table.cells if name.strip().lower() == "annotation"][:1]:
         if table.cells[label].str.contains(SCORE).any():
             table.cells[label] = table.cells[label].str.replace(SCORE, "", regex=True)
@@ -109,88 +108,8 @@ def _is_duration(cells: list[str], first: int, width: int) -> bool:
     return None in (begin, end, length) or abs(end - begin - length) < 0.01 * max(abs(length), 1)  # type: ignore
 
 
-# the first that is there
-_OF_FOLDER = ((".txt", ".csv", ".tsv", ".tab"), (".srt",), (".vtt",), (".json",), (".edf", ".bdf"), (".hea",))
-_BY_ENDING = {
-    ".json": "json",
-    ".srt": "srt",
-    ".vtt": "vtt",
-    ".edf": "edf",
-    ".bdf": "edf",
-    ".hea": "wfdb",
-    ".atr": "wfdb",
-}
-_CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
+CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
 _THUMOS = re.compile(r"(video_(validation|test)_\d+)\s+(\S+)\s+(\S+)\s*")
-_ELSEWHERE = (  # endings, what the content begins with, what it is, and the step before an import
-    (
-        r"\.eaf$",
-        r"<\?xml.*<ANNOTATION_DOCUMENT",
-        "a document of ELAN; export it as tab-delimited text (with begin and end time, and the file name where it is "
-        "several), and use --format elan",
-    ),
-    (r"\.textgrid$", r".*ooTextFile", "a TextGrid of Praat; save its tiers as a table with start, end and label"),
-    (r"\.(xlsx?|ods)$", r"PK\x03\x04", "a spreadsheet; save the sheet as CSV"),
-    (r"\.(mat|pkl|pickle|pt|np[yz])$", r"\x93NUMPY", "an array file; write a table with start, end and label of it"),
-)
-
-
-def read_source(source: Path, form: str) -> list[Table]:
-    """What stands in a file, or in each file of a folder with one per recording; form "": tell by ending and content.
-
-    ValueError for a missing or unreadable file, an unknown format, or a row that is none, with file, row and what was
-    seen.
-    """
-    if form and form not in FORMS:
-        raise ValueError(f"there is no format '{form}'; {nearest(form, list(FORMS))}")
-    if not source.exists():
-        raise ValueError(f"{source} does not exist; name the file or folder of the annotations")
-    if source.is_file():
-        return [FORMS[form or _form_of(source)](source)]
-    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-    groups = [own for own in _OF_FOLDER if form not in _BY_ENDING.values() or _BY_ENDING.get(own[0]) == form]
-    chosen = next((c for g in groups if (c := [path for path in files if path.suffix.lower() in g])), [])
-    if not chosen:
-        there = sorted({path.suffix or path.name for path in files}) or ["nothing"]
-        wanted = ", ".join(ending for group in groups for ending in group)
-        what = f"has no file that ends in {wanted}, but {listed(there)}"
-        raise ValueError(f"{source} {what}; name the folder of the files")
-    tables = [FORMS[form or _form_of(path)](path) for path in chosen]
-    left = [Change(str(path), "left out: not the ending of the others") for path in files if path not in chosen]
-    return [tables[0]._replace(changes=(*left, *tables[0].changes)), *tables[1:]]
-
-
-def _form_of(path: Path) -> str:
-    """The format by ending and content."""
-    ending = path.suffix.lower()
-    if ending in _BY_ENDING:
-        return _BY_ENDING[ending]
-    try:
-        text = read_bytes(path)[:4096].decode("utf-8-sig", errors="ignore").strip()
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
-    for endings, content, what in _ELSEWHERE:
-        if re.search(endings, path.name, re.I) or re.match(content, text[:400], re.S):
-            raise ValueError(f"{path}: its ending does not tell the format; it looks like {what}")
-    lines = [line for line in text.splitlines() if line.strip()]
-    looks = "json" if text[:1] in ("{", "[") else "vtt" if text.startswith("WEBVTT") else ""
-    looks = looks or ("srt" if any(_CUE.match(line) and "\t" not in line for line in lines) else _form_of_lines(lines))
-    if ending in (".csv", ".tsv", ".tab") and looks not in ("json", "vtt", "srt"):
-        return "csv"
-    if ending == ".txt" and looks not in ("json", "vtt", "srt"):
-        return looks
-    hint = f"; it looks like {looks}, so try --format {looks}" if lines else "; it is empty"
-    raise ValueError(f"{path}: its ending does not tell the format{hint} (there are {', '.join(FORMS)})")
-
-
-def _form_of_lines(lines: list[str]) -> str:
-    cells = [cell.strip() for cell in lines[0].split("\t")] if lines else []
-    if not any(is_time(cell) for line in lines[:1] for cell in re.split(r"[\t;,\s]+", line)) and len(lines) > 1:
-        return "csv"  # a row of names
-    ways = [way_of(cell) for cell in cells]
-    timed = [way for way in ways[1:] if way]
-    of_elan = len(cells) > 3 and len(timed) > 1 and not (ways[0] == timed[0] and ways[1] == timed[0])
-    return "elan" if of_elan else "text"
 
 
 def read_csv_table(path: Path) -> Table:
@@ -220,7 +139,7 @@ def read_csv_table(path: Path) -> Table:
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
         check_width(place, cells, names, separator)
-    return _unpacked(_table(path, "csv", rows, names, where, named))
+    return _unpacked(as_table(path, "csv", rows, names, where, named))
 
 
 def _unpacked(table: Table) -> Table:
@@ -243,7 +162,7 @@ def _unpacked(table: Table) -> Table:
     return table
 
 
-def _read_lines(path: Path) -> Table:
+def read_lines(path: Path) -> Table:
     """Lines "start end label" or "label start end", one recording per file; or a class per file, as THUMOS14 has it."""
     lines = _numbered(path, "\\")  # Audacity's frequencies
     where = [place for place, _ in lines]
@@ -251,14 +170,14 @@ def _read_lines(path: Path) -> Table:
     if lines and all(thumos):
         label = re.sub(r"_(val|validation|test)$", "", path.stem)
         rows = [[m[1], m[3], m[4], label, m[2]] for m in thumos if m]
-        return _table(path, "text", rows, ["video", "start", "end", "label", "subset"], where)
+        return as_table(path, "text", rows, ["video", "start", "end", "label", "subset"], where)
     rows = []
     for place, line in lines:
         cells = _line_cells(line)
         if not cells or (rows and len(cells) != len(rows[0])):
             raise ValueError(f"{place}: expected start, end and label, found {line[:80]!r}; correct it")
         rows.append(cells)
-    return _table(path, "text", rows, places(len(rows[0]) if rows else 0), where, named=False)
+    return as_table(path, "text", rows, places(len(rows[0]) if rows else 0), where, named=False)
 
 
 def _line_cells(line: str) -> list[str]:
@@ -277,16 +196,17 @@ def _line_cells(line: str) -> list[str]:
     return []
 
 
-def _read_audacity(path: Path) -> Table:
+def read_audacity(path: Path) -> Table:
+    """The labels of a track."""
     lines = _numbered(path, "\\")  # its frequencies
     rows = [[*line.split("\t", 2), ""][:3] for _, line in lines]
     for (place, line), cells in zip(lines, rows, strict=True):
         if not (is_time(cells[0]) and is_time(cells[1])):
             raise ValueError(f"{place}: expected start, end and label with tabs, found {line[:80]!r}; correct it")
-    return _table(path, "audacity", rows, ["start", "end", "label"], [place for place, _ in lines])
+    return as_table(path, "audacity", rows, ["start", "end", "label"], [place for place, _ in lines])
 
 
-def _read_subtitles(path: Path) -> Table:
+def read_subtitles(path: Path) -> Table:
     """SubRip and WebVTT: a row for each cue, whose text is the label."""
     lines = [line.strip() for line in read_text(path).splitlines()]
     is_vtt = bool(lines) and lines[0].startswith("WEBVTT")
@@ -303,7 +223,7 @@ def _read_subtitles(path: Path) -> Table:
         where.append(f"{path}, row {place + 1}")
     if not rows and any(lines) and not is_vtt:
         raise ValueError(f"{path} has no line with '-->', which begins a subtitle; name the format with --format")
-    table = _table(path, "vtt" if is_vtt else "srt", rows, ["start", "end", "label"], where)
+    table = as_table(path, "vtt" if is_vtt else "srt", rows, ["start", "end", "label"], where)
     return table._replace(changes=(Change(str(path), WITHOUT_SCORES),) * scored)
 
 
@@ -311,7 +231,7 @@ def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:
     """{line: times and text} of each cue; its times stand after a blank line, or a number or name after that."""
     starts = {}
     for place, line in enumerate(lines):
-        cue = _CUE.match(line)
+        cue = CUE.match(line)
         number = place > 0 and (lines[place - 1].isdecimal() or place == 1 or not lines[place - 2])
         if cue and (place == 0 or not lines[place - 1] or number):
             starts[place] = cue
@@ -323,7 +243,7 @@ def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:
     return cues
 
 
-def _read_steps(path: Path) -> Table:
+def read_steps(path: Path) -> Table:
     """A label per time step, in a table or one a line."""
     if path.suffix.lower() in (".csv", ".tsv", ".tab"):
         return read_csv_table(path)._replace(form="steps")
@@ -332,30 +252,16 @@ def _read_steps(path: Path) -> Table:
     if len(lines) > 2 and all(counted) and len({match[1] for match in counted if match}) == len(lines):
         raise ValueError(f"{path}: its lines hold a number and a label ({lines[0][:40]!r}); save it as .csv with names")
     where = [f"{path}, row {number}" for number in range(1, len(lines) + 1)]
-    return _table(path, "steps", [[line] for line in lines], ["label"], where)
+    return as_table(path, "steps", [[line] for line in lines], ["label"], where)
 
 
-def _read_physio(path: Path) -> Table:
+def read_physio(path: Path) -> Table:
     """Annotations in a recording of physiology, or beside it, with its duration."""
     found = read_physio_labels(path)
     form = "edf" if path.suffix.lower() in (".edf", ".bdf") else "wfdb"
     rows = [[repr(start), repr(end), label] for start, end, label in found.rows]
     where = [f"{path}, annotation {number}" for number in range(1, len(rows) + 1)]
-    table = _table(path, form, rows, ["start_s", "end_s", "label"], where)
+    table = as_table(path, form, rows, ["start_s", "end_s", "label"], where)
     about = {path.stem: (str(path), {"duration": found.lasts_sec})} if found.lasts_sec else {}
     left_out = (Change(str(path), found.left_out),) if found.left_out else ()
     return table._replace(recordings=about, changes=left_out)
-
-
-FORMS: dict[str, Callable[[Path], Table]] = {
-    "csv": read_csv_table,
-    "json": read_json_table,
-    "elan": read_elan,
-    "audacity": _read_audacity,
-    "text": _read_lines,
-    "steps": _read_steps,
-    "srt": _read_subtitles,
-    "vtt": _read_subtitles,
-    "edf": _read_physio,
-    "wfdb": _read_physio,
-}

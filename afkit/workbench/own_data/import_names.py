@@ -16,6 +16,7 @@ FIELDS = (
     "label",
     "label_id",
     "tier",
+    "comment",
     "subset",
     "group",
     "duration",

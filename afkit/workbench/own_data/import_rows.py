@@ -20,7 +20,7 @@ _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac
 EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case
 MEDIA = re.compile(  # endings of files that a recording is kept in
     r"\.(mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv|mts|m2ts|flv|3gp|wav|mp3|flac|m4a|ogg|aac|aiff?|eaf|textgrid|npy|npz|"
-    r"h5|hdf5|safetensors|csv|tsv|txt|json)$",
+    r"h5|hdf5|safetensors|csv|tsv|txt|json|table\.\d+\.selections)$",
     re.IGNORECASE,
 )
 

@@ -12,13 +12,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from afkit.data.annotations import read_annotations
 from afkit.data.feature_formats import listed
 from afkit.files import write_json
 from afkit.workbench.own_data.gaps import read_ignored, with_ignored
 from afkit.workbench.own_data.import_checks import KINDS, Problem, check_recordings, check_rows, raise_problems
 from afkit.workbench.own_data.import_columns import Chosen, Columns, check_columns, choose
-from afkit.workbench.own_data.import_formats import read_source
 from afkit.workbench.own_data.import_json import TIER
+from afkit.workbench.own_data.import_like import ids_like, recordings_like, with_own_names, write_like
 from afkit.workbench.own_data.import_names import UNITS, alike_labels, divided_people
 from afkit.workbench.own_data.import_recordings import (
     Medium,
@@ -30,6 +31,7 @@ from afkit.workbench.own_data.import_recordings import (
     with_parts,
 )
 from afkit.workbench.own_data.import_rows import Change, Part, Recording, Table
+from afkit.workbench.own_data.import_source import read_source
 from afkit.workbench.own_data.import_times import beginnings, in_seconds
 
 MOST_PAIRS = 3  # of labels that a note shows
@@ -67,6 +69,7 @@ def import_annotations(
     media: Mapping[str, Medium] | None = None,
     label_clock: Literal["", "recording", "sensor"] = "",
     signals: str | Path = "",
+    like: str | Path = "",
 ) -> ImportReport:
     """Write an annotation file from a table, JSON, an export of ELAN or Audacity, subtitles, text, or labels per step.
 
@@ -76,8 +79,8 @@ def import_annotations(
     Args:
         source: the file, or a folder with a file per recording, named as the recording.
         target: the annotation file to write; it must not exist.
-        form: csv, json, elan, audacity, text (lines "start end label"), srt, vtt or steps (a label per time step); ""
-            to tell by the file's ending and content.
+        form: csv, json, elan, audacity, text (lines "start end label"), srt, vtt, steps (a label per time step), eaf,
+            textgrid, boris, raven, via or labelstudio; "" to tell by the file's ending and content.
         columns: {field: column or key}, where names do not tell it, and always for group (say, person); the fields are
             those of `import_names.FIELDS`. Columns without names are called 1, 2, ...; `file` is the name of the file.
         unit: of the times, where names of columns do not say it; "" to tell it by what else the files say, or to ask.
@@ -98,19 +101,30 @@ def import_annotations(
         label_clock: whether times count from the beginning of the recording, or are those of its clock; "" to tell it
             by which of the two lie in the recordings, or to ask.
         signals: folder of features that `signals` made; the gaps of their sensors are not to be learned or judged.
+        like: the annotation file that `export` wrote for the tool: subsets, groups, durations, parts, ids, and what
+            is said of segments that have not changed, stay as there.
     """
     source, target, columns = Path(source), Path(target), columns or {}
+    if like and (recordings or labels or ambiguous or str(signals)):
+        raise ValueError(
+            "--like tells recordings, labels and parts; leave --recordings, --labels, --ambiguous and --signals out"
+        )
+    old = read_annotations(like) if like else None
+    tiers = tiers or ("all",) * bool(old)
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
     _check_arguments(target, unit, rate, test_share, kinds)
     ignored = read_ignored(signals) if str(signals) else {}
     check_columns(columns, form)
     tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
-    expected = with_media(expected, media or {})
+    expected = recordings_like(old) if old else with_media(expected, media or {})
     joined = _joined(tables)
     _check_mapped(columns, joined, used)
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
+    if old:
+        chosen, known = with_own_names(chosen, known, old)
+    brought = {*known, *(video for one in chosen for video in one.rows["video"])}
     known = merge(known, expected)
     rows, parts, told = in_seconds(source, chosen, known, unit, rate, media or {})
     begins = beginnings(source, rows, media or {}, label_clock)
@@ -123,19 +137,25 @@ def import_annotations(
     rows = _check_cells(source, tables, rows, problems)
     number = len(rows)
     idle = rows[_named(rows, background)]
-    rows = check_rows(rows.drop(idle.index), known, expected, rate, allow_overlaps, labels, problems)
+    some = list(old.label_names.values()) if old else labels
+    rows = check_rows(rows.drop(idle.index), known, expected, rate, allow_overlaps, some, problems)
     unclear = rows[_named(rows, ambiguous)]
     rows = rows.drop(unclear.index)
-    judged = {*idle["video"], *unclear["video"], *(video for video, one in known.items() if one.parts)}
+    judged = {*idle["video"], *unclear["video"], *(video for video, one in known.items() if one.parts or old)}
     known = check_recordings(rows, known, judged, problems)
     for row in unclear.itertuples():
         known[row.video] = known[row.video]._replace(ignored=(*known[row.video].ignored, (row.start, row.end)))
-    names, order_change = label_ids(rows, labels, problems)
-    split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
+    names, order_change = ids_like(rows, old) if old else label_ids(rows, labels, problems)
+    split, split_change = {video: one.subset for video, one in known.items()}, ""
+    if not old:
+        split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
     raise_problems(source, problems, kinds, number)
     if rows.empty:
         raise ValueError(f"{source} has no annotation left; correct it")
-    write_json(target, {"database": with_ignored(_database(rows, known, split, names), ignored)})
+    if old:
+        split_change = write_like(target, old, rows, names, brought)
+    else:
+        write_json(target, {"database": with_ignored(_database(rows, known, split, names), ignored)})
     changes = [change for table in tables for change in table.changes] + renamed
     changes += [Change(r.where, f"the label '{r.label.strip()}' is background: left out") for r in idle.itertuples()]
     changes += [Change(r.where, f"the label '{r.label}' is ambiguous: ignored there") for r in unclear.itertuples()]
@@ -252,6 +272,8 @@ def _database(
         database[video] = {"subset": subset} | group | known_facts | {"annotations": []}
     for row in rows.sort_values(["start", "end", "label"], kind="stable").itertuples():
         annotation = {"segment": [row.start, row.end], "label": row.label, "label_id": names[row.label]}
+        remarks = {"comment": row.comment, "tier": row.tier}
+        annotation |= {key: text.strip() for key, text in remarks.items() if isinstance(text, str) and text.strip()}
         database[row.video]["annotations"].append(annotation)
     return database
 

@@ -29,7 +29,7 @@ from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.opening import safe_names
 from afkit.workbench.analysis.exclusive import without_overlaps
-from afkit.workbench.analysis.exports import FORMATS, write_recording
+from afkit.workbench.analysis.exports import SINGLE, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.media.overlay import check_overlay, write_overlay
 from afkit.workbench.media.reading import has_media, media_reader
@@ -80,7 +80,7 @@ def predict_recordings(
 
     Args:
         places: files or folders, see `find_recordings`. Films and sounds become features as those of the training did.
-        form: one of `afkit.workbench.analysis.exports.FORMATS`.
+        form: one of `afkit.workbench.analysis.exports.SINGLE`.
         out: folder to write; "" for `predicted` in the run folder.
         fps: frames (samples) per second; None for those of the recipe, or of all videos of its annotation file.
         min_score: lowest score that is kept; None for the thresholds that 03_eval chose for these weights, else 0.2.
@@ -94,8 +94,8 @@ def predict_recordings(
             recordings that could not be.
     """
     folder = Path(run_dir)
-    if form not in FORMATS:
-        raise ValueError(f"there is no format '{form}'; {nearest(form, list(FORMATS))}")
+    if form not in SINGLE:
+        raise ValueError(f"there is no format '{form}'; {nearest(form, list(SINGLE))}")
     if weights not in ("ema", "raw"):
         raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
     media = has_media(places) and not signal

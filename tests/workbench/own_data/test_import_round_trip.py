@@ -8,7 +8,7 @@ import pytest
 from imported import segments
 
 from afkit.data.annotations import read_annotations
-from afkit.workbench.analysis.exports import FORMATS, export_detections
+from afkit.workbench.analysis.exports import FORMATS, export_detections, write_recording
 from afkit.workbench.own_data.corrected import write_corrected
 from afkit.workbench.own_data.importing import describe, import_annotations
 
@@ -52,6 +52,16 @@ def test_predictions_come_back_with_their_names_and_times(tmp_path, predictions,
         assert file.label_names == NAMES
     else:
         assert sorted(file.label_names.values()) == sorted(NAMES.values()) and "ids of labels come from csv" in text
+
+
+@pytest.mark.parametrize("form", ["eaf", "raven", "labelstudio"])
+def test_predictions_of_one_recording_come_back_from_labelling_tools(tmp_path, predictions, form):
+    path = write_recording(tmp_path, "b", "b", predictions[predictions["video"] == "b"], NAMES, form)
+    (tmp_path / "r.csv").write_text("video,subset\nb,test\n")
+    report = import_annotations(path, tmp_path / "a.json", recordings=tmp_path / "r.csv")
+    assert segments(read_annotations(tmp_path / "a.json")) == {"b": expected()["b"]}
+    assert ("0.001" in path.read_text()) == (form != "eaf"), "ELAN has no place for scores"
+    assert form != "raven" or "the scores in 'Score' are left out" in describe(report)
 
 
 def test_detections_corrected_in_elan_have_labels_with_and_without_scores(bring):

@@ -1,0 +1,129 @@
+"""Documents of ELAN and TextGrids of Praat, both with tiers, read by pympi and praatio."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from afkit.opening import check_plain, read_bytes
+from afkit.workbench.own_data.import_names import read_name
+from afkit.workbench.own_data.import_rows import Table
+
+_SIZES = re.compile(  # how many entries a tier of a TextGrid says it has, in its long and its short form
+    r'(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"(?:IntervalTier|TextTier)"\s+"(?:[^"]|"")*"\s+\S+\s+\S+\s+(\d+)'
+)
+
+
+def read_eaf(path: Path) -> Table:
+    """A row for each annotation of a document of ELAN; child tiers that are called "comment" comment on their parents.
+
+    Time slots without a value lie evenly between their neighbours, as ELAN draws them. An annotation that only refers
+    to another has its times.
+    """
+    try:
+        from pympi.Elan import Eaf
+    except ImportError as error:
+        raise ValueError(f"{path} needs pympi-ling ({error}); install it with: pip install 'afkit[label]'") from None
+    try:
+        check_plain(path)
+        document = Eaf(path, suppress_version_warning=True)
+        rows, where = _eaf_rows(path, document)
+    except ValueError:
+        raise
+    except Exception as error:  # pympi lets through whatever a malformed document leads to
+        seen = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path} is no document that ELAN can open ({seen}); open it there and save it") from None
+    names = ["Tier", "Participant", "Begin Time - msec", "End Time - msec", "Annotation", "Comment", "linked file"]
+    frame = pd.DataFrame(rows, columns=names, dtype=object)
+    return Table(path, "eaf", frame, where, [path.stem] * len(rows))
+
+
+def _eaf_rows(path: Path, document: Any) -> tuple[list[list], list[str]]:
+    """Tier, participant, begin and end (ms), text, comment and film of each annotation, and where it stands."""
+    media = next((re.split(r"[/\\]", one["MEDIA_URL"])[-1] for one in document.media_descriptors), "")
+    spans: dict[str, tuple[Any, Any]] = {}  # of annotations with times of their own
+    parents: dict[str, str] = {}  # of the others
+    comments: defaultdict[str, list[str]] = defaultdict(list)
+    texts: list[tuple[str, str, str]] = []  # tier, annotation, what it says
+    for tier, (aligned, referring, *_) in document.tiers.items():
+        times = _slot_times(document, aligned)
+        for name, (begin, end, text, _) in aligned.items():
+            spans[name] = times[begin], times[end]
+            texts.append((tier, name, text))
+        for name, (parent, text, *_) in referring.items():
+            parents[name] = parent
+            if _is_comment(tier):
+                comments[parent].append(text)
+            else:
+                texts.append((tier, name, text))
+    rows, where = [], []
+    for tier, name, text in texts:
+        own = name
+        for _ in range(len(parents)):
+            own = parents.get(own, own)
+        begin, end = spans[own]
+        who = document.tiers[tier][2].get("PARTICIPANT") or ""
+        rows.append([tier, who, begin, end, text, "; ".join(filter(None, comments[name])), media])
+        where.append(f"{path}, tier '{tier}', annotation {name}")
+    return rows, where
+
+
+def _slot_times(document: Any, aligned: dict) -> dict[str, float | None]:
+    """{time slot: ms} of those that a tier uses, in the order of the document."""
+    used = {slot for begin, end, *_ in aligned.values() for slot in (begin, end)}
+    slots = [slot for slot in document.timeslots if slot in used]
+    known = [
+        (place, document.timeslots[slot]) for place, slot in enumerate(slots) if document.timeslots[slot] is not None
+    ]
+    if not known:
+        return dict.fromkeys(slots)
+    places, times = zip(*known, strict=True)
+    between = np.interp(np.arange(len(slots)), places, times, left=np.nan, right=np.nan)
+    return dict(zip(slots, between.tolist(), strict=True))
+
+
+def _is_comment(tier: str) -> bool:
+    """Whether a tier's name says that it comments on another: "walk - comment", "Kommentar@Ann"."""
+    meanings = [read_name(word) for word in re.findall(r"[^\W_]+", tier)]
+    return any(meaning is not None and meaning.field == "comment" for meaning in meanings)
+
+
+def read_textgrid(path: Path) -> Table:
+    """A row for each interval with a text, and each point, of a TextGrid in its long or short form."""
+    try:
+        from praatio.utilities import errors, textgrid_io
+    except ImportError as error:
+        raise ValueError(f"{path} needs praatio ({error}); install it with: pip install 'afkit[label]'") from None
+    text = _praat_text(path)
+    if re.search(r"^\s*(?:x(?:min|max)\s*=\s*|number\s*=\s*)?-[\d.]*[1-9]", text, re.M):
+        raise ValueError(f"{path} has times before 0; shift them in Praat (Modify times), and save it")
+    try:
+        grid = textgrid_io.parseTextgridStr(f"{text}\n", includeEmptyIntervals=True)
+    except (errors.PraatioException, ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"{path} is no TextGrid that Praat can read ({error}); open it there and save it") from None
+    said = [int(long or short) for long, short in _SIZES.findall(text)]
+    found = [len(tier["entries"]) for tier in grid["tiers"]]
+    if said and said != found:
+        raise ValueError(f"{path} says that its tiers have {said} entries, and has {found}; save it anew in Praat")
+    rows, where = [], []
+    for tier in grid["tiers"]:
+        for number, (*times, label) in enumerate(tier["entries"], 1):
+            if label.strip():
+                rows.append([tier["name"], times[0], times[-1], label.strip()])
+                where.append(f"{path}, tier '{tier['name']}', entry {number}")
+    frame = pd.DataFrame(rows, columns=["Tier", "start [s]", "end [s]", "label"], dtype=object)
+    about = {path.stem: (str(path), {"duration": grid["xmax"]})} if grid["xmax"] > 0 else {}
+    return Table(path, "textgrid", frame, where, [path.stem] * len(rows), True, about)
+
+
+def _praat_text(path: Path) -> str:
+    """The text of a file as Praat writes it: UTF-16 with a mark of the order of bytes, or UTF-8."""
+    try:
+        data = read_bytes(path)
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a readable text file ({error}); save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")

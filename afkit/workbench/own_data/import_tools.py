@@ -1,0 +1,336 @@
+"""Tables and projects of BORIS, Raven, VIA 3 and Label Studio."""
+
+import csv
+import io
+import json
+import re
+import reprlib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pandas as pd
+
+from afkit.files import read_json
+from afkit.workbench.own_data.import_formats import as_table, read_csv_table
+from afkit.workbench.own_data.import_names import read_name
+from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, read_text, to_time
+
+NOBODY = "No focal subject"  # what BORIS writes for an event of nobody in particular
+_PRESENT = {"START", "STOP", "POINT", "STATE"}  # kinds of BORIS' events
+
+
+def tool_of(text: str) -> str:
+    """Which tool's table or JSON a text begins, as `--format` names it; "" for none."""
+    if re.match(r'\s*\{\s*"project"\s*:\s*\{[^}]*"(vid_list|pname|data_format_version)"', text):
+        return "via"
+    if re.search(r"^# CSV_HEADER = metadata_id", text, re.M):
+        return "via"
+    told = set(re.findall(r'"(\w+)"\s*:', text)) if re.match(r"\s*\[\s*\{", text) else set()
+    if {"annotations", "result"} <= told or told & {"original_length", "timelinelabels", "timeserieslabels"}:
+        return "labelstudio"
+    if re.search(r"^Selection\t.*\bBegin Time \(s\)", text, re.M):
+        return "raven"
+    names = [{cell.strip(' "').casefold() for cell in re.split(r"[\t,;]", line)} for line in text.splitlines()]
+    return "boris" if any(map(_of_boris, names)) else ""
+
+
+def _of_boris(names: set[str]) -> bool:
+    """Whether a row holds the names of the columns of events."""
+    single = "time" in names and not names.isdisjoint({"behavior type", "status"})
+    return "behavior" in names and (single or {"start (s)", "stop (s)"} <= names)
+
+
+def read_boris(path: Path) -> Table:
+    """Tabular events, of which START and STOP make one action, or aggregated events; of one observation or several."""
+    lines = read_text(path).splitlines(keepends=True)
+    first = next((i for i, line in enumerate(lines) if tool_of(line) == "boris"), None)
+    if first is None:
+        raise ValueError(f"{path} has no columns Behavior, Behavior type and Time; export events from BORIS as a table")
+    separator = max(",;\t", key=lines[first].count)
+    reader = csv.reader(io.StringIO("".join(lines[first:]), newline=""), delimiter=separator)
+    names = [name.strip().casefold() for name in next(reader)]
+    own = next((line.strip().split(separator)[1:] for line in lines[:first] if line.startswith("Observation id")), [])
+    events = []
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            event = dict(zip(names, map(str.strip, cells), strict=False)) | {
+                "where": f"{path}, row {first + reader.line_num}"
+            }
+            events.append(event | {"observation id": event.get("observation id") or "".join(own[:1]) or path.stem})
+    rows: list[dict[str, Any]] = _paired(events) if "time" in names and "start (s)" not in names else events
+    videos = _boris_videos(events)
+    table: list[list[Any]] = [
+        [
+            videos[row["observation id"]],
+            row.get("start (s)"),
+            row.get("stop (s)"),
+            row.get("behavior"),
+            re.sub(rf"^{NOBODY}( \[\d+\])?$", "", row.get("subject") or ""),
+            "; ".join(dict.fromkeys(row[key] for key in row if key.startswith("comment") and not is_empty(row[key]))),
+            next((row[key] for key in ("media duration (s)", "total length") if as_number(row.get(key))), ""),
+        ]
+        for row in rows
+    ]
+    columns = ["video", "Start (s)", "Stop (s)", "Behavior", "Tier", "Comment", "duration"]
+    return as_table(path, "boris", table, columns, [row["where"] for row in rows])
+
+
+def _paired(events: list[dict]) -> list[dict]:
+    """An event with start and stop for each START and the STOP of the same behaviour, subject and modifiers."""
+    rows: list[dict] = []
+    running: dict[tuple, dict] = {}
+    for event in events:
+        kind = (event.get("behavior type") or event.get("status") or "").upper()
+        if kind not in _PRESENT:
+            raise ValueError(f"{event['where']}: expected START, STOP or POINT, found {kind!r}; correct it")
+        key = *(event.get(name) for name in ("observation id", "subject", "behavior")), *_modifiers(event)
+        if kind == "STOP" and key in running:
+            begun = running.pop(key)
+            begun |= {"stop (s)": event["time"], "comment of stop": event.get("comment", "")}
+            continue
+        start = None if kind == "STOP" else event["time"]
+        rows.append(event | {"start (s)": start, "stop (s)": None if kind == "START" else event["time"]})
+        rows[-1]["where"] += f" ({kind} alone)" if kind == "STOP" else ""
+        if kind == "START":
+            running[key] = rows[-1]
+    for row in running.values():
+        row["where"] += " (START alone)"
+    return rows
+
+
+def _modifiers(event: dict) -> list[str]:
+    return [value for name, value in event.items() if name.startswith("modifier")]
+
+
+def _boris_videos(events: list[dict]) -> dict[str, str]:
+    """The recording of each observation: its media file where it has one alone, else its id."""
+    media: defaultdict[str, set[str]] = defaultdict(set)
+    for event in events:
+        names = (event.get(key) for key in ("media file name", "media file path", "media file"))
+        media[event["observation id"]].update([name for name in names if name and not is_empty(name)][:1])
+    return {observation: next(iter(names)) if len(names) == 1 else observation for observation, names in media.items()}
+
+
+def read_raven(path: Path) -> Table:
+    """A selection table: one row for each selection, of which Raven writes one for each view.
+
+    In a sequence of files, times become those in the file where the selection begins.
+    """
+    table = read_csv_table(path)._replace(form="raven")
+    cells = table.cells
+    if not {"Begin Time (s)", "End Time (s)"} <= set(cells):
+        raise ValueError(f"{path} has no columns 'Begin Time (s)' and 'End Time (s)'; save a selection table in Raven")
+    if "Begin File" not in cells and "Begin Path" in cells:
+        cells = cells.rename(columns={"Begin Path": "Begin File"})
+    if "File Offset (s)" in cells:
+        times = cells[["Begin Time (s)", "End Time (s)", "File Offset (s)"]].itertuples(index=False)
+        read = [
+            [to_time(cell, where, "time")[0] for cell in row] for row, where in zip(times, table.where, strict=True)
+        ]
+        moved = pd.DataFrame(read, columns=["begin", "end", "offset"], dtype=float)
+        ends = moved["offset"] + moved["end"] - moved["begin"]
+        cells = cells.assign(**{"Begin Time (s)": moved["offset"], "End Time (s)": ends.round(9)})
+    elif "Begin File" in cells and cells["Begin File"].nunique() > 1:
+        raise ValueError(
+            f"{path} has selections of several files, and no 'File Offset (s)' says where in each; add that "
+            "measurement in Raven, and save the table again"
+        )
+    kept = ["Begin Time (s)", "End Time (s)", "Begin File"]
+    cells = cells[[name for name in cells if name in kept or not re.match(r"(Begin|End|Delta|File) ", name)]]
+    seen = [name for name in ("Selection", *kept) if name in cells]
+    first = ~cells.duplicated(seen) if "Selection" in seen else pd.Series(True, cells.index)
+    where = [place for place, is_first in zip(table.where, first, strict=True) if is_first]
+    return table._replace(cells=cells[first].reset_index(drop=True), where=where, videos=[path.stem] * len(where))
+
+
+def read_via(path: Path) -> Table:
+    """The temporal segments of a project of VIA 3, or of its export as CSV."""
+    found = _via_json(path) if path.suffix.lower() == ".json" else _via_csv(path)
+    segments, recordings, attributes = found
+    rows, where, videos, regions = [], [], [], 0
+    for place, video, times, spatial, values in segments:
+        if spatial:
+            regions += 1
+        elif times:
+            rows.append({"start [s]": times[0], "end [s]": times[1] if len(times) > 1 else None} | values)
+            where.append(place)
+            videos.append(video)
+    labels = [name for name in attributes if not ((meaning := read_name(name)) and meaning.field == "comment")]
+    label = "TEMPORAL-SEGMENTS" if "TEMPORAL-SEGMENTS" in labels else labels[0] if len(labels) == 1 else ""
+    frame = pd.DataFrame(rows, columns=["start [s]", "end [s]", *attributes], dtype=object).rename(
+        columns={label: "label"}
+    )
+    told = (Change(str(path), f"{regions} regions in single pictures are left out"),) if regions else ()
+    return Table(path, "via", frame.where(frame.notna(), None), where, videos, True, recordings, told)
+
+
+Segments = list[tuple[str, str, list, list, dict]]  # where, recording, times, spatial coordinates, {attribute: value}
+
+
+def _via_json(path: Path) -> tuple[Segments, dict, list[str]]:
+    """Segments and regions, the recordings, and the names of attributes that segments have."""
+    content = read_json(path)
+    place = str(path)
+    try:
+        files, views, known = content["file"], content.get("view") or {}, content.get("attribute") or {}
+        segments: Segments = []
+        used: set[str] = set()
+        for name, item in content["metadata"].items():
+            place = f"{path}, metadata '{name}'"
+            view = views.get(item["vid"]) or {"fid_list": [item["vid"]]}
+            values = {}
+            for number, value in item["av"].items():
+                attribute = known.get(number) or {"aname": number}
+                values[str(attribute["aname"])] = (attribute.get("options") or {}).get(value, value)
+            used |= set(values) if item["z"] and not item["xy"] else set()
+            video = str(files[str(view["fid_list"][0])]["fname"])
+            segments.append((place, video, list(item["z"]), list(item["xy"]), values))
+        recordings: dict[str, tuple[str, dict]] = {
+            str(file["fname"]): (f"{path}, file '{number}'", {}) for number, file in files.items()
+        }
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise ValueError(f"{place} is not as VIA 3 writes it ({reprlib.repr(error)}); save the project there") from None
+    return segments, recordings, sorted(used)
+
+
+def _via_csv(path: Path) -> tuple[Segments, dict, list[str]]:
+    lines = read_text(path).splitlines()
+    header = next((re.match(r"# CSV_HEADER = (.*)", line) for line in lines if line.startswith("# CSV_HEADER")), None)
+    if header is None:
+        raise ValueError(f"{path} has no line '# CSV_HEADER = ...', as exports of VIA 3 have; export it there")
+    names = header[1].strip().split(",")
+    segments: Segments = []
+    used: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        place = f"{path}, row {number}"
+        row = dict(zip(names, next(csv.reader([line])), strict=False))
+        try:
+            times = (
+                [row[f"temporal_segment_{side}"] for side in ("start", "end")]
+                if "temporal_segment_start" in row
+                else None
+            )
+            times = json.loads(row["temporal_coordinates"]) if times is None else [time for time in times if time]
+            spatial = json.loads(row.get("spatial_coordinates") or "[]")
+            values = {str(name): value for name, value in json.loads(row["metadata"]).items()}
+            segments.append((place, str(json.loads(row["file_list"])[0]), times, spatial, values))
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+            raise ValueError(f"{place} is not as VIA 3 writes it ({reprlib.repr(error)}); export it there") from None
+        used |= set(values) if times and not spatial else set()
+    return segments, {}, sorted(used)
+
+
+def read_labelstudio(path: Path) -> Table:
+    """Regions in time of the tasks that Label Studio exports as JSON or JSON-MIN: of sound, video and time series.
+
+    Ranges of frames, which count from 1 and hold their last frame, need a rate. Of several annotators, each is a tier.
+    Where nobody has annotated, predictions are taken.
+    """
+    content = read_json(path)
+    tasks = content if isinstance(content, list) else [content]
+    rows, where, videos = [], [], []
+    told: set[str] = set()
+    several = False  # annotators of one task
+    recordings: dict[str, tuple[str, dict]] = {}
+    place = str(path)
+    try:
+        for number, task in enumerate(tasks):
+            place = f"{path}, task {task.get('id', number)}"
+            data = task["data"] if isinstance(task.get("data"), dict) else task
+            video = _media_of(data, task)
+            rate = next((data[key] for key in ("fps", "framerate", "frame_rate") if key in data), None)
+            facts: dict[str, Any] = {}
+            results = _results(task, told)
+            several |= len({who for who, _ in results}) > 1
+            for who, regions in results:
+                for region in regions:
+                    if region.get("original_length"):
+                        facts["duration"] = region["original_length"]
+                for row in _region_rows(regions, told):
+                    rows.append(row | {"tier": who} | ({"fps": rate} if rate and "start frame" in row else {}))
+                    where.append(f"{place}, annotation {len(rows)}")
+                    videos.append(video)
+            recordings[video] = place, facts
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(
+            f"{place} is not as Label Studio exports it ({reprlib.repr(error)}); export JSON there"
+        ) from None
+    frame = pd.DataFrame(rows, dtype=object)
+    kinds = [name for name in frame if name.startswith("start")]
+    if len(kinds) > 1:
+        raise ValueError(f"{path} tells times in several ways ({', '.join(kinds)}); export these projects one by one")
+    frame = frame.where(frame.notna(), None) if len(frame) else frame
+    frame = frame if several else frame.drop(columns="tier", errors="ignore")
+    return Table(
+        path,
+        "labelstudio",
+        frame,
+        where,
+        videos,
+        True,
+        recordings,
+        tuple(Change(str(path), one) for one in sorted(told)),
+    )
+
+
+def _media_of(data: dict, task: dict) -> str:
+    """The recording of a task, without what Label Studio writes before the name of a file that is uploaded."""
+    texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
+    if "recording" in texts:
+        return texts["recording"]
+    name = next((text for text in texts.values() if MEDIA.search(text.split("?")[0])), "")
+    name = name or next((text for text in texts.values() if "?d=" in text), "") or str(task.get("file_upload") or "")
+    name = name or next(iter(texts.values()), "") or str(task["id"])
+    name = unquote(re.split(r"[/\\]", name.rpartition("?d=")[2])[-1])
+    return re.sub(r"^[0-9a-f]{8}-(?=.)", "", name) if "/upload/" in str(texts) or task.get("file_upload") else name
+
+
+def _results(task: dict, told: set[str]) -> list[tuple[str, list[dict]]]:
+    """(annotator, regions) of a task, in the form of JSON."""
+    if "annotations" not in task and "predictions" not in task:  # JSON-MIN
+        lists = [value for value in task.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        return [("", [{"value": item, "id": str(i)} for i, item in enumerate(items)]) for items in lists]
+    given = [one for one in task.get("annotations") or [] if not one.get("was_cancelled")]
+    if not given and task.get("predictions"):
+        told.add("predictions are taken where nobody has annotated")
+        given = task["predictions"]
+    found = []
+    for one in given:
+        who = one.get("completed_by", "")
+        found.append((str(who.get("email") or who["id"]) if isinstance(who, dict) else str(who), one["result"]))
+    return found
+
+
+def _region_rows(regions: list[dict], told: set[str]) -> list[dict[str, Any]]:
+    """The rows of one annotator's regions; items with the same id are one region."""
+    by_id: defaultdict[str, list[dict]] = defaultdict(list)
+    for place, region in enumerate(regions):
+        by_id[str(region.get("id", place))].append(region)
+    rows = []
+    for items in by_id.values():
+        texts = [(item.get("meta") or {}).get("text") for item in items]
+        texts += [item["value"]["text"] for item in items if item.get("type") == "textarea"]
+        notes = [note for text in texts for note in (text if isinstance(text, list) else [text]) if note]
+        for value in (item["value"] for item in items):
+            labels: list = next(
+                (value[key] for key in value if key.endswith("labels") and isinstance(value[key], list)), []
+            )
+            times = _region_times(value)
+            if labels and not times:
+                told.add("regions that are not of time (boxes, text) are left out")
+            rows += [time | {"label": str(label), "comment": "; ".join(notes)} for label in labels for time in times]
+    return rows
+
+
+def _region_times(value: dict) -> list[dict[str, Any]]:
+    """Start and end of a region, in columns whose names tell the unit; none where it is no time."""
+    if "ranges" in value:
+        return [{"start frame": one["start"] - 1, "end frame": one.get("end")} for one in value["ranges"]]
+    if "start" not in value or "text" in value or "sequence" in value:
+        return []
+    unit = "" if "timeserieslabels" in value else " [s]"
+    return [{f"start{unit}": value["start"], f"end{unit}": value.get("end")}]
