@@ -10,6 +10,8 @@ from afkit.data.annotations import Video, read_annotations
 from afkit.files import read_json, write_json
 from afkit.segments import mostly_within
 
+REMARKS = ("comment", "tier")  # keys of an annotation that labelling tools know, and afkit only keeps
+
 
 def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str], segments: pd.DataFrame) -> None:
     """Write a new annotation file in which the segments of some videos are replaced.
@@ -21,13 +23,23 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
     Args:
         path: the new file, ends in .json; a ValueError where it exists, or the old one is malformed or lacks a video.
         videos: ids of the videos whose segments are replaced; one without a row in `segments` ends without any.
-        segments: video, start_sec, end_sec, label (id), name; rows of other videos are not looked at.
+        segments: video, start_sec, end_sec, label (id), name; perhaps comment and tier, None where nothing is said of
+            it, so that an annotation that stays keeps its own; rows of other videos are not looked at.
     """
-    path = Path(path)
+    check_new(Path(path))
+    write_json(path, corrected_content(source, videos, segments))
+
+
+def check_new(path: Path) -> None:
+    """Raise a ValueError where a file exists, or is not named like an annotation file."""
     if path.suffix != ".json":
         raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
     if path.exists():
         raise ValueError(f"{path} exists; give the name of a new file")
+
+
+def corrected_content(source: str | Path, videos: Iterable[str], segments: pd.DataFrame) -> dict[str, Any]:
+    """The content of an annotation file with other segments of some videos; arguments as of `write_corrected`."""
     known = read_annotations(source).videos
     content = read_json(source)
     database = dict(content["database"])
@@ -38,7 +50,7 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
         unseen = mostly_within(known[video].segments_sec, known[video].ignored_sec)
         kept = [entry for entry, hidden in zip(old, unseen, strict=True) if hidden]
         database[video] = database[video] | {"annotations": _replace(old, rows) + kept}
-    write_json(path, content | {"database": database})
+    return content | {"database": database}
 
 
 def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -48,10 +60,16 @@ def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict
         start, end = entry["segment"]
         old.setdefault((float(start), float(end), int(entry["label_id"])), []).append(entry)
     entries = []
-    for start, end, label, name in rows[["start_sec", "end_sec", "label", "name"]].itertuples(index=False):
+    said = [remark for remark in REMARKS if remark in rows]
+    for start, end, label, name, *remarks in rows[["start_sec", "end_sec", "label", "name", *said]].itertuples(
+        index=False
+    ):
         same = old.get((start, end, label))
-        entries.append(same.pop(0) if same else {"label": name, "segment": [start, end], "label_id": label})
-    return entries
+        entry = same.pop(0) if same else {"label": name, "segment": [start, end], "label_id": label}
+        entries.append(
+            entry | {remark: text for remark, text in zip(said, remarks, strict=True) if isinstance(text, str)}
+        )
+    return [{key: value for key, value in entry.items() if key not in REMARKS or value} for entry in entries]
 
 
 def video_facts(video: Video) -> dict[str, Any]:
