@@ -4,7 +4,7 @@ import { make } from "./controls.js";
 import { createPanel } from "./panel.js";
 import { createTracks } from "./tracks.js";
 
-const SHARED = ["minScore", "topK", "stacked", "curves", "curveOf"];
+const SHARED = ["minScore", "topK", "stacked", "curves", "curveOf", "cursorSec", "restSec"];
 
 export function openInspectors(root, sources) {
   const several = sources.length > 1;
@@ -39,13 +39,13 @@ function shareActions(inspectors, panel) {
   const lead = () => {
     inspectors.leader = panel;
   };
-  for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
+  for (const type of ["pointerdown", "pointermove", "wheel", "keydown", "input", "change", "play"]) {
     panel.root.addEventListener(type, lead, { capture: true, passive: true });
   }
   panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
-  panel.root.addEventListener("cursor", (event) => {
-    lead(); // which plays
-    for (const other of inspectors.panels) if (other !== panel) other.set({ cursorSec: event.detail });
+  panel.listen((names) => {
+    if (!names.has("cursorSec") || panel !== inspectors.leader) return;
+    for (const other of inspectors.panels) other.set({ cursorSec: panel.state.cursorSec });
   });
 }
 
@@ -56,11 +56,8 @@ function shareView({ panels, leader }, drawn) {
   if (panels.every((panel) => panel.state.video === video)) alignEnds(panels);
   if (drawn !== leader) return;
   for (const other of panels.filter((panel) => panel !== leader)) {
-    const wanted = JSON.stringify([video, tiou]),
-      same = other.state.video === video && other.state.tiou === tiou;
-    if (!same && other.asked !== wanted) other.source.ask(video, tiou);
-    other.asked = same ? "" : wanted; // a kernel takes its time to answer
-    if (other.state.video === video) followLeader(other, leader);
+    if (other.state.video !== video || other.state.tiou !== tiou) other.showVideo(video, tiou);
+    followLeader(other, leader);
   }
 }
 

@@ -1,8 +1,8 @@
 // What stands around the canvas. Names from outside become text nodes or canvas text, never markup.
 
-import { fitCanvas } from "./drawing.js";
 import { drawBar, drawLetter } from "./looks.js";
-import { FOUND, HIT, isTruth, KINDS, MISS } from "./segments.js";
+import { fitCanvas } from "./pens.js";
+import { counterpartOf, FOUND, HIT, isTruth, KINDS, MISS } from "./segments.js";
 
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -15,8 +15,20 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-export function labelled(text, control, ...more) {
-  return make("label", {}, make("span", {}, text), control, ...more);
+// `title` is what the pointer is told of it.
+export function labelled(text, title, control, ...more) {
+  return make("label", { title }, make("span", {}, text), control, ...more);
+}
+
+export function button(text, role, title, action) {
+  return make("button", { type: "button", "data-role": role, title, onclick: action }, text);
+}
+
+// A list of pairs [value, words] to choose from.
+export function selection(role, pairs, attributes = {}) {
+  const select = make("select", { "data-role": role, ...attributes });
+  select.append(...pairs.map(([value, text]) => make("option", { value }, text)));
+  return select;
 }
 
 export const ORDERS = {
@@ -32,12 +44,21 @@ function describeVideo(video, corrected) {
 }
 
 // The video picker: a search field, an order, and the list. `choose` is called with a video's id.
-export function videoControls(info, choose, isCorrected = () => false) {
-  const select = make("select", { "data-role": "video", onchange: () => choose(select.value) });
-  const order = make("select", { "data-role": "order", onchange: () => fill() });
-  for (const [key, [text]] of Object.entries(ORDERS)) order.append(make("option", { value: key }, text));
-  const search = make("input", { type: "search", placeholder: "part of its name", "data-role": "search", size: 14 });
-  search.addEventListener("input", () => fill());
+export function videoControls(info, choose, isCorrected) {
+  const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
+  const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
+  const order = selection("order", orders, {
+    "aria-label": "order of the recordings",
+    title: "order of the recordings",
+  });
+  const search = make("input", {
+    type: "search",
+    placeholder: "find a recording",
+    title: "part of a recording's name: the list beside holds those that have it",
+    "aria-label": "find a recording",
+    "data-role": "search",
+    size: 14,
+  });
   const fill = (current = select.value) => {
     const wanted = search.value.trim().toLowerCase();
     const found = info.videos.filter((video) => video.video.toLowerCase().includes(wanted));
@@ -50,13 +71,15 @@ export function videoControls(info, choose, isCorrected = () => false) {
     select.value = current;
     if (!known && found.length) choose(options[1].value);
   };
-  const elements = [labelled("find a video", search), labelled("order", order), labelled("video", select)];
-  return { elements, fill };
+  select.addEventListener("change", () => choose(select.value));
+  order.addEventListener("change", () => fill());
+  search.addEventListener("input", () => fill());
+  return { elements: [search, order, select], fill };
 }
 
 // A list of classes to tick; its search narrows the list, and "all" and "none" act on what is listed.
 export function classControls(names, panel) {
-  const summary = make("summary", {}, "classes: all");
+  const summary = make("summary", { title: "which classes are shown, and listed" }, "classes: all");
   const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
   const boxes = names.map((name, label) => {
     const box = make("input", { type: "checkbox", "data-label": label });
@@ -101,27 +124,35 @@ export function legend(looks) {
   return entries;
 }
 
-export const KEYS =
-  "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears";
-export const HOW_TO_EDIT =
-  "Drag an end, the middle, or on empty space to add. Keys: , and . choose an annotation, [ ] m its " +
-  "start, end or all, arrows move that by 0.1 s (with Shift 1 s), i adds, a accepts a prediction, Delete, Ctrl+Z.";
+const plainTime = (seconds) => seconds.toFixed(2);
 
 // Everything about one segment, a line each.
 export function segmentLines(segments, shown, names, i) {
-  const { start, end, label, score, partner, tiou } = segments;
-  const times = (k) => `${start[k].toFixed(2)} to ${end[k].toFixed(2)} s`;
+  const { start, end, label, score } = segments;
+  const times = (k) => `${plainTime(start[k])} to ${plainTime(end[k])} s`;
   const kind = shown[i],
-    truth = isTruth(segments, i);
-  const lines = [names[label[i]], `${times(i)} (${(end[i] - start[i]).toFixed(2)} s)`];
-  if (truth) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
+    lines = [names[label[i]], `${times(i)} (${plainTime(end[i] - start[i])} s)`];
+  if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
   else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);
-  const other = partner[i];
-  if (other >= 0 && kind !== MISS) {
-    const what = truth ? "found by the prediction" : kind === HIT ? "matches" : "nearest:";
-    const which = label[other] === label[i] ? "" : `${names[label[other]]}, `;
-    const sure = truth ? `, score ${score[other].toFixed(3)}` : "";
-    lines.push(`tIoU ${tiou[i].toFixed(3)}`, `${what} ${which}${times(other)}${sure}`);
-  }
+  const other = counterpartOf(segments, shown, i);
+  if (other >= 0) lines.push(...counterpartLines(segments, shown, names, i, other, times));
+  else if (kind === MISS) lines.push("no prediction overlaps it");
   return lines;
+}
+
+function counterpartLines({ label, score, tiou, nearTiou, partner }, shown, names, i, other, times) {
+  const truth = Number.isNaN(score[i]),
+    missed = shown[i] === MISS,
+    which = label[other] === label[i] ? "" : `${names[label[other]]}, `;
+  const what = missed
+    ? "nearest prediction:"
+    : truth
+      ? "found by the prediction"
+      : partner[other] === i
+        ? "matches"
+        : "nearest:";
+  const sure = truth ? `, score ${score[other].toFixed(3)}` : "",
+    low = missed && shown[other] < 0 ? " (hidden: below the score, or not among the best)" : "";
+  const over = missed ? nearTiou[i] : tiou[i];
+  return [`tIoU ${over.toFixed(3)}`, `${what} ${which}${times(other)}${sure}${low}`];
 }

@@ -1,6 +1,5 @@
 // Ground truth as a list of { start, end, label } by onset, and what an edit makes of it. No list is changed in place.
 
-import { matchSegments } from "./matching.js";
 import { isTruth, segmentColumns } from "./segments.js";
 
 export const SHORTEST_SEC = 0.01; // that an edit makes
@@ -61,8 +60,8 @@ export function countCorrections(original, list) {
   return Math.max(leftOver(original, list).length, leftOver(list, original).length);
 }
 
-// Facts and matching (see `segmentColumns`) of a video with another ground truth, by onset; truth before predictions.
-export function withTruth(segments, list, tiou) {
+// Columns (see `segmentColumns`) of a video with another ground truth, by onset; truth before predictions.
+export function withTruth(segments, list) {
   const truth = byOnset(list),
     found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
   const n = truth.length + found.length,
@@ -74,7 +73,7 @@ export function withTruth(segments, list, tiou) {
     const place = isNext ? t++ : segments.place[found[p++]];
     [start, end, label, score, place].forEach((value, column) => (facts[column * n + i] = value));
   }
-  return [facts, matchSegments(segmentColumns(facts, new Float32Array(3 * n)), tiou)];
+  return segmentColumns(facts);
 }
 
 export function rounded(time, limit) {

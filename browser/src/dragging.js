@@ -1,11 +1,11 @@
 // Editing by pointer: an end or the whole of an annotation is dragged, or a new one is drawn on empty space.
 
 import { moved, rounded, segmentOf } from "./correcting.js";
-import { AXIS_PX } from "./drawing.js";
 import { limitSec, replaceTruth, say } from "./editing.js";
-import { rowUnder, timeAt } from "./events.js";
 import { redraw } from "./looking.js";
-import { GT_ROW_PX, HIDDEN, isTruth, rowOf } from "./segments.js";
+import { AXIS_PX } from "./pens.js";
+import { rowUnder, timeAt } from "./places.js";
+import { isTruth } from "./segments.js";
 
 const EDGE_PX = 6;
 
@@ -44,7 +44,8 @@ export function dragHeld(panel, held, event) {
     held.row < 0
       ? { ...held.before, start: ends[0], end: ends[1] }
       : moved(held.before, held.part, time - held.at, limit);
-  panel.set({ draft: { ...held, after: draft } });
+  const cursorSec = draft[held.part === "end" && draft.end !== held.before.end ? "end" : "start"]; // the frame there is shown
+  panel.set({ draft: { ...held, after: draft }, cursorSec });
   const { start, end, label } = draft;
   say(panel, `${scene.names[label]}: ${start.toFixed(2)} to ${end.toFixed(2)} s (${(end - start).toFixed(2)} s)`);
   redraw(panel);
@@ -64,59 +65,4 @@ export function editCursor(panel, row, event) {
   if (row < 0) return "crosshair";
   if (!isTruth(scene.segments, row)) return "";
   return partAt(panel, row, event.offsetX) === "whole" ? "move" : "ew-resize";
-}
-
-// A flag on each corrected segment, handles on the picked one, and what is being dragged.
-export function drawEdits(pen, scene, xOf) {
-  const { segments, shown, lanes, looks, left } = scene;
-  for (const row of segments.edited) {
-    const place = shown[row] === HIDDEN ? null : rowOf(lanes, segments, row),
-      x = xOf(segments.start[row]);
-    if (place && x >= left - 8) drawFlag(pen, looks.palette, x, place.top);
-  }
-  if (scene.editing) {
-    const row = scene.picked.findLast((one) => isTruth(segments, one)),
-      place = row >= 0 && rowOf(lanes, segments, row);
-    if (place && !scene.draft) drawHandles(pen, scene, xOf(segments.start[row]), xOf(segments.end[row]), place);
-  }
-  if (scene.draft) drawDraft(pen, scene, xOf);
-}
-
-function drawFlag(pen, palette, x, top) {
-  pen.beginPath();
-  pen.moveTo(x, top);
-  pen.lineTo(x + 9, top);
-  pen.lineTo(x, top + 9);
-  pen.closePath();
-  pen.fillStyle = palette.mark;
-  pen.fill();
-  pen.strokeStyle = palette.paper;
-  pen.lineWidth = 1;
-  pen.stroke();
-}
-
-function drawHandles(pen, { looks, part: held }, from, to, { top, height }) {
-  for (const [part, x] of [
-    ["start", from],
-    ["end", to],
-  ]) {
-    const chosen = held === part || held === "whole",
-      half = chosen ? 4 : 2.5;
-    pen.fillStyle = chosen ? looks.palette.mark : looks.palette.paper;
-    pen.strokeStyle = looks.palette.mark;
-    pen.lineWidth = 1.5;
-    pen.fillRect(x - half, top + 0.7 * height - half, 2 * half, 2 * half);
-    pen.strokeRect(x - half, top + 0.7 * height - half, 2 * half, 2 * half);
-  }
-}
-
-function drawDraft(pen, { draft, lanes, segments, looks }, xOf) {
-  const { after, row, y } = draft,
-    lane = lanes.find((one) => y >= one.top && y < one.top + one.height);
-  const { top, height } = row >= 0 ? rowOf(lanes, segments, row) : (lane?.rows[0] ?? { top: y - 8, height: GT_ROW_PX });
-  pen.strokeStyle = looks.palette.mark;
-  pen.lineWidth = 2;
-  pen.setLineDash([5, 3]);
-  pen.strokeRect(xOf(after.start), top, Math.max(xOf(after.end) - xOf(after.start), 1), height - 1);
-  pen.setLineDash([]);
 }

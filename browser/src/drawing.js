@@ -1,28 +1,15 @@
 // The canvas: lanes, time axis and overview. Only what is in view is drawn; what shares a pixel is drawn once.
 
-import { drawEdits } from "./dragging.js";
+import { drawEdits } from "./edit_marks.js";
+import { FOLDED_PX, LANE_GAP_PX, rowOf } from "./lanes.js";
 import { drawBar, drawLetter, drawName, plainColor } from "./looks.js";
-import { FOUND, firstReaching, HIDDEN, HIT, isTruth, KINDS, LANE_GAP_PX, MISS, rowOf } from "./segments.js";
+import { AXIS_PX, fitCanvas, shorten, stepOfAxis } from "./pens.js";
+import { FOUND, firstReaching, HIDDEN, HIT, isTruth, KINDS, MISS } from "./segments.js";
 
-export const AXIS_PX = 26,
-  NARROW_PX = 3,
+const NARROW_PX = 3,
   LOWEST = 0.45; // LOWEST: share of its row that a prediction of score 0 fills
 
-export function fitCanvas(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1;
-  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== w || canvas.height !== h) {
-    canvas.width = w;
-    canvas.height = h;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const pen = canvas.getContext("2d");
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return pen;
-}
-
-// scene: { segments, shown, lanes, names, looks, view, left, width, height, scrollTop, picked, hovered }
+// scene: { segments, shown, lanes, names, looks, view, left, width, height, scrollTop, picked, hovered, counterpart }
 export function drawScene(canvas, scene) {
   const { looks, left, width, height, view } = scene;
   const pen = fitCanvas(canvas, width, height);
@@ -43,6 +30,7 @@ export function drawScene(canvas, scene) {
     drawLaneName(pen, scene, lane);
   }
   for (const id of new Set([...scene.picked, scene.hovered])) outline(pen, scene, id, xOf);
+  outline(pen, scene, scene.counterpart, xOf, true);
   pen.beginPath();
   pen.rect(scene.left - 5, 0, width, scene.scrollTop + height);
   pen.clip(); // the names stay free
@@ -116,19 +104,23 @@ function drawRow(pen, scene, row, xOf) {
   flush();
 }
 
-function outline(pen, scene, id, xOf) {
-  if (id < 0 || scene.shown[id] === HIDDEN) return;
+// A frame around a segment; dashed around the counterpart of what is picked, which is drawn also where it is hidden.
+function outline(pen, scene, id, xOf, counterpart = false) {
+  if (id < 0 || (scene.shown[id] === HIDDEN && !counterpart)) return;
   const row = rowOf(scene.lanes, scene.segments, id);
   if (!row) return;
   const x = Math.max(xOf(scene.segments.start[id]), scene.left - 20);
   const end = Math.min(xOf(scene.segments.end[id]), scene.width + 20);
   if (end < scene.left || x > scene.width) return;
-  pen.strokeStyle = scene.looks.palette.mark;
-  pen.lineWidth = scene.picked.includes(id) ? 2.5 : 1.5;
-  pen.setLineDash([]);
+  const { mark, beside } = scene.looks.palette;
+  pen.strokeStyle = counterpart ? beside : mark;
+  pen.lineWidth = counterpart || scene.picked.includes(id) ? 2.5 : 1.5;
+  pen.setLineDash(counterpart ? [6, 3] : []);
   const middle = (x + end) / 2,
     half = Math.max((end - x) / 2, 3) + 1;
-  pen.strokeRect(Math.max(middle - half, scene.left), row.top - 1, 2 * half, row.height + 1);
+  const from = Math.max(middle - half, scene.left);
+  pen.strokeRect(from, row.top - 1, middle + half - from, row.height + 1);
+  pen.setLineDash([]);
 }
 
 function drawLaneName(pen, scene, lane) {
@@ -138,33 +130,19 @@ function drawLaneName(pen, scene, lane) {
   pen.fillStyle = palette.line;
   pen.fillRect(0, lane.top + lane.height + LANE_GAP_PX / 2 - 0.5, scene.width, 1);
   pen.fillStyle = palette.ink;
-  pen.font = "13px system-ui, sans-serif";
+  const folded = lane.height <= FOLDED_PX;
+  pen.font = `${folded ? 10 : 13}px system-ui, sans-serif`;
+  if (folded) pen.fillStyle = palette.quiet;
   pen.textAlign = "left";
   pen.textBaseline = "middle";
   const name = shorten(pen, lane.name ?? scene.names[lane.label], scene.left - 14);
   pen.fillText(name, 6, lane.top + Math.min(lane.height, 32) / 2);
 }
 
-export function shorten(pen, text, width) {
-  if (pen.measureText(text).width <= width) return text;
-  let low = 0,
-    high = text.length;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (pen.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;
-    else high = middle - 1;
-  }
-  return `${text.slice(0, low)}…`;
-}
-
-export const STEPS_SEC = [
-  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600,
-];
-
 function drawAxis(pen, scene, xOf) {
   const { view, left, width, height, looks } = scene;
   const perSec = (width - left) / (view.to - view.from);
-  const step = STEPS_SEC.find((sec) => sec * perSec >= 74) ?? 3600 * Math.ceil(74 / (3600 * perSec));
+  const step = stepOfAxis(perSec);
   pen.font = "12px system-ui, sans-serif";
   pen.textAlign = "left";
   pen.textBaseline = "middle";

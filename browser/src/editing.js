@@ -1,20 +1,10 @@
 // Editing the ground truth: what the buttons and keys do. Every edit is a new list, kept for undo and redo.
 
-import {
-  byOnset,
-  keyOf,
-  leftOver,
-  moved,
-  rounded,
-  SHORTEST_SEC,
-  segmentOf,
-  truthOf,
-  truthRows,
-  withTruth,
-} from "./correcting.js";
+import { byOnset, keyOf, leftOver, moved, rounded, SHORTEST_SEC, segmentOf, truthOf, truthRows } from "./correcting.js";
 import { goTo, pick } from "./looking.js";
-import { askFor } from "./panel.js";
+import { correctRun } from "./run.js";
 import { HIDDEN, isTruth } from "./segments.js";
+import { refresh, showVideo } from "./showing.js";
 
 const STEP_SEC = 0.1,
   LONG_STEP_SEC = 1;
@@ -49,12 +39,13 @@ function commitEdit(panel, list, chosen) {
 }
 
 function setTruth(panel, video, list, chosen) {
-  const { scene, state, source } = panel;
+  const { scene, state, source, run } = panel;
+  correctRun(run, video, list);
   source.correct(video, list);
-  if (video !== state.video) return askFor(panel, video, state.tiou);
+  if (video !== state.video) return showVideo(panel, video);
   if (chosen && state.hidden.has(chosen.label))
     panel.set({ hidden: new Set([...state.hidden].filter((label) => label !== chosen.label)) });
-  panel.receive(scene.given, ...withTruth(scene.segments, list, state.tiou));
+  refresh(panel);
   const same = (row) => keyOf(segmentOf(scene.segments, row)) === keyOf(chosen);
   pick(panel, chosen ? truthRows(scene.segments).filter(same).slice(0, 1) : []);
 }
@@ -150,8 +141,8 @@ const EDIT_KEYS = {
   "[": (panel) => choosePart(panel, "start"),
   "]": (panel) => choosePart(panel, "end"),
   m: (panel) => choosePart(panel, "whole"),
-  ",": (panel) => stepTruth(panel, -1),
-  ".": (panel) => stepTruth(panel, 1),
+  j: (panel) => stepTruth(panel, 1),
+  k: (panel) => stepTruth(panel, -1),
 };
 
 // True if the key was one of editing.
@@ -173,17 +164,17 @@ export function editKey(panel, event) {
 
 // The controls of editing as they stand, and the number of corrections in words.
 export function reportEditing(panel) {
-  const { state, parts, scene, source } = panel,
+  const { state, parts, scene, run } = panel,
     row = scene.segments ? pickedTruth(panel) : -1;
   parts.edit.setAttribute("aria-pressed", state.editing);
   parts.row.hidden = !state.editing;
   parts.undo.disabled = !state.undo.length;
   parts.redo.disabled = !state.redo.length;
-  parts.save.disabled = !source.numCorrected?.();
-  parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
-  const videos = source.numCorrected?.() ?? 0,
+  const videos = run?.edited.size ?? 0,
     plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  const here = plural(scene.numCorrections ?? 0, "correction");
+  parts.save.disabled = !videos;
+  parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
+  const here = plural(scene.segments?.numCorrections ?? 0, "correction");
   parts.corrected.textContent = `${here} in this video (◤), ${plural(videos, "video")} corrected`;
   parts.corrected.hidden = !state.editing && !videos;
 }

@@ -3,11 +3,7 @@
 // `Inspector` of afkit/workbench/inspector/widget.py answers one after the other.
 
 import { openInspectors } from "./compare.js";
-import { countCorrections, truthOf } from "./correcting.js";
-import { reportEditing } from "./editing.js";
-
-const NUM_FACTS = 5;
-const NUM_MATCHING = 3;
+import { correctRun } from "./run.js";
 
 // What anywidget calls to show a widget; what it returns ends that.
 export function render({ model, el }) {
@@ -15,9 +11,9 @@ export function render({ model, el }) {
   el.append(root);
   const questions = askByMessages(model);
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
-  if (sources.length === 1) takeCorrections(model, sources[0]);
+  if (sources.length === 1) takeCorrections(model, questions.ask, sources[0]);
   const inspectors = openInspectors(root, sources);
-  const stop = followModel(model, sources, inspectors);
+  const stop = followModel(model, sources[0], inspectors);
   return () => {
     stop();
     inspectors.dispose();
@@ -44,28 +40,17 @@ function askByMessages(model) {
   return { ask, dispose: () => model.off("msg:custom", receive) };
 }
 
-// The first run's controls tell the kernel. Of several questions for segments the answer to the last one counts.
 function kernelSource(model, ask, info, run) {
   const source = {
     info,
-    settings: { ...settingsOf(model), video: model.get("video"), tiou: model.get("tiou") },
+    settings: settingsOf(model),
     slowCurves: true,
-    wanted: null, // { video, tiou } of the last question
-    waits: false, // for its answer
     track: (track, video) => ask({ track, video, run }),
-    async ask(video, tiou) {
-      const wanted = { video, tiou };
-      Object.assign(source, { wanted, waits: true });
-      if (run === 0) save(model, wanted);
-      const { data, original, segments, ...shown } = await ask({ track: "segments", video, tiou, run });
-      if (source.wanted !== wanted) return;
-      source.waits = false;
-      const [facts, matching] = unpackSegments(data[0], segments);
-      source.panel.receive({ ...shown, original: readRows(info, original) }, facts, matching);
-    },
-    tell({ minScore, topK }) {
-      if (minScore !== model.get("min_score") || topK !== model.get("top_k"))
-        save(model, { min_score: minScore, top_k: topK });
+    open: (receive) => ask({ track: "segments", run }).then(({ data }) => receive(data[0])),
+    tell({ video, tiou, minScore, topK }) {
+      const changes = { video, tiou, min_score: minScore, top_k: topK };
+      const isNew = Object.entries(changes).some(([name, value]) => model.get(name) !== value);
+      if (isNew && !source.follows) save(model, changes);
     },
     pick() {},
     connect(panel) {
@@ -75,37 +60,47 @@ function kernelSource(model, ask, info, run) {
   return source;
 }
 
-// Of a single run, what is picked and corrected reaches Python.
-function takeCorrections(model, source) {
-  let saves = false; // a change of the corrections that was made here is shown already
+// Of a single run, what is picked and corrected reaches Python, and corrections that are set there are shown. A change
+// that comes from Python may be older than what was done here since, so it only leads to a question: the answer knows of
+// all that was saved before it.
+function takeCorrections(model, ask, source) {
+  const { info } = source;
+  let saves = false;
   source.pick = (rows) => save(model, { picked: rows });
-  source.correct = (video, list) => {
-    const rows = list.map(({ start, end, label }) => [start, end, source.info.label_ids[label]]);
+  source.correct = () => {
+    const rows = (list) => list.map(({ start, end, label }) => [start, end, info.label_ids[label]]);
     saves = true;
-    save(model, { corrections: { ...model.get("corrections"), [video]: rows } });
+    save(model, {
+      corrections: Object.fromEntries([...source.panel.run.edited].map(([video, list]) => [video, rows(list)])),
+    });
     saves = false;
-    if (source.waits) source.ask(source.wanted.video, source.wanted.tiou); // the answer does not know of it
   };
-  source.isCorrected = (video) => video in model.get("corrections");
-  source.numCorrected = () => Object.keys(model.get("corrections")).length;
-  source.hearCorrections = () => {
-    const { panel, info } = source;
-    if (saves || !panel.scene.segments) return;
-    const rows = model.get("corrections")[panel.state.video];
-    const list = rows ? readRows(info, rows) : panel.scene.original;
-    if (countCorrections(list, truthOf(panel.scene.segments))) source.ask(source.wanted.video, source.wanted.tiou);
-    else reportEditing(panel);
+  source.restore = (run, corrections = model.get("corrections")) => {
+    for (const video of new Set([...run.edited.keys(), ...Object.keys(corrections)])) {
+      correctRun(run, video, video in corrections ? readRows(info, corrections[video]) : null);
+    }
+  };
+  source.hearCorrections = async () => {
+    const { run } = source.panel;
+    if (saves || !run) return;
+    const { edits } = run,
+      { corrections } = await ask({ track: "corrections", run: 0 });
+    if (run.edits !== edits) return; // the answer to what was done since then will say more
+    source.restore(run, corrections);
+    source.panel.refresh();
   };
 }
 
 // What is set in Python is shown.
-function followModel(model, sources, inspectors) {
-  const [source] = sources;
+function followModel(model, source, inspectors) {
   const follow = () => {
-    const [video, tiou] = [model.get("video"), model.get("tiou")];
-    inspectors.leader = source.panel;
-    if (source.wanted.video !== video || source.wanted.tiou !== tiou) source.ask(video, tiou);
-    source.panel.set(settingsOf(model));
+    const { video, tiou, ...settings } = settingsOf(model),
+      { panel } = source;
+    inspectors.leader = panel;
+    source.follows = true; // several settings change one after the other
+    if (panel.state.video !== video || panel.state.tiou !== tiou) panel.showVideo(video, tiou);
+    panel.set(settings);
+    source.follows = false;
   };
   const calls = ["video", "tiou", "min_score", "top_k"].map((name) => [`change:${name}`, follow]);
   if (source.hearCorrections) calls.push(["change:corrections", source.hearCorrections]);
@@ -114,7 +109,8 @@ function followModel(model, sources, inspectors) {
 }
 
 function settingsOf(model) {
-  return { minScore: model.get("min_score"), topK: model.get("top_k") };
+  const [video, tiou, minScore, topK] = ["video", "tiou", "min_score", "top_k"].map((name) => model.get(name));
+  return { video, tiou, minScore, topK };
 }
 
 function save(model, changes) {
@@ -124,9 +120,4 @@ function save(model, changes) {
 
 function readRows({ label_ids: ids }, rows) {
   return rows.map(([start, end, id]) => ({ start, end, label: ids.indexOf(id) }));
-}
-
-// Segments of a video from bytes: facts, then matching.
-function unpackSegments(bytes, n) {
-  return [new Float64Array(bytes, 0, NUM_FACTS * n), new Float32Array(bytes, NUM_FACTS * 8 * n, NUM_MATCHING * n)];
 }

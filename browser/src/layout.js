@@ -1,21 +1,23 @@
 // The elements of a panel and where they stand.
 
-import { classControls, HOW_TO_EDIT, KEYS, labelled, make, videoControls } from "./controls.js";
+import { button, classControls, labelled, make, selection, videoControls } from "./controls.js";
 import { acceptPrediction, chooseLabel, deleteTruth, insertTruth, redo, say, toggleEditing, undo } from "./editing.js";
-import { look, step, zoom } from "./looking.js";
-import { askFor } from "./panel.js";
+import { helpPanel, showHelp } from "./keys.js";
+import { createList, drawList } from "./list.js";
+import { look, zoom } from "./looking.js";
+import { showVideo, step } from "./showing.js";
+import { createTable, drawTable } from "./table.js";
 
 export function layOut(panel) {
-  const { root, info, id } = panel;
+  const { root, info } = panel;
   const banner = make("p", { class: "remark", role: "status" });
   const count = make("p", { class: "count", "data-role": "count" });
   const said = make("p", { class: "said", "aria-live": "polite", "data-role": "said" });
-  const help = make("p", { class: "help", id: `${id}-keys` }, `${KEYS}${panel.source.correct ? ", e edits" : ""}.`);
   const canvas = make("canvas", {
     tabindex: 0,
     role: "application",
     "aria-roledescription": "timeline",
-    "aria-describedby": `${id}-keys`,
+    "aria-description": "The question mark shows all keys.",
   });
   const overview = make("canvas", { class: "overview", "aria-hidden": "true" });
   const spacer = make("div", { class: "spacer" });
@@ -23,92 +25,140 @@ export function layOut(panel) {
   const tooltip = make("div", { class: "tooltip", role: "tooltip", hidden: "" });
   const stage = make("div", { class: "stage" }, scroller, tooltip);
   const key = make("div", { class: "legend" });
-  const videos = videoControls(info, (video) => askFor(panel, video, panel.state.tiou), panel.source.isCorrected);
+  const videos = videoControls(
+    info,
+    (video) => showVideo(panel, video),
+    (video) => panel.run?.edited.has(video),
+  );
   const filters = filterControls(panel),
-    edits = editControls(panel);
+    edits = editControls(panel),
+    sides = sideControls(panel),
+    help = helpPanel(panel);
+  const lower = make("div", { class: "controls" }, ...filters.elements); // the tracks add theirs
+  const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
+  const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // the keys are ours, not JupyterLab's
   root.replaceChildren(
     make("h2", {}, info.title),
     banner,
-    make("div", { class: "controls" }, ...videos.elements),
-    make("div", { class: "controls" }, ...filters.elements, ...lookButtons(panel), edits.edit),
-    edits.row,
-    overview,
-    stage,
-    count,
-    edits.corrected,
-    said,
-    key,
+    make(
+      "div",
+      { class: "controls" },
+      ...videos.elements,
+      ...lookButtons(panel),
+      ...sides.buttons,
+      edits.edit,
+      helpButton(panel),
+    ),
+    lower,
+    make("div", { class: "body" }, side, work),
     help,
   );
-  return { banner, count, said, canvas, overview, spacer, scroller, tooltip, stage, key, videos, ...filters, ...edits };
+  const parts = {
+    banner,
+    count,
+    said,
+    canvas,
+    overview,
+    spacer,
+    scroller,
+    tooltip,
+    stage,
+    key,
+    videos,
+    lower,
+    side,
+    help,
+  };
+  return { ...parts, ...filters, ...edits };
 }
 
-function button(text, role, action) {
-  return make("button", { type: "button", "data-role": role, onclick: action }, text);
+function helpButton(panel) {
+  return button("?", "help", "all keys (?)", () => showHelp(panel));
 }
 
 // What is shown: score, number, threshold, classes.
 function filterControls(panel) {
-  const ask = () => askFor(panel, panel.state.video, Number(threshold.value));
-  const threshold = make("select", { "data-role": "tiou", onchange: ask });
+  const threshold = make("select", { "data-role": "tiou" });
+  threshold.addEventListener("change", () => showVideo(panel, panel.state.video, Number(threshold.value)));
   const slider = make("input", { type: "range", min: 0, max: 1, step: 0.01, "data-role": "score" });
   const scoreText = make("output", {});
-  const top = make("input", { type: "number", min: 0, step: 1, "data-role": "top", title: "0: all" });
+  const top = make("input", { type: "number", min: 0, step: 1, placeholder: "all", "data-role": "top" });
   slider.addEventListener("input", () => panel.set({ minScore: Number(slider.value) }));
   const wholeTop = () => Math.max(Math.floor(Number(top.value)) || 0, 0);
   top.addEventListener("input", () => panel.set({ topK: wholeTop() }));
   const stacked = make("input", { type: "checkbox", "data-role": "stacked" });
   stacked.addEventListener("change", () => panel.set({ stacked: stacked.checked }));
   const classes = classControls(panel.info.classes, panel);
+  const overlap =
+    "how much of a prediction and an action must be common to both, for it to be right: their common time, divided by " +
+    "the time that either takes (tIoU)";
   const elements = [
-    labelled("score from", slider, scoreText),
-    labelled("best", top),
-    labelled("tIoU", threshold),
+    labelled("score from", "predictions that the network is less sure of are hidden", slider, scoreText),
+    labelled("at most", "so many predictions of each recording, the best ones; empty for all", top),
+    labelled("overlap (tIoU)", overlap, threshold),
     classes.element,
-    labelled("stacked", stacked),
+    labelled(
+      "two rows",
+      "all annotations in one row and all predictions below, instead of a lane for each class",
+      stacked,
+    ),
   ];
   return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, elements };
 }
 
 function lookButtons(panel) {
   return [
-    button("previous error", "previous", () => step(panel, -1)),
-    button("next error", "next", () => step(panel, 1)),
-    button("zoom in", "in", () => zoom(panel, 0.5)),
-    button("zoom out", "out", () => zoom(panel, 2)),
-    button("whole video", "all", () => look(panel, panel.state.view.begin, panel.state.view.end)),
+    button("‹ error", "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
+    button("error ›", "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
+    button("−", "out", "look wider (-)", () => zoom(panel, 2)),
+    button("+", "in", "look closer (+, or Ctrl and the wheel)", () => zoom(panel, 0.5)),
+    button("whole", "all", "the whole recording (0)", () => look(panel, panel.state.view.begin, panel.state.view.end)),
   ];
+}
+
+// The list of the run and the table of classes, and the buttons that open them.
+function sideControls(panel) {
+  const list = createList(panel),
+    table = createTable(panel);
+  const toggle = (name) => () => panel.set({ [name]: !panel.state[name] });
+  const buttons = [
+    button("list", "open-list", "all errors, detections or actions of the whole run (l)", toggle("listOpen")),
+    button("table", "open-table", "which class is taken for which, over the whole run (t)", toggle("tableOpen")),
+  ];
+  panel.root.addEventListener("drawn", () => {
+    buttons[0].setAttribute("aria-pressed", panel.state.listOpen);
+    buttons[1].setAttribute("aria-pressed", panel.state.tableOpen);
+    drawTable(table);
+    drawList(list);
+  });
+  return { list, table, buttons };
 }
 
 // The button "edit", and what it brings out. Where corrections have nowhere to go, there is none of it.
 function editControls(panel) {
   const { source, info } = panel;
-  const edit = button("edit", "edit", () => toggleEditing(panel));
+  const edit = button("edit", "edit", "correct the annotations (e)", () => toggleEditing(panel));
   edit.hidden = !source.correct;
-  const choose = () => act(() => chooseLabel(panel, Number(label.value)));
-  const label = make("select", { "data-role": "label", onchange: choose });
-  label.append(...info.classes.map((name, value) => make("option", { value }, name)));
-  const act = (action) => {
-    action(panel);
-    panel.canvas.focus(); // for the next key
-  };
-  const save = button("save annotations", "save", () => act(() => say(panel, source.save())));
+  const label = selection("label", [...info.classes.entries()], { "aria-label": "class" });
+  label.addEventListener("change", () => chooseLabel(panel, Number(label.value)));
+  const act = (text, role, title, action) => button(text, role, title, () => action(panel));
+  const save = act("save annotations", "save", "write a new annotation file", () => say(panel, source.save()));
   save.hidden = !source.save;
-  const undoing = button("undo", "undo", () => act(undo)),
-    redoing = button("redo", "redo", () => act(redo));
+  const undoing = act("undo", "undo", "take the last edit back (Ctrl+Z)", undo),
+    redoing = act("redo", "redo", "do it again (Ctrl+Shift+Z)", redo);
   const row = make(
     "div",
     { class: "controls edits", role: "group", "aria-label": "editing" },
-    labelled("class", label),
-    button("add", "add", () => act(insertTruth)),
-    button("accept prediction", "accept", () => act(acceptPrediction)),
-    button("delete", "delete", () => act(deleteTruth)),
+    labelled("class", "of the selected annotation, else of new ones", label),
+    act("add", "add", "a new annotation in the middle of what is seen (i)", insertTruth),
+    act("accept prediction", "accept", "the selected prediction becomes an annotation (a)", acceptPrediction),
+    act("delete", "delete", "delete the selected annotation (Delete)", deleteTruth),
     undoing,
     redoing,
     save,
-    make("p", { class: "help" }, HOW_TO_EDIT),
+    make("p", { class: "help" }, "Drag an end or the middle, or draw on empty space; ? shows the keys."),
   );
   const corrected = make("p", { class: "count", "data-role": "corrected" });
   return { edit, row, label, save, undo: undoing, redo: redoing, corrected };

@@ -1,15 +1,21 @@
 // Which part of the video is looked at, what is picked in it, and when it is drawn.
 
 import { legend, segmentLines } from "./controls.js";
-import { AXIS_PX, drawOverview, drawScene } from "./drawing.js";
+import { drawOverview, drawScene } from "./drawing.js";
+import { rowOf } from "./lanes.js";
 import { DARK, isDark, LIGHT, makePatterns } from "./looks.js";
-import { rowOf } from "./segments.js";
+import { AXIS_PX } from "./pens.js";
+import { counterpartOf } from "./segments.js";
+
+const MOST_LANES_PX = 520,
+  LEAST_LANES_PX = 180;
 
 export function fitSize(panel) {
   const { scene, parts } = panel;
   scene.width = Math.max(parts.stage.clientWidth, 200);
   scene.left = scene.width < 700 ? 116 : 168;
-  scene.height = Math.min(scene.contentHeight + AXIS_PX, 520);
+  const room = window.innerHeight - 330; // what else is to be seen without scrolling
+  scene.height = Math.min(scene.contentHeight + AXIS_PX, Math.max(Math.min(MOST_LANES_PX, room), LEAST_LANES_PX));
   parts.scroller.style.height = `${scene.height}px`;
   parts.spacer.style.height = `${scene.contentHeight + AXIS_PX - scene.height}px`;
   scene.width = Math.max(parts.scroller.clientWidth, 200); // less a scroll bar
@@ -68,39 +74,46 @@ export function pan(panel, share) {
 export function pick(panel, rows) {
   const { scene, source, parts } = panel;
   panel.set({ picked: rows, part: null });
+  markCounterpart(panel);
   source.pick(rows);
   const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
 }
 
-// To the next error after the picked segment, or after the left edge of the view; round at the end.
-export function step(panel, direction) {
-  const { scene, state, parts } = panel;
-  if (!scene.errors?.length) {
-    parts.said.textContent = "There is no error among the segments shown.";
-    return;
-  }
-  const { start } = scene.segments,
-    from = state.picked.at(-1);
-  const after = from ?? start.findIndex((time) => time >= scene.view.from) - 0.5;
-  const ahead = scene.errors.filter((row) => (row - after) * direction > 0);
-  goTo(panel, direction > 0 ? (ahead[0] ?? scene.errors[0]) : (ahead.at(-1) ?? scene.errors.at(-1)));
+// What the segment picked last is to be seen beside.
+export function markCounterpart({ scene, state }) {
+  const row = state.picked.at(-1) ?? -1;
+  scene.counterpart = row >= 0 ? counterpartOf(scene.segments, scene.shown, row) : -1;
 }
 
-// Pick a segment and bring it into view.
+// Pick, and set the cursor (and the film) to the onset of what was picked last.
+export function choose(panel, rows) {
+  pick(panel, rows);
+  if (rows.length) restCursor(panel, Math.max(panel.scene.segments.start[rows.at(-1)], 0));
+}
+
+// The cursor at a time where it stays; null for nowhere.
+export function restCursor(panel, seconds) {
+  panel.set({ restSec: seconds, cursorSec: seconds });
+}
+
+// Pick a segment, and bring it and its counterpart into view.
 export function goTo(panel, row) {
-  const { segments, view } = panel.scene;
-  const length = segments.end[row] - segments.start[row],
-    middle = segments.start[row] + length / 2;
-  const width = Math.max(Math.min(view.to - view.from, Math.max(20 * length, 5)), 2 * length);
-  look(panel, middle - width / 2, middle + width / 2);
-  scrollToRow(panel, row);
-  pick(panel, [row]);
+  const { segments, shown, view } = panel.scene,
+    other = counterpartOf(segments, shown, row);
+  const both = other >= 0 ? [row, other] : [row];
+  const start = Math.min(...both.map((one) => segments.start[one])),
+    end = Math.max(...both.map((one) => segments.end[one]));
+  const width = Math.max(Math.min(view.to - view.from, Math.max(20 * (end - start), 5)), 2 * (end - start));
+  look(panel, (start + end - width) / 2, (start + end + width) / 2);
+  for (const one of both.reverse()) scrollToRow(panel, one); // its own row last
+  choose(panel, [row]);
 }
 
 function scrollToRow({ scene, parts: { scroller } }, row) {
   const place = rowOf(scene.lanes, scene.segments, row),
     height = scene.height - AXIS_PX;
+  if (!place) return;
   if (place.top < scroller.scrollTop || place.top + place.height > scroller.scrollTop + height) {
     scroller.scrollTop = place.top - height / 2;
   }

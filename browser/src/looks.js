@@ -1,6 +1,6 @@
 // Colours, patterns and letters: those of afkit/workbench/view/style.py, each kind told apart without colour, too.
 
-import { shorten } from "./drawing.js";
+import { shorten } from "./pens.js";
 import { FOUND, HIT, KINDS, MISS } from "./segments.js";
 
 const LETTERS = ["", "M", "", "L", "D", "W", "C", "B"];
@@ -13,6 +13,7 @@ export const LIGHT = {
   line: "#d8d8d8",
   window: "rgba(0, 114, 178, 0.14)",
   mark: "#000000",
+  beside: "#d55e00",
   fill: ["#cfcfcf", "#ffffff", "#0072b2", "#f7dca0", "#cbe6f7", "#e6cdf0", "#c3e8dd", "#fde3c4"],
   edge: ["#555555", "#a8447c", "#00324f", "#8a5d00", "#1f6f9c", "#6b2b86", "#00674b", "#c04f00"],
 };
@@ -23,6 +24,7 @@ export const DARK = {
   line: "#3b4046",
   window: "rgba(86, 180, 233, 0.22)",
   mark: "#ffffff",
+  beside: "#ff9a55",
   fill: ["#575c63", "#16181b", "#4aa3dc", "#4d3a0c", "#183c52", "#3f2450", "#0f4234", "#54290c"],
   edge: ["#c8c8c8", "#f09cc8", "#d5edff", "#f2bd4a", "#7cc4ee", "#d49bee", "#57d3b0", "#ff9a55"],
 };

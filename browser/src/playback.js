@@ -1,18 +1,54 @@
-// The video: the frame at the cursor, and a cursor that moves while it plays.
+// The film: the frame at the cursor, and a cursor that moves while it plays.
 
-import { make } from "./controls.js";
-import { AXIS_PX } from "./drawing.js";
+import { make, selection } from "./controls.js";
+import { restCursor } from "./looking.js";
 
-export function createPlayback(tracks) {
+const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
+const FRAME_SEC = 0.04; // where neither the annotation file nor the film has said how long a frame is
+
+export function createPlayback(panel, place) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
   const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
-  const play = make("button", { type: "button", "data-role": "play", onclick: () => togglePlayback(tracks) }, "play");
-  const time = make("output", {});
-  const keys = "Space plays and pauses; a click on the time axis or a track sets the cursor.";
-  const help = make("span", { class: "help" }, keys);
-  const bar = make("div", { class: "controls" }, play, time, help);
-  const playback = { video, said, play, time, bar, address: "", setSec: 0, wantedSec: 0 };
-  video.muted = true; // recordings are looked at; and browsers refuse to play others without a click
+  const bar = playBar(panel);
+  const frame = make("div", { class: "film", title: "the corner makes it larger or smaller" }, video);
+  const playback = { panel, video, said, frame, ...bar, address: "", wantedSec: 0, frameSec: null, toldSec: null };
+  bar.play.addEventListener("click", () => togglePlayback(playback));
+  bar.back.addEventListener("click", () => stepFrame(playback, -1));
+  bar.on.addEventListener("click", () => stepFrame(playback, 1));
+  listenToFilm(playback);
+  panel.listen((names) => followState(playback, names));
+  place.append(said, frame, bar.bar);
+  panel.film = { toggle: () => togglePlayback(playback), stepFrame: (by) => stepFrame(playback, by) };
+  sayMedia(playback, "");
+  return playback;
+}
+
+function playBar(panel) {
+  const act = (text, role, title) => make("button", { type: "button", "data-role": role, title }, text);
+  const play = act("play", "play", "play and pause (Space)"),
+    back = act("‹", "frame-back", "one frame back (,)"),
+    on = act("›", "frame-on", "one frame on (.)"),
+    time = make("output", {});
+  const speed = selection(
+    "speed",
+    SPEEDS.map((times) => [times, `× ${times}`]),
+    { "aria-label": "speed", title: "how fast it plays" },
+  );
+  speed.addEventListener("change", () => panel.set({ speed: Number(speed.value) }));
+  const box = (role, name, words, title) => {
+    const input = make("input", { type: "checkbox", "data-role": role });
+    input.addEventListener("change", () => panel.set({ [name]: input.checked }));
+    return [input, make("label", { title }, input, make("span", {}, words))];
+  };
+  const [loops, loopLabel] = box("loop", "loops", "repeat", "play the selected segment again and again (r)");
+  const [sound, soundLabel] = box("sound", "sound", "sound", "sound on and off (s)");
+  const bar = make("div", { class: "controls" }, play, back, on, speed, loopLabel, soundLabel, time);
+  return { bar, play, back, on, time, speed, loops, sound };
+}
+
+function listenToFilm(playback) {
+  const { panel, video, play } = playback;
+  video.muted = true; // until it is asked for: browsers refuse to play others without a click
   video.addEventListener("error", () => {
     if (!video.getAttribute("src")) return;
     const reasons = "it is missing, damaged, or of a format that this browser does not know";
@@ -20,38 +56,37 @@ export function createPlayback(tracks) {
   });
   video.addEventListener("loadedmetadata", () => {
     sayMedia(playback, "");
-    moveCursor(tracks, playback.setSec);
+    if (panel.state.cursorSec === null) restCursor(panel, 0);
+    else seek(playback, panel.state.cursorSec);
   });
   video.addEventListener("play", () => {
     play.textContent = "pause";
-    followPlayback(tracks);
+    video.playbackRate = panel.state.speed;
+    watchFrames(playback);
+    followFilm(playback);
   });
   video.addEventListener("pause", () => {
     play.textContent = "play";
-    playback.setSec = video.currentTime;
+    restCursor(panel, video.currentTime);
   });
   video.addEventListener("seeked", () => {
     if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
   });
-  tracks.parts.screen.append(said, video, bar);
-  sayMedia(playback, "");
-  return playback;
 }
 
-function sayMedia({ said, video, bar }, sentence) {
+function sayMedia({ said, frame, bar }, sentence) {
   said.textContent = sentence;
-  video.hidden = bar.hidden = sentence !== "";
+  frame.hidden = bar.hidden = sentence !== "";
 }
 
 // answer: { file, url }, { file, type, data }, { error }, or null while it is waited for.
-export function showMedia(tracks, answer) {
-  const { playback } = tracks,
-    { video } = playback;
+export function showMedia(playback, answer) {
+  const { panel, video } = playback;
   if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
-  Object.assign(playback, { address: "", file: answer?.file, setSec: 0 });
+  const { fps } = panel.info.videos[panel.run.numbers.get(panel.state.video)] ?? {};
+  Object.assign(playback, { address: "", file: answer?.file, toldSec: null, frameSec: fps > 0 ? 1 / fps : null });
   video.pause();
   video.removeAttribute("src");
-  tracks.panel.set({ cursorSec: null });
   sayMedia(playback, answer ? (answer.error ?? `'${answer.file}' is being opened …`) : "The video is being read …");
   if (!answer || answer.error) return void video.load();
   const { url, data, type } = answer;
@@ -59,88 +94,91 @@ export function showMedia(tracks, answer) {
   video.src = playback.address;
 }
 
-function playable({ video, said }) {
+export function isPlayable({ video, said }) {
   return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
 
-function togglePlayback({ playback }) {
-  if (!playable(playback)) return;
-  if (playback.video.paused)
-    playback.video.play().catch(() => {}); // what is wrong is said by its "error" event
-  else playback.video.pause();
+function togglePlayback(playback) {
+  const { video, panel } = playback;
+  if (!isPlayable(playback)) return;
+  if (!video.paused) return void video.pause();
+  const part = loopedPart(panel);
+  if (part && (video.currentTime < part[0] || video.currentTime >= part[1])) video.currentTime = part[0];
+  video.play().catch(() => {}); // what is wrong is said by its "error" event
 }
 
-export function stopPlayback({ playback }) {
-  if (!playback.video.paused) playback.video.pause();
+export function stopPlayback({ video }) {
+  if (!video.paused) video.pause();
 }
 
-// While the video plays the cursor goes with it, and the view with the cursor; a last time where it has stopped.
-function followPlayback(tracks) {
-  const { playback, panel } = tracks,
-    { video } = playback;
+// One frame on or back from where the cursor is; without a film, a step of the same length.
+function stepFrame(playback, by) {
+  const { panel, video } = playback,
+    { cursorSec, view } = panel.state;
+  stopPlayback(playback);
+  const step = playback.frameSec ?? FRAME_SEC,
+    last = isPlayable(playback) ? video.duration : view.end;
+  const sec = Math.min(Math.max((cursorSec ?? view.from) + by * step, 0), last || Infinity);
+  restCursor(panel, sec);
+  keepInView(panel, sec);
+}
+
+// How long a frame is: the shortest time between two that were shown one after the other.
+function watchFrames(playback) {
+  const { video } = playback;
+  if (!video.requestVideoFrameCallback || video.paused) return;
+  let before = null;
+  video.requestVideoFrameCallback(function note(_, { mediaTime }) {
+    const passed = before === null ? 0 : mediaTime - before;
+    const { fps } = playback.panel.info.videos[playback.panel.run.numbers.get(playback.panel.state.video)] ?? {};
+    if (!fps && passed > 0.004) playback.frameSec = Math.min(playback.frameSec ?? passed, passed);
+    before = mediaTime;
+    if (!video.paused) video.requestVideoFrameCallback(note);
+  });
+}
+
+// [start, end] in seconds of what is repeated, null for nothing.
+function loopedPart({ state, scene }) {
+  const row = state.picked.at(-1) ?? -1;
+  if (!state.loops || row < 0) return null;
+  const { start, end } = scene.segments;
+  return end[row] > start[row] ? [start[row], end[row]] : null;
+}
+
+// While the film plays the cursor goes with it, and the view with the cursor; a last time where it has stopped.
+function followFilm(playback) {
+  const { panel, video } = playback;
   if (!panel.root.isConnected) return void video.pause();
-  pointCursor(tracks, video.currentTime);
+  const part = loopedPart(panel);
+  if (part && !video.paused && video.currentTime >= part[1]) video.currentTime = part[0];
+  playback.toldSec = video.currentTime;
+  panel.set({ cursorSec: playback.toldSec });
+  keepInView(panel, playback.toldSec);
+  if (!video.paused) requestAnimationFrame(() => followFilm(playback));
+}
+
+function keepInView(panel, sec) {
   const { from, to } = panel.scene.view,
     span = to - from;
-  if (video.currentTime < from || video.currentTime > to) {
-    panel.look(video.currentTime - 0.1 * span, video.currentTime + 0.9 * span);
-  }
-  if (!video.paused) requestAnimationFrame(() => followPlayback(tracks));
+  if (sec < from || sec > to) panel.look(sec - 0.1 * span, sec + 0.9 * span);
 }
 
-// The frame at a time, and the cursor there.
-function moveCursor(tracks, seconds) {
-  const { video } = tracks.playback;
-  const time = Math.min(Math.max(seconds, 0), Number.isFinite(video.duration) ? video.duration : Infinity);
-  seek(tracks.playback, time);
-  pointCursor(tracks, time);
+// What is set of the film, here or by keys, a selection or an edit.
+function followState(playback, names) {
+  const { video, time, speed, loops, sound, panel } = playback,
+    { state } = panel;
+  if (names.has("speed")) video.playbackRate = state.speed;
+  if (names.has("sound")) video.muted = !state.sound;
+  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, state.sound];
+  if (!names.has("cursorSec")) return;
+  time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
+  if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
+    seek(playback, Math.min(Math.max(state.cursorSec, 0), video.duration || Infinity));
+  }
 }
 
 // One seek at a time: the last place that was wanted follows when the frame before it is there.
 function seek(playback, seconds) {
   playback.wantedSec = seconds;
   if (!playback.video.seeking) playback.video.currentTime = seconds;
-}
-
-function pointCursor(tracks, seconds) {
-  tracks.panel.set({ cursorSec: seconds });
-  tracks.playback.time.textContent = `${seconds.toFixed(2)} s`;
-  tracks.panel.root.dispatchEvent(new CustomEvent("cursor", { detail: seconds }));
-}
-
-// The pointer over lanes or tracks shows its frame while the video rests; a click in the axis or a track stays there.
-export function listenToCursor(tracks) {
-  const { panel, playback, parts } = tracks,
-    { canvas, scene } = panel;
-  const secondsAt = (event) => {
-    const { stage } = panel.parts,
-      { view, left, width } = scene;
-    const x = event.clientX - stage.getBoundingClientRect().left - stage.clientLeft;
-    const inside = playable(playback) && x >= left && x <= width;
-    return inside ? view.from + ((x - left) / (width - left)) * (view.to - view.from) : null;
-  };
-  const hover = (event) => {
-    const seconds = secondsAt(event);
-    if (seconds !== null && !event.buttons && playback.video.paused) moveCursor(tracks, seconds);
-  };
-  let downX = 0; // where the button was pressed: a drag sets no cursor
-  const press = (event) => (downX = event.clientX);
-  const click = (event) => {
-    const seconds = secondsAt(event),
-      inLanes = event.currentTarget === canvas && event.offsetY >= AXIS_PX;
-    if (seconds === null || inLanes || Math.abs(event.clientX - downX) > 3) return;
-    playback.setSec = seconds;
-    moveCursor(tracks, seconds);
-  };
-  const leave = () => playable(playback) && playback.video.paused && moveCursor(tracks, playback.setSec);
-  for (const place of [canvas, parts.area]) {
-    const calls = { pointermove: hover, pointerdown: press, click, pointerleave: leave };
-    for (const [type, call] of Object.entries(calls)) place.addEventListener(type, call);
-  }
-  canvas.addEventListener("keydown", (event) => {
-    if (event.key !== " " || !playable(playback)) return;
-    togglePlayback(tracks);
-    event.preventDefault();
-    event.stopPropagation();
-  });
 }

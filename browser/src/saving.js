@@ -1,45 +1,28 @@
-// What a page does with corrections: it keeps them, saves them as a file, and asks before they are lost.
+// What a page does with corrections: it saves them as a file, and asks before they are lost.
 
 import { make } from "./controls.js";
-import { countCorrections, truthOf, withTruth } from "./correcting.js";
-import { segmentColumns } from "./segments.js";
+import { countCorrections } from "./correcting.js";
+import { originalOf } from "./run.js";
 
 // data.files: { video: what its annotation file says of it beside the segments }.
 export function keepCorrections(source, data) {
-  const { info } = source,
-    corrections = new Map(); // video -> list
-  const snapshot = () => JSON.stringify([...corrections]);
-  let saved = snapshot();
-  const originalOf = (video) => {
-    const [, facts, matching] = source.read(video, info.tiou);
-    return truthOf(segmentColumns(facts, matching));
-  };
-  source.ask = (video, tiou) => {
-    const [shown, ...columns] = source.read(video, tiou),
-      segments = segmentColumns(...columns);
-    const list = corrections.get(video),
-      corrected = list ? withTruth(segments, list, tiou) : columns;
-    source.panel.receive({ ...shown, original: truthOf(segments) }, ...corrected);
-  };
-  source.correct = (video, list) => {
-    if (countCorrections(originalOf(video), list)) corrections.set(video, list);
-    else corrections.delete(video);
-  };
-  source.isCorrected = (video) => corrections.has(video);
-  source.numCorrected = () => corrections.size;
+  const { info } = source;
+  const snapshot = () => JSON.stringify([...(source.panel.run?.edited ?? [])]);
+  let saved = "[]";
+  source.correct = () => {}; // they are kept in the run
   source.save = () => {
-    const lists = info.videos.map(({ video }) => [video, corrections.get(video) ?? originalOf(video)]);
+    const { run } = source.panel;
+    const lists = info.videos.map(({ video }) => [video, run.edited.get(video) ?? originalOf(run, video)]);
     download("annotations_corrected.json", annotationFile(lists, info, data.files));
     saved = snapshot();
     let count = 0;
-    for (const [video, list] of corrections) count += countCorrections(originalOf(video), list);
+    for (const [video, list] of run.edited) count += countCorrections(originalOf(run, video), list);
     const videos = `${lists.length} ${lists.length === 1 ? "video" : "videos"}`;
     return `Saved the annotations of ${videos}, with ${count} ${count === 1 ? "correction" : "corrections"}.`;
   };
   window.addEventListener("beforeunload", (event) => {
     if (snapshot() !== saved) event.preventDefault(); // asks whether to leave
   });
-  return source;
 }
 
 // Text of an annotation file, in the format that afkit/data/annotations.py reads.

@@ -1,6 +1,6 @@
 // The canvases of the tracks. They have the lanes' left edge and width, so that times lie above each other.
 
-import { fitCanvas, STEPS_SEC, shorten } from "./drawing.js";
+import { fitCanvas, shorten, stepOfAxis } from "./pens.js";
 
 const TRACK_PX = 88,
   TRACK_PAD_PX = 9;
@@ -17,7 +17,7 @@ function startTrack(canvas, scene, low, high) {
   const yOf = (value) => TRACK_PX - TRACK_PAD_PX - ((value - low) / span) * (TRACK_PX - 2 * TRACK_PAD_PX);
   pen.fillStyle = looks.palette.paper;
   pen.fillRect(0, 0, width, TRACK_PX);
-  const step = STEPS_SEC.find((sec) => sec * perSec >= 74) ?? 3600 * Math.ceil(74 / (3600 * perSec)); // as of the axis
+  const step = stepOfAxis(perSec);
   pen.fillStyle = looks.palette.line;
   for (let k = Math.ceil(view.from / step); k * step <= view.to; k++) {
     pen.fillRect(Math.round(xOf(k * step)), 0, 1, TRACK_PX);
@@ -110,9 +110,11 @@ export function drawCurve(canvas, scene, curve, facts, threshold) {
   pen.restore();
 }
 
-// facts: { label, names, begin_sec, step_sec, points }; values: one channel after the other.
+// facts: { label, names, begin_sec, step_sec, points, off: channels that are not drawn }; values: one channel after the
+// other.
 export function drawSignal(canvas, scene, facts, values) {
-  const known = values.filter((value) => Number.isFinite(value));
+  const isOff = (i) => facts.off?.has(Math.floor(i / facts.points));
+  const known = values.filter((value, i) => Number.isFinite(value) && !isOff(i));
   const extreme = (choose) => known.reduce((a, b) => choose(a, b));
   const range = known.length ? [extreme(Math.min), extreme(Math.max)] : [0, 1];
   const track = startTrack(canvas, scene, ...range),
@@ -129,6 +131,7 @@ export function drawSignal(canvas, scene, facts, values) {
   };
   clipToPlot(pen, scene);
   facts.names.forEach((_, i) => {
+    if (facts.off?.has(i)) return;
     dress(i);
     drawTrace(pen, scene, track, facts, values.subarray(i * facts.points, (i + 1) * facts.points), 1);
   });

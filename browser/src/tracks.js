@@ -4,11 +4,17 @@
 // `info.tracks` says which kinds there are. A track that takes the kernel time (`source.slowCurves`) is asked for when
 // its box is ticked.
 
-import { make } from "./controls.js";
-import { createPlayback, listenToCursor, showMedia, stopPlayback } from "./playback.js";
+import { make, selection } from "./controls.js";
+import { channelValues, listenToCursor, placeCursor } from "./cursor.js";
+import { createPlayback, showMedia, stopPlayback } from "./playback.js";
 import { drawCurve, drawSignal } from "./track_drawing.js";
 
-const TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "video" };
+const TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "film" };
+const TITLES = {
+  curves: "what the network says about a class at each moment",
+  signal: "what the sensors measured",
+  media: "the recording itself, at the cursor",
+};
 export const FOLLOWED = -2,
   ANY_CLASS = -1; // in place of a class's position
 
@@ -20,18 +26,18 @@ export function createTracks(panel, source) {
     held: {}, // kind -> { video, answer }; answer null while it is waited for
   };
   tracks.parts = layOutTracks(tracks);
-  tracks.playback = createPlayback(tracks);
+  tracks.playback = createPlayback(panel, tracks.parts.screen);
   panel.set({ curves: curves && !source.slowCurves, signal, media });
-  panel.listen((names) => names.has("cursorSec") && panel.state.view && placeCursor(tracks));
+  panel.listen((names) => names.has("cursorSec") && panel.state.view && moveCursor(tracks));
   panel.root.addEventListener("drawn", () => updateTracks(tracks));
   listenToCursor(tracks);
-  tracks.dispose = () => stopPlayback(tracks);
+  tracks.dispose = () => stopPlayback(tracks.playback);
   return tracks;
 }
 
 function layOutTracks(tracks) {
   const { panel, source } = tracks,
-    { stage, overview } = panel.parts;
+    { stage, lower, side } = panel.parts;
   const kinds = Object.keys(TRACK_KINDS).filter((kind) => source.info.tracks[kind]);
   const boxes = Object.fromEntries(
     kinds.map((kind) => {
@@ -40,17 +46,20 @@ function layOutTracks(tracks) {
       return [kind, box];
     }),
   );
-  const choice = make("select", { "data-role": "track-class", "aria-label": "class whose score is drawn" });
-  const classes = source.info.classes.map((name, i) => [name, i]);
-  const names = [["of the class pointed at, or of the best", FOLLOWED], ...classes];
-  choice.append(...names.map(([text, value]) => make("option", { value }, text)));
+  const names = [[FOLLOWED, "of the class pointed at, or of the best"], ...source.info.classes.entries()];
+  const choice = selection("track-class", names, { "aria-label": "class whose score is drawn" });
   choice.addEventListener("change", () => panel.set({ curveOf: Number(choice.value) }));
-  const labels = kinds.flatMap((kind) => {
-    const label = make("label", {}, boxes[kind], make("span", {}, TRACK_KINDS[kind]));
-    return kind === "curves" ? [label, choice] : [label];
-  });
-  const controls = make("div", { class: "controls tracks-controls" }, ...labels);
-  controls.hidden = !kinds.length;
+  const channels = make(
+    "details",
+    { class: "channels", hidden: "" },
+    make("summary", { title: "which are drawn" }, "channels"),
+  );
+  const channelList = make("div", { class: "drop" });
+  channels.append(channelList);
+  for (const kind of kinds) {
+    lower.append(make("label", { title: TITLES[kind] }, boxes[kind], make("span", {}, TRACK_KINDS[kind])));
+    if (kind !== "media") lower.append(kind === "curves" ? choice : channels);
+  }
   const screen = make("div", { class: "screen" });
   const curve = makeTrack("curve"),
     signals = make("div", {}),
@@ -61,15 +70,16 @@ function layOutTracks(tracks) {
     place.append(line);
     return line;
   });
-  overview.before(controls, screen);
+  side.prepend(screen);
   stage.after(area);
-  return { boxes, choice, screen, curve, signals, signalSaid, area, lines, panels: [] };
+  return { boxes, choice, channels, channelList, screen, curve, signals, signalSaid, area, lines, panels: [] };
 }
 
 function makeTrack(role) {
   const canvas = make("canvas", { role: "img", "data-role": role }),
-    said = make("p", { class: "track-said" });
-  return { canvas, said, element: make("div", { class: "track" }, canvas, said) };
+    said = make("p", { class: "track-said" }),
+    values = make("span", { class: "values" });
+  return { canvas, said, values, element: make("div", { class: "track" }, canvas, said, values) };
 }
 
 // Ask for what is not there yet, and draw what is.
@@ -86,33 +96,61 @@ function updateTracks(tracks) {
   parts.choice.value = curveOf;
   parts.curve.element.hidden = !on.curves;
   parts.signals.hidden = parts.signalSaid.hidden = !on.signal;
+  parts.choice.hidden = !on.curves;
+  parts.channels.hidden = !on.signal || !parts.panels.length;
   parts.screen.hidden = !on.media;
   parts.area.hidden = !on.curves && !on.signal;
-  if (!on.media) stopPlayback(tracks);
+  if (!on.media) stopPlayback(tracks.playback);
   if (on.curves) drawCurveTrack(tracks);
-  if (on.signal) parts.panels.forEach(({ canvas, facts, values }) => drawSignal(canvas, panel.scene, facts, values));
-  placeCursor(tracks);
+  if (on.signal)
+    parts.panels.forEach(({ track, facts, values }) => drawSignal(track.canvas, panel.scene, facts, values));
+  moveCursor(tracks);
 }
 
 async function askForTrack(tracks, kind) {
-  const { panel, source, parts } = tracks,
+  const { panel, source } = tracks,
     { video } = panel.state;
   tracks.held[kind] = { video, answer: null };
-  if (kind === "signal") showSignals(parts, { panels: [], data: [] }, "The signal is being read …");
-  if (kind === "media") showMedia(tracks, null);
+  if (kind === "signal") showSignals(tracks, { panels: [], data: [] }, "The signal is being read …");
+  if (kind === "media") showMedia(tracks.playback, null);
   const answer = await source.track(kind, video);
   if (tracks.held[kind].video !== video) return; // another video was chosen meanwhile
   tracks.held[kind].answer = kind === "curves" && !answer.error ? openCurves(answer) : answer;
-  if (kind === "signal") showSignals(parts, { panels: [], data: [], ...answer }, answer.error ?? "");
-  if (kind === "media") showMedia(tracks, answer);
+  if (kind === "signal") showSignals(tracks, { panels: [], data: [], ...answer }, answer.error ?? "");
+  if (kind === "media") showMedia(tracks.playback, answer);
   updateTracks(tracks);
 }
 
-function showSignals(parts, { panels, data }, sentence) {
+function showSignals(tracks, { panels, data }, sentence) {
+  const { parts, panel } = tracks;
   parts.signalSaid.textContent = sentence;
-  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), ...makeTrack("signal") }));
-  for (const { canvas, facts } of parts.panels) canvas.setAttribute("aria-label", `${facts.label} over time`);
-  parts.signals.replaceChildren(...parts.panels.map(({ element }) => element));
+  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), track: makeTrack("signal") }));
+  for (const { facts, track } of parts.panels) track.canvas.setAttribute("aria-label", `${facts.label} over time`);
+  parts.signals.replaceChildren(...parts.panels.map(({ track }) => track.element));
+  parts.channelList.replaceChildren(...panels.map((facts) => channelBoxes(panel, facts)));
+  for (const facts of panels) facts.off = channelsOff(panel, facts);
+}
+
+const channelKey = (facts, name) => `${facts.label}\n${name}`;
+
+function channelsOff({ state }, facts) {
+  return new Set([...facts.names.keys()].filter((c) => state.off.has(channelKey(facts, facts.names[c]))));
+}
+
+// A box for each channel of a panel of signals; what is off stays so in other videos.
+function channelBoxes(panel, facts) {
+  const boxes = facts.names.map((name) => {
+    const box = make("input", { type: "checkbox" }),
+      key = channelKey(facts, name);
+    box.checked = !panel.state.off.has(key);
+    box.addEventListener("change", () => {
+      const others = [...panel.state.off].filter((one) => one !== key);
+      panel.set({ off: new Set(box.checked ? others : [...others, key]) });
+      facts.off = channelsOff(panel, facts);
+    });
+    return make("label", { class: "class" }, box, make("span", {}, name));
+  });
+  return make("fieldset", {}, make("legend", {}, facts.label), ...boxes);
 }
 
 function drawCurveTrack(tracks) {
@@ -153,12 +191,13 @@ function chooseCurve({ rows, best }, { scene, state, info }) {
   return { name: info.classes[chosen] ?? "Every class", values: rows.get(chosen) };
 }
 
-// The cursor: a line over lanes and tracks, where a video stands.
-function placeCursor({ panel, parts }) {
-  const { view, left, width, cursorSec } = panel.scene;
-  const x = cursorSec === null ? -1 : left + ((cursorSec - view.from) / (view.to - view.from)) * (width - left);
-  for (const line of parts.lines) {
-    line.hidden = !(x >= left && x <= width);
-    line.style.left = `${x}px`;
-  }
+function moveCursor({ panel, parts, drawn, held }) {
+  const curve = held.curves?.answer;
+  const read = (seconds) => {
+    return drawn?.values ? channelValues({ ...curve, names: [""] }, drawn.values, seconds, 1 / 255) : "";
+  };
+  const signals = parts.panels.map(({ track, facts, values }) => {
+    return { values: track.values, read: (seconds) => channelValues(facts, values, seconds) };
+  });
+  placeCursor(panel.scene, parts.lines, [{ values: parts.curve.values, read }, ...signals]);
 }

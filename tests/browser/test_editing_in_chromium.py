@@ -73,7 +73,7 @@ def test_a_video_of_unknown_length_grows(editing):
 
 def test_keys_choose_and_move_the_ends(editing):
     page = editing(few())
-    press(page, ".", "]", "ArrowRight", "ArrowRight", "Shift+ArrowRight")
+    press(page, "j", "]", "ArrowRight", "ArrowRight", "Shift+ArrowRight")
     assert truths(page)[0] == [10, 31.2, 0]
     press(page, "[", "ArrowLeft")
     assert truths(page)[0] == [9.9, 31.2, 0]
@@ -82,9 +82,9 @@ def test_keys_choose_and_move_the_ends(editing):
     view = panel_of(page, "p.scene.view.from")
     press(page, "Escape", "+", "ArrowRight")
     assert truths(page)[0] == [8.9, 30.2, 0] and panel_of(page, "p.scene.view.from") > view
-    press(page, ".", "Delete")
+    press(page, "j", "Delete")
     assert truths(page) == [[8.9, 30.2, 0]]
-    press(page, ",", "Delete", ".")
+    press(page, "k", "Delete", "j")
     assert truths(page) == [] and said(page) == "No annotation is shown."
     press(page, "[")
     assert said(page) == "Select an annotation first."
@@ -106,7 +106,7 @@ def test_a_segment_is_drawn_on_empty_space_of_its_lane(editing):
 
 def test_a_hidden_class_is_shown_when_it_is_added_to(editing):
     page = editing(few())
-    page.click("summary")
+    page.click(".classes summary")
     page.locator("input[data-label='2']").uncheck()
     page.select_option("[data-role=label]", "2")
     press(page, "i")
@@ -173,7 +173,7 @@ def test_edits_of_another_video_are_undone_there(editing):
     page = editing(many(2, 3))
     page.select_option("[data-role=video]", "video0")
     before = truths(page)
-    press(page, ".", "Delete")
+    press(page, "j", "Delete")
     page.select_option("[data-role=video]", "video1")
     assert len(truths(page)) == 10
     assert page.locator("[data-role=video] option[value=video0]").inner_text().endswith("before editing)")
@@ -199,7 +199,7 @@ def test_edited_segments_are_matched_as_python_does(opened):
         segments = list_segments(edited, inspected.of_video(video)[1])
         given = edited.set_axis(["start", "end", "label"], axis=1).to_json(orient="records")
         for tiou in (0.3, 0.5):
-            panel_of(page, f"(p.source.correct('{video}', {given}), p.source.ask('{video}', {tiou}))")
+            panel_of(page, f"(p.run.edited.set('{video}', {given}), p.showVideo('{video}', {tiou}), p.refresh())")
             columns = "[s.start, s.label, s.kind, s.partner, s.tiou].map((column) => [...column])"
             ours = panel_of(page, f"((s) => {columns})(p.scene.segments)")
             matching = match_listed(segments, tiou)
@@ -220,7 +220,7 @@ def test_the_saved_file_is_what_python_makes_of_the_corrections(editing, tmp_pat
     inspected = many(2, 10)
     page = editing(inspected, accept_downloads=True)
     page.select_option("[data-role=video]", "video1")
-    press(page, ".", "]", "ArrowRight", ".", "Delete")
+    press(page, "j", "]", "ArrowRight", "j", "Delete")
     page.select_option("[data-role=label]", "0")
     press(page, "i")
     rows, annotations = truths(page), read_annotations(saved(page, tmp_path))
@@ -238,7 +238,7 @@ def test_what_the_annotation_file_says_of_a_video_is_saved_with_it(editing, tmp_
     entry = {"subset": "Test", "fps": 25.0, "duration": 100, "annotations": []}
     (tmp_path / "old.json").write_text(json.dumps({"database": {"v": entry}}))
     page = editing(replace(few(), annotations=read_annotations(tmp_path / "old.json")), accept_downloads=True)
-    press(page, ".", "Delete", ".", "Delete")
+    press(page, "j", "Delete", "j", "Delete")
     content = json.loads(saved(page, tmp_path).read_text())
     assert content == {"database": {"v": entry | {"subset": "test", "annotations": []}}}
 
@@ -252,7 +252,7 @@ def test_unsaved_corrections_are_not_left_without_a_question(editing, tmp_path):
         dialog.dismiss()
 
     page.on("dialog", stay)
-    press(page, ".", "Delete")
+    press(page, "j", "Delete")
     page.evaluate("location.reload()")
     eventually(page, lambda: questions)
     assert questions == ["beforeunload"] and len(truths(page)) == 1

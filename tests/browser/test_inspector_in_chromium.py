@@ -20,7 +20,7 @@ def test_controls_draw_as_many_segments_as_python_computes(opened):
     page.locator("[data-role=score]").fill("0.1")
     page.fill("[data-role=top]", "7")
     assert counted(page) == shown_rows(segments, 0.1, 7).sum() == 17
-    page.click("summary")
+    page.click(".classes summary")
     page.locator("input[data-label='1']").uncheck()
     assert counted(page) == shown_rows(segments, 0.1, 7, {0, 2}).sum()
 
@@ -38,7 +38,10 @@ def test_wheel_drag_and_keys_move_the_view(opened):
     assert view_of(page) == (0, 200)
     box = page.locator(CANVAS).bounding_box()
     page.mouse.move(box["x"] + 600, box["y"] + 80)
+    page.mouse.wheel(0, -240)  # the page's
+    page.keyboard.down("Control")
     page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
     eventually(page, lambda: view_of(page) != (0, 200))
     begin, end = view_of(page)
     assert 0 < begin < end < 200 and end - begin == pytest.approx(200 * np.exp(-0.48))
@@ -129,7 +132,7 @@ def test_empty_videos_are_explained_and_the_rest_stays_usable(opened):
     text = page.inner_text(".remark")
     assert text == "Not done. This video has no ground truth. This video has no predictions."
     page.click("[data-role=next]")
-    assert "no error" in said(page)
+    assert "missed" in said(page) and panel_of(page, "p.state.video") == "video0", "the list is that of the run"
     page.select_option("[data-role=video]", "video0")
     assert counted(page) > 10 and page.inner_text(".remark") == "Not done."
 

@@ -7,7 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from pages import CANVAS, EVIL, PANEL, counted, eventually, many, panel_of, panels, place, press, said, settle, view_of
+from pages import (
+    CANVAS,
+    EVIL,
+    PANEL,
+    click,
+    counted,
+    eventually,
+    many,
+    panel_of,
+    panels,
+    place,
+    press,
+    said,
+    settle,
+    view_of,
+)
 
 from afkit.workbench.inspector.comparison import write_comparison
 from afkit.workbench.inspector.inspected import Inspected
@@ -252,6 +267,36 @@ def test_a_click_on_lanes_sets_no_cursor(with_film):
     rests_at(with_film, 1.4)
     with_film.mouse.move(5, 5)
     rests_at(with_film, 0)
+
+
+def test_the_film_follows_selections_frames_and_drags(with_film):
+    press(with_film, ".", ".")
+    rests_at(with_film, 0.08)
+    with_film.keyboard.press(",")
+    rests_at(with_film, 0.04)
+    press(with_film, "0", "n")
+    start = panel_of(with_film, "p.scene.segments.start[p.state.picked[0]]")
+    assert panel_of(with_film, "p.state.cursorSec") == start
+    rests_at(with_film, min(start, film(with_film, "duration")))
+    with_film.evaluate(f"{PANEL}.look(0, 10)")
+    press(with_film, "e")
+    settle(with_film)
+    with_film.mouse.move(*place(with_film, 8, 0))  # the end of the first annotation
+    with_film.mouse.down()
+    with_film.mouse.move(*place(with_film, 5, 0))
+    with_film.mouse.move(*place(with_film, 1.2, 0))
+    rests_at(with_film, panel_of(with_film, "p.state.draft.after.end"))
+    assert panel_of(with_film, "p.state.draft.after.end") == pytest.approx(1.2, abs=0.05)
+    with_film.mouse.up()
+    assert panel_of(with_film, "p.scene.segments.edited.length") == 1
+    press(with_film, "r", "s", "e")
+    with_film.select_option("[data-role=speed]", "4")
+    click(with_film, 0, 0.6)
+    press(with_film, " ")
+    loops = [film(with_film, "currentTime")]
+    eventually(with_film, lambda: loops.append(film(with_film, "currentTime")) or loops[-1] < loops[-2] - 0.3)
+    assert film(with_film, "playbackRate") == 4 and not film(with_film, "muted")
+    assert max(loops) < 1.6, "the selected segment is repeated"
 
 
 def test_space_plays_and_the_view_follows_the_cursor(with_film):

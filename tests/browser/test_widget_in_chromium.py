@@ -30,7 +30,7 @@ def set_in_python(page, widget, **values):
 def test_edits_reach_python_and_are_matched_there(shown):
     widget = inspect_segments(few())
     page = shown(widget)
-    press(page, "e", ".", "]", "ArrowRight", "ArrowRight", "Shift+ArrowRight")
+    press(page, "e", "j", "]", "ArrowRight", "ArrowRight", "Shift+ArrowRight")
     drag(page, 1, 60, 65)
     assert rows_of(widget) == truths(page) and truths(page)[0] == [10, 31.2, 0]
     assert panel_of(page, "[...p.scene.segments.kind]") == [KINDS.index(kind) for kind in widget.table()["kind"]]
@@ -45,11 +45,11 @@ def test_edits_reach_python_and_are_matched_there(shown):
 def test_quick_edits_are_not_undone_by_late_answers(shown):
     widget = inspect_segments(few())
     page = shown(widget)
-    press(page, "e", ".", "m")
+    press(page, "e", "j", "m")
     page.evaluate("jupyter.late = []")
     page.evaluate(
         "for (let i = 0; i < 20; i++) document.querySelector('.scroller canvas')"
-        ".dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))"
+        ".dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}))"
     )
     while page.evaluate("jupyter.pending"):
         eventually(page, lambda: page.evaluate("jupyter.late.length > 0"))
@@ -72,7 +72,7 @@ def test_an_edited_video_is_edited_when_it_is_shown_again(shown):
     page = shown(widget)
     first = widget.video
     (other,) = {"video0", "video1"} - {first}
-    press(page, "e", ".", "Delete")
+    press(page, "e", "j", "Delete")
     rows = truths(page)
     page.select_option("[data-role=video]", other)
     settle(page)

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.pairs import pair_up
+from afkit.evaluation.pairs import overlapping_pairs, pair_up, segments_of
 from afkit.evaluation.scores import check_tious, match_greedily, threshold_bits
+
+PAIRS_AT_ONCE = 1_000_000  # keeps the memory small where everything overlaps
 
 
 def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -35,3 +37,26 @@ def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> 
     gt_index = np.full(len(predictions), -1, dtype=np.int64 if labels.dtype.kind == "i" else object)
     gt_index[hit_row] = labels[found_row]
     return gt.assign(found=found), predictions.assign(outcome=outcome, tiou=best_tiou, gt_index=gt_index)
+
+
+def most_overlapping(gt: pd.DataFrame, predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """By which ground truth each prediction is judged: the one of its video, of any class, that it overlaps most.
+
+    Of equal ones it is that of its own class, of these the last of the table.
+
+    Returns:
+        (P,) position in gt, -1 for none, and (P,) the tIoU.
+    """
+    gt_sec, gt_label = segments_of(gt, "gt"), gt["label"].to_numpy()
+    sec, label = segments_of(predictions, "predictions"), predictions["label"].to_numpy()
+    gt_video, names = pd.factorize(gt["video"])
+    video = pd.Index(names).get_indexer(predictions["video"])
+    best, best_tiou = np.full(len(sec), -1), np.zeros(len(sec))
+    num_pairs = np.append(np.bincount(gt_video), 0)[video].cumsum()  # the last for video -1
+    cuts = np.flatnonzero(np.diff(num_pairs // PAIRS_AT_ONCE)) + 1
+    for rows in np.split(np.arange(len(sec)), cuts):
+        rank, found, tiou = overlapping_pairs(gt_video, gt_sec, video[rows], sec[rows])
+        own = label[rows[rank]] == gt_label[found]
+        order = np.lexsort((found, own, tiou, rank))  # each prediction's best come last
+        best[rows[rank[order]]], best_tiou[rows[rank[order]]] = found[order], tiou[order]
+    return best, best_tiou

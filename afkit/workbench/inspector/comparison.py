@@ -18,7 +18,7 @@ def write_comparison(
     runs: Sequence[Inspected],
     tious: Sequence[float] = TIOUS,
     tiou: float = 0.5,
-    min_score: float = 0.2,
+    min_score: float | None = None,
 ) -> None:
     """Write one page of several runs; a ValueError as of `write_inspector` and `make_comparable`."""
     write_page(path, make_comparable(runs), tious, tiou, min_score)

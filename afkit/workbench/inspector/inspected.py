@@ -1,5 +1,7 @@
 """What the inspector shows of a run: the segments of each video, what each of them is, and the list of videos."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +12,11 @@ import pandas as pd
 
 from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
-from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, overlapping_pairs
+from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns
 from afkit.files import read_json
 from afkit.workbench.analysis.bootstrap import average_precision_by_video
 from afkit.workbench.analysis.false_positives import MIN_TIOU
-from afkit.workbench.analysis.matching import match_segments
+from afkit.workbench.analysis.matching import match_segments, most_overlapping
 from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
 from afkit.workbench.inspector.tracks import Tracks
 from afkit.workbench.runs.opened import data_root_of
@@ -22,8 +24,7 @@ from afkit.workbench.runs.opened import data_root_of
 # As of workbench.analysis.false_positives; browser/src/segments.js knows the numbers.
 KINDS = ("ground truth", "miss", "hit", "localisation", "double detection", "wrong label", "confusion", "background")
 FACTS = ["start_sec", "end_sec", "class", "score", "place"]  # columns of the binary form, float64
-MATCHING = ["kind", "partner", "tiou"]  # float32
-PAIRS_AT_ONCE = 1_000_000  # keeps the memory small where everything overlaps
+MIN_SCORE = 0.2  # predictions below are hidden to begin with, where 03_eval has chosen no threshold
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Inspected:
     remark: str = ""  # a sentence for the reader, e.g. that the run is not finished
     tracks: Tracks = field(default_factory=Tracks)  # what there is to be seen below the lanes
     annotations: AnnotationFile | None = None  # where the ground truth is from; corrections need it
+    operating_score: float | None = None  # from which `predict` takes a prediction seriously
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -69,6 +71,11 @@ class Inspected:
         known = self.durations_sec.get(video)
         ends = (table["end_sec"].max() for table in self.of_video(video) if len(table))
         return float(max(ends, default=0.0) if known is None else known)
+
+    def fps(self, video: str) -> float | None:
+        """Frames per second of a video, where the annotation file says so."""
+        known = self.annotations.videos.get(video) if self.annotations else None
+        return known.fps if known else None
 
     def ignored_sec(self, video: str) -> np.ndarray:
         """(R, 2) the spans of a video that are not judged, as far as they lie within it."""
@@ -109,8 +116,26 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
     else:
         remark = f"This run has no predictions yet: {_how_far(stages)}."
     durations_sec = {video.name: video.duration_sec for video in videos}
-    title = f"{folder.parent.name}/{folder.name}"
-    return Inspected(to_frame(videos), predictions, names, durations_sec, title, remark, annotations=annotations)
+    title, score = f"{folder.parent.name}/{folder.name}", _operating_score(folder)
+    return Inspected(
+        to_frame(videos),
+        predictions,
+        names,
+        durations_sec,
+        title,
+        remark,
+        annotations=annotations,
+        operating_score=score,
+    )
+
+
+def _operating_score(run_dir: Path) -> float | None:
+    """The one threshold of all classes that 03_eval chose, in hundredths, rounded down; None where there is none."""
+    try:
+        score = read_json(run_dir / "eval.json")["operating_point"]["one_threshold"]["threshold"]
+        return math.floor(100 * score) / 100 if 0 <= score <= 1 else None
+    except (ValueError, KeyError, TypeError):  # a run without an evaluation, or of another version
+        return None
 
 
 def _how_far(stages: Any) -> str:
@@ -122,19 +147,25 @@ def _how_far(stages: Any) -> str:
     return f"{own[-1]} failed" if status == "failed" else f"{own[-1]} is {status}"
 
 
-def list_segments(gt: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """All segments of one video in one table, by onset.
+def list_segments(gt: pd.DataFrame, predictions: pd.DataFrame, videos: Sequence[str] | None = None) -> pd.DataFrame:
+    """All segments of one video in one table, by onset; of several `videos`, one after the other in that order.
 
     Returns:
-        DataFrame start_sec, end_sec, label, score (NaN: ground truth), place (of a ground truth in its table; of a
-        prediction by falling score, 0 the best, equal ones in the order of the table). The index counts the rows.
+        DataFrame start_sec, end_sec, label, score (NaN: ground truth), place (within its video: of a ground truth in
+        its table; of a prediction by falling score, 0 the best, equal ones in the order of the table). The index
+        counts the rows.
     """
-    place = np.empty(len(predictions), np.int64)
-    place[np.argsort(-predictions["score"].to_numpy(np.float64), kind="stable")] = np.arange(len(predictions))
-    tables = (gt.assign(score=np.nan, place=np.arange(len(gt))), predictions.assign(place=place))
     types = {"start_sec": float, "end_sec": float, "label": np.int64, "score": float, "place": np.int64}
-    together = pd.concat([table[list(types)].astype(types) for table in tables], ignore_index=True)
-    return together.sort_values("start_sec", kind="stable", ignore_index=True)
+    parts, numbers = [], []
+    for table in (gt.assign(score=np.nan), predictions):
+        number = np.zeros(len(table), np.int64) if videos is None else pd.Index(videos).get_indexer(table["video"])
+        order = np.lexsort((-table["score"].to_numpy(np.float64), number))  # stable; NaN keep their order
+        place = np.empty(len(table), np.int64)
+        place[order] = np.arange(len(table)) - np.searchsorted(number[order], number[order])
+        parts.append(table.assign(place=place)[list(types)].astype(types))
+        numbers.append(number)
+    together = pd.concat(parts, ignore_index=True)
+    return together.iloc[np.lexsort((together["start_sec"], np.concatenate(numbers)))].reset_index(drop=True)
 
 
 def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
@@ -155,7 +186,7 @@ def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
     truth, predictions = (part.sort_values("place").assign(video="") for part in (segments[is_gt], segments[~is_gt]))
     matched = match_segments(truth, predictions, tiou)[1].loc[lambda table: table["outcome"] == "hit"]
     rows, partners = predictions.index.to_numpy(), truth.index.to_numpy()
-    best, best_tiou = _most_overlapping(truth, predictions)  # (P,) positions in truth, tIoU
+    best, best_tiou = most_overlapping(truth, predictions)  # (P,) positions in truth, tIoU
     same = np.zeros(len(rows), bool)
     same[best >= 0] = predictions["label"].to_numpy()[best >= 0] == truth["label"].to_numpy()[best[best >= 0]]
     over, near, no = (
@@ -173,20 +204,6 @@ def match_listed(segments: pd.DataFrame, tiou: float) -> pd.DataFrame:
     partner[hits], partner[found] = found, hits
     overlap[hits] = overlap[found] = matched["tiou"]
     return pd.DataFrame({"kind": kind, "partner": partner, "tiou": overlap}, index=segments.index)
-
-
-def _most_overlapping(truth: pd.DataFrame, predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(P,) position of the ground truth that each prediction overlaps most, -1 for none, and (P,) the tIoU."""
-    gt_sec, gt_label = truth[["start_sec", "end_sec"]].to_numpy(), truth["label"].to_numpy()
-    sec, label = predictions[["start_sec", "end_sec"]].to_numpy(), predictions["label"].to_numpy()
-    best, best_tiou = np.full(len(sec), -1), np.zeros(len(sec))
-    at_once = max(PAIRS_AT_ONCE // max(len(gt_sec), 1), 1)
-    for begin in range(0, len(sec), at_once):
-        part = sec[begin : begin + at_once]
-        rank, gt, overlap = overlapping_pairs(np.zeros(len(gt_sec), int), gt_sec, np.zeros(len(part), int), part)
-        order = np.lexsort((gt, label[begin + rank] == gt_label[gt], overlap, rank))  # each prediction's best come last
-        best[begin + rank[order]], best_tiou[begin + rank[order]] = gt[order], overlap[order]
-    return best, best_tiou
 
 
 def list_videos(inspected: Inspected, tiou: float, min_score: float) -> pd.DataFrame:
@@ -210,15 +227,22 @@ def list_videos(inspected: Inspected, tiou: float, min_score: float) -> pd.DataF
     return table
 
 
+def first_score(inspected: Inspected, min_score: float | None) -> float:
+    """From which score predictions are shown to begin with: as asked, else as 03_eval chose, else MIN_SCORE."""
+    chosen = inspected.operating_score if min_score is None else min_score
+    return MIN_SCORE if chosen is None else chosen
+
+
 def pack_facts(segments: pd.DataFrame, labels: np.ndarray) -> bytes:
     """The columns FACTS one after the other, as little-endian float64; class is the position in `labels`."""
     columns = segments.assign(**{"class": np.searchsorted(labels, segments["label"])})[FACTS]
     return np.ascontiguousarray(columns.to_numpy(np.float64).T, "<f8").tobytes()
 
 
-def pack_matching(matching: pd.DataFrame) -> bytes:
-    """The columns MATCHING one after the other, as little-endian float32 (which holds rows up to 16 million)."""
-    return np.ascontiguousarray(matching[MATCHING].to_numpy(np.float64).T, "<f4").tobytes()
+def pack_run(inspected: Inspected) -> bytes:
+    """`pack_facts` of all videos, one after the other; how many segments each has, `describe` says."""
+    segments = list_segments(inspected.gt, inspected.predictions, inspected.videos)
+    return pack_facts(segments, inspected.labels)
 
 
 def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: float) -> dict[str, Any]:
@@ -228,6 +252,7 @@ def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: f
     facts: dict[str, Any] = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}
     facts["tracks"], facts["label_ids"] = inspected.tracks.offered(), inspected.labels.tolist()
     for entry in videos:
+        entry["fps"] = inspected.fps(entry["video"])
         entry["ignored_sec"] = inspected.ignored_sec(entry["video"]).tolist()
         entry["known_sec"] = None if inspected.durations_sec.get(entry["video"]) is None else entry["duration_sec"]
     return facts | {"tious": sorted({*tious, tiou}), "tiou": tiou, "min_score": min_score, "videos": videos}

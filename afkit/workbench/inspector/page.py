@@ -10,14 +10,7 @@ from jinja2 import Environment
 
 from afkit.evaluation.scores import check_tious
 from afkit.files import write_text
-from afkit.workbench.inspector.inspected import (
-    Inspected,
-    describe,
-    list_segments,
-    match_listed,
-    pack_facts,
-    pack_matching,
-)
+from afkit.workbench.inspector.inspected import Inspected, describe, first_score, pack_run
 from afkit.workbench.inspector.tracks import check_media_folder, embed_tracks
 from afkit.workbench.own_data.corrected import video_facts
 
@@ -36,17 +29,21 @@ def read_style() -> str:
 
 
 def write_inspector(
-    path: str | Path, inspected: Inspected, tious: Sequence[float] = TIOUS, tiou: float = 0.5, min_score: float = 0.2
+    path: str | Path,
+    inspected: Inspected,
+    tious: Sequence[float] = TIOUS,
+    tiou: float = 0.5,
+    min_score: float | None = None,
 ) -> None:
     """Write the inspector of a run, whole or not at all.
 
-    A segment takes about 55 bytes, and 16 more for each threshold; each video takes at most 670 bytes for the score
-    curve of a class, and 16 kB for a channel of its signal.
+    A segment takes about 55 bytes; each video takes at most 670 bytes for the score curve of a class, and 16 kB for a
+    channel of its signal.
 
     Args:
-        tious: thresholds to choose from; what each segment is at them is computed here.
+        tious: thresholds to choose from.
         tiou: the threshold to begin with; videos are listed with their AP and errors at it.
-        min_score: predictions with a lower score are hidden to begin with.
+        min_score: predictions with a lower score are hidden to begin with; None for the threshold that 03_eval chose.
 
     Raises:
         ValueError: another ending, an unusable threshold, a number that is not finite, or videos that lie elsewhere
@@ -56,7 +53,7 @@ def write_inspector(
 
 
 def write_page(
-    path: str | Path, runs: Sequence[Inspected], tious: Sequence[float], tiou: float, min_score: float
+    path: str | Path, runs: Sequence[Inspected], tious: Sequence[float], tiou: float, min_score: float | None
 ) -> None:
     """As `write_inspector`, of one run or of several as of `make_comparable`; the first one's title is the page's."""
     path = Path(path)
@@ -65,6 +62,7 @@ def write_page(
     check_tious([*tious, tiou])
     for inspected in runs:
         check_media_folder(inspected.tracks, path.parent)
+    min_score = first_score(runs[0], min_score)
     embedded = [_embed_run(inspected, list(tious), tiou, min_score, path.parent) for inspected in runs]
     data = embedded[0] if len(runs) == 1 else {"runs": embedded}
     text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")  # no tag ends the script
@@ -79,8 +77,7 @@ def _embed_run(
 ) -> dict[str, Any]:
     info = describe(inspected, tious, tiou, min_score)
     videos = [video["video"] for video in info["videos"]]
-    data: dict[str, Any] = {"info": info}
-    data["segments"] = [_embed(inspected, video, info["tious"]) for video in videos]
+    data: dict[str, Any] = {"info": info, "facts": base64.b64encode(pack_run(inspected)).decode()}
     data["files"] = {video: _file_facts(inspected, video) for video in videos}
     if any(inspected.tracks.offered().values()):
         data["tracks"] = [embed_tracks(inspected.tracks, inspected.labels, video, page_dir) for video in videos]
@@ -93,10 +90,3 @@ def _file_facts(inspected: Inspected, video: str) -> dict[str, Any]:
         return video_facts(inspected.annotations.videos[video])
     known_sec = inspected.durations_sec.get(video)
     return {"subset": "inspected"} | ({} if known_sec is None else {"duration": float(known_sec)})
-
-
-def _embed(inspected: Inspected, video: str, tious: list[float]) -> dict[str, Any]:
-    segments = list_segments(*inspected.of_video(video))
-    parts = [pack_facts(segments, inspected.labels)] + [pack_matching(match_listed(segments, tiou)) for tiou in tious]
-    facts, *matching = (base64.b64encode(part).decode() for part in parts)
-    return {"facts": facts, "matching": matching}

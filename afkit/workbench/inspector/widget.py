@@ -16,17 +16,16 @@ from afkit.workbench.inspector.corrections import (
     apply_corrections,
     check_corrections,
     corrected_gt,
-    original_segments,
     save_corrected,
 )
 from afkit.workbench.inspector.inspected import (
     KINDS,
     Inspected,
     describe,
+    first_score,
     list_segments,
     match_listed,
-    pack_facts,
-    pack_matching,
+    pack_run,
 )
 from afkit.workbench.inspector.page import TIOUS, read_script, read_style
 from afkit.workbench.inspector.picture import picture_png
@@ -38,8 +37,8 @@ SELECTION = ["video", "start_sec", "end_sec", "label", "name", "score", "kind", 
 class Inspector(anywidget.AnyWidget):
     """Ground truth and predictions of a run on a timeline, one video at a time; of several runs one above the other.
 
-    What each segment is at a threshold is computed here when the script asks for it, and kept. Selection, corrections
-    and tables are those of the first run; where there are several, none can be selected or corrected.
+    Its script gets all segments at once, and computes itself what each of them is at a threshold. Selection,
+    corrections and tables are those of the first run; where there are several, none can be selected or corrected.
 
     Args:
         inspected: a run, or several as `afkit.workbench.inspector.comparison.make_comparable` gives them.
@@ -70,11 +69,16 @@ class Inspector(anywidget.AnyWidget):
     selection = traitlets.Instance(pd.DataFrame)
 
     def __init__(
-        self, inspected: Inspected | Sequence[Inspected], video: str = "", tiou: float = 0.5, min_score: float = 0.2
+        self,
+        inspected: Inspected | Sequence[Inspected],
+        video: str = "",
+        tiou: float = 0.5,
+        min_score: float | None = None,
     ):
         check_tious([tiou])
         self.compared = [inspected] if isinstance(inspected, Inspected) else list(inspected)
         self.inspected = self.compared[0]
+        min_score = first_score(self.inspected, min_score)
         self._listed, self._matched = functools.cache(self._list), functools.cache(self._match)
         infos = [describe(run, list(TIOUS), tiou, min_score) for run in self.compared]
         worst = max(infos[0]["videos"], key=lambda entry: entry["errors"], default={"video": ""})["video"]
@@ -83,7 +87,7 @@ class Inspector(anywidget.AnyWidget):
 
     def table(self) -> pd.DataFrame:
         """All segments of the shown video by onset, with kind and tiou, in the columns of `selection`."""
-        return self._select(range(len(self._listed(0, self.video))))
+        return self._select(range(len(self._listed(self.video))))
 
     @property
     def annotations(self) -> pd.DataFrame:
@@ -126,23 +130,23 @@ class Inspector(anywidget.AnyWidget):
             self.picked = []
         self.selection = self._select(self.picked)
 
-    def _list(self, run: int, video: str) -> pd.DataFrame:
-        gt, predictions = self.compared[run].of_video(video)
+    def _list(self, video: str) -> pd.DataFrame:
+        gt, predictions = self.inspected.of_video(video)
         if video in self.corrections:
             gt = corrected_gt(video, self.corrections[video])
         return list_segments(gt, predictions)
 
-    def _match(self, run: int, video: str, tiou: float) -> pd.DataFrame:
-        return match_listed(self._listed(run, video), tiou)
+    def _match(self, video: str, tiou: float) -> pd.DataFrame:
+        return match_listed(self._listed(video), tiou)
 
     def _select(self, rows: Sequence[int]) -> pd.DataFrame:
-        rows = [row for row in rows if row < len(self._listed(0, self.video))]
+        rows = [row for row in rows if row < len(self._listed(self.video))]
         if not rows:
             return pd.DataFrame(columns=SELECTION)
         names = dict(zip(self.inspected.labels.tolist(), self.inspected.names(), strict=True))
-        matching = self._matched(0, self.video, self.tiou).iloc[rows]
+        matching = self._matched(self.video, self.tiou).iloc[rows]
         matching = matching.assign(kind=[KINDS[kind] for kind in matching["kind"]])
-        table = self._listed(0, self.video).iloc[rows].join(matching).assign(video=self.video)
+        table = self._listed(self.video).iloc[rows].join(matching).assign(video=self.video)
         return table.assign(name=table["label"].map(names))[SELECTION]
 
     def _answer(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
@@ -151,18 +155,14 @@ class Inspector(anywidget.AnyWidget):
             facts, data = self._answer_of(**content["question"])
             self.send(facts | {"answer": content["id"]}, data)
 
-    def _answer_of(self, run: int, track: str, video: str, tiou: float = 0.5) -> Track:
-        """Segments of a run's video and what they are at a threshold, or a track of it.
-
-        `original` is the ground truth before its corrections.
-        """
+    def _answer_of(self, run: int, track: str, video: str = "") -> Track:
+        """All segments of a run (track "segments": `pack_run`), the corrections, or a track of one of its videos."""
         inspected = self.compared[run]
-        if track != "segments":
-            return read_track(inspected.tracks, inspected.labels, track, video)
-        segments = self._listed(run, video)
-        facts = {"video": video, "tiou": tiou, "duration_sec": inspected.duration_sec(video), "segments": len(segments)}
-        packed = pack_facts(segments, inspected.labels) + pack_matching(self._matched(run, video, tiou))
-        return facts | {"original": original_segments(inspected, video)}, [packed]
+        if track == "corrections":
+            return {"corrections": self.corrections}, []
+        if track == "segments":
+            return {}, [pack_run(inspected)]
+        return read_track(inspected.tracks, inspected.labels, track, video)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
         """The widget, and a picture of the first run for where no kernel is behind it: a notebook that is reopened."""

@@ -23,7 +23,7 @@ def inspect_run(
     data_root: str | Path = "",
     video: str = "",
     tiou: float = 0.5,
-    min_score: float = 0.2,
+    min_score: float | None = None,
     videos: str | Path = "",
     address: str = "",
 ) -> Any:
@@ -46,7 +46,7 @@ def inspect_runs(
     data_root: str | Path = "",
     video: str = "",
     tiou: float = 0.5,
-    min_score: float = 0.2,
+    min_score: float | None = None,
     videos: str | Path = "",
     address: str = "",
 ) -> Any:

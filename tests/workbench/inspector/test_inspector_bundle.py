@@ -1,5 +1,6 @@
 """The script that the package holds is what its modules in browser/src give."""
 
+import graphlib
 import json
 import re
 import subprocess
@@ -26,6 +27,13 @@ def test_the_bundle_is_current(tmp_path):
 def test_the_bundle_holds_all_modules_and_cannot_end_its_script_in_a_page():
     joined = set(re.findall(r"^// src/(\w+\.js)$", read_script(), re.M))
     assert joined == {path.name for path in BROWSER.glob("src/*.js")} and "</script" not in read_script()
+
+
+def test_modules_have_no_cycles_and_are_read_in_one_sitting():
+    texts = {path.name: path.read_text(encoding="utf-8") for path in BROWSER.glob("src/*.js")}
+    graph = {name: re.findall(r'from "\./(\w+\.js)"', text) for name, text in texts.items()}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+    assert max(text.count("\n") for text in texts.values()) <= 250
 
 
 def test_comments_name_files_that_exist():

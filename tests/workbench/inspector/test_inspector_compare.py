@@ -72,5 +72,5 @@ def test_the_page_holds_all_runs(tmp_path):
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'<script type="application/json" id="segments">(.*?)</script>', text, re.S)[1])
     assert [one["info"]["title"] for one in data["runs"]] == ["x", "y"]
-    assert [len(one["segments"]) for one in data["runs"]] == [2, 2]
+    assert len({one["facts"] for one in data["runs"]}) == 2
     assert "media-src" not in text

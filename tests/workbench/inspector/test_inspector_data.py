@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from run_folders import NAMES, write_run, write_scored_run, write_test_data
 
 from afkit.files import write_json
+from afkit.workbench.analysis import matching as module
 from afkit.workbench.analysis.false_positives import false_positives
-from afkit.workbench.inspector import inspected as module
 from afkit.workbench.inspector.inspected import (
     KINDS,
     Inspected,
@@ -17,7 +17,7 @@ from afkit.workbench.inspector.inspected import (
     list_videos,
     match_listed,
     pack_facts,
-    pack_matching,
+    pack_run,
     read_inspected,
 )
 
@@ -63,8 +63,6 @@ def test_each_kind_of_error_is_named_with_its_partner_and_packed(monkeypatch):
     facts = np.frombuffer(pack_facts(segments, np.array([0, 1])), "<f8").reshape(5, -1)
     assert (facts[0] == segments["start_sec"]).all() and (facts[2] == segments["label"]).all()
     assert (np.isnan(facts[3]) == segments["score"].isna()).all()
-    packed = np.frombuffer(pack_matching(matching), "<f4").reshape(3, -1)
-    assert (packed[0] == matching["kind"]).all() and (packed[1] == matching["partner"]).all()
     other = list_segments(*tables([(0, 1, 70)], []))
     assert np.frombuffer(pack_facts(other, np.array([3, 70])), "<f8")[2] == 1, "labels are packed as positions"
 
@@ -78,6 +76,18 @@ def test_of_equal_neighbours_that_of_its_own_class_judges_then_the_last(pairs_at
     found = segments[segments["score"].notna()]
     judges = segments.loc[matching["partner"][found.index], "place"].tolist()
     assert dict(zip(found["label"].tolist(), judges, strict=True)) == {1: 1, 0: 2, 2: 2}
+
+
+def test_all_videos_are_packed_one_after_the_other_each_as_alone():
+    draws = np.random.default_rng(0)
+    parts = [tables([(t, t + 2, t % 3) for t in draws.integers(0, 50, n)], [], v) for v, n in (("b", 5), ("a", 3))]
+    gt = pd.concat([truth for truth, _ in parts], ignore_index=True).sample(frac=1, random_state=1)
+    predictions = gt.sample(frac=1, random_state=2).assign(score=draws.integers(0, 3, len(gt)) / 4)
+    run = Inspected(gt, predictions, {}, {"empty": 9.0, "a": None, "b": None})
+    alone = [list_segments(*run.of_video(video)) for video in run.videos]
+    together = list_segments(gt, predictions, run.videos)
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
+    assert pack_run(run) == pack_facts(together, run.labels)
 
 
 def test_equal_scores_are_matched_in_the_order_of_the_table():

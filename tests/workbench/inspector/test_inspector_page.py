@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,15 +25,19 @@ def data_of(path):
     return json.loads(re.search(r'<script type="application/json" id="segments">(.*?)</script>', text, re.S)[1])
 
 
-def test_segments_and_their_matching_are_inside(tmp_path):
+def test_segments_are_inside_and_the_list_of_videos_says_how_many(tmp_path):
     write_inspector(tmp_path / "a.html", inspected(), tious=[0.3, 0.7])
     data = data_of(tmp_path / "a.html")
     assert data["info"]["tious"] == [0.3, 0.5, 0.7] and data["info"]["classes"] == [EVIL]
-    facts = np.frombuffer(base64.b64decode(data["segments"][0]["facts"]), "<f8").reshape(5, 2)
+    facts = np.frombuffer(base64.b64decode(data["facts"]), "<f8").reshape(5, 2)
     assert facts[1].tolist() == [5, 5]
-    kinds = [np.frombuffer(base64.b64decode(part), "<f4")[:2].tolist() for part in data["segments"][0]["matching"]]
-    assert kinds == [[0, 2]] * 3
-    assert data["segments"][1] == {"facts": "", "matching": [""] * 3}
+    assert [video["ground_truths"] + video["predictions"] for video in data["info"]["videos"]] == [0, 2][::-1]
+
+
+def test_scores_begin_where_03_eval_chose_or_as_asked(tmp_path):
+    for chosen, asked, first in ((0.45, None, 0.45), (0.45, 0.1, 0.1), (None, None, 0.2)):
+        write_inspector(tmp_path / "a.html", replace(inspected(), operating_score=chosen), min_score=asked)
+        assert data_of(tmp_path / "a.html")["info"]["min_score"] == first
 
 
 def test_nothing_is_fetched_and_no_name_ends_the_script(tmp_path):

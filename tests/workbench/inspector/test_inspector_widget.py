@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from test_inspector_compare import run
 
 from afkit.data.annotations import read_annotations
-from afkit.workbench.inspector.inspected import Inspected
+from afkit.workbench.inspector.inspected import Inspected, pack_run
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Tracks
 
@@ -43,15 +43,12 @@ def asked(monkeypatch):
     return ask
 
 
-def test_segments_are_given_with_what_they_are_at_a_threshold(asked):
+def test_all_segments_of_a_run_are_given_at_once(asked):
     widget = inspect_segments(inspected())
     assert widget.video == "b", "with most errors"
-    facts, (data,) = asked(widget, track="segments", video="a", tiou=0.9)
-    assert facts == {"video": "a", "tiou": 0.9, "duration_sec": 30.0, "segments": 2, "original": [(0, 5, 0)]}
-    assert len(data) == 2 * (5 * 8 + 3 * 4)
-    assert np.frombuffer(data, "<f8", count=10).reshape(5, 2)[1].tolist() == [5, 5]
-    assert np.frombuffer(data, "<f4", offset=80).reshape(3, 2)[0].tolist() == [0, 2]
-    assert asked(widget, track="segments", video="", tiou=0.5)[0]["segments"] == 0
+    facts, (data,) = asked(widget, track="segments")
+    assert facts == {} and data == pack_run(widget.inspected)
+    assert np.frombuffer(data, "<f8").reshape(5, 5)[1].tolist() == [5, 5, 5, 7, 20], "of a, then of b"
 
 
 def test_the_selection_is_a_table_that_can_be_observed():
@@ -69,7 +66,7 @@ def test_the_selection_is_a_table_that_can_be_observed():
     assert widget.picked == [] and widget.selection.empty
 
 
-def test_corrections_are_matched_again_and_come_out_as_tables(asked, tmp_path):
+def test_corrections_are_matched_again_and_come_out_as_tables(tmp_path):
     (tmp_path / "old.json").write_text(json.dumps({"database": dict.fromkeys("ab", ENTRY)}))
     widget = inspect_segments(replace(inspected(), annotations=read_annotations(tmp_path / "old.json")))
     seen = []
@@ -77,9 +74,7 @@ def test_corrections_are_matched_again_and_come_out_as_tables(asked, tmp_path):
     widget.table()
     widget.corrections = {"b": [[10, 20, 1], [0, 7, 0]], "a": [[0, 5, 0]]}
     assert seen == [{"b": [[0.0, 7.0, 0], [10.0, 20.0, 1]]}], "by onset, and without what is as it was"
-    facts, (data,) = asked(widget, track="segments", video="b", tiou=0.5)
-    assert facts["original"] == [(0, 5, 0), (10, 20, 1)] and widget.table()["tiou"].tolist() == [1, 1, 0]
-    assert np.frombuffer(data, "<f8", count=6)[3:].tolist() == [7, 7, 20]
+    assert widget.table()["tiou"].tolist() == [1, 1, 0] and widget.table()["end_sec"].tolist() == [7, 7, 20]
     widget.tiou = 0.9
     assert widget.table()["kind"].tolist() == ["ground truth", "hit", "miss"]
     assert widget.annotations["end_sec"].tolist() == [5, 7, 20] and list(widget.annotations)[-1] == "name"
@@ -115,9 +110,8 @@ def test_each_of_several_runs_is_asked_for_its_own_segments_and_tracks(asked):
     widget = compare_segments([run("x"), run("y", predicted=2), replace(run("z"), tracks=silent)], "b")
     assert widget.video == "b" and [one["title"] for one in widget.runs] == ["x", "y", "z"]
     for number, label in enumerate((0, 2)):
-        facts, (data,) = asked(widget, track="segments", run=number, video="a", tiou=0.7)
-        columns = np.frombuffer(data, "<f8", count=15).reshape(5, 3)
-        assert facts["segments"] == 3 and columns[2][~np.isnan(columns[3])] == [label]
+        columns = np.frombuffer(asked(widget, track="segments", run=number)[1][0], "<f8").reshape(5, 6)
+        assert columns[2][~np.isnan(columns[3])].tolist() == [label] * 2
     assert asked(widget, track="curves", run=2, video="a")[0]["labels"] == []
     facts, data = asked(widget, track="curves", run=1, video="a")
     assert facts["labels"] == [0, 1, 2] and list(data[0]) == [255] * 6

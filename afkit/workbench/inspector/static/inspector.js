@@ -1,3 +1,54 @@
+// src/pens.js
+var AXIS_PX = 26;
+var STEPS_SEC = [
+  1e-3,
+  2e-3,
+  5e-3,
+  0.01,
+  0.02,
+  0.05,
+  0.1,
+  0.2,
+  0.5,
+  1,
+  2,
+  5,
+  10,
+  30,
+  60,
+  120,
+  300,
+  600,
+  1800,
+  3600
+];
+function fitCanvas(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) {
+    canvas.width = w;
+    canvas.height = h;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return pen;
+}
+function stepOfAxis(pxPerSec) {
+  return STEPS_SEC.find((sec) => sec * pxPerSec >= 74) ?? 3600 * Math.ceil(74 / (3600 * pxPerSec));
+}
+function shorten(pen, text, width) {
+  if (pen.measureText(text).width <= width) return text;
+  let low = 0, high = text.length;
+  while (low < high) {
+    const middle = low + high + 1 >> 1;
+    if (pen.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;
+    else high = middle - 1;
+  }
+  return `${text.slice(0, low)}…`;
+}
+
 // src/segments.js
 var KINDS = [
   "ground truth",
@@ -12,30 +63,22 @@ var KINDS = [
 var FOUND = 0;
 var MISS = 1;
 var HIT = 2;
+var WRONG_LABEL = 5;
 var HIDDEN = -1;
-var GT_ROW_PX = 17;
-var ROW_PX = 19;
-var LANE_GAP_PX = 8;
-var FULL_ROWS = 3;
-var MIN_ROW_PX = 7;
-var MAX_ROWS = 12;
-var NARROWEST = 1 / 4e3;
-function segmentColumns(facts, matching) {
-  const n = facts.length / 5;
-  const [start, end, label, score, place] = [0, 1, 2, 3, 4].map((i) => facts.subarray(i * n, (i + 1) * n));
-  const [kind, partner, tiou] = [0, 1, 2].map((i) => matching.subarray(i * n, (i + 1) * n));
-  return { n, start, end, label, score, place, kind, partner, tiou };
+function segmentColumns(facts, first = 0, n = facts.length / 5) {
+  const total = facts.length / 5;
+  const column = (i) => facts.subarray(i * total + first, i * total + first + n);
+  return { n, start: column(0), end: column(1), label: column(2), score: column(3), place: column(4) };
 }
 function isTruth(segments, i) {
   return Number.isNaN(segments.score[i]);
 }
-function shownKinds(segments, settings) {
-  const { n, label, score, place, kind, partner } = segments;
-  const passes = (i) => score[i] >= settings.minScore && (settings.topK === 0 || place[i] < settings.topK);
+function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden }) {
+  const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
   const shown = new Int8Array(n).fill(HIDDEN);
   for (let i = 0; i < n; i++) {
-    if (settings.hidden.has(label[i])) continue;
-    if (isTruth(segments, i)) shown[i] = partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
+    if (hidden.size && hidden.has(label[i])) continue;
+    if (Number.isNaN(score[i])) shown[i] = partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
     else if (passes(i)) shown[i] = kind[i];
   }
   return shown;
@@ -43,55 +86,8 @@ function shownKinds(segments, settings) {
 function isError(kind) {
   return kind !== HIDDEN && kind !== FOUND && kind !== HIT;
 }
-function arrangeLanes(segments, shown, spanSec, stacked = false) {
-  if (stacked) return stackLanes(segments, shown, spanSec);
-  const ofClass = /* @__PURE__ */ new Map();
-  for (let i = 0; i < segments.n; i++) {
-    if (shown[i] === HIDDEN) continue;
-    const truth = isTruth(segments, i);
-    const label = segments.label[i];
-    if (!ofClass.has(label)) ofClass.set(label, { truth: [], found: [], order: Infinity });
-    const lane = ofClass.get(label);
-    (truth ? lane.truth : lane.found).push(i);
-    lane.order = Math.min(lane.order, truth ? i : segments.n + segments.place[i]);
-  }
-  const narrowest = spanSec * NARROWEST;
-  const lanes = [...ofClass].sort((a, b) => a[1].order - b[1].order);
-  let top = LANE_GAP_PX / 2;
-  return lanes.map(([label, { truth, found }]) => {
-    const rows = placeRows(segments, truth, narrowest, top, GT_ROW_PX, 2);
-    const below = placeRows(segments, found, narrowest, top + rows.height, ROW_PX, FULL_ROWS);
-    const lane = { label, top, height: Math.max(rows.height + below.height, GT_ROW_PX), rows: [...rows, ...below] };
-    top += lane.height + LANE_GAP_PX;
-    return lane;
-  });
-}
-function stackLanes(segments, shown, spanSec) {
-  let top = LANE_GAP_PX / 2;
-  return ["ground truth", "predictions"].map((name, p) => {
-    const truth = p === 0, ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
-    const rowPx = truth ? GT_ROW_PX : ROW_PX;
-    const rows = placeRows(segments, ids, spanSec * NARROWEST, top, rowPx, MAX_ROWS);
-    const lane = { label: -1, name, truth, top, height: Math.max(rows.height, rowPx), rows: [...rows] };
-    top += lane.height + LANE_GAP_PX;
-    return lane;
-  });
-}
-function placeRows(segments, ids, narrowest, top, rowPx, fullRows) {
-  const ends = [], rows = [];
-  for (const i of ids) {
-    let row = ends.findIndex((end2) => end2 <= segments.start[i]);
-    if (row < 0) row = ends.length < MAX_ROWS ? ends.length : ends.indexOf(Math.min(...ends));
-    if (row === rows.length) rows.push({ ids: [], reach: [] });
-    const end = Math.max(segments.end[i], segments.start[i] + narrowest);
-    ends[row] = Math.max(end, ends[row] ?? -Infinity);
-    rows[row].ids.push(i);
-    rows[row].reach.push(ends[row]);
-  }
-  const height = Math.max(rowPx * Math.min(1, fullRows / Math.max(rows.length, 1)), MIN_ROW_PX);
-  rows.forEach((row, r) => Object.assign(row, { top: top + r * height, height }));
-  rows.height = rows.length * height;
-  return rows;
+function counterpartOf({ partner, near }, shown, i) {
+  return shown[i] === MISS ? near[i] : partner[i];
 }
 function firstReaching(row, time) {
   let low = 0, high = row.reach.length;
@@ -101,141 +97,6 @@ function firstReaching(row, time) {
     else low = middle + 1;
   }
   return low;
-}
-function segmentAt(segments, lanes, time, y, slack) {
-  const lane = lanes.find((one) => y >= one.top && y < one.top + one.height);
-  const row = lane?.rows.find((one) => y >= one.top && y < one.top + one.height);
-  if (!row) return -1;
-  let best = -1, bestKey = Infinity;
-  for (let p = firstReaching(row, time - slack); p < row.ids.length; p++) {
-    const i = row.ids[p];
-    if (segments.start[i] > time + slack) break;
-    const away = Math.max(segments.start[i] - time, time - segments.end[i], 0);
-    const key = away * 1e6 + (segments.end[i] - segments.start[i]);
-    if (away <= slack && key < bestKey) [best, bestKey] = [i, key];
-  }
-  return best;
-}
-function rowOf(lanes, segments, id) {
-  const lane = lanes.find((one) => one.label === segments.label[id] || one.truth === isTruth(segments, id));
-  return lane?.rows.find((row) => row.ids.includes(id));
-}
-function shownErrors(segments, shown) {
-  const errors = [];
-  for (let i = 0; i < segments.n; i++) if (isError(shown[i])) errors.push(i);
-  return errors;
-}
-
-// src/matching.js
-var JUDGED_FROM = 0.1;
-function tiouOf({ start, end }, i, j) {
-  const overlap = Math.max(Math.min(end[i], end[j]) - Math.max(start[i], start[j]), 0);
-  const union = end[i] - start[i] + (end[j] - start[j]) - overlap;
-  return union > 0 ? overlap / union : 0;
-}
-function matchSegments(segments, threshold) {
-  const { n, label, place } = segments, columns = new Float32Array(3 * n);
-  const [kind, partner, tiou] = [0, 1, 2].map((i) => columns.subarray(i * n, (i + 1) * n));
-  const rows = [...Array(n).keys()], truths = rows.filter((i) => isTruth(segments, i));
-  const reach = [];
-  truths.forEach((i, t) => reach.push(Math.max(segments.end[i], reach[t - 1] ?? -Infinity)));
-  kind.fill(MISS);
-  partner.fill(-1);
-  for (const i of rows.filter((row) => !isTruth(segments, row)).sort((a, b) => place[a] - place[b])) {
-    let found = -1, nearest = -1, foundTiou = 0, nearestTiou = 0;
-    for (let t = firstReaching({ reach }, segments.start[i]); t < truths.length; t++) {
-      const j = truths[t];
-      if (segments.start[j] >= segments.end[i]) break;
-      const overlap = tiouOf(segments, i, j), own = label[i] === label[j];
-      if (overlap === 0) continue;
-      if (isNearer(segments, i, j, nearest, overlap - nearestTiou)) [nearest, nearestTiou] = [j, overlap];
-      if (!own || kind[j] === FOUND || overlap < threshold) continue;
-      if (overlap > foundTiou || overlap === foundTiou && place[j] > place[found]) [found, foundTiou] = [j, overlap];
-    }
-    if (found >= 0) {
-      [kind[i], partner[i], tiou[i]] = [HIT, found, foundTiou];
-      [kind[found], partner[found], tiou[found]] = [FOUND, i, foundTiou];
-    } else {
-      const judged = falseKind(nearestTiou, label[nearest] === label[i], threshold);
-      [kind[i], partner[i], tiou[i]] = [judged, nearest, nearestTiou];
-    }
-  }
-  return columns;
-}
-function isNearer({ label, place }, i, j, nearest, gain) {
-  if (gain !== 0) return gain > 0;
-  const own = label[j] === label[i], before = label[nearest] === label[i];
-  return own === before ? place[j] > place[nearest] : own;
-}
-function falseKind(tiou, own, threshold) {
-  const name = tiou >= threshold ? own ? "double detection" : "wrong label" : tiou >= JUDGED_FROM ? own ? "localisation" : "confusion" : "background";
-  return KINDS.indexOf(name);
-}
-
-// src/correcting.js
-var SHORTEST_SEC = 0.01;
-function byOnset(list) {
-  return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
-}
-function segmentOf({ start, end, label, score }, row) {
-  return { start: start[row], end: end[row], label: label[row], score: score[row] };
-}
-function truthRows(segments) {
-  return [...segments.score.keys()].filter((row) => isTruth(segments, row));
-}
-function truthOf(segments) {
-  return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
-}
-function keyOf({ start, end, label }) {
-  return `${start} ${end} ${label}`;
-}
-function leftOver(list, other) {
-  const there = /* @__PURE__ */ new Map();
-  for (const key of other.map(keyOf)) there.set(key, (there.get(key) ?? 0) + 1);
-  return [...list.keys()].filter((i) => {
-    const key = keyOf(list[i]), times = there.get(key) ?? 0;
-    if (times) there.set(key, times - 1);
-    return !times;
-  });
-}
-function editedRows(segments, original) {
-  const rows = truthRows(segments);
-  return leftOver(
-    rows.map((row) => segmentOf(segments, row)),
-    original
-  ).map((i) => rows[i]);
-}
-function sameRow(segments, wanted, row) {
-  const same = (one) => {
-    const { score, ...other } = segmentOf(segments, one);
-    return Object.is(score, wanted.score) && keyOf(other) === keyOf(wanted);
-  };
-  return row < segments.n && same(row) ? row : [...segments.start.keys()].find(same) ?? -1;
-}
-function countCorrections(original, list) {
-  return Math.max(leftOver(original, list).length, leftOver(list, original).length);
-}
-function withTruth(segments, list, tiou) {
-  const truth = byOnset(list), found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
-  const n = truth.length + found.length, facts = new Float64Array(5 * n);
-  let [t, p] = [0, 0];
-  for (let i = 0; i < n; i++) {
-    const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
-    const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
-    const place = isNext ? t++ : segments.place[found[p++]];
-    [start, end, label, score, place].forEach((value, column) => facts[column * n + i] = value);
-  }
-  return [facts, matchSegments(segmentColumns(facts, new Float32Array(3 * n)), tiou)];
-}
-function rounded(time, limit) {
-  return Math.min(Math.max(Math.round(time * 1e3) / 1e3, 0), limit);
-}
-function moved(segment, part, bySec, limit) {
-  const { start, end } = segment;
-  if (part === "start") return { ...segment, start: rounded(Math.min(start + bySec, end - SHORTEST_SEC), limit) };
-  if (part === "end") return { ...segment, end: rounded(Math.max(end + bySec, start + SHORTEST_SEC), limit) };
-  const by = Math.min(Math.max(bySec, -start), limit - end);
-  return { ...segment, start: rounded(start + by, limit), end: rounded(end + by, limit) };
 }
 
 // src/looks.js
@@ -249,6 +110,7 @@ var LIGHT = {
   line: "#d8d8d8",
   window: "rgba(0, 114, 178, 0.14)",
   mark: "#000000",
+  beside: "#d55e00",
   fill: ["#cfcfcf", "#ffffff", "#0072b2", "#f7dca0", "#cbe6f7", "#e6cdf0", "#c3e8dd", "#fde3c4"],
   edge: ["#555555", "#a8447c", "#00324f", "#8a5d00", "#1f6f9c", "#6b2b86", "#00674b", "#c04f00"]
 };
@@ -259,6 +121,7 @@ var DARK = {
   line: "#3b4046",
   window: "rgba(86, 180, 233, 0.22)",
   mark: "#ffffff",
+  beside: "#ff9a55",
   fill: ["#575c63", "#16181b", "#4aa3dc", "#4d3a0c", "#183c52", "#3f2450", "#0f4234", "#54290c"],
   edge: ["#c8c8c8", "#f09cc8", "#d5edff", "#f2bd4a", "#7cc4ee", "#d49bee", "#57d3b0", "#ff9a55"]
 };
@@ -336,12 +199,523 @@ function plainColor(palette, kind) {
   return kind === FOUND || kind === HIT ? palette.fill[kind] : palette.edge[kind];
 }
 
+// src/controls.js
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value") element.value = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+function labelled(text, title, control, ...more) {
+  return make("label", { title }, make("span", {}, text), control, ...more);
+}
+function button(text, role, title, action) {
+  return make("button", { type: "button", "data-role": role, title, onclick: action }, text);
+}
+function selection(role, pairs, attributes = {}) {
+  const select = make("select", { "data-role": role, ...attributes });
+  select.append(...pairs.map(([value, text]) => make("option", { value }, text)));
+  return select;
+}
+var ORDERS = {
+  name: ["by name", (a, b) => a.video.localeCompare(b.video, void 0, { numeric: true })],
+  ap: ["worst AP first", (a, b) => (a.ap ?? 2) - (b.ap ?? 2)],
+  errors: ["most errors first", (a, b) => b.errors - a.errors]
+};
+function describeVideo(video, corrected) {
+  const ap = video.ap === null ? "no ground truth" : `AP ${Math.round(100 * video.ap)} %`;
+  const errors = `${video.errors} ${video.errors === 1 ? "error" : "errors"}${corrected ? " before editing" : ""}`;
+  return `${video.video} (${ap}, ${errors})`;
+}
+function videoControls(info, choose2, isCorrected) {
+  const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
+  const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
+  const order = selection("order", orders, {
+    "aria-label": "order of the recordings",
+    title: "order of the recordings"
+  });
+  const search = make("input", {
+    type: "search",
+    placeholder: "find a recording",
+    title: "part of a recording's name: the list beside holds those that have it",
+    "aria-label": "find a recording",
+    "data-role": "search",
+    size: 14
+  });
+  const fill = (current = select.value) => {
+    const wanted = search.value.trim().toLowerCase();
+    const found = info.videos.filter((video) => video.video.toLowerCase().includes(wanted));
+    const known = found.some((video) => video.video === current);
+    const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
+      return make("option", { value: video.video }, describeVideo(video, isCorrected(video.video)));
+    });
+    if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
+    select.replaceChildren(...options);
+    select.value = current;
+    if (!known && found.length) choose2(options[1].value);
+  };
+  select.addEventListener("change", () => choose2(select.value));
+  order.addEventListener("change", () => fill());
+  search.addEventListener("input", () => fill());
+  return { elements: [search, order, select], fill };
+}
+function classControls(names, panel) {
+  const summary = make("summary", { title: "which classes are shown, and listed" }, "classes: all");
+  const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
+  const boxes = names.map((name, label) => {
+    const box = make("input", { type: "checkbox", "data-label": label });
+    box.checked = true;
+    box.addEventListener("change", () => set([label], box.checked));
+    return { box, name: name.toLowerCase(), item: make("label", { class: "class" }, box, make("span", {}, name)) };
+  });
+  const set = (labels, on) => {
+    const others = [...panel.state.hidden].filter((label) => !labels.includes(label));
+    panel.set({ hidden: new Set(on ? others : [...others, ...labels]) });
+  };
+  const show = (hidden) => {
+    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
+    for (const [label, { box }] of boxes.entries()) box.checked = !hidden.has(label);
+  };
+  const listed = () => [...boxes.keys()].filter((label) => !boxes[label].item.hidden);
+  search.addEventListener("input", () => {
+    const wanted = search.value.trim().toLowerCase();
+    for (const entry of boxes) entry.item.hidden = !entry.name.includes(wanted);
+  });
+  const all = make("button", { type: "button", "data-role": "all-classes", onclick: () => set(listed(), true) }, "all");
+  const none = make(
+    "button",
+    { type: "button", "data-role": "no-classes", onclick: () => set(listed(), false) },
+    "none"
+  );
+  const list = make("div", { class: "list" }, ...boxes.map((entry) => entry.item));
+  const drop = make("div", { class: "drop" }, search, all, none, list);
+  return { element: make("details", { class: "classes" }, summary, drop), show };
+}
+function legend(looks) {
+  const entries = KINDS.map((name, kind) => {
+    const canvas = make("canvas", { "aria-hidden": "true" });
+    const pen = fitCanvas(canvas, 26, 14);
+    drawBar(pen, looks, kind, 0, 0, 26, 14);
+    drawLetter(pen, looks, kind, 0, 0, 26, 14);
+    const text = kind === FOUND ? "ground truth, found" : kind === MISS ? "ground truth, missed" : name;
+    return make("span", { class: "entry" }, canvas, text);
+  });
+  return entries;
+}
+var plainTime = (seconds) => seconds.toFixed(2);
+function segmentLines(segments, shown, names, i) {
+  const { start, end, label, score } = segments;
+  const times = (k) => `${plainTime(start[k])} to ${plainTime(end[k])} s`;
+  const kind = shown[i], lines = [names[label[i]], `${times(i)} (${plainTime(end[i] - start[i])} s)`];
+  if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
+  else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);
+  const other = counterpartOf(segments, shown, i);
+  if (other >= 0) lines.push(...counterpartLines(segments, shown, names, i, other, times));
+  else if (kind === MISS) lines.push("no prediction overlaps it");
+  return lines;
+}
+function counterpartLines({ label, score, tiou, nearTiou, partner }, shown, names, i, other, times) {
+  const truth = Number.isNaN(score[i]), missed = shown[i] === MISS, which = label[other] === label[i] ? "" : `${names[label[other]]}, `;
+  const what = missed ? "nearest prediction:" : truth ? "found by the prediction" : partner[other] === i ? "matches" : "nearest:";
+  const sure = truth ? `, score ${score[other].toFixed(3)}` : "", low = missed && shown[other] < 0 ? " (hidden: below the score, or not among the best)" : "";
+  const over = missed ? nearTiou[i] : tiou[i];
+  return [`tIoU ${over.toFixed(3)}`, `${what} ${which}${times(other)}${sure}${low}`];
+}
+
+// src/correcting.js
+var SHORTEST_SEC = 0.01;
+function byOnset(list) {
+  return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
+}
+function segmentOf({ start, end, label, score }, row) {
+  return { start: start[row], end: end[row], label: label[row], score: score[row] };
+}
+function truthRows(segments) {
+  return [...segments.score.keys()].filter((row) => isTruth(segments, row));
+}
+function truthOf(segments) {
+  return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
+}
+function keyOf({ start, end, label }) {
+  return `${start} ${end} ${label}`;
+}
+function leftOver(list, other) {
+  const there = /* @__PURE__ */ new Map();
+  for (const key of other.map(keyOf)) there.set(key, (there.get(key) ?? 0) + 1);
+  return [...list.keys()].filter((i) => {
+    const key = keyOf(list[i]), times = there.get(key) ?? 0;
+    if (times) there.set(key, times - 1);
+    return !times;
+  });
+}
+function editedRows(segments, original) {
+  const rows = truthRows(segments);
+  return leftOver(
+    rows.map((row) => segmentOf(segments, row)),
+    original
+  ).map((i) => rows[i]);
+}
+function sameRow(segments, wanted, row) {
+  const same = (one) => {
+    const { score, ...other } = segmentOf(segments, one);
+    return Object.is(score, wanted.score) && keyOf(other) === keyOf(wanted);
+  };
+  return row < segments.n && same(row) ? row : [...segments.start.keys()].find(same) ?? -1;
+}
+function countCorrections(original, list) {
+  return Math.max(leftOver(original, list).length, leftOver(list, original).length);
+}
+function withTruth(segments, list) {
+  const truth = byOnset(list), found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
+  const n = truth.length + found.length, facts = new Float64Array(5 * n);
+  let [t, p] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
+    const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
+    const place = isNext ? t++ : segments.place[found[p++]];
+    [start, end, label, score, place].forEach((value, column) => facts[column * n + i] = value);
+  }
+  return segmentColumns(facts);
+}
+function rounded(time, limit) {
+  return Math.min(Math.max(Math.round(time * 1e3) / 1e3, 0), limit);
+}
+function moved(segment, part, bySec, limit) {
+  const { start, end } = segment;
+  if (part === "start") return { ...segment, start: rounded(Math.min(start + bySec, end - SHORTEST_SEC), limit) };
+  if (part === "end") return { ...segment, end: rounded(Math.max(end + bySec, start + SHORTEST_SEC), limit) };
+  const by = Math.min(Math.max(bySec, -start), limit - end);
+  return { ...segment, start: rounded(start + by, limit), end: rounded(end + by, limit) };
+}
+
+// src/lanes.js
+var GT_ROW_PX = 17;
+var ROW_PX = 19;
+var FOLDED_PX = 10;
+var LANE_GAP_PX = 8;
+var FULL_ROWS = 3;
+var MIN_ROW_PX = 7;
+var MAX_ROWS = 12;
+var NARROWEST = 1 / 4e3;
+function arrangeLanes(segments, shown, spanSec, { stacked, hidden }) {
+  if (stacked) return stackLanes(segments, shown, spanSec);
+  const ofClass = /* @__PURE__ */ new Map();
+  for (let i = 0; i < segments.n; i++) {
+    const label = segments.label[i];
+    if (hidden.has(label)) continue;
+    if (!ofClass.has(label)) ofClass.set(label, { truth: [], found: [] });
+    if (shown[i] !== HIDDEN) ofClass.get(label)[isTruth(segments, i) ? "truth" : "found"].push(i);
+  }
+  const narrowest = spanSec * NARROWEST;
+  let top = LANE_GAP_PX / 2;
+  return [...ofClass.keys()].sort((a, b) => a - b).map((label) => {
+    const { truth, found } = ofClass.get(label);
+    const rows = placeRows(segments, truth, narrowest, top, GT_ROW_PX, 2);
+    const below = placeRows(segments, found, narrowest, top + rows.height, ROW_PX, FULL_ROWS);
+    const height = rows.height + below.height || FOLDED_PX;
+    const lane = { label, top, height: Math.max(height, FOLDED_PX), rows: [...rows, ...below] };
+    top += lane.height + LANE_GAP_PX;
+    return lane;
+  });
+}
+function stackLanes(segments, shown, spanSec) {
+  let top = LANE_GAP_PX / 2;
+  return ["ground truth", "predictions"].map((name, p) => {
+    const truth = p === 0, ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
+    const rowPx = truth ? GT_ROW_PX : ROW_PX;
+    const rows = placeRows(segments, ids, spanSec * NARROWEST, top, rowPx, MAX_ROWS);
+    const lane = { label: -1, name, truth, top, height: Math.max(rows.height, rowPx), rows: [...rows] };
+    top += lane.height + LANE_GAP_PX;
+    return lane;
+  });
+}
+function placeRows(segments, ids, narrowest, top, rowPx, fullRows) {
+  const ends = [], rows = [];
+  for (const i of ids) {
+    let row = ends.findIndex((end2) => end2 <= segments.start[i]);
+    if (row < 0) row = ends.length < MAX_ROWS ? ends.length : ends.indexOf(Math.min(...ends));
+    if (row === rows.length) rows.push({ ids: [], reach: [] });
+    const end = Math.max(segments.end[i], segments.start[i] + narrowest);
+    ends[row] = Math.max(end, ends[row] ?? -Infinity);
+    rows[row].ids.push(i);
+    rows[row].reach.push(ends[row]);
+  }
+  const height = Math.max(rowPx * Math.min(1, fullRows / Math.max(rows.length, 1)), MIN_ROW_PX);
+  rows.forEach((row, r) => Object.assign(row, { top: top + r * height, height }));
+  rows.height = rows.length * height;
+  return rows;
+}
+function segmentAt(segments, lanes, time, y, slack) {
+  const lane = lanes.find((one) => y >= one.top && y < one.top + one.height);
+  const row = lane?.rows.find((one) => y >= one.top && y < one.top + one.height);
+  if (!row) return -1;
+  let best = -1, bestKey = Infinity;
+  for (let p = firstReaching(row, time - slack); p < row.ids.length; p++) {
+    const i = row.ids[p];
+    if (segments.start[i] > time + slack) break;
+    const away = Math.max(segments.start[i] - time, time - segments.end[i], 0);
+    const key = away * 1e6 + (segments.end[i] - segments.start[i]);
+    if (away <= slack && key < bestKey) [best, bestKey] = [i, key];
+  }
+  return best;
+}
+function rowOf(lanes, segments, id) {
+  const lane = lanes.find((one) => one.label === segments.label[id] || one.truth === isTruth(segments, id));
+  return lane?.rows.find((row) => row.ids.includes(id)) ?? lane;
+}
+
+// src/edit_marks.js
+function drawEdits(pen, scene, xOf) {
+  const { segments, shown, lanes, looks, left } = scene;
+  for (const row of segments.edited) {
+    const place = shown[row] === HIDDEN ? null : rowOf(lanes, segments, row), x = xOf(segments.start[row]);
+    if (place && x >= left - 8) drawFlag(pen, looks.palette, x, place.top);
+  }
+  if (scene.editing) {
+    const row = scene.picked.findLast((one) => isTruth(segments, one)), place = row >= 0 && rowOf(lanes, segments, row);
+    if (place && !scene.draft) drawHandles(pen, scene, xOf(segments.start[row]), xOf(segments.end[row]), place);
+  }
+  if (scene.draft) drawDraft(pen, scene, xOf);
+}
+function drawFlag(pen, palette, x, top) {
+  pen.beginPath();
+  pen.moveTo(x, top);
+  pen.lineTo(x + 9, top);
+  pen.lineTo(x, top + 9);
+  pen.closePath();
+  pen.fillStyle = palette.mark;
+  pen.fill();
+  pen.strokeStyle = palette.paper;
+  pen.lineWidth = 1;
+  pen.stroke();
+}
+function drawHandles(pen, { looks, part: held }, from, to, { top, height }) {
+  for (const [part, x] of [
+    ["start", from],
+    ["end", to]
+  ]) {
+    const chosen = held === part || held === "whole", half = chosen ? 4 : 2.5;
+    pen.fillStyle = chosen ? looks.palette.mark : looks.palette.paper;
+    pen.strokeStyle = looks.palette.mark;
+    pen.lineWidth = 1.5;
+    pen.fillRect(x - half, top + 0.7 * height - half, 2 * half, 2 * half);
+    pen.strokeRect(x - half, top + 0.7 * height - half, 2 * half, 2 * half);
+  }
+}
+function drawDraft(pen, { draft, lanes, segments, looks }, xOf) {
+  const { after, row, y } = draft, lane = lanes.find((one) => y >= one.top && y < one.top + one.height);
+  const { top, height } = row >= 0 ? rowOf(lanes, segments, row) : lane?.rows[0] ?? { top: y - 8, height: GT_ROW_PX };
+  pen.strokeStyle = looks.palette.mark;
+  pen.lineWidth = 2;
+  pen.setLineDash([5, 3]);
+  pen.strokeRect(xOf(after.start), top, Math.max(xOf(after.end) - xOf(after.start), 1), height - 1);
+  pen.setLineDash([]);
+}
+
+// src/drawing.js
+var NARROW_PX = 3;
+var LOWEST = 0.45;
+function drawScene(canvas, scene) {
+  const { looks, left, width, height, view } = scene;
+  const pen = fitCanvas(canvas, width, height);
+  pen.fillStyle = looks.palette.paper;
+  pen.fillRect(0, 0, width, height);
+  const perSec = (width - left) / (view.to - view.from);
+  const xOf = (time) => left + (time - view.from) * perSec;
+  drawAxis(pen, scene, xOf);
+  drawIgnored(pen, scene, xOf);
+  pen.save();
+  pen.beginPath();
+  pen.rect(0, AXIS_PX, width, height - AXIS_PX);
+  pen.clip();
+  pen.translate(0, AXIS_PX - scene.scrollTop);
+  const inView = (part) => part.top + part.height >= scene.scrollTop && part.top <= scene.scrollTop + height - AXIS_PX;
+  for (const lane of scene.lanes.filter(inView)) {
+    for (const row of lane.rows.filter(inView)) drawRow(pen, scene, row, xOf);
+    drawLaneName(pen, scene, lane);
+  }
+  for (const id of /* @__PURE__ */ new Set([...scene.picked, scene.hovered])) outline(pen, scene, id, xOf);
+  outline(pen, scene, scene.counterpart, xOf, true);
+  pen.beginPath();
+  pen.rect(scene.left - 5, 0, width, scene.scrollTop + height);
+  pen.clip();
+  drawEdits(pen, scene, xOf);
+  pen.restore();
+}
+function drawIgnored(pen, { ignored, looks, view, left, width, height }, xOf) {
+  for (const [start, end] of ignored) {
+    const from = Math.max(xOf(Math.max(start, view.from)), left);
+    const wide = Math.min(xOf(Math.min(end, view.to)), width) - from;
+    if (wide <= 0) continue;
+    pen.save();
+    pen.beginPath();
+    pen.rect(from, AXIS_PX, wide, height - AXIS_PX);
+    pen.clip();
+    pen.strokeStyle = looks.palette.line;
+    pen.setLineDash([]);
+    pen.lineWidth = 3;
+    pen.beginPath();
+    for (let x = from - height; x < from + wide; x += 12) {
+      pen.moveTo(x, height);
+      pen.lineTo(x + height, 0);
+    }
+    pen.stroke();
+    pen.restore();
+  }
+}
+function drawRow(pen, scene, row, xOf) {
+  const { segments, shown, looks, view, left, width } = scene;
+  const run = { kind: HIDDEN, from: 0, to: 0, height: 0 };
+  const flush = () => {
+    if (run.kind === HIDDEN) return;
+    pen.fillStyle = plainColor(looks.palette, run.kind);
+    pen.fillRect(run.from, row.top + row.height - 1 - run.height, run.to - run.from, run.height);
+    run.kind = HIDDEN;
+  };
+  for (let p = firstReaching(row, view.from); p < row.ids.length; p++) {
+    const i = row.ids[p];
+    if (segments.start[i] > view.to) break;
+    const kind = shown[i], x = xOf(segments.start[i]), end = xOf(segments.end[i]);
+    const score = isTruth(segments, i) ? 1 : Math.min(Math.max(segments.score[i], 0), 1);
+    const height = Math.max((row.height - 1) * (LOWEST + (1 - LOWEST) * score), 3);
+    if (end - x < NARROW_PX) {
+      const from = Math.floor(Math.min(x, (x + end) / 2 - 1)), to = Math.max(Math.ceil(end), from + 2);
+      const same = kind === run.kind || to <= run.to && run.to - run.from <= 2;
+      if (from <= run.to && run.kind !== HIDDEN && same) {
+        Object.assign(run, { to: Math.max(run.to, to), height: Math.max(run.height, height) });
+        run.kind = Math.max(run.kind, kind);
+      } else {
+        flush();
+        Object.assign(run, { kind, from, to, height });
+      }
+    } else {
+      flush();
+      const from = Math.max(x, left - 20), to = Math.min(end, width + 20), y = row.top + row.height - 1 - height;
+      drawBar(pen, looks, kind, from, y, to - from, height);
+      const visible = Math.max(from, left), wide = Math.min(to, width) - visible;
+      if (scene.stacked) drawName(pen, looks, kind, scene.names[segments.label[i]], visible, y, wide, height);
+      else drawLetter(pen, looks, kind, visible, y, wide, height);
+    }
+  }
+  flush();
+}
+function outline(pen, scene, id, xOf, counterpart = false) {
+  if (id < 0 || scene.shown[id] === HIDDEN && !counterpart) return;
+  const row = rowOf(scene.lanes, scene.segments, id);
+  if (!row) return;
+  const x = Math.max(xOf(scene.segments.start[id]), scene.left - 20);
+  const end = Math.min(xOf(scene.segments.end[id]), scene.width + 20);
+  if (end < scene.left || x > scene.width) return;
+  const { mark, beside } = scene.looks.palette;
+  pen.strokeStyle = counterpart ? beside : mark;
+  pen.lineWidth = counterpart || scene.picked.includes(id) ? 2.5 : 1.5;
+  pen.setLineDash(counterpart ? [6, 3] : []);
+  const middle = (x + end) / 2, half = Math.max((end - x) / 2, 3) + 1;
+  const from = Math.max(middle - half, scene.left);
+  pen.strokeRect(from, row.top - 1, middle + half - from, row.height + 1);
+  pen.setLineDash([]);
+}
+function drawLaneName(pen, scene, lane) {
+  const { palette } = scene.looks;
+  pen.fillStyle = palette.paper;
+  pen.fillRect(0, lane.top - LANE_GAP_PX / 2, scene.left - 1, lane.height + LANE_GAP_PX);
+  pen.fillStyle = palette.line;
+  pen.fillRect(0, lane.top + lane.height + LANE_GAP_PX / 2 - 0.5, scene.width, 1);
+  pen.fillStyle = palette.ink;
+  const folded = lane.height <= FOLDED_PX;
+  pen.font = `${folded ? 10 : 13}px system-ui, sans-serif`;
+  if (folded) pen.fillStyle = palette.quiet;
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  const name = shorten(pen, lane.name ?? scene.names[lane.label], scene.left - 14);
+  pen.fillText(name, 6, lane.top + Math.min(lane.height, 32) / 2);
+}
+function drawAxis(pen, scene, xOf) {
+  const { view, left, width, height, looks } = scene;
+  const perSec = (width - left) / (view.to - view.from);
+  const step2 = stepOfAxis(perSec);
+  pen.font = "12px system-ui, sans-serif";
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  pen.fillStyle = looks.palette.quiet;
+  pen.fillText(view.end >= 120 ? "time [min:s]" : "time [s]", 6, AXIS_PX / 2);
+  pen.textAlign = "center";
+  for (let k = Math.ceil(view.from / step2); k * step2 <= view.to; k++) {
+    const x = Math.round(xOf(k * step2));
+    pen.fillStyle = looks.palette.line;
+    pen.fillRect(x, AXIS_PX - 6, 1, height);
+    const text = clock(k * step2, view.end, step2);
+    const half = pen.measureText(text).width / 2;
+    pen.fillStyle = looks.palette.quiet;
+    pen.fillText(text, Math.min(Math.max(x, left + half), width - half - 1), AXIS_PX / 2 - 2);
+  }
+}
+function clock(seconds, endSec, step2) {
+  const digits = step2 >= 1 ? 0 : Math.ceil(-Math.log10(step2));
+  if (endSec < 120) return seconds.toFixed(digits);
+  const rounded2 = Number(Math.abs(seconds).toFixed(digits)), rest = (rounded2 % 60).toFixed(digits);
+  return `${seconds < 0 ? "−" : ""}${Math.floor(rounded2 / 60)}:${rest.padStart(digits ? digits + 3 : 2, "0")}`;
+}
+function drawOverview(canvas, scene, kept) {
+  const { view, left, width, looks } = scene, height = 36;
+  if (kept.width !== width || kept.looks !== looks || kept.shown !== scene.shown) {
+    Object.assign(kept, { width, looks, shown: scene.shown, picture: overviewPicture(scene, width - left, height) });
+  }
+  const pen = fitCanvas(canvas, width, height);
+  pen.fillStyle = looks.palette.paper;
+  pen.fillRect(0, 0, width, height);
+  pen.drawImage(kept.picture, left, 0);
+  pen.fillStyle = looks.palette.quiet;
+  pen.font = "12px system-ui, sans-serif";
+  pen.textBaseline = "middle";
+  pen.fillText("overview", 6, height / 2);
+  const scale = (width - left) / (view.end - view.begin);
+  const from = Math.round(left + (view.from - view.begin) * scale);
+  const wide = Math.max(Math.round(left + (view.to - view.begin) * scale) - from, 3);
+  pen.fillStyle = looks.palette.window;
+  pen.fillRect(from, 0, wide, height);
+  pen.strokeStyle = looks.palette.ink;
+  pen.strokeRect(from + 0.5, 0.5, Math.max(wide - 1, 1), height - 1);
+}
+function overviewPicture({ segments, shown, view, looks }, width, height) {
+  const picture = document.createElement("canvas");
+  picture.width = Math.max(Math.round(width), 1);
+  picture.height = height;
+  const pen = picture.getContext("2d"), scale = width / (view.end - view.begin);
+  const bands = [
+    [FOUND, 3, 9],
+    [MISS, 3, 9],
+    [HIT, 14, 9],
+    [HIT + 1, 25, 9]
+  ];
+  for (const [band, top, bandHeight] of bands) {
+    pen.fillStyle = band > HIT ? looks.palette.edge[KINDS.length - 1] : plainColor(looks.palette, band);
+    let done = -1;
+    for (let i = 0; i < segments.n; i++) {
+      if (shown[i] === HIDDEN || Math.min(shown[i], HIT + 1) !== band) continue;
+      const from = Math.max(Math.floor((segments.start[i] - view.begin) * scale), done);
+      const to = Math.max(Math.ceil((segments.end[i] - view.begin) * scale), from + 1);
+      if (to <= done) continue;
+      pen.fillRect(from, top, to - from, bandHeight);
+      done = to;
+    }
+  }
+  return picture;
+}
+
 // src/looking.js
+var MOST_LANES_PX = 520;
+var LEAST_LANES_PX = 180;
 function fitSize(panel) {
   const { scene, parts } = panel;
   scene.width = Math.max(parts.stage.clientWidth, 200);
   scene.left = scene.width < 700 ? 116 : 168;
-  scene.height = Math.min(scene.contentHeight + AXIS_PX, 520);
+  const room = window.innerHeight - 330;
+  scene.height = Math.min(scene.contentHeight + AXIS_PX, Math.max(Math.min(MOST_LANES_PX, room), LEAST_LANES_PX));
   parts.scroller.style.height = `${scene.height}px`;
   parts.spacer.style.height = `${scene.contentHeight + AXIS_PX - scene.height}px`;
   scene.width = Math.max(parts.scroller.clientWidth, 200);
@@ -388,45 +762,515 @@ function pan(panel, share) {
 function pick(panel, rows) {
   const { scene, source, parts } = panel;
   panel.set({ picked: rows, part: null });
+  markCounterpart(panel);
   source.pick(rows);
   const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
 }
-function step(panel, direction) {
-  const { scene, state, parts } = panel;
-  if (!scene.errors?.length) {
-    parts.said.textContent = "There is no error among the segments shown.";
-    return;
-  }
-  const { start } = scene.segments, from = state.picked.at(-1);
-  const after = from ?? start.findIndex((time) => time >= scene.view.from) - 0.5;
-  const ahead = scene.errors.filter((row) => (row - after) * direction > 0);
-  goTo(panel, direction > 0 ? ahead[0] ?? scene.errors[0] : ahead.at(-1) ?? scene.errors.at(-1));
+function markCounterpart({ scene, state }) {
+  const row = state.picked.at(-1) ?? -1;
+  scene.counterpart = row >= 0 ? counterpartOf(scene.segments, scene.shown, row) : -1;
+}
+function choose(panel, rows) {
+  pick(panel, rows);
+  if (rows.length) restCursor(panel, Math.max(panel.scene.segments.start[rows.at(-1)], 0));
+}
+function restCursor(panel, seconds) {
+  panel.set({ restSec: seconds, cursorSec: seconds });
 }
 function goTo(panel, row) {
-  const { segments, view } = panel.scene;
-  const length = segments.end[row] - segments.start[row], middle = segments.start[row] + length / 2;
-  const width = Math.max(Math.min(view.to - view.from, Math.max(20 * length, 5)), 2 * length);
-  look(panel, middle - width / 2, middle + width / 2);
-  scrollToRow(panel, row);
-  pick(panel, [row]);
+  const { segments, shown, view } = panel.scene, other = counterpartOf(segments, shown, row);
+  const both = other >= 0 ? [row, other] : [row];
+  const start = Math.min(...both.map((one) => segments.start[one])), end = Math.max(...both.map((one) => segments.end[one]));
+  const width = Math.max(Math.min(view.to - view.from, Math.max(20 * (end - start), 5)), 2 * (end - start));
+  look(panel, (start + end - width) / 2, (start + end + width) / 2);
+  for (const one of both.reverse()) scrollToRow(panel, one);
+  choose(panel, [row]);
 }
 function scrollToRow({ scene, parts: { scroller } }, row) {
   const place = rowOf(scene.lanes, scene.segments, row), height = scene.height - AXIS_PX;
+  if (!place) return;
   if (place.top < scroller.scrollTop || place.top + place.height > scroller.scrollTop + height) {
     scroller.scrollTop = place.top - height / 2;
   }
 }
 
-// src/events.js
-function listen(panel) {
-  listenToPointer(panel);
-  listenToWheel(panel);
-  listenToKeys(panel);
-  listenToOverview(panel);
-  panel.parts.scroller.addEventListener("scroll", () => redraw(panel));
-  return listenToSurroundings(panel);
+// src/matching.js
+var JUDGED_FROM = 0.1;
+var [OVER_OWN, OVER_OTHER, NEAR_OWN, NEAR_OTHER, NOTHING] = [
+  "double detection",
+  "wrong label",
+  "localisation",
+  "confusion",
+  "background"
+].map((name) => KINDS.indexOf(name));
+function matchSegments(segments, threshold) {
+  const { n, start, end, label, score, place } = segments;
+  const kind = new Int8Array(n).fill(MISS), partner = new Int32Array(n).fill(-1), tiou = new Float32Array(n), near = new Int32Array(n).fill(-1), nearTiou = new Float64Array(n);
+  const { truths, reach, byPlace } = sortRows(segments);
+  for (const i of byPlace) {
+    let found = -1, nearest = -1, foundTiou = 0, nearestTiou = 0;
+    for (let t = firstReaching({ reach }, start[i]); t < truths.length; t++) {
+      const j = truths[t];
+      if (start[j] >= end[i]) break;
+      const overlap = Math.min(end[i], end[j]) - Math.max(start[i], start[j]);
+      if (!(overlap > 0)) continue;
+      const over = overlap / (end[i] - start[i] + (end[j] - start[j]) - overlap), own = label[i] === label[j];
+      if (isNearer(segments, i, j, nearest, over - nearestTiou)) [nearest, nearestTiou] = [j, over];
+      if (over > nearTiou[j] || over === nearTiou[j] && own && label[near[j]] !== label[j]) {
+        [near[j], nearTiou[j]] = [i, over];
+      }
+      if (!own || kind[j] === FOUND || over < threshold) continue;
+      if (over > foundTiou || over === foundTiou && place[j] > place[found]) [found, foundTiou] = [j, over];
+    }
+    if (found >= 0) {
+      [kind[i], partner[i], tiou[i]] = [HIT, found, foundTiou];
+      [kind[found], partner[found], tiou[found]] = [FOUND, i, foundTiou];
+    } else {
+      [kind[i], partner[i], tiou[i]] = [
+        falseKind(nearestTiou, label[nearest] === label[i], threshold),
+        nearest,
+        nearestTiou
+      ];
+    }
+  }
+  return { n, start, end, label, score, place, kind, partner, tiou, near, nearTiou };
 }
+function sortRows(segments) {
+  const { n, end, place } = segments, truths = [], reach = [];
+  let last = -Infinity;
+  for (let i = 0; i < n; i++) {
+    if (!isTruth(segments, i)) continue;
+    last = Math.max(last, end[i]);
+    truths.push(i);
+    reach.push(last);
+  }
+  const byPlace = new Int32Array(n - truths.length);
+  for (let i = 0; i < n; i++) if (!isTruth(segments, i)) byPlace[place[i]] = i;
+  return { truths, reach, byPlace };
+}
+function isNearer({ label, place }, i, j, nearest, gain) {
+  if (gain !== 0) return gain > 0;
+  const own = label[j] === label[i], before = label[nearest] === label[i];
+  return own === before ? place[j] > place[nearest] : own;
+}
+function falseKind(tiou, own, threshold) {
+  if (tiou >= threshold) return own ? OVER_OWN : OVER_OTHER;
+  if (tiou >= JUDGED_FROM) return own ? NEAR_OWN : NEAR_OTHER;
+  return NOTHING;
+}
+
+// src/run.js
+function openRun(info, buffer) {
+  const counts = info.videos.map((video) => video.ground_truths + video.predictions);
+  const firsts = [];
+  counts.reduce((first, count, v) => {
+    firsts[v] = first;
+    return first + count;
+  }, 0);
+  const numbers = new Map(info.videos.map((video, v) => [video.video, v]));
+  return { info, facts: new Float64Array(buffer), counts, firsts, numbers, edited: /* @__PURE__ */ new Map(), edits: 0, kept: [] };
+}
+function givenSegments(run, v) {
+  return segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0);
+}
+function originalOf(run, video) {
+  return truthOf(givenSegments(run, run.numbers.get(video)));
+}
+function correctRun(run, video, list) {
+  run.edits += 1;
+  if (list && countCorrections(originalOf(run, video), list)) run.edited.set(video, list);
+  else run.edited.delete(video);
+}
+function segmentsOf(run, v, tiou) {
+  const list = run.edited.get(run.info.videos[v]?.video), kept = run.kept[v];
+  if (kept && kept.tiou === tiou && kept.list === list) return kept.segments;
+  const given = givenSegments(run, v), segments = matchSegments(list ? withTruth(given, list) : given, tiou);
+  const original = list ? truthOf(given) : null;
+  segments.edited = list ? editedRows(segments, original) : [];
+  segments.numCorrections = list ? countCorrections(original, list) : 0;
+  run.kept[v] = { tiou, list, segments };
+  return segments;
+}
+
+// src/sorting.js
+function rising(n, keyOf2) {
+  const places = 2 ** Math.ceil(Math.log2(n + 1)), steps = 2 ** 52 / places - 1, packed = new Float64Array(n);
+  for (let i = 0; i < n; i++) packed[i] = Math.floor(Math.min(Math.max(keyOf2(i), 0), 1) * steps) * places + i;
+  packed.sort();
+  const order = new Uint32Array(n);
+  for (let i = 0; i < n; i++) order[i] = packed[i] % places;
+  return order;
+}
+
+// src/gains.js
+function gainsOf(run, tiou) {
+  if (run.gains?.tiou === tiou && run.gains.edits === run.edits) return run.gains;
+  const { label, score, hit, entry, numTruths, total } = collectPredictions(run, tiou);
+  const numClasses = numTruths.length, known = numTruths.reduce((sum, count) => sum + (count > 0), 0);
+  const order = rising(label.length, (i) => (label[i] + 1 - Math.min(Math.max(score[i], 0), 1)) / (numClasses + 1));
+  const ofPrediction = new Float64Array(total), ofMiss = new Float64Array(numClasses);
+  for (let from = 0; from < order.length; ) {
+    const own = label[order[from]];
+    let to = from;
+    while (to < order.length && label[order[to]] === own) to++;
+    const share = numTruths[own] ? 1 / (numTruths[own] * known) : 0;
+    ofMiss[own] = share * gainOfClass(order.subarray(from, to), hit, (i, gain) => ofPrediction[entry[i]] = share * gain);
+    from = to;
+  }
+  for (let k = 0; k < numClasses; k++) if (numTruths[k] && !ofMiss[k]) ofMiss[k] = 1 / (numTruths[k] * known);
+  run.gains = { tiou, edits: run.edits, ofPrediction, ofMiss };
+  return run.gains;
+}
+function collectPredictions(run, tiou) {
+  const counts = new Float64Array(run.info.classes.length);
+  const label = [], score = [], hit = [], entry = [];
+  let first = 0;
+  for (let v = 0; v < run.counts.length; v++) {
+    const segments = segmentsOf(run, v, tiou);
+    for (let i = 0; i < segments.n; i++) {
+      if (isTruth(segments, i)) counts[segments.label[i]] += 1;
+      else {
+        label.push(segments.label[i]);
+        score.push(segments.score[i]);
+        hit.push(segments.kind[i] === HIT);
+        entry.push(first + i);
+      }
+    }
+    first += segments.n;
+  }
+  return { label, score, hit, entry, numTruths: counts, total: first };
+}
+function gainOfClass(order, hit, tell) {
+  const hitsUpTo = new Float64Array(order.length);
+  let hits = 0;
+  for (let r = 0; r < order.length; r++) hitsUpTo[r] = hits += hit[order[r]];
+  let removed = 0, added = 1;
+  for (let r = order.length - 1; r >= 0; r--) {
+    const rank = r + 1;
+    if (!hit[order[r]]) tell(order[r], removed);
+    else {
+      removed += hitsUpTo[r] / (rank - 1) - hitsUpTo[r] / rank;
+      added += (hitsUpTo[r] + 1) / (rank + 1) - hitsUpTo[r] / rank;
+    }
+  }
+  return added;
+}
+
+// src/review.js
+var isKind = (wanted) => (kind) => kind === wanted;
+var LISTED = {
+  errors: ["all errors", isError],
+  ...Object.fromEntries(KINDS.map((name, kind) => [name, [name, isKind(kind)]]).slice(HIT + 1)),
+  miss: ["missed actions", isKind(MISS)],
+  false: ["false detections", (kind) => kind > HIT],
+  hit: ["hits", isKind(HIT)],
+  detections: ["all detections", (kind) => kind >= HIT],
+  actions: ["all actions", (kind) => kind === FOUND || kind === MISS]
+};
+var SORTED = {
+  time: "by recording and time",
+  score: "highest score first",
+  gain: "most to gain first",
+  doubt: "most doubtful first"
+};
+var FILTERS = ["what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
+function wholeList() {
+  return { what: "errors", sorted: "time", videoPart: "", maxScore: 1, minSec: 0, maxSec: Infinity, cell: null };
+}
+function scoreOf({ score, partner, near }, kind, i) {
+  if (!Number.isNaN(score[i])) return score[i];
+  const other = kind === FOUND ? partner[i] : near[i];
+  return other >= 0 ? score[other] : Number.NaN;
+}
+function cellOf({ label, partner }, kind, i, numClasses) {
+  if (kind === MISS) return label[i] * (numClasses + 1) + numClasses;
+  const truth = kind === HIT || kind === WRONG_LABEL ? label[partner[i]] : numClasses;
+  return truth * (numClasses + 1) + label[i];
+}
+function reviewRun(run, state) {
+  const { what, videoPart, maxScore, minSec, maxSec, cell, tiou } = state, wanted = LISTED[what][1], part = videoPart.trim().toLowerCase(), size = run.info.classes.length + 1;
+  const capacity = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, tiou).n, 0);
+  const [video, row, entry] = [1, 2, 3].map(() => new Uint32Array(capacity)), kinds = new Int8Array(capacity);
+  const errors = new Uint32Array(run.counts.length), cells = new Uint32Array(size * size);
+  let n = 0, first = 0;
+  for (let v = 0; v < run.counts.length; v++) {
+    const segments = segmentsOf(run, v, tiou), { start, end } = segments, shown = shownKinds(segments, state);
+    const named = !part || run.info.videos[v].video.toLowerCase().includes(part);
+    for (let i = 0; i < segments.n; i++) {
+      const kind = shown[i];
+      if (kind === HIDDEN) continue;
+      if (isError(kind)) errors[v] += 1;
+      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, size - 1), length = end[i] - start[i];
+      if (own >= 0) cells[own] += 1;
+      const listed = named && (cell === null ? wanted(kind) : own === cell) && length >= minSec && length <= maxSec;
+      if (!listed || maxScore < 1 && !(scoreOf(segments, kind, i) <= maxScore)) continue;
+      video[n] = v;
+      row[n] = i;
+      kinds[n] = kind;
+      entry[n++] = first + i;
+    }
+    first += segments.n;
+  }
+  const total = errors.reduce((a, b) => a + b, 0);
+  return sortList(run, state, { n, video, row, kind: kinds, entry, errors, total, cells });
+}
+function sortList(run, state, list) {
+  const { n, video, row, kind, entry } = list, { sorted, tiou, minScore } = state;
+  const gains = sorted === "gain" ? gainsOf(run, tiou) : null;
+  const cut = (column) => column.subarray(0, n);
+  const columns = { video: cut(video), row: cut(row), kind: cut(kind), entry: cut(entry) };
+  if (sorted === "time") return { ...list, ...columns };
+  const score = (k) => scoreOf(segmentsOf(run, video[k], tiou), kind[k], row[k]);
+  const keys = {
+    score: (k) => 1 - (score(k) || 0),
+    doubt: (k) => Number.isNaN(score(k)) ? 1 : Math.abs(score(k) - minScore),
+    gain: (k) => 1 - gainOf(run, gains, { video, row, kind, entry }, k)
+  };
+  const order = rising(n, keys[sorted]);
+  const take = (column) => order.map((k) => column[k]);
+  return {
+    ...list,
+    video: take(video),
+    row: take(row),
+    kind: Int8Array.from(order, (k) => kind[k]),
+    entry: take(entry)
+  };
+}
+function gainOf(run, gains, { video, row, kind, entry }, k) {
+  if (kind[k] > HIT) return gains.ofPrediction[entry[k]];
+  return kind[k] === MISS ? gains.ofMiss[segmentsOf(run, video[k], gains.tiou).label[row[k]]] : 0;
+}
+function placeInList({ n, video, row }, v, i) {
+  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v) return k;
+  return -1;
+}
+function nextInList(run, list, state, v, sec, direction) {
+  const { n, video, row } = list, end = direction > 0 ? 0 : n - 1;
+  if (state.sorted !== "time") return end;
+  const isAfter = (k) => video[k] > v || video[k] === v && segmentsOf(run, v, state.tiou).start[row[k]] >= sec;
+  let low = 0, high = n;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (isAfter(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return direction > 0 ? low % n : (low - 1 + n) % n;
+}
+
+// src/showing.js
+function showVideo(panel, video, tiou = panel.state.tiou) {
+  const { state, run, scene } = panel;
+  const other = !scene.segments || video !== state.video;
+  panel.parts.said.textContent = "";
+  panel.set({ video, tiou });
+  if (!run) return;
+  if (other) beginVideo(panel);
+  refresh(panel);
+  panel.parts.videos.fill(video);
+}
+function refresh(panel) {
+  const { scene, state, run } = panel;
+  const picked = state.picked.map((row) => segmentOf(scene.segments, row));
+  takeSegments(panel, segmentsOf(run, run.numbers.get(state.video), state.tiou));
+  const rows = state.picked.map((row, i) => sameRow(scene.segments, picked[i], row)).filter((row) => row >= 0);
+  filterSegments(panel);
+  if (String(rows) !== String(state.picked)) pick(panel, rows);
+}
+function takeSegments(panel, segments) {
+  const { scene, state } = panel;
+  scene.segments = segments;
+  const { end } = wholeOf(panel, segments), { view } = state;
+  if (end > view.end) panel.set({ view: { ...view, end } });
+  panel.set({ hovered: -1 });
+}
+function beginVideo(panel) {
+  const { scene, state, run } = panel, v = run.numbers.get(state.video);
+  scene.segments = segmentsOf(run, v, state.tiou);
+  scene.ignored = run.info.videos[v]?.ignored_sec ?? [];
+  const { begin, end } = wholeOf(panel, scene.segments);
+  scene.shown = shownKinds(scene.segments, state);
+  panel.parts.scroller.scrollTop = 0;
+  panel.set({ view: { begin, end, from: begin, to: end } });
+  restCursor(panel, null);
+  pick(panel, []);
+}
+function wholeOf({ run, state }, { start, end }) {
+  const begin = start.length ? Math.min(0, start[0]) : 0, known = run.info.videos[run.numbers.get(state.video)]?.duration_sec ?? 0;
+  return {
+    begin,
+    end: Math.max(
+      end.reduce((a, b) => Math.max(a, b), begin),
+      known
+    ) || 1
+  };
+}
+function filterSegments(panel) {
+  const { scene, state } = panel;
+  if (!scene.segments) return;
+  scene.shown = shownKinds(scene.segments, state);
+  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state);
+  const last = scene.lanes.at(-1);
+  scene.contentHeight = last ? last.top + last.height + LANE_GAP_PX : 60;
+  scene.numErrors = scene.shown.reduce((sum, kind) => sum + isError(kind), 0);
+  panel.list = null;
+  markCounterpart(panel);
+  panel.report();
+  fitSize(panel);
+}
+function listOf(panel) {
+  panel.list ??= reviewRun(panel.run, panel.state);
+  return panel.list;
+}
+function step(panel, direction) {
+  const { scene, state, run, parts } = panel;
+  if (!run) return;
+  const list = listOf(panel), v = run.numbers.get(state.video), row = state.picked.at(-1) ?? -1;
+  if (!list.n) {
+    parts.said.textContent = `There is nothing in the list${state.what === "errors" ? ": no error is shown" : ""}.`;
+    return;
+  }
+  const place = row >= 0 ? placeInList(list, v, row) : -1, from = row >= 0 ? scene.segments.start[row] : scene.view.from;
+  goToEntry(
+    panel,
+    place < 0 ? nextInList(run, list, state, v, from, direction) : (place + direction + list.n) % list.n
+  );
+}
+function goToEntry(panel, k) {
+  const { video, row } = listOf(panel), [v, i] = [video[k], row[k]];
+  const name = panel.run.info.videos[v].video;
+  if (name !== panel.state.video) showVideo(panel, name);
+  goTo(panel, i);
+}
+
+// src/editing.js
+var STEP_SEC = 0.1;
+var LONG_STEP_SEC = 1;
+function toggleEditing(panel) {
+  panel.set({ editing: !panel.state.editing, part: null });
+  panel.canvas.focus();
+}
+function say(panel, text) {
+  panel.parts.said.textContent = text;
+}
+function pickedTruth({ scene, state }) {
+  return state.picked.findLast((row) => isTruth(scene.segments, row)) ?? -1;
+}
+function limitSec({ info, state }) {
+  return info.videos.find((one) => one.video === state.video)?.known_sec ?? Infinity;
+}
+function commitEdit(panel, list, chosen) {
+  const { state, scene } = panel, before = truthOf(scene.segments), after = byOnset(list);
+  if (!leftOver(after, before).length && after.length === before.length) return;
+  panel.set({ undo: [...state.undo, { video: state.video, before, after }], redo: [] });
+  setTruth(panel, state.video, after, chosen);
+}
+function setTruth(panel, video, list, chosen) {
+  const { scene, state, source, run } = panel;
+  correctRun(run, video, list);
+  source.correct(video, list);
+  if (video !== state.video) return showVideo(panel, video);
+  if (chosen && state.hidden.has(chosen.label))
+    panel.set({ hidden: new Set([...state.hidden].filter((label) => label !== chosen.label)) });
+  refresh(panel);
+  const same = (row) => keyOf(segmentOf(scene.segments, row)) === keyOf(chosen);
+  pick(panel, chosen ? truthRows(scene.segments).filter(same).slice(0, 1) : []);
+}
+function replaceTruth(panel, row, segment) {
+  const { segments } = panel.scene, { label_ids: ids } = panel.info;
+  const isLong = !segment || segment.end - segment.start >= SHORTEST_SEC / 2;
+  if (!isLong) return say(panel, "That is too short to be an action.");
+  if (segment && !(ids[segment.label] >= 0)) return say(panel, "Its class is not known: choose another one.");
+  const kept = truthRows(segments).filter((one) => one !== row).map((one) => segmentOf(segments, one));
+  return commitEdit(panel, segment ? [...kept, segment] : kept, segment);
+}
+function undo(panel, from = "undo", to = "redo", which = "before") {
+  const { [from]: edits, [to]: others } = panel.state, edit = edits.at(-1);
+  if (!edit) return say(panel, `There is nothing to ${from}.`);
+  panel.set({ [from]: edits.slice(0, -1), [to]: [...others, edit] });
+  const other = which === "before" ? edit.after : edit.before, list = edit[which];
+  return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]]);
+}
+function redo(panel) {
+  return undo(panel, "redo", "undo", "after");
+}
+function deleteTruth(panel) {
+  const row = pickedTruth(panel);
+  if (row < 0) return say(panel, "Select an annotation first.");
+  return replaceTruth(panel, row, null);
+}
+function acceptPrediction(panel) {
+  const { scene, state } = panel, row = state.picked.findLast((one) => !isTruth(scene.segments, one)) ?? -1;
+  if (row < 0) return say(panel, "Select a prediction first.");
+  const { start, end, label } = segmentOf(scene.segments, row), limit = limitSec(panel);
+  const accepted = { start: rounded(start, limit), end: rounded(end, limit), label };
+  const there = truthOf(scene.segments).some((one) => keyOf(one) === keyOf(accepted));
+  return there ? say(panel, "This is annotated already.") : replaceTruth(panel, -1, accepted);
+}
+function insertTruth(panel) {
+  const { from, to } = panel.state.view, limit = limitSec(panel), label = panel.state.newLabel;
+  const [start, end] = [0.45, 0.55].map((share) => rounded(from + share * (to - from), limit));
+  replaceTruth(panel, -1, { start, end, label });
+}
+function chooseLabel(panel, label) {
+  const row = pickedTruth(panel);
+  panel.set({ newLabel: label });
+  if (row >= 0) replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), label });
+}
+function choosePart(panel, part) {
+  if (pickedTruth(panel) < 0) return say(panel, "Select an annotation first.");
+  return panel.set({ part });
+}
+function nudge(panel, bySec) {
+  const row = pickedTruth(panel), { part } = panel.state;
+  replaceTruth(panel, row, moved(segmentOf(panel.scene.segments, row), part, bySec, limitSec(panel)));
+  panel.set({ part });
+}
+function stepTruth(panel, direction) {
+  const { segments, shown } = panel.scene, rows = truthRows(segments).filter((row) => shown[row] !== HIDDEN);
+  if (!rows.length) return say(panel, "No annotation is shown.");
+  const at = rows.indexOf(pickedTruth(panel)), first = direction > 0 ? 0 : rows.length - 1;
+  return goTo(panel, at < 0 ? rows[first] : rows[(at + direction + rows.length) % rows.length]);
+}
+var EDIT_KEYS = {
+  a: acceptPrediction,
+  i: insertTruth,
+  Delete: deleteTruth,
+  Backspace: deleteTruth,
+  "[": (panel) => choosePart(panel, "start"),
+  "]": (panel) => choosePart(panel, "end"),
+  m: (panel) => choosePart(panel, "whole"),
+  j: (panel) => stepTruth(panel, 1),
+  k: (panel) => stepTruth(panel, -1)
+};
+function editKey(panel, event) {
+  const { state } = panel, { key } = event, command = event.ctrlKey || event.metaKey;
+  const plain = event.getModifierState("AltGraph") || !(command || event.altKey);
+  if (plain && key === "e" && panel.source.correct) toggleEditing(panel);
+  else if (!state.editing) return false;
+  else if (command && key.toLowerCase() === "z") (event.shiftKey ? redo : undo)(panel);
+  else if (plain && EDIT_KEYS[key]) EDIT_KEYS[key](panel);
+  else if (plain && state.part && (key === "ArrowLeft" || key === "ArrowRight")) {
+    nudge(panel, (key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? LONG_STEP_SEC : STEP_SEC));
+  } else if (key === "Escape" && state.part) choosePart(panel, null);
+  else return false;
+  return true;
+}
+function reportEditing(panel) {
+  const { state, parts, scene, run } = panel, row = scene.segments ? pickedTruth(panel) : -1;
+  parts.edit.setAttribute("aria-pressed", state.editing);
+  parts.row.hidden = !state.editing;
+  parts.undo.disabled = !state.undo.length;
+  parts.redo.disabled = !state.redo.length;
+  const videos = run?.edited.size ?? 0, plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  parts.save.disabled = !videos;
+  parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
+  const here = plural(scene.segments?.numCorrections ?? 0, "correction");
+  parts.corrected.textContent = `${here} in this video (◤), ${plural(videos, "video")} corrected`;
+  parts.corrected.hidden = !state.editing && !videos;
+}
+
+// src/places.js
 function timeAt({ view, left, width }, x) {
   return view.from + (x - left) / (width - left) * (view.to - view.from);
 }
@@ -436,6 +1280,54 @@ function rowUnder({ scene, parts }, event) {
   const y = event.offsetY - AXIS_PX + parts.scroller.scrollTop;
   return segmentAt(scene.segments, scene.lanes, timeAt(scene, event.offsetX), y, slack);
 }
+
+// src/dragging.js
+var EDGE_PX = 6;
+function takeHold(panel, event) {
+  const { scene } = panel;
+  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
+  const row = rowUnder(panel, event), at = timeAt(scene, event.offsetX);
+  if (row >= 0) {
+    const before = segmentOf(scene.segments, row);
+    return isTruth(scene.segments, row) ? { row, part: partAt(panel, row, event.offsetX), at, before } : null;
+  }
+  const y = event.offsetY - AXIS_PX + panel.parts.scroller.scrollTop;
+  const lane = scene.lanes.find((one) => y >= one.top && y < one.top + one.height);
+  const label = lane && lane.label >= 0 ? lane.label : scene.newLabel;
+  return scene.names.length ? { row, part: "end", at, before: { start: at, end: at, label }, y } : null;
+}
+function partAt({ scene }, row, x) {
+  const { view, left, width, segments } = scene, perSec = (width - left) / (view.to - view.from);
+  const from = left + (segments.start[row] - view.from) * perSec, to = left + (segments.end[row] - view.from) * perSec;
+  const edge = Math.min(EDGE_PX, (to - from) / 3);
+  return x <= from + edge ? "start" : x >= to - edge ? "end" : "whole";
+}
+function dragHeld(panel, held, event) {
+  const { scene } = panel, limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left));
+  const ends = [held.at, time].map((one) => rounded(one, limit)).sort((a, b) => a - b);
+  const draft = held.row < 0 ? { ...held.before, start: ends[0], end: ends[1] } : moved(held.before, held.part, time - held.at, limit);
+  const cursorSec = draft[held.part === "end" && draft.end !== held.before.end ? "end" : "start"];
+  panel.set({ draft: { ...held, after: draft }, cursorSec });
+  const { start, end, label } = draft;
+  say(panel, `${scene.names[label]}: ${start.toFixed(2)} to ${end.toFixed(2)} s (${(end - start).toFixed(2)} s)`);
+  redraw(panel);
+}
+function letGo(panel, keep) {
+  const { draft } = panel.scene;
+  panel.set({ draft: null });
+  if (!draft) return;
+  if (keep) replaceTruth(panel, draft.row, draft.after);
+  redraw(panel);
+}
+function editCursor(panel, row, event) {
+  const { scene } = panel;
+  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return "";
+  if (row < 0) return "crosshair";
+  if (!isTruth(scene.segments, row)) return "";
+  return partAt(panel, row, event.offsetX) === "whole" ? "move" : "ew-resize";
+}
+
+// src/gestures.js
 function hover(panel, row, event) {
   const {
     scene,
@@ -457,14 +1349,21 @@ function hover(panel, row, event) {
   canvas.style.cursor = editCursor(panel, row, event) || (row >= 0 ? "pointer" : "grab");
 }
 function listenToPointer(panel) {
-  const { canvas, scene } = panel;
+  const { canvas, scene } = panel, fingers = /* @__PURE__ */ new Map();
   let drag = null;
+  const begin = (event) => {
+    drag = { x: event.offsetX, from: scene.view.from, to: scene.view.to, moved: false, held: takeHold(panel, event) };
+  };
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || !scene.segments) return;
-    drag = { x: event.offsetX, from: scene.view.from, to: scene.view.to, moved: false, held: takeHold(panel, event) };
+    fingers.set(event.pointerId, event.offsetX);
     canvas.setPointerCapture(event.pointerId);
+    if (fingers.size === 1) return begin(event);
+    drag = null;
+    return letGo(panel, false);
   });
   canvas.addEventListener("pointermove", (event) => {
+    if (fingers.size > 1) return pinch(panel, fingers, event);
     if (!drag) return void hover(panel, rowUnder(panel, event), event);
     const moved2 = event.offsetX - drag.x;
     drag.moved ||= Math.abs(moved2) > 3;
@@ -475,66 +1374,47 @@ function listenToPointer(panel) {
     const from = Math.min(Math.max(drag.from + by, scene.view.begin), scene.view.end - span);
     look(panel, from, from + span);
   });
-  canvas.addEventListener("pointerup", (event) => {
-    if (drag && !drag.moved) clickOn(panel, rowUnder(panel, event), event);
+  const end = (keep) => (event) => {
+    fingers.delete(event.pointerId);
+    if (keep && drag && !drag.moved) clickOn(panel, rowUnder(panel, event), event);
     drag = null;
-    letGo(panel, true);
-  });
-  canvas.addEventListener("pointercancel", () => {
-    drag = null;
-    letGo(panel, false);
-  });
+    letGo(panel, keep);
+  };
+  canvas.addEventListener("pointerup", end(true));
+  canvas.addEventListener("pointercancel", end(false));
   canvas.addEventListener("pointerleave", (event) => hover(panel, -1, event));
+}
+function pinch(panel, fingers, event) {
+  if (!fingers.has(event.pointerId)) return;
+  const { scene } = panel, ends = () => [...fingers.values()].slice(0, 2).sort((a, b) => a - b);
+  const [low, high] = ends().map((x) => timeAt(scene, x));
+  fingers.set(event.pointerId, event.offsetX);
+  const [left, right] = ends(), perPx = (high - low) / Math.max(right - left, 20);
+  const from = low - (left - scene.left) * perPx;
+  look(panel, from, from + (scene.width - scene.left) * perPx);
 }
 function clickOn(panel, row, event) {
   const { picked } = panel.state, more = event.shiftKey || event.ctrlKey || event.metaKey;
   const others = more ? picked.filter((one) => one !== row) : [];
   const off = more && picked.includes(row);
-  pick(panel, row < 0 || off ? others : [...others, row]);
+  if (row < 0 || off) pick(panel, others);
+  else choose(panel, [...others, row]);
 }
 function listenToWheel(panel) {
   const { canvas, scene } = panel;
   canvas.addEventListener(
     "wheel",
     (event) => {
-      if (!scene.segments || event.offsetX < scene.left) return;
-      event.preventDefault();
-      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        pan(panel, Math.sign(event.deltaX || event.deltaY) * 0.1);
-      } else {
+      if (!scene.segments) return;
+      if (event.ctrlKey || event.metaKey) {
         zoom(panel, Math.exp(Math.min(Math.max(event.deltaY, -240), 240) * 2e-3), timeAt(scene, event.offsetX));
-      }
+      } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        pan(panel, Math.sign(event.deltaX || event.deltaY) * 0.1);
+      } else return;
+      event.preventDefault();
     },
     { passive: false }
   );
-}
-function listenToKeys(panel) {
-  const {
-    scene,
-    parts: { scroller }
-  } = panel;
-  const keys = {
-    ArrowLeft: () => pan(panel, -0.2),
-    ArrowRight: () => pan(panel, 0.2),
-    ArrowUp: () => scroller.scrollBy(0, -40),
-    ArrowDown: () => scroller.scrollBy(0, 40),
-    "+": () => zoom(panel, 0.5),
-    "=": () => zoom(panel, 0.5),
-    "-": () => zoom(panel, 2),
-    0: () => look(panel, scene.view.begin, scene.view.end),
-    n: () => step(panel, 1),
-    p: () => step(panel, -1),
-    Escape: () => pick(panel, [])
-  };
-  panel.canvas.addEventListener("keydown", (event) => {
-    if (!scene.segments) return;
-    if (!editKey(panel, event)) {
-      if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-      keys[event.key]();
-    }
-    event.preventDefault();
-    event.stopPropagation();
-  });
 }
 function listenToOverview(panel) {
   const {
@@ -553,6 +1433,123 @@ function listenToOverview(panel) {
     centre(event);
   });
   overview.addEventListener("pointermove", centre);
+}
+
+// src/keys.js
+var toggle = (name) => (panel) => panel.set({ [name]: !panel.state[name] });
+var scroll = (by) => (panel) => panel.parts.scroller.scrollBy(0, by);
+var GROUPS = {
+  "Look around": [
+    [["ArrowLeft"], (panel) => pan(panel, -0.2), "back in time"],
+    [["ArrowRight"], (panel) => pan(panel, 0.2), "on in time"],
+    [["ArrowUp"], scroll(-40), "up through the lanes"],
+    [["ArrowDown"], scroll(40), "down through the lanes"],
+    [["+", "="], (panel) => zoom(panel, 0.5), "look closer (also Ctrl and the wheel, or two fingers)"],
+    [["-"], (panel) => zoom(panel, 2), "look wider"],
+    [["0"], (panel) => look(panel, panel.scene.view.begin, panel.scene.view.end), "the whole recording"]
+  ],
+  Review: [
+    [["n"], (panel) => step(panel, 1), "the next in the list, also of another recording"],
+    [["p"], (panel) => step(panel, -1), "the one before in the list"],
+    [["l"], toggle("listOpen"), "show or hide the list of the run"],
+    [["t"], toggle("tableOpen"), "show or hide the table of classes"],
+    [["Escape"], (panel) => pick(panel, []), "close what is open, then select nothing"],
+    [["?"], (panel) => showHelp(panel), "these keys"]
+  ],
+  "Film and sound": [
+    [[" "], (panel) => panel.film?.toggle(), "play and pause"],
+    [[","], (panel) => panel.film?.stepFrame(-1), "one frame back"],
+    [["."], (panel) => panel.film?.stepFrame(1), "one frame on"],
+    [["r"], toggle("loops"), "repeat the selected segment"],
+    [["s"], toggle("sound"), "sound on and off"]
+  ]
+};
+var EDITING = [
+  ["e", "begin and end editing; then drag an end or the middle, or draw on empty space"],
+  ["j k", "next annotation, the one before"],
+  ["[ ] m", "take hold of its start, its end, or all of it"],
+  ["← →", "move that by 0.1 s (with Shift 1 s)"],
+  ["i", "add an annotation"],
+  ["a", "accept the selected prediction"],
+  ["Delete", "delete the annotation"],
+  ["Ctrl+Z", "undo (with Shift: do again)"]
+];
+var SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "Space", Escape: "Esc", "-": "−" };
+var ACTIONS = new Map(
+  Object.values(GROUPS).flat().flatMap(([keys, action]) => keys.map((key) => [key, action]))
+);
+function listenToKeys(panel) {
+  const { root } = panel;
+  const onRoot = (event) => handleKey(panel, event);
+  const onPage = (event) => {
+    const first = document.querySelector(".afkit-inspector") === root;
+    if (first && event.target === document.body) handleKey(panel, event);
+  };
+  root.addEventListener("keydown", onRoot);
+  document.addEventListener("keydown", onPage);
+  root.addEventListener("click", (event) => leaveControl(panel, event));
+  root.addEventListener("change", (event) => leaveControl(panel, event));
+  return () => document.removeEventListener("keydown", onPage);
+}
+function leaveControl({ canvas, root }, event) {
+  const control = event.target;
+  const done = event.type === "click" ? event.detail > 0 && control.closest("button, .rows, input[type=checkbox]") : control.matches("select");
+  if (done && root.contains(document.activeElement)) canvas.focus({ preventScroll: true });
+}
+function isTyping({ target, key }) {
+  if (target.matches("input[type=search], input[type=number], textarea")) return key !== "Escape";
+  if (target.matches("select, input[type=range]")) {
+    return /^(Arrow|Home|End|Page)/.test(key) || target.matches("select") && key.length === 1;
+  }
+  return target.matches("button, summary, input") && (key === " " || key === "Enter");
+}
+function handleKey(panel, event) {
+  const { scene } = panel, command = event.ctrlKey || event.metaKey || event.altKey;
+  if (!scene.segments || event.defaultPrevented || isTyping(event)) return;
+  const closes = event.key === "Escape" && closeOpen(panel);
+  if (!closes && !editKey(panel, event)) {
+    if (!ACTIONS.has(event.key) || command && !event.getModifierState("AltGraph")) return;
+    ACTIONS.get(event.key)(panel);
+  }
+  event.preventDefault();
+  event.stopPropagation();
+}
+function closeOpen({ root, parts, canvas }, target = null) {
+  const open = [...root.querySelectorAll("details[open]")].filter((one) => !one.contains(target));
+  for (const one of open) one.removeAttribute("open");
+  const helped = !parts.help.hidden && !parts.help.contains(target);
+  if (helped) parts.help.hidden = true;
+  if ((open.length || helped) && !target) canvas.focus({ preventScroll: true });
+  return open.length > 0 || helped;
+}
+function showHelp({ parts }) {
+  parts.help.hidden = !parts.help.hidden;
+}
+function helpPanel(panel) {
+  const lines = (rows) => make("dl", {}, ...rows.flatMap(([keys, words]) => [make("dt", {}, keys), make("dd", {}, words)]));
+  const parts = Object.entries(GROUPS).map(([title, rows]) => {
+    const named = rows.map(([keys, , words]) => [keys.map((key) => SIGNS[key] ?? key).join(" "), words]);
+    return make("section", {}, make("h3", {}, title), lines(named));
+  });
+  if (panel.source.correct) parts.push(make("section", {}, make("h3", {}, "Correct annotations"), lines(EDITING)));
+  const close = make("button", { type: "button", onclick: () => closeOpen(panel) }, "close (Esc)");
+  const help = make("div", { class: "keys", role: "dialog", "aria-label": "keys", hidden: "" }, ...parts, close);
+  return help;
+}
+
+// src/events.js
+function listen(panel) {
+  listenToPointer(panel);
+  listenToWheel(panel);
+  listenToOverview(panel);
+  panel.parts.scroller.addEventListener("scroll", () => redraw(panel));
+  const stops = [listenToKeys(panel), listenToSurroundings(panel), listenToOutside(panel)];
+  return () => stops.forEach((stop) => stop());
+}
+function listenToOutside(panel) {
+  const press = (event) => closeOpen(panel, event.target);
+  document.addEventListener("pointerdown", press);
+  return () => document.removeEventListener("pointerdown", press);
 }
 function listenToSurroundings(panel) {
   const {
@@ -577,18 +1574,236 @@ function listenToSurroundings(panel) {
   };
 }
 
+// src/list.js
+var ROW_PX2 = 40;
+var MOST_PX = 8e6;
+var NOTES = {
+  gain: "Points of mAP at this tIoU, if this one alone were gone: a false detection taken away, a missed action found.",
+  doubt: "By how near their score is to the threshold; of a missed action, that of the nearest prediction."
+};
+function createList(panel) {
+  const filters = filterControls(panel);
+  const said = make("p", { class: "count", "data-role": "listed", "aria-live": "polite" }), note = make("p", { class: "help" });
+  const chip = button("", "cell", "list all again, not this cell of the table alone", () => panel.set({ cell: null }));
+  const rows = make("div", { class: "rows", role: "listbox", tabindex: -1, "aria-label": "segments of the whole run" });
+  const scroller = make("div", { class: "entries" }, rows);
+  const element = make("section", { class: "list-pane", "aria-label": "list of the run" });
+  element.append(filters.element, make("div", { class: "controls" }, said, chip), note, scroller);
+  const list = { panel, element, filters, said, note, chip, rows, scroller, drawn: null, from: -1, at: -1 };
+  scroller.addEventListener("scroll", () => drawRows(list));
+  rows.addEventListener("click", (event) => {
+    const entry = event.target.closest("[data-entry]");
+    if (entry) goToEntry(panel, Number(entry.dataset.entry));
+  });
+  return list;
+}
+function filterControls(panel) {
+  const what = selection(
+    "what",
+    Object.entries(LISTED).map(([key, [text]]) => [key, text]),
+    { "aria-label": "what is listed" }
+  );
+  const sorted = selection("sorted", Object.entries(SORTED), { "aria-label": "order of the list" });
+  const part = make("input", { type: "search", placeholder: "any recording", size: 12, "data-role": "list-video" });
+  const number = (role, most) => make("input", { type: "number", min: 0, max: most, step: "any", "data-role": role });
+  const maxScore = number("max-score", 1), [minSec, maxSec] = [number("min-sec", ""), number("max-sec", "")];
+  const valueOr = (input, otherwise) => input.value === "" || !(input.value >= 0) ? otherwise : Number(input.value);
+  what.addEventListener("change", () => panel.set({ what: what.value, cell: null }));
+  sorted.addEventListener("change", () => panel.set({ sorted: sorted.value }));
+  part.addEventListener("input", () => panel.set({ videoPart: part.value }));
+  maxScore.addEventListener("input", () => panel.set({ maxScore: valueOr(maxScore, 1) }));
+  minSec.addEventListener("input", () => panel.set({ minSec: valueOr(minSec, 0) }));
+  maxSec.addEventListener("input", () => panel.set({ maxSec: valueOr(maxSec, Infinity) }));
+  const reset = () => {
+    for (const input of [part, maxScore, minSec, maxSec]) input.value = "";
+    panel.set(wholeList());
+  };
+  const more = make("details", { class: "more" }, make("summary", { title: "recording, score and length" }, "filters"));
+  more.append(
+    make(
+      "div",
+      { class: "drop" },
+      labelled("recordings with", "part of a recording's name", part),
+      labelled("score up to", "the lowest score is set above the lanes: score from", maxScore),
+      labelled("seconds from", "shorter ones are left out", minSec),
+      labelled("to", "longer ones are left out", maxSec),
+      button("all again", "all-again", "take all filters of the list back", reset)
+    )
+  );
+  const element = make("div", { class: "controls" }, what, sorted, more);
+  return { element, what, sorted, more };
+}
+function drawList(list) {
+  const { panel, element, filters, said, note, chip } = list, { state, run } = panel;
+  element.hidden = !state.listOpen;
+  if (element.hidden || !run) return;
+  const found = listOf(panel);
+  filters.what.value = state.what;
+  filters.sorted.value = state.sorted;
+  note.textContent = NOTES[state.sorted] ?? "";
+  note.hidden = !note.textContent;
+  chip.hidden = state.cell === null;
+  chip.textContent = state.cell === null ? "" : `${cellName(panel, state.cell)} ×`;
+  const row = state.picked.at(-1) ?? -1, at = row >= 0 ? placeInList(found, run.numbers.get(state.video), row) : -1;
+  const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
+  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} errors in the run`;
+  if (found === list.drawn && at === list.at) return;
+  const moved2 = at !== list.at;
+  Object.assign(list, {
+    drawn: found,
+    at,
+    from: -1,
+    shares: state.sorted === "gain" ? gainsOf(run, state.tiou) : null
+  });
+  list.rows.style.height = `${Math.min(found.n * ROW_PX2, MOST_PX)}px`;
+  if (moved2 && at >= 0) bringIntoView(list, at);
+  drawRows(list);
+}
+function cellName({ info }, cell) {
+  const size = info.classes.length + 1, [truth, found] = [Math.floor(cell / size), cell % size];
+  if (found === size - 1) return `${info.classes[truth]}, missed`;
+  if (truth === size - 1) return `${info.classes[found]} where none is`;
+  return truth === found ? `${info.classes[truth]}, hits` : `${info.classes[truth]} taken for ${info.classes[found]}`;
+}
+function firstRow({ scroller, drawn }) {
+  const most = Math.max(drawn.n - Math.floor(scroller.clientHeight / ROW_PX2), 0), way = Math.max(scroller.scrollHeight - scroller.clientHeight, 1);
+  const exact = drawn.n * ROW_PX2 <= MOST_PX;
+  return Math.min(Math.floor(exact ? scroller.scrollTop / ROW_PX2 : scroller.scrollTop / way * most), most);
+}
+function bringIntoView(list, at) {
+  const { scroller, drawn } = list, rows = Math.floor(scroller.clientHeight / ROW_PX2), first = firstRow(list);
+  if (at > first && at < first + rows - 1) return;
+  const wanted = Math.max(at - Math.floor(rows / 2), 0);
+  const exact = drawn.n * ROW_PX2 <= MOST_PX, way = scroller.scrollHeight - scroller.clientHeight;
+  scroller.scrollTop = exact ? wanted * ROW_PX2 : wanted / Math.max(drawn.n - rows, 1) * way;
+}
+function drawRows(list) {
+  const { panel, rows, scroller, drawn, at } = list;
+  if (!drawn || !panel.scene.looks) return;
+  const first = firstRow(list);
+  if (first === list.from && rows.childElementCount) return;
+  list.from = first;
+  const exact = drawn.n * ROW_PX2 <= MOST_PX, top = exact ? first * ROW_PX2 : scroller.scrollTop;
+  const last = Math.min(first + Math.ceil(scroller.clientHeight / ROW_PX2) + 2, drawn.n), made = [];
+  for (let k = first; k < last; k++) made.push(makeRow(list, k, top + (k - first) * ROW_PX2));
+  rows.replaceChildren(...made);
+  if (at >= first && at < last) rows.setAttribute("aria-activedescendant", rowId(list, at));
+  else rows.removeAttribute("aria-activedescendant");
+}
+function rowId({ panel }, k) {
+  return `${panel.id}-entry-${k}`;
+}
+function makeRow(list, k, top) {
+  const { panel, drawn, shares } = list, { run, state, info, scene } = panel;
+  const v = drawn.video[k], i = drawn.row[k], kind = drawn.kind[k], segments = segmentsOf(run, v, state.tiou);
+  const name = info.classes[segments.label[i]], score = scoreOf(segments, kind, i);
+  const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
+  if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
+  else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
+  if (shares) facts.unshift(`+${(100 * gainOf(run, shares, drawn, k)).toPrecision(2)} points`);
+  const canvas = make("canvas", { "aria-hidden": "true" }), pen = fitCanvas(canvas, 26, 14);
+  drawBar(pen, scene.looks, kind, 0, 0, 26, 14);
+  drawLetter(pen, scene.looks, kind, 0, 0, 26, 14);
+  const selected = k === list.at;
+  return make(
+    "div",
+    {
+      class: "entry-row",
+      role: "option",
+      id: rowId(list, k),
+      "data-entry": k,
+      "aria-selected": selected,
+      style: `top: ${top}px`
+    },
+    canvas,
+    make("span", { class: "what" }, `${whatIs(segments, kind, i, info.classes)}${name}`),
+    make("span", { class: "where" }, facts.join(", "))
+  );
+}
+function whatIs(segments, kind, i, names) {
+  if (kind === FOUND) return "found: ";
+  const shown = { [i]: kind }, other = counterpartOf(segments, shown, i);
+  const mixed = other >= 0 && kind !== MISS && segments.label[other] !== segments.label[i];
+  return mixed && KINDS[kind] !== "background" ? `${KINDS[kind]}: ${names[segments.label[other]]} as ` : `${KINDS[kind]}: `;
+}
+
+// src/table.js
+var MOST_CLASSES = 40;
+function createTable(panel) {
+  const body = make("div", { class: "table-scroll" }), said = make("p", { class: "help" });
+  const element = make("section", { class: "table-pane", "aria-label": "table of classes" }, said, body);
+  body.addEventListener("click", (event) => {
+    const cell = event.target.closest("[data-cell]")?.dataset.cell;
+    if (cell !== void 0)
+      panel.set({ cell: panel.state.cell === Number(cell) ? null : Number(cell), listOpen: true });
+  });
+  return { panel, element, body, said, drawn: null, cell: null };
+}
+function drawTable(table) {
+  const { panel, element } = table, { state, run } = panel;
+  element.hidden = !state.tableOpen;
+  if (element.hidden || !run) return;
+  const { cells } = listOf(panel);
+  if (table.drawn && table.cell === state.cell && cells.every((count, i) => count === table.drawn[i])) return;
+  Object.assign(table, { drawn: cells, cell: state.cell });
+  fillTable(table);
+}
+function fillTable({ panel, body, said, drawn: cells }) {
+  const { classes } = panel.info, size = classes.length + 1;
+  const order = chooseClasses(cells, size), left = classes.length - order.length;
+  said.textContent = `Rows: what was there. Columns: what was said. At this score and tIoU; a click lists what a cell counts.${left ? ` ${left} classes with fewer errors are left out.` : ""}`;
+  const lines = [...order, size - 1];
+  const nameOf = (k, last) => k === size - 1 ? last : classes[k];
+  const head = make(
+    "tr",
+    {},
+    make("td", {}),
+    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, "missed"))))
+  );
+  const most = lines.map((truth) => Math.max(1, ...lines.map((found) => cells[truth * size + found])));
+  const rows = lines.map((truth, r) => {
+    const counts = lines.map(
+      (found) => countCell(panel, truth * size + found, cells[truth * size + found], truth === found, most[r])
+    );
+    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts);
+  });
+  body.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
+}
+function chooseClasses(cells, size) {
+  const errors = new Float64Array(size - 1);
+  cells.forEach((count, i) => {
+    const [truth, found] = [Math.floor(i / size), i % size];
+    if (truth === found) return;
+    if (truth < size - 1) errors[truth] += count;
+    if (found < size - 1) errors[found] += count;
+  });
+  const worst = [...errors.keys()].sort((a, b) => errors[b] - errors[a]);
+  return worst.slice(0, MOST_CLASSES).sort((a, b) => a - b);
+}
+function countCell(panel, cell, count, right, most) {
+  if (!count) return make("td", {});
+  const share = Math.round(15 + 85 * Math.sqrt(count / most)), name = `${cellName(panel, cell)}: ${count}`;
+  const attributes = { type: "button", "data-cell": cell, title: name, "aria-label": name };
+  if (cell === panel.state.cell) attributes["aria-pressed"] = "true";
+  const button2 = make(
+    "button",
+    { ...attributes, class: right ? "right" : "wrong", style: `--share: ${share}%` },
+    String(count)
+  );
+  return make("td", {}, button2);
+}
+
 // src/layout.js
 function layOut(panel) {
-  const { root, info, id } = panel;
+  const { root, info } = panel;
   const banner = make("p", { class: "remark", role: "status" });
   const count = make("p", { class: "count", "data-role": "count" });
   const said = make("p", { class: "said", "aria-live": "polite", "data-role": "said" });
-  const help = make("p", { class: "help", id: `${id}-keys` }, `${KEYS}${panel.source.correct ? ", e edits" : ""}.`);
   const canvas = make("canvas", {
     tabindex: 0,
     role: "application",
     "aria-roledescription": "timeline",
-    "aria-describedby": `${id}-keys`
+    "aria-description": "The question mark shows all keys."
   });
   const overview = make("canvas", { class: "overview", "aria-hidden": "true" });
   const spacer = make("div", { class: "spacer" });
@@ -596,84 +1811,125 @@ function layOut(panel) {
   const tooltip = make("div", { class: "tooltip", role: "tooltip", hidden: "" });
   const stage = make("div", { class: "stage" }, scroller, tooltip);
   const key = make("div", { class: "legend" });
-  const videos = videoControls(info, (video) => askFor(panel, video, panel.state.tiou), panel.source.isCorrected);
-  const filters = filterControls(panel), edits = editControls(panel);
+  const videos = videoControls(
+    info,
+    (video) => showVideo(panel, video),
+    (video) => panel.run?.edited.has(video)
+  );
+  const filters = filterControls2(panel), edits = editControls(panel), sides = sideControls(panel), help = helpPanel(panel);
+  const lower = make("div", { class: "controls" }, ...filters.elements);
+  const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
+  const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.replaceChildren(
     make("h2", {}, info.title),
     banner,
-    make("div", { class: "controls" }, ...videos.elements),
-    make("div", { class: "controls" }, ...filters.elements, ...lookButtons(panel), edits.edit),
-    edits.row,
-    overview,
-    stage,
-    count,
-    edits.corrected,
-    said,
-    key,
+    make(
+      "div",
+      { class: "controls" },
+      ...videos.elements,
+      ...lookButtons(panel),
+      ...sides.buttons,
+      edits.edit,
+      helpButton(panel)
+    ),
+    lower,
+    make("div", { class: "body" }, side, work),
     help
   );
-  return { banner, count, said, canvas, overview, spacer, scroller, tooltip, stage, key, videos, ...filters, ...edits };
+  const parts = {
+    banner,
+    count,
+    said,
+    canvas,
+    overview,
+    spacer,
+    scroller,
+    tooltip,
+    stage,
+    key,
+    videos,
+    lower,
+    side,
+    help
+  };
+  return { ...parts, ...filters, ...edits };
 }
-function button(text, role, action) {
-  return make("button", { type: "button", "data-role": role, onclick: action }, text);
+function helpButton(panel) {
+  return button("?", "help", "all keys (?)", () => showHelp(panel));
 }
-function filterControls(panel) {
-  const ask = () => askFor(panel, panel.state.video, Number(threshold.value));
-  const threshold = make("select", { "data-role": "tiou", onchange: ask });
+function filterControls2(panel) {
+  const threshold = make("select", { "data-role": "tiou" });
+  threshold.addEventListener("change", () => showVideo(panel, panel.state.video, Number(threshold.value)));
   const slider = make("input", { type: "range", min: 0, max: 1, step: 0.01, "data-role": "score" });
   const scoreText = make("output", {});
-  const top = make("input", { type: "number", min: 0, step: 1, "data-role": "top", title: "0: all" });
+  const top = make("input", { type: "number", min: 0, step: 1, placeholder: "all", "data-role": "top" });
   slider.addEventListener("input", () => panel.set({ minScore: Number(slider.value) }));
   const wholeTop = () => Math.max(Math.floor(Number(top.value)) || 0, 0);
   top.addEventListener("input", () => panel.set({ topK: wholeTop() }));
   const stacked = make("input", { type: "checkbox", "data-role": "stacked" });
   stacked.addEventListener("change", () => panel.set({ stacked: stacked.checked }));
   const classes = classControls(panel.info.classes, panel);
+  const overlap = "how much of a prediction and an action must be common to both, for it to be right: their common time, divided by the time that either takes (tIoU)";
   const elements = [
-    labelled("score from", slider, scoreText),
-    labelled("best", top),
-    labelled("tIoU", threshold),
+    labelled("score from", "predictions that the network is less sure of are hidden", slider, scoreText),
+    labelled("at most", "so many predictions of each recording, the best ones; empty for all", top),
+    labelled("overlap (tIoU)", overlap, threshold),
     classes.element,
-    labelled("stacked", stacked)
+    labelled(
+      "two rows",
+      "all annotations in one row and all predictions below, instead of a lane for each class",
+      stacked
+    )
   ];
   return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, elements };
 }
 function lookButtons(panel) {
   return [
-    button("previous error", "previous", () => step(panel, -1)),
-    button("next error", "next", () => step(panel, 1)),
-    button("zoom in", "in", () => zoom(panel, 0.5)),
-    button("zoom out", "out", () => zoom(panel, 2)),
-    button("whole video", "all", () => look(panel, panel.state.view.begin, panel.state.view.end))
+    button("‹ error", "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
+    button("error ›", "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
+    button("−", "out", "look wider (-)", () => zoom(panel, 2)),
+    button("+", "in", "look closer (+, or Ctrl and the wheel)", () => zoom(panel, 0.5)),
+    button("whole", "all", "the whole recording (0)", () => look(panel, panel.state.view.begin, panel.state.view.end))
   ];
+}
+function sideControls(panel) {
+  const list = createList(panel), table = createTable(panel);
+  const toggle2 = (name) => () => panel.set({ [name]: !panel.state[name] });
+  const buttons = [
+    button("list", "open-list", "all errors, detections or actions of the whole run (l)", toggle2("listOpen")),
+    button("table", "open-table", "which class is taken for which, over the whole run (t)", toggle2("tableOpen"))
+  ];
+  panel.root.addEventListener("drawn", () => {
+    buttons[0].setAttribute("aria-pressed", panel.state.listOpen);
+    buttons[1].setAttribute("aria-pressed", panel.state.tableOpen);
+    drawTable(table);
+    drawList(list);
+  });
+  return { list, table, buttons };
 }
 function editControls(panel) {
   const { source, info } = panel;
-  const edit = button("edit", "edit", () => toggleEditing(panel));
+  const edit = button("edit", "edit", "correct the annotations (e)", () => toggleEditing(panel));
   edit.hidden = !source.correct;
-  const choose = () => act(() => chooseLabel(panel, Number(label.value)));
-  const label = make("select", { "data-role": "label", onchange: choose });
-  label.append(...info.classes.map((name, value) => make("option", { value }, name)));
-  const act = (action) => {
-    action(panel);
-    panel.canvas.focus();
-  };
-  const save2 = button("save annotations", "save", () => act(() => say(panel, source.save())));
+  const label = selection("label", [...info.classes.entries()], { "aria-label": "class" });
+  label.addEventListener("change", () => chooseLabel(panel, Number(label.value)));
+  const act = (text, role, title, action) => button(text, role, title, () => action(panel));
+  const save2 = act("save annotations", "save", "write a new annotation file", () => say(panel, source.save()));
   save2.hidden = !source.save;
-  const undoing = button("undo", "undo", () => act(undo)), redoing = button("redo", "redo", () => act(redo));
+  const undoing = act("undo", "undo", "take the last edit back (Ctrl+Z)", undo), redoing = act("redo", "redo", "do it again (Ctrl+Shift+Z)", redo);
   const row = make(
     "div",
     { class: "controls edits", role: "group", "aria-label": "editing" },
-    labelled("class", label),
-    button("add", "add", () => act(insertTruth)),
-    button("accept prediction", "accept", () => act(acceptPrediction)),
-    button("delete", "delete", () => act(deleteTruth)),
+    labelled("class", "of the selected annotation, else of new ones", label),
+    act("add", "add", "a new annotation in the middle of what is seen (i)", insertTruth),
+    act("accept prediction", "accept", "the selected prediction becomes an annotation (a)", acceptPrediction),
+    act("delete", "delete", "delete the selected annotation (Delete)", deleteTruth),
     undoing,
     redoing,
     save2,
-    make("p", { class: "help" }, HOW_TO_EDIT)
+    make("p", { class: "help" }, "Drag an end or the middle, or draw on empty space; ? shows the keys.")
   );
   const corrected = make("p", { class: "count", "data-role": "corrected" });
   return { edit, row, label, save: save2, undo: undoing, redo: redoing, corrected };
@@ -694,15 +1950,45 @@ function createStore(state) {
 }
 
 // src/playback.js
-function createPlayback(tracks) {
+var SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
+var FRAME_SEC = 0.04;
+function createPlayback(panel, place) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
   const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
-  const play = make("button", { type: "button", "data-role": "play", onclick: () => togglePlayback(tracks) }, "play");
-  const time = make("output", {});
-  const keys = "Space plays and pauses; a click on the time axis or a track sets the cursor.";
-  const help = make("span", { class: "help" }, keys);
-  const bar = make("div", { class: "controls" }, play, time, help);
-  const playback = { video, said, play, time, bar, address: "", setSec: 0, wantedSec: 0 };
+  const bar = playBar(panel);
+  const frame = make("div", { class: "film", title: "the corner makes it larger or smaller" }, video);
+  const playback = { panel, video, said, frame, ...bar, address: "", wantedSec: 0, frameSec: null, toldSec: null };
+  bar.play.addEventListener("click", () => togglePlayback(playback));
+  bar.back.addEventListener("click", () => stepFrame(playback, -1));
+  bar.on.addEventListener("click", () => stepFrame(playback, 1));
+  listenToFilm(playback);
+  panel.listen((names) => followState(playback, names));
+  place.append(said, frame, bar.bar);
+  panel.film = { toggle: () => togglePlayback(playback), stepFrame: (by) => stepFrame(playback, by) };
+  sayMedia(playback, "");
+  return playback;
+}
+function playBar(panel) {
+  const act = (text, role, title) => make("button", { type: "button", "data-role": role, title }, text);
+  const play = act("play", "play", "play and pause (Space)"), back = act("‹", "frame-back", "one frame back (,)"), on = act("›", "frame-on", "one frame on (.)"), time = make("output", {});
+  const speed = selection(
+    "speed",
+    SPEEDS.map((times) => [times, `× ${times}`]),
+    { "aria-label": "speed", title: "how fast it plays" }
+  );
+  speed.addEventListener("change", () => panel.set({ speed: Number(speed.value) }));
+  const box = (role, name, words, title) => {
+    const input = make("input", { type: "checkbox", "data-role": role });
+    input.addEventListener("change", () => panel.set({ [name]: input.checked }));
+    return [input, make("label", { title }, input, make("span", {}, words))];
+  };
+  const [loops, loopLabel] = box("loop", "loops", "repeat", "play the selected segment again and again (r)");
+  const [sound, soundLabel] = box("sound", "sound", "sound", "sound on and off (s)");
+  const bar = make("div", { class: "controls" }, play, back, on, speed, loopLabel, soundLabel, time);
+  return { bar, play, back, on, time, speed, loops, sound };
+}
+function listenToFilm(playback) {
+  const { panel, video, play } = playback;
   video.muted = true;
   video.addEventListener("error", () => {
     if (!video.getAttribute("src")) return;
@@ -711,109 +1997,158 @@ function createPlayback(tracks) {
   });
   video.addEventListener("loadedmetadata", () => {
     sayMedia(playback, "");
-    moveCursor(tracks, playback.setSec);
+    if (panel.state.cursorSec === null) restCursor(panel, 0);
+    else seek(playback, panel.state.cursorSec);
   });
   video.addEventListener("play", () => {
     play.textContent = "pause";
-    followPlayback(tracks);
+    video.playbackRate = panel.state.speed;
+    watchFrames(playback);
+    followFilm(playback);
   });
   video.addEventListener("pause", () => {
     play.textContent = "play";
-    playback.setSec = video.currentTime;
+    restCursor(panel, video.currentTime);
   });
   video.addEventListener("seeked", () => {
     if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
   });
-  tracks.parts.screen.append(said, video, bar);
-  sayMedia(playback, "");
-  return playback;
 }
-function sayMedia({ said, video, bar }, sentence) {
+function sayMedia({ said, frame, bar }, sentence) {
   said.textContent = sentence;
-  video.hidden = bar.hidden = sentence !== "";
+  frame.hidden = bar.hidden = sentence !== "";
 }
-function showMedia(tracks, answer) {
-  const { playback } = tracks, { video } = playback;
+function showMedia(playback, answer) {
+  const { panel, video } = playback;
   if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
-  Object.assign(playback, { address: "", file: answer?.file, setSec: 0 });
+  const { fps } = panel.info.videos[panel.run.numbers.get(panel.state.video)] ?? {};
+  Object.assign(playback, { address: "", file: answer?.file, toldSec: null, frameSec: fps > 0 ? 1 / fps : null });
   video.pause();
   video.removeAttribute("src");
-  tracks.panel.set({ cursorSec: null });
   sayMedia(playback, answer ? answer.error ?? `'${answer.file}' is being opened …` : "The video is being read …");
   if (!answer || answer.error) return void video.load();
   const { url, data, type } = answer;
   playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
   video.src = playback.address;
 }
-function playable({ video, said }) {
+function isPlayable({ video, said }) {
   return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
-function togglePlayback({ playback }) {
-  if (!playable(playback)) return;
-  if (playback.video.paused)
-    playback.video.play().catch(() => {
-    });
-  else playback.video.pause();
+function togglePlayback(playback) {
+  const { video, panel } = playback;
+  if (!isPlayable(playback)) return;
+  if (!video.paused) return void video.pause();
+  const part = loopedPart(panel);
+  if (part && (video.currentTime < part[0] || video.currentTime >= part[1])) video.currentTime = part[0];
+  video.play().catch(() => {
+  });
 }
-function stopPlayback({ playback }) {
-  if (!playback.video.paused) playback.video.pause();
+function stopPlayback({ video }) {
+  if (!video.paused) video.pause();
 }
-function followPlayback(tracks) {
-  const { playback, panel } = tracks, { video } = playback;
+function stepFrame(playback, by) {
+  const { panel, video } = playback, { cursorSec, view } = panel.state;
+  stopPlayback(playback);
+  const step2 = playback.frameSec ?? FRAME_SEC, last = isPlayable(playback) ? video.duration : view.end;
+  const sec = Math.min(Math.max((cursorSec ?? view.from) + by * step2, 0), last || Infinity);
+  restCursor(panel, sec);
+  keepInView(panel, sec);
+}
+function watchFrames(playback) {
+  const { video } = playback;
+  if (!video.requestVideoFrameCallback || video.paused) return;
+  let before = null;
+  video.requestVideoFrameCallback(function note(_, { mediaTime }) {
+    const passed = before === null ? 0 : mediaTime - before;
+    const { fps } = playback.panel.info.videos[playback.panel.run.numbers.get(playback.panel.state.video)] ?? {};
+    if (!fps && passed > 4e-3) playback.frameSec = Math.min(playback.frameSec ?? passed, passed);
+    before = mediaTime;
+    if (!video.paused) video.requestVideoFrameCallback(note);
+  });
+}
+function loopedPart({ state, scene }) {
+  const row = state.picked.at(-1) ?? -1;
+  if (!state.loops || row < 0) return null;
+  const { start, end } = scene.segments;
+  return end[row] > start[row] ? [start[row], end[row]] : null;
+}
+function followFilm(playback) {
+  const { panel, video } = playback;
   if (!panel.root.isConnected) return void video.pause();
-  pointCursor(tracks, video.currentTime);
-  const { from, to } = panel.scene.view, span = to - from;
-  if (video.currentTime < from || video.currentTime > to) {
-    panel.look(video.currentTime - 0.1 * span, video.currentTime + 0.9 * span);
-  }
-  if (!video.paused) requestAnimationFrame(() => followPlayback(tracks));
+  const part = loopedPart(panel);
+  if (part && !video.paused && video.currentTime >= part[1]) video.currentTime = part[0];
+  playback.toldSec = video.currentTime;
+  panel.set({ cursorSec: playback.toldSec });
+  keepInView(panel, playback.toldSec);
+  if (!video.paused) requestAnimationFrame(() => followFilm(playback));
 }
-function moveCursor(tracks, seconds) {
-  const { video } = tracks.playback;
-  const time = Math.min(Math.max(seconds, 0), Number.isFinite(video.duration) ? video.duration : Infinity);
-  seek(tracks.playback, time);
-  pointCursor(tracks, time);
+function keepInView(panel, sec) {
+  const { from, to } = panel.scene.view, span = to - from;
+  if (sec < from || sec > to) panel.look(sec - 0.1 * span, sec + 0.9 * span);
+}
+function followState(playback, names) {
+  const { video, time, speed, loops, sound, panel } = playback, { state } = panel;
+  if (names.has("speed")) video.playbackRate = state.speed;
+  if (names.has("sound")) video.muted = !state.sound;
+  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, state.sound];
+  if (!names.has("cursorSec")) return;
+  time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
+  if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
+    seek(playback, Math.min(Math.max(state.cursorSec, 0), video.duration || Infinity));
+  }
 }
 function seek(playback, seconds) {
   playback.wantedSec = seconds;
   if (!playback.video.seeking) playback.video.currentTime = seconds;
 }
-function pointCursor(tracks, seconds) {
-  tracks.panel.set({ cursorSec: seconds });
-  tracks.playback.time.textContent = `${seconds.toFixed(2)} s`;
-  tracks.panel.root.dispatchEvent(new CustomEvent("cursor", { detail: seconds }));
-}
-function listenToCursor(tracks) {
-  const { panel, playback, parts } = tracks, { canvas, scene } = panel;
+
+// src/cursor.js
+function listenToCursor({ panel, playback, parts }) {
+  const { canvas, scene } = panel, rests = () => !isPlayable(playback) || playback.video.paused;
   const secondsAt = (event) => {
     const { stage } = panel.parts, { view, left, width } = scene;
     const x = event.clientX - stage.getBoundingClientRect().left - stage.clientLeft;
-    const inside = playable(playback) && x >= left && x <= width;
-    return inside ? view.from + (x - left) / (width - left) * (view.to - view.from) : null;
+    return view && x >= left && x <= width ? view.from + (x - left) / (width - left) * (view.to - view.from) : null;
   };
   const hover2 = (event) => {
     const seconds = secondsAt(event);
-    if (seconds !== null && !event.buttons && playback.video.paused) moveCursor(tracks, seconds);
+    if (seconds !== null && !event.buttons && rests()) panel.set({ cursorSec: seconds });
   };
   let downX = 0;
   const press = (event) => downX = event.clientX;
   const click = (event) => {
     const seconds = secondsAt(event), inLanes = event.currentTarget === canvas && event.offsetY >= AXIS_PX;
-    if (seconds === null || inLanes || Math.abs(event.clientX - downX) > 3) return;
-    playback.setSec = seconds;
-    moveCursor(tracks, seconds);
+    if (seconds !== null && !inLanes && Math.abs(event.clientX - downX) <= 3) restCursor(panel, seconds);
   };
-  const leave = () => playable(playback) && playback.video.paused && moveCursor(tracks, playback.setSec);
+  const leave = () => rests() && panel.set({ cursorSec: panel.state.restSec });
   for (const place of [canvas, parts.area]) {
     const calls = { pointermove: hover2, pointerdown: press, click, pointerleave: leave };
     for (const [type, call] of Object.entries(calls)) place.addEventListener(type, call);
   }
-  canvas.addEventListener("keydown", (event) => {
-    if (event.key !== " " || !playable(playback)) return;
-    togglePlayback(tracks);
-    event.preventDefault();
-    event.stopPropagation();
+}
+function placeCursor({ view, left, width, cursorSec }, lines, tracks) {
+  const x = cursorSec === null ? -1 : left + (cursorSec - view.from) / (view.to - view.from) * (width - left);
+  const inside = x >= left && x <= width;
+  for (const line of lines) {
+    line.hidden = !inside;
+    line.style.left = `${x}px`;
+  }
+  for (const { values, read } of tracks) {
+    values.textContent = inside ? read(cursorSec) : "";
+    const right = x > (left + width) / 2;
+    values.style.left = right ? "" : `${x + 6}px`;
+    values.style.right = right ? `calc(100% - ${x - 6}px)` : "";
+  }
+}
+function channelValues({ begin_sec: begin, step_sec: step2, points, names, off }, values, seconds, scale = 1) {
+  const at = Math.round((seconds - begin) / step2);
+  if (at < 0 || at >= points) return "";
+  const shown = names.map((name, c) => [name, values[c * points + at] * scale]).filter((_, c) => !off?.has(c));
+  const words = shown.slice(0, 6).map(([name, value]) => {
+    const number = Number.isFinite(value) ? String(Number(value.toPrecision(3))).replace("-", "−") : "no value";
+    return name ? `${name} ${number}` : number;
   });
+  return words.join(", ");
 }
 
 // src/track_drawing.js
@@ -829,7 +2164,7 @@ function startTrack(canvas, scene, low, high) {
   const yOf = (value) => TRACK_PX - TRACK_PAD_PX - (value - low) / span * (TRACK_PX - 2 * TRACK_PAD_PX);
   pen.fillStyle = looks.palette.paper;
   pen.fillRect(0, 0, width, TRACK_PX);
-  const step2 = STEPS_SEC.find((sec) => sec * perSec >= 74) ?? 3600 * Math.ceil(74 / (3600 * perSec));
+  const step2 = stepOfAxis(perSec);
   pen.fillStyle = looks.palette.line;
   for (let k = Math.ceil(view.from / step2); k * step2 <= view.to; k++) {
     pen.fillRect(Math.round(xOf(k * step2)), 0, 1, TRACK_PX);
@@ -908,8 +2243,9 @@ function drawCurve(canvas, scene, curve, facts, threshold) {
   pen.restore();
 }
 function drawSignal(canvas, scene, facts, values) {
-  const known = values.filter((value) => Number.isFinite(value));
-  const extreme = (choose) => known.reduce((a, b) => choose(a, b));
+  const isOff = (i) => facts.off?.has(Math.floor(i / facts.points));
+  const known = values.filter((value, i) => Number.isFinite(value) && !isOff(i));
+  const extreme = (choose2) => known.reduce((a, b) => choose2(a, b));
   const range = known.length ? [extreme(Math.min), extreme(Math.max)] : [0, 1];
   const track = startTrack(canvas, scene, ...range), { pen, yOf } = track;
   drawTicks(pen, scene, yOf, roundTicks(...range));
@@ -923,6 +2259,7 @@ function drawSignal(canvas, scene, facts, values) {
   };
   clipToPlot(pen, scene);
   facts.names.forEach((_, i) => {
+    if (facts.off?.has(i)) return;
     dress(i);
     drawTrace(pen, scene, track, facts, values.subarray(i * facts.points, (i + 1) * facts.points), 1);
   });
@@ -949,7 +2286,12 @@ function drawTraceLegend(pen, scene, names, dress) {
 }
 
 // src/tracks.js
-var TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "video" };
+var TRACK_KINDS = { curves: "score over time", signal: "sensor signal", media: "film" };
+var TITLES = {
+  curves: "what the network says about a class at each moment",
+  signal: "what the sensors measured",
+  media: "the recording itself, at the cursor"
+};
 var FOLLOWED = -2;
 var ANY_CLASS = -1;
 function createTracks(panel, source) {
@@ -961,16 +2303,16 @@ function createTracks(panel, source) {
     // kind -> { video, answer }; answer null while it is waited for
   };
   tracks.parts = layOutTracks(tracks);
-  tracks.playback = createPlayback(tracks);
+  tracks.playback = createPlayback(panel, tracks.parts.screen);
   panel.set({ curves: curves && !source.slowCurves, signal, media });
-  panel.listen((names) => names.has("cursorSec") && panel.state.view && placeCursor(tracks));
+  panel.listen((names) => names.has("cursorSec") && panel.state.view && moveCursor(tracks));
   panel.root.addEventListener("drawn", () => updateTracks(tracks));
   listenToCursor(tracks);
-  tracks.dispose = () => stopPlayback(tracks);
+  tracks.dispose = () => stopPlayback(tracks.playback);
   return tracks;
 }
 function layOutTracks(tracks) {
-  const { panel, source } = tracks, { stage, overview } = panel.parts;
+  const { panel, source } = tracks, { stage, lower, side } = panel.parts;
   const kinds = Object.keys(TRACK_KINDS).filter((kind) => source.info.tracks[kind]);
   const boxes = Object.fromEntries(
     kinds.map((kind) => {
@@ -979,17 +2321,20 @@ function layOutTracks(tracks) {
       return [kind, box];
     })
   );
-  const choice = make("select", { "data-role": "track-class", "aria-label": "class whose score is drawn" });
-  const classes = source.info.classes.map((name, i) => [name, i]);
-  const names = [["of the class pointed at, or of the best", FOLLOWED], ...classes];
-  choice.append(...names.map(([text, value]) => make("option", { value }, text)));
+  const names = [[FOLLOWED, "of the class pointed at, or of the best"], ...source.info.classes.entries()];
+  const choice = selection("track-class", names, { "aria-label": "class whose score is drawn" });
   choice.addEventListener("change", () => panel.set({ curveOf: Number(choice.value) }));
-  const labels = kinds.flatMap((kind) => {
-    const label = make("label", {}, boxes[kind], make("span", {}, TRACK_KINDS[kind]));
-    return kind === "curves" ? [label, choice] : [label];
-  });
-  const controls = make("div", { class: "controls tracks-controls" }, ...labels);
-  controls.hidden = !kinds.length;
+  const channels = make(
+    "details",
+    { class: "channels", hidden: "" },
+    make("summary", { title: "which are drawn" }, "channels")
+  );
+  const channelList = make("div", { class: "drop" });
+  channels.append(channelList);
+  for (const kind of kinds) {
+    lower.append(make("label", { title: TITLES[kind] }, boxes[kind], make("span", {}, TRACK_KINDS[kind])));
+    if (kind !== "media") lower.append(kind === "curves" ? choice : channels);
+  }
   const screen = make("div", { class: "screen" });
   const curve = makeTrack("curve"), signals = make("div", {}), signalSaid = make("p", { class: "track-said" });
   const area = make("div", { class: "tracks" }, curve.element, signalSaid, signals);
@@ -998,13 +2343,13 @@ function layOutTracks(tracks) {
     place.append(line);
     return line;
   });
-  overview.before(controls, screen);
+  side.prepend(screen);
   stage.after(area);
-  return { boxes, choice, screen, curve, signals, signalSaid, area, lines, panels: [] };
+  return { boxes, choice, channels, channelList, screen, curve, signals, signalSaid, area, lines, panels: [] };
 }
 function makeTrack(role) {
-  const canvas = make("canvas", { role: "img", "data-role": role }), said = make("p", { class: "track-said" });
-  return { canvas, said, element: make("div", { class: "track" }, canvas, said) };
+  const canvas = make("canvas", { role: "img", "data-role": role }), said = make("p", { class: "track-said" }), values = make("span", { class: "values" });
+  return { canvas, said, values, element: make("div", { class: "track" }, canvas, said, values) };
 }
 function updateTracks(tracks) {
   const { panel, parts } = tracks, { video, curveOf } = panel.state;
@@ -1018,30 +2363,54 @@ function updateTracks(tracks) {
   parts.choice.value = curveOf;
   parts.curve.element.hidden = !on.curves;
   parts.signals.hidden = parts.signalSaid.hidden = !on.signal;
+  parts.choice.hidden = !on.curves;
+  parts.channels.hidden = !on.signal || !parts.panels.length;
   parts.screen.hidden = !on.media;
   parts.area.hidden = !on.curves && !on.signal;
-  if (!on.media) stopPlayback(tracks);
+  if (!on.media) stopPlayback(tracks.playback);
   if (on.curves) drawCurveTrack(tracks);
-  if (on.signal) parts.panels.forEach(({ canvas, facts, values }) => drawSignal(canvas, panel.scene, facts, values));
-  placeCursor(tracks);
+  if (on.signal)
+    parts.panels.forEach(({ track, facts, values }) => drawSignal(track.canvas, panel.scene, facts, values));
+  moveCursor(tracks);
 }
 async function askForTrack(tracks, kind) {
-  const { panel, source, parts } = tracks, { video } = panel.state;
+  const { panel, source } = tracks, { video } = panel.state;
   tracks.held[kind] = { video, answer: null };
-  if (kind === "signal") showSignals(parts, { panels: [], data: [] }, "The signal is being read …");
-  if (kind === "media") showMedia(tracks, null);
+  if (kind === "signal") showSignals(tracks, { panels: [], data: [] }, "The signal is being read …");
+  if (kind === "media") showMedia(tracks.playback, null);
   const answer = await source.track(kind, video);
   if (tracks.held[kind].video !== video) return;
   tracks.held[kind].answer = kind === "curves" && !answer.error ? openCurves(answer) : answer;
-  if (kind === "signal") showSignals(parts, { panels: [], data: [], ...answer }, answer.error ?? "");
-  if (kind === "media") showMedia(tracks, answer);
+  if (kind === "signal") showSignals(tracks, { panels: [], data: [], ...answer }, answer.error ?? "");
+  if (kind === "media") showMedia(tracks.playback, answer);
   updateTracks(tracks);
 }
-function showSignals(parts, { panels, data }, sentence) {
+function showSignals(tracks, { panels, data }, sentence) {
+  const { parts, panel } = tracks;
   parts.signalSaid.textContent = sentence;
-  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), ...makeTrack("signal") }));
-  for (const { canvas, facts } of parts.panels) canvas.setAttribute("aria-label", `${facts.label} over time`);
-  parts.signals.replaceChildren(...parts.panels.map(({ element }) => element));
+  parts.panels = panels.map((facts, i) => ({ facts, values: new Float32Array(data[i]), track: makeTrack("signal") }));
+  for (const { facts, track } of parts.panels) track.canvas.setAttribute("aria-label", `${facts.label} over time`);
+  parts.signals.replaceChildren(...parts.panels.map(({ track }) => track.element));
+  parts.channelList.replaceChildren(...panels.map((facts) => channelBoxes(panel, facts)));
+  for (const facts of panels) facts.off = channelsOff(panel, facts);
+}
+var channelKey = (facts, name) => `${facts.label}
+${name}`;
+function channelsOff({ state }, facts) {
+  return new Set([...facts.names.keys()].filter((c) => state.off.has(channelKey(facts, facts.names[c]))));
+}
+function channelBoxes(panel, facts) {
+  const boxes = facts.names.map((name) => {
+    const box = make("input", { type: "checkbox" }), key = channelKey(facts, name);
+    box.checked = !panel.state.off.has(key);
+    box.addEventListener("change", () => {
+      const others = [...panel.state.off].filter((one) => one !== key);
+      panel.set({ off: new Set(box.checked ? others : [...others, key]) });
+      facts.off = channelsOff(panel, facts);
+    });
+    return make("label", { class: "class" }, box, make("span", {}, name));
+  });
+  return make("fieldset", {}, make("legend", {}, facts.label), ...boxes);
 }
 function drawCurveTrack(tracks) {
   const { panel, held, parts } = tracks, { scene, state } = panel;
@@ -1073,19 +2442,23 @@ function chooseCurve({ rows, best }, { scene, state, info }) {
   const chosen = state.curveOf === FOLLOWED ? followed : state.curveOf;
   return { name: info.classes[chosen] ?? "Every class", values: rows.get(chosen) };
 }
-function placeCursor({ panel, parts }) {
-  const { view, left, width, cursorSec } = panel.scene;
-  const x = cursorSec === null ? -1 : left + (cursorSec - view.from) / (view.to - view.from) * (width - left);
-  for (const line of parts.lines) {
-    line.hidden = !(x >= left && x <= width);
-    line.style.left = `${x}px`;
-  }
+function moveCursor({ panel, parts, drawn, held }) {
+  const curve = held.curves?.answer;
+  const read = (seconds) => {
+    return drawn?.values ? channelValues({ ...curve, names: [""] }, drawn.values, seconds, 1 / 255) : "";
+  };
+  const signals = parts.panels.map(({ track, facts, values }) => {
+    return { values: track.values, read: (seconds) => channelValues(facts, values, seconds) };
+  });
+  placeCursor(panel.scene, parts.lines, [{ values: parts.curve.values, read }, ...signals]);
 }
 
 // src/panel.js
 var numPanels = 0;
-var FILTERS = ["minScore", "topK", "hidden", "stacked"];
+var SETTINGS = ["video", "tiou", "minScore", "topK"];
+var FILTERS2 = ["minScore", "topK", "hidden", "stacked"];
 var EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo"];
+var CURSOR = ["cursorSec", "restSec"];
 function createPanel(root, source) {
   const panel = {
     root,
@@ -1093,7 +2466,9 @@ function createPanel(root, source) {
     info: source.info,
     id: `afkit-inspector-${++numPanels}`,
     waiting: false,
-    ...createStore({ ...nothingChosen(), ...source.settings }),
+    run: null,
+    list: null,
+    ...createStore({ ...nothingChosen(), ...wholeList(), ...source.settings }),
     kept: {}
     // the picture of the overview
   };
@@ -1101,78 +2476,54 @@ function createPanel(root, source) {
     names: source.info.classes,
     segments: null,
     lanes: [],
-    ignored: []
+    ignored: [],
+    counterpart: -1
   });
   panel.parts = layOut(panel);
   panel.canvas = panel.parts.canvas;
-  const actions = { look, zoom, pan, step, pick, filter: filterSegments, draw: drawPanel, receive: receiveSegments };
+  const actions = {
+    look,
+    zoom,
+    pan,
+    step,
+    pick,
+    filter: filterSegments,
+    draw: drawPanel,
+    report,
+    showVideo,
+    refresh,
+    listed: listOf
+  };
   for (const [name, action] of Object.entries(actions)) panel[name] = (...given) => action(panel, ...given);
   panel.listen((names) => showChange(panel, names));
   panel.dispose = listen(panel);
   source.connect(panel);
-  askFor(panel, source.settings.video, source.settings.tiou);
+  source.open((buffer) => {
+    panel.run = openRun(panel.info, buffer);
+    source.restore?.(panel.run);
+    showVideo(panel, panel.state.video);
+  });
   return panel;
 }
 function nothingChosen() {
-  const shown = { view: null, hidden: /* @__PURE__ */ new Set(), stacked: false, picked: [], hovered: -1 };
+  const shown = { view: null, hidden: /* @__PURE__ */ new Set(), stacked: false, picked: [], hovered: -1, listOpen: false };
   const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] };
-  const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, cursorSec: null };
-  return { ...shown, ...edits, ...tracks };
-}
-function askFor(panel, video, tiou) {
-  panel.parts.said.textContent = "";
-  panel.source.ask(video, tiou);
+  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false };
+  const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: /* @__PURE__ */ new Set() };
+  return { ...shown, ...edits, ...film, ...tracks, tableOpen: false };
 }
 function showChange(panel, names) {
-  if (names.has("minScore") || names.has("topK")) panel.source.tell(panel.state);
-  if (FILTERS.some((name) => names.has(name))) filterSegments(panel);
+  if (SETTINGS.some((name) => names.has(name))) panel.source.tell(panel.state);
+  if (FILTERS.some((name) => names.has(name))) panel.list = null;
+  if (FILTERS2.some((name) => names.has(name))) filterSegments(panel);
   else if (EDITS.some((name) => names.has(name))) reportEditing(panel);
-  if (names.size > 1 || !names.has("cursorSec")) redraw(panel);
+  if ([...names].some((name) => !CURSOR.includes(name))) redraw(panel);
 }
-function receiveSegments(panel, shown, facts, matching) {
-  const { scene, state } = panel;
-  const other = !scene.segments || shown.video !== state.video;
-  const picked = other ? [] : state.picked.map((row) => segmentOf(scene.segments, row));
-  scene.segments = segmentColumns(facts, matching);
-  scene.ignored = panel.info.videos.find((entry) => entry.video === shown.video)?.ignored_sec ?? [];
-  scene.original = shown.original ?? truthOf(scene.segments);
-  scene.numCorrections = countCorrections(scene.original, truthOf(scene.segments));
-  scene.given = { ...shown, original: scene.original };
-  scene.segments.edited = editedRows(scene.segments, scene.original);
-  const { start, end } = scene.segments;
-  const begin = start.length ? Math.min(0, start[0]) : 0;
-  const last = Math.max(
-    end.reduce((a, b) => Math.max(a, b), begin),
-    shown.duration_sec
-  ) || 1;
-  const view = other ? { begin, end: last, from: begin, to: last } : { ...state.view, end: Math.max(state.view.end, last) };
-  panel.set({ video: shown.video, tiou: shown.tiou, hovered: -1, view });
-  if (other) {
-    panel.parts.scroller.scrollTop = 0;
-    pick(panel, []);
-  }
-  panel.parts.videos.fill(state.video);
-  filterSegments(panel);
-  const rows = state.picked.map((row, i) => sameRow(scene.segments, picked[i], row)).filter((row) => row >= 0);
-  if (String(rows) !== String(state.picked)) pick(panel, rows);
-}
-function filterSegments(panel) {
-  const { scene, state } = panel;
-  if (!scene.segments) return;
-  scene.shown = shownKinds(scene.segments, state);
-  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state.stacked);
-  const last = scene.lanes.at(-1);
-  scene.contentHeight = last ? last.top + last.height + LANE_GAP_PX : 60;
-  scene.errors = shownErrors(scene.segments, scene.shown);
-  report(panel);
-  reportEditing(panel);
-  fitSize(panel);
-}
-function report({ info, parts, state, scene, canvas }) {
-  const { segments, shown } = scene;
+function report(panel) {
+  const { info, parts, state, scene, canvas } = panel, { segments, shown } = scene;
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
-  const word = scene.errors.length === 1 ? "error" : "errors";
-  const text = `${visible} of ${segments.n} segments shown, ${scene.errors.length} ${word} at tIoU ${state.tiou}`;
+  const word = scene.numErrors === 1 ? "error" : "errors";
+  const text = `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.banner.textContent = [info.remark, ...missing(segments, visible), shaded].filter(Boolean).join(" ");
@@ -1184,7 +2535,9 @@ function report({ info, parts, state, scene, canvas }) {
   parts.scoreText.textContent = state.minScore.toFixed(2);
   parts.stacked.checked = state.stacked;
   parts.showClasses(state.hidden);
-  if (Number(parts.top.value) !== state.topK || parts.top.value === "") parts.top.value = state.topK;
+  const top = state.topK === 0 ? "" : String(state.topK);
+  if (parts.top.value !== top) parts.top.value = top;
+  reportEditing(panel);
 }
 function missing(segments, visible) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
@@ -1195,563 +2548,8 @@ function missing(segments, visible) {
   return sentences;
 }
 
-// src/editing.js
-var STEP_SEC = 0.1;
-var LONG_STEP_SEC = 1;
-function toggleEditing(panel) {
-  panel.set({ editing: !panel.state.editing, part: null });
-  panel.canvas.focus();
-}
-function say(panel, text) {
-  panel.parts.said.textContent = text;
-}
-function pickedTruth({ scene, state }) {
-  return state.picked.findLast((row) => isTruth(scene.segments, row)) ?? -1;
-}
-function limitSec({ info, state }) {
-  return info.videos.find((one) => one.video === state.video)?.known_sec ?? Infinity;
-}
-function commitEdit(panel, list, chosen) {
-  const { state, scene } = panel, before = truthOf(scene.segments), after = byOnset(list);
-  if (!leftOver(after, before).length && after.length === before.length) return;
-  panel.set({ undo: [...state.undo, { video: state.video, before, after }], redo: [] });
-  setTruth(panel, state.video, after, chosen);
-}
-function setTruth(panel, video, list, chosen) {
-  const { scene, state, source } = panel;
-  source.correct(video, list);
-  if (video !== state.video) return askFor(panel, video, state.tiou);
-  if (chosen && state.hidden.has(chosen.label))
-    panel.set({ hidden: new Set([...state.hidden].filter((label) => label !== chosen.label)) });
-  panel.receive(scene.given, ...withTruth(scene.segments, list, state.tiou));
-  const same = (row) => keyOf(segmentOf(scene.segments, row)) === keyOf(chosen);
-  pick(panel, chosen ? truthRows(scene.segments).filter(same).slice(0, 1) : []);
-}
-function replaceTruth(panel, row, segment) {
-  const { segments } = panel.scene, { label_ids: ids } = panel.info;
-  const isLong = !segment || segment.end - segment.start >= SHORTEST_SEC / 2;
-  if (!isLong) return say(panel, "That is too short to be an action.");
-  if (segment && !(ids[segment.label] >= 0)) return say(panel, "Its class is not known: choose another one.");
-  const kept = truthRows(segments).filter((one) => one !== row).map((one) => segmentOf(segments, one));
-  return commitEdit(panel, segment ? [...kept, segment] : kept, segment);
-}
-function undo(panel, from = "undo", to = "redo", which = "before") {
-  const { [from]: edits, [to]: others } = panel.state, edit = edits.at(-1);
-  if (!edit) return say(panel, `There is nothing to ${from}.`);
-  panel.set({ [from]: edits.slice(0, -1), [to]: [...others, edit] });
-  const other = which === "before" ? edit.after : edit.before, list = edit[which];
-  return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]]);
-}
-function redo(panel) {
-  return undo(panel, "redo", "undo", "after");
-}
-function deleteTruth(panel) {
-  const row = pickedTruth(panel);
-  if (row < 0) return say(panel, "Select an annotation first.");
-  return replaceTruth(panel, row, null);
-}
-function acceptPrediction(panel) {
-  const { scene, state } = panel, row = state.picked.findLast((one) => !isTruth(scene.segments, one)) ?? -1;
-  if (row < 0) return say(panel, "Select a prediction first.");
-  const { start, end, label } = segmentOf(scene.segments, row), limit = limitSec(panel);
-  const accepted = { start: rounded(start, limit), end: rounded(end, limit), label };
-  const there = truthOf(scene.segments).some((one) => keyOf(one) === keyOf(accepted));
-  return there ? say(panel, "This is annotated already.") : replaceTruth(panel, -1, accepted);
-}
-function insertTruth(panel) {
-  const { from, to } = panel.state.view, limit = limitSec(panel), label = panel.state.newLabel;
-  const [start, end] = [0.45, 0.55].map((share) => rounded(from + share * (to - from), limit));
-  replaceTruth(panel, -1, { start, end, label });
-}
-function chooseLabel(panel, label) {
-  const row = pickedTruth(panel);
-  panel.set({ newLabel: label });
-  if (row >= 0) replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), label });
-}
-function choosePart(panel, part) {
-  if (pickedTruth(panel) < 0) return say(panel, "Select an annotation first.");
-  return panel.set({ part });
-}
-function nudge(panel, bySec) {
-  const row = pickedTruth(panel), { part } = panel.state;
-  replaceTruth(panel, row, moved(segmentOf(panel.scene.segments, row), part, bySec, limitSec(panel)));
-  panel.set({ part });
-}
-function stepTruth(panel, direction) {
-  const { segments, shown } = panel.scene, rows = truthRows(segments).filter((row) => shown[row] !== HIDDEN);
-  if (!rows.length) return say(panel, "No annotation is shown.");
-  const at = rows.indexOf(pickedTruth(panel)), first = direction > 0 ? 0 : rows.length - 1;
-  return goTo(panel, at < 0 ? rows[first] : rows[(at + direction + rows.length) % rows.length]);
-}
-var EDIT_KEYS = {
-  a: acceptPrediction,
-  i: insertTruth,
-  Delete: deleteTruth,
-  Backspace: deleteTruth,
-  "[": (panel) => choosePart(panel, "start"),
-  "]": (panel) => choosePart(panel, "end"),
-  m: (panel) => choosePart(panel, "whole"),
-  ",": (panel) => stepTruth(panel, -1),
-  ".": (panel) => stepTruth(panel, 1)
-};
-function editKey(panel, event) {
-  const { state } = panel, { key } = event, command = event.ctrlKey || event.metaKey;
-  const plain = event.getModifierState("AltGraph") || !(command || event.altKey);
-  if (plain && key === "e" && panel.source.correct) toggleEditing(panel);
-  else if (!state.editing) return false;
-  else if (command && key.toLowerCase() === "z") (event.shiftKey ? redo : undo)(panel);
-  else if (plain && EDIT_KEYS[key]) EDIT_KEYS[key](panel);
-  else if (plain && state.part && (key === "ArrowLeft" || key === "ArrowRight")) {
-    nudge(panel, (key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? LONG_STEP_SEC : STEP_SEC));
-  } else if (key === "Escape" && state.part) choosePart(panel, null);
-  else return false;
-  return true;
-}
-function reportEditing(panel) {
-  const { state, parts, scene, source } = panel, row = scene.segments ? pickedTruth(panel) : -1;
-  parts.edit.setAttribute("aria-pressed", state.editing);
-  parts.row.hidden = !state.editing;
-  parts.undo.disabled = !state.undo.length;
-  parts.redo.disabled = !state.redo.length;
-  parts.save.disabled = !source.numCorrected?.();
-  parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
-  const videos = source.numCorrected?.() ?? 0, plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  const here = plural(scene.numCorrections ?? 0, "correction");
-  parts.corrected.textContent = `${here} in this video (◤), ${plural(videos, "video")} corrected`;
-  parts.corrected.hidden = !state.editing && !videos;
-}
-
-// src/dragging.js
-var EDGE_PX = 6;
-function takeHold(panel, event) {
-  const { scene } = panel;
-  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
-  const row = rowUnder(panel, event), at = timeAt(scene, event.offsetX);
-  if (row >= 0) {
-    const before = segmentOf(scene.segments, row);
-    return isTruth(scene.segments, row) ? { row, part: partAt(panel, row, event.offsetX), at, before } : null;
-  }
-  const y = event.offsetY - AXIS_PX + panel.parts.scroller.scrollTop;
-  const lane = scene.lanes.find((one) => y >= one.top && y < one.top + one.height);
-  const label = lane && lane.label >= 0 ? lane.label : scene.newLabel;
-  return scene.names.length ? { row, part: "end", at, before: { start: at, end: at, label }, y } : null;
-}
-function partAt({ scene }, row, x) {
-  const { view, left, width, segments } = scene, perSec = (width - left) / (view.to - view.from);
-  const from = left + (segments.start[row] - view.from) * perSec, to = left + (segments.end[row] - view.from) * perSec;
-  const edge = Math.min(EDGE_PX, (to - from) / 3);
-  return x <= from + edge ? "start" : x >= to - edge ? "end" : "whole";
-}
-function dragHeld(panel, held, event) {
-  const { scene } = panel, limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left));
-  const ends = [held.at, time].map((one) => rounded(one, limit)).sort((a, b) => a - b);
-  const draft = held.row < 0 ? { ...held.before, start: ends[0], end: ends[1] } : moved(held.before, held.part, time - held.at, limit);
-  panel.set({ draft: { ...held, after: draft } });
-  const { start, end, label } = draft;
-  say(panel, `${scene.names[label]}: ${start.toFixed(2)} to ${end.toFixed(2)} s (${(end - start).toFixed(2)} s)`);
-  redraw(panel);
-}
-function letGo(panel, keep) {
-  const { draft } = panel.scene;
-  panel.set({ draft: null });
-  if (!draft) return;
-  if (keep) replaceTruth(panel, draft.row, draft.after);
-  redraw(panel);
-}
-function editCursor(panel, row, event) {
-  const { scene } = panel;
-  if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return "";
-  if (row < 0) return "crosshair";
-  if (!isTruth(scene.segments, row)) return "";
-  return partAt(panel, row, event.offsetX) === "whole" ? "move" : "ew-resize";
-}
-function drawEdits(pen, scene, xOf) {
-  const { segments, shown, lanes, looks, left } = scene;
-  for (const row of segments.edited) {
-    const place = shown[row] === HIDDEN ? null : rowOf(lanes, segments, row), x = xOf(segments.start[row]);
-    if (place && x >= left - 8) drawFlag(pen, looks.palette, x, place.top);
-  }
-  if (scene.editing) {
-    const row = scene.picked.findLast((one) => isTruth(segments, one)), place = row >= 0 && rowOf(lanes, segments, row);
-    if (place && !scene.draft) drawHandles(pen, scene, xOf(segments.start[row]), xOf(segments.end[row]), place);
-  }
-  if (scene.draft) drawDraft(pen, scene, xOf);
-}
-function drawFlag(pen, palette, x, top) {
-  pen.beginPath();
-  pen.moveTo(x, top);
-  pen.lineTo(x + 9, top);
-  pen.lineTo(x, top + 9);
-  pen.closePath();
-  pen.fillStyle = palette.mark;
-  pen.fill();
-  pen.strokeStyle = palette.paper;
-  pen.lineWidth = 1;
-  pen.stroke();
-}
-function drawHandles(pen, { looks, part: held }, from, to, { top, height }) {
-  for (const [part, x] of [
-    ["start", from],
-    ["end", to]
-  ]) {
-    const chosen = held === part || held === "whole", half = chosen ? 4 : 2.5;
-    pen.fillStyle = chosen ? looks.palette.mark : looks.palette.paper;
-    pen.strokeStyle = looks.palette.mark;
-    pen.lineWidth = 1.5;
-    pen.fillRect(x - half, top + 0.7 * height - half, 2 * half, 2 * half);
-    pen.strokeRect(x - half, top + 0.7 * height - half, 2 * half, 2 * half);
-  }
-}
-function drawDraft(pen, { draft, lanes, segments, looks }, xOf) {
-  const { after, row, y } = draft, lane = lanes.find((one) => y >= one.top && y < one.top + one.height);
-  const { top, height } = row >= 0 ? rowOf(lanes, segments, row) : lane?.rows[0] ?? { top: y - 8, height: GT_ROW_PX };
-  pen.strokeStyle = looks.palette.mark;
-  pen.lineWidth = 2;
-  pen.setLineDash([5, 3]);
-  pen.strokeRect(xOf(after.start), top, Math.max(xOf(after.end) - xOf(after.start), 1), height - 1);
-  pen.setLineDash([]);
-}
-
-// src/drawing.js
-var AXIS_PX = 26;
-var NARROW_PX = 3;
-var LOWEST = 0.45;
-function fitCanvas(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1;
-  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== w || canvas.height !== h) {
-    canvas.width = w;
-    canvas.height = h;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
-  const pen = canvas.getContext("2d");
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return pen;
-}
-function drawScene(canvas, scene) {
-  const { looks, left, width, height, view } = scene;
-  const pen = fitCanvas(canvas, width, height);
-  pen.fillStyle = looks.palette.paper;
-  pen.fillRect(0, 0, width, height);
-  const perSec = (width - left) / (view.to - view.from);
-  const xOf = (time) => left + (time - view.from) * perSec;
-  drawAxis(pen, scene, xOf);
-  drawIgnored(pen, scene, xOf);
-  pen.save();
-  pen.beginPath();
-  pen.rect(0, AXIS_PX, width, height - AXIS_PX);
-  pen.clip();
-  pen.translate(0, AXIS_PX - scene.scrollTop);
-  const inView = (part) => part.top + part.height >= scene.scrollTop && part.top <= scene.scrollTop + height - AXIS_PX;
-  for (const lane of scene.lanes.filter(inView)) {
-    for (const row of lane.rows.filter(inView)) drawRow(pen, scene, row, xOf);
-    drawLaneName(pen, scene, lane);
-  }
-  for (const id of /* @__PURE__ */ new Set([...scene.picked, scene.hovered])) outline(pen, scene, id, xOf);
-  pen.beginPath();
-  pen.rect(scene.left - 5, 0, width, scene.scrollTop + height);
-  pen.clip();
-  drawEdits(pen, scene, xOf);
-  pen.restore();
-}
-function drawIgnored(pen, { ignored, looks, view, left, width, height }, xOf) {
-  for (const [start, end] of ignored) {
-    const from = Math.max(xOf(Math.max(start, view.from)), left);
-    const wide = Math.min(xOf(Math.min(end, view.to)), width) - from;
-    if (wide <= 0) continue;
-    pen.save();
-    pen.beginPath();
-    pen.rect(from, AXIS_PX, wide, height - AXIS_PX);
-    pen.clip();
-    pen.strokeStyle = looks.palette.line;
-    pen.setLineDash([]);
-    pen.lineWidth = 3;
-    pen.beginPath();
-    for (let x = from - height; x < from + wide; x += 12) {
-      pen.moveTo(x, height);
-      pen.lineTo(x + height, 0);
-    }
-    pen.stroke();
-    pen.restore();
-  }
-}
-function drawRow(pen, scene, row, xOf) {
-  const { segments, shown, looks, view, left, width } = scene;
-  const run = { kind: HIDDEN, from: 0, to: 0, height: 0 };
-  const flush = () => {
-    if (run.kind === HIDDEN) return;
-    pen.fillStyle = plainColor(looks.palette, run.kind);
-    pen.fillRect(run.from, row.top + row.height - 1 - run.height, run.to - run.from, run.height);
-    run.kind = HIDDEN;
-  };
-  for (let p = firstReaching(row, view.from); p < row.ids.length; p++) {
-    const i = row.ids[p];
-    if (segments.start[i] > view.to) break;
-    const kind = shown[i], x = xOf(segments.start[i]), end = xOf(segments.end[i]);
-    const score = isTruth(segments, i) ? 1 : Math.min(Math.max(segments.score[i], 0), 1);
-    const height = Math.max((row.height - 1) * (LOWEST + (1 - LOWEST) * score), 3);
-    if (end - x < NARROW_PX) {
-      const from = Math.floor(Math.min(x, (x + end) / 2 - 1)), to = Math.max(Math.ceil(end), from + 2);
-      const same = kind === run.kind || to <= run.to && run.to - run.from <= 2;
-      if (from <= run.to && run.kind !== HIDDEN && same) {
-        Object.assign(run, { to: Math.max(run.to, to), height: Math.max(run.height, height) });
-        run.kind = Math.max(run.kind, kind);
-      } else {
-        flush();
-        Object.assign(run, { kind, from, to, height });
-      }
-    } else {
-      flush();
-      const from = Math.max(x, left - 20), to = Math.min(end, width + 20), y = row.top + row.height - 1 - height;
-      drawBar(pen, looks, kind, from, y, to - from, height);
-      const visible = Math.max(from, left), wide = Math.min(to, width) - visible;
-      if (scene.stacked) drawName(pen, looks, kind, scene.names[segments.label[i]], visible, y, wide, height);
-      else drawLetter(pen, looks, kind, visible, y, wide, height);
-    }
-  }
-  flush();
-}
-function outline(pen, scene, id, xOf) {
-  if (id < 0 || scene.shown[id] === HIDDEN) return;
-  const row = rowOf(scene.lanes, scene.segments, id);
-  if (!row) return;
-  const x = Math.max(xOf(scene.segments.start[id]), scene.left - 20);
-  const end = Math.min(xOf(scene.segments.end[id]), scene.width + 20);
-  if (end < scene.left || x > scene.width) return;
-  pen.strokeStyle = scene.looks.palette.mark;
-  pen.lineWidth = scene.picked.includes(id) ? 2.5 : 1.5;
-  pen.setLineDash([]);
-  const middle = (x + end) / 2, half = Math.max((end - x) / 2, 3) + 1;
-  pen.strokeRect(Math.max(middle - half, scene.left), row.top - 1, 2 * half, row.height + 1);
-}
-function drawLaneName(pen, scene, lane) {
-  const { palette } = scene.looks;
-  pen.fillStyle = palette.paper;
-  pen.fillRect(0, lane.top - LANE_GAP_PX / 2, scene.left - 1, lane.height + LANE_GAP_PX);
-  pen.fillStyle = palette.line;
-  pen.fillRect(0, lane.top + lane.height + LANE_GAP_PX / 2 - 0.5, scene.width, 1);
-  pen.fillStyle = palette.ink;
-  pen.font = "13px system-ui, sans-serif";
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  const name = shorten(pen, lane.name ?? scene.names[lane.label], scene.left - 14);
-  pen.fillText(name, 6, lane.top + Math.min(lane.height, 32) / 2);
-}
-function shorten(pen, text, width) {
-  if (pen.measureText(text).width <= width) return text;
-  let low = 0, high = text.length;
-  while (low < high) {
-    const middle = low + high + 1 >> 1;
-    if (pen.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;
-    else high = middle - 1;
-  }
-  return `${text.slice(0, low)}…`;
-}
-var STEPS_SEC = [
-  1e-3,
-  2e-3,
-  5e-3,
-  0.01,
-  0.02,
-  0.05,
-  0.1,
-  0.2,
-  0.5,
-  1,
-  2,
-  5,
-  10,
-  30,
-  60,
-  120,
-  300,
-  600,
-  1800,
-  3600
-];
-function drawAxis(pen, scene, xOf) {
-  const { view, left, width, height, looks } = scene;
-  const perSec = (width - left) / (view.to - view.from);
-  const step2 = STEPS_SEC.find((sec) => sec * perSec >= 74) ?? 3600 * Math.ceil(74 / (3600 * perSec));
-  pen.font = "12px system-ui, sans-serif";
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  pen.fillStyle = looks.palette.quiet;
-  pen.fillText(view.end >= 120 ? "time [min:s]" : "time [s]", 6, AXIS_PX / 2);
-  pen.textAlign = "center";
-  for (let k = Math.ceil(view.from / step2); k * step2 <= view.to; k++) {
-    const x = Math.round(xOf(k * step2));
-    pen.fillStyle = looks.palette.line;
-    pen.fillRect(x, AXIS_PX - 6, 1, height);
-    const text = clock(k * step2, view.end, step2);
-    const half = pen.measureText(text).width / 2;
-    pen.fillStyle = looks.palette.quiet;
-    pen.fillText(text, Math.min(Math.max(x, left + half), width - half - 1), AXIS_PX / 2 - 2);
-  }
-}
-function clock(seconds, endSec, step2) {
-  const digits = step2 >= 1 ? 0 : Math.ceil(-Math.log10(step2));
-  if (endSec < 120) return seconds.toFixed(digits);
-  const rounded2 = Number(Math.abs(seconds).toFixed(digits)), rest = (rounded2 % 60).toFixed(digits);
-  return `${seconds < 0 ? "−" : ""}${Math.floor(rounded2 / 60)}:${rest.padStart(digits ? digits + 3 : 2, "0")}`;
-}
-function drawOverview(canvas, scene, kept) {
-  const { view, left, width, looks } = scene, height = 36;
-  if (kept.width !== width || kept.looks !== looks || kept.shown !== scene.shown) {
-    Object.assign(kept, { width, looks, shown: scene.shown, picture: overviewPicture(scene, width - left, height) });
-  }
-  const pen = fitCanvas(canvas, width, height);
-  pen.fillStyle = looks.palette.paper;
-  pen.fillRect(0, 0, width, height);
-  pen.drawImage(kept.picture, left, 0);
-  pen.fillStyle = looks.palette.quiet;
-  pen.font = "12px system-ui, sans-serif";
-  pen.textBaseline = "middle";
-  pen.fillText("overview", 6, height / 2);
-  const scale = (width - left) / (view.end - view.begin);
-  const from = Math.round(left + (view.from - view.begin) * scale);
-  const wide = Math.max(Math.round(left + (view.to - view.begin) * scale) - from, 3);
-  pen.fillStyle = looks.palette.window;
-  pen.fillRect(from, 0, wide, height);
-  pen.strokeStyle = looks.palette.ink;
-  pen.strokeRect(from + 0.5, 0.5, Math.max(wide - 1, 1), height - 1);
-}
-function overviewPicture({ segments, shown, view, looks }, width, height) {
-  const picture = document.createElement("canvas");
-  picture.width = Math.max(Math.round(width), 1);
-  picture.height = height;
-  const pen = picture.getContext("2d"), scale = width / (view.end - view.begin);
-  const bands = [
-    [FOUND, 3, 9],
-    [MISS, 3, 9],
-    [HIT, 14, 9],
-    [HIT + 1, 25, 9]
-  ];
-  for (const [band, top, bandHeight] of bands) {
-    pen.fillStyle = band > HIT ? looks.palette.edge[KINDS.length - 1] : plainColor(looks.palette, band);
-    let done = -1;
-    for (let i = 0; i < segments.n; i++) {
-      if (shown[i] === HIDDEN || Math.min(shown[i], HIT + 1) !== band) continue;
-      const from = Math.max(Math.floor((segments.start[i] - view.begin) * scale), done);
-      const to = Math.max(Math.ceil((segments.end[i] - view.begin) * scale), from + 1);
-      if (to <= done) continue;
-      pen.fillRect(from, top, to - from, bandHeight);
-      done = to;
-    }
-  }
-  return picture;
-}
-
-// src/controls.js
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "value") element.value = value;
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-function labelled(text, control, ...more) {
-  return make("label", {}, make("span", {}, text), control, ...more);
-}
-var ORDERS = {
-  name: ["by name", (a, b) => a.video.localeCompare(b.video, void 0, { numeric: true })],
-  ap: ["worst AP first", (a, b) => (a.ap ?? 2) - (b.ap ?? 2)],
-  errors: ["most errors first", (a, b) => b.errors - a.errors]
-};
-function describeVideo(video, corrected) {
-  const ap = video.ap === null ? "no ground truth" : `AP ${Math.round(100 * video.ap)} %`;
-  const errors = `${video.errors} ${video.errors === 1 ? "error" : "errors"}${corrected ? " before editing" : ""}`;
-  return `${video.video} (${ap}, ${errors})`;
-}
-function videoControls(info, choose, isCorrected = () => false) {
-  const select = make("select", { "data-role": "video", onchange: () => choose(select.value) });
-  const order = make("select", { "data-role": "order", onchange: () => fill() });
-  for (const [key, [text]] of Object.entries(ORDERS)) order.append(make("option", { value: key }, text));
-  const search = make("input", { type: "search", placeholder: "part of its name", "data-role": "search", size: 14 });
-  search.addEventListener("input", () => fill());
-  const fill = (current = select.value) => {
-    const wanted = search.value.trim().toLowerCase();
-    const found = info.videos.filter((video) => video.video.toLowerCase().includes(wanted));
-    const known = found.some((video) => video.video === current);
-    const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
-      return make("option", { value: video.video }, describeVideo(video, isCorrected(video.video)));
-    });
-    if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
-    select.replaceChildren(...options);
-    select.value = current;
-    if (!known && found.length) choose(options[1].value);
-  };
-  const elements = [labelled("find a video", search), labelled("order", order), labelled("video", select)];
-  return { elements, fill };
-}
-function classControls(names, panel) {
-  const summary = make("summary", {}, "classes: all");
-  const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
-  const boxes = names.map((name, label) => {
-    const box = make("input", { type: "checkbox", "data-label": label });
-    box.checked = true;
-    box.addEventListener("change", () => set([label], box.checked));
-    return { box, name: name.toLowerCase(), item: make("label", { class: "class" }, box, make("span", {}, name)) };
-  });
-  const set = (labels, on) => {
-    const others = [...panel.state.hidden].filter((label) => !labels.includes(label));
-    panel.set({ hidden: new Set(on ? others : [...others, ...labels]) });
-  };
-  const show = (hidden) => {
-    summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
-    for (const [label, { box }] of boxes.entries()) box.checked = !hidden.has(label);
-  };
-  const listed = () => [...boxes.keys()].filter((label) => !boxes[label].item.hidden);
-  search.addEventListener("input", () => {
-    const wanted = search.value.trim().toLowerCase();
-    for (const entry of boxes) entry.item.hidden = !entry.name.includes(wanted);
-  });
-  const all = make("button", { type: "button", "data-role": "all-classes", onclick: () => set(listed(), true) }, "all");
-  const none = make(
-    "button",
-    { type: "button", "data-role": "no-classes", onclick: () => set(listed(), false) },
-    "none"
-  );
-  const list = make("div", { class: "list" }, ...boxes.map((entry) => entry.item));
-  const drop = make("div", { class: "drop" }, search, all, none, list);
-  return { element: make("details", { class: "classes" }, summary, drop), show };
-}
-function legend(looks) {
-  const entries = KINDS.map((name, kind) => {
-    const canvas = make("canvas", { "aria-hidden": "true" });
-    const pen = fitCanvas(canvas, 26, 14);
-    drawBar(pen, looks, kind, 0, 0, 26, 14);
-    drawLetter(pen, looks, kind, 0, 0, 26, 14);
-    const text = kind === FOUND ? "ground truth, found" : kind === MISS ? "ground truth, missed" : name;
-    return make("span", { class: "entry" }, canvas, text);
-  });
-  return entries;
-}
-var KEYS = "Keys: arrows move, + and − zoom, 0 shows all, n and p step to the next and previous error, Escape clears";
-var HOW_TO_EDIT = "Drag an end, the middle, or on empty space to add. Keys: , and . choose an annotation, [ ] m its start, end or all, arrows move that by 0.1 s (with Shift 1 s), i adds, a accepts a prediction, Delete, Ctrl+Z.";
-function segmentLines(segments, shown, names, i) {
-  const { start, end, label, score, partner, tiou } = segments;
-  const times = (k) => `${start[k].toFixed(2)} to ${end[k].toFixed(2)} s`;
-  const kind = shown[i], truth = isTruth(segments, i);
-  const lines = [names[label[i]], `${times(i)} (${(end[i] - start[i]).toFixed(2)} s)`];
-  if (truth) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
-  else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);
-  const other = partner[i];
-  if (other >= 0 && kind !== MISS) {
-    const what = truth ? "found by the prediction" : kind === HIT ? "matches" : "nearest:";
-    const which = label[other] === label[i] ? "" : `${names[label[other]]}, `;
-    const sure = truth ? `, score ${score[other].toFixed(3)}` : "";
-    lines.push(`tIoU ${tiou[i].toFixed(3)}`, `${what} ${which}${times(other)}${sure}`);
-  }
-  return lines;
-}
-
 // src/compare.js
-var SHARED = ["minScore", "topK", "stacked", "curves", "curveOf"];
+var SHARED = ["minScore", "topK", "stacked", "curves", "curveOf", "cursorSec", "restSec"];
 function openInspectors(root, sources) {
   const several = sources.length > 1;
   const roots = several ? sources.map(() => make("section", {})) : [root];
@@ -1782,13 +2580,13 @@ function shareActions(inspectors, panel) {
   const lead = () => {
     inspectors.leader = panel;
   };
-  for (const type of ["pointerdown", "wheel", "keydown", "input", "change"]) {
+  for (const type of ["pointerdown", "pointermove", "wheel", "keydown", "input", "change", "play"]) {
     panel.root.addEventListener(type, lead, { capture: true, passive: true });
   }
   panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
-  panel.root.addEventListener("cursor", (event) => {
-    lead();
-    for (const other of inspectors.panels) if (other !== panel) other.set({ cursorSec: event.detail });
+  panel.listen((names) => {
+    if (!names.has("cursorSec") || panel !== inspectors.leader) return;
+    for (const other of inspectors.panels) other.set({ cursorSec: panel.state.cursorSec });
   });
 }
 function shareView({ panels, leader }, drawn) {
@@ -1797,10 +2595,8 @@ function shareView({ panels, leader }, drawn) {
   if (panels.every((panel) => panel.state.video === video)) alignEnds(panels);
   if (drawn !== leader) return;
   for (const other of panels.filter((panel) => panel !== leader)) {
-    const wanted = JSON.stringify([video, tiou]), same = other.state.video === video && other.state.tiou === tiou;
-    if (!same && other.asked !== wanted) other.source.ask(video, tiou);
-    other.asked = same ? "" : wanted;
-    if (other.state.video === video) followLeader(other, leader);
+    if (other.state.video !== video || other.state.tiou !== tiou) other.showVideo(video, tiou);
+    followLeader(other, leader);
   }
 }
 function alignEnds(panels) {
@@ -1823,16 +2619,14 @@ function followLeader(other, { state, info }) {
 }
 
 // src/kernel.js
-var NUM_FACTS = 5;
-var NUM_MATCHING = 3;
 function render({ model, el }) {
   const root = document.createElement("div");
   el.append(root);
   const questions = askByMessages(model);
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
-  if (sources.length === 1) takeCorrections(model, sources[0]);
+  if (sources.length === 1) takeCorrections(model, questions.ask, sources[0]);
   const inspectors = openInspectors(root, sources);
-  const stop = followModel(model, sources, inspectors);
+  const stop = followModel(model, sources[0], inspectors);
   return () => {
     stop();
     inspectors.dispose();
@@ -1860,26 +2654,14 @@ function askByMessages(model) {
 function kernelSource(model, ask, info, run) {
   const source = {
     info,
-    settings: { ...settingsOf(model), video: model.get("video"), tiou: model.get("tiou") },
+    settings: settingsOf(model),
     slowCurves: true,
-    wanted: null,
-    // { video, tiou } of the last question
-    waits: false,
-    // for its answer
     track: (track, video) => ask({ track, video, run }),
-    async ask(video, tiou) {
-      const wanted = { video, tiou };
-      Object.assign(source, { wanted, waits: true });
-      if (run === 0) save(model, wanted);
-      const { data, original, segments, ...shown } = await ask({ track: "segments", video, tiou, run });
-      if (source.wanted !== wanted) return;
-      source.waits = false;
-      const [facts, matching] = unpackSegments(data[0], segments);
-      source.panel.receive({ ...shown, original: readRows(info, original) }, facts, matching);
-    },
-    tell({ minScore, topK }) {
-      if (minScore !== model.get("min_score") || topK !== model.get("top_k"))
-        save(model, { min_score: minScore, top_k: topK });
+    open: (receive) => ask({ track: "segments", run }).then(({ data }) => receive(data[0])),
+    tell({ video, tiou, minScore, topK }) {
+      const changes = { video, tiou, min_score: minScore, top_k: topK };
+      const isNew = Object.entries(changes).some(([name, value]) => model.get(name) !== value);
+      if (isNew && !source.follows) save(model, changes);
     },
     pick() {
     },
@@ -1889,34 +2671,40 @@ function kernelSource(model, ask, info, run) {
   };
   return source;
 }
-function takeCorrections(model, source) {
+function takeCorrections(model, ask, source) {
+  const { info } = source;
   let saves = false;
   source.pick = (rows) => save(model, { picked: rows });
-  source.correct = (video, list) => {
-    const rows = list.map(({ start, end, label }) => [start, end, source.info.label_ids[label]]);
+  source.correct = () => {
+    const rows = (list) => list.map(({ start, end, label }) => [start, end, info.label_ids[label]]);
     saves = true;
-    save(model, { corrections: { ...model.get("corrections"), [video]: rows } });
+    save(model, {
+      corrections: Object.fromEntries([...source.panel.run.edited].map(([video, list]) => [video, rows(list)]))
+    });
     saves = false;
-    if (source.waits) source.ask(source.wanted.video, source.wanted.tiou);
   };
-  source.isCorrected = (video) => video in model.get("corrections");
-  source.numCorrected = () => Object.keys(model.get("corrections")).length;
-  source.hearCorrections = () => {
-    const { panel, info } = source;
-    if (saves || !panel.scene.segments) return;
-    const rows = model.get("corrections")[panel.state.video];
-    const list = rows ? readRows(info, rows) : panel.scene.original;
-    if (countCorrections(list, truthOf(panel.scene.segments))) source.ask(source.wanted.video, source.wanted.tiou);
-    else reportEditing(panel);
+  source.restore = (run, corrections = model.get("corrections")) => {
+    for (const video of /* @__PURE__ */ new Set([...run.edited.keys(), ...Object.keys(corrections)])) {
+      correctRun(run, video, video in corrections ? readRows(info, corrections[video]) : null);
+    }
+  };
+  source.hearCorrections = async () => {
+    const { run } = source.panel;
+    if (saves || !run) return;
+    const { edits } = run, { corrections } = await ask({ track: "corrections", run: 0 });
+    if (run.edits !== edits) return;
+    source.restore(run, corrections);
+    source.panel.refresh();
   };
 }
-function followModel(model, sources, inspectors) {
-  const [source] = sources;
+function followModel(model, source, inspectors) {
   const follow = () => {
-    const [video, tiou] = [model.get("video"), model.get("tiou")];
-    inspectors.leader = source.panel;
-    if (source.wanted.video !== video || source.wanted.tiou !== tiou) source.ask(video, tiou);
-    source.panel.set(settingsOf(model));
+    const { video, tiou, ...settings } = settingsOf(model), { panel } = source;
+    inspectors.leader = panel;
+    source.follows = true;
+    if (panel.state.video !== video || panel.state.tiou !== tiou) panel.showVideo(video, tiou);
+    panel.set(settings);
+    source.follows = false;
   };
   const calls = ["video", "tiou", "min_score", "top_k"].map((name) => [`change:${name}`, follow]);
   if (source.hearCorrections) calls.push(["change:corrections", source.hearCorrections]);
@@ -1924,7 +2712,8 @@ function followModel(model, sources, inspectors) {
   return () => calls.forEach(([event, call]) => model.off(event, call));
 }
 function settingsOf(model) {
-  return { minScore: model.get("min_score"), topK: model.get("top_k") };
+  const [video, tiou, minScore, topK] = ["video", "tiou", "min_score", "top_k"].map((name) => model.get(name));
+  return { video, tiou, minScore, topK };
 }
 function save(model, changes) {
   model.set(changes);
@@ -1933,43 +2722,27 @@ function save(model, changes) {
 function readRows({ label_ids: ids }, rows) {
   return rows.map(([start, end, id]) => ({ start, end, label: ids.indexOf(id) }));
 }
-function unpackSegments(bytes, n) {
-  return [new Float64Array(bytes, 0, NUM_FACTS * n), new Float32Array(bytes, NUM_FACTS * 8 * n, NUM_MATCHING * n)];
-}
 
 // src/saving.js
 function keepCorrections(source, data) {
-  const { info } = source, corrections = /* @__PURE__ */ new Map();
-  const snapshot = () => JSON.stringify([...corrections]);
-  let saved = snapshot();
-  const originalOf = (video) => {
-    const [, facts, matching] = source.read(video, info.tiou);
-    return truthOf(segmentColumns(facts, matching));
+  const { info } = source;
+  const snapshot = () => JSON.stringify([...source.panel.run?.edited ?? []]);
+  let saved = "[]";
+  source.correct = () => {
   };
-  source.ask = (video, tiou) => {
-    const [shown, ...columns] = source.read(video, tiou), segments = segmentColumns(...columns);
-    const list = corrections.get(video), corrected = list ? withTruth(segments, list, tiou) : columns;
-    source.panel.receive({ ...shown, original: truthOf(segments) }, ...corrected);
-  };
-  source.correct = (video, list) => {
-    if (countCorrections(originalOf(video), list)) corrections.set(video, list);
-    else corrections.delete(video);
-  };
-  source.isCorrected = (video) => corrections.has(video);
-  source.numCorrected = () => corrections.size;
   source.save = () => {
-    const lists = info.videos.map(({ video }) => [video, corrections.get(video) ?? originalOf(video)]);
+    const { run } = source.panel;
+    const lists = info.videos.map(({ video }) => [video, run.edited.get(video) ?? originalOf(run, video)]);
     download("annotations_corrected.json", annotationFile(lists, info, data.files));
     saved = snapshot();
     let count = 0;
-    for (const [video, list] of corrections) count += countCorrections(originalOf(video), list);
+    for (const [video, list] of run.edited) count += countCorrections(originalOf(run, video), list);
     const videos = `${lists.length} ${lists.length === 1 ? "video" : "videos"}`;
     return `Saved the annotations of ${videos}, with ${count} ${count === 1 ? "correction" : "corrections"}.`;
   };
   window.addEventListener("beforeunload", (event) => {
     if (snapshot() !== saved) event.preventDefault();
   });
-  return source;
 }
 function annotationFile(lists, info, files) {
   const entry = ({ start, end, label }) => {
@@ -1989,7 +2762,9 @@ function download(name, text) {
 function openPage(root, data) {
   const sources = (data.runs ?? [data]).map(pageSource);
   if (sources.length === 1) keepCorrections(sources[0], data);
-  return openInspectors(root, sources);
+  const inspectors = openInspectors(root, sources);
+  inspectors.leader.canvas.focus({ preventScroll: true });
+  return inspectors;
 }
 function pageSource(data) {
   const { info } = data;
@@ -1998,14 +2773,7 @@ function pageSource(data) {
   const source = {
     info,
     settings: { video: first?.video ?? "", tiou: info.tiou, minScore: info.min_score, topK: 0 },
-    ask: (video, tiou) => source.panel.receive(...source.read(video, tiou)),
-    read(video, tiou) {
-      const i = number.get(video);
-      const { facts, matching } = data.segments[i] ?? { facts: "", matching: {} };
-      const shown = { video, tiou, duration_sec: info.videos[i]?.duration_sec ?? 0 };
-      const matched = decode(matching[info.tious.indexOf(tiou)] ?? "");
-      return [shown, new Float64Array(decode(facts)), new Float32Array(matched)];
-    },
+    open: (receive) => receive(decode(data.facts)),
     track(kind, video) {
       const track = data.tracks[number.get(video)][kind];
       return Promise.resolve({ ...track, data: track.data.map(decode) });
@@ -2021,6 +2789,7 @@ function pageSource(data) {
   return source;
 }
 function decode(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text).buffer;
   const letters = atob(text);
   const bytes = new Uint8Array(letters.length);
   for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);

@@ -1,0 +1,48 @@
+// All segments of a run, with the corrections of its ground truth, and what each segment is at a tIoU. What was
+// computed of a video is kept until its tIoU or its corrections change.
+
+import { countCorrections, editedRows, truthOf, withTruth } from "./correcting.js";
+import { matchSegments } from "./matching.js";
+import { segmentColumns } from "./segments.js";
+
+// buffer: 5 columns of float64 over all videos, one after the other (`pack_run` in afkit/workbench/inspector/inspected.py).
+export function openRun(info, buffer) {
+  const counts = info.videos.map((video) => video.ground_truths + video.predictions);
+  const firsts = [];
+  counts.reduce((first, count, v) => {
+    firsts[v] = first;
+    return first + count;
+  }, 0);
+  const numbers = new Map(info.videos.map((video, v) => [video.video, v]));
+  return { info, facts: new Float64Array(buffer), counts, firsts, numbers, edited: new Map(), edits: 0, kept: [] };
+}
+
+function givenSegments(run, v) {
+  return segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0);
+}
+
+// The ground truth of a video before any correction.
+export function originalOf(run, video) {
+  return truthOf(givenSegments(run, run.numbers.get(video)));
+}
+
+// Another ground truth of a video (a list as of correcting.js); null, or what it was at first, takes corrections back.
+export function correctRun(run, video, list) {
+  run.edits += 1;
+  if (list && countCorrections(originalOf(run, video), list)) run.edited.set(video, list);
+  else run.edited.delete(video);
+}
+
+// Columns of the v-th video, matched; those of corrected ground truths also as `edited`, with their number.
+export function segmentsOf(run, v, tiou) {
+  const list = run.edited.get(run.info.videos[v]?.video),
+    kept = run.kept[v];
+  if (kept && kept.tiou === tiou && kept.list === list) return kept.segments;
+  const given = givenSegments(run, v),
+    segments = matchSegments(list ? withTruth(given, list) : given, tiou);
+  const original = list ? truthOf(given) : null;
+  segments.edited = list ? editedRows(segments, original) : [];
+  segments.numCorrections = list ? countCorrections(original, list) : 0;
+  run.kept[v] = { tiou, list, segments };
+  return segments;
+}
