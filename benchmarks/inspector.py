@@ -2,7 +2,8 @@
 
 One video of 20 classes in headless chromium: how long its page takes until the first drawing, and how many frames a
 second are shown while it is panned and zoomed, at the scale of the whole video and close up. The browser shows at most
-60. It needs playwright and chromium.
+60. Then a run of 1000 videos with four times as many segments: its first drawing, how long its list takes to be
+filtered and sorted anew, and frames a second while the list is scrolled. It needs playwright and chromium.
 """
 
 import argparse
@@ -20,9 +21,10 @@ from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
 from benchmarks import timing
 
-FIRST_MS, FRAMES_PER_SEC = 500.0, 30.0  # what is wanted
+FIRST_MS, FRAMES_PER_SEC, RUN_FIRST_MS, FILTER_MS = 500.0, 30.0, 1000.0, 100.0  # what is wanted
 NUM_FRAMES = 120
 VIDEO_SEC, NUM_CLASSES = 36_000.0, 20
+NUM_VIDEOS, TIMES_AS_MANY = 1000, 4  # of the run, for its list
 # Notes the first drawing, before the page's own script runs.
 WATCH = "document.addEventListener('drawn', () => (window.firstDrawn ??= performance.now()), true);"
 MEASURE = """async ([number, action]) => {
@@ -50,6 +52,44 @@ MEASURE = """async ([number, action]) => {
   return [times, drawing];
 }"""
 
+# How long each of some changes takes until the list is there, in ms; the first one also matches all videos.
+FILTER = """() => {
+  const panel = document.getElementById('inspector').inspector, times = {};
+  const change = (name, changes) => {
+    const began = performance.now();
+    panel.set(changes);
+    panel.listed();
+    (times[name] ??= []).push(performance.now() - began);
+  };
+  change('first list, all videos matched', {});
+  panel.showVideo(panel.state.video, 0.7);
+  change('list at another tIoU', { what: 'errors' });
+  change('gains computed', { sorted: 'gain' });
+  for (let k = 0; k < 10; k++) {
+    change('list filtered by score', { sorted: 'time', what: 'detections', minScore: 0.01 * k });
+    change('list filtered by kind', { what: k % 2 ? 'background' : 'errors' });
+    change('list filtered by length', { minSec: k });
+    change('list sorted by score', { sorted: 'score', minSec: 0, what: 'detections' });
+    change('list sorted by doubt', { sorted: 'doubt' });
+    change('list sorted by gain', { sorted: 'gain' });
+  }
+  panel.set({ sorted: 'time', listOpen: true });
+  return times;
+}"""
+SCROLL = """async (number) => {
+  const entries = document.querySelector('.entries'), times = [];
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  await frame();
+  let last = performance.now();
+  for (let k = 0; k < number; k++) {
+    entries.scrollTop += 397;
+    await frame();
+    times.push(performance.now() - last);
+    last = performance.now();
+  }
+  return times;
+}"""
+
 
 def many_segments(number: int) -> Inspected:
     """One video of ten hours: a tenth of its segments are ground truth, the others predictions around them."""
@@ -64,6 +104,18 @@ def many_segments(number: int) -> Inspected:
     predictions = near.assign(start_sec=onset, end_sec=onset + length, score=draws.beta(1, 3, len(near)))
     names = {label: f"class {label}" for label in range(NUM_CLASSES)}
     return Inspected(gt, predictions, names, {"long": VIDEO_SEC}, f"{number} segments")
+
+
+def many_videos(number: int) -> Inspected:
+    """The same cut into NUM_VIDEOS videos, each of some seconds."""
+    long = many_segments(number)
+    length_sec = VIDEO_SEC / NUM_VIDEOS
+    tables = []
+    for table in (long.gt, long.predictions):
+        place = (table["start_sec"] // length_sec).clip(0, NUM_VIDEOS - 1).astype(int)
+        cut = {column: table[column] - place * length_sec for column in ("start_sec", "end_sec")}
+        tables.append(table.assign(video=[f"video{i:04d}" for i in place], **cut))
+    return Inspected(*tables, long.label_names, {}, f"{number} segments in {NUM_VIDEOS} videos")
 
 
 def measure(number: int, frames: int, folder: Path) -> list[dict[str, Any]]:
@@ -81,8 +133,22 @@ def measure(number: int, frames: int, folder: Path) -> list[dict[str, Any]]:
             times, drawing = page.evaluate(MEASURE, [frames, action])
             rows.append(_row(f"{action}: frames per second", 1000 * frames / sum(times), "/s", FRAMES_PER_SEC))
             rows.append(_row(f"{action}: script of a drawing", statistics.median(drawing), "ms"))
+        page.close()
+        rows += _measure_list(browser, TIMES_AS_MANY * number, frames, folder / "run.html")
         browser.close()
     return rows
+
+
+def _measure_list(browser: Any, number: int, frames: int, path: Path) -> list[dict[str, Any]]:
+    """Rows about the list of a run."""
+    write_inspector(path, many_videos(number), min_score=0.0)
+    first = statistics.median(_first_drawn(browser, path) for _ in range(3))
+    page = _open(browser, path)
+    rows = [_row("run: page until its first drawing", first, "ms", RUN_FIRST_MS)]
+    for what, times in page.evaluate(FILTER).items():
+        rows.append(_row(f"run: {what}", statistics.median(times), "ms", FILTER_MS if len(times) > 1 else None))
+    times = page.evaluate(SCROLL, frames)
+    return [*rows, _row("run: list scrolled, frames per second", 1000 * frames / sum(times), "/s", FRAMES_PER_SEC)]
 
 
 def find_chromium() -> str | None:

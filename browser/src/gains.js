@@ -9,48 +9,51 @@ import { rising } from "./sorting.js";
 // { ofPrediction: Float64Array by place in the run, ofMiss: Float64Array by class }; shares of 1.
 export function gainsOf(run, tiou) {
   if (run.gains?.tiou === tiou && run.gains.edits === run.edits) return run.gains;
-  const { label, score, hit, entry, numTruths, total } = collectPredictions(run, tiou);
-  const numClasses = numTruths.length,
-    known = numTruths.reduce((sum, count) => sum + (count > 0), 0);
-  const order = rising(label.length, (i) => (label[i] + 1 - Math.min(Math.max(score[i], 0), 1)) / (numClasses + 1));
+  const { key, label, hit, entry, numTruths, total } = collectPredictions(run, tiou);
+  const known = numTruths.reduce((sum, count) => sum + (count > 0), 0);
+  const order = rising(key);
   const ofPrediction = new Float64Array(total),
-    ofMiss = new Float64Array(numClasses);
+    ofMiss = Float64Array.from(numTruths, (count) => (count ? 1 / (count * known) : 0)); // of classes never predicted
   for (let from = 0; from < order.length; ) {
-    const own = label[order[from]];
+    const own = label[order[from]],
+      share = ofMiss[own];
     let to = from;
     while (to < order.length && label[order[to]] === own) to++;
-    const share = numTruths[own] ? 1 / (numTruths[own] * known) : 0;
-    ofMiss[own] =
-      share * gainOfClass(order.subarray(from, to), hit, (i, gain) => (ofPrediction[entry[i]] = share * gain));
+    const tell = (i, gain) => (ofPrediction[entry[i]] = share * gain);
+    ofMiss[own] = share * gainOfClass(order.subarray(from, to), hit, tell);
     from = to;
   }
-  for (let k = 0; k < numClasses; k++) if (numTruths[k] && !ofMiss[k]) ofMiss[k] = 1 / (numTruths[k] * known);
   run.gains = { tiou, edits: run.edits, ofPrediction, ofMiss };
   return run.gains;
 }
 
-// Columns of the predictions of all videos, and the number of ground truths of each class.
+// Columns of the predictions of all videos, and the number of ground truths of each class. `key` rises with the class,
+// and within a class with falling score.
 function collectPredictions(run, tiou) {
-  const counts = new Float64Array(run.info.classes.length);
-  const label = [],
-    score = [],
-    hit = [],
-    entry = [];
-  let first = 0;
+  const numTruths = new Float64Array(run.info.classes.length),
+    total = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, tiou).n, 0);
+  const key = new Float64Array(total),
+    label = new Int32Array(total),
+    hit = new Uint8Array(total),
+    entry = new Uint32Array(total);
+  let n = 0,
+    first = 0;
   for (let v = 0; v < run.counts.length; v++) {
     const segments = segmentsOf(run, v, tiou);
     for (let i = 0; i < segments.n; i++) {
-      if (isTruth(segments, i)) counts[segments.label[i]] += 1;
-      else {
-        label.push(segments.label[i]);
-        score.push(segments.score[i]);
-        hit.push(segments.kind[i] === HIT);
-        entry.push(first + i);
+      const own = segments.label[i];
+      if (isTruth(segments, i)) {
+        numTruths[own] += 1;
+        continue;
       }
+      key[n] = (own + 1 - Math.min(Math.max(segments.score[i], 0), 1)) / (numTruths.length + 1);
+      label[n] = own;
+      hit[n] = segments.kind[i] === HIT;
+      entry[n++] = first + i;
     }
     first += segments.n;
   }
-  return { label, score, hit, entry, numTruths: counts, total: first };
+  return { key: key.subarray(0, n), label, hit, entry, numTruths, total };
 }
 
 // Predictions of a class by falling score: `tell(i, gain)` for each that is false; returns the gain of a miss that is

@@ -162,7 +162,7 @@ function makeRow(list, k, top) {
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
   if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
   else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
-  if (shares) facts.unshift(`+${(100 * gainOf(run, shares, drawn, k)).toPrecision(2)} points`);
+  if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }),
     pen = fitCanvas(canvas, 26, 14);
   drawBar(pen, scene.looks, kind, 0, 0, 26, 14);

@@ -44,34 +44,65 @@ function cellOf({ label, partner }, kind, i, numClasses) {
   return truth * (numClasses + 1) + label[i];
 }
 
-// state: see `wholeList`, and minScore, topK, hidden, tiou. Returns { n, video, row, kind (columns, as listed), errors
-// (of each video, whatever is listed), total (number of errors), cells (of the table, row by row) }.
+// Each order's key of a segment, from 0 (first) to 1; null for the order in which they come.
+function keyOf(run, { sorted, tiou, minScore }) {
+  const gains = sorted === "gain" ? gainsOf(run, tiou) : null;
+  const keys = {
+    time: null,
+    score: (segments, kind, i) => 1 - (scoreOf(segments, kind, i) || 0),
+    doubt: (segments, kind, i) => {
+      const score = scoreOf(segments, kind, i);
+      return Number.isNaN(score) ? 1 : Math.abs(score - minScore);
+    },
+    gain: (segments, kind, i, entry) => 1 - gainOf(gains, segments, kind, i, entry),
+  };
+  return keys[sorted];
+}
+
+// What a segment would gain, as a share of 1; what is no error gains nothing. entry: its place in the run.
+export function gainOf(gains, { label }, kind, i, entry) {
+  if (kind > HIT) return gains.ofPrediction[entry];
+  return kind === MISS ? gains.ofMiss[label[i]] : 0;
+}
+
+// Whether a segment is listed: a function of it, its kind, its row and its cell.
+function chooser({ what, cell, maxScore, minSec, maxSec }) {
+  const wanted = LISTED[what][1];
+  return (segments, kind, i, own) => {
+    if (cell === null ? !wanted(kind) : own !== cell) return false;
+    const length = segments.end[i] - segments.start[i];
+    return length >= minSec && length <= maxSec && (maxScore >= 1 || scoreOf(segments, kind, i) <= maxScore);
+  };
+}
+
+// state: see `wholeList`, and minScore, topK, hidden, tiou. Returns { n, video, row, kind, entry (columns, as listed:
+// entry is the place in the run), errors (of each video, whatever is listed), total (their sum), cells (of the table,
+// row by row) }.
 export function reviewRun(run, state) {
-  const { what, videoPart, maxScore, minSec, maxSec, cell, tiou } = state,
-    wanted = LISTED[what][1],
-    part = videoPart.trim().toLowerCase(),
-    size = run.info.classes.length + 1;
-  const capacity = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, tiou).n, 0);
+  const numClasses = run.info.classes.length,
+    part = state.videoPart.trim().toLowerCase(),
+    key = keyOf(run, state),
+    isListed = chooser(state);
+  const capacity = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, state.tiou).n, 0);
   const [video, row, entry] = [1, 2, 3].map(() => new Uint32Array(capacity)),
-    kinds = new Int8Array(capacity);
+    kinds = new Int8Array(capacity),
+    keys = new Float64Array(key ? capacity : 0);
   const errors = new Uint32Array(run.counts.length),
-    cells = new Uint32Array(size * size);
+    cells = new Uint32Array((numClasses + 1) ** 2);
   let n = 0,
     first = 0;
   for (let v = 0; v < run.counts.length; v++) {
-    const segments = segmentsOf(run, v, tiou),
-      { start, end } = segments,
-      shown = shownKinds(segments, state);
-    const named = !part || run.info.videos[v].video.toLowerCase().includes(part);
+    const segments = segmentsOf(run, v, state.tiou),
+      shown = shownKinds(segments, state),
+      named = !part || run.info.videos[v].video.toLowerCase().includes(part);
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
       if (kind === HIDDEN) continue;
+      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
-      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, size - 1),
-        length = end[i] - start[i];
       if (own >= 0) cells[own] += 1;
-      const listed = named && (cell === null ? wanted(kind) : own === cell) && length >= minSec && length <= maxSec;
-      if (!listed || (maxScore < 1 && !(scoreOf(segments, kind, i) <= maxScore))) continue;
+      if (!named || !isListed(segments, kind, i, own)) continue;
+      if (key) keys[n] = key(segments, kind, i, first + i);
       video[n] = v;
       row[n] = i;
       kinds[n] = kind;
@@ -79,38 +110,17 @@ export function reviewRun(run, state) {
     }
     first += segments.n;
   }
-  const total = errors.reduce((a, b) => a + b, 0);
-  return sortList(run, state, { n, video, row, kind: kinds, entry, errors, total, cells });
+  const order = key ? rising(keys.subarray(0, n)) : null;
+  const columns = { video, row, kind: kinds, entry };
+  for (const name of Object.keys(columns)) columns[name] = take(columns[name].subarray(0, n), order);
+  return { n, ...columns, errors, total: errors.reduce((a, b) => a + b, 0), cells };
 }
 
-function sortList(run, state, list) {
-  const { n, video, row, kind, entry } = list,
-    { sorted, tiou, minScore } = state;
-  const gains = sorted === "gain" ? gainsOf(run, tiou) : null;
-  const cut = (column) => column.subarray(0, n);
-  const columns = { video: cut(video), row: cut(row), kind: cut(kind), entry: cut(entry) };
-  if (sorted === "time") return { ...list, ...columns };
-  const score = (k) => scoreOf(segmentsOf(run, video[k], tiou), kind[k], row[k]);
-  const keys = {
-    score: (k) => 1 - (score(k) || 0),
-    doubt: (k) => (Number.isNaN(score(k)) ? 1 : Math.abs(score(k) - minScore)),
-    gain: (k) => 1 - gainOf(run, gains, { video, row, kind, entry }, k),
-  };
-  const order = rising(n, keys[sorted]);
-  const take = (column) => order.map((k) => column[k]);
-  return {
-    ...list,
-    video: take(video),
-    row: take(row),
-    kind: Int8Array.from(order, (k) => kind[k]),
-    entry: take(entry),
-  };
-}
-
-// What the k-th of a list would gain, as a share of 1; what is no error gains nothing.
-export function gainOf(run, gains, { video, row, kind, entry }, k) {
-  if (kind[k] > HIT) return gains.ofPrediction[entry[k]];
-  return kind[k] === MISS ? gains.ofMiss[segmentsOf(run, video[k], gains.tiou).label[row[k]]] : 0;
+function take(column, order) {
+  if (!order) return column;
+  const taken = new column.constructor(order.length);
+  for (let k = 0; k < order.length; k++) taken[k] = column[order[k]];
+  return taken;
 }
 
 // The position of a segment in a list, -1 where it is not listed.

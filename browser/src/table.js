@@ -25,7 +25,8 @@ export function drawTable(table) {
   element.hidden = !state.tableOpen;
   if (element.hidden || !run) return;
   const { cells } = listOf(panel);
-  if (table.drawn && table.cell === state.cell && cells.every((count, i) => count === table.drawn[i])) return;
+  const same = cells === table.drawn || (table.drawn && cells.every((count, i) => count === table.drawn[i]));
+  if (same && table.cell === state.cell) return;
   Object.assign(table, { drawn: cells, cell: state.cell });
   fillTable(table);
 }

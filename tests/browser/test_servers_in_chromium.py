@@ -131,7 +131,9 @@ def use(page, project: Path) -> None:
 
     view = f"[{PANEL}.scene.view.from, {PANEL}.scene.view.to]"
     whole = page.evaluate(view)
+    page.keyboard.down("Control")
     page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
     eventually(page, lambda: page.evaluate(view) != whole)
     near = page.evaluate(view)
     assert near[1] - near[0] < 0.7 * (whole[1] - whole[0])

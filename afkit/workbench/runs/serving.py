@@ -155,4 +155,7 @@ def _media_handler(find: Callable[[str], Path]) -> tuple[str, type, dict[str, st
             except ValueError:
                 raise HTTPError(404) from None
 
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            self.finish()  # Jupyter's own page would need files that Voila does not have
+
     return rf"/{MEDIA}(.*)", Media, {"path": ""}

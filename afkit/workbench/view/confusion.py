@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from afkit.workbench.analysis.confusion import MISSED, NOTHING
@@ -27,7 +28,7 @@ def draw_confusion(counts: pd.DataFrame, label_names: Mapping[int, str], title: 
         return say(figure, "neither actions nor predictions")
     table = counts.loc[[*shown, NOTHING], [*shown, MISSED]].to_numpy()
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), aspect="auto")  # rare errors are to be seen
     names = [class_name(label, label_names, 18) for label in shown]
     size_pt = 12 if size <= 12 else 9 if size <= MOST_NUMBERED else 7
     axes.set_xticks(range(size), [*names, MISSED], rotation=90, fontsize=size_pt)
@@ -37,7 +38,7 @@ def draw_confusion(counts: pd.DataFrame, label_names: Mapping[int, str], title: 
     axes.axvline(size - 1.5, color=INK, linewidth=0.8)
     if size <= MOST_NUMBERED:
         for row, column in zip(*np.nonzero(table), strict=True):
-            color = "white" if shares[row, column] > 0.55 else INK
+            color = "white" if shares[row, column] > 0.3 else INK
             number = f"{table[row, column]}"
             axes.text(column, row, number, ha="center", va="center", color=color, fontsize=size_pt)
     if left_out:

@@ -1,5 +1,7 @@
 """What each segment of a video is, which are shown, and how a run that is not finished is read."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_folders import NAMES, write_run, write_scored_run, write_test_data
 
-from afkit.files import write_json
+from afkit.files import read_json, write_json
 from afkit.workbench.analysis import matching as module
 from afkit.workbench.analysis.false_positives import false_positives
 from afkit.workbench.inspector.inspected import (
@@ -134,6 +136,18 @@ def test_a_run_is_read_with_the_data_that_it_names(tmp_path):
     assert inspected.title == "tiny/seed1" and inspected.remark == ""
     assert len(inspected.gt) == 12 and len(inspected.predictions) == 4
     assert inspected.label_names[0] == NAMES[0] and inspected.duration_sec("video5") == 60
+
+
+def test_scores_begin_where_03_eval_chose(tmp_path):
+    gt = write_test_data(tmp_path / "data")
+    folder = write_scored_run(tmp_path / "results" / "tiny" / "seed1", gt, 2, "data")
+    content = read_json(folder / "eval.json") if (folder / "eval.json").is_file() else {}
+    for threshold, expected in ((0.4567, 0.45), (None, None), (float("inf"), None), ("high", None)):
+        point = {"one_threshold": {"threshold": threshold}}
+        (folder / "eval.json").write_text(json.dumps(content | {"operating_point": point}))
+        assert read_inspected(folder).operating_score == expected
+    (folder / "eval.json").write_text("[]")
+    assert read_inspected(folder).operating_score is None
 
 
 def test_a_run_without_predictions_is_shown_with_a_remark(tmp_path):

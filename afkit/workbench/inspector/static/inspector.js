@@ -926,52 +926,59 @@ function segmentsOf(run, v, tiou) {
 }
 
 // src/sorting.js
-function rising(n, keyOf2) {
-  const places = 2 ** Math.ceil(Math.log2(n + 1)), steps = 2 ** 52 / places - 1, packed = new Float64Array(n);
-  for (let i = 0; i < n; i++) packed[i] = Math.floor(Math.min(Math.max(keyOf2(i), 0), 1) * steps) * places + i;
-  packed.sort();
-  const order = new Uint32Array(n);
-  for (let i = 0; i < n; i++) order[i] = packed[i] % places;
+function rising(keys) {
+  const n = keys.length, whole = new Uint32Array(n);
+  for (let i = 0; i < n; i++) whole[i] = Math.min(Math.max(keys[i], 0), 1) * (2 ** 32 - 1);
+  let order = new Uint32Array(n), sorted = new Uint32Array(n);
+  for (let i = 0; i < n; i++) order[i] = i;
+  for (const shift of [0, 16]) {
+    const place = new Uint32Array(2 ** 16 + 1);
+    for (let i = 0; i < n; i++) place[(whole[i] >>> shift & 65535) + 1] += 1;
+    for (let digit = 1; digit < place.length; digit++) place[digit] += place[digit - 1];
+    for (let k = 0; k < n; k++) sorted[place[whole[order[k]] >>> shift & 65535]++] = order[k];
+    [order, sorted] = [sorted, order];
+  }
   return order;
 }
 
 // src/gains.js
 function gainsOf(run, tiou) {
   if (run.gains?.tiou === tiou && run.gains.edits === run.edits) return run.gains;
-  const { label, score, hit, entry, numTruths, total } = collectPredictions(run, tiou);
-  const numClasses = numTruths.length, known = numTruths.reduce((sum, count) => sum + (count > 0), 0);
-  const order = rising(label.length, (i) => (label[i] + 1 - Math.min(Math.max(score[i], 0), 1)) / (numClasses + 1));
-  const ofPrediction = new Float64Array(total), ofMiss = new Float64Array(numClasses);
+  const { key, label, hit, entry, numTruths, total } = collectPredictions(run, tiou);
+  const known = numTruths.reduce((sum, count) => sum + (count > 0), 0);
+  const order = rising(key);
+  const ofPrediction = new Float64Array(total), ofMiss = Float64Array.from(numTruths, (count) => count ? 1 / (count * known) : 0);
   for (let from = 0; from < order.length; ) {
-    const own = label[order[from]];
+    const own = label[order[from]], share = ofMiss[own];
     let to = from;
     while (to < order.length && label[order[to]] === own) to++;
-    const share = numTruths[own] ? 1 / (numTruths[own] * known) : 0;
-    ofMiss[own] = share * gainOfClass(order.subarray(from, to), hit, (i, gain) => ofPrediction[entry[i]] = share * gain);
+    const tell = (i, gain) => ofPrediction[entry[i]] = share * gain;
+    ofMiss[own] = share * gainOfClass(order.subarray(from, to), hit, tell);
     from = to;
   }
-  for (let k = 0; k < numClasses; k++) if (numTruths[k] && !ofMiss[k]) ofMiss[k] = 1 / (numTruths[k] * known);
   run.gains = { tiou, edits: run.edits, ofPrediction, ofMiss };
   return run.gains;
 }
 function collectPredictions(run, tiou) {
-  const counts = new Float64Array(run.info.classes.length);
-  const label = [], score = [], hit = [], entry = [];
-  let first = 0;
+  const numTruths = new Float64Array(run.info.classes.length), total = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, tiou).n, 0);
+  const key = new Float64Array(total), label = new Int32Array(total), hit = new Uint8Array(total), entry = new Uint32Array(total);
+  let n = 0, first = 0;
   for (let v = 0; v < run.counts.length; v++) {
     const segments = segmentsOf(run, v, tiou);
     for (let i = 0; i < segments.n; i++) {
-      if (isTruth(segments, i)) counts[segments.label[i]] += 1;
-      else {
-        label.push(segments.label[i]);
-        score.push(segments.score[i]);
-        hit.push(segments.kind[i] === HIT);
-        entry.push(first + i);
+      const own = segments.label[i];
+      if (isTruth(segments, i)) {
+        numTruths[own] += 1;
+        continue;
       }
+      key[n] = (own + 1 - Math.min(Math.max(segments.score[i], 0), 1)) / (numTruths.length + 1);
+      label[n] = own;
+      hit[n] = segments.kind[i] === HIT;
+      entry[n++] = first + i;
     }
     first += segments.n;
   }
-  return { label, score, hit, entry, numTruths: counts, total: first };
+  return { key: key.subarray(0, n), label, hit, entry, numTruths, total };
 }
 function gainOfClass(order, hit, tell) {
   const hitsUpTo = new Float64Array(order.length);
@@ -1020,23 +1027,47 @@ function cellOf({ label, partner }, kind, i, numClasses) {
   const truth = kind === HIT || kind === WRONG_LABEL ? label[partner[i]] : numClasses;
   return truth * (numClasses + 1) + label[i];
 }
+function keyOf2(run, { sorted, tiou, minScore }) {
+  const gains = sorted === "gain" ? gainsOf(run, tiou) : null;
+  const keys = {
+    time: null,
+    score: (segments, kind, i) => 1 - (scoreOf(segments, kind, i) || 0),
+    doubt: (segments, kind, i) => {
+      const score = scoreOf(segments, kind, i);
+      return Number.isNaN(score) ? 1 : Math.abs(score - minScore);
+    },
+    gain: (segments, kind, i, entry) => 1 - gainOf(gains, segments, kind, i, entry)
+  };
+  return keys[sorted];
+}
+function gainOf(gains, { label }, kind, i, entry) {
+  if (kind > HIT) return gains.ofPrediction[entry];
+  return kind === MISS ? gains.ofMiss[label[i]] : 0;
+}
+function chooser({ what, cell, maxScore, minSec, maxSec }) {
+  const wanted = LISTED[what][1];
+  return (segments, kind, i, own) => {
+    if (cell === null ? !wanted(kind) : own !== cell) return false;
+    const length = segments.end[i] - segments.start[i];
+    return length >= minSec && length <= maxSec && (maxScore >= 1 || scoreOf(segments, kind, i) <= maxScore);
+  };
+}
 function reviewRun(run, state) {
-  const { what, videoPart, maxScore, minSec, maxSec, cell, tiou } = state, wanted = LISTED[what][1], part = videoPart.trim().toLowerCase(), size = run.info.classes.length + 1;
-  const capacity = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, tiou).n, 0);
-  const [video, row, entry] = [1, 2, 3].map(() => new Uint32Array(capacity)), kinds = new Int8Array(capacity);
-  const errors = new Uint32Array(run.counts.length), cells = new Uint32Array(size * size);
+  const numClasses = run.info.classes.length, part = state.videoPart.trim().toLowerCase(), key = keyOf2(run, state), isListed = chooser(state);
+  const capacity = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, state.tiou).n, 0);
+  const [video, row, entry] = [1, 2, 3].map(() => new Uint32Array(capacity)), kinds = new Int8Array(capacity), keys = new Float64Array(key ? capacity : 0);
+  const errors = new Uint32Array(run.counts.length), cells = new Uint32Array((numClasses + 1) ** 2);
   let n = 0, first = 0;
   for (let v = 0; v < run.counts.length; v++) {
-    const segments = segmentsOf(run, v, tiou), { start, end } = segments, shown = shownKinds(segments, state);
-    const named = !part || run.info.videos[v].video.toLowerCase().includes(part);
+    const segments = segmentsOf(run, v, state.tiou), shown = shownKinds(segments, state), named = !part || run.info.videos[v].video.toLowerCase().includes(part);
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
       if (kind === HIDDEN) continue;
+      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
-      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, size - 1), length = end[i] - start[i];
       if (own >= 0) cells[own] += 1;
-      const listed = named && (cell === null ? wanted(kind) : own === cell) && length >= minSec && length <= maxSec;
-      if (!listed || maxScore < 1 && !(scoreOf(segments, kind, i) <= maxScore)) continue;
+      if (!named || !isListed(segments, kind, i, own)) continue;
+      if (key) keys[n] = key(segments, kind, i, first + i);
       video[n] = v;
       row[n] = i;
       kinds[n] = kind;
@@ -1044,34 +1075,16 @@ function reviewRun(run, state) {
     }
     first += segments.n;
   }
-  const total = errors.reduce((a, b) => a + b, 0);
-  return sortList(run, state, { n, video, row, kind: kinds, entry, errors, total, cells });
+  const order = key ? rising(keys.subarray(0, n)) : null;
+  const columns = { video, row, kind: kinds, entry };
+  for (const name of Object.keys(columns)) columns[name] = take(columns[name].subarray(0, n), order);
+  return { n, ...columns, errors, total: errors.reduce((a, b) => a + b, 0), cells };
 }
-function sortList(run, state, list) {
-  const { n, video, row, kind, entry } = list, { sorted, tiou, minScore } = state;
-  const gains = sorted === "gain" ? gainsOf(run, tiou) : null;
-  const cut = (column) => column.subarray(0, n);
-  const columns = { video: cut(video), row: cut(row), kind: cut(kind), entry: cut(entry) };
-  if (sorted === "time") return { ...list, ...columns };
-  const score = (k) => scoreOf(segmentsOf(run, video[k], tiou), kind[k], row[k]);
-  const keys = {
-    score: (k) => 1 - (score(k) || 0),
-    doubt: (k) => Number.isNaN(score(k)) ? 1 : Math.abs(score(k) - minScore),
-    gain: (k) => 1 - gainOf(run, gains, { video, row, kind, entry }, k)
-  };
-  const order = rising(n, keys[sorted]);
-  const take = (column) => order.map((k) => column[k]);
-  return {
-    ...list,
-    video: take(video),
-    row: take(row),
-    kind: Int8Array.from(order, (k) => kind[k]),
-    entry: take(entry)
-  };
-}
-function gainOf(run, gains, { video, row, kind, entry }, k) {
-  if (kind[k] > HIT) return gains.ofPrediction[entry[k]];
-  return kind[k] === MISS ? gains.ofMiss[segmentsOf(run, video[k], gains.tiou).label[row[k]]] : 0;
+function take(column, order) {
+  if (!order) return column;
+  const taken = new column.constructor(order.length);
+  for (let k = 0; k < order.length; k++) taken[k] = column[order[k]];
+  return taken;
 }
 function placeInList({ n, video, row }, v, i) {
   for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v) return k;
@@ -2067,7 +2080,7 @@ function makeRow(list, k, top) {
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
   if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
   else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
-  if (shares) facts.unshift(`+${(100 * gainOf(run, shares, drawn2, k)).toPrecision(2)} points`);
+  if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn2.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }), pen = fitCanvas(canvas, 26, 14);
   drawBar(pen, scene.looks, kind, 0, 0, 26, 14);
   drawLetter(pen, scene.looks, kind, 0, 0, 26, 14);
@@ -2111,7 +2124,8 @@ function drawTable(table) {
   element.hidden = !state.tableOpen;
   if (element.hidden || !run) return;
   const { cells } = listOf(panel);
-  if (table.drawn && table.cell === state.cell && cells.every((count, i) => count === table.drawn[i])) return;
+  const same = cells === table.drawn || table.drawn && cells.every((count, i) => count === table.drawn[i]);
+  if (same && table.cell === state.cell) return;
   Object.assign(table, { drawn: cells, cell: state.cell });
   fillTable(table);
 }
