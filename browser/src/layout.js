@@ -29,7 +29,7 @@ export function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
-    (video) => panel.state.states.get(video),
+    (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : ""),
   );
   const filters = filterControls(panel),
     edits = editControls(panel),
@@ -39,6 +39,7 @@ export function layOut(panel) {
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
+  root.classList.toggle("unjudged", panel.state.unjudged);
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // the keys are ours, not JupyterLab's
   root.replaceChildren(
     edits.alarm,

@@ -1,9 +1,14 @@
 """Labelling in a real browser: by keys, with a journal, through a killed kernel and page."""
 
 import os
+import urllib.request
+from dataclasses import replace
 
+import psutil
 import pytest
+from media_files import write_film
 from pages import PANEL, click, drag, eventually, few, panel_of, press, said, settle, truths
+from test_servers_in_chromium import START_MS, serving
 
 from afkit.files import write_json
 from afkit.workbench.labelling.journal import header_of, read_journal
@@ -30,8 +35,6 @@ def labelling(shown, tmp_path, monkeypatch):
     )
 
     def show(predicted=()):
-        from dataclasses import replace
-
         labelled = collect_labelled([], CLASSES, "labels.json")
         if predicted:
             predictions = few(predicted=predicted).predictions
@@ -117,3 +120,59 @@ def test_undo_goes_on_where_an_earlier_page_ended_and_an_older_page_only_looks(l
     press(older, "e")
     assert "reload this page" in said(older)
     assert [segment.label for segment in journal(tmp_path).segments["v"]] == ["jump", "sit"]
+
+
+SHOWN = "document.querySelector('.afkit-inspector')?.inspector?.scene.segments"
+ON_PAGE = "document.querySelector('.afkit-inspector').inspector"
+
+
+def opened_at(window, address):
+    """The page of a server, when its inspector is there."""
+    window.goto(address, wait_until="commit", timeout=START_MS)
+    window.wait_for_selector("[data-role=count]", timeout=START_MS)
+    eventually(window, lambda: window.evaluate(f"Boolean({SHOWN})"))
+
+
+def kernels():
+    """Those that our servers have started."""
+    below = psutil.Process().children(recursive=True)
+    return [process for process in below if "ipykernel_launcher" in " ".join(process.cmdline())]
+
+
+def kept_of(folder):
+    journal = read_journal(folder / "labels.journal.jsonl", header_of(folder / "labels.json", exists=False))
+    return {name: [list(segment[:3]) for segment in segments] for name, segments in journal.segments.items()}
+
+
+def test_labels_survive_a_killed_kernel_and_page_and_films_come_in_ranges(browser, tmp_path):
+    pytest.importorskip("voila", reason="an extra")
+    write_film(tmp_path / "film 1.webm", codec="libvpx-vp9", length_sec=8)
+    log = tmp_path / "server.log"
+    command = ("afkit", "label", "film 1.webm", "--labels", "walk,sit")
+    with serving(tmp_path, *command), browser.new_context() as context:
+        window = context.new_page()
+        address = log.read_text().split("open ")[1].split()[0]
+        ranges = []
+        window.on("request", lambda request: "/media/" in request.url and ranges.append(request.headers.get("range")))
+        opened_at(window, address)
+        eventually(window, lambda: window.evaluate("document.querySelector('video')?.duration > 7"))
+        for keys, seconds in (("2i", 1), ("o", 3)):
+            window.evaluate(f"{ON_PAGE}.set({{ cursorSec: {seconds} }})")
+            for key in keys:
+                window.keyboard.press(key)
+        eventually(window, lambda: kept_of(tmp_path) == {"film 1": [[1, 3, "sit"]]})
+        window.keyboard.press("1")
+        eventually(window, lambda: kept_of(tmp_path) == {"film 1": [[1, 3, "walk"]]})
+        for kernel in kernels():
+            kernel.kill()
+        window.keyboard.press("2")
+        eventually(window, lambda: "NOT SAVED: the kernel does not answer" in window.inner_text("[data-role=alarm]"))
+        window.on("dialog", lambda dialog: dialog.accept())
+        opened_at(window, address)
+        window.keyboard.press("Control+z")
+        eventually(window, lambda: kept_of(tmp_path) == {"film 1": [[1, 3, "sit"]]})
+        assert any(ranges), "the film is asked for in ranges"
+
+        stranger = address.split("?")[0] + "media/film%201"
+        with urllib.request.urlopen(stranger, timeout=60) as answer:
+            assert "webm" not in answer.headers["Content-Type"], "nobody gets the film without the token"

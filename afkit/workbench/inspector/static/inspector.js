@@ -2196,13 +2196,14 @@ function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
-    (video) => panel.state.states.get(video)
+    (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : "")
   );
   const filters = filterControls2(panel), edits = editControls(panel), sides = sideControls(panel), help = helpPanel(panel);
   const lower = make("div", { class: "controls" }, ...filters.elements);
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
+  root.classList.toggle("unjudged", panel.state.unjudged);
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.replaceChildren(
     edits.alarm,
