@@ -37,7 +37,8 @@ function alarmWords({ keeps, readOnly }) {
     const lost = keeps?.lost ? ` ${changes(keeps.lost)} not kept.` : "";
     return `Only to look at: ${readOnly}.${lost}`;
   }
+  if (keeps?.refused) return `The last change CANNOT BE KEPT: ${keeps.refused}. Undo it (Ctrl+Z).`;
   if (!keeps?.error) return "";
   const left = keeps.waiting ? `${changes(keeps.waiting)} NOT SAVED` : "CHANGES ARE NOT SAVED";
-  return `${left}: ${keeps.error}. It is tried again every two seconds; leave this page open.`;
+  return `${left}: ${keeps.error}. It is tried again; leave this page open.`;
 }

@@ -33,12 +33,12 @@ export function takeLabels(model, source, ask) {
     if (sending || !queue.length) return;
     sending = true;
     const late = setTimeout(() => tell({ error: "the kernel does not answer" }), PATIENCE_MS);
-    const { error, read_only: readOnly } = await ask(queue[0]);
+    const { error, refused = "", read_only: readOnly } = await ask(queue[0]);
     clearTimeout(late);
     sending = false;
     if (readOnly) return lose(readOnly);
     if (!error) queue.shift();
-    tell(error ? { error } : { error: "", at: new Date() });
+    tell(error ? { error } : { error: "", refused, at: refused ? source.keeps.at : new Date() });
     setTimeout(send, error ? AGAIN_MS : 0);
   };
   const lose = (reason) => {

@@ -114,7 +114,9 @@ def _apply(journal: Journal, entry: dict[str, Any]) -> None:
         journal.durations_sec[name] = float(entry["duration"])
     if entry["segments"] is None:
         return
-    after = [Segment(float(row[0]), float(row[1]), str(row[2]), *map(str, row[3:4])) for row in entry["segments"]]
+    after = [
+        Segment(float(start), float(end), str(label), "".join(more)) for start, end, label, *more in entry["segments"]
+    ]
     before = journal.segments.get(name)
     journal.segments[name] = after
     if step == "edit":

@@ -155,10 +155,13 @@ def _truth(
     durations = {name: video.duration_sec for name, video in videos.items()}
     durations |= dict.fromkeys([name for name in (*files, *journal.states) if name not in durations])
     known = {**journal.durations_sec, **{name: sec for name, sec in durations.items() if sec}, **lengths_sec}
-    for name, segments in journal.segments.items():  # perhaps a longer file was there when they were made
-        if name in known:
-            known[name] = max(known[name], *(segment.end_sec for segment in segments), 0.0)
-    return to_frame(videos.values()), {name: known.get(name) for name in durations}
+    gt = to_frame(videos.values())
+    ends = {name: [segment.end_sec for segment in segments] for name, segments in journal.segments.items()}
+    for name, end in gt.groupby("video")["end_sec"].max().items():
+        ends.setdefault(str(name), []).append(end)
+    for name in ends.keys() & known.keys():  # what was labelled in a longer file can still be changed
+        known[name] = max([known[name], *ends[name]])
+    return gt, {name: known.get(name) for name in durations}
 
 
 def _with_ids(found: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """A page on which somebody labels: what it begins with, and how each change is kept before the next."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from afkit.workbench.labelling.labelled import Labelled
 from afkit.workbench.labelling.turns import Turn
 
 Rows = list[list[Any]]  # of segments: start_sec, end_sec, label id, comment
-Answer = dict[str, Any]  # {} for what is kept; {"error": sentence}, or {"read_only": sentence}
+# {} for what is kept; else a sentence: "error" where it may be kept later, "refused", "read_only"
+Answer = dict[str, Any]
 LONGEST_LABEL = 200
 
 
@@ -41,7 +43,8 @@ class Session:
             self.journal = labelled.read_journal()
             news = [name for name in labelled.labels if name not in self.journal.labels]
             if news:
-                self._append({"labels": news})
+                with suppress(OSError):  # the first change will say so
+                    self._append({"labels": news})
 
     def begin(self) -> dict[str, Any]:
         """What the page begins with, ready for JSON."""
@@ -84,7 +87,7 @@ class Session:
             duration_sec = inspected.durations_sec.get(video)
             return self._append_in_turn(line_of(video, kept, state, step, duration_sec))
         except (ValueError, TypeError, KeyError) as error:
-            return {"error": str(error)}
+            return {"refused": str(error)}
 
     def add_label(self, name: str) -> Answer:
         """A new class; {"label_id"} of it, or of the one that has this name already."""

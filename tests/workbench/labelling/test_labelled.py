@@ -114,8 +114,8 @@ def test_a_change_that_cannot_be_is_not_kept_and_a_full_disk_is_told(annotations
         ([[1, 2, 9, ""]], "9 is the label id of no class"),
         ([[1, 1, 3, ""]], "must end 0.001 s after"),
     ):
-        assert said in session.keep(labelled.inspected, "v", rows, "to do", "edit")["error"]
-    assert "is no state" in session.keep(labelled.inspected, "v", None, "ready", "state")["error"]
+        assert said in session.keep(labelled.inspected, "v", rows, "to do", "edit")["refused"]
+    assert "is no state" in session.keep(labelled.inspected, "v", None, "ready", "state")["refused"]
     assert not labelled.journal_path.exists()
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
@@ -131,7 +131,8 @@ def test_a_film_that_ends_before_its_annotations_or_that_no_browser_plays_is_nam
     labelled = collect_labelled(["v.avi"], [], annotations)
     assert "'v' lasts 2.0 s, and its annotations go to 6.0 s: is it another recording" in labelled.inspected.remark
     assert "v.avi is of a format that no browser plays; browsers play .mp4 (H.264)" in labelled.inspected.remark
-    assert page(labelled).keep(labelled.inspected, "v", [[1, 2.5, 3, ""], [4, 6, 5, ""]], "done", "edit") == {}
+    assert page(labelled).keep(labelled.inspected, "v", [[1, 2.5, 3, ""], [4, 6, 3, ""]], "done", "edit") == {}
+    assert collect_labelled(["v.avi"], [], annotations).inspected.durations_sec["v"] == 6
 
 
 def test_in_a_notebook_the_newer_widget_writes_and_the_older_one_is_told(annotations):

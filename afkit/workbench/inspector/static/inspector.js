@@ -1310,9 +1310,10 @@ function alarmWords({ keeps, readOnly }) {
     const lost = keeps?.lost ? ` ${changes(keeps.lost)} not kept.` : "";
     return `Only to look at: ${readOnly}.${lost}`;
   }
+  if (keeps?.refused) return `The last change CANNOT BE KEPT: ${keeps.refused}. Undo it (Ctrl+Z).`;
   if (!keeps?.error) return "";
   const left = keeps.waiting ? `${changes(keeps.waiting)} NOT SAVED` : "CHANGES ARE NOT SAVED";
-  return `${left}: ${keeps.error}. It is tried again every two seconds; leave this page open.`;
+  return `${left}: ${keeps.error}. It is tried again; leave this page open.`;
 }
 
 // src/places.js
@@ -3010,12 +3011,12 @@ function takeLabels(model, source, ask) {
     if (sending || !queue.length) return;
     sending = true;
     const late = setTimeout(() => tell({ error: "the kernel does not answer" }), PATIENCE_MS);
-    const { error, read_only: readOnly } = await ask(queue[0]);
+    const { error, refused = "", read_only: readOnly } = await ask(queue[0]);
     clearTimeout(late);
     sending = false;
     if (readOnly) return lose(readOnly);
     if (!error) queue.shift();
-    tell(error ? { error } : { error: "", at: /* @__PURE__ */ new Date() });
+    tell(error ? { error } : { error: "", refused, at: refused ? source.keeps.at : /* @__PURE__ */ new Date() });
     setTimeout(send, error ? AGAIN_MS : 0);
   };
   const lose = (reason) => {
