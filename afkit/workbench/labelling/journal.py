@@ -132,7 +132,9 @@ def line_of(
     recording: str, segments: list[Segment] | None, state: str, step: str, duration_sec: float | None = None
 ) -> dict[str, Any]:
     """A recording after a change, as a line of the journal; without segments where none were ever changed."""
-    rows = segments and [list(segment if segment.comment else segment[:3]) for segment in segments]
+    rows: list[list[Any]] | None = None
+    if segments is not None:
+        rows = [list(segment if segment.comment else segment[:3]) for segment in segments]
     line = {"recording": recording, "step": step, "state": state, "segments": rows}
     return line | ({} if duration_sec is None else {"duration": duration_sec})
 

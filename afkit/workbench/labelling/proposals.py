@@ -37,7 +37,8 @@ def proposals_of(
     """
     folder = Path(run_dir)
     run = open_run(folder)
-    names = run.annotations(data_root).names_of(run.recipe.data.num_classes)
+    annotations = run.annotations(data_root)
+    names = annotations.names_of(run.recipe.data.num_classes)
     tables = []
     if (folder / "predictions.json.gz").is_file():
         table = read_predictions(folder / "predictions.json.gz", names, unknown_labels="keep")
@@ -47,7 +48,7 @@ def proposals_of(
     if files and not set(recordings) <= {video for table in tables for video in table["video"]}:
         tables.append(_predicted(folder, files, recordings, data_root, say))
     found = pd.concat([table[COLUMNS] for table in tables if len(table)] or [no_proposals()])
-    return found.reset_index(drop=True), list(dict.fromkeys([*names.values(), *found["name"]]))
+    return found.reset_index(drop=True), list(dict.fromkeys([*annotations.label_names.values(), *found["name"]]))
 
 
 def no_proposals() -> pd.DataFrame:
