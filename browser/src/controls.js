@@ -37,15 +37,16 @@ export const ORDERS = {
   errors: ["most errors first", (a, b) => b.errors - a.errors],
 };
 
-function describeVideo(video, corrected, state = "") {
-  if (state) return `${video.video} (${state})`;
-  const ap = video.ap === null ? "no ground truth" : `AP ${Math.round(100 * video.ap)} %`;
-  const errors = `${video.errors} ${video.errors === 1 ? "error" : "errors"}${corrected ? " before editing" : ""}`;
-  return `${video.video} (${ap}, ${errors})`;
+function describeVideo({ video, ap, errors }, corrected, state) {
+  if (state) return `${video} (${state})`;
+  const score = ap === null ? "no ground truth" : `AP ${Math.round(100 * ap)} %${corrected ? " before editing" : ""}`;
+  return `${video} (${score}, ${errors} ${errors === 1 ? "error" : "errors"})`;
 }
 
-// The video picker: a search field, an order, and the list. `choose` is called with a video's id.
-export function videoControls(info, choose, isCorrected, stateOf) {
+// The video picker: a search field, an order, and the list. `choose` is called with a video's id; `countErrors` gives the
+// errors of each as they are now, which is asked for when somebody looks; `stateOf` says how far it is labelled, or "".
+export function videoControls(info, choose, isCorrected, countErrors, stateOf) {
+  let videos = info.videos;
   const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
   const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
   const order = selection("order", orders, {
@@ -62,7 +63,7 @@ export function videoControls(info, choose, isCorrected, stateOf) {
   });
   const fill = (current = select.value) => {
     const wanted = search.value.trim().toLowerCase();
-    const found = info.videos.filter((video) => video.video.toLowerCase().includes(wanted));
+    const found = videos.filter((video) => video.video.toLowerCase().includes(wanted));
     const known = found.some((video) => video.video === current);
     const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
       return make(
@@ -74,12 +75,27 @@ export function videoControls(info, choose, isCorrected, stateOf) {
     if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
     select.replaceChildren(...options);
     select.value = current;
-    if (!known && found.length) choose(options[1].value);
+    return known ? "" : (options[1]?.value ?? ""); // the first that is found, where the current one is not among them
+  };
+  const recount = () => {
+    const errors = countErrors();
+    if (errors) videos = info.videos.map((video, v) => ({ ...video, errors: errors[v] }));
+    fill();
+  };
+  // The errors of the video that is shown have been counted.
+  const tell = (errors) => {
+    const video = videos.find((one) => one.video === select.value),
+      option = select.selectedOptions[0];
+    if (video && option) option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video));
   };
   select.addEventListener("change", () => choose(select.value));
-  order.addEventListener("change", () => fill());
-  search.addEventListener("input", () => fill());
-  return { elements: [search, order, select], fill };
+  order.addEventListener("change", recount);
+  for (const type of ["focus", "pointerdown"]) select.addEventListener(type, recount);
+  search.addEventListener("input", () => {
+    const first = fill();
+    if (first) choose(first);
+  });
+  return { elements: [search, order, select], fill, tell };
 }
 
 // A list of classes to tick; its search narrows the list, and "all" and "none" act on what is listed.

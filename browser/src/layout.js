@@ -5,7 +5,7 @@ import { editControls } from "./edit_controls.js";
 import { helpPanel, showHelp } from "./keys.js";
 import { createList, drawList } from "./list.js";
 import { look, zoom } from "./looking.js";
-import { showVideo, step } from "./showing.js";
+import { listOf, showVideo, step } from "./showing.js";
 import { createTable, drawTable } from "./table.js";
 
 export function layOut(panel) {
@@ -29,6 +29,7 @@ export function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
+    () => panel.run && listOf(panel).errors,
     (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : ""),
   );
   const filters = filterControls(panel),

@@ -15,8 +15,8 @@ export function showVideo(panel, video, tiou = panel.state.tiou) {
   panel.set({ video, tiou });
   if (!run) return; // its segments are on their way
   if (other) beginVideo(panel);
-  refresh(panel);
   panel.parts.videos.fill(video);
+  refresh(panel);
 }
 
 // The segments of the video as they are now, with what is picked among them.

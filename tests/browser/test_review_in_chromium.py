@@ -50,14 +50,24 @@ def test_all_errors_of_a_run_are_walked_by_keys_alone(opened):
         page.keyboard.press("n")
         walked.add(tuple(panel_of(page, "[p.state.video, p.state.picked[0]]")))
     assert walked == {(video, row) for video, row, _, _ in expected}
-    page.keyboard.press("p")
+    page.fill("[data-role=search]", "video1")
+    assert panel_of(page, "p.state.video") == "video1"
+    page.locator(CANVAS).press("n")
+    page.fill("[data-role=search]", "")
+    page.locator(CANVAS).press("p")
     last = panel_of(page, "[p.state.video, p.state.picked[0]]")
     settle(page)
     chosen = page.locator("[role=option][aria-selected=true]")
     assert chosen.count() == 1 and last[0] in chosen.inner_text()
     page.locator("[data-role=score]").fill("0.6")
     page.select_option("[data-role=tiou]", "0.3")
-    assert len(listed(page)) == len(errors_of(inspected, 0.3, 0.6))
+    expected = errors_of(inspected, 0.3, 0.6)
+    assert len(listed(page)) == len(expected)
+    page.focus("[data-role=video]")
+    counts = [
+        int(text.split(", ")[1].split()[0]) for text in page.locator("[data-role=video] option").all_inner_texts()
+    ]
+    assert counts == [sum(entry[0] == video for entry in expected) for video in inspected.videos]
 
 
 def test_the_list_is_filtered_and_sorted_and_a_click_goes_there(opened):

@@ -226,13 +226,13 @@ var ORDERS = {
   ap: ["worst AP first", (a, b) => (a.ap ?? 2) - (b.ap ?? 2)],
   errors: ["most errors first", (a, b) => b.errors - a.errors]
 };
-function describeVideo(video, corrected, state = "") {
-  if (state) return `${video.video} (${state})`;
-  const ap = video.ap === null ? "no ground truth" : `AP ${Math.round(100 * video.ap)} %`;
-  const errors = `${video.errors} ${video.errors === 1 ? "error" : "errors"}${corrected ? " before editing" : ""}`;
-  return `${video.video} (${ap}, ${errors})`;
+function describeVideo({ video, ap, errors }, corrected, state) {
+  if (state) return `${video} (${state})`;
+  const score = ap === null ? "no ground truth" : `AP ${Math.round(100 * ap)} %${corrected ? " before editing" : ""}`;
+  return `${video} (${score}, ${errors} ${errors === 1 ? "error" : "errors"})`;
 }
-function videoControls(info, choose2, isCorrected, stateOf2) {
+function videoControls(info, choose2, isCorrected, countErrors, stateOf2) {
+  let videos = info.videos;
   const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
   const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
   const order = selection("order", orders, {
@@ -249,7 +249,7 @@ function videoControls(info, choose2, isCorrected, stateOf2) {
   });
   const fill = (current = select.value) => {
     const wanted = search.value.trim().toLowerCase();
-    const found = info.videos.filter((video) => video.video.toLowerCase().includes(wanted));
+    const found = videos.filter((video) => video.video.toLowerCase().includes(wanted));
     const known = found.some((video) => video.video === current);
     const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
       return make(
@@ -261,12 +261,25 @@ function videoControls(info, choose2, isCorrected, stateOf2) {
     if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
     select.replaceChildren(...options);
     select.value = current;
-    if (!known && found.length) choose2(options[1].value);
+    return known ? "" : options[1]?.value ?? "";
+  };
+  const recount = () => {
+    const errors = countErrors();
+    if (errors) videos = info.videos.map((video, v) => ({ ...video, errors: errors[v] }));
+    fill();
+  };
+  const tell = (errors) => {
+    const video = videos.find((one) => one.video === select.value), option = select.selectedOptions[0];
+    if (video && option) option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video));
   };
   select.addEventListener("change", () => choose2(select.value));
-  order.addEventListener("change", () => fill());
-  search.addEventListener("input", () => fill());
-  return { elements: [search, order, select], fill };
+  order.addEventListener("change", recount);
+  for (const type of ["focus", "pointerdown"]) select.addEventListener(type, recount);
+  search.addEventListener("input", () => {
+    const first = fill();
+    if (first) choose2(first);
+  });
+  return { elements: [search, order, select], fill, tell };
 }
 function classControls(names, panel) {
   const summary = make("summary", { title: "which classes are shown, and listed" }, "classes: all");
@@ -1111,8 +1124,8 @@ function showVideo(panel, video, tiou = panel.state.tiou) {
   panel.set({ video, tiou });
   if (!run) return;
   if (other) beginVideo(panel);
-  refresh(panel);
   panel.parts.videos.fill(video);
+  refresh(panel);
 }
 function refresh(panel) {
   const { scene, state, run } = panel;
@@ -2197,6 +2210,7 @@ function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
+    () => panel.run && listOf(panel).errors,
     (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : "")
   );
   const filters = filterControls2(panel), edits = editControls(panel), sides = sideControls(panel), help = helpPanel(panel);
@@ -2891,6 +2905,7 @@ function report(panel) {
   const text = `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
+  parts.videos.tell(scene.numErrors);
   parts.banner.textContent = [info.remark, ...missing(segments, visible, state), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
   const options = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
