@@ -86,7 +86,8 @@ export function videoControls(info, choose, isCorrected, countErrors, stateOf) {
   const tell = (errors) => {
     const video = videos.find((one) => one.video === select.value),
       option = select.selectedOptions[0];
-    if (video && option) option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video));
+    if (video && option)
+      option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video), stateOf(video.video));
   };
   select.addEventListener("change", () => choose(select.value));
   order.addEventListener("change", recount);

@@ -270,7 +270,8 @@ function videoControls(info, choose2, isCorrected, countErrors, stateOf2) {
   };
   const tell = (errors) => {
     const video = videos.find((one) => one.video === select.value), option = select.selectedOptions[0];
-    if (video && option) option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video));
+    if (video && option)
+      option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video), stateOf2(video.video));
   };
   select.addEventListener("change", () => choose2(select.value));
   order.addEventListener("change", recount);
