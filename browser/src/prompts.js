@@ -4,7 +4,7 @@ import { make } from "./controls.js";
 
 // Show a box; `fill(close)` gives its elements, of which the first field gets the focus. Promises what `close` is given,
 // null where the box was left.
-export function askIn(panel, words, fill) {
+export function openPrompt(panel, words, fill) {
   return new Promise((answer) => {
     const box = make("dialog", { class: "prompt", "aria-label": words });
     const close = (value) => {
@@ -25,7 +25,7 @@ const act = (text, role, action) => make("button", { type: "button", "data-role"
 
 // Text that is typed; null where the box was left.
 export function askText(panel, words, value) {
-  return askIn(panel, words, (close) => {
+  return openPrompt(panel, words, (close) => {
     const field = make("input", { type: "search", value, "data-role": "asked", maxlength: 500, "aria-label": words });
     field.addEventListener("keydown", (event) => event.key === "Enter" && close(field.value.trim()));
     return [field, act("keep", "ok", () => close(field.value.trim())), act("cancel", "cancel", () => close(null))];
@@ -34,7 +34,7 @@ export function askText(panel, words, value) {
 
 // A number, with `say(number)` below it as it changes, and what the button then does: [words, whether it can].
 export function askNumber(panel, words, value, say) {
-  return askIn(panel, words, (close) => {
+  return openPrompt(panel, words, (close) => {
     const field = make("input", { type: "number", min: 0, max: 1, step: 0.05, value, "data-role": "asked" });
     const ok = act("", "ok", () => close(Number(field.value)));
     const show = () => ([ok.textContent, ok.disabled] = say(Number(field.value)));
@@ -47,7 +47,7 @@ export function askNumber(panel, words, value, say) {
 
 // A name out of a list, found by typing a part of it, or a new one: { place } in the list or { name }.
 export function askName(panel, words, names) {
-  return askIn(panel, words, (close) => {
+  return openPrompt(panel, words, (close) => {
     const field = make("input", { type: "search", "data-role": "asked", maxlength: 200, "aria-label": words });
     const list = make("div", { class: "found" });
     const show = () => {

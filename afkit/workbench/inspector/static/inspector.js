@@ -1523,7 +1523,7 @@ function listenToOverview(panel) {
 }
 
 // src/prompts.js
-function askIn(panel, words, fill) {
+function openPrompt(panel, words, fill) {
   return new Promise((answer) => {
     const box = make("dialog", { class: "prompt", "aria-label": words });
     const close = (value) => {
@@ -1541,14 +1541,14 @@ function askIn(panel, words, fill) {
 }
 var act = (text, role, action) => make("button", { type: "button", "data-role": role, onclick: action }, text);
 function askText(panel, words, value) {
-  return askIn(panel, words, (close) => {
+  return openPrompt(panel, words, (close) => {
     const field = make("input", { type: "search", value, "data-role": "asked", maxlength: 500, "aria-label": words });
     field.addEventListener("keydown", (event) => event.key === "Enter" && close(field.value.trim()));
     return [field, act("keep", "ok", () => close(field.value.trim())), act("cancel", "cancel", () => close(null))];
   });
 }
 function askNumber(panel, words, value, say2) {
-  return askIn(panel, words, (close) => {
+  return openPrompt(panel, words, (close) => {
     const field = make("input", { type: "number", min: 0, max: 1, step: 0.05, value, "data-role": "asked" });
     const ok = act("", "ok", () => close(Number(field.value)));
     const show = () => [ok.textContent, ok.disabled] = say2(Number(field.value));
@@ -1559,7 +1559,7 @@ function askNumber(panel, words, value, say2) {
   });
 }
 function askName(panel, words, names) {
-  return askIn(panel, words, (close) => {
+  return openPrompt(panel, words, (close) => {
     const field = make("input", { type: "search", "data-role": "asked", maxlength: 200, "aria-label": words });
     const list = make("div", { class: "found" });
     const show = () => {
