@@ -37,14 +37,15 @@ export const ORDERS = {
   errors: ["most errors first", (a, b) => b.errors - a.errors],
 };
 
-function describeVideo({ video, ap, errors }, corrected) {
+function describeVideo({ video, ap, errors }, corrected, state) {
+  if (state) return `${video} (${state})`;
   const score = ap === null ? "no ground truth" : `AP ${Math.round(100 * ap)} %${corrected ? " before editing" : ""}`;
   return `${video} (${score}, ${errors} ${errors === 1 ? "error" : "errors"})`;
 }
 
 // The video picker: a search field, an order, and the list. `choose` is called with a video's id; `countErrors` gives the
-// errors of each as they are now, which is asked for when somebody looks.
-export function videoControls(info, choose, isCorrected, countErrors) {
+// errors of each as they are now, which is asked for when somebody looks; `stateOf` says how far it is labelled, or "".
+export function videoControls(info, choose, isCorrected, countErrors, stateOf) {
   let videos = info.videos;
   const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
   const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
@@ -65,7 +66,11 @@ export function videoControls(info, choose, isCorrected, countErrors) {
     const found = videos.filter((video) => video.video.toLowerCase().includes(wanted));
     const known = found.some((video) => video.video === current);
     const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
-      return make("option", { value: video.video }, describeVideo(video, isCorrected(video.video)));
+      return make(
+        "option",
+        { value: video.video },
+        describeVideo(video, isCorrected(video.video), stateOf(video.video)),
+      );
     });
     if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
     select.replaceChildren(...options);
@@ -81,7 +86,8 @@ export function videoControls(info, choose, isCorrected, countErrors) {
   const tell = (errors) => {
     const video = videos.find((one) => one.video === select.value),
       option = select.selectedOptions[0];
-    if (video && option) option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video));
+    if (video && option)
+      option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video), stateOf(video.video));
   };
   select.addEventListener("change", () => choose(select.value));
   order.addEventListener("change", recount);
@@ -97,16 +103,17 @@ export function videoControls(info, choose, isCorrected, countErrors) {
 export function classControls(names, panel) {
   const summary = make("summary", { title: "which classes are shown, and listed" }, "classes: all");
   const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
-  const boxes = names.map((name, label) => {
+  const boxOf = (name, label) => {
     const box = make("input", { type: "checkbox", "data-label": label });
     box.checked = true;
     box.addEventListener("change", () => set([label], box.checked));
     return { box, name: name.toLowerCase(), item: make("label", { class: "class" }, box, make("span", {}, name)) };
-  });
+  };
   const set = (labels, on) => {
     const others = [...panel.state.hidden].filter((label) => !labels.includes(label));
     panel.set({ hidden: new Set(on ? others : [...others, ...labels]) });
   };
+  const boxes = names.map(boxOf);
   const show = (hidden) => {
     summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
     for (const [label, { box }] of boxes.entries()) box.checked = !hidden.has(label);
@@ -124,7 +131,11 @@ export function classControls(names, panel) {
   );
   const list = make("div", { class: "list" }, ...boxes.map((entry) => entry.item));
   const drop = make("div", { class: "drop" }, search, all, none, list);
-  return { element: make("details", { class: "classes" }, summary, drop), show };
+  const add = (name, label) => {
+    boxes.push(boxOf(name, label));
+    list.append(boxes.at(-1).item);
+  };
+  return { element: make("details", { class: "classes" }, summary, drop), show, add };
 }
 
 // Each kind with its bar as the canvas draws it.
@@ -148,7 +159,9 @@ export function segmentLines(segments, shown, names, i) {
   const times = (k) => `${plainTime(start[k])} to ${plainTime(end[k])} s`;
   const kind = shown[i],
     lines = [names[label[i]], `${times(i)} (${plainTime(end[i] - start[i])} s)`];
-  if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
+  if (segments.comment?.[i]) lines.push(`“${segments.comment[i]}”`);
+  if (isTruth(segments, i) && kind === FOUND && segments.partner[i] < 0) lines.push("annotation");
+  else if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
   else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);
   const other = counterpartOf(segments, shown, i);
   if (other >= 0) lines.push(...counterpartLines(segments, shown, names, i, other, times));

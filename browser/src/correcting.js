@@ -1,4 +1,4 @@
-// Ground truth as a list of { start, end, label } by onset, and what an edit makes of it. No list is changed in place.
+// Ground truth as a list of { start, end, label, comment } by onset, and what an edit makes of it. No list is changed in place.
 
 import { isTruth, segmentColumns } from "./segments.js";
 
@@ -8,8 +8,8 @@ export function byOnset(list) {
   return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
 }
 
-export function segmentOf({ start, end, label, score }, row) {
-  return { start: start[row], end: end[row], label: label[row], score: score[row] };
+export function segmentOf({ start, end, label, score, comment }, row) {
+  return { start: start[row], end: end[row], label: label[row], score: score[row], comment: comment?.[row] ?? "" };
 }
 
 // Rows of the ground truths, by onset.
@@ -21,8 +21,14 @@ export function truthOf(segments) {
   return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
 }
 
-export function keyOf({ start, end, label }) {
-  return `${start} ${end} ${label}`;
+export function keyOf({ start, end, label, comment }) {
+  return `${start} ${end} ${label} ${comment ?? ""}`;
+}
+
+// tIoU of two segments.
+export function overlapOf(one, other) {
+  const both = Math.max(Math.min(one.end, other.end) - Math.max(one.start, other.start), 0);
+  return both / Math.max(one.end - one.start + (other.end - other.start) - both, 1e-9);
 }
 
 // Positions in a list of the segments that another list does not have, as often as it lacks them.
@@ -65,15 +71,17 @@ export function withTruth(segments, list) {
   const truth = byOnset(list),
     found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
   const n = truth.length + found.length,
-    facts = new Float64Array(5 * n);
+    facts = new Float64Array(5 * n),
+    comment = [];
   let [t, p] = [0, 0];
   for (let i = 0; i < n; i++) {
     const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
     const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
+    if (isNext && truth[t].comment) comment[i] = truth[t].comment;
     const place = isNext ? t++ : segments.place[found[p++]];
     [start, end, label, score, place].forEach((value, column) => (facts[column * n + i] = value));
   }
-  return segmentColumns(facts);
+  return { ...segmentColumns(facts), comment };
 }
 
 export function rounded(time, limit) {

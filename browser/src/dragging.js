@@ -6,6 +6,7 @@ import { redraw } from "./looking.js";
 import { AXIS_PX } from "./pens.js";
 import { rowUnder, timeAt } from "./places.js";
 import { isTruth } from "./segments.js";
+import { snapped, snappedShift } from "./snapping.js";
 
 const EDGE_PX = 6;
 
@@ -38,17 +39,30 @@ function partAt({ scene }, row, x) {
 export function dragHeld(panel, held, event) {
   const { scene } = panel,
     limit = limitSec(panel),
-    time = timeAt(scene, Math.max(event.offsetX, scene.left));
-  const ends = [held.at, time].map((one) => rounded(one, limit)).sort((a, b) => a - b);
+    time = timeAt(scene, Math.max(event.offsetX, scene.left)),
+    near = (one) => (event.altKey ? one : snapped(panel, one, held.row));
   const draft =
     held.row < 0
-      ? { ...held.before, start: ends[0], end: ends[1] }
-      : moved(held.before, held.part, time - held.at, limit);
+      ? drawn(held, near, time, limit)
+      : moved(held.before, held.part, shiftOf(panel, held, time, event), limit);
   const cursorSec = draft[held.part === "end" && draft.end !== held.before.end ? "end" : "start"]; // the frame there is shown
   panel.set({ draft: { ...held, after: draft }, cursorSec });
   const { start, end, label } = draft;
   say(panel, `${scene.names[label]}: ${start.toFixed(2)} to ${end.toFixed(2)} s (${(end - start).toFixed(2)} s)`);
   redraw(panel);
+}
+
+// A new segment between where the pointer was pressed and where it is.
+function drawn({ at, before }, near, time, limit) {
+  const [start, end] = [at, time].map((one) => rounded(near(one), limit)).sort((a, b) => a - b);
+  return { ...before, start, end };
+}
+
+// By how much what is held moves; with Alt, past the ends of other segments.
+function shiftOf(panel, { row, part, at, before }, time, { altKey }) {
+  if (altKey) return time - at;
+  if (part === "whole") return snappedShift(panel, before, time - at, row);
+  return snapped(panel, before[part] + time - at, row) - before[part];
 }
 
 export function letGo(panel, keep) {

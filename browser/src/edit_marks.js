@@ -17,6 +17,20 @@ export function drawEdits(pen, scene, xOf) {
     if (place && !scene.draft) drawHandles(pen, scene, xOf(segments.start[row]), xOf(segments.end[row]), place);
   }
   if (scene.draft) drawDraft(pen, scene, xOf);
+  if (scene.begunSec !== null) drawBegun(pen, scene, xOf(scene.begunSec));
+}
+
+// Where a new annotation begins whose end is still to come.
+function drawBegun(pen, { looks, left, height, scrollTop }, x) {
+  if (x < left) return;
+  pen.strokeStyle = looks.palette.mark;
+  pen.lineWidth = 2;
+  pen.setLineDash([5, 3]);
+  pen.beginPath();
+  pen.moveTo(x, scrollTop);
+  pen.lineTo(x, scrollTop + height);
+  pen.stroke();
+  pen.setLineDash([]);
 }
 
 function drawFlag(pen, palette, x, top) {

@@ -1,17 +1,21 @@
-// Editing the ground truth: what the buttons and keys do. Every edit is a new list, kept for undo and redo.
+// Editing the ground truth. Every edit is a new list, kept for undo and redo.
 
-import { byOnset, keyOf, leftOver, moved, rounded, SHORTEST_SEC, segmentOf, truthOf, truthRows } from "./correcting.js";
-import { goTo, pick } from "./looking.js";
-import { correctRun } from "./run.js";
-import { HIDDEN, isTruth } from "./segments.js";
+import { byOnset, keyOf, leftOver, rounded, SHORTEST_SEC, segmentOf, truthOf, truthRows } from "./correcting.js";
+import { pick } from "./looking.js";
+import { correctRun, originalOf } from "./run.js";
+import { isTruth } from "./segments.js";
 import { refresh, showVideo } from "./showing.js";
 
-const STEP_SEC = 0.1,
-  LONG_STEP_SEC = 1;
+export const STATES = ["to do", "done", "unsure"]; // of a recording
 
 export function toggleEditing(panel) {
-  panel.set({ editing: !panel.state.editing, part: null });
-  panel.canvas.focus();
+  if (panel.source.readOnly) return say(panel, panel.source.readOnly);
+  panel.set({ editing: !panel.state.editing, part: null, begunSec: null });
+  return panel.canvas.focus();
+}
+
+export function stateOf({ state }, video = state.video) {
+  return state.states.get(video) ?? STATES[0];
 }
 
 export function say(panel, text) {
@@ -19,8 +23,13 @@ export function say(panel, text) {
 }
 
 // Row of the ground truth that was picked last, -1 for none.
-function pickedTruth({ scene, state }) {
+export function pickedTruth({ scene, state }) {
   return state.picked.findLast((row) => isTruth(scene.segments, row)) ?? -1;
+}
+
+// Row of the prediction that was picked last, -1 for none.
+export function pickedFound({ scene, state }) {
+  return state.picked.findLast((row) => !isTruth(scene.segments, row)) ?? -1;
 }
 
 // Where the shown video ends, as far as it is known.
@@ -30,18 +39,19 @@ export function limitSec({ info, state }) {
 
 // Another ground truth of the shown video; `chosen` is picked in it.
 function commitEdit(panel, list, chosen) {
-  const { state, scene } = panel,
+  const { state, scene, source } = panel,
     before = truthOf(scene.segments),
     after = byOnset(list);
   if (!leftOver(after, before).length && after.length === before.length) return;
+  if (source.readOnly) return void say(panel, source.readOnly);
   panel.set({ undo: [...state.undo, { video: state.video, before, after }], redo: [] });
   setTruth(panel, state.video, after, chosen);
 }
 
-function setTruth(panel, video, list, chosen) {
+function setTruth(panel, video, list, chosen, step = "edit") {
   const { scene, state, source, run } = panel;
   correctRun(run, video, list);
-  source.correct(video, list);
+  source.correct(video, list, step);
   if (video !== state.video) return showVideo(panel, video);
   if (chosen && state.hidden.has(chosen.label))
     panel.set({ hidden: new Set([...state.hidden].filter((label) => label !== chosen.label)) });
@@ -52,25 +62,36 @@ function setTruth(panel, video, list, chosen) {
 
 // Put `segment` in the place of the ground truth in a row; null deletes, row -1 adds.
 export function replaceTruth(panel, row, segment) {
+  return replaceTruths(panel, [row], segment ? [segment] : []);
+}
+
+export function addTruths(panel, news) {
+  return replaceTruths(panel, [], news);
+}
+
+// Other ground truths in the place of those of some rows, in one edit; the first of them is picked.
+export function replaceTruths(panel, rows, news) {
   const { segments } = panel.scene,
     { label_ids: ids } = panel.info;
-  const isLong = !segment || segment.end - segment.start >= SHORTEST_SEC / 2;
-  if (!isLong) return say(panel, "That is too short to be an action.");
-  if (segment && !(ids[segment.label] >= 0)) return say(panel, "Its class is not known: choose another one.");
+  if (news.some((one) => !(one.end - one.start >= SHORTEST_SEC / 2))) {
+    return say(panel, "That is too short to be an action.");
+  }
+  if (news.some((one) => !(ids[one.label] >= 0))) return say(panel, "Its class is not known: choose another one.");
   const kept = truthRows(segments)
-    .filter((one) => one !== row)
+    .filter((one) => !rows.includes(one))
     .map((one) => segmentOf(segments, one));
-  return commitEdit(panel, segment ? [...kept, segment] : kept, segment);
+  return commitEdit(panel, [...kept, ...news], news[0]);
 }
 
 export function undo(panel, from = "undo", to = "redo", which = "before") {
   const { [from]: edits, [to]: others } = panel.state,
     edit = edits.at(-1);
   if (!edit) return say(panel, `There is nothing to ${from}.`);
+  if (panel.source.readOnly) return say(panel, panel.source.readOnly);
   panel.set({ [from]: edits.slice(0, -1), [to]: [...others, edit] });
-  const other = which === "before" ? edit.after : edit.before,
-    list = edit[which];
-  return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]]);
+  const before = edit.before ?? originalOf(panel.run, edit.video), // null: of a time before this page
+    [list, other] = which === "before" ? [before, edit.after] : [edit.after, before];
+  return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]], from);
 }
 
 export function redo(panel) {
@@ -85,13 +106,13 @@ export function deleteTruth(panel) {
 
 // The picked prediction becomes an annotation, with its ends and class.
 export function acceptPrediction(panel) {
-  const { scene, state } = panel,
-    row = state.picked.findLast((one) => !isTruth(scene.segments, one)) ?? -1;
+  const { scene } = panel,
+    row = pickedFound(panel);
   if (row < 0) return say(panel, "Select a prediction first.");
   const { start, end, label } = segmentOf(scene.segments, row),
     limit = limitSec(panel);
   const accepted = { start: rounded(start, limit), end: rounded(end, limit), label };
-  const there = truthOf(scene.segments).some((one) => keyOf(one) === keyOf(accepted));
+  const there = truthOf(scene.segments).some((one) => keyOf({ ...one, comment: "" }) === keyOf(accepted));
   return there ? say(panel, "This is annotated already.") : replaceTruth(panel, -1, accepted);
 }
 
@@ -108,73 +129,6 @@ export function insertTruth(panel) {
 export function chooseLabel(panel, label) {
   const row = pickedTruth(panel);
   panel.set({ newLabel: label });
+  say(panel, `class of the next new annotation: ${panel.info.classes[label]}`);
   if (row >= 0) replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), label });
-}
-
-function choosePart(panel, part) {
-  if (pickedTruth(panel) < 0) return say(panel, "Select an annotation first.");
-  return panel.set({ part });
-}
-
-function nudge(panel, bySec) {
-  const row = pickedTruth(panel),
-    { part } = panel.state;
-  replaceTruth(panel, row, moved(segmentOf(panel.scene.segments, row), part, bySec, limitSec(panel)));
-  panel.set({ part });
-}
-
-// To the next annotation shown, round at the end.
-function stepTruth(panel, direction) {
-  const { segments, shown } = panel.scene,
-    rows = truthRows(segments).filter((row) => shown[row] !== HIDDEN);
-  if (!rows.length) return say(panel, "No annotation is shown.");
-  const at = rows.indexOf(pickedTruth(panel)),
-    first = direction > 0 ? 0 : rows.length - 1;
-  return goTo(panel, at < 0 ? rows[first] : rows[(at + direction + rows.length) % rows.length]);
-}
-
-const EDIT_KEYS = {
-  a: acceptPrediction,
-  i: insertTruth,
-  Delete: deleteTruth,
-  Backspace: deleteTruth,
-  "[": (panel) => choosePart(panel, "start"),
-  "]": (panel) => choosePart(panel, "end"),
-  m: (panel) => choosePart(panel, "whole"),
-  j: (panel) => stepTruth(panel, 1),
-  k: (panel) => stepTruth(panel, -1),
-};
-
-// True if the key was one of editing.
-export function editKey(panel, event) {
-  const { state } = panel,
-    { key } = event,
-    command = event.ctrlKey || event.metaKey;
-  const plain = event.getModifierState("AltGraph") || !(command || event.altKey); // brackets may need AltGr
-  if (plain && key === "e" && panel.source.correct) toggleEditing(panel);
-  else if (!state.editing) return false;
-  else if (command && key.toLowerCase() === "z") (event.shiftKey ? redo : undo)(panel);
-  else if (plain && EDIT_KEYS[key]) EDIT_KEYS[key](panel);
-  else if (plain && state.part && (key === "ArrowLeft" || key === "ArrowRight")) {
-    nudge(panel, (key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? LONG_STEP_SEC : STEP_SEC));
-  } else if (key === "Escape" && state.part) choosePart(panel, null);
-  else return false;
-  return true;
-}
-
-// The controls of editing as they stand, and the number of corrections in words.
-export function reportEditing(panel) {
-  const { state, parts, scene, run } = panel,
-    row = scene.segments ? pickedTruth(panel) : -1;
-  parts.edit.setAttribute("aria-pressed", state.editing);
-  parts.row.hidden = !state.editing;
-  parts.undo.disabled = !state.undo.length;
-  parts.redo.disabled = !state.redo.length;
-  const videos = run?.edited.size ?? 0,
-    plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  parts.save.disabled = !videos;
-  parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
-  const here = plural(scene.segments?.numCorrections ?? 0, "correction");
-  parts.corrected.textContent = `${here} in this video (◤), ${plural(videos, "video")} corrected`;
-  parts.corrected.hidden = !state.editing && !videos;
 }

@@ -3,6 +3,7 @@
 // `Inspector` of afkit/workbench/inspector/widget.py answers one after the other.
 
 import { openInspectors } from "./compare.js";
+import { readRows, takeLabels } from "./journal.js";
 import { correctRun } from "./run.js";
 
 // What anywidget calls to show a widget; what it returns ends that.
@@ -11,11 +12,14 @@ export function render({ model, el }) {
   el.append(root);
   const questions = askByMessages(model);
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
-  if (sources.length === 1) takeCorrections(model, questions.ask, sources[0]);
+  const labels = model.get("labelling")?.journal,
+    leave = labels ? takeLabels(model, sources[0], questions.ask) : () => {};
+  if (sources.length === 1 && !labels) takeCorrections(model, questions.ask, sources[0]);
   const inspectors = openInspectors(root, sources);
   const stop = followModel(model, sources[0], inspectors);
   return () => {
     stop();
+    leave();
     inspectors.dispose();
     questions.dispose();
   };
@@ -116,8 +120,4 @@ function settingsOf(model) {
 function save(model, changes) {
   model.set(changes);
   model.save_changes();
-}
-
-function readRows({ label_ids: ids }, rows) {
-  return rows.map(([start, end, id]) => ({ start, end, label: ids.indexOf(id) }));
 }

@@ -1,7 +1,7 @@
 // What each key does, and the panel that says so.
 
 import { make } from "./controls.js";
-import { editKey } from "./editing.js";
+import { editKey } from "./edit_keys.js";
 import { look, pan, pick, zoom } from "./looking.js";
 import { step } from "./showing.js";
 
@@ -39,9 +39,16 @@ const EDITING = [
   ["j k", "next annotation, the one before"],
   ["[ ] m", "take hold of its start, its end, or all of it"],
   ["← →", "move that by 0.1 s (with Shift 1 s)"],
-  ["i", "add an annotation"],
-  ["a", "accept the selected prediction"],
+  ["1 … 9 /", "its class, or that of the next new one; find a class by typing"],
+  ["Insert", "add an annotation in the middle of what is seen"],
+  ["i o", "start and end at the cursor, also while it plays: of the selected one, else of a new one"],
+  ["a x", "accept the selected prediction; let it replace the annotation below"],
+  ["A", "accept all predictions shown from a score on"],
+  ["b g", "split at the cursor; merge with the next of its class"],
+  ["c", "comment on it"],
   ["Delete", "delete the annotation"],
+  ["d u", "this recording is done; is unsure"],
+  ["Alt", "held while dragging: ends do not stop at those of others"],
   ["Ctrl+Z", "undo (with Shift: do again)"],
 ];
 const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "Space", Escape: "Esc", "-": "−" };

@@ -1,7 +1,7 @@
 // The elements of a panel and where they stand.
 
-import { button, classControls, labelled, make, selection, videoControls } from "./controls.js";
-import { acceptPrediction, chooseLabel, deleteTruth, insertTruth, redo, say, toggleEditing, undo } from "./editing.js";
+import { button, classControls, labelled, make, videoControls } from "./controls.js";
+import { editControls } from "./edit_controls.js";
 import { helpPanel, showHelp } from "./keys.js";
 import { createList, drawList } from "./list.js";
 import { look, zoom } from "./looking.js";
@@ -30,6 +30,7 @@ export function layOut(panel) {
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
     () => panel.run && listOf(panel).errors,
+    (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : ""),
   );
   const filters = filterControls(panel),
     edits = editControls(panel),
@@ -39,8 +40,10 @@ export function layOut(panel) {
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
+  root.classList.toggle("unjudged", panel.state.unjudged);
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // the keys are ours, not JupyterLab's
   root.replaceChildren(
+    edits.alarm,
     make("h2", {}, info.title),
     banner,
     make(
@@ -72,7 +75,11 @@ export function layOut(panel) {
     side,
     help,
   };
-  return { ...parts, ...filters, ...edits };
+  const addClass = (name, place) => {
+    edits.addClass(name, place);
+    filters.addClass(name, place);
+  };
+  return { ...parts, ...filters, ...edits, addClass };
 }
 
 function helpButton(panel) {
@@ -106,7 +113,7 @@ function filterControls(panel) {
       stacked,
     ),
   ];
-  return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, elements };
+  return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, addClass: classes.add, elements };
 }
 
 function lookButtons(panel) {
@@ -135,32 +142,4 @@ function sideControls(panel) {
     drawList(list);
   });
   return { list, table, buttons };
-}
-
-// The button "edit", and what it brings out. Where corrections have nowhere to go, there is none of it.
-function editControls(panel) {
-  const { source, info } = panel;
-  const edit = button("edit", "edit", "correct the annotations (e)", () => toggleEditing(panel));
-  edit.hidden = !source.correct;
-  const label = selection("label", [...info.classes.entries()], { "aria-label": "class" });
-  label.addEventListener("change", () => chooseLabel(panel, Number(label.value)));
-  const act = (text, role, title, action) => button(text, role, title, () => action(panel));
-  const save = act("save annotations", "save", "write a new annotation file", () => say(panel, source.save()));
-  save.hidden = !source.save;
-  const undoing = act("undo", "undo", "take the last edit back (Ctrl+Z)", undo),
-    redoing = act("redo", "redo", "do it again (Ctrl+Shift+Z)", redo);
-  const row = make(
-    "div",
-    { class: "controls edits", role: "group", "aria-label": "editing" },
-    labelled("class", "of the selected annotation, else of new ones", label),
-    act("add", "add", "a new annotation in the middle of what is seen (i)", insertTruth),
-    act("accept prediction", "accept", "the selected prediction becomes an annotation (a)", acceptPrediction),
-    act("delete", "delete", "delete the selected annotation (Delete)", deleteTruth),
-    undoing,
-    redoing,
-    save,
-    make("p", { class: "help" }, "Drag an end or the middle, or draw on empty space; ? shows the keys."),
-  );
-  const corrected = make("p", { class: "count", "data-role": "corrected" });
-  return { edit, row, label, save, undo: undoing, redo: redoing, corrected };
 }

@@ -6,7 +6,7 @@
 // `correct(video, list)` (see correcting.js), which hears of each, and may `save()`.
 
 import { make } from "./controls.js";
-import { reportEditing } from "./editing.js";
+import { reportEditing } from "./edit_report.js";
 import { listen } from "./events.js";
 import { layOut } from "./layout.js";
 import { drawPanel, look, pan, pick, redraw, zoom } from "./looking.js";
@@ -20,7 +20,7 @@ import { FOLLOWED } from "./tracks.js";
 let numPanels = 0; // for ids that differ within a page
 const SETTINGS = ["video", "tiou", "minScore", "topK"]; // which a source hears of
 const FILTERS = ["minScore", "topK", "hidden", "stacked"];
-const EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo"];
+const EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo", "states"];
 const CURSOR = ["cursorSec", "restSec"]; // lines that move alone
 
 export function createPanel(root, source) {
@@ -73,9 +73,11 @@ export function createPanel(root, source) {
 function nothingChosen() {
   const shown = { view: null, hidden: new Set(), stacked: false, picked: [], hovered: -1, listOpen: false };
   const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] }; // part: what arrows move
+  // begunSec: start of an annotation whose end is to come; unjudged: there are no predictions, and no misses
+  const labels = { states: new Map(), begunSec: null, unjudged: false };
   const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false }; // restSec: where no pointer is
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: new Set() };
-  return { ...shown, ...edits, ...film, ...tracks, tableOpen: false };
+  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
 }
 
 function showChange(panel, names) {
@@ -96,7 +98,7 @@ function report(panel) {
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.videos.tell(scene.numErrors);
-  parts.banner.textContent = [info.remark, ...missing(segments, visible), shaded].filter(Boolean).join(" ");
+  parts.banner.textContent = [info.remark, ...missing(segments, visible, state), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
   const options = [...new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
   parts.threshold.replaceChildren(...options.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
@@ -111,11 +113,11 @@ function report(panel) {
 }
 
 // Sentences on what a reader might look for in vain.
-function missing(segments, visible) {
+function missing(segments, visible, { unjudged }) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
-  if (!truths) sentences.push("This video has no ground truth.");
-  if (truths === segments.n) sentences.push("This video has no predictions.");
+  if (!truths && !unjudged) sentences.push("This video has no ground truth.");
+  if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
   return sentences;
 }

@@ -17,8 +17,13 @@ export function openRun(info, buffer) {
   return { info, facts: new Float64Array(buffer), counts, firsts, numbers, edited: new Map(), edits: 0, kept: [] };
 }
 
+// info.comments: { video: the comment of each of its ground truths, in the order of their places }.
 function givenSegments(run, v) {
-  return segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0);
+  const segments = segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0),
+    comments = run.info.comments?.[run.info.videos[v]?.video];
+  if (!comments) return segments;
+  const { score, place } = segments;
+  return { ...segments, comment: [...score].map((one, i) => (Number.isNaN(one) ? comments[place[i]] : "")) };
 }
 
 // The ground truth of a video before any correction.
@@ -39,7 +44,8 @@ export function segmentsOf(run, v, tiou) {
     kept = run.kept[v];
   if (kept && kept.tiou === tiou && kept.list === list) return kept.segments;
   const given = givenSegments(run, v),
-    segments = matchSegments(list ? withTruth(given, list) : given, tiou);
+    columns = list ? withTruth(given, list) : given,
+    segments = { ...matchSegments(columns, tiou), comment: columns.comment };
   const original = list ? truthOf(given) : null;
   segments.edited = list ? editedRows(segments, original) : [];
   segments.numCorrections = list ? countCorrections(original, list) : 0;

@@ -28,12 +28,12 @@ export function isTruth(segments, i) {
 }
 
 // The kind that each segment is drawn as, HIDDEN for none. What hides a prediction makes its ground truth a miss.
-export function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden }) {
+export function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden, unjudged }) {
   const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
   const shown = new Int8Array(n).fill(HIDDEN);
   for (let i = 0; i < n; i++) {
     if (hidden.size && hidden.has(label[i])) continue;
-    if (Number.isNaN(score[i])) shown[i] = partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
+    if (Number.isNaN(score[i])) shown[i] = unjudged || (partner[i] >= 0 && passes(partner[i])) ? FOUND : MISS;
     else if (passes(i)) shown[i] = kind[i];
   }
   return shown;

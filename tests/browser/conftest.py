@@ -76,6 +76,7 @@ def opened_file(browser, tmp_path):
 
     def open_file(path: Path, width: int = 1200, **options):
         page = browser.new_page(viewport={"width": width, "height": 760}, **options)
+        page.add_init_script("delete window.showSaveFilePicker")  # its dialog is the system's, which nobody clicks here
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path.as_uri())

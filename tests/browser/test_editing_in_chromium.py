@@ -31,7 +31,7 @@ def test_without_edit_mode_dragging_moves_the_view_only(opened):
     page = opened(few())
     press(page, "+")
     drag(page, 0, 30, 40)
-    press(page, "Delete", "a", "i")
+    press(page, "Delete", "a", "Insert")
     assert truths(page) == [list(row) for row in GT]
     assert page.locator(".edits").is_hidden() and page.locator("[data-role=corrected]").is_hidden()
 
@@ -46,7 +46,7 @@ def test_ends_and_middle_are_dragged(editing):
     start, end, label = truths(page)[1]
     assert (start, label) == (pytest.approx(65, abs=0.2), 1) and end - start == pytest.approx(20, abs=0.002)
     assert edited(page) == [row[0] for row in truths(page)]
-    assert page.inner_text("[data-role=corrected]") == "2 corrections in this video (◤), 1 video corrected"
+    assert page.inner_text("[data-role=corrected]").startswith("2 corrections in this video (◤), 1 video corrected; ")
 
 
 def test_ends_stay_apart_and_within_the_video(editing):
@@ -109,7 +109,7 @@ def test_a_hidden_class_is_shown_when_it_is_added_to(editing):
     page.click(".classes summary")
     page.locator("input[data-label='2']").uncheck()
     page.select_option("[data-role=label]", "2")
-    press(page, "i")
+    press(page, "Insert")
     assert page.locator("input[data-label='2']").is_checked() and said(page).startswith("run, 45.00 to 55.00 s")
 
 
@@ -117,10 +117,10 @@ def test_an_annotation_is_added_by_key_where_its_class_is_known(editing):
     page = editing(few(gt=[], predicted=[]))
     assert "no ground truth" in page.inner_text(".remark")
     page.select_option("[data-role=label]", "2")
-    press(page, "i")
+    press(page, "Insert")
     assert truths(page) == [[45, 55, 2]] and page.inner_text(".remark") == "This video has no predictions."
     page = editing(replace(few(gt=[], predicted=[]), label_names={}))
-    press(page, "i")
+    press(page, "Insert")
     assert truths(page) == [] and said(page) == "Its class is not known: choose another one."
 
 
@@ -165,7 +165,7 @@ def test_the_class_is_changed_and_edits_are_undone_and_done_again(editing):
     press(page, "Control+Shift+z")
     page.click("[data-role=redo]")
     assert truths(page) == steps[2]
-    press(page, "Control+z", "i", "Control+Shift+z")
+    press(page, "Control+z", "Insert", "Control+Shift+z")
     assert said(page) == "There is nothing to redo.", "another edit ends what can be done again"
 
 
@@ -222,7 +222,7 @@ def test_the_saved_file_is_what_python_makes_of_the_corrections(editing, tmp_pat
     page.select_option("[data-role=video]", "video1")
     press(page, "j", "]", "ArrowRight", "j", "Delete")
     page.select_option("[data-role=label]", "0")
-    press(page, "i")
+    press(page, "Insert")
     rows, annotations = truths(page), read_annotations(saved(page, tmp_path))
     assert said(page) == "Saved the annotations of 2 videos, with 2 corrections."
     expected = apply_corrections(inspected, check_corrections(inspected, {"video1": rows}))
@@ -243,7 +243,7 @@ def test_what_the_annotation_file_says_of_a_video_is_saved_with_it(editing, tmp_
     assert content == {"database": {"v": entry | {"subset": "test", "annotations": []}}}
 
 
-def test_unsaved_corrections_are_not_left_without_a_question(editing, tmp_path):
+def test_a_draft_outlives_the_page_and_where_there_can_be_none_unsaved_corrections_are_asked_about(editing, tmp_path):
     page = editing(few(), accept_downloads=True)
     questions = []
 
@@ -252,14 +252,42 @@ def test_unsaved_corrections_are_not_left_without_a_question(editing, tmp_path):
         dialog.dismiss()
 
     page.on("dialog", stay)
-    press(page, "j", "Delete")
+    press(page, "j", "Delete", "d")
+    page.reload()
+    settle(page)
+    assert questions == [] and len(truths(page)) == 1 and "The draft of" in page.inner_text(".remark")
+    press(page, "e")
+    assert page.input_value("[data-role=state]") == "done"
+    press(page, "Control+z", "j")
+    assert len(truths(page)) == 2, "undo goes back through the draft"
+    page.evaluate("() => void (Storage.prototype.setItem = () => { throw new Error('full'); })")
+    press(page, "Delete")
+    eventually(page, lambda: "NOT SAVED: this browser keeps no draft" in page.inner_text("[data-role=alarm]"))
     page.evaluate("location.reload()")
     eventually(page, lambda: questions)
     assert questions == ["beforeunload"] and len(truths(page)) == 1
-    saved(page, tmp_path)
+    content = json.loads(saved(page, tmp_path).read_text())
+    assert content["database"]["v"]["state"] == "done"
     page.reload()
-    settle(page)
-    assert questions == ["beforeunload"] and len(truths(page)) == 2
+    assert questions == ["beforeunload"]
+
+
+def test_where_the_browser_lets_a_page_choose_a_file_it_is_written_again_and_again(editing):
+    page = editing(few())
+    page.evaluate("""() => {
+      window.written = [];
+      window.showSaveFilePicker = async ({ suggestedName }) => {
+        window.written.push(suggestedName);
+        return { createWritable: async () => ({ write: (text) => window.written.push(text), close() {} }) };
+      };
+    }""")
+    press(page, "j", "Delete")
+    page.click("[data-role=save]")
+    eventually(page, lambda: said(page).startswith("Saved"))
+    press(page, "Control+z", "j", "Delete")
+    page.click("[data-role=save]")
+    eventually(page, lambda: page.evaluate("window.written.length") == 3)
+    assert page.evaluate("window.written[0]") == "annotations_corrected.json"
 
 
 def test_odd_segments_stay_as_they_are_beside_an_edit(editing):
@@ -273,5 +301,5 @@ def test_500_classes_can_be_edited_on_a_narrow_page(editing):
     page = editing(many(1, 500, 500), width=600)
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
     page.select_option("[data-role=label]", "499")
-    press(page, "i")
+    press(page, "Insert")
     assert [90, 110, 499] in [[round(start), round(end), label] for start, end, label in truths(page)]

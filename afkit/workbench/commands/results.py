@@ -1,10 +1,10 @@
-"""Commands about what runs, or people, have found: view, predict, next, actions, agreement."""
+"""Commands about what runs, or people, have found: view, label, predict, next, actions, agreement."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from afkit.workbench.commands.options import Command, given
+from afkit.workbench.commands.options import Command, given, words
 
 
 def _view_arguments(command: argparse.ArgumentParser) -> None:
@@ -43,6 +43,38 @@ def _view(options: argparse.Namespace) -> None:
     else:
         write_inspector(path, runs[0])
     print(f"open {path} in a browser; it needs no server and no network")
+
+
+def _label_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    places = "films, sounds or tables of sensors: files, folders, patterns in quotes; or an annotation file (.json)"
+    add("places", metavar="MEDIA[@HZ]", nargs="*", help=places)
+    add("--labels", default="", metavar="A,B,...", help="names of classes; more can be added on the page")
+    add("--annotations", default="", metavar="FILE.json", help="annotation file to go on from, which stays as it is")
+    add("--run", default="", metavar="RUN", help="trained run, whose predictions are proposed")
+    begun = "without --annotations: FILE.journal.jsonl keeps the changes (default: labels.json)"
+    add("--out", default="labels.json", metavar="FILE.json", help=begun)
+    add("--write", default="", metavar="NEW.json", help="write an annotation file with all changes so far, and end")
+    add("--port", type=int, default=0, help="of the server on this machine (default: any free one)")
+    add("--data-root", default="", help="folder of all data sets, for RUN (default: where the run found it)")
+
+
+def _label(options: argparse.Namespace) -> None:
+    files = [place for place in options.places if place.endswith(".json")]
+    places = [place for place in options.places if place not in files]
+    if len(files) > 1 or (files and options.annotations):
+        raise ValueError("one annotation file can be labelled at a time; name one")
+    annotations = options.annotations or "".join(files)
+    where = (places, words(options.labels), annotations, options.run, options.out, options.data_root)
+    if options.write:
+        from afkit.workbench.labelling.labelled import collect_labelled
+        from afkit.workbench.labelling.writing import write_labels
+
+        print(write_labels(options.write, collect_labelled(*where)))
+        return
+    from afkit.workbench.labelling.show import serve_labelling
+
+    serve_labelling(*where, port=options.port)
 
 
 def _predict_arguments(command: argparse.ArgumentParser) -> None:
@@ -129,6 +161,7 @@ def _agreement(options: argparse.Namespace) -> None:
 
 COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
+    "label": Command(_label, _label_arguments, "set labels on recordings, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
     "next": Command(_next, _next_arguments, "which recordings to label next, by what a run finds in them"),
     "agreement": Command(_agreement, _agreement_arguments, "how far two annotators agree, and where they differ"),

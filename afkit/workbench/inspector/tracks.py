@@ -2,7 +2,7 @@
 
 import base64
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,9 @@ class Tracks:
 
     curves: Curves | None = None  # as of `analysis.score_curves`; K 1 stands for any class
     signal: Callable[[str], dict[str, Any]] | None = None  # video -> as of `datasets.sensors.sensor_arguments`
-    videos: Path | None = None  # folder of video files that are named like the videos
+    # folder of video files that are named like the videos, or the file of each that has one
+    videos: Path | Mapping[str, Path] | None = None
+    address: str = ""  # below which a server gives the video files; "" where the kernel sends them
 
     def offered(self) -> dict[str, bool]:
         """Which of KINDS there are."""
@@ -49,8 +51,8 @@ def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, page_d
         curves: labels (positions in `labels`; -1: any class), begin_sec, step_sec, points, and one uint8 array
         (labels, points) in 255ths. signal: panels (label, names, begin_sec, step_sec, points), and for each a float32
         array (channels, points); of a spectrogram ticks (share of the height, text) and remark instead of names, and a
-        uint8 array (rows, points), the lowest frequency first. media: file, type, and its bytes; for a page file and
-        its address from there (url).
+        uint8 array (rows, points), the lowest frequency first. media: file, type, and its bytes; for a page, or where a
+        server gives it, file and its address from there (url).
     """
     try:
         if kind == "curves" and tracks.curves is not None:
@@ -59,7 +61,7 @@ def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, page_d
         if kind == "signal" and tracks.signal is not None:
             return pack_signal(tracks.signal(video))
         if kind == "media" and tracks.videos is not None:
-            return _read_media(tracks.videos, video, page_dir)
+            return _read_media(tracks, find_media(tracks.videos, video), video, page_dir)
         raise ValueError(f"this run has no {kind}")
     except (ValueError, OSError) as error:
         text = str(error).rstrip(".")
@@ -124,8 +126,13 @@ def pack_signal(arguments: dict[str, Any]) -> Track:
     return {"panels": panels}, data
 
 
-def find_media(folder: Path, video: str) -> Path:
-    """The video file of a video, by its name; a ValueError where there is none in the folder itself."""
+def find_media(videos: Path | Mapping[str, Path], video: str) -> Path:
+    """The file of a video, by its name; a ValueError where there is none in the folder itself."""
+    if not isinstance(videos, Path):
+        if video not in videos:
+            raise ValueError(f"no film or sound of '{video}' was given")
+        return videos[video]
+    folder = videos
     files = [folder / f"{video}{suffix}" for small in SUFFIXES for suffix in (small, small.upper())]
     with suppress(OSError):  # a name that is too long for a file
         for path in files:
@@ -135,15 +142,16 @@ def find_media(folder: Path, video: str) -> Path:
     raise ValueError(f"the folder '{folder.name}' has no file of the video '{video}' ({endings})")
 
 
-def _read_media(folder: Path, video: str, page_dir: Path | None) -> Track:
-    path = find_media(folder, video)
+def _read_media(tracks: Tracks, path: Path, video: str, page_dir: Path | None) -> Track:
+    if tracks.address:
+        return {"file": path.name, "url": f"{tracks.address}{quote(video, safe='')}"}, []
     if page_dir is not None:
         below = path.parent.resolve().relative_to(page_dir.resolve()) / path.name
         return {"file": path.name, "url": quote(below.as_posix())}, []
     if path.stat().st_size > MAX_MEDIA_BYTES:
         raise ValueError(
             f"'{path.name}' has more than {MAX_MEDIA_BYTES // 10**6} MB, too many to be sent by the kernel; "
-            "the page of `afkit view --videos` plays it"
+            "`afkit view` and `afkit label` on a server play it"
         )
     return {"file": path.name, "type": mimetypes.guess_type(path.name)[0] or ""}, [path.read_bytes()]
 
@@ -159,7 +167,7 @@ def embed_tracks(tracks: Tracks, labels: np.ndarray, video: str, page_dir: Path)
 
 def check_media_folder(tracks: Tracks, page_dir: Path) -> None:
     """Raise a ValueError where a page may not show the videos: it plays files of its own folder alone."""
-    if tracks.videos is not None and not tracks.videos.resolve().is_relative_to(page_dir.resolve()):
+    if isinstance(tracks.videos, Path) and not tracks.videos.resolve().is_relative_to(page_dir.resolve()):
         raise ValueError(
             f"a page plays videos from its own folder and those below it, and '{tracks.videos}' is neither; "
             "write the page beside the videos (--html)"

@@ -27,7 +27,20 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
         segments: video, start_sec, end_sec, label (id), name; perhaps comment and tier, None where nothing is said of
             it, so that an annotation that stays keeps its own; rows of other videos are not looked at.
     """
-    path = _new_path(path)
+    check_new(Path(path))
+    write_json(path, corrected_content(source, videos, segments))
+
+
+def check_new(path: Path) -> None:
+    """Raise a ValueError where a file exists, or is not named like an annotation file."""
+    if path.suffix != ".json":
+        raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
+    if path.exists():
+        raise ValueError(f"{path} exists; give the name of a new file")
+
+
+def corrected_content(source: str | Path, videos: Iterable[str], segments: pd.DataFrame) -> dict[str, Any]:
+    """The content of an annotation file with other segments of some videos; arguments as of `write_corrected`."""
     known = read_annotations(source).videos
     content = read_json(source)
     database = dict(content["database"])
@@ -38,7 +51,7 @@ def write_corrected(path: str | Path, source: str | Path, videos: Iterable[str],
         unseen = mostly_within(known[video].segments_sec, known[video].ignored_sec)
         kept = [entry for entry, hidden in zip(old, unseen, strict=True) if hidden]
         database[video] = database[video] | {"annotations": _replace(old, rows) + kept}
-    write_json(path, content | {"database": database})
+    return content | {"database": database}
 
 
 def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -88,7 +101,8 @@ def join_labelled(
         ValueError: `path` exists or does not end in .json; a file is malformed; the two name or number a class
             differently; or no recording joins.
     """
-    path = _new_path(path)
+    path = Path(path)
+    check_new(path)
     old, new = read_annotations(source), read_annotations(labelled)
     ids = {name: label for label, name in old.label_names.items()}
     for label, name in new.label_names.items():
@@ -113,13 +127,3 @@ def join_labelled(
 
 def _subset_of(annotations: AnnotationFile, video: str) -> str | None:
     return annotations.videos[video].subset if video in annotations.videos else None
-
-
-def _new_path(path: str | Path) -> Path:
-    """The path of an annotation file that is to be written; a ValueError where it cannot be."""
-    path = Path(path)
-    if path.suffix != ".json":
-        raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
-    if path.exists():
-        raise ValueError(f"{path} exists; give the name of a new file")
-    return path

@@ -25,13 +25,15 @@ def inspect_run(
     tiou: float = 0.5,
     min_score: float | None = None,
     videos: str | Path = "",
+    address: str = "",
 ) -> Any:
     """The inspector of a run, as the last value of a notebook's cell; it is that of `inspect_segments`.
 
     `videos` is a folder of video files that are named like the videos; "" for none. The kernel sends them to the
-    browser, up to 100 MB each. Errors are those of `collect_inspected` and `inspect_segments`.
+    browser, up to 100 MB each; or a server gives them, of any size, below `address`. Errors are those of
+    `collect_inspected` and `inspect_segments`.
     """
-    return inspect_segments(collect_inspected(run_dir, data_root, videos), video, tiou, min_score)
+    return inspect_segments(collect_inspected(run_dir, data_root, videos, address), video, tiou, min_score)
 
 
 def inspect_runs(
@@ -41,12 +43,16 @@ def inspect_runs(
     tiou: float = 0.5,
     min_score: float | None = None,
     videos: str | Path = "",
+    address: str = "",
 ) -> Any:
     """As `inspect_run`, of several runs, one above the other, of the videos that all of them have."""
-    return compare_segments([collect_inspected(run, data_root, videos) for run in run_dirs], video, tiou, min_score)
+    runs = [collect_inspected(run, data_root, videos, address) for run in run_dirs]
+    return compare_segments(runs, video, tiou, min_score)
 
 
-def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: str | Path = "") -> Inspected:
+def collect_inspected(
+    run_dir: str | Path, data_root: str | Path = "", videos: str | Path = "", address: str = ""
+) -> Inspected:
     """A run with its tracks. Weights and features are read when a score curve is asked for, and may be missing.
 
     Raises:
@@ -69,7 +75,7 @@ def collect_inspected(run_dir: str | Path, data_root: str | Path = "", videos: s
         inspected,
         durations_sec=_durations(inspected, config, root),
         remark=remark.strip(),
-        tracks=Tracks(score_curves_of(run, root), signal, Path(videos) if videos else None),
+        tracks=Tracks(score_curves_of(run, root), signal, Path(videos) if videos else None, address),
     )
 
 

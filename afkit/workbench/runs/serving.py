@@ -1,4 +1,7 @@
-"""The inspector in a browser, with a kernel of its own behind it: Voila on this machine's loopback, with a token."""
+"""The inspector in a browser, with a kernel of its own behind it: Voila on this machine's loopback, with a token.
+
+Films and sounds go to the browser from this server in ranges, as players ask for them, however large they are.
+"""
 
 import os
 import secrets
@@ -6,16 +9,20 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 import afkit
 from afkit.workbench.inspector.inspected import read_inspected
+from afkit.workbench.inspector.tracks import find_media
 from afkit.workbench.runs.interrupts import temporary_folder
 from afkit.workbench.trust import project_root
 
 HOST = "127.0.0.1"
+MEDIA = "media/"  # address below which films and sounds are, each by the name of its recording
 # The kernel starts in the folder of the notebook, and relative paths begin at the project, from which no modules come.
 _SOURCE = """\
 import os
@@ -23,9 +30,9 @@ import sys
 
 sys.path[:] = [*filter(None, sys.path), {package!r}]
 os.chdir({project!r})
-from afkit.workbench.runs.run_inspector import {function}
+from {module} import {function}
 
-{function}({runs!r}, {data_root!r}, videos={videos!r})"""
+{function}(*{given!r}, **{named!r})"""
 
 
 def serve_inspector(
@@ -40,6 +47,29 @@ def serve_inspector(
     Nobody else gets in: it listens on 127.0.0.1 alone, at `port` or any that is free, and the address that is printed
     holds a token made for this start. A ValueError where Voila or data is missing, or the port is taken.
     """
+    for run in runs:
+        read_inspected(run, data_root)  # so that what is wrong is said here, not in the browser
+    find = partial(find_media, Path(videos)) if videos else None
+    serve_notebook(inspector_notebook(runs, data_root, videos), find, port, say)
+
+
+def serve_notebook(
+    notebook: nbformat.NotebookNode,
+    find: Callable[[str], Path] | None = None,
+    port: int = 0,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve a notebook's values until Ctrl-C, to nobody else, as `serve_inspector` says.
+
+    Args:
+        notebook: as of `one_call`.
+        find: gives the film or sound of a recording, a ValueError where it has none; None: there are none.
+        port: of the server; 0 for any that is free.
+        say: receives the address.
+
+    Raises:
+        ValueError: Voila is not installed, or the port is taken.
+    """
     try:
         from jupyter_core.paths import jupyter_config_path
         from tornado.ioloop import IOLoop
@@ -49,8 +79,11 @@ def serve_inspector(
             "the inspector on a server needs Voila; install it with: pip install 'afkit[inspect]', or write a page "
             "that needs no server with --html"
         ) from None
-    for run in runs:
-        read_inspected(run, data_root)  # so that what is wrong is said here, not in the browser
+
+    class Server(Voila):
+        def init_handlers(self) -> list[Any]:
+            return [*([_media_handler(find)] if find else []), *super().init_handlers()]
+
     token = secrets.token_urlsafe()
     with socket.socket() as probe:
         try:
@@ -60,8 +93,8 @@ def serve_inspector(
         port = probe.getsockname()[1]
     with temporary_folder() as folder:
         path = folder / "inspector.ipynb"
-        nbformat.write(inspector_notebook(runs, data_root, videos), path)
-        app = Voila.instance(
+        nbformat.write(notebook, path)
+        app = Server.instance(
             token=token, ip=HOST, port=port, port_retries=0, open_browser=False, log_level="ERROR",
             config_file_paths=jupyter_config_path(),  # not the working directory, whose settings may be a stranger's
         )  # fmt: skip
@@ -83,13 +116,43 @@ def inspector_notebook(
     """The notebook that is served: one cell, whose value is the inspector."""
     folders = [str(Path(run).absolute()) for run in runs]
     several = len(folders) > 1
+    where = {"videos": str(videos and Path(videos).absolute()), "address": MEDIA if videos else ""}
+    given = folders if several else folders[0], str(data_root and Path(data_root).absolute())
+    room = "afkit.workbench.runs.run_inspector"
+    return one_call(room, "inspect_runs" if several else "inspect_run", *given, **where)
+
+
+def one_call(module: str, function: str, *given: Any, **named: Any) -> nbformat.NotebookNode:
+    """A notebook of one cell, whose value is that of a function of afkit; its arguments are of plain kinds."""
     source = _SOURCE.format(
         package=str(Path(afkit.__file__).parents[1]),
         project=str(project_root()),
-        function="inspect_runs" if several else "inspect_run",
-        runs=folders if several else folders[0],
-        data_root=str(data_root and Path(data_root).absolute()),
-        videos=str(videos and Path(videos).absolute()),
+        module=module,
+        function=function,
+        given=given,
+        named=named,
     )
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)], metadata={"kernelspec": kernel})
+
+
+def _media_handler(find: Callable[[str], Path]) -> tuple[str, type, dict[str, str]]:
+    """Of the server: films and sounds, by the names of their recordings, for who has the token."""
+    from jupyter_server.base.handlers import AuthenticatedFileHandler
+    from tornado.web import HTTPError
+
+    class Media(AuthenticatedFileHandler):
+        @classmethod
+        def get_absolute_path(cls, root: str, path: str) -> str:
+            return path
+
+        def validate_absolute_path(self, root: str, absolute_path: str) -> str:
+            try:
+                return str(find(absolute_path))
+            except ValueError:
+                raise HTTPError(404) from None
+
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            self.finish()  # Jupyter's own page would need files that Voila does not have
+
+    return rf"/{MEDIA}(.*)", Media, {"path": ""}

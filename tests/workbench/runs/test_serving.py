@@ -32,8 +32,8 @@ def test_the_notebook_names_runs_and_folders_as_text(tmp_path):
     called = {}
     names = {"inspect_run": lambda *given, **named: called.update(one=(given, named))}
     exec(cell.source.partition("inspect_run\n")[2], names)
-    assert called["one"] == ((str(odd), str(tmp_path / "data")), {"videos": ""})
-    assert "inspect_runs([" in inspector_notebook([odd, tmp_path]).cells[0].source
+    assert called["one"] == ((str(odd), str(tmp_path / "data")), {"videos": "", "address": ""})
+    assert "\ninspect_runs(*([" in inspector_notebook([odd, tmp_path]).cells[0].source
 
 
 def test_what_is_wrong_is_said_before_the_server_starts(run, tmp_path, monkeypatch, capsys):

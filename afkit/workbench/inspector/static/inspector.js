@@ -73,12 +73,12 @@ function segmentColumns(facts, first = 0, n = facts.length / 5) {
 function isTruth(segments, i) {
   return Number.isNaN(segments.score[i]);
 }
-function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden }) {
+function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden, unjudged }) {
   const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
   const shown = new Int8Array(n).fill(HIDDEN);
   for (let i = 0; i < n; i++) {
     if (hidden.size && hidden.has(label[i])) continue;
-    if (Number.isNaN(score[i])) shown[i] = partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
+    if (Number.isNaN(score[i])) shown[i] = unjudged || partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
     else if (passes(i)) shown[i] = kind[i];
   }
   return shown;
@@ -226,11 +226,12 @@ var ORDERS = {
   ap: ["worst AP first", (a, b) => (a.ap ?? 2) - (b.ap ?? 2)],
   errors: ["most errors first", (a, b) => b.errors - a.errors]
 };
-function describeVideo({ video, ap, errors }, corrected) {
+function describeVideo({ video, ap, errors }, corrected, state) {
+  if (state) return `${video} (${state})`;
   const score = ap === null ? "no ground truth" : `AP ${Math.round(100 * ap)} %${corrected ? " before editing" : ""}`;
   return `${video} (${score}, ${errors} ${errors === 1 ? "error" : "errors"})`;
 }
-function videoControls(info, choose2, isCorrected, countErrors) {
+function videoControls(info, choose2, isCorrected, countErrors, stateOf2) {
   let videos = info.videos;
   const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
   const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
@@ -251,7 +252,11 @@ function videoControls(info, choose2, isCorrected, countErrors) {
     const found = videos.filter((video) => video.video.toLowerCase().includes(wanted));
     const known = found.some((video) => video.video === current);
     const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
-      return make("option", { value: video.video }, describeVideo(video, isCorrected(video.video)));
+      return make(
+        "option",
+        { value: video.video },
+        describeVideo(video, isCorrected(video.video), stateOf2(video.video))
+      );
     });
     if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
     select.replaceChildren(...options);
@@ -265,7 +270,8 @@ function videoControls(info, choose2, isCorrected, countErrors) {
   };
   const tell = (errors) => {
     const video = videos.find((one) => one.video === select.value), option = select.selectedOptions[0];
-    if (video && option) option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video));
+    if (video && option)
+      option.textContent = describeVideo({ ...video, errors }, isCorrected(video.video), stateOf2(video.video));
   };
   select.addEventListener("change", () => choose2(select.value));
   order.addEventListener("change", recount);
@@ -279,16 +285,17 @@ function videoControls(info, choose2, isCorrected, countErrors) {
 function classControls(names, panel) {
   const summary = make("summary", { title: "which classes are shown, and listed" }, "classes: all");
   const search = make("input", { type: "search", placeholder: "part of a class name", "aria-label": "find a class" });
-  const boxes = names.map((name, label) => {
+  const boxOf = (name, label) => {
     const box = make("input", { type: "checkbox", "data-label": label });
     box.checked = true;
     box.addEventListener("change", () => set([label], box.checked));
     return { box, name: name.toLowerCase(), item: make("label", { class: "class" }, box, make("span", {}, name)) };
-  });
+  };
   const set = (labels, on) => {
     const others = [...panel.state.hidden].filter((label) => !labels.includes(label));
     panel.set({ hidden: new Set(on ? others : [...others, ...labels]) });
   };
+  const boxes = names.map(boxOf);
   const show = (hidden) => {
     summary.textContent = hidden.size ? `classes: ${names.length - hidden.size} of ${names.length}` : "classes: all";
     for (const [label, { box }] of boxes.entries()) box.checked = !hidden.has(label);
@@ -306,7 +313,11 @@ function classControls(names, panel) {
   );
   const list = make("div", { class: "list" }, ...boxes.map((entry) => entry.item));
   const drop = make("div", { class: "drop" }, search, all, none, list);
-  return { element: make("details", { class: "classes" }, summary, drop), show };
+  const add = (name, label) => {
+    boxes.push(boxOf(name, label));
+    list.append(boxes.at(-1).item);
+  };
+  return { element: make("details", { class: "classes" }, summary, drop), show, add };
 }
 function legend(looks) {
   const entries = KINDS.map((name, kind) => {
@@ -324,7 +335,9 @@ function segmentLines(segments, shown, names, i) {
   const { start, end, label, score } = segments;
   const times = (k) => `${plainTime(start[k])} to ${plainTime(end[k])} s`;
   const kind = shown[i], lines = [names[label[i]], `${times(i)} (${plainTime(end[i] - start[i])} s)`];
-  if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
+  if (segments.comment?.[i]) lines.push(`“${segments.comment[i]}”`);
+  if (isTruth(segments, i) && kind === FOUND && segments.partner[i] < 0) lines.push("annotation");
+  else if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
   else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);
   const other = counterpartOf(segments, shown, i);
   if (other >= 0) lines.push(...counterpartLines(segments, shown, names, i, other, times));
@@ -344,8 +357,8 @@ var SHORTEST_SEC = 0.01;
 function byOnset(list) {
   return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
 }
-function segmentOf({ start, end, label, score }, row) {
-  return { start: start[row], end: end[row], label: label[row], score: score[row] };
+function segmentOf({ start, end, label, score, comment }, row) {
+  return { start: start[row], end: end[row], label: label[row], score: score[row], comment: comment?.[row] ?? "" };
 }
 function truthRows(segments) {
   return [...segments.score.keys()].filter((row) => isTruth(segments, row));
@@ -353,8 +366,12 @@ function truthRows(segments) {
 function truthOf(segments) {
   return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
 }
-function keyOf({ start, end, label }) {
-  return `${start} ${end} ${label}`;
+function keyOf({ start, end, label, comment }) {
+  return `${start} ${end} ${label} ${comment ?? ""}`;
+}
+function overlapOf(one, other) {
+  const both = Math.max(Math.min(one.end, other.end) - Math.max(one.start, other.start), 0);
+  return both / Math.max(one.end - one.start + (other.end - other.start) - both, 1e-9);
 }
 function leftOver(list, other) {
   const there = /* @__PURE__ */ new Map();
@@ -384,15 +401,16 @@ function countCorrections(original, list) {
 }
 function withTruth(segments, list) {
   const truth = byOnset(list), found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
-  const n = truth.length + found.length, facts = new Float64Array(5 * n);
+  const n = truth.length + found.length, facts = new Float64Array(5 * n), comment = [];
   let [t, p] = [0, 0];
   for (let i = 0; i < n; i++) {
     const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
     const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
+    if (isNext && truth[t].comment) comment[i] = truth[t].comment;
     const place = isNext ? t++ : segments.place[found[p++]];
     [start, end, label, score, place].forEach((value, column) => facts[column * n + i] = value);
   }
-  return segmentColumns(facts);
+  return { ...segmentColumns(facts), comment };
 }
 function rounded(time, limit) {
   return Math.min(Math.max(Math.round(time * 1e3) / 1e3, 0), limit);
@@ -493,6 +511,18 @@ function drawEdits(pen, scene, xOf) {
     if (place && !scene.draft) drawHandles(pen, scene, xOf(segments.start[row]), xOf(segments.end[row]), place);
   }
   if (scene.draft) drawDraft(pen, scene, xOf);
+  if (scene.begunSec !== null) drawBegun(pen, scene, xOf(scene.begunSec));
+}
+function drawBegun(pen, { looks, left, height, scrollTop }, x) {
+  if (x < left) return;
+  pen.strokeStyle = looks.palette.mark;
+  pen.lineWidth = 2;
+  pen.setLineDash([5, 3]);
+  pen.beginPath();
+  pen.moveTo(x, scrollTop);
+  pen.lineTo(x, scrollTop + height);
+  pen.stroke();
+  pen.setLineDash([]);
 }
 function drawFlag(pen, palette, x, top) {
   pen.beginPath();
@@ -885,7 +915,10 @@ function openRun(info, buffer) {
   return { info, facts: new Float64Array(buffer), counts, firsts, numbers, edited: /* @__PURE__ */ new Map(), edits: 0, kept: [] };
 }
 function givenSegments(run, v) {
-  return segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0);
+  const segments = segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0), comments = run.info.comments?.[run.info.videos[v]?.video];
+  if (!comments) return segments;
+  const { score, place } = segments;
+  return { ...segments, comment: [...score].map((one, i) => Number.isNaN(one) ? comments[place[i]] : "") };
 }
 function originalOf(run, video) {
   return truthOf(givenSegments(run, run.numbers.get(video)));
@@ -898,7 +931,7 @@ function correctRun(run, video, list) {
 function segmentsOf(run, v, tiou) {
   const list = run.edited.get(run.info.videos[v]?.video), kept = run.kept[v];
   if (kept && kept.tiou === tiou && kept.list === list) return kept.segments;
-  const given = givenSegments(run, v), segments = matchSegments(list ? withTruth(given, list) : given, tiou);
+  const given = givenSegments(run, v), columns = list ? withTruth(given, list) : given, segments = { ...matchSegments(columns, tiou), comment: columns.comment };
   const original = list ? truthOf(given) : null;
   segments.edited = list ? editedRows(segments, original) : [];
   segments.numCorrections = list ? countCorrections(original, list) : 0;
@@ -1170,11 +1203,14 @@ function goToEntry(panel, k) {
 }
 
 // src/editing.js
-var STEP_SEC = 0.1;
-var LONG_STEP_SEC = 1;
+var STATES = ["to do", "done", "unsure"];
 function toggleEditing(panel) {
-  panel.set({ editing: !panel.state.editing, part: null });
-  panel.canvas.focus();
+  if (panel.source.readOnly) return say(panel, panel.source.readOnly);
+  panel.set({ editing: !panel.state.editing, part: null, begunSec: null });
+  return panel.canvas.focus();
+}
+function stateOf({ state }, video = state.video) {
+  return state.states.get(video) ?? STATES[0];
 }
 function say(panel, text) {
   panel.parts.said.textContent = text;
@@ -1182,19 +1218,23 @@ function say(panel, text) {
 function pickedTruth({ scene, state }) {
   return state.picked.findLast((row) => isTruth(scene.segments, row)) ?? -1;
 }
+function pickedFound({ scene, state }) {
+  return state.picked.findLast((row) => !isTruth(scene.segments, row)) ?? -1;
+}
 function limitSec({ info, state }) {
   return info.videos.find((one) => one.video === state.video)?.known_sec ?? Infinity;
 }
 function commitEdit(panel, list, chosen) {
-  const { state, scene } = panel, before = truthOf(scene.segments), after = byOnset(list);
+  const { state, scene, source } = panel, before = truthOf(scene.segments), after = byOnset(list);
   if (!leftOver(after, before).length && after.length === before.length) return;
+  if (source.readOnly) return void say(panel, source.readOnly);
   panel.set({ undo: [...state.undo, { video: state.video, before, after }], redo: [] });
   setTruth(panel, state.video, after, chosen);
 }
-function setTruth(panel, video, list, chosen) {
+function setTruth(panel, video, list, chosen, step2 = "edit") {
   const { scene, state, source, run } = panel;
   correctRun(run, video, list);
-  source.correct(video, list);
+  source.correct(video, list, step2);
   if (video !== state.video) return showVideo(panel, video);
   if (chosen && state.hidden.has(chosen.label))
     panel.set({ hidden: new Set([...state.hidden].filter((label) => label !== chosen.label)) });
@@ -1203,19 +1243,27 @@ function setTruth(panel, video, list, chosen) {
   pick(panel, chosen ? truthRows(scene.segments).filter(same).slice(0, 1) : []);
 }
 function replaceTruth(panel, row, segment) {
+  return replaceTruths(panel, [row], segment ? [segment] : []);
+}
+function addTruths(panel, news) {
+  return replaceTruths(panel, [], news);
+}
+function replaceTruths(panel, rows, news) {
   const { segments } = panel.scene, { label_ids: ids } = panel.info;
-  const isLong = !segment || segment.end - segment.start >= SHORTEST_SEC / 2;
-  if (!isLong) return say(panel, "That is too short to be an action.");
-  if (segment && !(ids[segment.label] >= 0)) return say(panel, "Its class is not known: choose another one.");
-  const kept = truthRows(segments).filter((one) => one !== row).map((one) => segmentOf(segments, one));
-  return commitEdit(panel, segment ? [...kept, segment] : kept, segment);
+  if (news.some((one) => !(one.end - one.start >= SHORTEST_SEC / 2))) {
+    return say(panel, "That is too short to be an action.");
+  }
+  if (news.some((one) => !(ids[one.label] >= 0))) return say(panel, "Its class is not known: choose another one.");
+  const kept = truthRows(segments).filter((one) => !rows.includes(one)).map((one) => segmentOf(segments, one));
+  return commitEdit(panel, [...kept, ...news], news[0]);
 }
 function undo(panel, from = "undo", to = "redo", which = "before") {
   const { [from]: edits, [to]: others } = panel.state, edit = edits.at(-1);
   if (!edit) return say(panel, `There is nothing to ${from}.`);
+  if (panel.source.readOnly) return say(panel, panel.source.readOnly);
   panel.set({ [from]: edits.slice(0, -1), [to]: [...others, edit] });
-  const other = which === "before" ? edit.after : edit.before, list = edit[which];
-  return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]]);
+  const before = edit.before ?? originalOf(panel.run, edit.video), [list, other] = which === "before" ? [before, edit.after] : [edit.after, before];
+  return setTruth(panel, edit.video, list, list[leftOver(list, other)[0]], from);
 }
 function redo(panel) {
   return undo(panel, "redo", "undo", "after");
@@ -1226,11 +1274,11 @@ function deleteTruth(panel) {
   return replaceTruth(panel, row, null);
 }
 function acceptPrediction(panel) {
-  const { scene, state } = panel, row = state.picked.findLast((one) => !isTruth(scene.segments, one)) ?? -1;
+  const { scene } = panel, row = pickedFound(panel);
   if (row < 0) return say(panel, "Select a prediction first.");
   const { start, end, label } = segmentOf(scene.segments, row), limit = limitSec(panel);
   const accepted = { start: rounded(start, limit), end: rounded(end, limit), label };
-  const there = truthOf(scene.segments).some((one) => keyOf(one) === keyOf(accepted));
+  const there = truthOf(scene.segments).some((one) => keyOf({ ...one, comment: "" }) === keyOf(accepted));
   return there ? say(panel, "This is annotated already.") : replaceTruth(panel, -1, accepted);
 }
 function insertTruth(panel) {
@@ -1241,59 +1289,45 @@ function insertTruth(panel) {
 function chooseLabel(panel, label) {
   const row = pickedTruth(panel);
   panel.set({ newLabel: label });
+  say(panel, `class of the next new annotation: ${panel.info.classes[label]}`);
   if (row >= 0) replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), label });
 }
-function choosePart(panel, part) {
-  if (pickedTruth(panel) < 0) return say(panel, "Select an annotation first.");
-  return panel.set({ part });
-}
-function nudge(panel, bySec) {
-  const row = pickedTruth(panel), { part } = panel.state;
-  replaceTruth(panel, row, moved(segmentOf(panel.scene.segments, row), part, bySec, limitSec(panel)));
-  panel.set({ part });
-}
-function stepTruth(panel, direction) {
-  const { segments, shown } = panel.scene, rows = truthRows(segments).filter((row) => shown[row] !== HIDDEN);
-  if (!rows.length) return say(panel, "No annotation is shown.");
-  const at = rows.indexOf(pickedTruth(panel)), first = direction > 0 ? 0 : rows.length - 1;
-  return goTo(panel, at < 0 ? rows[first] : rows[(at + direction + rows.length) % rows.length]);
-}
-var EDIT_KEYS = {
-  a: acceptPrediction,
-  i: insertTruth,
-  Delete: deleteTruth,
-  Backspace: deleteTruth,
-  "[": (panel) => choosePart(panel, "start"),
-  "]": (panel) => choosePart(panel, "end"),
-  m: (panel) => choosePart(panel, "whole"),
-  j: (panel) => stepTruth(panel, 1),
-  k: (panel) => stepTruth(panel, -1)
-};
-function editKey(panel, event) {
-  const { state } = panel, { key } = event, command = event.ctrlKey || event.metaKey;
-  const plain = event.getModifierState("AltGraph") || !(command || event.altKey);
-  if (plain && key === "e" && panel.source.correct) toggleEditing(panel);
-  else if (!state.editing) return false;
-  else if (command && key.toLowerCase() === "z") (event.shiftKey ? redo : undo)(panel);
-  else if (plain && EDIT_KEYS[key]) EDIT_KEYS[key](panel);
-  else if (plain && state.part && (key === "ArrowLeft" || key === "ArrowRight")) {
-    nudge(panel, (key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? LONG_STEP_SEC : STEP_SEC));
-  } else if (key === "Escape" && state.part) choosePart(panel, null);
-  else return false;
-  return true;
-}
+
+// src/edit_report.js
 function reportEditing(panel) {
-  const { state, parts, scene, run } = panel, row = scene.segments ? pickedTruth(panel) : -1;
+  const { state, parts, scene, run, source } = panel, row = scene.segments ? pickedTruth(panel) : -1;
   parts.edit.setAttribute("aria-pressed", state.editing);
   parts.row.hidden = !state.editing;
   parts.undo.disabled = !state.undo.length;
   parts.redo.disabled = !state.redo.length;
   const videos = run?.edited.size ?? 0, plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  parts.save.disabled = !videos;
+  parts.save.disabled = !videos && ![...state.states.values()].some((one) => one !== "to do");
   parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
-  const here = plural(scene.segments?.numCorrections ?? 0, "correction");
-  parts.corrected.textContent = `${here} in this video (◤), ${plural(videos, "video")} corrected`;
-  parts.corrected.hidden = !state.editing && !videos;
+  parts.state.value = stateOf(panel);
+  const here = plural(scene.segments?.numCorrections ?? 0, "correction"), done = [...state.states.values()].filter((one) => one === "done").length;
+  const words = [`${here} in this video (◤), ${plural(videos, "video")} corrected`];
+  if (source.keepState) words.push(`${done} of ${panel.info.videos.length} done`);
+  if (source.keeps) words.push(keptWords(source.keeps));
+  parts.corrected.textContent = words.join("; ");
+  parts.corrected.hidden = !state.editing && !videos && !source.keeps;
+  const alarm = alarmWords(source);
+  if (parts.alarm.textContent !== alarm) parts.alarm.textContent = alarm;
+  parts.alarm.hidden = !alarm;
+}
+function keptWords({ waiting, at, name }) {
+  if (waiting) return `${waiting} being kept …`;
+  return at ? `kept in ${name} at ${at.toLocaleTimeString()}` : `kept in ${name}`;
+}
+function alarmWords({ keeps, readOnly }) {
+  const changes = (count) => count === 1 ? "1 change is" : `${count} changes are`;
+  if (readOnly) {
+    const lost = keeps?.lost ? ` ${changes(keeps.lost)} not kept.` : "";
+    return `Only to look at: ${readOnly}.${lost}`;
+  }
+  if (keeps?.refused) return `The last change CANNOT BE KEPT: ${keeps.refused}. Undo it (Ctrl+Z).`;
+  if (!keeps?.error) return "";
+  const left = keeps.waiting ? `${changes(keeps.waiting)} NOT SAVED` : "CHANGES ARE NOT SAVED";
+  return `${left}: ${keeps.error}. It is tried again; leave this page open.`;
 }
 
 // src/places.js
@@ -1305,6 +1339,25 @@ function rowUnder({ scene, parts }, event) {
   const slack = 3 * (scene.view.to - scene.view.from) / (scene.width - scene.left);
   const y = event.offsetY - AXIS_PX + parts.scroller.scrollTop;
   return segmentAt(scene.segments, scene.lanes, timeAt(scene, event.offsetX), y, slack);
+}
+
+// src/snapping.js
+var REACH_PX = 6;
+function snapped({ scene }, time, row) {
+  const { segments, shown, view, left, width } = scene;
+  let away = REACH_PX * (view.to - view.from) / (width - left), best = time;
+  for (let i = 0; i < segments.n; i++) {
+    if (i === row || shown[i] === HIDDEN) continue;
+    for (const end of [segments.start[i], segments.end[i]]) {
+      if (Math.abs(end - time) < away) [best, away] = [end, Math.abs(end - time)];
+    }
+  }
+  return best;
+}
+function snappedShift(panel, { start, end }, bySec, row) {
+  const shifts = [start, end].map((one) => snapped(panel, one + bySec, row) - one);
+  const better = shifts.filter((shift) => shift !== bySec).sort((a, b) => Math.abs(a - bySec) - Math.abs(b - bySec));
+  return better[0] ?? bySec;
 }
 
 // src/dragging.js
@@ -1329,14 +1382,22 @@ function partAt({ scene }, row, x) {
   return x <= from + edge ? "start" : x >= to - edge ? "end" : "whole";
 }
 function dragHeld(panel, held, event) {
-  const { scene } = panel, limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left));
-  const ends = [held.at, time].map((one) => rounded(one, limit)).sort((a, b) => a - b);
-  const draft = held.row < 0 ? { ...held.before, start: ends[0], end: ends[1] } : moved(held.before, held.part, time - held.at, limit);
+  const { scene } = panel, limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left)), near = (one) => event.altKey ? one : snapped(panel, one, held.row);
+  const draft = held.row < 0 ? drawn(held, near, time, limit) : moved(held.before, held.part, shiftOf(panel, held, time, event), limit);
   const cursorSec = draft[held.part === "end" && draft.end !== held.before.end ? "end" : "start"];
   panel.set({ draft: { ...held, after: draft }, cursorSec });
   const { start, end, label } = draft;
   say(panel, `${scene.names[label]}: ${start.toFixed(2)} to ${end.toFixed(2)} s (${(end - start).toFixed(2)} s)`);
   redraw(panel);
+}
+function drawn({ at, before }, near, time, limit) {
+  const [start, end] = [at, time].map((one) => rounded(near(one), limit)).sort((a, b) => a - b);
+  return { ...before, start, end };
+}
+function shiftOf(panel, { row, part, at, before }, time, { altKey }) {
+  if (altKey) return time - at;
+  if (part === "whole") return snappedShift(panel, before, time - at, row);
+  return snapped(panel, before[part] + time - at, row) - before[part];
 }
 function letGo(panel, keep) {
   const { draft } = panel.scene;
@@ -1461,6 +1522,256 @@ function listenToOverview(panel) {
   overview.addEventListener("pointermove", centre);
 }
 
+// src/prompts.js
+function openPrompt(panel, words, fill) {
+  return new Promise((answer) => {
+    const box = make("dialog", { class: "prompt", "aria-label": words });
+    const close = (value) => {
+      box.remove();
+      panel.canvas.focus({ preventScroll: true });
+      answer(value);
+    };
+    box.addEventListener("keydown", (event) => event.stopPropagation());
+    box.addEventListener("cancel", () => close(null));
+    box.append(make("p", {}, words), ...fill(close));
+    panel.root.append(box);
+    box.showModal();
+    box.querySelector("input")?.select();
+  });
+}
+var act = (text, role, action) => make("button", { type: "button", "data-role": role, onclick: action }, text);
+function askText(panel, words, value) {
+  return openPrompt(panel, words, (close) => {
+    const field = make("input", { type: "search", value, "data-role": "asked", maxlength: 500, "aria-label": words });
+    field.addEventListener("keydown", (event) => event.key === "Enter" && close(field.value.trim()));
+    return [field, act("keep", "ok", () => close(field.value.trim())), act("cancel", "cancel", () => close(null))];
+  });
+}
+function askNumber(panel, words, value, say2) {
+  return openPrompt(panel, words, (close) => {
+    const field = make("input", { type: "number", min: 0, max: 1, step: 0.05, value, "data-role": "asked" });
+    const ok = act("", "ok", () => close(Number(field.value)));
+    const show = () => [ok.textContent, ok.disabled] = say2(Number(field.value));
+    field.addEventListener("input", show);
+    field.addEventListener("keydown", (event) => event.key === "Enter" && !ok.disabled && close(Number(field.value)));
+    show();
+    return [field, ok, act("cancel", "cancel", () => close(null))];
+  });
+}
+function askName(panel, words, names) {
+  return openPrompt(panel, words, (close) => {
+    const field = make("input", { type: "search", "data-role": "asked", maxlength: 200, "aria-label": words });
+    const list = make("div", { class: "found" });
+    const show = () => {
+      const wanted = field.value.trim().toLowerCase();
+      const places = [...names.keys()].filter((place) => names[place].toLowerCase().includes(wanted));
+      const begins = (place) => names[place].toLowerCase().startsWith(wanted);
+      places.sort((a, b) => begins(b) - begins(a));
+      const found = places.slice(0, 12).map((place) => act(names[place], "found", () => close({ place })));
+      const isNew = wanted && !names.some((name) => name.toLowerCase() === wanted);
+      const add = act(`new class “${field.value.trim()}”`, "new-class", () => close({ name: field.value.trim() }));
+      list.replaceChildren(...found, ...isNew ? [add] : []);
+    };
+    field.addEventListener("input", show);
+    field.addEventListener("keydown", (event) => event.key === "Enter" && list.firstChild?.click());
+    show();
+    return [field, list];
+  });
+}
+
+// src/labelling.js
+var SAME_ACTION = 0.5;
+function nowSec(panel) {
+  const { cursorSec, view } = panel.state;
+  return rounded(cursorSec ?? (view.from + view.to) / 2, limitSec(panel));
+}
+function markStart(panel) {
+  const row = pickedTruth(panel), now = nowSec(panel);
+  if (row >= 0 && now < panel.scene.segments.end[row]) {
+    return replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), start: now });
+  }
+  panel.pick([]);
+  panel.set({ begunSec: now });
+  return say(panel, `${panel.info.classes[panel.state.newLabel]} from ${now.toFixed(2)} s: o sets its end.`);
+}
+function markEnd(panel) {
+  const row = pickedTruth(panel), now = nowSec(panel), { begunSec, newLabel } = panel.state;
+  if (begunSec !== null) {
+    if (now <= begunSec) return say(panel, `It began at ${begunSec.toFixed(2)} s: its end must be later.`);
+    panel.set({ begunSec: null });
+    return replaceTruth(panel, -1, { start: begunSec, end: now, label: newLabel });
+  }
+  if (row < 0) return say(panel, "Set the start first (i), or select an annotation.");
+  if (now <= panel.scene.segments.start[row]) return say(panel, "Its end must be later than its start.");
+  return replaceTruth(panel, row, { ...segmentOf(panel.scene.segments, row), end: now });
+}
+function replaceByPrediction(panel) {
+  const { segments } = panel.scene, picked = pickedTruth(panel);
+  const found = pickedFound(panel) >= 0 ? pickedFound(panel) : picked >= 0 ? segments.partner[picked] ?? -1 : -1, row = picked >= 0 ? picked : found >= 0 ? segments.partner[found] : -1;
+  if (found < 0) return say(panel, "Select a prediction, which then replaces the annotation below it.");
+  if (row < 0) return say(panel, "No annotation overlaps this prediction: a accepts it.");
+  const { start, end, label } = segmentOf(segments, found), limit = limitSec(panel);
+  const after = { ...segmentOf(segments, row), start: rounded(start, limit), end: rounded(end, limit), label };
+  return replaceTruth(panel, row, after);
+}
+function splitTruth(panel) {
+  const row = pickedTruth(panel), now = nowSec(panel);
+  if (row < 0) return say(panel, "Select an annotation first.");
+  const whole = segmentOf(panel.scene.segments, row);
+  if (!(now > whole.start && now < whole.end))
+    return say(panel, "Put the cursor into the annotation to split it there.");
+  return replaceTruths(
+    panel,
+    [row],
+    [
+      { ...whole, end: now },
+      { ...whole, start: now }
+    ]
+  );
+}
+function mergeWithNext(panel) {
+  const row = pickedTruth(panel), { segments } = panel.scene;
+  if (row < 0) return say(panel, "Select an annotation first.");
+  const next = truthRows(segments).find((one2) => one2 > row && segments.label[one2] === segments.label[row]);
+  if (next === void 0) return say(panel, "No later annotation is of its class.");
+  const [one, other] = [row, next].map((each) => segmentOf(segments, each));
+  const comment = [.../* @__PURE__ */ new Set([one.comment, other.comment])].filter(Boolean).join("; ");
+  return replaceTruths(panel, [row, next], [{ ...one, end: Math.max(one.end, other.end), comment }]);
+}
+async function acceptMany(panel) {
+  const { scene, state } = panel, { segments, shown } = scene, truths = truthOf(segments);
+  const isNew = (row) => {
+    const one = segmentOf(segments, row);
+    return !truths.some((truth) => truth.label === one.label && overlapOf(truth, one) >= SAME_ACTION);
+  };
+  const rows = [...segments.score.keys()].filter((row) => {
+    const isKnown = panel.info.label_ids[segments.label[row]] >= 0;
+    return !isTruth(segments, row) && shown[row] !== HIDDEN && shown[row] !== HIT && isKnown && isNew(row);
+  });
+  if (!rows.length) return say(panel, "No prediction is shown that is not annotated already.");
+  const above = (score2) => rows.filter((row) => segments.score[row] >= score2);
+  const words = "Accept the predictions of this recording that are shown, with a score from here on:";
+  const score = await askNumber(panel, words, state.minScore.toFixed(2), (from) => {
+    const count = above(from).length;
+    return [`accept ${count}`, count === 0];
+  });
+  if (score === null) return null;
+  const limit = limitSec(panel);
+  return addTruths(
+    panel,
+    above(score).map((row) => {
+      const { start, end, label } = segmentOf(segments, row);
+      return { start: rounded(start, limit), end: rounded(end, limit), label };
+    })
+  );
+}
+async function commentOn(panel) {
+  const row = pickedTruth(panel);
+  if (!panel.source.keepState)
+    return say(panel, "Comments are kept by the pages of afkit label and afkit view --html.");
+  if (row < 0) return say(panel, "Select an annotation first.");
+  const before = segmentOf(panel.scene.segments, row);
+  const comment = await askText(panel, "Comment on this annotation:", before.comment);
+  return comment === null ? null : replaceTruth(panel, row, { ...before, comment });
+}
+async function searchClass(panel, choose2) {
+  const { info, source } = panel;
+  const found = await askName(panel, "Class (type a part of its name, Enter takes the first):", info.classes);
+  if (!found) return;
+  if ("place" in found) {
+    choose2(panel, found.place);
+    return;
+  }
+  if (!source.addClass) {
+    say(panel, `There is no class “${found.name}”, and none can be added here.`);
+    return;
+  }
+  const { label_id: id, error } = await source.addClass(found.name);
+  if (error) {
+    say(panel, `The class was not added: ${error}.`);
+    return;
+  }
+  choose2(panel, placeOfClass(panel, found.name, id));
+}
+function placeOfClass(panel, name, id) {
+  const { info, parts } = panel;
+  if (info.label_ids.includes(id)) return info.label_ids.indexOf(id);
+  info.classes.push(name);
+  info.label_ids.push(id);
+  parts.addClass(name, info.classes.length - 1);
+  return info.classes.length - 1;
+}
+function setRecordingState(panel, value) {
+  const { state, source } = panel;
+  if (!source.keepState) return;
+  if (source.readOnly) {
+    say(panel, source.readOnly);
+    return;
+  }
+  panel.set({ states: new Map(state.states).set(state.video, value) });
+  source.keepState(state.video, value);
+  panel.parts.videos.fill(state.video);
+  say(panel, `${state.video}: ${value}`);
+}
+function toggleRecordingState(panel, value) {
+  setRecordingState(panel, stateOf(panel) === value ? STATES[0] : value);
+}
+
+// src/edit_keys.js
+var STEP_SEC = 0.1;
+var LONG_STEP_SEC = 1;
+function choosePart(panel, part) {
+  if (pickedTruth(panel) < 0) return say(panel, "Select an annotation first.");
+  return panel.set({ part });
+}
+function nudge(panel, bySec) {
+  const row = pickedTruth(panel), { part } = panel.state;
+  replaceTruth(panel, row, moved(segmentOf(panel.scene.segments, row), part, bySec, limitSec(panel)));
+  panel.set({ part });
+}
+function stepTruth(panel, direction) {
+  const { segments, shown } = panel.scene, rows = truthRows(segments).filter((row) => shown[row] !== HIDDEN);
+  if (!rows.length) return say(panel, "No annotation is shown.");
+  const at = rows.indexOf(pickedTruth(panel)), first = direction > 0 ? 0 : rows.length - 1;
+  return goTo(panel, at < 0 ? rows[first] : rows[(at + direction + rows.length) % rows.length]);
+}
+var EDIT_KEYS = {
+  a: acceptPrediction,
+  A: acceptMany,
+  Insert: insertTruth,
+  i: markStart,
+  o: markEnd,
+  x: replaceByPrediction,
+  b: splitTruth,
+  g: mergeWithNext,
+  c: commentOn,
+  d: (panel) => toggleRecordingState(panel, "done"),
+  u: (panel) => toggleRecordingState(panel, "unsure"),
+  "/": (panel) => searchClass(panel, chooseLabel),
+  Delete: deleteTruth,
+  Backspace: deleteTruth,
+  "[": (panel) => choosePart(panel, "start"),
+  "]": (panel) => choosePart(panel, "end"),
+  m: (panel) => choosePart(panel, "whole"),
+  j: (panel) => stepTruth(panel, 1),
+  k: (panel) => stepTruth(panel, -1)
+};
+function editKey(panel, event) {
+  const { state } = panel, { key } = event, command = event.ctrlKey || event.metaKey;
+  const plain = event.getModifierState("AltGraph") || !(command || event.altKey);
+  if (plain && key === "e" && panel.source.correct) toggleEditing(panel);
+  else if (!state.editing) return false;
+  else if (command && key.toLowerCase() === "z") (event.shiftKey ? redo : undo)(panel);
+  else if (plain && EDIT_KEYS[key]) EDIT_KEYS[key](panel);
+  else if (plain && /^[1-9]$/.test(key) && key <= panel.info.classes.length) chooseLabel(panel, Number(key) - 1);
+  else if (plain && state.part && (key === "ArrowLeft" || key === "ArrowRight")) {
+    nudge(panel, (key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? LONG_STEP_SEC : STEP_SEC));
+  } else if (key === "Escape" && state.begunSec !== null) panel.set({ begunSec: null });
+  else if (key === "Escape" && state.part) choosePart(panel, null);
+  else return false;
+  return true;
+}
+
 // src/keys.js
 var toggle = (name) => (panel) => panel.set({ [name]: !panel.state[name] });
 var scroll = (by) => (panel) => panel.parts.scroller.scrollBy(0, by);
@@ -1495,9 +1806,16 @@ var EDITING = [
   ["j k", "next annotation, the one before"],
   ["[ ] m", "take hold of its start, its end, or all of it"],
   ["← →", "move that by 0.1 s (with Shift 1 s)"],
-  ["i", "add an annotation"],
-  ["a", "accept the selected prediction"],
+  ["1 … 9 /", "its class, or that of the next new one; find a class by typing"],
+  ["Insert", "add an annotation in the middle of what is seen"],
+  ["i o", "start and end at the cursor, also while it plays: of the selected one, else of a new one"],
+  ["a x", "accept the selected prediction; let it replace the annotation below"],
+  ["A", "accept all predictions shown from a score on"],
+  ["b g", "split at the cursor; merge with the next of its class"],
+  ["c", "comment on it"],
   ["Delete", "delete the annotation"],
+  ["d u", "this recording is done; is unsure"],
+  ["Alt", "held while dragging: ends do not stop at those of others"],
   ["Ctrl+Z", "undo (with Shift: do again)"]
 ];
 var SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "Space", Escape: "Esc", "-": "−" };
@@ -1600,6 +1918,57 @@ function listenToSurroundings(panel) {
   };
 }
 
+// src/edit_controls.js
+function editControls(panel) {
+  const { source, info } = panel;
+  const edit = button("edit", "edit", "correct the annotations (e)", () => toggleEditing(panel));
+  edit.hidden = !source.correct;
+  const label = selection("label", info.classes.map(classWords).entries(), { "aria-label": "class" });
+  label.addEventListener("change", () => chooseLabel(panel, Number(label.value)));
+  const state = selection(
+    "state",
+    STATES.map((one) => [one, one]),
+    { "aria-label": "state of this recording", title: "of this recording: done (d), unsure (u)" }
+  );
+  state.addEventListener("change", () => setRecordingState(panel, state.value));
+  state.hidden = !source.keepState;
+  const act2 = (text, role, title, action) => button(text, role, title, () => action(panel));
+  const write2 = async () => say(panel, await source.save());
+  const save2 = act2("save annotations", "save", "write a new annotation file", write2);
+  save2.hidden = !source.save;
+  const search = act2(
+    "/",
+    "search-class",
+    "find a class by typing, or add one (/)",
+    () => searchClass(panel, chooseLabel)
+  );
+  const undoing = act2("undo", "undo", "take the last edit back (Ctrl+Z)", undo), redoing = act2("redo", "redo", "do it again (Ctrl+Shift+Z)", redo);
+  const row = make(
+    "div",
+    { class: "controls edits", role: "group", "aria-label": "editing" },
+    labelled("class", "of the selected annotation, else of new ones (1 to 9)", label, search),
+    act2("add", "add", "a new annotation in the middle of what is seen (Insert; i and o: at the cursor)", insertTruth),
+    act2("accept", "accept", "the selected prediction becomes an annotation (a)", acceptPrediction),
+    act2("replace", "replace", "the annotation gets the selected prediction's class and ends (x)", replaceByPrediction),
+    act2("accept all …", "accept-all", "all predictions of this recording from a score on (Shift+A)", acceptMany),
+    act2("split", "split", "split the annotation at the cursor (b)", splitTruth),
+    act2("merge", "merge", "join the annotation with the next of its class (g)", mergeWithNext),
+    act2("comment", "comment", "comment on the annotation (c)", commentOn),
+    act2("delete", "delete", "delete the selected annotation (Delete)", deleteTruth),
+    undoing,
+    redoing,
+    state,
+    save2
+  );
+  const corrected = make("p", { class: "count", "data-role": "corrected" });
+  const alarm = make("p", { class: "alarm", role: "alert", "data-role": "alarm", hidden: "" });
+  const addClass = (name, place) => label.append(make("option", { value: place }, classWords(name, place)));
+  return { edit, row, label, state, save: save2, undo: undoing, redo: redoing, corrected, alarm, addClass };
+}
+function classWords(name, place) {
+  return place < 9 ? `${place + 1} ${name}` : name;
+}
+
 // src/list.js
 var ROW_PX2 = 40;
 var MOST_PX = 8e6;
@@ -1691,26 +2060,26 @@ function cellName({ info }, cell) {
   if (truth === size - 1) return `${info.classes[found]} where none is`;
   return truth === found ? `${info.classes[truth]}, hits` : `${info.classes[truth]} taken for ${info.classes[found]}`;
 }
-function firstRow({ scroller, drawn }) {
-  const most = Math.max(drawn.n - Math.floor(scroller.clientHeight / ROW_PX2), 0), way = Math.max(scroller.scrollHeight - scroller.clientHeight, 1);
-  const exact = drawn.n * ROW_PX2 <= MOST_PX;
+function firstRow({ scroller, drawn: drawn2 }) {
+  const most = Math.max(drawn2.n - Math.floor(scroller.clientHeight / ROW_PX2), 0), way = Math.max(scroller.scrollHeight - scroller.clientHeight, 1);
+  const exact = drawn2.n * ROW_PX2 <= MOST_PX;
   return Math.min(Math.floor(exact ? scroller.scrollTop / ROW_PX2 : scroller.scrollTop / way * most), most);
 }
 function bringIntoView(list, at) {
-  const { scroller, drawn } = list, rows = Math.floor(scroller.clientHeight / ROW_PX2), first = firstRow(list);
+  const { scroller, drawn: drawn2 } = list, rows = Math.floor(scroller.clientHeight / ROW_PX2), first = firstRow(list);
   if (at > first && at < first + rows - 1) return;
   const wanted = Math.max(at - Math.floor(rows / 2), 0);
-  const exact = drawn.n * ROW_PX2 <= MOST_PX, way = scroller.scrollHeight - scroller.clientHeight;
-  scroller.scrollTop = exact ? wanted * ROW_PX2 : wanted / Math.max(drawn.n - rows, 1) * way;
+  const exact = drawn2.n * ROW_PX2 <= MOST_PX, way = scroller.scrollHeight - scroller.clientHeight;
+  scroller.scrollTop = exact ? wanted * ROW_PX2 : wanted / Math.max(drawn2.n - rows, 1) * way;
 }
 function drawRows(list) {
-  const { panel, rows, scroller, drawn, at } = list;
-  if (!drawn || !panel.scene.looks) return;
+  const { panel, rows, scroller, drawn: drawn2, at } = list;
+  if (!drawn2 || !panel.scene.looks) return;
   const first = firstRow(list);
   if (first === list.from && rows.childElementCount) return;
   list.from = first;
-  const exact = drawn.n * ROW_PX2 <= MOST_PX, top = exact ? first * ROW_PX2 : scroller.scrollTop;
-  const last = Math.min(first + Math.ceil(scroller.clientHeight / ROW_PX2) + 2, drawn.n), made = [];
+  const exact = drawn2.n * ROW_PX2 <= MOST_PX, top = exact ? first * ROW_PX2 : scroller.scrollTop;
+  const last = Math.min(first + Math.ceil(scroller.clientHeight / ROW_PX2) + 2, drawn2.n), made = [];
   for (let k = first; k < last; k++) made.push(makeRow(list, k, top + (k - first) * ROW_PX2));
   rows.replaceChildren(...made);
   if (at >= first && at < last) rows.setAttribute("aria-activedescendant", rowId(list, at));
@@ -1720,13 +2089,13 @@ function rowId({ panel }, k) {
   return `${panel.id}-entry-${k}`;
 }
 function makeRow(list, k, top) {
-  const { panel, drawn, shares } = list, { run, state, info, scene } = panel;
-  const v = drawn.video[k], i = drawn.row[k], kind = drawn.kind[k], segments = segmentsOf(run, v, state.tiou);
+  const { panel, drawn: drawn2, shares } = list, { run, state, info, scene } = panel;
+  const v = drawn2.video[k], i = drawn2.row[k], kind = drawn2.kind[k], segments = segmentsOf(run, v, state.tiou);
   const name = info.classes[segments.label[i]], score = scoreOf(segments, kind, i);
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
   if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
   else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
-  if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn.entry[k])).toPrecision(2)} points`);
+  if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn2.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }), pen = fitCanvas(canvas, 26, 14);
   drawBar(pen, scene.looks, kind, 0, 0, 26, 14);
   drawLetter(pen, scene.looks, kind, 0, 0, 26, 14);
@@ -1842,15 +2211,18 @@ function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
-    () => panel.run && listOf(panel).errors
+    () => panel.run && listOf(panel).errors,
+    (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : "")
   );
   const filters = filterControls2(panel), edits = editControls(panel), sides = sideControls(panel), help = helpPanel(panel);
   const lower = make("div", { class: "controls" }, ...filters.elements);
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
+  root.classList.toggle("unjudged", panel.state.unjudged);
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.replaceChildren(
+    edits.alarm,
     make("h2", {}, info.title),
     banner,
     make(
@@ -1882,7 +2254,11 @@ function layOut(panel) {
     side,
     help
   };
-  return { ...parts, ...filters, ...edits };
+  const addClass = (name, place) => {
+    edits.addClass(name, place);
+    filters.addClass(name, place);
+  };
+  return { ...parts, ...filters, ...edits, addClass };
 }
 function helpButton(panel) {
   return button("?", "help", "all keys (?)", () => showHelp(panel));
@@ -1911,7 +2287,7 @@ function filterControls2(panel) {
       stacked
     )
   ];
-  return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, elements };
+  return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, addClass: classes.add, elements };
 }
 function lookButtons(panel) {
   return [
@@ -1936,31 +2312,6 @@ function sideControls(panel) {
     drawList(list);
   });
   return { list, table, buttons };
-}
-function editControls(panel) {
-  const { source, info } = panel;
-  const edit = button("edit", "edit", "correct the annotations (e)", () => toggleEditing(panel));
-  edit.hidden = !source.correct;
-  const label = selection("label", [...info.classes.entries()], { "aria-label": "class" });
-  label.addEventListener("change", () => chooseLabel(panel, Number(label.value)));
-  const act = (text, role, title, action) => button(text, role, title, () => action(panel));
-  const save2 = act("save annotations", "save", "write a new annotation file", () => say(panel, source.save()));
-  save2.hidden = !source.save;
-  const undoing = act("undo", "undo", "take the last edit back (Ctrl+Z)", undo), redoing = act("redo", "redo", "do it again (Ctrl+Shift+Z)", redo);
-  const row = make(
-    "div",
-    { class: "controls edits", role: "group", "aria-label": "editing" },
-    labelled("class", "of the selected annotation, else of new ones", label),
-    act("add", "add", "a new annotation in the middle of what is seen (i)", insertTruth),
-    act("accept prediction", "accept", "the selected prediction becomes an annotation (a)", acceptPrediction),
-    act("delete", "delete", "delete the selected annotation (Delete)", deleteTruth),
-    undoing,
-    redoing,
-    save2,
-    make("p", { class: "help" }, "Drag an end or the middle, or draw on empty space; ? shows the keys.")
-  );
-  const corrected = make("p", { class: "count", "data-role": "corrected" });
-  return { edit, row, label, save: save2, undo: undoing, redo: redoing, corrected };
 }
 
 // src/store.js
@@ -1997,8 +2348,8 @@ function createPlayback(panel, place) {
   return playback;
 }
 function playBar(panel) {
-  const act = (text, role, title) => make("button", { type: "button", "data-role": role, title }, text);
-  const play = act("play", "play", "play and pause (Space)"), back = act("‹", "frame-back", "one frame back (,)"), on = act("›", "frame-on", "one frame on (.)"), time = make("output", {});
+  const act2 = (text, role, title) => make("button", { type: "button", "data-role": role, title }, text);
+  const play = act2("play", "play", "play and pause (Space)"), back = act2("‹", "frame-back", "one frame back (,)"), on = act2("›", "frame-on", "one frame on (.)"), time = make("output", {});
   const speed = selection(
     "speed",
     SPEEDS.map((times) => [times, `× ${times}`]),
@@ -2510,10 +2861,10 @@ function chooseCurve({ rows, best }, { scene, state, info }) {
   const chosen = state.curveOf === FOLLOWED ? followed : state.curveOf;
   return { name: info.classes[chosen] ?? "Every class", values: rows.get(chosen) };
 }
-function moveCursor({ panel, parts, drawn, held }) {
+function moveCursor({ panel, parts, drawn: drawn2, held }) {
   const curve = held.curves?.answer;
   const read = (seconds) => {
-    return drawn?.values ? channelValues({ ...curve, names: [""] }, drawn.values, seconds, 1 / 255) : "";
+    return drawn2?.values ? channelValues({ ...curve, names: [""] }, drawn2.values, seconds, 1 / 255) : "";
   };
   const signals = parts.panels.map(({ track, facts, values }) => {
     return { values: track.values, read: (seconds) => facts.ticks ? "" : channelValues(facts, values, seconds) };
@@ -2525,7 +2876,7 @@ function moveCursor({ panel, parts, drawn, held }) {
 var numPanels = 0;
 var SETTINGS = ["video", "tiou", "minScore", "topK"];
 var FILTERS2 = ["minScore", "topK", "hidden", "stacked"];
-var EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo"];
+var EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo", "states"];
 var CURSOR = ["cursorSec", "restSec"];
 function createPanel(root, source) {
   const panel = {
@@ -2576,9 +2927,10 @@ function createPanel(root, source) {
 function nothingChosen() {
   const shown = { view: null, hidden: /* @__PURE__ */ new Set(), stacked: false, picked: [], hovered: -1, listOpen: false };
   const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] };
+  const labels = { states: /* @__PURE__ */ new Map(), begunSec: null, unjudged: false };
   const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false };
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: /* @__PURE__ */ new Set() };
-  return { ...shown, ...edits, ...film, ...tracks, tableOpen: false };
+  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
 }
 function showChange(panel, names) {
   if (SETTINGS.some((name) => names.has(name))) panel.source.tell(panel.state);
@@ -2595,7 +2947,7 @@ function report(panel) {
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.videos.tell(scene.numErrors);
-  parts.banner.textContent = [info.remark, ...missing(segments, visible), shaded].filter(Boolean).join(" ");
+  parts.banner.textContent = [info.remark, ...missing(segments, visible, state), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
   const options = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
   parts.threshold.replaceChildren(...options.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
@@ -2608,11 +2960,11 @@ function report(panel) {
   if (parts.top.value !== top) parts.top.value = top;
   reportEditing(panel);
 }
-function missing(segments, visible) {
+function missing(segments, visible, { unjudged }) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
-  if (!truths) sentences.push("This video has no ground truth.");
-  if (truths === segments.n) sentences.push("This video has no predictions.");
+  if (!truths && !unjudged) sentences.push("This video has no ground truth.");
+  if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
   return sentences;
 }
@@ -2658,11 +3010,11 @@ function shareActions(inspectors, panel) {
     for (const other of inspectors.panels) other.set({ cursorSec: panel.state.cursorSec });
   });
 }
-function shareView({ panels, leader }, drawn) {
+function shareView({ panels, leader }, drawn2) {
   if (!panels.every((panel) => panel.scene.segments)) return;
   const { video, tiou } = leader.state;
   if (panels.every((panel) => panel.state.video === video)) alignEnds(panels);
-  if (drawn !== leader) return;
+  if (drawn2 !== leader) return;
   for (const other of panels.filter((panel) => panel !== leader)) {
     if (other.state.video !== video || other.state.tiou !== tiou) other.showVideo(video, tiou);
     followLeader(other, leader);
@@ -2687,17 +3039,99 @@ function followLeader(other, { state, info }) {
   if (Math.abs(view.from - from) + Math.abs(view.to - to) > 1e-9 * (to - from)) other.look(from, to);
 }
 
+// src/journal.js
+var PATIENCE_MS = 4e3;
+var AGAIN_MS = 2e3;
+function takeLabels(model, source, ask) {
+  const { info } = source, begun = model.get("labelling");
+  const queue = [];
+  let sending = false;
+  Object.assign(source, { readOnly: begun.read_only, keeps: { waiting: 0, error: "", name: begun.journal, at: null } });
+  Object.assign(source.settings, {
+    editing: !begun.read_only,
+    unjudged: !info.videos.some((video) => video.predictions),
+    states: new Map(Object.entries(begun.states)),
+    undo: begun.undo.map((edit) => readEdit(info, edit)),
+    redo: begun.redo.map((edit) => readEdit(info, edit))
+  });
+  info.comments = begun.comments;
+  info.remark = [info.remark, begun.remark].filter(Boolean).join(" ");
+  source.restore = (run) => {
+    for (const [video, rows] of Object.entries(begun.segments)) correctRun(run, video, readRows(info, rows));
+  };
+  const tell = (changes = {}) => {
+    Object.assign(source.keeps, { waiting: queue.length, ...changes });
+    reportEditing(source.panel);
+  };
+  const send = async () => {
+    if (sending || !queue.length) return;
+    sending = true;
+    const late = setTimeout(() => tell({ error: "the kernel does not answer" }), PATIENCE_MS);
+    const { error, refused = "", read_only: readOnly } = await ask(queue[0]);
+    clearTimeout(late);
+    sending = false;
+    if (readOnly) return lose(readOnly);
+    if (!error) queue.shift();
+    tell(error ? { error } : { error: "", refused, at: refused ? source.keeps.at : /* @__PURE__ */ new Date() });
+    setTimeout(send, error ? AGAIN_MS : 0);
+  };
+  const lose = (reason) => {
+    const lost = queue.splice(0).length;
+    source.readOnly = reason;
+    source.panel.set({ editing: false });
+    tell({ error: "", lost });
+  };
+  const listOf2 = (video) => source.panel.run.edited.get(video);
+  const enqueue = (video, segments, step2) => {
+    const state = source.panel.state.states.get(video) ?? "to do";
+    queue.push({ track: "keep", run: 0, video, segments, state, step: step2 });
+    tell();
+    send();
+  };
+  const rowsOf = (list) => list.map((one) => [one.start, one.end, info.label_ids[one.label], one.comment ?? ""]);
+  source.pick = (rows) => {
+    model.set({ picked: rows });
+    model.save_changes();
+  };
+  source.correct = (video, list, step2 = "edit") => enqueue(video, rowsOf(list), step2);
+  source.keepState = (video) => enqueue(video, listOf2(video) ? rowsOf(listOf2(video)) : null, "state");
+  source.addClass = (name) => ask({ track: "label", run: 0, name });
+  const look2 = async () => {
+    if (document.hidden || source.readOnly) return;
+    const { read_only: reason } = await ask({ track: "turn", run: 0 });
+    if (reason) lose(reason);
+  };
+  const stay = (event) => queue.length && event.preventDefault();
+  document.addEventListener("visibilitychange", look2);
+  window.addEventListener("focus", look2);
+  window.addEventListener("beforeunload", stay);
+  return () => {
+    document.removeEventListener("visibilitychange", look2);
+    window.removeEventListener("focus", look2);
+    window.removeEventListener("beforeunload", stay);
+  };
+}
+function readRows({ label_ids: ids }, rows) {
+  return rows.map(([start, end, id, comment]) => ({ start, end, label: ids.indexOf(id), comment: comment ?? "" }));
+}
+function readEdit(info, [video, before, after]) {
+  return { video, before: before && readRows(info, before), after: readRows(info, after) };
+}
+
 // src/kernel.js
 function render({ model, el }) {
   const root = document.createElement("div");
   el.append(root);
   const questions = askByMessages(model);
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
-  if (sources.length === 1) takeCorrections(model, questions.ask, sources[0]);
+  const labels = model.get("labelling")?.journal, leave = labels ? takeLabels(model, sources[0], questions.ask) : () => {
+  };
+  if (sources.length === 1 && !labels) takeCorrections(model, questions.ask, sources[0]);
   const inspectors = openInspectors(root, sources);
   const stop = followModel(model, sources[0], inspectors);
   return () => {
     stop();
+    leave();
     inspectors.dispose();
     questions.dispose();
   };
@@ -2788,38 +3222,113 @@ function save(model, changes) {
   model.set(changes);
   model.save_changes();
 }
-function readRows({ label_ids: ids }, rows) {
-  return rows.map(([start, end, id]) => ({ start, end, label: ids.indexOf(id) }));
-}
 
 // src/saving.js
+var DRAFT_MS = 300;
+var NAME = "annotations_corrected.json";
 function keepCorrections(source, data) {
-  const { info } = source;
-  const snapshot = () => JSON.stringify([...source.panel.run?.edited ?? []]);
-  let saved = "[]";
-  source.correct = () => {
+  const { info } = source, kept = { draft: draftKey(data), isDrafted: true, saved: "", file: null, timer: 0 };
+  const contents = () => {
+    const { run, state } = source.panel;
+    const { undo: undo2, redo: redo2 } = state, names = info.classes.slice(source.numClasses).map((name, i) => [name, info.label_ids[source.numClasses + i]]);
+    return { names, edited: [...run.edited], states: [...state.states], undo: undo2.slice(-200), redo: redo2 };
   };
-  source.save = () => {
-    const { run } = source.panel;
+  const isSaved = () => JSON.stringify(contents().edited) === kept.saved;
+  const later = () => {
+    clearTimeout(kept.timer);
+    kept.timer = setTimeout(now, DRAFT_MS);
+  };
+  const now = () => {
+    clearTimeout(kept.timer);
+    kept.timer = 0;
+    kept.isDrafted = writeDraft(kept.draft, contents());
+    const error = kept.isDrafted ? "" : "this browser keeps no draft (it is full, or forbids it)";
+    source.keeps = kept.isDrafted ? { waiting: 0, error, name: "a draft of this browser", at: /* @__PURE__ */ new Date() } : { error };
+    reportEditing(source.panel);
+  };
+  source.numClasses = info.classes.length;
+  source.correct = later;
+  source.keepState = later;
+  source.addClass = async () => ({ label_id: Math.max(-1, ...info.label_ids) + 1 });
+  source.restore = (run) => {
+    const draft = readDraft(kept.draft);
+    kept.saved = JSON.stringify([]);
+    if (!draft) return;
+    for (const [name, id] of draft.names) placeOfClass(source.panel, name, id);
+    for (const [video, list] of draft.edited) correctRun(run, video, list);
+    source.panel.set({ undo: draft.undo, redo: draft.redo, states: new Map(draft.states) });
+    const at = new Date(draft.at).toLocaleString();
+    source.info.remark = [info.remark, `The draft of ${at} was read back; undo goes back through it.`].join(" ").trim();
+    source.keeps = { waiting: 0, error: "", name: "a draft of this browser", at: new Date(draft.at) };
+  };
+  source.save = async () => {
+    const { run, state } = source.panel;
     const lists = info.videos.map(({ video }) => [video, run.edited.get(video) ?? originalOf(run, video)]);
-    download("annotations_corrected.json", annotationFile(lists, info, data.files));
-    saved = snapshot();
+    const written2 = await write(kept, annotationFile(lists, info, data.files, state.states));
+    if (!written2) return "Nothing was saved.";
+    kept.saved = JSON.stringify(contents().edited);
     let count = 0;
     for (const [video, list] of run.edited) count += countCorrections(originalOf(run, video), list);
     const videos = `${lists.length} ${lists.length === 1 ? "video" : "videos"}`;
     return `Saved the annotations of ${videos}, with ${count} ${count === 1 ? "correction" : "corrections"}.`;
   };
+  window.addEventListener("pagehide", () => kept.timer && now());
   window.addEventListener("beforeunload", (event) => {
-    if (snapshot() !== saved) event.preventDefault();
+    if (kept.timer) now();
+    if (!kept.isDrafted && !isSaved()) event.preventDefault();
   });
 }
-function annotationFile(lists, info, files) {
-  const entry = ({ start, end, label }) => {
-    return { label: info.classes[label], segment: [start, end], label_id: info.label_ids[label] };
+function draftKey({ info, facts }) {
+  let sum = 0;
+  const text = `${info.title} ${facts}`;
+  for (let i = 0; i < text.length; i++) sum = Math.imul(sum, 31) + text.charCodeAt(i) | 0;
+  return `afkit draft ${info.title} ${text.length} ${sum}`;
+}
+function writeDraft(key, contents) {
+  try {
+    const { edited, states, undo: undo2, redo: redo2 } = contents;
+    if (!edited.length && !states.length && !undo2.length && !redo2.length) localStorage.removeItem(key);
+    else localStorage.setItem(key, JSON.stringify({ ...contents, at: Date.now() }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+function readDraft(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}
+async function write(kept, text) {
+  if (!window.showSaveFilePicker) {
+    download(NAME, text);
+    return true;
+  }
+  try {
+    const types = [{ description: "annotations", accept: { "application/json": [".json"] } }];
+    kept.file ??= await window.showSaveFilePicker({ suggestedName: NAME, types });
+    const stream = await kept.file.createWritable();
+    await stream.write(text);
+    await stream.close();
+    return true;
+  } catch (error) {
+    if (error.name === "AbortError") return false;
+    kept.file = null;
+    download(NAME, text);
+    return true;
+  }
+}
+function annotationFile(lists, info, files, states) {
+  const entry = ({ start, end, label, comment }) => {
+    const known = { label: info.classes[label], segment: [start, end], label_id: info.label_ids[label] };
+    return comment ? { ...known, comment } : known;
   };
   const videos = lists.map(([video, list]) => {
+    const state = states.has(video) ? { state: states.get(video) } : {};
     const { annotations: hidden = [], ...facts } = files[video];
-    return [video, { ...facts, annotations: [...list.map(entry), ...hidden] }];
+    return [video, { ...facts, ...state, annotations: [...list.map(entry), ...hidden] }];
   });
   return `${JSON.stringify({ database: Object.fromEntries(videos) }, null, 2)}
 `;

@@ -1,0 +1,162 @@
+"""What is labelled: recordings of all kinds, classes, refusals; pages that write; the file that is made of it."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from media_files import write_film, write_wave
+
+from afkit.__main__ import main
+from afkit.data.annotations import read_annotations
+from afkit.files import write_json
+from afkit.workbench.labelling.labelled import collect_labelled
+from afkit.workbench.labelling.session import Session
+from afkit.workbench.labelling.show import label_recordings
+from afkit.workbench.labelling.turns import TAKEN, hold_for_ever
+from afkit.workbench.labelling.writing import write_labels
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def annotations(here):
+    old = {"segment": [1, 2.5], "label": "walk", "label_id": 3, "comment": "limps", "tier": "left"}
+    other = {"segment": [4, 6], "label": "sit", "label_id": 5}
+    videos = {name: {"subset": "Test", "duration": 20.0, "annotations": [old, other], "note": 1} for name in "vw"}
+    write_json(here / "labels.json", {"version": 2, "database": videos})
+    return here / "labels.json"
+
+
+def page(labelled, *turns):
+    return Session(labelled, turns[0] if turns else hold_for_ever(labelled.journal_path)[0])
+
+
+def test_films_sounds_and_tables_are_labelled_from_nothing(here):
+    write_film(here / "film.mp4", length_sec=2)
+    write_wave(here / "sound.wav", [0.5], length_sec=3)
+    times = np.arange(100) / 25
+    (here / "sensor.csv").write_text("time,x\n" + "".join(f"{t},{t % 1}\n" for t in times))
+    (here / "plain.csv").write_text("x\n" + "1.5\n" * 80)
+    labelled = collect_labelled(["*.mp4", "sound.wav", "sensor.csv", "plain.csv@40"], ["walk", "sit"])
+    durations = labelled.inspected.durations_sec
+    assert durations == pytest.approx({"film": 2, "sound": 3, "sensor": 4, "plain": 2}, abs=0.1)
+    assert labelled.inspected.label_names == {0: "walk", 1: "sit"} and set(labelled.media) == {"film", "sound"}
+    assert labelled.inspected.tracks.signal("sensor")["signal"].shape == (100, 1)
+
+    session = page(labelled)
+    assert session.keep(labelled.inspected, "film", [[0.5, 1, 1, "ü"]], "to do", "edit") == {}
+    assert session.add_label(" jump  high ") == {"label_id": 2} == session.add_label("jump high")
+    assert session.keep(labelled.inspected, "sensor", None, "done", "state") == {}
+    again = collect_labelled([])  # another day, without the files
+    assert list(again.inspected.label_names.values()) == ["walk", "sit", "jump high"]
+    begun = page(again).begin()
+    assert begun["segments"] == {"film": [[0.5, 1.0, 1, "ü"]]} and begun["undo"] == [
+        ["film", None, [[0.5, 1.0, 1, "ü"]]]
+    ]
+    assert begun["states"] == {"film": "to do", "sensor": "done"}
+
+    assert main(["label", "--write", "labels.json"]) == 0
+    database = json.loads((here / "labels.json").read_text())["database"]
+    assert list(database) == ["film", "sensor"] and database["sensor"]["annotations"] == []
+    entry = {"label": "sit", "segment": [0.5, 1.0], "label_id": 1, "comment": "ü"}
+    assert database["film"]["annotations"] == [entry] and database["film"]["state"] == "to do"
+    assert read_annotations(here / "labels.json").videos["film"].duration_sec == pytest.approx(2, abs=0.1)
+
+
+def test_a_file_made_of_the_old_one_and_the_journal_keeps_all_that_was_not_changed(here, annotations, capsys):
+    before = annotations.read_bytes()
+    labelled = collect_labelled([], ["jump"], annotations)
+    inspected, session = labelled.inspected, page(labelled)
+    assert session.begin()["comments"] == {"v": ["limps", ""], "w": ["limps", ""]}
+    rows = [[1, 2.5, 3, "limps"], [5, 6, 5, "late"], [7, 8, 6, ""]]
+    assert session.keep(inspected, "v", rows, "done", "edit") == {}
+    assert main(["label", "labels.json", "--write", "new.json"]) == 0
+    assert "2 recordings, 1 of them labelled here, with 3 labels" in capsys.readouterr().out
+    old, new = (json.loads((here / name).read_text()) for name in ("labels.json", "new.json"))
+    assert annotations.read_bytes() == before and new["version"] == 2
+    assert new["database"]["w"] == old["database"]["w"]
+    kept, late, jump = new["database"]["v"]["annotations"]
+    assert kept == old["database"]["v"]["annotations"][0] and late["comment"] == "late"
+    assert jump == {"label": "jump", "segment": [7.0, 8.0], "label_id": 6}
+    assert (new["database"]["v"]["state"], new["database"]["v"]["note"]) == ("done", 1)
+    assert main(["label", "labels.json", "--write", "new.json"]) == 2
+    assert "new.json exists; give the name of a new file" in capsys.readouterr().err
+
+
+def test_what_cannot_be_labelled_is_said_in_a_sentence(here, annotations, capsys):
+    write_wave(here / "s.wav", [0.5])
+    (here / "plain.csv").write_text("x\n" + "1.5\n" * 80)
+    for arguments, said in (
+        ([], "there is nothing to label; name films, sounds"),
+        (["s.wav"], "there is no class to label; name them with --labels"),
+        (["plain.csv", "--labels", "a"], "has no column with the time; give the samples per second"),
+        (["none.mp4", "--labels", "a"], "none.mp4 is no folder with files"),
+        (["labels.json", "--annotations", "labels.json"], "one annotation file can be labelled at a time"),
+        (["--annotations", "labels.txt"], "an annotation file ends in .json"),
+        (["--annotations", "none.json"], "none.json does not exist"),
+        (["labels.json", "--write", "new.json"], "labels.journal.jsonl holds no change; label something first"),
+    ):
+        assert main(["label", *arguments, *([] if "--write" in arguments else ["--write", "x.json"])]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1, error
+
+
+def test_a_change_that_cannot_be_is_not_kept_and_a_full_disk_is_told(annotations, monkeypatch):
+    labelled = collect_labelled([], [], annotations)
+    session = page(labelled)
+    for rows, said in (
+        ([[1, 21, 3, ""]], "must lie within the video, from 0 to 20 s"),
+        ([[1, 2, 9, ""]], "9 is the label id of no class"),
+        ([[1, 1, 3, ""]], "must end 0.001 s after"),
+    ):
+        assert said in session.keep(labelled.inspected, "v", rows, "to do", "edit")["refused"]
+    assert "is no state" in session.keep(labelled.inspected, "v", None, "ready", "state")["refused"]
+    assert not labelled.journal_path.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        answer = session.keep(labelled.inspected, "v", [[1, 2, 3, ""]], "to do", "edit")
+    assert answer["error"].endswith("labels.journal.jsonl: No space left on device")
+    began = time.monotonic()
+    assert session.keep(labelled.inspected, "v", [[1, 2, 3, ""]], "to do", "edit") == {}
+    assert time.monotonic() - began < 1
+
+
+def test_a_film_that_ends_before_its_annotations_or_that_no_browser_plays_is_named(here, annotations):
+    write_film(here / "v.avi", length_sec=2, codec="mpeg4")
+    labelled = collect_labelled(["v.avi"], [], annotations)
+    assert "'v' lasts 2.0 s, and its annotations go to 6.0 s: is it another recording" in labelled.inspected.remark
+    assert "v.avi is of a format that no browser plays; browsers play .mp4 (H.264)" in labelled.inspected.remark
+    assert page(labelled).keep(labelled.inspected, "v", [[1, 2.5, 3, ""], [4, 6, 3, ""]], "done", "edit") == {}
+    assert collect_labelled(["v.avi"], [], annotations).inspected.durations_sec["v"] == 6
+
+
+def test_in_a_notebook_the_newer_widget_writes_and_the_older_one_is_told(annotations):
+    pytest.importorskip("anywidget", reason="the widget is an extra")
+    older = label_recordings(annotations="labels.json")
+    newer = label_recordings(annotations="labels.json")
+    change = {"track": "keep", "run": 0, "video": "v", "segments": [[1, 2, 3, "x"]], "state": "to do", "step": "edit"}
+    assert older._answer_of(**change) == ({"read_only": TAKEN}, [])
+    assert newer._answer_of(**change) == ({}, [])
+    assert newer.corrections == {"v": [[1, 2, 3]]} and len(newer.annotations) == 3
+    assert newer._answer_of(0, "label", name="new") == ({"label_id": 6}, [])
+    assert newer._answer_of(**change | {"segments": [[1, 2, 6, ""]]}) == ({}, [])
+    assert older._answer_of(0, "turn")[0]["read_only"] == TAKEN and newer._answer_of(0, "turn")[0]["read_only"] == ""
+    assert (
+        "corrections" not in newer.get_state() and newer.get_state()["labelling"]["journal"] == "labels.journal.jsonl"
+    )
+    looking = label_recordings(annotations="labels.json", read_only="somebody else writes")
+    assert looking._answer_of(**change) == ({"read_only": "somebody else writes"}, [])
+
+
+def test_nothing_was_changed_twice_by_writing(annotations):
+    labelled = collect_labelled([], [], annotations)
+    session = page(labelled)
+    session.keep(labelled.inspected, "v", [[1, 2.5, 3, ""]], "unsure", "edit")
+    write_labels("one.json", labelled)
+    (kept,) = json.loads(annotations.with_name("one.json").read_text())["database"]["v"]["annotations"]
+    assert kept == {"segment": [1, 2.5], "label": "walk", "label_id": 3, "tier": "left"}, "its comment was taken away"
