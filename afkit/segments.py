@@ -71,9 +71,11 @@ def keep_distinct(segments_sec: np.ndarray, labels: np.ndarray) -> np.ndarray:
         array([ True, False, False])
     """
     segments_sec = np.asarray(segments_sec, np.float64).reshape(-1, 2)
-    keep = segments_sec[:, 1] - segments_sec[:, 0] >= MIN_LENGTH_SEC
-    for i in range(len(segments_sec)):
-        earlier = keep[:i] & (np.asarray(labels[:i]) == labels[i])
-        close = np.abs(segments_sec[:i] - segments_sec[i]).max(axis=1, initial=0) <= DUPLICATE_SEC
-        keep[i] &= not (earlier & close).any()
+    keep, labels = segments_sec[:, 1] - segments_sec[:, 0] >= MIN_LENGTH_SEC, np.asarray(labels)
+    order = np.lexsort((segments_sec[:, 0], labels))
+    near = (np.diff(labels[order]) == 0) & (np.diff(segments_sec[order, 0]) <= DUPLICATE_SEC)
+    crowded = np.unique([order[:-1][near], order[1:][near]])  # all that may repeat another, few
+    for place, row in enumerate(crowded):
+        earlier = crowded[:place][keep[crowded[:place]] & (labels[crowded[:place]] == labels[row])]
+        keep[row] &= not (np.abs(segments_sec[earlier] - segments_sec[row]).max(axis=1) <= DUPLICATE_SEC).any()
     return keep
