@@ -13,6 +13,7 @@ import pandas as pd
 from afkit import opening
 
 ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
+SLACK_SEC = 1.0  # by which what is said of a recording may exceed it
 PART = ("annotated_start", "annotated_end")  # and of a part of it; a recording may have several
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
 WALL = re.compile(r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?\s*")  # and a date
@@ -34,7 +35,7 @@ class Part(NamedTuple):
 
     def after(self, begin_sec: float) -> "Part":
         """The same, with times that count from `begin_sec` on."""
-        start, end = (None if time is None else time - begin_sec for time in self[:2])
+        start, end = (None if time is None else max(time - begin_sec, 0.0) for time in self[:2])
         return Part(start, end, self.where)
 
 
@@ -61,11 +62,23 @@ class Recording(NamedTuple):
                 raise ValueError(
                     f"{part.where}: it is labelled from {start:g} to {end:g} s, which is nothing; correct it"
                 )
+            if self.duration is not None and end > self.duration + SLACK_SEC:
+                seen = f"it is labelled from {start:g} to {end:g} s, and lasts {self.duration:g} s"
+                raise ValueError(f"{part.where}: {seen}; if that is another unit, name it in the column's name")
             if spans and start <= spans[-1][1]:
                 spans[-1][1] = max(spans[-1][1], end)
             else:
                 spans.append([start, end])
         return spans
+
+    def check_ignored(self) -> None:
+        """Raise a ValueError for an ignored span that is none, or is beyond the recording's end."""
+        for start, end in self.ignored:
+            if not 0 <= start < end <= (self.duration or math.inf) + SLACK_SEC:
+                lasts = f" of a recording of {self.duration:g} s" if self.duration else ""
+                raise ValueError(
+                    f"{self.where}: the ignored span from {start:g} to {end:g} s{lasts} is none; correct it"
+                )
 
 
 class Change(NamedTuple):

@@ -34,9 +34,9 @@ def in_seconds(
 
     The last is what was decided.
     Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
-    whole numbers in the file) and mixed (written otherwise than the unit says). Without a rate as the user says it
-    (frames or samples per second), that of the files counts. Clocks of `media` tell units, too. ValueError for a time
-    that is none, a unit that cannot be told, or frames without a rate.
+    whole numbers in the file), mixed (written otherwise than the unit says) and times (their unit in the file). Without
+    a rate as the user says it (frames or samples per second), that of the files counts. Clocks of `media` tell units,
+    too. ValueError for a time that is none, a unit that cannot be told, or frames without a rate.
     """
     tables, told = [], []
     parts: defaultdict[str, list[Part]] = defaultdict(list)
@@ -62,7 +62,7 @@ def in_seconds(
         for video, part in _parts(one, rows, times):
             parts[video].append(part)
     if not tables:
-        return pd.DataFrame(columns=["video", "start", "end", "span"]), {}, told
+        return pd.DataFrame(columns=["video", "start", "end", "span", "times"]), {}, told
     return pd.concat(tables, ignore_index=True), parts, told
 
 
@@ -173,7 +173,8 @@ def _with_times(
     if {of_start, of_end} != {"seconds"} or reason:
         of_rate = ": divided by the rate, which is not taken for the features' frame rate" if counted else ""
         told = f"times were in {' and '.join(dict.fromkeys((of_start, of_end)))}{of_rate}{reason}"
-    return rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span), of_start, told
+    rows = rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span, times=of_start)
+    return rows, of_start, told
 
 
 def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:
@@ -192,7 +193,8 @@ def _runs(rows: pd.DataFrame) -> pd.DataFrame:
     made = grouped.first().reset_index()
     factors = _factors("samples", made)
     start, end = made["step"] * factors, (grouped["step"].max().to_numpy() + 1) * factors
-    return made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan).drop(columns="run")
+    made = made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan, times="seconds")
+    return made.drop(columns="run")
 
 
 def _numbers(cells: pd.Series, rows: pd.DataFrame, field: str) -> tuple[np.ndarray, np.ndarray]:

@@ -124,9 +124,13 @@ def import_annotations(
     chosen, known, renamed = recordings_of(tables, chosen, columns)
     if old:
         chosen, known = with_own_names(chosen, known, old)
+    spanned = {video: one.where for video, one in known.items() if one.parts or one.ignored}  # by the labels' own file
     brought = {*known, *(video for one in chosen for video in one.rows["video"])}
     known = merge(known, expected)
     rows, parts, told = in_seconds(source, chosen, known, unit, rate, media or {})
+    for row in rows[rows["video"].isin(list(spanned)) & (rows["times"] != "seconds")].head(1).itertuples():
+        what = f"'annotated' and 'ignored' are spans in seconds, and the other times are in {row.times}"
+        raise ValueError(f"{spanned[row.video]}: {what}; write all in seconds")
     begins = beginnings(source, rows, media or {}, label_clock)
     if begins:
         first = rows["video"].map(begins).fillna(0.0)
@@ -174,12 +178,18 @@ def import_annotations(
 def _with_parts(
     known: Mapping[str, Recording], parts: Mapping[str, Iterable[Part]], begins: Mapping[str, float]
 ) -> dict[str, Recording]:
-    """The recordings with the parts that rows say were labelled, by times that count from `begins`."""
+    """The recordings with the parts that rows say were labelled, too; all count from the recordings' beginnings.
+
+    Where labels are by the recordings' clocks, which have `begins`, a part is by these if it begins after that.
+    """
     found = dict(known)
-    for video, own in parts.items():
-        own = [part.after(begins.get(video, 0.0)) for part in own]
-        one = found.get(video, Recording(own[0].where))
-        found[video] = one._replace(parts=with_parts(one.parts, own))
+    for video in {**known, **parts}:
+        own, begin = list(parts.get(video, ())), begins.get(video, 0.0)
+        one = found.get(video) or Recording(own[0].where)
+        every = [
+            part.after(begin) if (part.start or part.end or 0) >= begin - 1 else part for part in (*one.parts, *own)
+        ]
+        found[video] = one._replace(parts=with_parts((), every))
     return found
 
 
@@ -265,6 +275,7 @@ def _database(
     database: dict[str, dict] = {}
     for video, subset in split.items():
         about = known[video]
+        about.check_ignored()
         spans = {"annotated": about.annotated, "ignored": sorted(map(list, about.ignored))}
         facts = {"duration": about.duration, "fps": about.fps} | {key: rows for key, rows in spans.items() if rows}
         known_facts = {field: value for field, value in facts.items() if value is not None}

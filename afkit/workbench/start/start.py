@@ -231,7 +231,7 @@ def _action_rows(made: AnnotationFile, looked: Media) -> list[tuple[str, str]]:
         ends.append((video.segments_sec[:, 0].min(), max(lasts - video.segments_sec[:, 1].max(), 0)))
     judged_sec, idle_sec = np.array(empty).sum(axis=0)
     first, last = np.median(np.array(ends), axis=0)
-    share = f"{100 * idle_sec / judged_sec:.0f} % of the time"
+    share = f"{100 * idle_sec / judged_sec:.0f} % of the time" if judged_sec else "nothing of the time is judged"
     rows.append(("no action", f"{share}; before the first {first:.3g} s, after the last {last:.3g} s (median)"))
     tiny = int((lengths < np.median(lengths) / 20).sum())
     if tiny:

@@ -25,12 +25,14 @@ PLAUSIBLE = 0.2  # of the greatest factor that fits: a smaller one would leave m
 OUTSIDE_SEC = 1.0  # by which real annotations may exceed a video
 EMPTY, REPEATED, OUTSIDE = "segments without length", "duplicates", "segments outside the video"  # checks
 OUT_OF_RANGE, UNEQUAL = "label ids out of range", "folders of unequal length"
+UNJUDGED = "actions where nothing is judged"
 TIMES_LONGER = 2  # than any time between two actions: an end that may not have been labelled
 LEAST_TOLD = 3  # actions that a recording, and recordings that a data set, must have to tell what is usual
 TIMES = "segment {0.start:g} to {0.end:g} s"
 REMEDIES = {  # of notes on segments; those outside their videos have `_units`
     EMPTY: "end before they start or at once; are the two columns swapped, or is one a duration?",
     REPEATED: "repeat an earlier one; was the same file read twice?",
+    UNJUDGED: "lie where nothing is judged; are 'annotated' and 'ignored' in seconds, of these recordings?",
 }
 
 
@@ -145,10 +147,12 @@ def _segments(config: DataConfig, videos: list[Video], table: pd.DataFrame) -> p
     empty = segments["end"] - segments["start"] < MIN_LENGTH_SEC
     distinct = [keep_distinct(video.segments_sec, video.labels) for video in videos]
     repeated = ~np.concatenate([np.zeros(0, bool), *distinct]) & ~empty
-    checks = np.select([outside(segments), repeated, empty], [OUTSIDE, REPEATED, EMPTY], "")  # of the note on it
     unjudged = np.concatenate([np.zeros(0, bool), *(mostly_within(v.segments_sec, v.ignored_sec) for v in videos)])
+    unjudged &= ~empty
+    conditions = [outside(segments), repeated, empty, unjudged]
+    checks = np.select(conditions, [OUTSIDE, REPEATED, EMPTY, UNJUDGED], "")  # of the note on it
     row = segments.groupby("number").cumcount()
-    return segments.assign(row=row, empty=empty, repeated=repeated, unjudged=unjudged & ~empty, check=checks)
+    return segments.assign(row=row, empty=empty, repeated=repeated, unjudged=unjudged, check=checks)
 
 
 def outside(segments: pd.DataFrame, factor: float | pd.Series = 1.0) -> pd.Series:
@@ -179,7 +183,7 @@ def _check_segments(
         (OUTSIDE, beyond & unknown, f"{TIMES} begins before the video; check its times"),
         (OUTSIDE, beyond & ~unknown & ~by_file, f"{TIMES} is outside {its}; check its times, or data.fps"),
         (OUTSIDE, beyond & by_file, f"{TIMES} is outside {file}; check its times or the duration"),
-        ("actions where nothing is judged", segments["unjudged"], f"{TIMES} lies where nobody labelled; left out"),
+        (UNJUDGED, segments["unjudged"], f"{TIMES} lies where nobody labelled; left out"),
         ("actions shorter than a step", short, f"{TIMES} is shorter than {step}"),
     ):
         for row in segments[holds].itertuples():

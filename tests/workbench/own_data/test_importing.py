@@ -10,6 +10,7 @@ from imported import refused, segments, subsets
 
 from afkit.__main__ import main
 from afkit.data.annotations import read_annotations
+from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.importing import describe, import_annotations
 
 CSV = """video,start,end,label,subset
@@ -397,6 +398,36 @@ def test_each_row_may_say_which_part_of_its_recording_was_labelled(bring):
         bring(rows.replace("annotated_start_sample", "annotated_start"), recordings=about, rate=100)
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"annotated": [5000, 30000]},
+            "'a': 'annotated' and 'ignored' are spans in seconds, and the other times",
+        ),
+        ({"ignored": [[20, 10]], "ms": False}, "the ignored span from 20 to 10 s of a recording of 60 s is none"),
+        ({"annotated": [80, 90], "ms": False}, "it is labelled from 80 to 90 s, and lasts 60 s"),
+    ],
+)
+def test_spans_that_cannot_be_of_the_recording_are_refused(bring, entry, message):
+    key = "segment" if entry.pop("ms", True) is False else "segment_ms"
+    rows = [{key: [6000, 8000] if key == "segment_ms" else [6, 8], "label": "x"}]
+    one = {"subset": "test", "duration": 60, "annotations": rows}
+    with pytest.raises(ValueError, match=message):
+        bring({"database": {"a": one | entry, "b": one | {"subset": "training"}}}, "source.json")
+
+
+def test_parts_count_from_the_recordings_beginning_as_their_labels_do(bring):
+    media = {name: Medium("x", 100.0, begin_sec=1e9) for name in "ab"}
+    rows = "video,start,end,label,subset\na,1000000010,1000000020,x,training\nb,1000000010,1000000020,x,validation\n"
+    about = "video,annotated_start,annotated_end\na,1000000005,1000000070\nb,5,70\n"
+    file = bring(rows, recordings=about, media=media)
+    inf = float("inf")
+    for video in file.videos.values():
+        assert video.segments_sec.tolist() == [[10, 20]]
+        assert video.ignored_sec.tolist() == [[-inf, 5], [70, inf]]
+
+
 def test_labels_that_nobody_can_tell_are_ignored_there(bring):
     rows = "video,start,end,label,subset\na,1,2,x,training\na,2,3,Ambiguous,training\nb,4,5,Ambiguous,validation\n"
     file = bring(rows, ambiguous=["ambiguous"])
@@ -419,12 +450,13 @@ def test_spans_of_an_annotation_file_survive_another_import(bring):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("5,2", "it is labelled from 5 to 2 s, which is nothing"),
-        ("1,", "it is labelled from 1 s on; say until when"),
-        ("x,2", "'annotated_start'"),
-        ("-1,2", "'annotated_start' must be 0 or more, not '-1'"),
+        ("5,2,", "it is labelled from 5 to 2 s, which is nothing"),
+        ("1,,", "it is labelled from 1 s on; say until when"),
+        ("x,2,", "'annotated_start'"),
+        ("1000,9000,60", "it is labelled from 1000 to 9000 s, and lasts 60 s; if that is another unit, name it"),
+        ("-1,2,", "'annotated_start' must be 0 or more, not '-1'"),
     ],
 )
 def test_a_labelled_part_that_cannot_be_is_named(bring, row, message):
     with pytest.raises(ValueError, match=message):
-        bring(CSV, recordings=f"video,annotated_start,annotated_end\na,{row}\nb,,\n")
+        bring(CSV, recordings=f"video,annotated_start,annotated_end,duration\na,{row}\nb,,,\n")
