@@ -141,7 +141,7 @@ def test_executed_notebooks_hold_pictures_and_no_path_of_the_machine_in_their_me
         assert not [output for output in outputs if output["output_type"] == "error"]
         pictures[stage] = sum("image/png" in output.get("data", {}) for output in outputs)
         assert notebook["metadata"]["papermill"]["output_path"] == f"{stage}.ipynb"
-    assert pictures == {"01_data": 4, "02_train": 3, "03_eval": 10, "04_visualize": 6}
+    assert pictures == {"01_data": 4, "02_train": 3, "03_eval": 11, "04_visualize": 6}
     drawn = read_json(finished / "figures" / "timelines.json")
     assert len(drawn) == 3
     assert all((finished / "figures" / entry["file"]).stat().st_size > 5000 for entry in drawn)

@@ -231,7 +231,7 @@ def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(proj
 def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):
     lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
     cells = nbformat.read(project / RUN / "04_visualize.ipynb", as_version=4).cells
-    (number,) = (i for i, cell in enumerate(cells) if "application/vnd.jupyter.widget-view+json" in str(cell))
+    (number,) = (i for i, cell in enumerate(cells) if "afkit_inspector" in str(cell))
     with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
         window.goto(f"http://127.0.0.1:{port}/lab/tree/{RUN}/04_visualize.ipynb?token={TOKEN}")
         window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
