@@ -10,6 +10,7 @@ from afkit.workbench.own_data.import_rows import clock_sec, wall_sec
 
 LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps
 MOST_GAPS = 0.5  # share of a recording's time in which there may be no samples
+LEAST_FULL = 0.9  # of the usual samples that a batch of one time has, below which it is incomplete
 RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at another rate than is given
 
 
@@ -22,9 +23,10 @@ def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
         >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
         ('', "by its clock 'time' it has 25 samples a second, not 50")
     """
-    steps, unit = _steps_sec(clock, name, rate_hz)
+    unit = _unit_near(clock, name, rate_hz)
     if not unit:
-        return f"its clock '{name}' rises by {np.median(steps):g} a sample, which is no {rate_hz:g} Hz in any unit"
+        return f"its clock '{name}' rises by {_usual_step(clock):g} a sample, which is no {rate_hz:g} Hz in any unit"
+    steps = np.diff(_spread((clock - clock[0]) * UNITS[unit]))
     jumps = np.flatnonzero(steps > max(LONGEST_STEP_SEC, LONGEST_STEP / rate_hz))
     if len(jumps):
         more = f" ({len(jumps)} jumps)" if len(jumps) > 1 else ""
@@ -35,15 +37,20 @@ def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
     return ""
 
 
-def _steps_sec(clock: np.ndarray, name: str, rate_hz: float) -> tuple[np.ndarray, str]:
-    """(seconds between samples, unit of the clock); without a unit where none comes near the rate."""
-    steps = np.diff(clock)
+def _unit_near(clock: np.ndarray, name: str, rate_hz: float) -> str:
+    """The unit of a clock; "" where none comes near the rate."""
     meaning = unit_of(name)
     units = [meaning] if UNITS.get(meaning) else [unit for unit, size in UNITS.items() if size and size <= 1]
-    middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])  # without jumps
+    middle = _usual_step(clock)
     near = min(units, key=lambda unit: abs(np.log(max(middle, 1e-300) * UNITS[unit] * rate_hz)))
-    fits = len(units) == 1 or 0.1 < middle * UNITS[near] * rate_hz < 10
-    return (steps * UNITS[near], near) if fits else (steps, "")
+    return near if len(units) == 1 or 0.1 < middle * UNITS[near] * rate_hz < 10 else ""
+
+
+def _usual_step(clock: np.ndarray) -> float:
+    """By how much a clock rises a sample, without jumps."""
+    _, counts, steps = _stamps(clock)
+    usual = steps <= np.quantile(steps, 0.99)
+    return float(steps[usual].sum() / counts[:-1][usual].sum())
 
 
 UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
@@ -52,7 +59,7 @@ UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
 class Clock(NamedTuple):
     """When the samples of a recording were taken."""
 
-    times_sec: np.ndarray  # (samples,) from the first on, without repetitions: coarse clocks are spread evenly
+    times_sec: np.ndarray  # (samples,) from the first on, without repetitions, see `_spread`
     start_sec: float  # of the first sample on the clock itself; above `UNIX_SEC` from 1970 on
     rate_hz: float  # samples per second, gaps left out
     jitter_sec: float  # standard deviation of the steps
@@ -81,12 +88,13 @@ def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_h
     if len(back):
         what = f"runs backwards after sample {back[0] + 1}, from {values[back[0]]:.14g} to {values[back[0] + 1]:.14g}"
         raise ValueError(f"its clock '{name}' {what}; cut or correct the file")
-    unit_sec = UNITS[_unit_alone(values, name)] if rate_hz is None else UNITS.get(_steps_sec(values, "", rate_hz)[1], 1)
-    times = _spread((values - values[0]) * unit_sec)
+    unit_sec = UNITS[_unit_alone(values, name)] if rate_hz is None else UNITS.get(_unit_near(values, "", rate_hz), 1)
+    times = _spread((values - values[0]) * unit_sec, longest_gap_sec)
+    start_sec, times = float(values[0] * unit_sec + times[0]), times - times[0]
     steps = np.diff(times)
-    middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])
-    gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP * middle)
-    regular = steps[~gap]
+    jump = LONGEST_STEP * np.mean(steps[steps <= np.quantile(steps, 0.99)])
+    gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, jump)
+    regular = steps[~gap & (steps <= max(LONGEST_STEP_SEC, jump))]
     rate = len(regular) / regular.sum()
     if steps[gap].sum() > MOST_GAPS * times[-1]:
         place = int(np.argmax(gap))
@@ -94,7 +102,7 @@ def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_h
         what = f"jumps by {steps[place]:.3g} s after sample {place + 1}, and {share}"
         raise ValueError(f"its clock '{name}' {what}; cut the file there, or leave it out")
     gaps_sec = np.column_stack([times[:-1][gap], times[1:][gap]])
-    return Clock(times, float(values[0]) * unit_sec, float(rate), float(regular.std()), gaps_sec)
+    return Clock(times, start_sec, float(rate), float(regular.std()), gaps_sec)
 
 
 def _unit_alone(values: np.ndarray, name: str) -> str:
@@ -116,15 +124,33 @@ def _unit_alone(values: np.ndarray, name: str) -> str:
     )
 
 
-def _spread(times: np.ndarray) -> np.ndarray:
-    """Samples of one time spread evenly up to the next time, as those of a clock that counts whole seconds."""
-    first = np.flatnonzero(np.concatenate([[True], np.diff(times) > 0]))
+def _stamps(clock: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(first sample of each distinct time (N,), number of samples that have it (N,), steps between them (N - 1,))."""
+    first = np.flatnonzero(np.concatenate([[True], np.diff(clock) > 0]))
+    return first, np.diff(first, append=len(clock)), np.diff(clock[first])
+
+
+def _spread(times: np.ndarray, longest_gap_sec: float = 0) -> np.ndarray:
+    """Samples of one time, a batch, spread evenly up to the next time, as those of a clock that counts whole seconds.
+
+    Before a gap and at the end, a batch lasts as long as as many samples do elsewhere; so does one that is incomplete
+    at the beginning or after a gap, up to the next time.
+    """
+    first, counts, steps = _stamps(times)
     if len(first) == len(times):
         return times
-    rows = np.arange(len(times))
-    spread = np.interp(rows, first, times[first])
-    last = rows > first[-1]
-    return np.where(last, times[first[-1]] + (rows - first[-1]) * times[first[-1]] / max(first[-1], 1), spread)
+    held = counts[:-1]
+    period = np.median(steps / held)
+    limit = max(min(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP_SEC), LONGEST_STEP * period)
+    gap = steps > np.maximum(np.median(steps), held * period) + limit
+    begins = np.concatenate([[True], gap[:-1]])
+    usual = ~gap & ~begins if (~gap & ~begins).any() else ~gap
+    period = steps[usual].sum() / held[usual].sum()
+    late = begins & ~gap & (held * period < LEAST_FULL * steps) & (np.median(counts) > 1)
+    lasts = np.append(np.where(gap | late, held * period, steps), counts[-1] * period)
+    starts = times[first] + np.append(np.where(late, steps - held * period, 0), 0)
+    within = np.arange(len(times)) - np.repeat(first, counts)  # place in the batch
+    return np.repeat(starts, counts) + within * np.repeat(lasts / counts, counts)
 
 
 def regular_samples(values: np.ndarray, clock: Clock, rate_hz: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 
 from afkit.__main__ import main
 from afkit.data.annotations import read_annotations, to_frame
-from afkit.workbench.own_data.clocks import as_seconds, read_clock, regular_samples
+from afkit.workbench.own_data.clocks import as_seconds, clock_problem, read_clock, regular_samples
 from afkit.workbench.own_data.gaps import leave_out_gaps
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.importing import import_annotations
@@ -58,6 +58,42 @@ def test_gaps_count_from_the_limit_on_and_do_not_change_the_rate():
     assert len(read_clock(times, "time", longest_gap_sec=1.1).gaps_sec) == 0
     with pytest.raises(ValueError, match=r"jumps by 3\.6e.03 s after sample 61, and gaps are 100 % of its time; cut"):
         read_clock(times + 3600 * (times > 1.3), "time")
+
+
+@pytest.mark.parametrize(
+    ("tick_sec", "rate_hz", "missing", "gap_sec"),
+    [
+        (1, 50, (30, 40), [[29.98, 40.0]]),  # whole seconds
+        (0.2, 50, (30, 31), [[29.98, 31.0]]),  # packets of 10
+        (0.5, 40, (50, 54), [[49.975, 54.0]]),
+        (1, 50, (30.5, 40.3), [[30.48, 40.3]]),  # incomplete batches on both sides
+        (1, 200, (30, 31), [[29.995, 31.0]]),
+        (0.1, 33.3, (30, 31), [[29.97, 31.0]]),  # 3 or 4 in a batch
+    ],
+)
+def test_gaps_of_a_clock_that_repeats_its_times_lie_between_batches(tick_sec, rate_hz, missing, gap_sec):
+    times = np.arange(round(99.7 * rate_hz)) / rate_hz
+    kept = times[(times < missing[0] - 1e-9) | (times > missing[1] - 1e-9)]
+    ticks = np.floor(kept / tick_sec + 1e-9) * tick_sec
+    off = 1e-6 if (rate_hz * tick_sec) % 1 == 0 else tick_sec / 2
+    clock = read_clock(UNIX + ticks, "time")
+    assert clock.rate_hz == pytest.approx(rate_hz, rel=1e-3)
+    np.testing.assert_allclose(clock.times_sec, kept, atol=off)
+    np.testing.assert_allclose(clock.gaps_sec, gap_sec, atol=off)
+    given = read_clock(UNIX + ticks, "time", rate_hz=rate_hz)
+    np.testing.assert_array_equal(given.times_sec, clock.times_sec)
+    what = f"jumps by {np.diff(clock.gaps_sec[0])[0]:.3g} s after sample {(kept < missing[0] - 1e-9).sum()}"
+    assert clock_problem(UNIX + ticks, "time", rate_hz) == f"its clock 'time' {what}"
+    bridged = read_clock(UNIX + ticks, "time", longest_gap_sec=20)
+    assert len(bridged.gaps_sec) == 0 and bridged.rate_hz == clock.rate_hz
+    np.testing.assert_array_equal(bridged.times_sec, clock.times_sec)
+
+
+def test_an_incomplete_first_batch_ends_at_the_next_time():
+    kept = 0.6 + np.arange(470) / 50
+    clock = read_clock(UNIX + np.floor(kept + 1e-9), "time")
+    assert clock.start_sec == pytest.approx(UNIX + 0.6, abs=1e-6) and clock.rate_hz == pytest.approx(50)
+    np.testing.assert_allclose(clock.times_sec, kept - 0.6, atol=1e-6)
 
 
 def test_samples_are_put_where_their_clock_says():
