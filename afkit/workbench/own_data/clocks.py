@@ -157,3 +157,27 @@ def regular_samples(values: np.ndarray, clock: Clock, rate_hz: float) -> np.ndar
     """Samples (samples, C) at every 1 / rate_hz seconds from the first on, by straight lines; as many as fit."""
     wanted = np.arange(int(clock.times_sec[-1] * rate_hz + 1e-6) + 1) / rate_hz
     return np.stack([np.interp(wanted, clock.times_sec, channel) for channel in values.T], axis=1)
+
+
+def bridged_runs(
+    values: np.ndarray, times_sec: np.ndarray, rate_hz: float, longest_gap_sec: float = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (samples, C) with long runs of missing ones bridged by straight lines; where those were (R, 2), seconds.
+
+    Runs are long as gaps of a clock are, see `read_clock`; shorter ones, and channels without any number, stay.
+    """
+    if values.ndim != 2 or values.dtype.kind != "f":
+        return values, np.zeros((0, 2))
+    found, gaps = values.copy(), [np.zeros((0, 2))]
+    limit = max(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP / rate_hz)
+    there = np.isfinite(values)
+    for i in np.flatnonzero(~there.all(axis=0) & there.any(axis=0)):
+        good = there[:, i]
+        rows = np.flatnonzero(good)
+        edges = np.concatenate([times_sec[:1], times_sec[rows], times_sec[-1:] + 1 / rate_hz])
+        missing = np.diff(rows, prepend=-1, append=len(good)) > 1
+        long = missing & (np.diff(edges) > limit)
+        bridged = ~good & long[np.cumsum(good)]
+        found[bridged, i] = np.interp(times_sec[bridged], times_sec[rows], values[rows, i])
+        gaps.append(np.column_stack([edges[:-1], edges[1:]])[long])
+    return found, np.concatenate(gaps)

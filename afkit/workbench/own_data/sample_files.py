@@ -11,7 +11,7 @@ import numpy as np
 
 from afkit.data.feature_formats import listed, named, open_array
 from afkit.opening import read_text
-from afkit.workbench.own_data.clocks import as_seconds, clock_problem, read_clock, regular_samples
+from afkit.workbench.own_data.clocks import as_seconds, bridged_runs, clock_problem, read_clock, regular_samples
 from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.physio_files import PHYSIO, read_physio
@@ -294,8 +294,8 @@ def read_sensor(
     """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
     ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or is mostly gaps:
-    steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). `start_sec` of a sensor `by_clock` is that of
-    its clock, NaN where it has none.
+    steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). Runs of missing samples as long are gaps, too,
+    of a sensor `by_clock` or with `fix`. `start_sec` of a sensor `by_clock` is that of its clock, NaN without one.
     """
     try:
         numbers = read_samples(path, kind.columns, kind.pose, label)
@@ -315,13 +315,21 @@ def read_sensor(
         if problem:
             sensor = _on_clock(path, numbers, kind.rate_hz, longest_gap_sec, kind.rate_hz)._replace(start_sec=0.0)
             repairs.append(f"{path}: {problem}: put onto regular times")
-    return sensor, numbers, repairs
+            return sensor, numbers, repairs
+    return _without_runs(sensor, longest_gap_sec) if fix else sensor, numbers, repairs
+
+
+def _without_runs(sensor: Sensor, longest_gap_sec: float) -> Sensor:
+    """The sensor with long runs of missing samples as gaps."""
+    times_sec = np.arange(len(sensor.signal)) / sensor.rate_hz
+    signal, gaps_sec = bridged_runs(sensor.signal, times_sec, sensor.rate_hz, longest_gap_sec)
+    return sensor._replace(signal=signal, gaps_sec=gaps_sec)
 
 
 def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: float) -> Sensor:
     """The samples at regular times of the kind's rate, as the clock tells, or at the rate that the file tells."""
     if numbers.rate_hz is not None:
-        return Sensor(str(path), numbers.values, numbers.rate_hz, np.nan)
+        return _without_runs(Sensor(str(path), numbers.values, numbers.rate_hz, np.nan), longest_gap_sec)
     if numbers.clock is None:
         raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
     return _on_clock(path, numbers, kind.rate_hz, longest_gap_sec)
@@ -336,5 +344,6 @@ def _on_clock(
         clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    signal = regular_samples(numbers.values, clock, rate_hz)
-    return Sensor(str(path), signal, rate_hz, clock.start_sec, clock.gaps_sec)
+    values, runs_sec = bridged_runs(numbers.values, clock.times_sec, clock.rate_hz, longest_gap_sec)
+    signal = regular_samples(values, clock, rate_hz)
+    return Sensor(str(path), signal, rate_hz, clock.start_sec, np.concatenate([clock.gaps_sec, runs_sec]))

@@ -206,6 +206,57 @@ def test_recordings_that_would_mostly_not_count_are_refused(tmp_path, capsys):
     assert "b has no samples for 5.42 s after 2.96 s, and 63 % of its windows would reach into gaps; br" in said
 
 
+def write_missing(root, *spans):
+    """A table at 50 Hz of 20 s whose second channel is the time, without values in those spans (start, end) in s."""
+    (root / "acc").mkdir()
+    rows = [
+        f"{1000 * (UNIX + t):.0f},1,{'' if any(a < t + 1e-9 < b for a, b in spans) else f'{t:.2f}'}"
+        for t in np.arange(1000) / 50
+    ]
+    (root / "acc" / "a.csv").write_text("\n".join(["timestamp,x,y", *rows]) + "\n")
+
+
+@pytest.mark.parametrize("rate", ["", "@50"])
+def test_long_runs_of_missing_values_are_gaps(tmp_path, capsys, rate):
+    write_missing(tmp_path, (5, 8), (15, 15.3))
+    command = [
+        "signals",
+        str(tmp_path / "acc") + rate,
+        "--out",
+        str(tmp_path / "out"),
+        "--window",
+        "10",
+        "--stride",
+        "5",
+    ]
+    if rate:
+        assert main(command) == 2 and "sample 250: NaN or infinite (165 such" in capsys.readouterr().err
+        command.append("--fix")
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "gap: a has no samples for 3.02 s after 4.98 s (2 gaps, together 3.34 s): bridged by straight" in said
+    spans = [[4.84, 8.14], [14.84, 15.44]]  # half a window of 0.2 s and two samples wider
+    assert json.loads((tmp_path / "out" / SETTINGS).read_text())["ignored"] == {"a": spans}
+    features = np.load(tmp_path / "out" / "a.npy")
+    np.testing.assert_allclose(features[:, 10], np.arange(len(features)) / 10, atol=1e-5)
+    shutil.rmtree(tmp_path / "out")
+    assert main([*command, "--longest-gap", "1"]) == (0 if rate else 2), "short runs are repaired with --fix, as ever"
+
+
+def test_mostly_missing_values_are_refused_and_the_ends_may_be_missing(tmp_path, capsys):
+    write_missing(tmp_path, (0, 1), (19, 20))
+    command = ["signals", f"{tmp_path / 'acc'}@50", "--out", str(tmp_path / "out"), "--fix"]
+    command += ["--window", "10", "--stride", "5"]
+    assert main(command) == 0
+    ignored = json.loads((tmp_path / "out" / SETTINGS).read_text())["ignored"]["a"]
+    assert [ignored[0][0], ignored[1][1]] == [0, 20] and ignored[0][1] > 1 and ignored[1][0] < 19
+    shutil.rmtree(tmp_path / "out")
+    shutil.rmtree(tmp_path / "acc")
+    write_missing(tmp_path, (2, 14))
+    capsys.readouterr()
+    assert main(command) == 2 and "a.csv: 60 % are gaps" in capsys.readouterr().err
+
+
 def bring(tmp_path, rows, begins=(UNIX, UNIX), **options):
     """[[start, end], ...] of the first recording."""
     source, target = tmp_path / "labels.csv", tmp_path / "out.json"
