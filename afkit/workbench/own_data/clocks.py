@@ -53,6 +53,7 @@ def _usual_step(clock: np.ndarray) -> float:
     return float(steps[usual].sum() / counts[:-1][usual].sum())
 
 
+DAY_SEC = 86400
 UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
 
 
@@ -78,16 +79,31 @@ def as_seconds(cells: Sequence[str]) -> np.ndarray | None:
     return None if any(time is None for time in times) else np.array(times, float)
 
 
+def fall_like(clock: np.ndarray, place: int, cell: str) -> tuple[str, str]:
+    """What it looks like that a clock falls after a sample, "" if unknown; what to do. `cell` is the text there."""
+    steps = np.diff(clock)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    fall = usual - steps[place]
+    if any(abs(fall - DAY_SEC / size) <= 2 * usual for size in (1, 1e-3, 1e-6)):
+        return "as over midnight", "write times with a date and a zone"
+    if wall_sec(cell) is not None and abs(fall - 3600) < 60:
+        return "as where summer time ends", "write times with a date and a zone"
+    sizes = [
+        size for base in (2.0, 10.0) for k in range(3, 65) if abs(fall - (size := base**k)) <= min(usual, size / 10)
+    ]
+    if sizes:
+        return f"as a counter that begins anew at {sizes[0]:.0f}", "write times that go on rising"
+    return "", "correct it"
+
+
 def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_hz: float | None = None) -> Clock:
-    """What a column with the time says; a ValueError where its unit is not told, it does not rise, or is mostly gaps.
+    """What a column with the time says; a ValueError where its unit is not told, or it is mostly gaps.
+
+    `values` (samples,) rise, or stay.
 
     A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a gap. With a rate, the unit is that
     in which the clock comes near it.
     """
-    back = np.flatnonzero(np.diff(values) < 0)
-    if len(back):
-        what = f"runs backwards after sample {back[0] + 1}, from {values[back[0]]:.14g} to {values[back[0] + 1]:.14g}"
-        raise ValueError(f"its clock '{name}' {what}; cut or correct the file")
     unit_sec = UNITS[_unit_alone(values, name)] if rate_hz is None else UNITS.get(_unit_near(values, "", rate_hz), 1)
     times = _spread((values - values[0]) * unit_sec, longest_gap_sec)
     start_sec, times = float(values[0] * unit_sec + times[0]), times - times[0]

@@ -12,7 +12,7 @@ from afkit.workbench.own_data.clocks import as_seconds, clock_problem, read_cloc
 from afkit.workbench.own_data.gaps import leave_out_gaps
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.importing import import_annotations
-from afkit.workbench.own_data.sample_files import SensorKind
+from afkit.workbench.own_data.sample_files import SensorKind, read_samples
 from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, features_of
 from afkit.workbench.own_data.signals import Sensor, signal_features
 
@@ -40,7 +40,6 @@ def test_the_unit_is_that_of_the_name_or_of_the_size(values, name, rate_hz, star
 @pytest.mark.parametrize(
     ("values", "name", "message"),
     [
-        (np.array([0, 1, 2, 1.5, 3]), "time", "its clock 'time' runs backwards after sample 3, from 2 to 1.5"),
         (np.arange(10.0), "time", "rises by 1 a sample, in what is not told; give the rate as FOLDER@HZ, or a name"),
         (np.ones(10), "time", "its clock 'time' does not rise"),
     ],
@@ -94,6 +93,31 @@ def test_an_incomplete_first_batch_ends_at_the_next_time():
     clock = read_clock(UNIX + np.floor(kept + 1e-9), "time")
     assert clock.start_sec == pytest.approx(UNIX + 0.6, abs=1e-6) and clock.rate_hz == pytest.approx(50)
     np.testing.assert_allclose(clock.times_sec, kept - 0.6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        (
+            [f"23:59:59.{i}" for i in range(10)] + [f"0:00:00.{i}" for i in range(10)],
+            "row 12, from 23:59:59.9 to 0:00:00.0, as over midnight; write times with a date and a zone, or leave it",
+        ),
+        ([86399.8, 86399.9, 0, 0.1], "row 4, from 86399.9 to 0, as over midnight; write times with a date and a zone"),
+        (
+            ["2026-10-25 02:59:58", "2026-10-25 02:59:59", "2026-10-25 02:00:00"],
+            "row 4, from 2026-10-25 02:59:59 to 2026-10-25 02:00:00, as where summer time ends; write times with a",
+        ),
+        ([65500, 65520, 4, 24], "row 4, from 65520 to 4, as a counter that begins anew at 65536; write times that go"),
+        ([0.00, 0.02, 0.01, 0.06], "row 4, from 0.02 to 0.01; correct it, or leave it out with --columns x,y and give"),
+    ],
+)
+def test_a_clock_that_runs_backwards_is_shown_with_what_it_looks_like(tmp_path, cells, what):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["time,x,y", *(f"{cell},1,{i % 3}" for i, cell in enumerate(cells))]))
+    with pytest.raises(ValueError, match=r"a\.csv") as caught:
+        read_samples(path)
+    assert f"its clock 'time' runs backwards in {what}" in str(caught.value)
+    assert read_samples(path, ["x", "y"]).clock is None, "the remedy works"
 
 
 def test_samples_are_put_where_their_clock_says():
