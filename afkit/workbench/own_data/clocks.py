@@ -10,6 +10,7 @@ from afkit.workbench.own_data.import_rows import clock_sec, wall_sec
 
 LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps
 MOST_GAPS = 0.5  # share of a recording's time in which there may be no samples
+LEAST_FULL = 0.9  # of the usual samples that a batch of one time has, below which it is incomplete
 RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at another rate than is given
 
 
@@ -22,9 +23,10 @@ def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
         >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
         ('', "by its clock 'time' it has 25 samples a second, not 50")
     """
-    steps, unit = _steps_sec(clock, name, rate_hz)
+    unit = _unit_near(clock, name, rate_hz)
     if not unit:
-        return f"its clock '{name}' rises by {np.median(steps):g} a sample, which is no {rate_hz:g} Hz in any unit"
+        return f"its clock '{name}' rises by {_usual_step(clock):g} a sample, which is no {rate_hz:g} Hz in any unit"
+    steps = np.diff(_spread((clock - clock[0]) * UNITS[unit]))
     jumps = np.flatnonzero(steps > max(LONGEST_STEP_SEC, LONGEST_STEP / rate_hz))
     if len(jumps):
         more = f" ({len(jumps)} jumps)" if len(jumps) > 1 else ""
@@ -35,24 +37,30 @@ def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
     return ""
 
 
-def _steps_sec(clock: np.ndarray, name: str, rate_hz: float) -> tuple[np.ndarray, str]:
-    """(seconds between samples, unit of the clock); without a unit where none comes near the rate."""
-    steps = np.diff(clock)
+def _unit_near(clock: np.ndarray, name: str, rate_hz: float) -> str:
+    """The unit of a clock; "" where none comes near the rate."""
     meaning = unit_of(name)
     units = [meaning] if UNITS.get(meaning) else [unit for unit, size in UNITS.items() if size and size <= 1]
-    middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])  # without jumps
+    middle = _usual_step(clock)
     near = min(units, key=lambda unit: abs(np.log(max(middle, 1e-300) * UNITS[unit] * rate_hz)))
-    fits = len(units) == 1 or 0.1 < middle * UNITS[near] * rate_hz < 10
-    return (steps * UNITS[near], near) if fits else (steps, "")
+    return near if len(units) == 1 or 0.1 < middle * UNITS[near] * rate_hz < 10 else ""
 
 
+def _usual_step(clock: np.ndarray) -> float:
+    """By how much a clock rises a sample, without jumps."""
+    _, counts, steps = _stamps(clock)
+    usual = steps <= np.quantile(steps, 0.99)
+    return float(steps[usual].sum() / counts[:-1][usual].sum())
+
+
+DAY_SEC = 86400
 UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
 
 
 class Clock(NamedTuple):
     """When the samples of a recording were taken."""
 
-    times_sec: np.ndarray  # (samples,) from the first on, without repetitions: coarse clocks are spread evenly
+    times_sec: np.ndarray  # (samples,) from the first on, without repetitions, see `_spread`
     start_sec: float  # of the first sample on the clock itself; above `UNIX_SEC` from 1970 on
     rate_hz: float  # samples per second, gaps left out
     jitter_sec: float  # standard deviation of the steps
@@ -71,22 +79,38 @@ def as_seconds(cells: Sequence[str]) -> np.ndarray | None:
     return None if any(time is None for time in times) else np.array(times, float)
 
 
+def fall_like(clock: np.ndarray, place: int, cell: str) -> tuple[str, str]:
+    """What it looks like that a clock falls after a sample, "" if unknown; what to do. `cell` is the text there."""
+    steps = np.diff(clock)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    fall = usual - steps[place]
+    if any(abs(fall - DAY_SEC / size) <= 2 * usual for size in (1, 1e-3, 1e-6)):
+        return "as over midnight", "write times with a date and a zone"
+    if wall_sec(cell) is not None and abs(fall - 3600) < 60:
+        return "as where summer time ends", "write times with a date and a zone"
+    sizes = [
+        size for base in (2.0, 10.0) for k in range(3, 65) if abs(fall - (size := base**k)) <= min(usual, size / 10)
+    ]
+    if sizes:
+        return f"as a counter that begins anew at {sizes[0]:.0f}", "write times that go on rising"
+    return "", "correct it"
+
+
 def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_hz: float | None = None) -> Clock:
-    """What a column with the time says; a ValueError where its unit is not told, it does not rise, or is mostly gaps.
+    """What a column with the time says; a ValueError where its unit is not told, or it is mostly gaps.
+
+    `values` (samples,) rise, or stay.
 
     A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a gap. With a rate, the unit is that
     in which the clock comes near it.
     """
-    back = np.flatnonzero(np.diff(values) < 0)
-    if len(back):
-        what = f"runs backwards after sample {back[0] + 1}, from {values[back[0]]:.14g} to {values[back[0] + 1]:.14g}"
-        raise ValueError(f"its clock '{name}' {what}; cut or correct the file")
-    unit_sec = UNITS[_unit_alone(values, name)] if rate_hz is None else UNITS.get(_steps_sec(values, "", rate_hz)[1], 1)
-    times = _spread((values - values[0]) * unit_sec)
+    unit_sec = UNITS[_unit_alone(values, name)] if rate_hz is None else UNITS.get(_unit_near(values, "", rate_hz), 1)
+    times = _spread((values - values[0]) * unit_sec, longest_gap_sec)
+    start_sec, times = float(values[0] * unit_sec + times[0]), times - times[0]
     steps = np.diff(times)
-    middle = np.mean(steps[steps <= np.quantile(steps, 0.99)])
-    gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP * middle)
-    regular = steps[~gap]
+    jump = LONGEST_STEP * np.mean(steps[steps <= np.quantile(steps, 0.99)])
+    gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, jump)
+    regular = steps[~gap & (steps <= max(LONGEST_STEP_SEC, jump))]
     rate = len(regular) / regular.sum()
     if steps[gap].sum() > MOST_GAPS * times[-1]:
         place = int(np.argmax(gap))
@@ -94,7 +118,7 @@ def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_h
         what = f"jumps by {steps[place]:.3g} s after sample {place + 1}, and {share}"
         raise ValueError(f"its clock '{name}' {what}; cut the file there, or leave it out")
     gaps_sec = np.column_stack([times[:-1][gap], times[1:][gap]])
-    return Clock(times, float(values[0]) * unit_sec, float(rate), float(regular.std()), gaps_sec)
+    return Clock(times, start_sec, float(rate), float(regular.std()), gaps_sec)
 
 
 def _unit_alone(values: np.ndarray, name: str) -> str:
@@ -116,18 +140,60 @@ def _unit_alone(values: np.ndarray, name: str) -> str:
     )
 
 
-def _spread(times: np.ndarray) -> np.ndarray:
-    """Samples of one time spread evenly up to the next time, as those of a clock that counts whole seconds."""
-    first = np.flatnonzero(np.concatenate([[True], np.diff(times) > 0]))
+def _stamps(clock: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(first sample of each distinct time (N,), number of samples that have it (N,), steps between them (N - 1,))."""
+    first = np.flatnonzero(np.concatenate([[True], np.diff(clock) > 0]))
+    return first, np.diff(first, append=len(clock)), np.diff(clock[first])
+
+
+def _spread(times: np.ndarray, longest_gap_sec: float = 0) -> np.ndarray:
+    """Samples of one time, a batch, spread evenly up to the next time, as those of a clock that counts whole seconds.
+
+    Before a gap and at the end, a batch lasts as long as as many samples do elsewhere; so does one that is incomplete
+    at the beginning or after a gap, up to the next time.
+    """
+    first, counts, steps = _stamps(times)
     if len(first) == len(times):
         return times
-    rows = np.arange(len(times))
-    spread = np.interp(rows, first, times[first])
-    last = rows > first[-1]
-    return np.where(last, times[first[-1]] + (rows - first[-1]) * times[first[-1]] / max(first[-1], 1), spread)
+    held = counts[:-1]
+    period = np.median(steps / held)
+    limit = max(min(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP_SEC), LONGEST_STEP * period)
+    gap = steps > np.maximum(np.median(steps), held * period) + limit
+    begins = np.concatenate([[True], gap[:-1]])
+    usual = ~gap & ~begins if (~gap & ~begins).any() else ~gap
+    period = steps[usual].sum() / held[usual].sum()
+    late = begins & ~gap & (held * period < LEAST_FULL * steps) & (np.median(counts) > 1)
+    lasts = np.append(np.where(gap | late, held * period, steps), counts[-1] * period)
+    starts = times[first] + np.append(np.where(late, steps - held * period, 0), 0)
+    within = np.arange(len(times)) - np.repeat(first, counts)  # place in the batch
+    return np.repeat(starts, counts) + within * np.repeat(lasts / counts, counts)
 
 
 def regular_samples(values: np.ndarray, clock: Clock, rate_hz: float) -> np.ndarray:
     """Samples (samples, C) at every 1 / rate_hz seconds from the first on, by straight lines; as many as fit."""
     wanted = np.arange(int(clock.times_sec[-1] * rate_hz + 1e-6) + 1) / rate_hz
     return np.stack([np.interp(wanted, clock.times_sec, channel) for channel in values.T], axis=1)
+
+
+def bridged_runs(
+    values: np.ndarray, times_sec: np.ndarray, rate_hz: float, longest_gap_sec: float = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (samples, C) with long runs of missing ones bridged by straight lines; where those were (R, 2), seconds.
+
+    Runs are long as gaps of a clock are, see `read_clock`; shorter ones, and channels without any number, stay.
+    """
+    if values.ndim != 2 or values.dtype.kind != "f":
+        return values, np.zeros((0, 2))
+    found, gaps = values.copy(), [np.zeros((0, 2))]
+    limit = max(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP / rate_hz)
+    there = np.isfinite(values)
+    for i in np.flatnonzero(~there.all(axis=0) & there.any(axis=0)):
+        good = there[:, i]
+        rows = np.flatnonzero(good)
+        edges = np.concatenate([times_sec[:1], times_sec[rows], times_sec[-1:] + 1 / rate_hz])
+        missing = np.diff(rows, prepend=-1, append=len(good)) > 1
+        long = missing & (np.diff(edges) > limit)
+        bridged = ~good & long[np.cumsum(good)]
+        found[bridged, i] = np.interp(times_sec[bridged], times_sec[rows], values[rows, i])
+        gaps.append(np.column_stack([edges[:-1], edges[1:]])[long])
+    return found, np.concatenate(gaps)

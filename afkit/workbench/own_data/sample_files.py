@@ -11,7 +11,14 @@ import numpy as np
 
 from afkit.data.feature_formats import listed, named, open_array
 from afkit.opening import read_text
-from afkit.workbench.own_data.clocks import as_seconds, clock_problem, read_clock, regular_samples
+from afkit.workbench.own_data.clocks import (
+    as_seconds,
+    bridged_runs,
+    clock_problem,
+    fall_like,
+    read_clock,
+    regular_samples,
+)
 from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.physio_files import PHYSIO, read_physio
@@ -72,7 +79,7 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), la
     clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
     labels = [i for i, name in enumerate(names) if label and name.casefold() == label.casefold()]
     others = [*clocks, *labels]
-    chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, others)
+    chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, others, lines)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
     left_out = [name for i, name in enumerate(names or _places(width)) if i not in chosen]
     channels = [names[i] for i in chosen] if names else []
@@ -158,7 +165,7 @@ def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
     return [places[name.strip().casefold()] for name in columns]
 
 
-def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[int]) -> list[int]:
+def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[int], lines: Lines) -> list[int]:
     """Places of the channels: all but clocks and counters; refused where it is in doubt what a column is."""
     width = len(by_column)
     shown = names or _places(width)
@@ -175,6 +182,12 @@ def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[i
             doubts[i] = f"the column {shown[i]!r} {doubt}"
     if doubts:
         rest = ",".join(shown[i] for i in chosen if i not in doubts)
+        fallen = [i for i in doubts if names and _is_clock(names[i]) and _falls(by_column[i])]
+        if fallen and not any(_is_clock(names[i]) for i in clocks):
+            clock = np.array(by_column[fallen[0]], float)
+            raise ValueError(
+                _backwards(names[fallen[0]], clock, [(row, cells[fallen[0]]) for row, cells in lines], rest)
+            )
         option = f"choose the channels with --columns, e.g. --columns {rest}" if rest else "keep channels only"
         raise ValueError(f"{'; '.join(doubts.values())}; its columns are {listed(shown)}; {option}")
     return chosen
@@ -208,10 +221,21 @@ def _doubt(name: str, cells: Sequence[str]) -> str:
         return "is called like the number of something" if name.strip() else "has no name"
     if not _is_clock(name):
         return ""
-    numbers = np.array(cells, float) if all(map(_is_number, cells)) else np.zeros(0)
-    back = np.flatnonzero(np.diff(numbers) < 0)
-    how = f"runs backwards after sample {back[0] + 1}" if len(back) else "does not rise"
-    return f"is called like a clock, but {how}"
+    return f"is called like a clock, but {'runs backwards' if _falls(cells) else 'does not rise'}"
+
+
+def _falls(cells: Sequence[str]) -> bool:
+    return all(map(_is_number, cells)) and bool((np.diff(np.array(cells, float)) < 0).any())
+
+
+def _backwards(name: str, clock: np.ndarray, cells: list[tuple[int, str]], rest: str) -> str:
+    """Where a clock runs backwards, of which the (row, text) of each cell is given; `rest` are the other columns."""
+    place = int(np.argmax(np.diff(clock) < 0))
+    (_, before), (row, after) = cells[place : place + 2]
+    like, remedy = fall_like(clock, place, before)
+    what = f"its clock '{name}' runs backwards in row {row}, from {before} to {after}{like and ', ' + like}"
+    regular = f"leave it out with --columns {rest or 'NAMES'} and give FOLDER@HZ if the samples are regular"
+    return f"{what}; {remedy}, or {regular}"
 
 
 def _rises(cells: Sequence[str], strictly: bool = False) -> bool:
@@ -294,8 +318,8 @@ def read_sensor(
     """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
 
     ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or is mostly gaps:
-    steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). `start_sec` of a sensor `by_clock` is that of
-    its clock, NaN where it has none.
+    steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). Runs of missing samples as long are gaps, too,
+    of a sensor `by_clock` or with `fix`. `start_sec` of a sensor `by_clock` is that of its clock, NaN without one.
     """
     try:
         numbers = read_samples(path, kind.columns, kind.pose, label)
@@ -315,13 +339,21 @@ def read_sensor(
         if problem:
             sensor = _on_clock(path, numbers, kind.rate_hz, longest_gap_sec, kind.rate_hz)._replace(start_sec=0.0)
             repairs.append(f"{path}: {problem}: put onto regular times")
-    return sensor, numbers, repairs
+            return sensor, numbers, repairs
+    return _without_runs(sensor, longest_gap_sec) if fix else sensor, numbers, repairs
+
+
+def _without_runs(sensor: Sensor, longest_gap_sec: float) -> Sensor:
+    """The sensor with long runs of missing samples as gaps."""
+    times_sec = np.arange(len(sensor.signal)) / sensor.rate_hz
+    signal, gaps_sec = bridged_runs(sensor.signal, times_sec, sensor.rate_hz, longest_gap_sec)
+    return sensor._replace(signal=signal, gaps_sec=gaps_sec)
 
 
 def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: float) -> Sensor:
     """The samples at regular times of the kind's rate, as the clock tells, or at the rate that the file tells."""
     if numbers.rate_hz is not None:
-        return Sensor(str(path), numbers.values, numbers.rate_hz, np.nan)
+        return _without_runs(Sensor(str(path), numbers.values, numbers.rate_hz, np.nan), longest_gap_sec)
     if numbers.clock is None:
         raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
     return _on_clock(path, numbers, kind.rate_hz, longest_gap_sec)
@@ -336,5 +368,6 @@ def _on_clock(
         clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    signal = regular_samples(numbers.values, clock, rate_hz)
-    return Sensor(str(path), signal, rate_hz, clock.start_sec, clock.gaps_sec)
+    values, runs_sec = bridged_runs(numbers.values, clock.times_sec, clock.rate_hz, longest_gap_sec)
+    signal = regular_samples(values, clock, rate_hz)
+    return Sensor(str(path), signal, rate_hz, clock.start_sec, np.concatenate([clock.gaps_sec, runs_sec]))

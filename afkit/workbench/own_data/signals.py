@@ -53,7 +53,7 @@ def signal_features(
         window, stride: samples at `rate_hz` of a feature vector, and between the beginnings of two.
         rate_hz: of the common clock; None for that of the fastest sensor.
         normalise: "recording" gives each channel mean 0 and standard deviation 1 over this recording.
-        fix: repair what is a ValueError else: gaps of non-finite samples are bridged by straight lines, a sensor that
+        fix: repair what is a ValueError else: samples that are not finite are bridged by straight lines, a sensor that
             starts late repeats its first sample, and all end with the first that ends.
         tolerance_sec: by which sensors may start or end apart without a word; a stride at least.
     """

@@ -8,11 +8,11 @@ import pytest
 
 from afkit.__main__ import main
 from afkit.data.annotations import read_annotations, to_frame
-from afkit.workbench.own_data.clocks import as_seconds, read_clock, regular_samples
+from afkit.workbench.own_data.clocks import as_seconds, clock_problem, read_clock, regular_samples
 from afkit.workbench.own_data.gaps import leave_out_gaps
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.importing import import_annotations
-from afkit.workbench.own_data.sample_files import SensorKind
+from afkit.workbench.own_data.sample_files import SensorKind, read_samples
 from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, features_of
 from afkit.workbench.own_data.signals import Sensor, signal_features
 
@@ -40,7 +40,6 @@ def test_the_unit_is_that_of_the_name_or_of_the_size(values, name, rate_hz, star
 @pytest.mark.parametrize(
     ("values", "name", "message"),
     [
-        (np.array([0, 1, 2, 1.5, 3]), "time", "its clock 'time' runs backwards after sample 3, from 2 to 1.5"),
         (np.arange(10.0), "time", "rises by 1 a sample, in what is not told; give the rate as FOLDER@HZ, or a name"),
         (np.ones(10), "time", "its clock 'time' does not rise"),
     ],
@@ -58,6 +57,67 @@ def test_gaps_count_from_the_limit_on_and_do_not_change_the_rate():
     assert len(read_clock(times, "time", longest_gap_sec=1.1).gaps_sec) == 0
     with pytest.raises(ValueError, match=r"jumps by 3\.6e.03 s after sample 61, and gaps are 100 % of its time; cut"):
         read_clock(times + 3600 * (times > 1.3), "time")
+
+
+@pytest.mark.parametrize(
+    ("tick_sec", "rate_hz", "missing", "gap_sec"),
+    [
+        (1, 50, (30, 40), [[29.98, 40.0]]),  # whole seconds
+        (0.2, 50, (30, 31), [[29.98, 31.0]]),  # packets of 10
+        (0.5, 40, (50, 54), [[49.975, 54.0]]),
+        (1, 50, (30.5, 40.3), [[30.48, 40.3]]),  # incomplete batches on both sides
+        (1, 200, (30, 31), [[29.995, 31.0]]),
+        (0.1, 33.3, (30, 31), [[29.97, 31.0]]),  # 3 or 4 in a batch
+    ],
+)
+def test_gaps_of_a_clock_that_repeats_its_times_lie_between_batches(tick_sec, rate_hz, missing, gap_sec):
+    times = np.arange(round(99.7 * rate_hz)) / rate_hz
+    kept = times[(times < missing[0] - 1e-9) | (times > missing[1] - 1e-9)]
+    ticks = np.floor(kept / tick_sec + 1e-9) * tick_sec
+    off = 1e-6 if (rate_hz * tick_sec) % 1 == 0 else tick_sec / 2
+    clock = read_clock(UNIX + ticks, "time")
+    assert clock.rate_hz == pytest.approx(rate_hz, rel=1e-3)
+    np.testing.assert_allclose(clock.times_sec, kept, atol=off)
+    np.testing.assert_allclose(clock.gaps_sec, gap_sec, atol=off)
+    given = read_clock(UNIX + ticks, "time", rate_hz=rate_hz)
+    np.testing.assert_array_equal(given.times_sec, clock.times_sec)
+    what = f"jumps by {np.diff(clock.gaps_sec[0])[0]:.3g} s after sample {(kept < missing[0] - 1e-9).sum()}"
+    assert clock_problem(UNIX + ticks, "time", rate_hz) == f"its clock 'time' {what}"
+    bridged = read_clock(UNIX + ticks, "time", longest_gap_sec=20)
+    assert len(bridged.gaps_sec) == 0 and bridged.rate_hz == clock.rate_hz
+    np.testing.assert_array_equal(bridged.times_sec, clock.times_sec)
+
+
+def test_an_incomplete_first_batch_ends_at_the_next_time():
+    kept = 0.6 + np.arange(470) / 50
+    clock = read_clock(UNIX + np.floor(kept + 1e-9), "time")
+    assert clock.start_sec == pytest.approx(UNIX + 0.6, abs=1e-6) and clock.rate_hz == pytest.approx(50)
+    np.testing.assert_allclose(clock.times_sec, kept - 0.6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        (
+            [f"23:59:59.{i}" for i in range(10)] + [f"0:00:00.{i}" for i in range(10)],
+            "row 12, from 23:59:59.9 to 0:00:00.0, as over midnight; write times with a date and a zone, or leave it",
+        ),
+        ([86399.8, 86399.9, 0, 0.1], "row 4, from 86399.9 to 0, as over midnight; write times with a date and a zone"),
+        (
+            ["2026-10-25 02:59:58", "2026-10-25 02:59:59", "2026-10-25 02:00:00"],
+            "row 4, from 2026-10-25 02:59:59 to 2026-10-25 02:00:00, as where summer time ends; write times with a",
+        ),
+        ([65500, 65520, 4, 24], "row 4, from 65520 to 4, as a counter that begins anew at 65536; write times that go"),
+        ([0.00, 0.02, 0.01, 0.06], "row 4, from 0.02 to 0.01; correct it, or leave it out with --columns x,y and give"),
+    ],
+)
+def test_a_clock_that_runs_backwards_is_shown_with_what_it_looks_like(tmp_path, cells, what):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["time,x,y", *(f"{cell},1,{i % 3}" for i, cell in enumerate(cells))]))
+    with pytest.raises(ValueError, match=r"a\.csv") as caught:
+        read_samples(path)
+    assert f"its clock 'time' runs backwards in {what}" in str(caught.value)
+    assert read_samples(path, ["x", "y"]).clock is None, "the remedy works"
 
 
 def test_samples_are_put_where_their_clock_says():
@@ -168,6 +228,57 @@ def test_recordings_that_would_mostly_not_count_are_refused(tmp_path, capsys):
     assert main([*alone, "--window", "100", "--stride", "5"]) == 2
     said = capsys.readouterr().err
     assert "b has no samples for 5.42 s after 2.96 s, and 63 % of its windows would reach into gaps; br" in said
+
+
+def write_missing(root, *spans):
+    """A table at 50 Hz of 20 s whose second channel is the time, without values in those spans (start, end) in s."""
+    (root / "acc").mkdir()
+    rows = [
+        f"{1000 * (UNIX + t):.0f},1,{'' if any(a < t + 1e-9 < b for a, b in spans) else f'{t:.2f}'}"
+        for t in np.arange(1000) / 50
+    ]
+    (root / "acc" / "a.csv").write_text("\n".join(["timestamp,x,y", *rows]) + "\n")
+
+
+@pytest.mark.parametrize("rate", ["", "@50"])
+def test_long_runs_of_missing_values_are_gaps(tmp_path, capsys, rate):
+    write_missing(tmp_path, (5, 8), (15, 15.3))
+    command = [
+        "signals",
+        str(tmp_path / "acc") + rate,
+        "--out",
+        str(tmp_path / "out"),
+        "--window",
+        "10",
+        "--stride",
+        "5",
+    ]
+    if rate:
+        assert main(command) == 2 and "sample 250: NaN or infinite (165 such" in capsys.readouterr().err
+        command.append("--fix")
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "gap: a has no samples for 3.02 s after 4.98 s (2 gaps, together 3.34 s): bridged by straight" in said
+    spans = [[4.84, 8.14], [14.84, 15.44]]  # half a window of 0.2 s and two samples wider
+    assert json.loads((tmp_path / "out" / SETTINGS).read_text())["ignored"] == {"a": spans}
+    features = np.load(tmp_path / "out" / "a.npy")
+    np.testing.assert_allclose(features[:, 10], np.arange(len(features)) / 10, atol=1e-5)
+    shutil.rmtree(tmp_path / "out")
+    assert main([*command, "--longest-gap", "1"]) == (0 if rate else 2), "short runs are repaired with --fix, as ever"
+
+
+def test_mostly_missing_values_are_refused_and_the_ends_may_be_missing(tmp_path, capsys):
+    write_missing(tmp_path, (0, 1), (19, 20))
+    command = ["signals", f"{tmp_path / 'acc'}@50", "--out", str(tmp_path / "out"), "--fix"]
+    command += ["--window", "10", "--stride", "5"]
+    assert main(command) == 0
+    ignored = json.loads((tmp_path / "out" / SETTINGS).read_text())["ignored"]["a"]
+    assert [ignored[0][0], ignored[1][1]] == [0, 20] and ignored[0][1] > 1 and ignored[1][0] < 19
+    shutil.rmtree(tmp_path / "out")
+    shutil.rmtree(tmp_path / "acc")
+    write_missing(tmp_path, (2, 14))
+    capsys.readouterr()
+    assert main(command) == 2 and "a.csv: 60 % are gaps" in capsys.readouterr().err
 
 
 def bring(tmp_path, rows, begins=(UNIX, UNIX), **options):

@@ -175,7 +175,7 @@ def test_gaps_of_the_clock_end_an_action_unless_they_are_short_and_do_not_count(
         ),
         (
             lambda: spoil("raw/b.csv", lambda lines: [*lines[:50], *lines[20:]]),
-            "'timestamp' is called like a clock, but runs backwards after sample 49",
+            "its clock 'timestamp' runs backwards in row 51, from ",
         ),
         (
             lambda: Path("raw/b.csv").write_text(""),
