@@ -1,6 +1,7 @@
 """The sound of a recording as one channel at one rate, on the recording's clock; a few seconds are held at a time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,32 @@ from afkit.workbench.media.opened import declared_sec, open_media, second_zero
 LEAST_GAP_SEC = 0.05  # between the time stamps of sound and its samples, from which it is placed anew
 LONGEST_GAP_SEC = 600.0  # of silence that is put where sound is missing
 
+ROUNDING = 1e-4  # loudness that may come of rounding alone
+CANCELLED = 1e-3  # of the loudness of its channels, below which their mean is no sound
+
+
+@dataclass
+class _Heard:
+    """Counts of sound that is being read."""
+
+    packets: int = 0
+    failed: int = 0  # packets that cannot be decoded
+    samples: int = 0  # of all channels
+    broken: int = 0  # samples that are no finite numbers
+    first_broken_sec: float = 0.0  # in the recording's own clock
+    loudest: float = 0.0  # half of what a channel swings within a frame, 1 at most
+    loudest_mean: float = 0.0  # of the mean of the channels
+
 
 def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
     """Blocks (N,) float32 from -1 to 1, joined: the sample at second 0 of the recording first, channels averaged.
 
-    Where sound begins later than pictures, or some is missing, there is silence. `facts` is filled in at the end.
+    Where sound begins later than pictures, or some is missing or no finite number, there is silence. `facts` is filled
+    in at the end.
 
     Raises:
-        ValueError: no sound, a gap of more than ten minutes, or more than a twentieth that cannot be decoded.
+        ValueError: no sound, a gap of more than ten minutes, or more than a twentieth that cannot be decoded or is no
+            finite number.
     """
     _check_wave(path)
     zero, placed = second_zero(path), 0  # samples that were given
@@ -28,7 +47,7 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
         if not container.streams.audio:
             raise ValueError(f"{path} has no sound; name a recording with a track of sound")
         track = container.streams.audio[0]
-        counts = {"packets": 0, "failed": 0}
+        counts = _Heard()
         for time_sec, samples in _resampled(container, track, rate_hz, counts):
             begins = placed if time_sec is None else round((time_sec - zero) * rate_hz)
             if begins - placed > LONGEST_GAP_SEC * rate_hz:
@@ -47,11 +66,13 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
             samples = samples[placed - begins :]  # what was there already
             placed += len(samples)
             if len(samples):
+                counts.loudest_mean = max(counts.loudest_mean, float(np.abs(samples).max()))
                 yield samples
-        if not counts["packets"] - counts["failed"]:
+        if not counts.packets - counts.failed:
             raise ValueError(f"{path} holds no sound that can be decoded; copy or encode it anew")
         facts.duration_sec = placed / rate_hz
         _check_whole(path, placed / rate_hz + zero, container, track, counts, facts)
+        _check_heard(path, zero, counts, facts)
 
 
 def _check_wave(path: Path) -> None:
@@ -71,9 +92,7 @@ def _silence(number: int) -> Iterator[np.ndarray]:
         number -= 2**18
 
 
-def _resampled(
-    container: Any, track: Any, rate_hz: int, counts: dict[str, int]
-) -> Iterator[tuple[float | None, np.ndarray]]:
+def _resampled(container: Any, track: Any, rate_hz: int, counts: _Heard) -> Iterator[tuple[float | None, np.ndarray]]:
     """(seconds in the recording's own clock where it is placed anew, else None; samples (N,))."""
     import av
 
@@ -81,11 +100,11 @@ def _resampled(
     expected: float | None = None
     anew: float | None = None
     for packet in container.demux(track):
-        counts["packets"] += packet.size > 0
+        counts.packets += packet.size > 0
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            counts["failed"] += 1
+            counts.failed += 1
             continue
         for frame in frames:
             begins = frame.time if frame.time is not None else expected or 0.0
@@ -96,8 +115,7 @@ def _resampled(
                 resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
                 anew = expected = begins
             expected += frame.samples / frame.sample_rate
-            frame.pts = None
-            for samples in _through(resampler, frame):
+            for samples in _through(resampler, _finite(frame, begins, counts)):
                 yield anew, samples
                 anew = None
     for samples in _through(resampler, None):
@@ -110,12 +128,54 @@ def _through(resampler: Any, frame: Any) -> list[np.ndarray]:
     return [] if resampler is None else [made.to_ndarray().reshape(-1).copy() for made in resampler.resample(frame)]
 
 
-def _check_whole(path: Path, end_sec: float, container: Any, track: Any, counts: dict[str, int], facts: Facts) -> None:
+def _finite(frame: Any, begins_sec: float, counts: _Heard) -> Any:
+    """The frame without a time, with 0 for samples that are no finite numbers; counted is how loud it is."""
+    import av
+
+    frame.pts = None
+    is_float = frame.format.name.startswith(("flt", "dbl"))
+    if not is_float and counts.loudest_mean > max(ROUNDING, CANCELLED * counts.loudest):  # it is to be heard
+        return frame
+    values = frame.to_ndarray()
+    counts.samples += values.size
+    if is_float and not np.isfinite(values).all():
+        broken = ~np.isfinite(values)
+        if not counts.broken:
+            channels = 1 if frame.format.is_planar else frame.layout.nb_channels  # in a row of values
+            first = int(broken.any(axis=0).argmax()) // channels
+            counts.first_broken_sec = begins_sec + first / frame.sample_rate
+        counts.broken += int(broken.sum())
+        values[broken] = 0
+        rate = frame.sample_rate
+        frame = av.AudioFrame.from_ndarray(values, format=frame.format.name, layout=frame.layout.name)
+        frame.sample_rate, frame.pts = rate, None
+    full = 1.0 if is_float else 0.5 * (np.iinfo(values.dtype).max - float(np.iinfo(values.dtype).min))
+    counts.loudest = max(counts.loudest, 0.5 * (float(values.max()) - float(values.min())) / full)
+    return frame
+
+
+def _check_heard(path: Path, zero_sec: float, counts: _Heard, facts: Facts) -> None:
+    """Notes on sound that is not to be heard; a ValueError where much of it is no number."""
+    if counts.broken:
+        what = f"{counts.broken} of {counts.samples} samples are no finite numbers"
+        where = f"the first at {counts.first_broken_sec - zero_sec:.3f} s"
+        if counts.broken > DAMAGED_SHARE * counts.samples:
+            raise ValueError(f"{path}: {what}, {where}; write it anew")
+        facts.notes.append(f"{path.name}: {what}, {where}; 0 is taken for them")
+    if not counts.loudest:
+        facts.notes.append(f"{path.name} is silent")
+    elif counts.loudest_mean <= CANCELLED * counts.loudest:
+        facts.notes.append(
+            f"{path.name}: its channels cancel each other, so that their mean is silent; take one of them"
+        )
+
+
+def _check_whole(path: Path, end_sec: float, container: Any, track: Any, counts: _Heard, facts: Facts) -> None:
     declared, start = declared_sec(container, track), float((track.start_time or 0) * track.time_base)
-    share = counts["failed"] / max(counts["packets"], 1)
+    share = counts.failed / max(counts.packets, 1)
     if declared and share <= DAMAGED_SHARE and start + declared - end_sec > max(DAMAGED_SHARE * declared, 0.1):
         raise ValueError(f"{path} breaks off after {end_sec - start:.2f} of {declared:.2f} s; copy it anew")
     if share > DAMAGED_SHARE:
-        raise ValueError(f"{path} has {counts['failed']} damaged of {counts['packets']} pieces of sound; copy it anew")
-    if counts["failed"]:
-        facts.notes.append(f"{path.name}: {counts['failed']} damaged pieces of sound are silent")
+        raise ValueError(f"{path} has {counts.failed} damaged of {counts.packets} pieces of sound; copy it anew")
+    if counts.failed:
+        facts.notes.append(f"{path.name}: {counts.failed} damaged pieces of sound are silent")

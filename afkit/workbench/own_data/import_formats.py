@@ -263,5 +263,5 @@ def read_physio(path: Path) -> Table:
     where = [f"{path}, annotation {number}" for number in range(1, len(rows) + 1)]
     table = as_table(path, form, rows, ["start_s", "end_s", "label"], where)
     about = {path.stem: (str(path), {"duration": found.lasts_sec})} if found.lasts_sec else {}
-    left_out = (Change(str(path), found.left_out),) if found.left_out else ()
-    return table._replace(recordings=about, changes=left_out)
+    changes = (Change(str(path), found.remark),) if found.remark else ()
+    return table._replace(recordings=about, changes=changes)

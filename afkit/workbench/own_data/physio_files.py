@@ -14,8 +14,21 @@ from afkit.opening import check_plain, read_text
 PHYSIO = (".edf", ".bdf", ".hea")  # the last is the header of a WFDB record, whose samples lie beside it
 
 
-def read_physio(path: Path, columns: Sequence[str] = ()) -> tuple[np.ndarray, list[str], float]:
-    """Samples (samples, C) float64 in physical units, names of the channels, and samples per second.
+CLOCK_NAME = "record onsets (s)"
+
+
+class PhysioSamples(NamedTuple):
+    """The samples of channels of one rate."""
+
+    values: np.ndarray  # (samples, C) float64 in physical units
+    names: list[str]  # of the channels
+    rate_hz: float  # samples per second
+    clock_sec: np.ndarray | None  # (samples,) from the first on, of a recording that pauses; else None
+    slower: list[str]  # channels that were left out, with their rates
+
+
+def read_physio(path: Path, columns: Sequence[str] = ()) -> PhysioSamples:
+    """The samples of a recording.
 
     Args:
         columns: names of the channels to take; () for all. Of channels of several rates, those of the highest are
@@ -36,7 +49,13 @@ def read_physio(path: Path, columns: Sequence[str] = ()) -> tuple[np.ndarray, li
     rates = {channels[name][1] for name in chosen}
     if len(rates) > 1:
         raise ValueError(f"its channels {listed(chosen)} have several rates; choose those of one with --columns")
-    return np.stack([channels[name][0] for name in chosen], axis=1), chosen, rates.pop()
+    values, rate_hz = np.stack([channels[name][0] for name in chosen], axis=1), rates.pop()
+    slower = [f"{name} ({rate:g} Hz)" for name, (_, rate) in channels.items() if not columns and rate < most]
+    onsets, clock_sec = _onsets(path), None
+    if onsets is not None:
+        within = np.arange(len(values) // len(onsets)) / rate_hz
+        clock_sec = (onsets[:, None] + within).ravel()  # (records, samples in each) -> (samples,)
+    return PhysioSamples(values, chosen, rate_hz, clock_sec, slower)
 
 
 class PhysioLabels(NamedTuple):
@@ -44,7 +63,7 @@ class PhysioLabels(NamedTuple):
 
     rows: list[tuple[float, float, str]]  # start and end in seconds, label
     lasts_sec: float | None = None  # the recording; None where the file holds no samples
-    left_out: str = ""  # what is no action, in words
+    remark: str = ""  # what is no action, or overlaps, in words
 
 
 def read_physio_labels(path: Path) -> PhysioLabels:
@@ -74,7 +93,9 @@ def _edf_labels(path: Path) -> tuple[PhysioLabels, list[str]]:
     recording = _edf_file(path)
     rows = [(one.onset, one.onset + (one.duration or 0.0), " ".join(one.text.split())) for one in recording.annotations]
     points = [label for start, end, label in rows if start == end]
-    return PhysioLabels(rows, recording.duration if recording.signals else None), points
+    onsets = _onsets(path)
+    lasts_sec = recording.duration if onsets is None else float(onsets[-1]) + recording.data_record_duration
+    return PhysioLabels(rows, lasts_sec if recording.signals else None), points
 
 
 def _rhythms(path: Path) -> tuple[PhysioLabels, list[str]]:
@@ -84,18 +105,52 @@ def _rhythms(path: Path) -> tuple[PhysioLabels, list[str]]:
     header, notes = wfdb.rdheader(record), wfdb.rdann(record, path.suffix[1:])
     texts = [text.strip("\0 ") for text in notes.aux_note]
     places = [i for i, text in enumerate(texts) if notes.symbol[i] == "+" and text.startswith("(")]
-    times = (notes.sample / header.fs).tolist()
+    times = (notes.sample / (notes.fs or header.fs)).tolist()  # annotations may have a resolution of their own
     lasts_sec = header.sig_len / header.fs if header.sig_len else max(times, default=0.0)
-    ends = [*(times[i] for i in places[1:]), lasts_sec]
-    rows = [(times[i], end, texts[i].strip("()")) for i, end in zip(places, ends, strict=bool(places))]
+    chains: dict[int, list[int]] = {}  # places by channel
+    for i in places:
+        chains.setdefault(int(notes.chan[i]), []).append(i)
+    rows = []
+    for chain in chains.values():
+        ends = [*(times[i] for i in chain[1:]), lasts_sec]
+        rows += [(times[i], end, texts[i].strip("()")) for i, end in zip(chain, ends, strict=True)]
     points = [symbol for i, symbol in enumerate(notes.symbol) if i not in set(places)]
-    left_out = f"{len(points)} points such as {points[0]!r} are left out: rhythms are taken" if points else ""
-    return PhysioLabels(rows, lasts_sec, left_out), points
+    said = [f"{len(points)} points such as {points[0]!r} are left out: rhythms are taken"] if points else []
+    if len(chains) > 1:
+        channels = listed(list(map(str, sorted(chains))))
+        said.append(f"rhythms of the channels {channels} overlap: each is taken up to the next of its own channel")
+    return PhysioLabels(sorted(rows), lasts_sec, "; ".join(said)), points
 
 
 def _edf(path: Path) -> dict[str, tuple[np.ndarray, float]]:
     signals = _edf_file(path).signals
     return {signal.label: (np.asarray(signal.data, float), float(signal.sampling_frequency)) for signal in signals}
+
+
+def _onsets(path: Path) -> np.ndarray | None:
+    """(records,) seconds at which each data record of an EDF+D or BDF+D begins, from the first on; None of others.
+
+    The first annotation of a record tells it, see https://www.edfplus.info/specs/edfplus.html.
+    """
+    if path.suffix.lower() == ".hea":
+        return None
+    content = np.memmap(path, np.uint8, "r")
+    number, width = int(bytes(content[252:256])), 3 if path.suffix.lower() == ".bdf" else 2  # signals, bytes a sample
+    head = 256 * (number + 1)
+    fields = bytes(content[256:head])  # of the signals: all labels first, ...
+    labels = [fields[16 * i : 16 * (i + 1)].strip() for i in range(number)]
+    times = next((i for i, label in enumerate(labels) if label in (b"EDF Annotations", b"BDF Annotations")), None)
+    if b"+D" not in bytes(content[192:236]) or times is None:
+        return None
+    sizes = [width * int(fields[216 * number + 8 * i :][:8]) for i in range(number)]  # bytes in a record
+    whole = (len(content) - head) // sum(sizes)
+    records = content[head:][: whole * sum(sizes)].reshape(whole, sum(sizes))
+    first = sum(sizes[:times])
+    found = [re.match(rb"([+-]\d+(?:\.\d*)?)\x14", bytes(record[first : first + sizes[times]])) for record in records]
+    if not found or not all(found):
+        raise ValueError(f"its data record {found.index(None) + 1 if found else 1} does not say when it begins")
+    onsets = np.array([float(match[1]) for match in found if match])
+    return onsets - onsets[0]
 
 
 def _edf_file(path: Path) -> Any:

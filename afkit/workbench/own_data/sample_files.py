@@ -21,7 +21,7 @@ from afkit.workbench.own_data.clocks import (
 )
 from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
-from afkit.workbench.own_data.physio_files import PHYSIO, read_physio
+from afkit.workbench.own_data.physio_files import CLOCK_NAME, PHYSIO, read_physio
 from afkit.workbench.own_data.pose_files import read_pose
 from afkit.workbench.own_data.signals import Sensor
 
@@ -42,7 +42,7 @@ class Numbers(NamedTuple):
     names: list[str]  # of the channels; [] where the file has none
     clock: np.ndarray | None  # (T,), the column with the time, which is no channel
     clock_name: str  # of that column
-    left_out: list[str]  # names of the columns that are no channels
+    left_out: list[str]  # names of the columns that are no channels, or of channels of a lower rate
     labels: list[str] = []  # cells of the column with a label for each sample
     rate_hz: float | None = None  # samples per second, where the file says so
 
@@ -305,8 +305,8 @@ def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, la
             values, names = read_pose(path)
             return Numbers(values, names, None, "", [])
         if ending in PHYSIO:
-            values, names, rate_hz = read_physio(path, columns)
-            return Numbers(values, names, None, "", [], rate_hz=rate_hz)
+            found = read_physio(path, columns)
+            return Numbers(found.values, found.names, found.clock_sec, CLOCK_NAME, found.slower, [], found.rate_hz)
         if ending in (".csv", ".txt", ".tsv"):
             return read_numbers(path, True, columns, label)
     return Numbers(open_array(path, path.stem, path.stem)[:], [], None, "", [])
@@ -352,8 +352,10 @@ def _without_runs(sensor: Sensor, longest_gap_sec: float) -> Sensor:
 
 def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: float) -> Sensor:
     """The samples at regular times of the kind's rate, as the clock tells, or at the rate that the file tells."""
-    if numbers.rate_hz is not None:
-        return _without_runs(Sensor(str(path), numbers.values, numbers.rate_hz, np.nan), longest_gap_sec)
+    if numbers.rate_hz is not None:  # nothing tells how its clock runs against that of other sensors
+        if numbers.clock is None:
+            return _without_runs(Sensor(str(path), numbers.values, numbers.rate_hz, np.nan), longest_gap_sec)
+        return _on_clock(path, numbers, numbers.rate_hz, longest_gap_sec)._replace(start_sec=np.nan)
     if numbers.clock is None:
         raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
     return _on_clock(path, numbers, kind.rate_hz, longest_gap_sec)

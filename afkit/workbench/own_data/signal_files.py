@@ -89,6 +89,7 @@ def write_windows(
             first = (paths[place] for paths in recordings.values())
             kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in first))
     left_out: dict[str, None] = {}  # names of columns, in order
+    slower: dict[str, None] = {}  # channels of lower rates than others in their files
     ignored: dict[str, list[list[float]]] = {}  # spans of each recording
     repairs: list[str] = []
     problems: list[str] = []
@@ -107,7 +108,8 @@ def write_windows(
                     ]
                 _check_channels(sensors, [kind.channels for kind in kinds])
                 notes = [gap_note(name, made)] if len(made.gaps_sec) else []
-                left_out |= dict.fromkeys(name for _, numbers, _ in read for name in numbers.left_out)
+                for _, numbers, _ in read:
+                    (left_out if numbers.rate_hz is None else slower).update(dict.fromkeys(numbers.left_out))
             except ValueError as error:
                 problems.append(str(error))
                 continue
@@ -127,6 +129,9 @@ def write_windows(
         say(line)
     if left_out:
         say(f"columns that are no channels, left out: {listed(left_out)}")
+    if slower:
+        how = "name the folder once more, with --columns for each sensor, to take those of one rate as another sensor"
+        say(f"channels of lower rates, left out: {', '.join(_first(list(slower)))}; {how}")
     say(f"{len(recordings)} recordings, {settings.width} numbers in a feature vector")
     return settings
 
@@ -224,7 +229,8 @@ def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float =
             clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-        return Seen(numbers, clock, clock.rate_hz, float(clock.times_sec[-1]) + 1 / clock.rate_hz)
+        told_hz = numbers.rate_hz or clock.rate_hz
+        return Seen(numbers, clock, told_hz, float(clock.times_sec[-1]) + 1 / told_hz)
     rate_hz = numbers.rate_hz if kind.by_clock else kind.rate_hz
     if rate_hz is None:
         raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")

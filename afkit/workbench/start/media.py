@@ -109,7 +109,7 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     recordings: dict[str, Medium] = {}
     found: list[Label] = []
     facts: list[list[Seen]] = [[] for _ in places]
-    problems, left_out = [], []
+    problems, remarks = [], []
     for name, paths in files.items():
         try:
             own = [look(path, kind, label, options.longest_gap_sec) for path, kind in zip(paths, kinds, strict=True)]
@@ -121,7 +121,7 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
         recordings[name] = Medium(str(paths[0]), min(one.duration_sec for one in own), begin)
         found += _labels(name, own[0], recordings[name].duration_sec) if label else []
         found += [(name, *row) for row in written.rows]
-        left_out += [f"{name}: {written.left_out}"] if written.left_out else []
+        remarks += [f"{name}: {written.remark}"] if written.remark else []
         for kept, one in zip(facts, own, strict=True):
             channels = one.numbers.values[:1]  # the samples are read again when features are made of them
             kept.append(one._replace(numbers=one.numbers._replace(values=channels, labels=[], clock=None)))
@@ -132,7 +132,7 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     seen = [row for place, own in zip(places, facts, strict=True) for row in _sensor_rows(place[0], own)]
     if inside and not found:
         raise ValueError(f"no recording of {places[0][0]} holds annotations; give LABELS and then the recordings")
-    seen += [("note", line) for line in left_out[:MOST_SHOWN]]
+    seen += [("note", line) for line in remarks[:MOST_SHOWN]]
     channels = sum(own[0].numbers.values.shape[1] for own in facts)
     rate_hz = max(usual_rate(own) for own in facts)
     return Media("sensors", _with_people(recordings), files, rate_hz, channels, found, seen, label)

@@ -1,5 +1,9 @@
 """Clicks lie in the vectors that the contract names, in files of sound and in films."""
 
+import struct
+import wave
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -8,7 +12,9 @@ pytest.importorskip("transformers", reason="the mel scale is that of transformer
 
 from media_files import write_film, write_wave
 
+from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.sounds import log_mel, write_sound_features
+from afkit.workbench.media.waves import waves
 
 CLICKS = (0.5051, 1.3337)
 
@@ -75,3 +81,49 @@ def test_films_without_sound_and_sound_that_breaks_off_are_refused(tmp_path):
     (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:60_000])
     with pytest.raises(ValueError, match=r"cut.wav breaks off: it has 60000 of 176444 bytes; copy it anew"):
         write_sound_features([tmp_path / "cut.wav"], tmp_path / "out", window_sec=0.1, stride_sec=0.1)
+
+
+def write_floats(path, samples, rate_hz=16_000):
+    """A wav file (samples, channels) of float32."""
+    data, channels = samples.astype("<f4").tobytes(), samples.shape[1]
+    head = struct.pack("<HHIIHH", 3, channels, rate_hz, rate_hz * 4 * channels, 4 * channels, 32)
+    chunks = b"WAVEfmt " + struct.pack("<I", 16) + head + b"data" + struct.pack("<I", len(data)) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+
+
+def test_samples_that_are_no_numbers_are_0_if_they_are_few(tmp_path):
+    sound = np.random.default_rng(0).normal(size=(16_000, 2)) / 10
+    broken = sound.copy()
+    broken[5000, 1], broken[8000:8004, 0] = np.nan, np.inf
+    write_floats(tmp_path / "a.wav", broken)
+    facts = Facts()
+    found = np.concatenate(list(waves(tmp_path / "a.wav", 16_000, facts)))
+    wanted = np.where(np.isfinite(broken), sound, 0).sum(axis=1)
+    np.testing.assert_allclose(found * (wanted[0] / found[0]), wanted, atol=1e-3)  # but for one scale
+    seen = "5 of 32000 samples are no finite numbers, the first at 0.312 s"
+    assert facts.notes == [f"a.wav: {seen}; 0 is taken for them"]
+    write_floats(tmp_path / "a.wav", np.where(np.arange(16_000)[:, None] % 10 == 3, np.nan, sound))
+    with pytest.raises(
+        ValueError, match=r"a.wav: 3200 of 32000 samples are no .* the first at 0.000 s; write it anew$"
+    ):
+        list(waves(tmp_path / "a.wav", 16_000, facts))
+
+
+def test_silence_and_channels_that_cancel_each_other_are_noted(tmp_path):
+    def notes(samples, write):
+        facts = Facts()
+        write(tmp_path / "a.wav", samples)
+        return list(waves(tmp_path / "a.wav", 8_000, facts)) and facts.notes
+
+    def write_whole(path, samples, sample_bytes):
+        kind, middle = ("<i2", 0) if sample_bytes == 2 else ("u1", 128)
+        with wave.open(str(path), "wb") as file:
+            file.setparams((samples.shape[1], sample_bytes, 16_000, 0, "NONE", ""))
+            file.writeframes((np.round(samples * 127 * 256 ** (sample_bytes - 1)) + middle).astype(kind).tobytes())
+
+    one = np.random.default_rng(0).normal(size=(16_000, 1)) / 10 * np.linspace(0.01, 1, 16_000)[:, None]
+    for write in (write_floats, partial(write_whole, sample_bytes=2)):
+        assert notes(np.hstack([one, 1e-5 - one]), write)[0].startswith("a.wav: its channels cancel each other, so")
+        assert notes(np.hstack([one, 0 * one]), write) == notes(1e-2 * one, write) == []
+    for write in (write_floats, partial(write_whole, sample_bytes=2), partial(write_whole, sample_bytes=1)):
+        assert notes(np.zeros((16_000, 2)), write) == ["a.wav is silent"]

@@ -8,6 +8,7 @@ import pytest
 from afkit.__main__ import main
 from afkit.workbench.own_data.physio_files import read_physio, read_physio_labels
 from afkit.workbench.own_data.sample_files import SensorKind, read_sensor
+from afkit.workbench.own_data.signal_files import write_windows
 
 WAVE = np.sin(np.arange(1000) / 20)
 
@@ -21,25 +22,53 @@ def edf(tmp_path):
 
 
 def test_edf_gives_channels_of_the_highest_rate_or_those_chosen(edf):
-    values, names, rate_hz = read_physio(edf)
-    assert names == ["ECG"] and rate_hz == 100
+    values, names, rate_hz, clock, slower = read_physio(edf)
+    assert (names, rate_hz, clock, slower) == (["ECG"], 100, None, ["resp (10 Hz)"])
     np.testing.assert_allclose(values[:, 0], WAVE, atol=1e-4)
-    values, names, rate_hz = read_physio(edf, ["resp"])
-    assert names == ["resp"] and rate_hz == 10 and len(values) == 100
+    values, names, rate_hz, _, slower = read_physio(edf, ["resp"])
+    assert (names, rate_hz, len(values), slower) == (["resp"], 10, 100, [])
     with pytest.raises(ValueError, match="several rates; choose those of one with --columns"):
         read_physio(edf, ["ECG", "resp"])
     with pytest.raises(ValueError, match="no column 'EEG', but ECG, resp"):
         read_physio(edf, ["EEG"])
     sensor, _, _ = read_sensor(edf, SensorKind("x", 0.0, 0, by_clock=True), False)
     assert sensor.rate_hz == 100
+    said, both = [], [["ECG"], ["resp"]]
+    write_windows([edf.parent], [None], edf.parent / "out", 50, 25, say=said.append)
+    assert said[0].startswith("channels of lower rates, left out: resp (10 Hz); name the folder once more, with")
+    write_windows([edf.parent] * 2, [None] * 2, edf.parent / "two", 50, 25, columns=both, say=said.append)
+    assert np.load(edf.parent / "two" / "a.npy").shape == (39, 100) and "left out" not in said[2]
+
+
+@pytest.mark.parametrize("kind", ["EDF", "BDF"])
+def test_pauses_of_a_discontinuous_recording_are_gaps_and_what_follows_is_not_shifted(tmp_path, kind):
+    edfio = pytest.importorskip("edfio", reason="it writes EDF")
+    seconds = np.repeat(np.arange(8.0), 50)  # the number of the record, which lasts a second
+    path = tmp_path / f"a.{kind.lower()}"
+    signals = [getattr(edfio, f"{kind.title()}Signal")(seconds, 50, label="x", physical_range=(-1, 12))]
+    getattr(edfio, kind.title())(signals, annotations=[edfio.EdfAnnotation(8, 2, "walk")]).write(path)
+    content = path.read_bytes().replace(b"+C", b"+D", 1)
+    for before, after in ((b"+7", b"+9"), (b"+6", b"+8")):  # a pause of 2 s after 6 s
+        content = content.replace(before + b"\x14\x14", after + b"\x14\x14")
+    path.write_bytes(content)
+    sensor, _, _ = read_sensor(path, SensorKind("x", 50.0, 0, by_clock=True), False)
+    assert sensor.rate_hz == 50 and len(sensor.signal) == 500
+    np.testing.assert_allclose(sensor.signal[[0, 299, 400, 499], 0], [0, 5, 6, 7], atol=1e-3)
+    np.testing.assert_allclose(sensor.gaps_sec, [[5.98, 8]])
+    assert read_physio_labels(path)[:2] == ([(8, 10, "walk")], 10)
+    with pytest.raises(ValueError, match=r"jumps by 2.02 s after sample 300; correct it, or put the samples .* --fix"):
+        read_sensor(path, SensorKind("x", 50.0, 0), False)
+    path.write_bytes(content.replace(b"+3\x14\x14", b"_3\x14\x14"))
+    with pytest.raises(ValueError, match="its data record 4 does not say when it begins"):
+        read_sensor(path, SensorKind("x", 50.0, 0, by_clock=True), False)
 
 
 def test_wfdb_gives_all_channels_and_opens_no_file_elsewhere(tmp_path):
     wfdb = pytest.importorskip("wfdb", reason="it writes WFDB")
     both = np.stack([WAVE, -WAVE], axis=1)
     wfdb.wrsamp("b", 360, ["mV", "mV"], ["I", "II"], both, fmt=["16", "16"], write_dir=str(tmp_path))
-    values, names, rate_hz = read_physio(tmp_path / "b.hea")
-    assert names == ["I", "II"] and rate_hz == 360
+    values, names, rate_hz, clock, slower = read_physio(tmp_path / "b.hea")
+    assert (names, rate_hz, clock, slower) == (["I", "II"], 360, None, [])
     np.testing.assert_allclose(values, both, atol=1e-3)
     header = (tmp_path / "b.hea").read_text()
     (tmp_path / "c.hea").write_text(header.replace("b.dat", "../secret.dat"))
@@ -122,3 +151,20 @@ def test_rhythms_of_wfdb_last_up_to_the_next_and_beats_alone_are_refused(tmp_pat
     (tmp_path / "b.hea").unlink()
     assert main(["import", str(tmp_path / "b.atr"), str(tmp_path / "x.json")]) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+def test_rhythms_are_on_the_clock_of_their_annotations_and_of_each_channel(tmp_path):
+    wfdb = pytest.importorskip("wfdb", reason="it writes WFDB")
+
+    def rhythms(rate_hz, samples, channels):
+        wfdb.wrsamp("a", 100, ["mV"], ["I"], WAVE[:, None], fmt=["16"], write_dir=str(tmp_path))
+        notes = ["(N", "(VT", "(AFIB", "(N"][: len(samples)]
+        more = {"chan": np.array(channels), "fs": rate_hz, "write_dir": str(tmp_path)}
+        wfdb.wrann("a", "atr", np.array(samples), ["+"] * len(samples), aux_note=notes, **more)
+        return read_physio_labels(tmp_path / "a.hea")
+
+    for rate_hz in (25, 100, 400):
+        assert rhythms(rate_hz, [rate_hz, 4 * rate_hz], [0, 0]).rows == [(1, 4, "N"), (4, 10, "VT")]
+    found = rhythms(100, [100, 150, 400, 700], [0, 1, 0, 1])
+    assert found.rows == [(1, 4, "N"), (1.5, 7, "VT"), (4, 10, "AFIB"), (7, 10, "N")]
+    assert found.remark == "rhythms of the channels 0, 1 overlap: each is taken up to the next of its own channel"
