@@ -1,6 +1,6 @@
 """Gaps of sensors: what saw them is not to count, which stands beside the features and in annotation files."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,26 @@ def read_ignored(folder: str | Path) -> dict[str, np.ndarray]:
     if not isinstance(known, Mapping):
         raise ValueError(f"{path}: '{IGNORED}' does not say what recordings leave out; write the features again")
     return {name: read_spans(f"{path}, video '{name}'", known, name) for name in known}
+
+
+def ignored_among(folder: str | Path, names: Collection[str]) -> dict[str, np.ndarray]:
+    """As `read_ignored`; a ValueError, too, where the folder has features of no recording with one of these names."""
+    ignored = read_ignored(folder)
+    there = {path.stem for path in Path(folder).glob("*.npy")}
+    if len(names) and not there & set(names):
+        seen = f"it holds {min(there)!r}, say" if there else "it holds no features"
+        raise ValueError(
+            f"{folder} has no features of any recording with labels ({seen}; labels are of {min(names)!r}, say); name "
+            "the folder of these recordings, or rename one of both"
+        )
+    return ignored
+
+
+def ignored_note(ignored: Mapping[str, np.ndarray], names: Collection[str]) -> str:
+    """What is said of the gaps of recordings, of which those with these names have labels."""
+    others = sorted(ignored.keys() - set(names))
+    more = f"; {len(others)} more have gaps and no labels, as '{others[0]}'" if others else ""
+    return f"the gaps of {len(ignored.keys() & set(names))} recordings are not to count{more}"
 
 
 def with_ignored(

@@ -160,7 +160,9 @@ class Columns:
         """The question for a field that no column has."""
         empty = any(not self.full(name) for name, _ in self.named.get(field, []))
         what = f"has nothing in its column for '{field}'" if empty else f"has no column for '{field}'"
-        return self.ask(what, f"name it, e.g. --column {field}=NAME")
+        steps = field == "start" and self.table.form == "csv"
+        other = ", or, where each row is the label of a time step, give --format steps --rate HZ" if steps else ""
+        return self.ask(what, f"name it, e.g. --column {field}=NAME{other}")
 
     def by_content(self) -> None:
         """Find start, end and label among three columns without names, where only one order is possible."""

@@ -15,7 +15,7 @@ import pandas as pd
 from afkit.data.annotations import read_annotations
 from afkit.data.feature_formats import listed
 from afkit.files import write_json
-from afkit.workbench.own_data.gaps import read_ignored, with_ignored
+from afkit.workbench.own_data.gaps import ignored_among, ignored_note, with_ignored
 from afkit.workbench.own_data.import_checks import KINDS, Problem, check_recordings, check_rows, raise_problems
 from afkit.workbench.own_data.import_columns import Chosen, Columns, check_columns, choose
 from afkit.workbench.own_data.import_json import TIER
@@ -113,7 +113,6 @@ def import_annotations(
     tiers = tiers or ("all",) * bool(old)
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
     _check_arguments(target, unit, rate, test_share, kinds)
-    ignored = read_ignored(signals) if str(signals) else {}
     check_columns(columns, form)
     tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
@@ -140,7 +139,10 @@ def import_annotations(
     problems: list[Problem] = []
     rows = _check_cells(source, tables, rows, problems)
     number = len(rows)
+    ignored = ignored_among(signals, rows["video"]) if str(signals) else {}
     idle = rows[_named(rows, background)]
+    for label in ambiguous:  # however it is spelled
+        rows["label"] = rows["label"].mask(_named(rows, [label]), label)
     some = list(old.label_names.values()) if old else labels
     rows = check_rows(rows.drop(idle.index), known, expected, rate, allow_overlaps, some, problems)
     unclear = rows[_named(rows, ambiguous)]
@@ -168,10 +170,7 @@ def import_annotations(
     changes += [Change(str(source), text) for text in (*told, order_change, split_change) if text]
     segments = dict(Counter(split[video] for video in rows["video"]))
     notes = _notes(rows, split, names, known)
-    if ignored:
-        others = sorted(ignored.keys() - split.keys())
-        more = f"; {len(others)} more have gaps and no labels, as '{others[0]}'" if others else ""
-        notes.append(f"the gaps of {len(ignored.keys() & split.keys())} recordings are not to count{more}")
+    notes += [ignored_note(ignored, split)] if ignored else []
     return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
 
 

@@ -213,6 +213,9 @@ def test_clocks_that_are_not_one_are_refused_and_gaps_do_not_count(tmp_path, cap
     assert len(to_frame([made["b"]])) == 1, "what happened in the gap is not there to be found"
     assert leave_out_gaps(tmp_path / "made.json", tmp_path / "out") == 1, "what is there already stays"
     assert read_annotations(tmp_path / "made.json").videos["b"].ignored_sec.tolist() == spans
+    (tmp_path / "labels.csv").write_text("video,start,end,label\nc,2,3,x\nd,5,5.5,x\n")
+    assert main([*brought[:2], str(tmp_path / "x.json"), *brought[3:]]) == 2
+    assert "of any recording with labels (it holds 'b', say; labels are of 'c', say)" in capsys.readouterr().err
     assert main([*brought[:2], str(tmp_path / "x.json"), "--signals", str(tmp_path)]) == 2
     assert "signals.json does not exist; name the folder that python -m afkit signals" in capsys.readouterr().err
 

@@ -47,6 +47,7 @@ CAPTIONS = {"v": {"duration": 9.5, "timestamps": [[0.5, 4], [5, 7]], "sentences"
         ("a.csv", "video,start,end,label\na,1,5,2,5,x\n", "perhaps a decimal comma; separate cells by semicolons"),
         ("a.csv", 'video,start,end,label\na,"1,234","2,500",x\n', "'1,234' may be a thousand or a decimal comma"),
         ("a.csv", "video,start,end,label\na,soon,2,x\n", "row 2: 'start' is no time: 'soon'; correct it, or"),
+        ("a.csv", "time,label\n0,x\n1,x\n", "or, where each row is the label of a time step, give --format steps"),
         ("folder", {"a.doc": "x", "b.pdf": "y"}, ".vtt, .eaf, .textgrid, .json, .edf, .bdf, .hea, but"),
     ],
 )  # fmt: skip

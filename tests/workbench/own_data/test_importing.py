@@ -434,7 +434,7 @@ def test_labels_that_nobody_can_tell_are_ignored_there(bring):
     assert segments(file) == {"a": [(1.0, 2.0, "x")], "b": []}
     assert [file.videos[name].ignored_sec.tolist() for name in "ab"] == [[[2, 3]], [[4, 5]]]
     assert file.label_names == {0: "x"}
-    assert "the label 'Ambiguous' is ambiguous: ignored there" in describe(bring.report)
+    assert "the label 'ambiguous' is ambiguous: ignored there" in describe(bring.report)
 
 
 def test_spans_of_an_annotation_file_survive_another_import(bring):
@@ -460,3 +460,10 @@ def test_spans_of_an_annotation_file_survive_another_import(bring):
 def test_a_labelled_part_that_cannot_be_is_named(bring, row, message):
     with pytest.raises(ValueError, match=message):
         bring(CSV, recordings=f"video,annotated_start,annotated_end,duration\na,{row}\nb,,,\n")
+
+
+def test_ambiguous_labels_may_be_spelled_in_any_way_but_their_times_are_checked(bring, tmp_path):
+    rows = "video,start,end,label,subset\na,0,1,x,t\na,2,3,Unclear,t\na,4,5,unclear ,t\na,6,7,UNCLEAR,t\nb,0,1,x,v\n"
+    assert bring(rows, ambiguous=["unclear"]).videos["a"].ignored_sec.tolist() == [[2, 3], [4, 5], [6, 7]]
+    message = refused(tmp_path, bring, rows.replace("4,5", "5,4"), ambiguous=["unclear"])
+    assert "(1 reversed)" in message and "row 4: segment 5 to 4 s is reversed" in message
