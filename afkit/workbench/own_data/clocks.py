@@ -178,7 +178,12 @@ def _spread(times: np.ndarray, longest_gap_sec: float = 0) -> np.ndarray:
     held = counts[:-1]
     period = np.median(steps / held)
     limit = max(min(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP_SEC), LONGEST_STEP * period)
-    gap = steps > np.maximum(np.median(steps), held * period) + limit
+    excess = steps - np.maximum(np.median(steps), held * period)
+    early = np.where(steps < 0.5 * held * period, held * period - steps, 0)
+    gap = excess > limit
+    for i in np.flatnonzero(gap):  # batches that only came late are followed by others that come fast
+        caught_up = early[i + 1 :][np.logical_and.accumulate(early[i + 1 :] > 0)].sum()
+        gap[i] = 2 * caught_up < excess[i]
     begins = np.concatenate([[True], gap[:-1]])
     usual = ~gap & ~begins if (~gap & ~begins).any() else ~gap
     period = steps[usual].sum() / held[usual].sum()

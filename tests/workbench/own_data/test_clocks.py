@@ -131,6 +131,13 @@ def test_gaps_of_a_clock_that_repeats_its_times_lie_between_batches(tick_sec, ra
     np.testing.assert_array_equal(bridged.times_sec, clock.times_sec)
 
 
+def test_batches_that_come_late_are_no_gap():
+    sent = np.arange(500) * 0.2
+    came = np.where(np.isin(np.arange(500), (250, 251, 252)), sent[250] + 0.6 + 0.001 * (np.arange(500) - 250), sent)
+    clock = read_clock(np.repeat(came, 10), "time_s")
+    assert len(clock.gaps_sec) == 0 and clock.rate_hz == pytest.approx(50)
+
+
 def test_an_incomplete_first_batch_ends_at_the_next_time():
     kept = 0.6 + np.arange(470) / 50
     clock = read_clock(UNIX + np.floor(kept + 1e-9), "time")
