@@ -10,6 +10,9 @@ from afkit.workbench.own_data.import_rows import clock_sec, wall_sec
 
 LONGEST_STEP_SEC, LONGEST_STEP = 0.25, 3  # seconds or samples between two samples, above which a clock jumps
 MOST_GAPS = 0.5  # share of a recording's time in which there may be no samples
+MOST_APART = 2.1  # times a given rate, or the reverse: it is not the clock of the samples, or in another unit
+MOST_HZ = 1e5  # above which a clock that does not name its unit is hardly in seconds
+LONGER_SEC = {"minutes": 60, "days": 86400}
 LEAST_FULL = 0.9  # of the usual samples that a batch of one time has, below which it is incomplete
 RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at another rate than is given
 
@@ -17,15 +20,14 @@ RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at anoth
 def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
     """What a column with the time says against the rate of a sensor; "" where they agree.
 
-    `clock` is (samples,), in seconds, or what its name or the rate tells.
+    `clock` is (samples,), in seconds, or what its name or the rate tells. A ValueError where its rate is another by
+    more than a factor of two.
 
     Examples:
         >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
         ('', "by its clock 'time' it has 25 samples a second, not 50")
     """
     unit = _unit_near(clock, name, rate_hz)
-    if not unit:
-        return f"its clock '{name}' rises by {_usual_step(clock):g} a sample, which is no {rate_hz:g} Hz in any unit"
     steps = np.diff(_spread((clock - clock[0]) * UNITS[unit]))
     jumps = np.flatnonzero(steps > max(LONGEST_STEP_SEC, LONGEST_STEP / rate_hz))
     if len(jumps):
@@ -38,12 +40,23 @@ def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
 
 
 def _unit_near(clock: np.ndarray, name: str, rate_hz: float) -> str:
-    """The unit of a clock; "" where none comes near the rate."""
+    """The unit of a clock in which it comes near the rate; a ValueError where none does."""
     meaning = unit_of(name)
     units = [meaning] if UNITS.get(meaning) else [unit for unit, size in UNITS.items() if size and size <= 1]
-    middle = _usual_step(clock)
-    near = min(units, key=lambda unit: abs(np.log(max(middle, 1e-300) * UNITS[unit] * rate_hz)))
-    return near if len(units) == 1 or 0.1 < middle * UNITS[near] * rate_hz < 10 else ""
+    middle = max(_usual_step(clock), 1e-300)
+    near = min(units, key=lambda unit: abs(np.log(middle * UNITS[unit] * rate_hz)))
+    own_hz = 1 / (middle * UNITS[near])
+    if max(own_hz / rate_hz, rate_hz / own_hz) > MOST_APART:
+        what = f"by its clock '{name}', read in {near}, it has {own_hz:.3g} samples a second, not {rate_hz:g}"
+        longer = _in_longer(own_hz, rate_hz / MOST_APART, rate_hz * MOST_APART)
+        raise ValueError(f"{what}{longer}; correct the rate, write seconds, or remove that column")
+    return near
+
+
+def _in_longer(rate_hz: float, least_hz: float = 5, most_hz: float = 2000) -> str:
+    """The longer unit in which a rate lies in those limits, to be shown."""
+    usual = [(name, rate_hz / size) for name, size in LONGER_SEC.items() if least_hz < rate_hz / size < most_hz]
+    return "".join(f" (in {name} it would be {own_hz:.3g})" for name, own_hz in usual)
 
 
 def _usual_step(clock: np.ndarray) -> float:
@@ -65,6 +78,11 @@ class Clock(NamedTuple):
     rate_hz: float  # samples per second, gaps left out
     jitter_sec: float  # standard deviation of the steps
     gaps_sec: np.ndarray  # (R, 2), where none were: from the last sample before to the first after, as of times_sec
+
+    def drift_sec(self, period_sec: float) -> float:
+        """By how much it is ahead in the end if samples are `period_sec` apart, gaps left out."""
+        steps = len(self.times_sec) - 1 - len(self.gaps_sec)
+        return float(self.times_sec[-1] - np.diff(self.gaps_sec).sum() - steps * period_sec)
 
 
 def as_seconds(cells: Sequence[str]) -> np.ndarray | None:
@@ -99,12 +117,11 @@ def fall_like(clock: np.ndarray, place: int, cell: str) -> tuple[str, str]:
 def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_hz: float | None = None) -> Clock:
     """What a column with the time says; a ValueError where its unit is not told, or it is mostly gaps.
 
-    `values` (samples,) rise, or stay.
-
-    A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a gap. With a rate, the unit is that
-    in which the clock comes near it.
+    `values` (samples,) rise or stay. A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a
+    gap. With a rate, the unit is that in which the clock comes near it.
     """
-    unit_sec = UNITS[_unit_alone(values, name)] if rate_hz is None else UNITS.get(_unit_near(values, "", rate_hz), 1)
+    unit = _unit_alone(values, name) if rate_hz is None else _unit_near(values, name, rate_hz)
+    unit_sec = UNITS[unit]
     times = _spread((values - values[0]) * unit_sec, longest_gap_sec)
     start_sec, times = float(values[0] * unit_sec + times[0]), times - times[0]
     steps = np.diff(times)
@@ -112,6 +129,9 @@ def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_h
     gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, jump)
     regular = steps[~gap & (steps <= max(LONGEST_STEP_SEC, jump))]
     rate = len(regular) / regular.sum()
+    if rate_hz is None and rate > MOST_HZ and not UNITS.get(unit_of(name)):
+        what = f"its clock '{name}', read in {unit}, makes {rate:.3g} samples a second{_in_longer(rate)}"
+        raise ValueError(f"{what}; write seconds, or give it a name with its unit, such as '{name}_us'")
     if steps[gap].sum() > MOST_GAPS * times[-1]:
         place = int(np.argmax(gap))
         share = f"gaps are {100 * steps[gap].sum() / times[-1]:.0f} % of its time"
@@ -158,7 +178,12 @@ def _spread(times: np.ndarray, longest_gap_sec: float = 0) -> np.ndarray:
     held = counts[:-1]
     period = np.median(steps / held)
     limit = max(min(longest_gap_sec or LONGEST_STEP_SEC, LONGEST_STEP_SEC), LONGEST_STEP * period)
-    gap = steps > np.maximum(np.median(steps), held * period) + limit
+    excess = steps - np.maximum(np.median(steps), held * period)
+    early = np.where(steps < 0.5 * held * period, held * period - steps, 0)
+    gap = excess > limit
+    for i in np.flatnonzero(gap):  # batches that only came late are followed by others that come fast
+        caught_up = early[i + 1 :][np.logical_and.accumulate(early[i + 1 :] > 0)].sum()
+        gap[i] = 2 * caught_up < excess[i]
     begins = np.concatenate([[True], gap[:-1]])
     usual = ~gap & ~begins if (~gap & ~begins).any() else ~gap
     period = steps[usual].sum() / held[usual].sum()

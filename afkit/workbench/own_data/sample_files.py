@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -333,7 +334,8 @@ def read_sensor(
         return _by_clock(path, kind, numbers, longest_gap_sec), numbers, []
     sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
     if numbers.clock is not None:
-        problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
+        with _of(path):
+            problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
         if problem and not fix:
             raise ValueError(f"{path}: {problem}; correct it, or put the samples onto regular times with --fix")
         if problem:
@@ -341,6 +343,15 @@ def read_sensor(
             repairs.append(f"{path}: {problem}: put onto regular times")
             return sensor, numbers, repairs
     return _without_runs(sensor, longest_gap_sec) if fix else sensor, numbers, repairs
+
+
+@contextmanager
+def _of(path: Path) -> Iterator[None]:
+    """Put the path before the messages of ValueErrors."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _without_runs(sensor: Sensor, longest_gap_sec: float) -> Sensor:
@@ -366,10 +377,8 @@ def _on_clock(
 ) -> Sensor:
     """The samples at regular times, as their clock tells, in the unit in which it comes near a rate that is given."""
     assert numbers.clock is not None
-    try:
+    with _of(path):
         clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
     values, runs_sec = bridged_runs(numbers.values, clock.times_sec, clock.rate_hz, longest_gap_sec)
     signal = regular_samples(values, clock, rate_hz)
     return Sensor(str(path), signal, rate_hz, clock.start_sec, np.concatenate([clock.gaps_sec, runs_sec]))

@@ -205,7 +205,7 @@ def _sensor_rows(place: str, own: list[Seen]) -> list[tuple[str, str]]:
     jitter = 1000 * float(np.median([clock.jitter_sec for clock in clocks]))
     longest = max(float(np.diff(clock.times_sec).max()) for clock in clocks)
     period = 1 / usual_rate(own)
-    drift = max(abs(clock.times_sec[-1] - (len(clock.times_sec) - 1) * period) for clock in clocks)
+    drift = max(abs(clock.drift_sec(period)) for clock in clocks)
     told = f"{usual_rate(own):g} samples a second by '{numbers.clock_name}' ({min(rates):.4g} to {max(rates):.4g})"
     apart = f"jitter {jitter:.1f} ms, drift {drift:.2f} s, longest step {longest:.2g} s"
     rows.append(("", f"{told}, {apart}: put onto regular times"))

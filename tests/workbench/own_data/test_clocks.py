@@ -50,6 +50,49 @@ def test_a_clock_that_tells_nothing_is_one_sentence(values, name, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "name", "what"),
+    [
+        (
+            46000 + np.arange(5000) / 50 / 86400,
+            "time",
+            "seconds, it has 4.32e+06 {}, not 50 (in days it would be 50); cor",
+        ),
+        (
+            np.arange(500) / 3000,
+            "time",
+            "seconds, it has 3e+03 {}, not 50 (in minutes it would be 50); correct the rate,",
+        ),
+        (
+            np.arange(100) * 300.0,
+            "time",
+            "milliseconds, it has 3.33 {}, not 50; correct the rate, write seconds, or rem",
+        ),
+        (np.arange(100) / 50, "time_ms", "milliseconds, it has 5e+04 {}, not 50; correct"),
+    ],
+)
+def test_a_clock_of_another_rate_than_is_given_is_told_with_both(values, name, what):
+    for read in (clock_problem, lambda values, name, hz: read_clock(values, name, rate_hz=hz)):
+        with pytest.raises(ValueError) as caught:
+            read(values, name, 50)
+        assert f"by its clock '{name}', read in {what.format('samples a second')}" in str(caught.value)
+
+
+def test_a_clock_that_makes_too_high_a_rate_is_asked_for_its_unit():
+    with pytest.raises(
+        ValueError, match=r"'time', read in seconds, makes 4.32e\+06 samples .* \(in days it would be 50\)"
+    ):
+        read_clock(46000 + np.arange(5000) / 50 / 86400, "time")
+    assert read_clock(np.arange(5000.0), "time_us").rate_hz == pytest.approx(1e6), "the name says so"
+
+
+def test_gaps_are_no_drift():
+    times = np.arange(1000) / 50
+    clock = read_clock(times + 3 * (times > 5) + 3 * (times > 10) + 3 * (times > 15), "time")
+    assert len(clock.gaps_sec) == 3 and clock.drift_sec(1 / 50) == pytest.approx(0, abs=1e-9)
+    assert read_clock(times * 1.001, "time").drift_sec(1 / 50) == pytest.approx(0.02, rel=0.01)
+
+
 def test_gaps_count_from_the_limit_on_and_do_not_change_the_rate():
     times = np.arange(100) / 50 + 0.98 * (np.arange(100) > 60)
     clock = read_clock(times, "time")
@@ -86,6 +129,13 @@ def test_gaps_of_a_clock_that_repeats_its_times_lie_between_batches(tick_sec, ra
     bridged = read_clock(UNIX + ticks, "time", longest_gap_sec=20)
     assert len(bridged.gaps_sec) == 0 and bridged.rate_hz == clock.rate_hz
     np.testing.assert_array_equal(bridged.times_sec, clock.times_sec)
+
+
+def test_batches_that_come_late_are_no_gap():
+    sent = np.arange(500) * 0.2
+    came = np.where(np.isin(np.arange(500), (250, 251, 252)), sent[250] + 0.6 + 0.001 * (np.arange(500) - 250), sent)
+    clock = read_clock(np.repeat(came, 10), "time_s")
+    assert len(clock.gaps_sec) == 0 and clock.rate_hz == pytest.approx(50)
 
 
 def test_an_incomplete_first_batch_ends_at_the_next_time():

@@ -129,10 +129,8 @@ def test_commas_that_may_be_either_are_refused(read, text, message):
         (np.arange(100) / 50, "time", ""),
         (np.arange(100) * 20 + 5, "time", ""),  # milliseconds, as 50 Hz tells
         (np.arange(100) * 20_000, "timestamp", ""),
-        (np.arange(100) / 50, "time_ms", "by its clock 'time_ms' it has 5e+04 samples a second, not 50"),
         (np.arange(400) / 49, "time", "by its clock 'time' it has 49 samples a second, not 50"),
         (np.arange(100) / 50 + 1.5 * (np.arange(100) > 60), "time", "its clock 'time' jumps by 1.52 s after sample 61"),
-        (np.arange(100) * 300.0, "time", "its clock 'time' rises by 300 a sample, which is no 50 Hz in any unit"),
         (np.arange(100) / 50 + np.random.default_rng(0).uniform(0, 0.015, 100), "time", ""),
     ],
 )
