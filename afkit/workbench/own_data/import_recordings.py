@@ -195,6 +195,24 @@ def with_parts(parts: tuple[Part, ...], more: Iterable[Part]) -> tuple[Part, ...
     return tuple(reversed(distinct.values()))
 
 
+def all_parts(
+    known: Mapping[str, Recording], parts: Mapping[str, Iterable[Part]], begins: Mapping[str, float]
+) -> dict[str, Recording]:
+    """The recordings with the parts that rows say were labelled, too; all count from the recordings' beginnings.
+
+    Where labels are by the recordings' clocks, which have `begins`, a part is by these if it begins after that.
+    """
+    found = dict(known)
+    for video in {**known, **parts}:
+        own, begin = list(parts.get(video, ())), begins.get(video, 0.0)
+        one = found.get(video) or Recording(own[0].where)
+        every = [
+            part.after(begin) if (part.start or part.end or 0) >= begin - 1 else part for part in (*one.parts, *own)
+        ]
+        found[video] = one._replace(parts=with_parts((), every))
+    return found
+
+
 def merge(own: Mapping[str, Recording], listed: Mapping[str, Recording]) -> dict[str, Recording]:
     """What labels and table say about the recordings; the table, {} where there is none, wins."""
     merged = {video: recording for video, recording in own.items() if not listed or video in listed}

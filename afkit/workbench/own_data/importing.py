@@ -5,7 +5,7 @@ Cells are read, their columns and units decided (or asked), rows in seconds made
 
 import reprlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,14 +23,14 @@ from afkit.workbench.own_data.import_like import ids_like, recordings_like, with
 from afkit.workbench.own_data.import_names import UNITS, alike_labels, divided_people
 from afkit.workbench.own_data.import_recordings import (
     Medium,
+    all_parts,
     lasting,
     merge,
     read_recordings,
     recordings_of,
     with_media,
-    with_parts,
 )
-from afkit.workbench.own_data.import_rows import Change, Part, Recording, Table
+from afkit.workbench.own_data.import_rows import Change, Recording, Table
 from afkit.workbench.own_data.import_source import read_source
 from afkit.workbench.own_data.import_times import beginnings, in_seconds
 
@@ -135,7 +135,7 @@ def import_annotations(
         first = rows["video"].map(begins).fillna(0.0)
         rows = rows.assign(start=rows["start"] - first, end=rows["end"] - first)
         told.append("times of the recordings' clocks: their beginnings were subtracted")
-    known = lasting(rows, _with_parts(known, parts, begins))
+    known = lasting(rows, all_parts(known, parts, begins))
     problems: list[Problem] = []
     rows = _check_cells(source, tables, rows, problems)
     number = len(rows)
@@ -172,24 +172,6 @@ def import_annotations(
     notes = _notes(rows, split, names, known)
     notes += [ignored_note(ignored, split)] if ignored else []
     return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
-
-
-def _with_parts(
-    known: Mapping[str, Recording], parts: Mapping[str, Iterable[Part]], begins: Mapping[str, float]
-) -> dict[str, Recording]:
-    """The recordings with the parts that rows say were labelled, too; all count from the recordings' beginnings.
-
-    Where labels are by the recordings' clocks, which have `begins`, a part is by these if it begins after that.
-    """
-    found = dict(known)
-    for video in {**known, **parts}:
-        own, begin = list(parts.get(video, ())), begins.get(video, 0.0)
-        one = found.get(video) or Recording(own[0].where)
-        every = [
-            part.after(begin) if (part.start or part.end or 0) >= begin - 1 else part for part in (*one.parts, *own)
-        ]
-        found[video] = one._replace(parts=with_parts((), every))
-    return found
 
 
 def _named(rows: pd.DataFrame, labels: Collection[str]) -> pd.Series:
