@@ -92,7 +92,7 @@ def test_every_command_is_one_that_there_is():
     commands = [line for block, _ in BLOCK.findall(TEXT + LABELS + FEATURES) for line in block.splitlines()]
     commands += re.findall(r"^\|.+\| `(.+)` \|$", section("Recordings of your own"), re.M)
     own = [shlex.split(line)[3:] for line in commands if line.startswith("python -m afkit ")]
-    assert len(own) >= 18
+    assert len(own) >= 17
     for arguments in own:
         _parser().parse_args(arguments)
 
