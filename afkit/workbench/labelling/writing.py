@@ -47,6 +47,8 @@ def write_labels(path: str | Path, labelled: Labelled) -> str:
                 continue
             database[recording] = _added(journal, recording, segments, ids)
         database[recording] = {**database[recording], "state": state}
+    if not database:
+        raise ValueError(f"{labelled.journal_path} has no label left, and no recording is done; label something first")
     write_json(path, content)
     return _summary(path, database, journal)
 
