@@ -127,9 +127,7 @@ def import_annotations(
     brought = {*known, *(video for one in chosen for video in one.rows["video"])}
     known = merge(known, expected)
     rows, parts, told = in_seconds(source, chosen, known, unit, rate, media or {})
-    for row in rows[rows["video"].isin(list(spanned)) & (rows["times"] != "seconds")].head(1).itertuples():
-        what = f"'annotated' and 'ignored' are spans in seconds, and the other times are in {row.times}"
-        raise ValueError(f"{spanned[row.video]}: {what}; write all in seconds")
+    _check_spans(rows, spanned)
     begins = beginnings(source, rows, media or {}, label_clock)
     if begins:
         first = rows["video"].map(begins).fillna(0.0)
@@ -172,6 +170,13 @@ def import_annotations(
     notes = _notes(rows, split, names, known)
     notes += [ignored_note(ignored, split)] if ignored else []
     return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
+
+
+def _check_spans(rows: pd.DataFrame, spanned: Mapping[str, str]) -> None:
+    """Refuse spans of recordings, {recording: where they stand}, beside times that are not in seconds as these are."""
+    for row in rows[rows["video"].isin(list(spanned)) & (rows["times"] != "seconds")].head(1).itertuples():
+        what = f"'annotated' and 'ignored' are spans in seconds, and the other times are in {row.times}"
+        raise ValueError(f"{spanned[row.video]}: {what}; write all in seconds")
 
 
 def _named(rows: pd.DataFrame, labels: Collection[str]) -> pd.Series:

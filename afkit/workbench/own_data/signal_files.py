@@ -5,7 +5,7 @@ text (.txt) with blanks between the numbers, EDF or WFDB, or key points of a bod
 a recording begin at time 0 of its annotations; where the clock tells it, the first sample of the first sensor is there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -125,15 +125,19 @@ def write_windows(
         record = settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]}
         write_json(part / SETTINGS, record | ({IGNORED: ignored} if ignored else {}))
         part.rename(target)
-    for line in _first(repairs):
+    for line in [*_first(repairs), *_left_out(left_out, slower)]:
         say(line)
-    if left_out:
-        say(f"columns that are no channels, left out: {listed(left_out)}")
-    if slower:
-        how = "name the folder once more, with --columns for each sensor, to take those of one rate as another sensor"
-        say(f"channels of lower rates, left out: {', '.join(_first(list(slower)))}; {how}")
     say(f"{len(recordings)} recordings, {settings.width} numbers in a feature vector")
     return settings
+
+
+def _left_out(columns: Collection[str], slower: Collection[str]) -> Iterator[str]:
+    """Sentences on columns that are no channels, and on channels of lower rates than others."""
+    if columns:
+        yield f"columns that are no channels, left out: {listed(columns)}"
+    if slower:
+        how = "name the folder once more, with --columns for each sensor, to take those of one rate as another sensor"
+        yield f"channels of lower rates, left out: {', '.join(_first(list(slower)))}; {how}"
 
 
 def _check_absent(target: Path) -> None:
