@@ -93,7 +93,7 @@ def start(
     looked = look_at(media, own_file, how)
     _say_rows(say, [*looked.seen, *_recording_rows(looked)])
     made = _import(place, labels, looked, dict(imported or {}), fix, say)
-    _say_rows(say, _action_rows(made, looked))
+    _say_rows(say, action_rows(made, looked))
     grid = _make_features(place, looked, media, made, how, windows, bool(fix), say)
     for folder in map(Path, grid.folders):
         if (folder / SETTINGS).is_file() and (number := leave_out_gaps(place.annotations, folder)):
@@ -213,7 +213,7 @@ def _with_names(message: str, looked: Media) -> str:
     return message
 
 
-def _action_rows(made: AnnotationFile, looked: Media) -> list[tuple[str, str]]:
+def action_rows(made: AnnotationFile, looked: Media) -> list[tuple[str, str]]:
     """Classes, durations, and what is without action."""
     videos = [video for video in made.videos.values() if len(video.segments_sec)]
     lengths = np.concatenate([video.segments_sec[:, 1] - video.segments_sec[:, 0] for video in videos])

@@ -2,6 +2,7 @@
 
 import json
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 import yaml
 
 from afkit.__main__ import main
+from afkit.data.annotations import AnnotationFile, Video
 from afkit.recipes import recipe
+from afkit.workbench.start.media import Media
+from afkit.workbench.start.start import action_rows
 from afkit.workbench.start.windows import Windows, choose_windows
 from afkit.workbench.survey import minutes
 
@@ -306,3 +310,14 @@ def test_films_and_sounds_become_features_in_which_the_action_shows(project, cap
         command = ["labels.csv", "media", "--name", "slow", "--most-minutes", "0"]
         assert "minutes; go on with --most-minutes 1" in said(capsys, *command, status=2)
         assert not Path("data/slow/features").exists()
+
+
+def test_time_without_action_is_counted_where_somebody_labelled():
+    segments, ignored = np.array([[2.0, 4.0]]), np.array([[-np.inf, 2.0], [6.0, np.inf]])
+    video = Video("a", "training", 10.0, None, segments, np.zeros(1, int), ignored)
+    looked = Media(*[None] * len(Media._fields))  # the annotations say how long it lasts
+    rows = dict(action_rows(AnnotationFile(Path("x.json"), {"a": video}, {0: "x"}), looked))
+    assert rows["no action"].startswith("50 % of the time;")
+    nowhere = replace(video, ignored_sec=np.array([[-np.inf, np.inf]]))
+    rows = dict(action_rows(AnnotationFile(Path("x.json"), {"a": nowhere}, {0: "x"}), looked))
+    assert rows["no action"].startswith("nothing of the time is judged;")
