@@ -178,11 +178,21 @@ def test_the_wheels_of_the_docstring_are_the_tested_versions_and_all_that_pydant
 
 def test_a_fold_leaves_one_person_out_in_the_published_setting():
     people = [f"person{number:02d}" for number in range(1, 31)]
-    recipe = folds.fold_recipe("published", "person07", people)
+    recipe = folds.fold_recipe("actionformer", "published", "person07", people)
     assert recipe.data.test_subsets == ["person07"]
     assert len(recipe.data.train_subsets) == 29 and "person07" not in recipe.data.train_subsets
     assert (recipe.model.embed_dim, recipe.optim.epochs, recipe.optim.warmup_epochs) == (512, 100, 5)
     assert (recipe.decode.pre_nms_topk, recipe.decode.max_segments, recipe.decode.min_score) == (5000, 2000, 0)
+    tridet = folds.fold_recipe("tridet", "published", "person07", people)
+    assert (tridet.model.mlp_dim, tridet.model.embed_dim, tridet.model.head) == (768, 512, "trident")
+    maxer = folds.fold_recipe("temporalmaxer", "gyroscope", "person07", people)
+    assert (maxer.model.stem_layers, maxer.loss.label_smoothing, maxer.data.input_dims) == (0, 0, [150, 150])
+
+
+def test_the_interval_is_that_of_the_mean_over_people():
+    low, high = folds.interval(np.repeat([80.0, 100.0], 50))  # standard error 1
+    assert (low, high) == pytest.approx((88, 92), abs=0.3)
+    assert folds.interval(np.array([97.0])) == (97, 97)
 
 
 def start_instead(monkeypatch, code):
@@ -206,7 +216,7 @@ def test_folds_go_on_where_they_were_cut_short(tmp_path, capsys, monkeypatch):
     first = rows(path)
     people = [(f"person0{number}", which) for number in (1, 2, 3) for which in ("ema", "raw")]
     assert [(row["person"], row["weights"]) for row in first] == people
-    assert "ema      3       25" in capsys.readouterr().out
+    assert re.search(r"actionformer +tiny +ema +3 +25\.00 +12\.50 +12\.50 to 12\.50 +94\.3", capsys.readouterr().out)
     path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")  # as if cut after the first person
     folds.main(arguments)
     assert "3 people, 2 to do" in capsys.readouterr().out
