@@ -43,6 +43,14 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(params=[True])
+def bf16_units(request, monkeypatch):
+    """As on a processor with units for bfloat16 or, with the parameter False, without any."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: request.param)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return request.param
+
+
 @pytest.fixture(params=CONFIGS)
 def config(request):
     """Each of the original's small networks in turn."""

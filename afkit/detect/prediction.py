@@ -27,6 +27,7 @@ from afkit.data.items import Dataset, GridFeatures, Item, read_finite
 from afkit.detect.decoding import Candidates, Level, candidates_of, decode_batch, decode_level
 from afkit.detect.suppression import Kept, nms_batch
 from afkit.model.actionformer import padded_length, padding_alignment
+from afkit.model.products import arithmetic, usable_precision
 from afkit.segments import grid_to_sec
 
 COLUMNS = ["video", "start_sec", "end_sec", "label", "score"]
@@ -98,22 +99,27 @@ def predict_dataset(
     batch_size: int = 1,
     backend: str = "auto",
     window_steps: int = 0,
+    precision: str = "fp32",
 ) -> pd.DataFrame:
     """Detections of every video of a data set (`training=False`), in its order; `window_steps` as of `predict`.
 
     `batch_size` videos go through the network together, each padded to the longest; with windows each goes alone. The
-    model is put into eval mode; `on_video` is told how many videos are done. A ValueError names features that cannot be
-    read or are not finite, or says that too many are missing.
+    model is put into eval mode; `on_video` is told how many videos are done; `precision` is one of
+    `afkit.model.products.PRECISIONS`. A ValueError names features that cannot be read or are not finite, or says that
+    too many are missing.
     """
     dataset.check_missing()
     tables = []
     size = 1 if window_steps else batch_size
+    device = next(model.parameters()).device.type
+    usable = usable_precision(precision, device)
     for first in range(0, len(dataset), size):
         items = [dataset.unread(index) for index in range(first, min(first + size, len(dataset)))]
-        if window_steps:
-            tables.append(detect_in_windows(model, recipe, items[0], window_steps, backend))
-        else:
-            tables.append(detect_items(model, recipe, items, backend))
+        with arithmetic(usable, device):
+            if window_steps:
+                tables.append(detect_in_windows(model, recipe, items[0], window_steps, backend))
+            else:
+                tables.append(detect_items(model, recipe, items, backend))
         if on_video is not None:
             on_video(first + len(items))
     return pd.concat(tables, ignore_index=True)
@@ -130,7 +136,8 @@ def detect_items(model: nn.Module, recipe: Recipe, items: Sequence[Item], backen
         return pd.concat(alone, ignore_index=True)
     read = [item._replace(features=read_finite(item)) for item in items]
     batch = collate(read, max(lengths))
-    candidates = decode_batch(model(batch.features.to(device), batch.mask.to(device)), recipe)
+    out = model(batch.features.to(device), batch.mask.to(device)).float()  # whatever it computed in
+    candidates = decode_batch(out, recipe)
     return to_table(suppress(candidates, recipe, backend), items)
 
 
@@ -249,7 +256,7 @@ def window_candidates(model: nn.Module, recipe: Recipe, item: Item, window_steps
         if own_from >= steps:
             break  # the rest is padding
         batch = collate([item._replace(features=read_finite(item, start, start + size))], size)
-        out = model(batch.features.to(device), batch.mask.to(device))
+        out = model(batch.features.to(device), batch.mask.to(device)).float()
         found = []
         for level in out.levels():
             points = level.points + level.points.new_tensor([start, 0, 0, 0])  # (T, 4) on the video's grid

@@ -2,16 +2,59 @@
 
 Dense convolutions of stride 1 are matrix products on shifted rows. What comes before them (a norm, an activation) is
 cheap to compute and as large as its input, so that the backward pass computes it again instead of keeping it.
+
+In bfloat16 they run where the machine multiplies it faster than float32; all else stays in float32.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+PRECISIONS = ("fp32", "bf16", "auto")  # auto: bf16 where the machine has units for it
 Preparation = Callable[..., Tensor]  # (x, *parameters) -> the input of a product, as large as x
+
+
+def bf16_units(device_type: str = "cpu") -> str:
+    """What multiplies bfloat16 on this machine, e.g. "AMX"; "" where nothing does: it would be slower than float32."""
+    if device_type == "cuda":
+        return "tensor cores" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
+    if torch.cpu._is_amx_tile_supported():
+        return "AMX"
+    return "AVX512-BF16" if torch.cpu._is_avx512_bf16_supported() else ""
+
+
+def usable_precision(wanted: str, device_type: str, say: Callable[[str], None] = print) -> str:
+    """ "bf16" or "fp32": what `wanted`, one of `PRECISIONS`, comes to; `say` is told where bf16 cannot be.
+
+    Raises:
+        ValueError: none of `PRECISIONS`.
+    """
+    if wanted not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {wanted!r}")
+    if wanted == "fp32" or bf16_units(device_type):
+        return "fp32" if wanted == "fp32" else "bf16"
+    if wanted == "bf16":
+        where = "processor has no units" if device_type == "cpu" else "GPU has none"
+        say(f"afkit: bf16 was asked for, but this {where} for it (python -m afkit doctor), so it goes on in fp32")
+    return "fp32"
+
+
+def arithmetic(precision: str, device_type: str) -> AbstractContextManager:
+    """Inside the block products and attention compute in bfloat16 for "bf16", norms and softmax in float32 always."""
+    return torch.autocast(device_type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _is_reduced(device_type: str) -> bool:
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
+
+
+def in_float32(device_type: str) -> AbstractContextManager:
+    """Inside the block nothing computes in bfloat16."""
+    return torch.autocast(device_type, enabled=False) if _is_reduced(device_type) else nullcontext()
 
 
 def convolve(
@@ -51,11 +94,11 @@ def _products(
 ) -> Tensor:
     """A dense convolution of stride 1; (B, T, C), (width, C', C), (C',) -> (B, T, C')."""
     device = x.device.type
-    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
-        return _ShiftedProducts.apply(prepare, x, taps, bias, *parameters)
+    if not _is_reduced(device):
+        return _ShiftedProducts.apply(prepare, x if prepare else x.to(taps.dtype), taps, bias, *parameters)
     kind = torch.get_autocast_dtype(device)
     x = x if prepare else x.to(kind)
-    with torch.autocast(device, enabled=False):  # which does not know what is inside
+    with in_float32(device):  # autocast does not know what is inside
         return _ShiftedProducts.apply(prepare, x, taps.to(kind), None if bias is None else bias.to(kind), *parameters)
 
 

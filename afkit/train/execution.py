@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from afkit.files import write_json
+from afkit.model.products import PRECISIONS
 from afkit.train.distributed import world
-
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,8 @@ class Execution:
 
     workers: int = 0  # processes that load features; 0 loads in the training's own
     pad_to_batch: bool = True  # pad to the longest video of a batch; False pads to max_seq_len, as the original does
-    precision: str = "fp32"  # "bf16" computes the network's products in bfloat16; weights and losses stay in float32
+    # bf16 computes the network's products in bfloat16 where the machine has units for it; auto does so without a word
+    precision: str = "fp32"
     cache_mb: int = 0  # memory for features that have been read once, in MB
     checkpoint_minutes: float = 1.0  # between two checkpoints; 0: none by time
     checkpoint_steps: int = 0  # between two checkpoints; 0: none by steps

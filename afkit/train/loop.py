@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +19,7 @@ from afkit.data.batches import Batch, check_batch_divides, check_batch_size, tra
 from afkit.data.items import Dataset
 from afkit.model.actionformer import padding_alignment
 from afkit.model.checkpoints import save_weights
+from afkit.model.products import arithmetic, bf16_units, usable_precision
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.distributed import check_same_everywhere, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution, deterministic, note_operations
@@ -72,6 +74,7 @@ def train(
     """
     folder, recipe = Path(folder), with_empty_classes(recipe, dataset)
     _check(recipe, dataset, execution, evaluate)
+    execution = replace(execution, precision=_precision(execution))
     dataset.cache_mb = execution.cache_mb or dataset.cache_mb
     checkpoints = Checkpoints(folder / "checkpoints", recipe, seed, execution)
     with deterministic(execution.deterministic) as operations:
@@ -88,6 +91,12 @@ def train(
         with disk_errors_explained(folder):
             note_operations(folder, execution.deterministic, operations)
     return state.metrics.table()
+
+
+def _precision(execution: Execution) -> str:
+    """What is computed in here; the first of several processes says so where it is not what was asked for."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return usable_precision(execution.precision, device, print if world()[0] == 0 else lambda _: None)
 
 
 def _begin(
@@ -176,7 +185,7 @@ def run_steps(
 def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: str = "fp32") -> Tensor:
     """One update of the weights and of their average, in place. On a GPU nothing here waits for it.
 
-    "bf16" runs the network's forward pass under autocast: products in bfloat16, norms and softmax computed in float32.
+    With "bf16" the network computes as in `arithmetic`, whether or not the machine has units for it.
     Losses, gradients of the weights, and the weights stay in float32. A ValueError where loss or gradient is not finite
     leaves the weights as before; where the numbers are read late (`state.late`), the caller checks them.
 
@@ -187,7 +196,7 @@ def train_step(state: TrainingState, batch: Batch, recipe: Recipe, precision: st
     with _out_of_memory_explained(state.step, batch.features, recipe, precision):
         features, mask = (tensor.to(device, non_blocking=True) for tensor in (batch.features, batch.mask))
         state.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with arithmetic(precision, device.type):
             out = state.network(features, mask)
         if precision != "fp32":
             out = out.float()
@@ -213,7 +222,8 @@ def _out_of_memory_explained(step: int, features: Tensor, recipe: Recipe, precis
         if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in NO_MEMORY):
             raise
         shape = " x ".join(map(str, features.shape))
-        instead = " or set precision to 'bf16'" if precision == "fp32" else ""
+        wider = precision == "fp32" and bf16_units(features.device.type)
+        instead = " or set precision to 'bf16'" if wider else ""
         raise RuntimeError(
             f"out of memory at step {step} of recipe '{recipe.name}', a batch of {shape} features (videos x channels x "
             f"steps) in {precision}; lower optim.batch_size or data.max_seq_len{',' if instead else ''}{instead} "

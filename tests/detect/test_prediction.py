@@ -149,6 +149,23 @@ def test_a_data_set_gives_what_its_recordings_give_alone(model, tmp_path):
         pd.testing.assert_frame_equal(found[found["video"] == name].reset_index(drop=True), alone)
 
 
+@pytest.mark.parametrize("window_steps", [0, 64])
+def test_in_bf16_scores_and_times_are_nearly_those_of_float32(model, tmp_path, bf16_units, window_steps):
+    write_tiny_data(tmp_path)
+    recipe = tiny_recipe(decode__nms="none")  # every candidate, so that none is replaced by its neighbour
+    dataset = Dataset(recipe.data, tmp_path, ["test"])
+    exact, near = (
+        predict_dataset(model, recipe, dataset, window_steps=window_steps, precision=precision).sort_values(
+            ["video", "label", "start_sec"]
+        )
+        for precision in ("fp32", "auto")
+    )
+    assert abs(len(exact) - len(near)) <= 0.02 * len(exact)
+    for column in ("start_sec", "end_sec", "score"):
+        assert near[column].mean() == pytest.approx(exact[column].mean(), rel=0.01)
+        assert not np.isin(near[column], exact[column]).all(), "it computed in float32"
+
+
 def test_more_videos_without_features_than_allowed_are_an_error(model, tmp_path):
     write_tiny_data(tmp_path)
     (tmp_path / "tiny/features/video7.npy").unlink()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny_data import tiny_recipe
 
 from afkit.model.actionformer import ClassHead, OffsetHead, build_model, count_parameters, join_levels, padded_length
+from afkit.model.products import arithmetic
 
 
 @torch.no_grad()
@@ -180,3 +181,21 @@ def test_every_sequence_is_treated_as_if_it_were_alone(kind, kernel, layers, nor
         weights, inputs = torch.randn_like(expected), (levels[level], *head.head.parameters())
         grads = (torch.autograd.grad((y * weights).sum(), inputs, retain_graph=True) for y in (out, expected))
         torch.testing.assert_close(*grads)
+
+
+@pytest.mark.parametrize("backbone", ["transformer", "conv", "sgp", "maxpool"])
+@pytest.mark.parametrize("head", [{"head_norm": True}, {"head_norm": False}, {"head_layers": 1, "neck_norm": "none"}])
+def test_in_bf16_what_the_heads_say_is_float32_and_close(backbone, head):
+    torch.manual_seed(0)
+    settings = {f"model__{name}": value for name, value in head.items()}
+    recipe = tiny_recipe(model__backbone=backbone, model__windows=5, model__embed_dim=16, **settings)
+    model, features = build_model(recipe).eval(), torch.randn(2, sum(recipe.data.input_dims), 64)
+    mask = torch.ones(2, 64, dtype=torch.bool)
+    with torch.no_grad():
+        exact = model(features, mask)
+        with arithmetic("bf16", "cpu"):
+            near = model(features, mask)
+    for ours, theirs in zip((*exact.logits, *exact.offsets), (*near.logits, *near.offsets), strict=True):
+        assert theirs.dtype == torch.float32
+        torch.testing.assert_close(theirs, ours, rtol=0.1, atol=0.05)
+    assert not torch.equal(near.logits[0], exact.logits[0])

@@ -34,7 +34,7 @@ def test_it_is_frozen_and_goes_into_a_record():
         ("checkpoint_minutes", "5", "checkpoint_minutes must be a number, 0 or more, not '5'"),
         ("pad_to_batch", 1, "pad_to_batch must be True or False, not 1"),
         ("deterministic", "yes", "deterministic must be True or False, not 'yes'"),
-        ("precision", "fp16", "precision must be one of fp32, bf16, not 'fp16'"),
+        ("precision", "fp16", "precision must be one of fp32, bf16, auto, not 'fp16'"),
     ],
 )
 def test_a_wrong_setting_is_named(setting, value, wanted):

@@ -172,7 +172,7 @@ def test_what_a_killed_process_left_is_removed(data, tmp_path):
     assert files_below(tmp_path) == FILES
 
 
-def test_another_way_of_computing_is_said(data, tmp_path, told_each_step, capsys):
+def test_another_way_of_computing_is_said(data, tmp_path, told_each_step, capsys, bf16_units):
     with pytest.raises(LostMachineError):
         start(data, tmp_path, steps=5, on_progress=stop_after(6))
     capsys.readouterr()

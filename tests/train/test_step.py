@@ -127,7 +127,7 @@ def test_numbers_read_late_are_the_same(data, finished, tmp_path, late):
         MemoryError(),
     ],
 )
-def test_out_of_memory_says_what_to_lower(data, tmp_path, monkeypatch, error):
+def test_out_of_memory_says_what_to_lower(data, tmp_path, monkeypatch, error, bf16_units):
     def forward(self, features, mask):
         raise error
 

@@ -118,7 +118,7 @@ def test_progress_is_told_so_often_and_once_at_the_end(data, tmp_path, monkeypat
 # ---- bf16
 
 
-def test_the_loss_falls_in_bf16_as_in_fp32_and_weights_stay_in_float32(data, tmp_path):
+def test_the_loss_falls_in_bf16_as_in_fp32_and_weights_stay_in_float32(data, tmp_path, bf16_units):
     recipe = tiny_recipe(optim__epochs=10, optim__learning_rate=1e-2, loss__init_loss_norm=20)
     losses = []
     for precision in ("fp32", "bf16"):
@@ -135,8 +135,8 @@ def test_the_loss_falls_in_bf16_as_in_fp32_and_weights_stay_in_float32(data, tmp
     assert {value.dtype for value in [*saved["model"].values(), *moments]} == {torch.float32}
 
 
-@pytest.mark.parametrize(("precision", "in_network"), [("fp32", False), ("bf16", True)])
-def test_bf16_is_for_the_network_alone(data, tmp_path, monkeypatch, precision, in_network):
+@pytest.mark.parametrize(("precision", "in_network"), [("fp32", False), ("bf16", True), ("auto", True)])
+def test_bf16_is_for_the_network_alone(data, tmp_path, monkeypatch, precision, in_network, bf16_units):
     seen = {}
 
     class Watched(Criterion):
@@ -155,6 +155,16 @@ def test_bf16_is_for_the_network_alone(data, tmp_path, monkeypatch, precision, i
     start(data, tmp_path, execution=Execution(precision=precision))
     hook.remove()
     assert seen == {"network": (in_network, torch.bfloat16), "loss": (False, {torch.float32})}
+
+
+@pytest.mark.parametrize("bf16_units", [False], indirect=True)
+@pytest.mark.parametrize(
+    ("precision", "said"), [("bf16", "afkit: bf16 was asked for, but this processor has no units for it"), ("auto", "")]
+)
+def test_without_units_for_bf16_float32_goes_on(data, finished, tmp_path, capsys, bf16_units, precision, said):
+    table = start(data, tmp_path, execution=Execution(precision=precision))
+    assert_same_training(tmp_path, table, finished)
+    assert capsys.readouterr().out.partition(" (python -m afkit doctor)")[0] == said
 
 
 # ---- evaluating on the way

@@ -90,6 +90,8 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add("--signal", action="store_true", help="FEATURES hold raw samples of sensors: make features as for training")
     add("--exclusive", action="store_true", help="no two detections of a recording overlap: the better one stays")
     add("--backbone", default="", metavar="MODULE:FUNCTION", help="your own function that made the features of films")
+    precise = "bf16 is faster where the processor or GPU has units for it; auto asks (default: fp32)"
+    add("--precision", default="fp32", choices=("fp32", "bf16", "auto"), help=precise)
     add("--overlay", default="", metavar="FILE", help="film to write, with the detections drawn in (.mp4, .mkv, .mov)")
     add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
 

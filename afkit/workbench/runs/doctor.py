@@ -46,6 +46,7 @@ def examine(data_root: str | Path = "data", results: str | Path = "results") -> 
         "Python": _python,
         "torch": _torch,
         "GPU": _gpu,
+        "bfloat16": _bf16,
         "C++ compiler": _compiler,
         "compiled NMS": _operator,
         **{name: lambda name=name: _packages(*EXTRAS[name]) for name in EXTRAS},  # type: ignore[misc]
@@ -101,6 +102,16 @@ def _gpu() -> Found:
         remedy = "install a torch that is built for the driver's CUDA (see pytorch.org)"
         return Found(NOTE, f"the driver is there, but this torch ({torch.__version__}) cannot use it", remedy)
     return Found(NOTE, "none: everything computes on the processor", "nothing, unless there should be one")
+
+
+def _bf16() -> Found:
+    import torch
+
+    from afkit.model.products import bf16_units
+
+    if units := bf16_units("cuda" if torch.cuda.is_available() else "cpu"):
+        return Found(OK, f"{units}: precision 'bf16' or 'auto' multiplies faster")
+    return Found(NOTE, "no units for it: 'bf16' and 'auto' compute in float32", "nothing, unless there should be some")
 
 
 def _compiler() -> Found:

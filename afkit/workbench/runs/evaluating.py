@@ -15,6 +15,7 @@ from afkit.detect.fusion import classify
 from afkit.detect.prediction import predict_dataset
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores, evaluate
+from afkit.model.products import usable_precision
 from afkit.workbench.analysis.bootstrap import Interval, bootstrap_map, too_few
 from afkit.workbench.analysis.exports import export_detections
 from afkit.workbench.analysis.frame_classifier import frame_predictions
@@ -81,7 +82,14 @@ def frame_classifier(run: Run, dataset: Dataset, gt: pd.DataFrame, label_remap: 
 
 
 def find_actions(
-    run: Run, model: nn.Module, dataset: Dataset, weights: Path, which: str, nms_backend: str = "auto", devices: int = 1
+    run: Run,
+    model: nn.Module,
+    dataset: Dataset,
+    weights: Path,
+    which: str,
+    nms_backend: str = "auto",
+    devices: int = 1,
+    precision: str = "fp32",
 ) -> tuple[pd.DataFrame, str, float]:
     """Detections in a data set: by the model, which moves to the GPU if there is one, or on several devices.
 
@@ -92,13 +100,12 @@ def find_actions(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backend = choose_backend(nms_backend, device)
     model.to(device)
-    began = time.perf_counter()
+    usable, began = usable_precision(precision, device), time.perf_counter()
     if devices == 1:
-        predictions = predict_dataset(model, run.recipe, dataset, backend=backend)
+        predictions = predict_dataset(model, run.recipe, dataset, backend=backend, precision=usable)
     else:  # processes that read the weights themselves
-        predictions = predict_on_devices(
-            run.recipe, run.data_root, run.folder, weights, which=which, devices=devices, backend=backend
-        )
+        arguments: dict[str, Any] = {"which": which, "devices": devices, "backend": backend, "precision": usable}
+        predictions = predict_on_devices(run.recipe, run.data_root, run.folder, weights, **arguments)
     return predictions, backend, time.perf_counter() - began
 
 

@@ -27,6 +27,7 @@ from afkit.detect.prediction import detect_in_windows, detect_items, needed_wind
 from afkit.files import LOCK, locked, read_json, write_text
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
+from afkit.model.products import arithmetic, usable_precision
 from afkit.opening import safe_names
 from afkit.workbench.analysis.exclusive import without_overlaps
 from afkit.workbench.analysis.exports import SINGLE, write_recording
@@ -58,6 +59,7 @@ class Predictor(NamedTuple):
     signals: SignalReader | None  # None: recordings are given as features
     settings: str  # a digest of all that changes the result
     exclusive: bool = False  # whether detections of a recording may not overlap
+    precision: str = "fp32"  # of the network's products: "fp32" or "bf16"
 
 
 def predict_recordings(
@@ -73,6 +75,7 @@ def predict_recordings(
     exclusive: bool = False,
     overlay: str | Path = "",
     backbone: str = "",
+    precision: str = "fp32",
     data_root: str | Path = "",
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -88,6 +91,7 @@ def predict_recordings(
         exclusive: no two detections of a recording overlap, see `afkit.workbench.analysis.exclusive`.
         overlay: film to write, with the detections drawn into the one film that is given; "" for none.
         backbone: MODULE:FUNCTION, where such a one made the features: code runs only if it is named here.
+        precision: one of `afkit.model.products.PRECISIONS`.
 
     Raises:
         ValueError: a wrong argument or run; nothing is written then. Or, after all others were done, the list of the
@@ -102,6 +106,10 @@ def predict_recordings(
     predictor, about = open_predictor(
         folder, weights, fps, min_score, signal, data_root, media=media, backbone=backbone, exclusive=exclusive
     )
+    used = usable_precision(precision, next(predictor.model.parameters()).device.type, say)
+    if used != predictor.precision:
+        predictor = predictor._replace(precision=used, settings=f"{predictor.settings} {used}")
+        about = f"{about}, {used}"
     data, signals = predictor.recipe.data, predictor.signals
     parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
     sensors = signals.places if signals else ()
@@ -271,10 +279,11 @@ def detect(
     end_sec = ((len(raw) - 1) * recipe.data.stride_frames + recipe.data.num_frames) / fps
     grid = GridFeatures(raw, recipe.data, fps, end_sec)
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
-    if window_steps := needed_window_steps(grid.shape[1], recipe):
-        found = detect_in_windows(predictor.model, recipe, item, window_steps)
-    else:
-        found = detect_items(predictor.model, recipe, [item])
+    with arithmetic(predictor.precision, next(predictor.model.parameters()).device.type):
+        if window_steps := needed_window_steps(grid.shape[1], recipe):
+            found = detect_in_windows(predictor.model, recipe, item, window_steps)
+        else:
+            found = detect_items(predictor.model, recipe, [item])
     kept = apply_thresholds(found, predictor.thresholds)
     if len(gaps_sec):
         shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps_sec[:MOST_SPANS])

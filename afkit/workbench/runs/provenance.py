@@ -104,11 +104,14 @@ def versions() -> dict[str, str | None]:
 
 
 def device() -> dict[str, Any]:
-    """What computes: the GPU's name if there is one, processor type and threads."""
+    """What computes: the GPU's name if there is one, processor type and threads, units for bfloat16 ("" for none)."""
     import torch  # a stage that computes has it anyway; the others start without its seconds
 
+    from afkit.model.products import bf16_units
+
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"gpu": gpu, "machine": platform.machine(), "system": platform.system(), "threads": torch.get_num_threads()}
+    facts = {"machine": platform.machine(), "system": platform.system(), "threads": torch.get_num_threads()}
+    return {"gpu": gpu, **facts, "bf16": bf16_units("cuda" if gpu else "cpu")}
 
 
 def usable_cores() -> int:

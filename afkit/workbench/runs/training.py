@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import nn
 
 from afkit.config import Recipe
@@ -15,6 +16,7 @@ from afkit.data.items import Dataset
 from afkit.detect.fusion import classify
 from afkit.evaluation import scores
 from afkit.files import read_json
+from afkit.model.products import usable_precision
 from afkit.train.execution import FILE, Execution
 from afkit.train.loop import train
 from afkit.workbench.runs.folder import Run, finish_stage
@@ -37,11 +39,11 @@ def train_run(
     common |= {"start_from": start_from, "on_progress": on_progress}
     if execution.devices * execution.num_nodes > 1:
         return train_on_devices(run.recipe, run.data_root, run.folder, run.seed, **common)
-    evaluate = validation(run.recipe, run.data_root) if execution.evaluate_every else None
+    evaluate = validation(run.recipe, run.data_root, execution.precision) if execution.evaluate_every else None
     return train(run.recipe, dataset, run.folder, run.seed, evaluate=evaluate, **common)
 
 
-def validation(recipe: Recipe, data_root: str | Path) -> Callable[[nn.Module], float]:
+def validation(recipe: Recipe, data_root: str | Path, precision: str = "fp32") -> Callable[[nn.Module], float]:
     """The function that `afkit.train.loop.train` takes as `evaluate`: a network's average mAP on the test subsets.
 
     It is what 03_eval finds for these weights.
@@ -52,9 +54,10 @@ def validation(recipe: Recipe, data_root: str | Path) -> Callable[[nn.Module], f
     dataset = Dataset(recipe.data, data_root, recipe.data.test_subsets)
     annotations = read_annotations(locate(data_root, recipe.data.annotations))
     gt = to_frame(annotations.of_subsets(recipe.data.test_subsets))
+    usable = _usable(precision)
 
     def average_map(model: nn.Module) -> float:
-        predictions = predict_shared(model, recipe, dataset)
+        predictions = predict_shared(model, recipe, dataset, precision=usable)
         predictions = classify(predictions, recipe, data_root, len(annotations.label_names))
         predictions = leave_out_ignored(predictions, dataset.videos)
         return scores.evaluate(gt, predictions, recipe.data.tious).average_map
@@ -65,4 +68,10 @@ def validation(recipe: Recipe, data_root: str | Path) -> Callable[[nn.Module], f
 def finish_training(run: Run, execution: Execution) -> None:
     """Note in run.json that the training is done, and how it was executed; after a deterministic one, what was not."""
     note = run.folder / FILE
-    finish_stage(run, execution=asdict(execution), deterministic=read_json(note) if note.exists() else None)
+    used = asdict(execution) | {"precision": _usable(execution.precision)}
+    finish_stage(run, execution=used, deterministic=read_json(note) if note.exists() else None)
+
+
+def _usable(precision: str) -> str:
+    """The precision that is computed in; the training has said so where it is not the one that was asked for."""
+    return usable_precision(precision, "cuda" if torch.cuda.is_available() else "cpu", lambda _: None)

@@ -49,7 +49,7 @@ def train_part(job: Mapping[str, Any]) -> None:
     """Train on this process's rows of every batch."""
     recipe, execution = Recipe.model_validate(job["recipe"]), Execution(**job["execution"])
     dataset = Dataset(recipe.data, job["data_root"], recipe.data.train_subsets, training=True, seed=job["seed"])
-    evaluate = validation(recipe, job["data_root"]) if execution.evaluate_every else None
+    evaluate = validation(recipe, job["data_root"], execution.precision) if execution.evaluate_every else None
     arguments = {name: job[name] for name in ("folder", "seed", "resume", "start_from")}
     train(recipe, dataset, execution=execution, evaluate=evaluate, **arguments)
 

@@ -204,6 +204,16 @@ def test_other_settings_weights_or_a_log_of_something_else_are_noticed(new, go, 
     assert (go.folder / entry["file"]).is_file(), "a file elsewhere counts for nothing"
 
 
+def test_in_bf16_it_is_said_predicted_again_and_nearly_the_same(new, go, bf16_units):
+    assert "bf16" not in go(new / "video1.npy", min_score=0)[0]
+    exact = read_tables(go.folder)
+    said = go(new / "video1.npy", min_score=0, precision="auto")
+    assert said[0].endswith(", bf16") and "predicted again" in said[1]
+    near = read_tables(go.folder)
+    assert not near.equals(exact)
+    assert near["score"].max() == pytest.approx(exact["score"].max(), rel=0.02)
+
+
 def test_an_interruption_leaves_whole_files_and_a_second_start_goes_on(monkeypatch, new, go, run):
     real, seen = predicting.detect, []
 

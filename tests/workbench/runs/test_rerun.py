@@ -57,7 +57,7 @@ def test_it_is_made_as_run_json_says_and_compared(root, executed):
     assert executed == [
         ("01_data", {}, threads),
         ("02_train", {"precision": "bf16"}, threads),
-        ("03_eval", {"weights": "raw"}, threads),
+        ("03_eval", {"precision": "bf16", "weights": "raw"}, threads),
     ]
     assert "OMP_NUM_THREADS" not in os.environ
     before, now = (read_run(root / name) for name in ("run", "run-rerun"))
