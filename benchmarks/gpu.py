@@ -75,6 +75,24 @@ def train(options: argparse.Namespace) -> list[str]:
     return [*measurement("train", options), "--size", options.size, *(few if options.size == "tiny" else full)]
 
 
+def library(options: argparse.Namespace) -> list[str]:
+    """The same with the library's convolutions in place of products: which are faster on this card?"""
+    recipes = ["hapt"] if options.size == "tiny" else ["thumos_i3d"]
+    command = [*measurement("train", options)[:-1], str(options.out / "library.csv"), "--size", options.size]
+    return [
+        *command,
+        "--convolutions",
+        "library",
+        "--recipes",
+        *recipes,
+        "--precision",
+        "fp32",
+        "bf16",
+        "--repeats",
+        "3",
+    ]
+
+
 def infer(options: argparse.Namespace) -> list[str]:
     """Single videos of the four data sets."""
     few = ["--recipes", "anet_tsp", "--precision", "fp32", "bf16", "--repeats", "1"]
@@ -105,6 +123,7 @@ PARTS = {  # in the order of their worth
     "nms": Part(0.15, nms, needs="build"),
     "tests": Part(0.25, tests),
     "train": Part(0.3, train),
+    "library": Part(0.1, library),
     "infer": Part(0.2, infer, needs="build"),
     "whole": Part(0.3, whole),
     "folds": Part(1.0, folds),

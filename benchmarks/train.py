@@ -28,6 +28,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from afkit.config import Recipe
 from afkit.data.batches import Batch, padded_batch_length
+from afkit.model import products
 from afkit.model.actionformer import build_model, padding_alignment
 from afkit.model.losses import Criterion
 from afkit.recipes import recipe as published
@@ -200,7 +201,7 @@ def peak_memory(side: str, case: Case, recipe: Recipe, precision: str, options: 
         memory.forget_peak(options.device)
         return take_memory(side, case, recipe, options.device, precision)
     child = ["benchmarks.train", "--case", CASES.index(case), "--device", "cpu", "--size", options.size]
-    return in_child(*child, "--precision", precision, "--child", side)
+    return in_child(*child, "--precision", precision, "--convolutions", options.convolutions, "--child", side)
 
 
 def target_speedup(on_cpu: float, device: str, precision: str) -> float:
@@ -288,18 +289,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clock", choices=sorted(timing.CLOCKS), default="wall", help="processor: on a busy machine")
     parser.add_argument("--csv", type=Path, help="default: results/benchmarks/train_<device>.csv")
     parser.add_argument("--size", choices=("full", "tiny"), default="full")
+    parser.add_argument("--convolutions", choices=("products", "library"), default="products", help="wide ones of ours")
     parser.add_argument("--profile", action="store_true", help="show our most expensive operations instead")
     parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     set_arithmetic(options.precision[0])
+    if options.convolutions == "library":
+        products.AS_PRODUCTS.clear()
     if options.child:
         case = CASES[options.case]
         recipe = synthetic.sized(case.recipe, options.size)
         print(json.dumps(take_memory(options.child, case, recipe, options.device, options.precision[0])))
         return
     cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
-    facts = timing.announce(options.device)
+    facts = {"convolutions": options.convolutions} | timing.announce(options.device)
     if options.profile:
         for case in cases:
             show_profile(case, options)

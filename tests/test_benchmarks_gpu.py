@@ -72,7 +72,7 @@ def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
     assert code == 0
     assert re.fullmatch(r"\d{2,} passed, .*deselected.*", summary["tests"]["why"])
     assert {path.name for path in out.iterdir()} == {
-        "summary.csv", "log.txt", "nms.csv", "train.csv", "infer.csv", "whole.csv", "folds.csv",
+        "summary.csv", "log.txt", "nms.csv", "train.csv", "library.csv", "infer.csv", "whole.csv", "folds.csv",
     }  # fmt: skip
     assert {row["same_picks"] for row in rows(out / "nms.csv")} == {"True"}
     assert [row["precision"] for row in rows(out / "train.csv")] == ["fp32", "bf16"]

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Where a wide dense convolution is a product for each tap; elsewhere it is the library's. `benchmarks.train` compares.
+AS_PRODUCTS = {"cpu", "cuda"}
 PRECISIONS = ("fp32", "bf16", "auto")  # auto: bf16 where the machine has units for it
 Preparation = Callable[..., Tensor]  # (x, *parameters) -> the input of a product, as large as x
 
@@ -68,15 +70,15 @@ def convolve(
 
     `prepare` is cheap to compute a second time and draws no random numbers; `taps` is `lay_out(conv)` where at hand.
     """
-    dense = conv.groups == 1 and conv.stride == (1,)
-    if dense and (conv.kernel_size != (1,) or (prepare is not None and torch.is_grad_enabled())):
+    dense, wide = conv.groups == 1 and conv.stride == (1,), conv.kernel_size != (1,)
+    if dense and (x.device.type in AS_PRODUCTS if wide else prepare is not None and torch.is_grad_enabled()):
         return _products(x, lay_out(conv) if taps is None else taps, conv.bias, prepare, parameters)
     if prepare is not None:
         x = prepare(x, *parameters)
-    if dense:
+    if dense and not wide:
         return F.linear(x, conv.weight[:, :, 0], conv.bias)
     if conv.groups == 1:
-        return conv(x.transpose(1, 2)).transpose(1, 2)
+        return conv(x.transpose(1, 2).to(conv.weight.dtype)).transpose(1, 2)
     # in two dimensions, because only there the library has a kernel for channels that lie last
     image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T)
     stride, padding = (1, *conv.stride), (0, *conv.padding)

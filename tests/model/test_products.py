@@ -63,6 +63,21 @@ def test_rows_without_a_gradient_take_no_products():
     assert flops_of(2) < flops_of(40) / 10
 
 
+def test_with_the_librarys_convolutions_a_training_step_is_the_same(monkeypatch):
+    recipe, losses, gradients = tiny_recipe(model__drop_path=0.0), [], []
+    features, mask = torch.randn(2, sum(recipe.data.input_dims), 64), torch.ones(2, 64, dtype=torch.bool)
+    mask[1, 40:] = False
+    for kinds in ({"cpu"}, set()):
+        monkeypatch.setattr(products, "AS_PRODUCTS", kinds)
+        torch.manual_seed(0)
+        model = build_model(recipe)
+        out = model(features, mask)
+        losses.append(sum(level.square().mean() for level in (*out.logits, *out.offsets)))
+        gradients.append(torch.autograd.grad(losses[-1], list(model.parameters()), allow_unused=True))
+    torch.testing.assert_close(losses[0], losses[1])
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+
+
 def test_convolution_under_autocast_computes_in_its_type():
     conv = torch.nn.Conv1d(8, 16, 3, padding=1)
     x = torch.randn(2, 24, 8)
