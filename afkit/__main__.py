@@ -1,6 +1,5 @@
-"""The command line: python -m afkit COMMAND."""
+"""The command line: `python -m afkit COMMAND`, or `afkit COMMAND`."""
 
-import argparse
 import os
 import signal
 import sys
@@ -11,10 +10,9 @@ _INTERRUPT = signal.getsignal(signal.SIGINT)
 if __name__ == "__main__" and _INTERRUPT is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the following loads, Ctrl-C ends the process without a word
 
-from afkit.config import nearest  # noqa: E402
 from afkit.opening import home_folder, private_folder  # noqa: E402
-from afkit.workbench.commands import build, data, results, runs, start  # noqa: E402
 from afkit.workbench.commands.output import forgiving_output  # noqa: E402
+from afkit.workbench.commands.parser import parse  # noqa: E402
 from afkit.workbench.runs.interrupts import signals_call  # noqa: E402
 
 
@@ -28,7 +26,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] in (["import"], ["start"]):  # argparse would take the word behind --fix for its KIND
         given = ["--fix=" if word == "--fix" else word for word in given]
-    options = _parser().parse_args(given)
+    options = parse(given)
     try:
         with signals_call(signal.default_int_handler, "SIGTERM"):  # by which batch systems end a job
             _give_home()
@@ -67,38 +65,12 @@ def _explained(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}; when that is mended, the same command goes on from here"
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with the nearest valid name for an unknown command or option."""
+def script() -> NoReturn:
+    """The command line as a program of its own: `afkit COMMAND`."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is said is seen at once, also in a pipe
+    raise SystemExit(main())
 
-    def error(self, message: str) -> NoReturn:
-        wrong = message.split("invalid choice: ")[-1].split("'")[1] if "invalid choice" in message else ""
-        hint = f"; {nearest(wrong, list(_COMMANDS))}" if wrong and "argument COMMAND" in message else ""
-        text = f"there is no command '{wrong}'{hint}" if hint else message
-        print(f"afkit: {text} (see {self.prog} --help)", file=sys.stderr)
-        raise SystemExit(2)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m afkit", description="Temporal action localisation: ActionFormer, TriDet, TemporalMaxer."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for name, command in _COMMANDS.items():
-        parser_of_command = commands.add_parser(name, help=command.help, description=command.help)
-        parser_of_command.set_defaults(command=command.do)
-        command.add_arguments(parser_of_command)
-    return parser
-
-
-_COMMANDS = {
-    **start.COMMANDS,
-    **runs.COMMANDS,
-    **results.COMMANDS,
-    **data.COMMANDS,
-    **build.COMMANDS,
-}  # in the order of the help
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is said is seen at once, also in a pipe
     signal.signal(signal.SIGINT, _INTERRUPT)
-    raise SystemExit(main())
+    script()

@@ -1,6 +1,7 @@
 """The command line answers a wrong input with one sentence and a non-zero exit status."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from run_folders import write_run, write_scored_run, write_test_data
 
 import afkit
 from afkit.__main__ import main
+from afkit.workbench.commands.parser import COMMANDS, EXAMPLES, parse
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +26,6 @@ def start(*arguments, path=ROOT):
 
 SUGGEST = "suggest tiny/annotations.json --data-root ."
 REFUSED = {
-    "": "COMMAND",
     "rum watch": "there is no command 'rum'; did you mean 'run'?",
     "run watch --seed x": "invalid int value: 'x'",
     "run wach": "afkit: there is no recipe 'wach'; did you mean 'watch'?",
@@ -35,7 +36,12 @@ REFUSED = {
     "run thumos_i3d": "--data-root",
     "run watch --again 2": "there is no stage '2'",
     "run watch --stages 03 --again 02": "is not among those to run; add it to --stages",
-    "rerun results/none": "holds no run.json; name the folder of a run",
+    "rerun results/none": "holds no run.json with a recipe; name the folder of a run",
+    "run watch --epochs 3": "--epochs is a parameter of the notebooks: write -p epochs=VALUE",
+    "compare --resamples=9": "--resamples is a parameter of the notebooks: write -p resamples=VALUE",
+    "run watch --learning-rate 1": "--learning-rate is a setting of the recipe: write --set optim.learning_rate=VALUE",
+    "sweep s.yaml --dryrun": "sweep has no option --dryrun; did you mean '--dry-run'?",
+    "run watch 7": "'7' is one word too many for run",
     "prepare thumos_i3d": "download thumos.tar.gz (md5 375f76ffbf7447af1035e694971ec9b2)",
     "compare": "there is no run in ",
     "compare watch/seed1": "there is no run in 'watch/seed1'",
@@ -43,7 +49,7 @@ REFUSED = {
     "compare -p resamples=few": "parameter 'resamples' takes int",
     "compare -p resamples=1": "resamples is 1; draw at least 2",
     "compare -p results=x": "'results' is not set as a notebook parameter",
-    "view nothing --html": "run.json does not exist",
+    "view nothing --html": "nothing holds no run.json with a recipe; name the folder of a run",
     SUGGEST: "give stride_frames",
     f"{SUGGEST} --write mine.yaml": "--write needs --features, since a recipe says where its features lie",
     f"{SUGGEST} --features tiny/features --write watch.yaml": "'watch' is the name of a built-in recipe",
@@ -57,6 +63,52 @@ REFUSED = {
 def files_below(folder):
     """What there is, with the times of the last changes."""
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_the_help_has_every_command_once_and_each_an_example_that_it_takes(capsys, monkeypatch):
+    with pytest.raises(SystemExit) as end:
+        main([])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0 and max(map(len, shown.splitlines())) <= 100
+    for name, command in COMMANDS.items():
+        assert shown.count(f"  {name} ") == 1 and command.help in shown
+        words = EXAMPLES[name].partition(" > ")[0].split()
+        assert words[0] == name and parse(words).command is command.do
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        assert f"example: python -m afkit {EXAMPLES[name]}" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"afkit {afkit.__version__}\n"
+
+
+def test_a_folder_of_runs_offers_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for seed in (1, 2):
+        write_run(tmp_path / "results" / "watch" / f"seed{seed}", 0.5, seed)
+    for command in (["view", "results/watch", "--html"], ["rerun", "results/watch"], ["predict", "results", "x.npy"]):
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert "is not one run but holds 2; name one of them" in said and said.count("results/watch/seed") == 2
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not there")
+def test_a_shell_completes_commands_options_and_files(tmp_path, capsys):
+    pytest.importorskip("shtab", reason="an extra")
+    assert main(["completion", "bash"]) == 0
+    (tmp_path / "completion.sh").write_text(capsys.readouterr().out)
+    (tmp_path / "recording.npy").touch()
+    code = """source completion.sh
+    for line in "afkit comp" "afkit sweep --dr" "afkit predict rec"; do
+        COMP_WORDS=($line) COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=()
+        _shtab_afkit
+        echo "${COMPREPLY[*]}"
+    done"""
+    done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["compare completion", "--dry-run", "recording.npy"]
 
 
 @pytest.mark.parametrize("line", REFUSED)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 vulture = pytest.importorskip("vulture", reason="it looks for unused code")
 
 CALLED_BY_OTHERS = {"forward", "backward", "setup_context", "find_class", "__getattr__", "__dir__", "start_http_server"}
+CALLED_BY_OTHERS |= {"format_help"}  # by argparse
 CALLED_BY_OTHERS |= {"get_absolute_path", "validate_absolute_path", "write_error"}  # by tornado
 BY_DECORATOR = ["@field_validator", "@model_validator", "@traitlets.validate", "@traitlets.observe"]
 KINDS = {"function", "method", "class", "property", "import", "unreachable_code"}

@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 import afkit
-from afkit.__main__ import _parser
 from afkit.config import parameter_names
+from afkit.workbench.commands.parser import COMMANDS, whole_parser
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -100,7 +100,7 @@ def shell_lines():
 def test_every_command_exists(page, line):
     words = shlex.split(line)
     if words[:3] == ["python", "-m", "afkit"]:
-        _parser().parse_args(words[3:])
+        whole_parser().parse_args(words[3:])
     elif words[0] == "make":
         assert set(words[1:]) <= make_targets()
     else:
@@ -239,12 +239,12 @@ def test_every_message_that_is_explained_is_one_of_the_source():
 def test_every_command_and_argument_is_in_the_table(capsys):
     table = tool("hooks")["table_of_commands"]()
     with pytest.raises(SystemExit):
-        _parser().parse_args(["predict", "--help"])
+        whole_parser().parse_args(["predict", "--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     own = table.partition("## predict\n")[2].partition("\n## ")[0]
     assert len(options) >= 7 and all(f"`{option}" in own for option in options)
     assert "`RUN`" in own and "`FEATURES ...`" in own and "`--signal`" in own
-    assert set(re.findall(r"^## (\S+)$", table, re.M)) == set(afkit.__main__._COMMANDS)
+    assert set(re.findall(r"^## (\S+)$", table, re.M)) == set(COMMANDS)
 
 
 def test_every_parameter_of_a_recipe_is_in_the_table():

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from own_data import write_raw
 
-from afkit.__main__ import _parser
 from afkit.data.feature_formats import SUFFIXES
 from afkit.segments import grid_to_sec
+from afkit.workbench.commands.parser import whole_parser
 from afkit.workbench.own_data.import_checks import KINDS
 
 ROOT = Path(__file__).parents[1]
@@ -94,7 +94,7 @@ def test_every_command_is_one_that_there_is():
     own = [shlex.split(line)[3:] for line in commands if line.startswith("python -m afkit ")]
     assert len(own) >= 17
     for arguments in own:
-        _parser().parse_args(arguments)
+        whole_parser().parse_args(arguments)
 
 
 def test_the_files_shown_are_those_that_the_commands_read(tmp_path):

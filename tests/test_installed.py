@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import afkit
 from afkit.detect.operator import unavailable
 from afkit.files import read_json
 from afkit.workbench.shipped import NOTEBOOKS, OPERATOR_SOURCES, copy_notebooks, shipped
@@ -46,6 +47,13 @@ def installed(tmp_path_factory):
     run("-m", "ipykernel", "install", "--sys-prefix", "--name", "python3")
     run.folder = folder / "here"
     return run
+
+
+def test_the_program_is_there_under_its_own_name(installed):
+    code = "import subprocess, sys; print(subprocess.check_output([sys.argv[1], *sys.argv[2:]], text=True))"
+    program = str(installed.folder.parent / "env" / "bin" / "afkit")
+    assert installed("-c", code, program, "--version").strip() == f"afkit {afkit.__version__}"
+    assert "afkit COMMAND --help" in installed("-c", code, program)
 
 
 def test_the_notebooks_are_copied_once(installed):

@@ -60,9 +60,9 @@ def moved_link(target: str, own_uri: str) -> str:
 
 def table_of_commands() -> str:
     """Every command with its arguments, from the parser that reads them."""
-    from afkit.__main__ import _parser
+    from afkit.workbench.commands.parser import whole_parser
 
-    subparsers = next(action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    subparsers = next(action for action in whole_parser()._actions if isinstance(action, argparse._SubParsersAction))
     parts = []
     for choice in subparsers._choices_actions:
         rows = [row_of_argument(action) for action in subparsers.choices[choice.dest]._actions if action.dest != "help"]

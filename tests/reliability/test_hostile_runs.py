@@ -36,7 +36,7 @@ def test_a_hostile_run_json(run, data, hostile):
     assert runs[0].subsets == [] and choose_pairs(runs) == []
     table = status_table([run_status(run, "tiny/\x1b[31mseed1")])
     assert table.replace("\n", "").isprintable()
-    with pytest.raises(ValueError, match=r"run\.json|is no run folder|does not exist"):
+    with pytest.raises(ValueError, match=r"run\.json|holds no run|does not exist"):
         open_predictor(run, "ema")
     hostile(ROW)
 

@@ -19,7 +19,7 @@ from afkit.workbench.analysis.false_positives import MIN_TIOU
 from afkit.workbench.analysis.matching import match_segments, most_overlapping
 from afkit.workbench.analysis.result_files import UNKNOWN, read_predictions
 from afkit.workbench.inspector.tracks import Tracks
-from afkit.workbench.runs.opened import open_run
+from afkit.workbench.runs.opened import no_run, open_run
 
 # As of workbench.analysis.false_positives; browser/src/segments.js knows the numbers.
 KINDS = ("ground truth", "miss", "hit", "localisation", "double detection", "wrong label", "confusion", "background")
@@ -97,6 +97,8 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
         ValueError: the folder holds no run, its annotation file is not found, or a file is malformed.
     """
     folder = Path(run_dir).absolute()
+    if not (folder / "run.json").is_file():
+        raise ValueError(no_run(Path(run_dir)))
     facts = read_json(folder / "run.json")
     try:
         config = facts["recipe"]["data"]

@@ -25,6 +25,7 @@ from afkit.workbench.trust import project_root
 
 MADE_FROM = {"03_eval": "02_train", "04_visualize": "03_eval"}  # whose files a stage reads
 METRICS = ["epoch", "loss_total", "seconds"]  # those of metrics.csv that are compared
+MOST_NAMED = 5  # runs that a message lists
 MOST_EPOCHS = 10**9  # in a run.json that means something
 MAX_LETTERS = 300  # of the reason why a run failed
 
@@ -109,9 +110,7 @@ class OpenedRun:
     def recipe(self) -> Recipe:
         """With the defaults of settings that its version did not have; a ValueError where it is none, or unknown."""
         if not self.facts.recipe:
-            raise ValueError(
-                f"{self.folder} is no run folder: it has no run.json with a recipe; name one, e.g. results/watch/..."
-            )
+            raise ValueError(no_run(self.folder))
         try:
             return make_recipe(self.facts.recipe)
         except (ValueError, AttributeError) as error:
@@ -205,6 +204,15 @@ def open_run(folder: str | Path) -> OpenedRun:
         ValueError: its run.json is none of a run.
     """
     return OpenedRun(Path(folder), RunFile.model_validate(read_run(Path(folder))))
+
+
+def no_run(folder: Path) -> str:
+    """Says that a folder is not that of a run, and names runs below it where there are some."""
+    below = [str(run) for run in _runs_below(folder)]
+    if not below:
+        return f"{folder} holds no run.json with a recipe; name the folder of a run, e.g. results/watch/seed1234567891"
+    shown = ", ".join(below[:MOST_NAMED]) + (f" and {len(below) - MOST_NAMED} more" if len(below) > MOST_NAMED else "")
+    return f"{folder} is not one run but holds {len(below)}; name one of them: {shown}"
 
 
 def read_run(folder: Path) -> dict[str, Any]:

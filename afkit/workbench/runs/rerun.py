@@ -15,7 +15,7 @@ from afkit.recipes import recipe_names
 from afkit.workbench.runs.differences import Row, compare_results
 from afkit.workbench.runs.folder import completed
 from afkit.workbench.runs.notebooks import notebook_parameters
-from afkit.workbench.runs.opened import OpenedRun, StageEntry, open_run, read_run, sha256_of
+from afkit.workbench.runs.opened import OpenedRun, StageEntry, no_run, open_run, read_run, sha256_of
 from afkit.workbench.runs.paths import relative_to_project
 from afkit.workbench.runs.pipeline import run_stages
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, device, versions
@@ -85,7 +85,7 @@ def _open(folder: Path) -> tuple[OpenedRun, Recipe]:
     """A run with something to repeat, and its recipe."""
     facts, path = read_run(folder), folder / "run.json"
     if not facts:
-        raise ValueError(f"{folder} holds no run.json; name the folder of a run, e.g. results/watch/seed1234567891")
+        raise ValueError(no_run(folder))
     for key, kind in {"recipe": dict, "seed": int, "stages": dict}.items():
         if not isinstance(facts.get(key), kind):
             raise ValueError(f"{path} holds no usable '{key}', so that the run cannot be repeated; begin a new one")

@@ -161,7 +161,7 @@ def test_a_run_without_predictions_is_shown_with_a_remark(tmp_path):
 
 
 def test_what_is_no_run_or_lacks_its_data_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"run\.json does not exist"):
+    with pytest.raises(ValueError, match=r"holds no run\.json"):
         read_inspected(tmp_path)
     folder = write_run(tmp_path / "seed1", data_root=tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"nowhere.* does not exist; name the folder of the run's data"):

@@ -216,7 +216,7 @@ def test_an_unfit_run_is_refused_in_one_sentence(tmp_path, root, runs, capsys):
 
 def test_missing_runs_weights_and_actions_are_told(tmp_path, root, runs, capsys):
     assert main(["actions", runs[0], "nothing"]) == 2
-    assert "nothing is no run folder: it has no run.json with a recipe" in capsys.readouterr().err
+    assert "nothing holds no run.json with a recipe" in capsys.readouterr().err
     assert main(["actions", *runs, "--split", "tset"]) == 2
     assert "has no video of the subset 'tset'; did you mean 'test'?" in capsys.readouterr().err
     (tmp_path / "noun" / "checkpoints" / "ema.safetensors").unlink()

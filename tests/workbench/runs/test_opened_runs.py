@@ -165,5 +165,5 @@ def test_a_recipe_gets_the_defaults_of_settings_that_its_version_did_not_have(tm
     assert opened(older) == recipe
     with pytest.raises(ValueError, match=r"run\.json holds a recipe that this version does not know: .*nonsense"):
         opened(older | {"nonsense": {}})
-    with pytest.raises(ValueError, match="is no run folder"):
+    with pytest.raises(ValueError, match="holds no run"):
         opened({})

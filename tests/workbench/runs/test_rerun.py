@@ -194,7 +194,7 @@ def test_what_is_no_run_is_refused_in_one_sentence(root, capsys):
         return shown.err
 
     run, path = root / "run", root / "run" / "run.json"
-    assert "holds no run.json; name the folder of a run" in refused(root / "data")
+    assert "holds no run.json with a recipe; name the folder of a run" in refused(root / "data")
     assert "is the run itself; give another folder with --out" in refused(run, "--out", run)
     assert "holds something else than a rerun of" in refused(run, "--out", root / "data")
     shutil.copytree(run, root / "run-rerun")
