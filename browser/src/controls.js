@@ -27,8 +27,12 @@ export function button(text, role, title, action) {
 // A list of pairs [value, words] to choose from.
 export function selection(role, pairs, attributes = {}) {
   const select = make("select", { "data-role": role, ...attributes });
-  select.append(...pairs.map(([value, text]) => make("option", { value }, text)));
+  select.append(...options(pairs));
   return select;
+}
+
+export function options(pairs) {
+  return pairs.map(([value, text]) => make("option", { value }, text));
 }
 
 export const ORDERS = {

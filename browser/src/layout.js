@@ -5,7 +5,7 @@ import { editControls } from "./edit_controls.js";
 import { helpPanel, showHelp } from "./keys.js";
 import { createList, drawList } from "./list.js";
 import { look, zoom } from "./looking.js";
-import { listOf, showVideo, step } from "./showing.js";
+import { errorsOf, showVideo, step } from "./showing.js";
 import { createTable, drawTable } from "./table.js";
 
 export function layOut(panel) {
@@ -29,7 +29,7 @@ export function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
-    () => panel.run && listOf(panel).errors,
+    () => errorsOf(panel),
     (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : ""),
   );
   const filters = filterControls(panel),
@@ -44,7 +44,7 @@ export function layOut(panel) {
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // the keys are ours, not JupyterLab's
   root.replaceChildren(
     edits.alarm,
-    make("h2", {}, info.title),
+    make("h2", {}, panel.source.letter ? `${panel.source.letter}: ${info.title}` : info.title),
     banner,
     make(
       "div",

@@ -1,18 +1,20 @@
 // The list of the whole run beside the lanes: its filters, and rows of which only those in view are made.
 
-import { button, labelled, make, selection } from "./controls.js";
+import { CHANGED } from "./changes.js";
+import { button, labelled, make, options, selection } from "./controls.js";
 import { gainsOf } from "./gains.js";
 import { drawBar, drawLetter } from "./looks.js";
 import { fitCanvas } from "./pens.js";
-import { gainOf, LISTED, placeInList, SORTED, scoreOf, wholeList } from "./review.js";
+import { gainOf, LISTED, listedRuns, SORTED, scoreOf, wholeList } from "./review.js";
 import { segmentsOf } from "./run.js";
 import { counterpartOf, FOUND, KINDS, MISS } from "./segments.js";
-import { goToEntry, listOf } from "./showing.js";
+import { currentPlace, goToEntry, listOf } from "./showing.js";
 
 const ROW_PX = 40;
 const MOST_PX = 8_000_000; // of what scrolls: browsers allow no more than some ten million
 const NOTES = {
   gain: "Points of mAP at this tIoU, if this one alone were gone: a false detection taken away, a missed action found.",
+  changes: "At this score and tIoU. False in one alone: where the other says nothing false of that class.",
   doubt: "By how near their score is to the threshold; of a missed action, that of the nearest prediction.",
 };
 
@@ -25,7 +27,20 @@ export function createList(panel) {
   const scroller = make("div", { class: "entries" }, rows);
   const element = make("section", { class: "list-pane", "aria-label": "list of the run" });
   element.append(filters.element, make("div", { class: "controls" }, said, chip), note, scroller);
-  const list = { panel, element, filters, said, note, chip, rows, scroller, drawn: null, from: -1, at: -1 };
+  const list = {
+    panel,
+    element,
+    filters,
+    said,
+    note,
+    chip,
+    rows,
+    scroller,
+    drawn: null,
+    from: -1,
+    at: -1,
+    offered: "",
+  };
   scroller.addEventListener("scroll", () => drawRows(list));
   rows.addEventListener("click", (event) => {
     const entry = event.target.closest("[data-entry]");
@@ -35,17 +50,15 @@ export function createList(panel) {
 }
 
 function filterControls(panel) {
-  const what = selection(
-    "what",
-    Object.entries(LISTED).map(([key, [text]]) => [key, text]),
-    { "aria-label": "what is listed" },
-  );
+  const whose = selection("whose", [], { "aria-label": "whose list it is", title: "of which run, or what changed" }),
+    what = selection("what", [], { "aria-label": "what is listed" });
   const sorted = selection("sorted", Object.entries(SORTED), { "aria-label": "order of the list" });
   const part = make("input", { type: "search", placeholder: "any recording", size: 12, "data-role": "list-video" });
   const number = (role, most) => make("input", { type: "number", min: 0, max: most, step: "any", "data-role": role });
   const maxScore = number("max-score", 1),
     [minSec, maxSec] = [number("min-sec", ""), number("max-sec", "")];
   const valueOr = (input, otherwise) => (input.value === "" || !(input.value >= 0) ? otherwise : Number(input.value));
+  whose.addEventListener("change", () => panel.set({ whose: whose.value, what: "errors", cell: null }));
   what.addEventListener("change", () => panel.set({ what: what.value, cell: null }));
   sorted.addEventListener("change", () => panel.set({ sorted: sorted.value }));
   part.addEventListener("input", () => panel.set({ videoPart: part.value }));
@@ -68,8 +81,29 @@ function filterControls(panel) {
       button("all again", "all-again", "take all filters of the list back", reset),
     ),
   );
-  const element = make("div", { class: "controls" }, what, sorted, more);
-  return { element, what, sorted, more };
+  const element = make("div", { class: "controls" }, whose, what, sorted, more);
+  return { element, whose, what, sorted, more };
+}
+
+// What there is to choose from: of several runs, whose list it is; and what is listed of one, or changed between two.
+function offerLists(list) {
+  const { panel, filters } = list,
+    { panels } = panel.group,
+    letters = panels.map(({ source }) => source.letter),
+    [one, other] = listedRuns(panel.state);
+  filters.whose.hidden = panels.length < 2;
+  filters.whose.value = panel.state.whose;
+  filters.sorted.querySelector("[value=gain]").disabled = other !== undefined;
+  const offered = `${letters} ${panel.state.whose}`;
+  if (offered === list.offered) return;
+  list.offered = offered;
+  const runs = letters.map((letter, i) => [String(i), `of ${letter}`]),
+    changes = letters.slice(1).map((letter, i) => [`0 ${i + 1}`, `${letters[0]} against ${letter}`]);
+  filters.whose.replaceChildren(...options([...runs, ...changes]));
+  filters.whose.value = panel.state.whose;
+  const words = Object.entries(other === undefined ? LISTED : CHANGED);
+  const named = words.map(([key, [text]]) => [key, other === undefined ? text : text(letters[one], letters[other])]);
+  filters.what.replaceChildren(...options(named));
 }
 
 // The controls, the count and the rows as they stand.
@@ -77,25 +111,27 @@ export function drawList(list) {
   const { panel, element, filters, said, note, chip } = list,
     { state, run } = panel;
   element.hidden = !state.listOpen;
-  if (element.hidden || !run) return;
-  const found = listOf(panel);
+  const found = element.hidden || !run ? null : listOf(panel);
+  if (!found) return;
+  offerLists(list);
+  const listed = panel.group.panels[listedRuns(state)[0]];
   filters.what.value = state.what;
   filters.sorted.value = state.sorted;
-  note.textContent = NOTES[state.sorted] ?? "";
+  note.textContent = (found.cells ? "" : NOTES.changes) || (NOTES[state.sorted] ?? "");
   note.hidden = !note.textContent;
   chip.hidden = state.cell === null;
-  chip.textContent = state.cell === null ? "" : `${cellName(panel, state.cell)} ×`;
-  const row = state.picked.at(-1) ?? -1,
-    at = row >= 0 ? placeInList(found, run.numbers.get(state.video), row) : -1;
+  chip.textContent = state.cell === null ? "" : `${cellName(listed, state.cell)} ×`;
+  const at = currentPlace(panel, found);
   const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
-  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} errors in the run`;
+  const whole = found.cells ? `errors in ${listed.source.letter ?? "the run"}` : "changes";
+  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} ${whole}`;
   if (found === list.drawn && at === list.at) return;
   const moved = at !== list.at;
   Object.assign(list, {
     drawn: found,
     at,
     from: -1,
-    shares: state.sorted === "gain" ? gainsOf(run, state.tiou) : null,
+    shares: state.sorted === "gain" && found.cells ? gainsOf(listed.run, listed.state.tiou) : null,
   });
   list.rows.style.height = `${Math.min(found.n * ROW_PX, MOST_PX)}px`;
   if (moved && at >= 0) bringIntoView(list, at);
@@ -152,7 +188,8 @@ function rowId({ panel }, k) {
 
 function makeRow(list, k, top) {
   const { panel, drawn, shares } = list,
-    { run, state, info, scene } = panel;
+    own = panel.group.panels[drawn.side[k]],
+    { run, state, info } = own;
   const v = drawn.video[k],
     i = drawn.row[k],
     kind = drawn.kind[k],
@@ -165,9 +202,10 @@ function makeRow(list, k, top) {
   if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }),
     pen = fitCanvas(canvas, 26, 14);
-  drawBar(pen, scene.looks, kind, 0, 0, 26, 14);
-  drawLetter(pen, scene.looks, kind, 0, 0, 26, 14);
-  const selected = k === list.at;
+  drawBar(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  drawLetter(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  const selected = k === list.at,
+    text = whatIs(segments, kind, i, info.classes, drawn.cells ? "" : own.source.letter) + name;
   return make(
     "div",
     {
@@ -176,17 +214,19 @@ function makeRow(list, k, top) {
       id: rowId(list, k),
       "data-entry": k,
       "aria-selected": selected,
+      title: text,
       style: `top: ${top}px`,
     },
     canvas,
-    make("span", { class: "what" }, `${whatIs(segments, kind, i, info.classes)}${name}`),
+    make("span", { class: "what" }, text),
     make("span", { class: "where" }, facts.join(", ")),
   );
 }
 
-// "walk taken for ", "localisation: "; nothing where the class alone says it.
-function whatIs(segments, kind, i, names) {
-  if (kind === FOUND) return "found: ";
+// "localisation: ", "confusion: walk as ", "found in A alone: "; alone: which of two runs has it, "" where both may.
+function whatIs(segments, kind, i, names, alone) {
+  if (kind === FOUND) return alone ? `found in ${alone} alone: ` : "found: ";
+  if (alone) return `false in ${alone} alone, ${whatIs(segments, kind, i, names, "")}`;
   const shown = { [i]: kind },
     other = counterpartOf(segments, shown, i);
   const mixed = other >= 0 && kind !== MISS && segments.label[other] !== segments.label[i];

@@ -14,7 +14,7 @@ export function fitSize(panel) {
   const { scene, parts } = panel;
   scene.width = Math.max(parts.stage.clientWidth, 200);
   scene.left = scene.width < 700 ? 116 : 168;
-  const room = window.innerHeight - 330; // what else is to be seen without scrolling
+  const room = (window.innerHeight - 330) / panel.group.number; // what else is to be seen without scrolling
   scene.height = Math.min(scene.contentHeight + AXIS_PX, Math.max(Math.min(MOST_LANES_PX, room), LEAST_LANES_PX));
   parts.scroller.style.height = `${scene.height}px`;
   parts.spacer.style.height = `${scene.contentHeight + AXIS_PX - scene.height}px`;

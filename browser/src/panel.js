@@ -23,10 +23,12 @@ const FILTERS = ["minScore", "topK", "hidden", "stacked"];
 const EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo", "states"];
 const CURSOR = ["cursorSec", "restSec"]; // lines that move alone
 
-export function createPanel(root, source) {
+// group: { panels, leader, number } of all runs that are shown, to which this panel adds itself.
+export function createPanel(root, source, group) {
   const panel = {
     root,
     source,
+    group,
     info: source.info,
     id: `afkit-inspector-${++numPanels}`,
     waiting: false,
@@ -35,6 +37,8 @@ export function createPanel(root, source) {
     ...createStore({ ...nothingChosen(), ...wholeList(), ...source.settings }),
     kept: {}, // the picture of the overview
   };
+  group.panels.push(panel);
+  group.leader ??= panel;
   // What is drawn: the state, which it inherits, and what follows from it.
   panel.scene = Object.assign(Object.create(panel.state), {
     names: source.info.classes,
@@ -77,7 +81,7 @@ function nothingChosen() {
   const labels = { states: new Map(), begunSec: null, unjudged: false };
   const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false }; // restSec: where no pointer is
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: new Set() };
-  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
+  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false, whose: "0" };
 }
 
 function showChange(panel, names) {

@@ -22,10 +22,15 @@ export const SORTED = {
   gain: "most to gain first",
   doubt: "most doubtful first",
 };
-export const FILTERS = ["what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
+export const FILTERS = ["whose", "what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
 
 export function wholeList() {
   return { what: "errors", sorted: "time", videoPart: "", maxScore: 1, minSec: 0, maxSec: Infinity, cell: null };
+}
+
+// Which run is listed, by its position among those that are shown; of what changed between two, both.
+export function listedRuns({ whose }) {
+  return whose.split(" ").map(Number);
 }
 
 // The score that says how sure the network was of an action: of the prediction that found it or came nearest; NaN where
@@ -66,19 +71,25 @@ export function gainOf(gains, { label }, kind, i, entry) {
 }
 
 // Whether a segment is listed: a function of it, its kind, its row and its cell.
-function chooser({ what, cell, maxScore, minSec, maxSec }) {
-  const wanted = LISTED[what][1];
-  return (segments, kind, i, own) => {
-    if (cell === null ? !wanted(kind) : own !== cell) return false;
+function chooser(state) {
+  const wanted = LISTED[state.what][1],
+    isKept = isWithin(state),
+    { cell } = state;
+  return (segments, kind, i, own) => (cell === null ? wanted(kind) : own === cell) && isKept(segments, kind, i);
+}
+
+// Whether a segment is as long, and as sure, as is asked for.
+export function isWithin({ maxScore, minSec, maxSec }) {
+  return (segments, kind, i) => {
     const length = segments.end[i] - segments.start[i];
     return length >= minSec && length <= maxSec && (maxScore >= 1 || scoreOf(segments, kind, i) <= maxScore);
   };
 }
 
-// state: see `wholeList`, and minScore, topK, hidden, tiou. Returns { n, video, row, kind, entry (columns, as listed:
-// entry is the place in the run), errors (of each video, whatever is listed), total (their sum), cells (of the table,
-// row by row) }.
-export function reviewRun(run, state) {
+// state: see `wholeList`, and minScore, topK, hidden, tiou; side: the run's position among those that are shown. Returns
+// { n, video, row, kind, entry, side (columns, as listed: entry is the place in the run), errors (of each video, whatever
+// is listed), total (their sum), cells (of the table, row by row) }.
+export function reviewRun(run, state, side = 0) {
   const numClasses = run.info.classes.length,
     part = state.videoPart.trim().toLowerCase(),
     key = keyOf(run, state),
@@ -113,7 +124,7 @@ export function reviewRun(run, state) {
   const order = key ? rising(keys.subarray(0, n)) : null;
   const columns = { video, row, kind: kinds, entry };
   for (const name of Object.keys(columns)) columns[name] = take(columns[name].subarray(0, n), order);
-  return { n, ...columns, errors, total: errors.reduce((a, b) => a + b, 0), cells };
+  return { n, ...columns, side: new Uint8Array(n).fill(side), errors, total: errors.reduce((a, b) => a + b, 0), cells };
 }
 
 function take(column, order) {
@@ -123,19 +134,17 @@ function take(column, order) {
   return taken;
 }
 
-// The position of a segment in a list, -1 where it is not listed.
-export function placeInList({ n, video, row }, v, i) {
-  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v) return k;
+// The position of a segment of a run in a list, -1 where it is not listed.
+export function placeInList({ n, video, row, side }, v, i, own) {
+  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v && side[k] === own) return k;
   return -1;
 }
 
 // The first of a list by time that lies after (or, with direction -1, the last before) a time of a video; round at the
-// end. Lists in another order begin at their beginning.
-export function nextInList(run, list, state, v, sec, direction) {
-  const { n, video, row } = list,
-    end = direction > 0 ? 0 : n - 1;
-  if (state.sorted !== "time") return end;
-  const isAfter = (k) => video[k] > v || (video[k] === v && segmentsOf(run, v, state.tiou).start[row[k]] >= sec);
+// end. Lists in another order begin at their beginning. startOf(k): when an entry begins.
+export function nextInList({ n, video }, sorted, startOf, v, sec, direction) {
+  if (sorted !== "time") return direction > 0 ? 0 : n - 1;
+  const isAfter = (k) => video[k] > v || (video[k] === v && startOf(k) >= sec);
   let low = 0,
     high = n;
   while (low < high) {

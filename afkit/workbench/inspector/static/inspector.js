@@ -218,8 +218,11 @@ function button(text, role, title, action) {
 }
 function selection(role, pairs, attributes = {}) {
   const select = make("select", { "data-role": role, ...attributes });
-  select.append(...pairs.map(([value, text]) => make("option", { value }, text)));
+  select.append(...options(pairs));
   return select;
+}
+function options(pairs) {
+  return pairs.map(([value, text]) => make("option", { value }, text));
 }
 var ORDERS = {
   name: ["by name", (a, b) => a.video.localeCompare(b.video, void 0, { numeric: true })],
@@ -251,17 +254,17 @@ function videoControls(info, choose2, isCorrected, countErrors, stateOf2) {
     const wanted = search.value.trim().toLowerCase();
     const found = videos.filter((video) => video.video.toLowerCase().includes(wanted));
     const known = found.some((video) => video.video === current);
-    const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
+    const options2 = [...found].sort(ORDERS[order.value][1]).map((video) => {
       return make(
         "option",
         { value: video.video },
         describeVideo(video, isCorrected(video.video), stateOf2(video.video))
       );
     });
-    if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
-    select.replaceChildren(...options);
+    if (!known) options2.unshift(make("option", { value: current, hidden: "" }, current));
+    select.replaceChildren(...options2);
     select.value = current;
-    return known ? "" : options[1]?.value ?? "";
+    return known ? "" : options2[1]?.value ?? "";
   };
   const recount = () => {
     const errors = countErrors();
@@ -350,77 +353,6 @@ function counterpartLines({ label, score, tiou, nearTiou, partner }, shown, name
   const sure = truth ? `, score ${score[other].toFixed(3)}` : "", low = missed && shown[other] < 0 ? " (hidden: below the score, or not among the best)" : "";
   const over = missed ? nearTiou[i] : tiou[i];
   return [`tIoU ${over.toFixed(3)}`, `${what} ${which}${times(other)}${sure}${low}`];
-}
-
-// src/correcting.js
-var SHORTEST_SEC = 0.01;
-function byOnset(list) {
-  return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
-}
-function segmentOf({ start, end, label, score, comment }, row) {
-  return { start: start[row], end: end[row], label: label[row], score: score[row], comment: comment?.[row] ?? "" };
-}
-function truthRows(segments) {
-  return [...segments.score.keys()].filter((row) => isTruth(segments, row));
-}
-function truthOf(segments) {
-  return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
-}
-function keyOf({ start, end, label, comment }) {
-  return `${start} ${end} ${label} ${comment ?? ""}`;
-}
-function overlapOf(one, other) {
-  const both = Math.max(Math.min(one.end, other.end) - Math.max(one.start, other.start), 0);
-  return both / Math.max(one.end - one.start + (other.end - other.start) - both, 1e-9);
-}
-function leftOver(list, other) {
-  const there = /* @__PURE__ */ new Map();
-  for (const key of other.map(keyOf)) there.set(key, (there.get(key) ?? 0) + 1);
-  return [...list.keys()].filter((i) => {
-    const key = keyOf(list[i]), times = there.get(key) ?? 0;
-    if (times) there.set(key, times - 1);
-    return !times;
-  });
-}
-function editedRows(segments, original) {
-  const rows = truthRows(segments);
-  return leftOver(
-    rows.map((row) => segmentOf(segments, row)),
-    original
-  ).map((i) => rows[i]);
-}
-function sameRow(segments, wanted, row) {
-  const same = (one) => {
-    const { score, ...other } = segmentOf(segments, one);
-    return Object.is(score, wanted.score) && keyOf(other) === keyOf(wanted);
-  };
-  return row < segments.n && same(row) ? row : [...segments.start.keys()].find(same) ?? -1;
-}
-function countCorrections(original, list) {
-  return Math.max(leftOver(original, list).length, leftOver(list, original).length);
-}
-function withTruth(segments, list) {
-  const truth = byOnset(list), found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
-  const n = truth.length + found.length, facts = new Float64Array(5 * n), comment = [];
-  let [t, p] = [0, 0];
-  for (let i = 0; i < n; i++) {
-    const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
-    const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
-    if (isNext && truth[t].comment) comment[i] = truth[t].comment;
-    const place = isNext ? t++ : segments.place[found[p++]];
-    [start, end, label, score, place].forEach((value, column) => facts[column * n + i] = value);
-  }
-  return { ...segmentColumns(facts), comment };
-}
-function rounded(time, limit) {
-  return Math.min(Math.max(Math.round(time * 1e3) / 1e3, 0), limit);
-}
-function moved(segment, part, bySec, limit) {
-  const { start, end } = segment;
-  if (part === "start") return { ...segment, start: rounded(Math.min(start + bySec, end - SHORTEST_SEC), limit) };
-  if (part === "end") return { ...segment, end: rounded(Math.max(end + bySec, start + SHORTEST_SEC), limit) };
-  const by = Math.min(Math.max(bySec, -start), limit - end);
-  return { ...segment, start: rounded(start + by, limit), end: rounded(end + by, limit) };
 }
 
 // src/lanes.js
@@ -757,7 +689,7 @@ function fitSize(panel) {
   const { scene, parts } = panel;
   scene.width = Math.max(parts.stage.clientWidth, 200);
   scene.left = scene.width < 700 ? 116 : 168;
-  const room = window.innerHeight - 330;
+  const room = (window.innerHeight - 330) / panel.group.number;
   scene.height = Math.min(scene.contentHeight + AXIS_PX, Math.max(Math.min(MOST_LANES_PX, room), LEAST_LANES_PX));
   parts.scroller.style.height = `${scene.height}px`;
   parts.spacer.style.height = `${scene.contentHeight + AXIS_PX - scene.height}px`;
@@ -836,6 +768,77 @@ function scrollToRow({ scene, parts: { scroller } }, row) {
   if (place.top < scroller.scrollTop || place.top + place.height > scroller.scrollTop + height) {
     scroller.scrollTop = place.top - height / 2;
   }
+}
+
+// src/correcting.js
+var SHORTEST_SEC = 0.01;
+function byOnset(list) {
+  return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
+}
+function segmentOf({ start, end, label, score, comment }, row) {
+  return { start: start[row], end: end[row], label: label[row], score: score[row], comment: comment?.[row] ?? "" };
+}
+function truthRows(segments) {
+  return [...segments.score.keys()].filter((row) => isTruth(segments, row));
+}
+function truthOf(segments) {
+  return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
+}
+function keyOf({ start, end, label, comment }) {
+  return `${start} ${end} ${label} ${comment ?? ""}`;
+}
+function overlapOf(one, other) {
+  const both = Math.max(Math.min(one.end, other.end) - Math.max(one.start, other.start), 0);
+  return both / Math.max(one.end - one.start + (other.end - other.start) - both, 1e-9);
+}
+function leftOver(list, other) {
+  const there = /* @__PURE__ */ new Map();
+  for (const key of other.map(keyOf)) there.set(key, (there.get(key) ?? 0) + 1);
+  return [...list.keys()].filter((i) => {
+    const key = keyOf(list[i]), times = there.get(key) ?? 0;
+    if (times) there.set(key, times - 1);
+    return !times;
+  });
+}
+function editedRows(segments, original) {
+  const rows = truthRows(segments);
+  return leftOver(
+    rows.map((row) => segmentOf(segments, row)),
+    original
+  ).map((i) => rows[i]);
+}
+function sameRow(segments, wanted, row) {
+  const same = (one) => {
+    const { score, ...other } = segmentOf(segments, one);
+    return Object.is(score, wanted.score) && keyOf(other) === keyOf(wanted);
+  };
+  return row < segments.n && same(row) ? row : [...segments.start.keys()].find(same) ?? -1;
+}
+function countCorrections(original, list) {
+  return Math.max(leftOver(original, list).length, leftOver(list, original).length);
+}
+function withTruth(segments, list) {
+  const truth = byOnset(list), found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
+  const n = truth.length + found.length, facts = new Float64Array(5 * n), comment = [];
+  let [t, p] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
+    const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
+    if (isNext && truth[t].comment) comment[i] = truth[t].comment;
+    const place = isNext ? t++ : segments.place[found[p++]];
+    [start, end, label, score, place].forEach((value, column) => facts[column * n + i] = value);
+  }
+  return { ...segmentColumns(facts), comment };
+}
+function rounded(time, limit) {
+  return Math.min(Math.max(Math.round(time * 1e3) / 1e3, 0), limit);
+}
+function moved(segment, part, bySec, limit) {
+  const { start, end } = segment;
+  if (part === "start") return { ...segment, start: rounded(Math.min(start + bySec, end - SHORTEST_SEC), limit) };
+  if (part === "end") return { ...segment, end: rounded(Math.max(end + bySec, start + SHORTEST_SEC), limit) };
+  const by = Math.min(Math.max(bySec, -start), limit - end);
+  return { ...segment, start: rounded(start + by, limit), end: rounded(end + by, limit) };
 }
 
 // src/matching.js
@@ -1027,9 +1030,12 @@ var SORTED = {
   gain: "most to gain first",
   doubt: "most doubtful first"
 };
-var FILTERS = ["what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
+var FILTERS = ["whose", "what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
 function wholeList() {
   return { what: "errors", sorted: "time", videoPart: "", maxScore: 1, minSec: 0, maxSec: Infinity, cell: null };
+}
+function listedRuns({ whose }) {
+  return whose.split(" ").map(Number);
 }
 function scoreOf({ score, partner, near }, kind, i) {
   if (!Number.isNaN(score[i])) return score[i];
@@ -1058,15 +1064,17 @@ function gainOf(gains, { label }, kind, i, entry) {
   if (kind > HIT) return gains.ofPrediction[entry];
   return kind === MISS ? gains.ofMiss[label[i]] : 0;
 }
-function chooser({ what, cell, maxScore, minSec, maxSec }) {
-  const wanted = LISTED[what][1];
-  return (segments, kind, i, own) => {
-    if (cell === null ? !wanted(kind) : own !== cell) return false;
+function chooser(state) {
+  const wanted = LISTED[state.what][1], isKept = isWithin(state), { cell } = state;
+  return (segments, kind, i, own) => (cell === null ? wanted(kind) : own === cell) && isKept(segments, kind, i);
+}
+function isWithin({ maxScore, minSec, maxSec }) {
+  return (segments, kind, i) => {
     const length = segments.end[i] - segments.start[i];
     return length >= minSec && length <= maxSec && (maxScore >= 1 || scoreOf(segments, kind, i) <= maxScore);
   };
 }
-function reviewRun(run, state) {
+function reviewRun(run, state, side = 0) {
   const numClasses = run.info.classes.length, part = state.videoPart.trim().toLowerCase(), key = keyOf2(run, state), isListed = chooser(state);
   const capacity = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, state.tiou).n, 0);
   const [video, row, entry] = [1, 2, 3].map(() => new Uint32Array(capacity)), kinds = new Int8Array(capacity), keys = new Float64Array(key ? capacity : 0);
@@ -1092,7 +1100,7 @@ function reviewRun(run, state) {
   const order = key ? rising(keys.subarray(0, n)) : null;
   const columns = { video, row, kind: kinds, entry };
   for (const name of Object.keys(columns)) columns[name] = take(columns[name].subarray(0, n), order);
-  return { n, ...columns, errors, total: errors.reduce((a, b) => a + b, 0), cells };
+  return { n, ...columns, side: new Uint8Array(n).fill(side), errors, total: errors.reduce((a, b) => a + b, 0), cells };
 }
 function take(column, order) {
   if (!order) return column;
@@ -1100,14 +1108,13 @@ function take(column, order) {
   for (let k = 0; k < order.length; k++) taken[k] = column[order[k]];
   return taken;
 }
-function placeInList({ n, video, row }, v, i) {
-  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v) return k;
+function placeInList({ n, video, row, side }, v, i, own) {
+  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v && side[k] === own) return k;
   return -1;
 }
-function nextInList(run, list, state, v, sec, direction) {
-  const { n, video, row } = list, end = direction > 0 ? 0 : n - 1;
-  if (state.sorted !== "time") return end;
-  const isAfter = (k) => video[k] > v || video[k] === v && segmentsOf(run, v, state.tiou).start[row[k]] >= sec;
+function nextInList({ n, video }, sorted, startOf, v, sec, direction) {
+  if (sorted !== "time") return direction > 0 ? 0 : n - 1;
+  const isAfter = (k) => video[k] > v || video[k] === v && startOf(k) >= sec;
   let low = 0, high = n;
   while (low < high) {
     const middle = low + high >> 1;
@@ -1115,6 +1122,79 @@ function nextInList(run, list, state, v, sec, direction) {
     else low = middle + 1;
   }
   return direction > 0 ? low % n : (low - 1 + n) % n;
+}
+
+// src/changes.js
+var CHANGED = {
+  errors: [() => "all that changed", () => true],
+  found0: [(one) => `found in ${one} alone`, (kind, second) => kind === FOUND && !second],
+  found1: [(_, other) => `found in ${other} alone`, (kind, second) => kind === FOUND && second],
+  false0: [(one) => `false in ${one} alone`, (kind, second) => kind !== FOUND && !second],
+  false1: [(_, other) => `false in ${other} alone`, (kind, second) => kind !== FOUND && second]
+};
+function changesOf(panels, sides, state) {
+  const part = state.videoPart.trim().toLowerCase(), isListed = CHANGED[state.what][1], isKept = isWithin(state), { videos } = panels[sides[0]].info;
+  const errors = new Uint32Array(videos.length), found = [];
+  for (const [v, { video }] of videos.entries()) {
+    const both = sides.map((side) => sideOf(panels[side], side, v));
+    const changes = [...foundAlone(both), ...falseAlone(...both), ...falseAlone(both[1], both[0])];
+    errors[v] = changes.length;
+    if (part && !video.toLowerCase().includes(part)) continue;
+    for (const [{ side, segments, shown }, row] of changes) {
+      const kind = shown[row];
+      if (!isListed(kind, side === sides[1]) || !isKept(segments, kind, row)) continue;
+      const { start, score, partner } = segments;
+      found.push({ video: v, row, kind, side, start: start[row], score: score[kind === FOUND ? partner[row] : row] });
+    }
+  }
+  found.sort(ORDERS2[state.sorted](state));
+  const columns = ["video", "row", "kind", "side"].map((name) => [name, found.map((one) => one[name])]);
+  return { n: found.length, ...Object.fromEntries(columns), errors, total: errors.reduce((a, b) => a + b, 0) };
+}
+var byTime = (a, b) => a.video - b.video || a.start - b.start;
+var ORDERS2 = {
+  time: () => byTime,
+  score: () => (a, b) => b.score - a.score || byTime(a, b),
+  doubt: (state) => (a, b) => Math.abs(a.score - state.minScore) - Math.abs(b.score - state.minScore) || byTime(a, b),
+  gain: () => byTime
+  // it is of one run
+};
+function sideOf({ run, state, info }, side, v) {
+  const segments = segmentsOf(run, v, state.tiou);
+  return { side, segments, shown: shownKinds(segments, state), ids: info.label_ids, tiou: state.tiou };
+}
+function foundAlone(both) {
+  const [ones, others] = both.map(({ segments, shown, ids }) => {
+    const { start, end, label } = segments;
+    const rows = [...shown.keys()].filter((i) => isTruth(segments, i) && shown[i] !== HIDDEN);
+    return rows.sort((i, j) => start[i] - start[j] || end[i] - end[j] || ids[label[i]] - ids[label[j]]);
+  });
+  const changes = [];
+  for (let k = 0; k < Math.min(ones.length, others.length); k++) {
+    const [first, second] = [both[0].shown[ones[k]] === FOUND, both[1].shown[others[k]] === FOUND];
+    if (first !== second) changes.push(first ? [both[0], ones[k]] : [both[1], others[k]]);
+  }
+  return changes;
+}
+function falseAlone(one, other) {
+  const falseRows = ({ shown }) => [...shown.keys()].filter((i) => shown[i] > HIT);
+  const rows = falseRows(other), { start, end, label } = other.segments;
+  let last = -Infinity;
+  const reach = rows.map((i) => last = Math.max(last, end[i]));
+  const isThere = (i) => {
+    const [from, to, id] = [one.segments.start[i], one.segments.end[i], one.ids[one.segments.label[i]]];
+    for (let k = firstReaching({ reach }, from); k < rows.length && start[rows[k]] < to; k++) {
+      const j = rows[k], both = Math.min(to, end[j]) - Math.max(from, start[j]);
+      if (other.ids[label[j]] === id && both >= one.tiou * (to - from + end[j] - start[j] - both)) return true;
+    }
+    return false;
+  };
+  return falseRows(one).filter((i) => !isThere(i)).map((i) => [one, i]);
+}
+function sameAction(panel, row, other) {
+  const { start, end, label } = panel.scene.segments, id = panel.info.label_ids[label[row]], there = other.scene.segments;
+  const isSame = (i) => isTruth(there, i) && there.start[i] === start[row] && there.end[i] === end[row];
+  return [...there.start.keys()].find((i) => isSame(i) && other.info.label_ids[there.label[i]] === id) ?? -1;
 }
 
 // src/showing.js
@@ -1172,34 +1252,67 @@ function filterSegments(panel) {
   const last = scene.lanes.at(-1);
   scene.contentHeight = last ? last.top + last.height + LANE_GAP_PX : 60;
   scene.numErrors = scene.shown.reduce((sum, kind) => sum + isError(kind), 0);
-  panel.list = null;
+  forgetList(panel);
   markCounterpart(panel);
   panel.report();
   fitSize(panel);
 }
+function forgetList(panel) {
+  const [first] = panel.group.panels;
+  first.list = null;
+  if (first !== panel) redraw(first);
+}
 function listOf(panel) {
-  panel.list ??= reviewRun(panel.run, panel.state);
-  return panel.list;
+  const { panels } = panel.group, [first] = panels, [one, other] = listedRuns(first.state);
+  if (!panels[one].run || other !== void 0 && !panels[other].run) return null;
+  if (other !== void 0) first.list ??= changesOf(panels, [one, other], first.state);
+  else first.list ??= reviewRun(panels[one].run, ofRun(first.state, panels[one].state), one);
+  return first.list;
+}
+function ofRun(filters, { minScore, topK, hidden, tiou, unjudged }) {
+  return { ...filters, minScore, topK, hidden, tiou, unjudged };
+}
+function errorsOf(panel) {
+  if (!panel.run) return null;
+  return (panel.state.whose === "0" ? listOf(panel) : reviewRun(panel.run, panel.state)).errors;
+}
+function currentPlace(panel, list) {
+  const { panels, leader } = panel.group;
+  for (const own of [leader, ...panels]) {
+    const row = own.run ? own.state.picked.at(-1) ?? -1 : -1;
+    const k = row >= 0 ? placeInList(list, own.run.numbers.get(own.state.video), row, panels.indexOf(own)) : -1;
+    if (k >= 0) return k;
+  }
+  return -1;
 }
 function step(panel, direction) {
-  const { scene, state, run, parts } = panel;
-  if (!run) return;
-  const list = listOf(panel), v = run.numbers.get(state.video), row = state.picked.at(-1) ?? -1;
+  const { scene, state, run, parts, group } = panel, list = run && listOf(panel);
+  if (!list) return;
+  const { what, sorted } = group.panels[0].state;
   if (!list.n) {
-    parts.said.textContent = `There is nothing in the list${state.what === "errors" ? ": no error is shown" : ""}.`;
+    parts.said.textContent = `There is nothing in the list${what === "errors" ? ": no error is shown" : ""}.`;
     return;
   }
-  const place = row >= 0 ? placeInList(list, v, row) : -1, from = row >= 0 ? scene.segments.start[row] : scene.view.from;
-  goToEntry(
-    panel,
-    place < 0 ? nextInList(run, list, state, v, from, direction) : (place + direction + list.n) % list.n
-  );
+  const place = currentPlace(panel, list), row = state.picked.at(-1) ?? -1, from = row >= 0 ? scene.segments.start[row] : scene.view.from;
+  const startOf = (k) => {
+    const own = group.panels[list.side[k]];
+    return segmentsOf(own.run, list.video[k], own.state.tiou).start[list.row[k]];
+  };
+  const next = () => nextInList(list, sorted, startOf, run.numbers.get(state.video), from, direction);
+  goToEntry(panel, place < 0 ? next() : (place + direction + list.n) % list.n);
 }
 function goToEntry(panel, k) {
-  const { video, row } = listOf(panel), [v, i] = [video[k], row[k]];
-  const name = panel.run.info.videos[v].video;
-  if (name !== panel.state.video) showVideo(panel, name);
-  goTo(panel, i);
+  const { video, row, side } = listOf(panel), { group } = panel, own = group.panels[side[k]], name = own.run.info.videos[video[k]].video;
+  group.leader = own;
+  if (name !== own.state.video) showVideo(own, name);
+  goTo(own, row[k]);
+  if (group.panels.length > 1) own.canvas.scrollIntoView({ block: "nearest" });
+  for (const other of group.panels) {
+    if (other === own || !other.run) continue;
+    if (other.state.video !== name) showVideo(other, name, own.state.tiou);
+    const same = isTruth(own.scene.segments, row[k]) ? sameAction(own, row[k], other) : -1;
+    pick(other, same >= 0 ? [same] : []);
+  }
 }
 
 // src/editing.js
@@ -1774,6 +1887,7 @@ function editKey(panel, event) {
 
 // src/keys.js
 var toggle = (name) => (panel) => panel.set({ [name]: !panel.state[name] });
+var toggleSide = (name) => (panel) => toggle(name)(panel.group.panels[0]);
 var scroll = (by) => (panel) => panel.parts.scroller.scrollBy(0, by);
 var GROUPS = {
   "Look around": [
@@ -1788,8 +1902,8 @@ var GROUPS = {
   Review: [
     [["n"], (panel) => step(panel, 1), "the next in the list, also of another recording"],
     [["p"], (panel) => step(panel, -1), "the one before in the list"],
-    [["l"], toggle("listOpen"), "show or hide the list of the run"],
-    [["t"], toggle("tableOpen"), "show or hide the table of classes"],
+    [["l"], toggleSide("listOpen"), "show or hide the list of the run"],
+    [["t"], toggleSide("tableOpen"), "show or hide the table of classes"],
     [["Escape"], (panel) => pick(panel, []), "close what is open, then select nothing"],
     [["?"], (panel) => showHelp(panel), "these keys"]
   ],
@@ -1974,6 +2088,7 @@ var ROW_PX2 = 40;
 var MOST_PX = 8e6;
 var NOTES = {
   gain: "Points of mAP at this tIoU, if this one alone were gone: a false detection taken away, a missed action found.",
+  changes: "At this score and tIoU. False in one alone: where the other says nothing false of that class.",
   doubt: "By how near their score is to the threshold; of a missed action, that of the nearest prediction."
 };
 function createList(panel) {
@@ -1984,7 +2099,20 @@ function createList(panel) {
   const scroller = make("div", { class: "entries" }, rows);
   const element = make("section", { class: "list-pane", "aria-label": "list of the run" });
   element.append(filters.element, make("div", { class: "controls" }, said, chip), note, scroller);
-  const list = { panel, element, filters, said, note, chip, rows, scroller, drawn: null, from: -1, at: -1 };
+  const list = {
+    panel,
+    element,
+    filters,
+    said,
+    note,
+    chip,
+    rows,
+    scroller,
+    drawn: null,
+    from: -1,
+    at: -1,
+    offered: ""
+  };
   scroller.addEventListener("scroll", () => drawRows(list));
   rows.addEventListener("click", (event) => {
     const entry = event.target.closest("[data-entry]");
@@ -1993,16 +2121,13 @@ function createList(panel) {
   return list;
 }
 function filterControls(panel) {
-  const what = selection(
-    "what",
-    Object.entries(LISTED).map(([key, [text]]) => [key, text]),
-    { "aria-label": "what is listed" }
-  );
+  const whose = selection("whose", [], { "aria-label": "whose list it is", title: "of which run, or what changed" }), what = selection("what", [], { "aria-label": "what is listed" });
   const sorted = selection("sorted", Object.entries(SORTED), { "aria-label": "order of the list" });
   const part = make("input", { type: "search", placeholder: "any recording", size: 12, "data-role": "list-video" });
   const number = (role, most) => make("input", { type: "number", min: 0, max: most, step: "any", "data-role": role });
   const maxScore = number("max-score", 1), [minSec, maxSec] = [number("min-sec", ""), number("max-sec", "")];
   const valueOr = (input, otherwise) => input.value === "" || !(input.value >= 0) ? otherwise : Number(input.value);
+  whose.addEventListener("change", () => panel.set({ whose: whose.value, what: "errors", cell: null }));
   what.addEventListener("change", () => panel.set({ what: what.value, cell: null }));
   sorted.addEventListener("change", () => panel.set({ sorted: sorted.value }));
   part.addEventListener("input", () => panel.set({ videoPart: part.value }));
@@ -2025,30 +2150,48 @@ function filterControls(panel) {
       button("all again", "all-again", "take all filters of the list back", reset)
     )
   );
-  const element = make("div", { class: "controls" }, what, sorted, more);
-  return { element, what, sorted, more };
+  const element = make("div", { class: "controls" }, whose, what, sorted, more);
+  return { element, whose, what, sorted, more };
+}
+function offerLists(list) {
+  const { panel, filters } = list, { panels } = panel.group, letters = panels.map(({ source }) => source.letter), [one, other] = listedRuns(panel.state);
+  filters.whose.hidden = panels.length < 2;
+  filters.whose.value = panel.state.whose;
+  filters.sorted.querySelector("[value=gain]").disabled = other !== void 0;
+  const offered = `${letters} ${panel.state.whose}`;
+  if (offered === list.offered) return;
+  list.offered = offered;
+  const runs = letters.map((letter, i) => [String(i), `of ${letter}`]), changes = letters.slice(1).map((letter, i) => [`0 ${i + 1}`, `${letters[0]} against ${letter}`]);
+  filters.whose.replaceChildren(...options([...runs, ...changes]));
+  filters.whose.value = panel.state.whose;
+  const words = Object.entries(other === void 0 ? LISTED : CHANGED);
+  const named = words.map(([key, [text]]) => [key, other === void 0 ? text : text(letters[one], letters[other])]);
+  filters.what.replaceChildren(...options(named));
 }
 function drawList(list) {
   const { panel, element, filters, said, note, chip } = list, { state, run } = panel;
   element.hidden = !state.listOpen;
-  if (element.hidden || !run) return;
-  const found = listOf(panel);
+  const found = element.hidden || !run ? null : listOf(panel);
+  if (!found) return;
+  offerLists(list);
+  const listed = panel.group.panels[listedRuns(state)[0]];
   filters.what.value = state.what;
   filters.sorted.value = state.sorted;
-  note.textContent = NOTES[state.sorted] ?? "";
+  note.textContent = (found.cells ? "" : NOTES.changes) || (NOTES[state.sorted] ?? "");
   note.hidden = !note.textContent;
   chip.hidden = state.cell === null;
-  chip.textContent = state.cell === null ? "" : `${cellName(panel, state.cell)} ×`;
-  const row = state.picked.at(-1) ?? -1, at = row >= 0 ? placeInList(found, run.numbers.get(state.video), row) : -1;
+  chip.textContent = state.cell === null ? "" : `${cellName(listed, state.cell)} ×`;
+  const at = currentPlace(panel, found);
   const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
-  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} errors in the run`;
+  const whole = found.cells ? `errors in ${listed.source.letter ?? "the run"}` : "changes";
+  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} ${whole}`;
   if (found === list.drawn && at === list.at) return;
   const moved2 = at !== list.at;
   Object.assign(list, {
     drawn: found,
     at,
     from: -1,
-    shares: state.sorted === "gain" ? gainsOf(run, state.tiou) : null
+    shares: state.sorted === "gain" && found.cells ? gainsOf(listed.run, listed.state.tiou) : null
   });
   list.rows.style.height = `${Math.min(found.n * ROW_PX2, MOST_PX)}px`;
   if (moved2 && at >= 0) bringIntoView(list, at);
@@ -2089,7 +2232,7 @@ function rowId({ panel }, k) {
   return `${panel.id}-entry-${k}`;
 }
 function makeRow(list, k, top) {
-  const { panel, drawn: drawn2, shares } = list, { run, state, info, scene } = panel;
+  const { panel, drawn: drawn2, shares } = list, own = panel.group.panels[drawn2.side[k]], { run, state, info } = own;
   const v = drawn2.video[k], i = drawn2.row[k], kind = drawn2.kind[k], segments = segmentsOf(run, v, state.tiou);
   const name = info.classes[segments.label[i]], score = scoreOf(segments, kind, i);
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
@@ -2097,9 +2240,9 @@ function makeRow(list, k, top) {
   else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
   if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn2.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }), pen = fitCanvas(canvas, 26, 14);
-  drawBar(pen, scene.looks, kind, 0, 0, 26, 14);
-  drawLetter(pen, scene.looks, kind, 0, 0, 26, 14);
-  const selected = k === list.at;
+  drawBar(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  drawLetter(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  const selected = k === list.at, text = whatIs(segments, kind, i, info.classes, drawn2.cells ? "" : own.source.letter) + name;
   return make(
     "div",
     {
@@ -2108,15 +2251,17 @@ function makeRow(list, k, top) {
       id: rowId(list, k),
       "data-entry": k,
       "aria-selected": selected,
+      title: text,
       style: `top: ${top}px`
     },
     canvas,
-    make("span", { class: "what" }, `${whatIs(segments, kind, i, info.classes)}${name}`),
+    make("span", { class: "what" }, text),
     make("span", { class: "where" }, facts.join(", "))
   );
 }
-function whatIs(segments, kind, i, names) {
-  if (kind === FOUND) return "found: ";
+function whatIs(segments, kind, i, names, alone) {
+  if (kind === FOUND) return alone ? `found in ${alone} alone: ` : "found: ";
+  if (alone) return `false in ${alone} alone, ${whatIs(segments, kind, i, names, "")}`;
   const shown = { [i]: kind }, other = counterpartOf(segments, shown, i);
   const mixed = other >= 0 && kind !== MISS && segments.label[other] !== segments.label[i];
   return mixed && KINDS[kind] !== "background" ? `${KINDS[kind]}: ${names[segments.label[other]]} as ` : `${KINDS[kind]}: `;
@@ -2132,20 +2277,24 @@ function createTable(panel) {
     if (cell !== void 0)
       panel.set({ cell: panel.state.cell === Number(cell) ? null : Number(cell), listOpen: true });
   });
-  return { panel, element, body, said, drawn: null, cell: null };
+  return { panel, element, body, said, drawn: null, cell: null, whose: "" };
 }
 function drawTable(table) {
   const { panel, element } = table, { state, run } = panel;
   element.hidden = !state.tableOpen;
   if (element.hidden || !run) return;
-  const { cells } = listOf(panel);
-  const same = cells === table.drawn || table.drawn && cells.every((count, i) => count === table.drawn[i]);
-  if (same && table.cell === state.cell) return;
-  Object.assign(table, { drawn: cells, cell: state.cell });
-  fillTable(table);
+  const listed = listOf(panel);
+  if (!listed) return;
+  const cells = listed.cells ?? [];
+  const isSame = table.drawn?.length === cells.length && cells.every((count, i) => count === table.drawn[i]);
+  if (isSame && table.cell === state.cell && table.whose === state.whose) return;
+  Object.assign(table, { drawn: cells, cell: state.cell, whose: state.whose });
+  if (cells.length) return void fillTable(table);
+  table.said.textContent = "The table is of one run: choose one in the list.";
+  table.body.replaceChildren();
 }
 function fillTable({ panel, body, said, drawn: cells }) {
-  const { classes } = panel.info, size = classes.length + 1;
+  const listed = panel.group.panels[listedRuns(panel.state)[0]], { classes } = listed.info, size = classes.length + 1;
   const order = chooseClasses(cells, size), left = classes.length - order.length;
   said.textContent = `Rows: what was there. Columns: what was said. At this score and tIoU; a click lists what a cell counts.${left ? ` ${left} classes with fewer errors are left out.` : ""}`;
   const lines = [...order, size - 1];
@@ -2159,7 +2308,7 @@ function fillTable({ panel, body, said, drawn: cells }) {
   const most = lines.map((truth) => Math.max(1, ...lines.map((found) => cells[truth * size + found])));
   const rows = lines.map((truth, r) => {
     const counts = lines.map(
-      (found) => countCell(panel, truth * size + found, cells[truth * size + found], truth === found, most[r])
+      (found) => countCell(listed, truth * size + found, cells[truth * size + found], truth === found, most[r])
     );
     return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts);
   });
@@ -2180,7 +2329,7 @@ function countCell(panel, cell, count, right, most) {
   if (!count) return make("td", {});
   const share = Math.round(15 + 85 * Math.sqrt(count / most)), name = `${cellName(panel, cell)}: ${count}`;
   const attributes = { type: "button", "data-cell": cell, title: name, "aria-label": name };
-  if (cell === panel.state.cell) attributes["aria-pressed"] = "true";
+  if (cell === panel.group.panels[0].state.cell) attributes["aria-pressed"] = "true";
   const button2 = make(
     "button",
     { ...attributes, class: right ? "right" : "wrong", style: `--share: ${share}%` },
@@ -2211,7 +2360,7 @@ function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
-    () => panel.run && listOf(panel).errors,
+    () => errorsOf(panel),
     (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : "")
   );
   const filters = filterControls2(panel), edits = editControls(panel), sides = sideControls(panel), help = helpPanel(panel);
@@ -2223,7 +2372,7 @@ function layOut(panel) {
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.replaceChildren(
     edits.alarm,
-    make("h2", {}, info.title),
+    make("h2", {}, panel.source.letter ? `${panel.source.letter}: ${info.title}` : info.title),
     banner,
     make(
       "div",
@@ -2878,10 +3027,11 @@ var SETTINGS = ["video", "tiou", "minScore", "topK"];
 var FILTERS2 = ["minScore", "topK", "hidden", "stacked"];
 var EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo", "states"];
 var CURSOR = ["cursorSec", "restSec"];
-function createPanel(root, source) {
+function createPanel(root, source, group) {
   const panel = {
     root,
     source,
+    group,
     info: source.info,
     id: `afkit-inspector-${++numPanels}`,
     waiting: false,
@@ -2891,6 +3041,8 @@ function createPanel(root, source) {
     kept: {}
     // the picture of the overview
   };
+  group.panels.push(panel);
+  group.leader ??= panel;
   panel.scene = Object.assign(Object.create(panel.state), {
     names: source.info.classes,
     segments: null,
@@ -2930,7 +3082,7 @@ function nothingChosen() {
   const labels = { states: /* @__PURE__ */ new Map(), begunSec: null, unjudged: false };
   const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false };
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: /* @__PURE__ */ new Set() };
-  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
+  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false, whose: "0" };
 }
 function showChange(panel, names) {
   if (SETTINGS.some((name) => names.has(name))) panel.source.tell(panel.state);
@@ -2949,8 +3101,8 @@ function report(panel) {
   parts.videos.tell(scene.numErrors);
   parts.banner.textContent = [info.remark, ...missing(segments, visible, state), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
-  const options = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
-  parts.threshold.replaceChildren(...options.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
+  const options2 = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
+  parts.threshold.replaceChildren(...options2.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
   parts.threshold.value = state.tiou;
   parts.slider.value = state.minScore;
   parts.scoreText.textContent = state.minScore.toFixed(2);
@@ -2978,24 +3130,34 @@ function openInspectors(root, sources) {
     root.classList.add("afkit-compared");
     root.append(...roots);
   }
-  const panels = sources.map((source, i) => openInspector(roots[i], source));
-  const inspectors = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
+  const panels = [], inspectors = { panels, leader: null, number: sources.length, dispose: () => panels.forEach(closeInspector) };
+  for (const [i, source] of sources.entries()) {
+    if (several) source.letter = String.fromCharCode(65 + i);
+    openInspector(roots[i], source, inspectors);
+  }
   if (several) {
     root.inspector = inspectors;
     panels.forEach((panel) => shareActions(inspectors, panel));
+    giveRoom(root, panels[0].parts.side);
     shareView(inspectors, panels[0]);
   }
   return inspectors;
 }
-function openInspector(root, source) {
-  const panel = createPanel(root, source);
+function openInspector(root, source, group) {
+  const panel = createPanel(root, source, group);
   panel.tracks = createTracks(panel, source);
   root.inspector = panel;
-  return panel;
 }
 function closeInspector(panel) {
   panel.dispose();
   panel.tracks.dispose();
+}
+function giveRoom(root, side) {
+  const sizes = new ResizeObserver(() => {
+    root.style.setProperty("--side", `${side.offsetWidth ? side.offsetWidth + 10 : 0}px`);
+    root.style.setProperty("--side-height", `${side.offsetTop + side.offsetHeight + 30}px`);
+  });
+  sizes.observe(side);
 }
 function shareActions(inspectors, panel) {
   const lead = () => {
@@ -3006,6 +3168,7 @@ function shareActions(inspectors, panel) {
   }
   panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
   panel.listen((names) => {
+    if (names.has("picked")) redraw(inspectors.panels[0]);
     if (!names.has("cursorSec") || panel !== inspectors.leader) return;
     for (const other of inspectors.panels) other.set({ cursorSec: panel.state.cursorSec });
   });
