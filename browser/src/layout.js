@@ -41,6 +41,7 @@ export function layOut(panel) {
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.classList.toggle("unjudged", panel.state.unjudged);
+  root.classList.toggle("annotators", Boolean(info.annotators));
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // the keys are ours, not JupyterLab's
   root.replaceChildren(
     edits.alarm,
@@ -117,9 +118,10 @@ function filterControls(panel) {
 }
 
 function lookButtons(panel) {
+  const one = panel.info.annotators ? "difference" : "error";
   return [
-    button("‹ error", "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
-    button("error ›", "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
+    button(`‹ ${one}`, "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
+    button(`${one} ›`, "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
     button("−", "out", "look wider (-)", () => zoom(panel, 2)),
     button("+", "in", "look closer (+, or Ctrl and the wheel)", () => zoom(panel, 0.5)),
     button("whole", "all", "the whole recording (0)", () => look(panel, panel.state.view.begin, panel.state.view.end)),
@@ -132,7 +134,7 @@ function sideControls(panel) {
     table = createTable(panel);
   const toggle = (name) => () => panel.set({ [name]: !panel.state[name] });
   const buttons = [
-    button("list", "open-list", "all errors, detections or actions of the whole run (l)", toggle("listOpen")),
+    button("list", "open-list", "all of the whole run to walk through, filtered and sorted (l)", toggle("listOpen")),
     button("table", "open-table", "which class is taken for which, over the whole run (t)", toggle("tableOpen")),
   ];
   panel.root.addEventListener("drawn", () => {

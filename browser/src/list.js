@@ -1,5 +1,6 @@
 // The list of the whole run beside the lanes: its filters, and rows of which only those in view are made.
 
+import { differenceName, differenceWords } from "./annotators.js";
 import { CHANGED } from "./changes.js";
 import { button, labelled, make, options, selection } from "./controls.js";
 import { gainsOf } from "./gains.js";
@@ -101,9 +102,13 @@ function offerLists(list) {
     changes = letters.slice(1).map((letter, i) => [`0 ${i + 1}`, `${letters[0]} against ${letter}`]);
   filters.whose.replaceChildren(...options([...runs, ...changes]));
   filters.whose.value = panel.state.whose;
-  const words = Object.entries(other === undefined ? LISTED : CHANGED);
-  const named = words.map(([key, [text]]) => [key, other === undefined ? text : text(letters[one], letters[other])]);
-  filters.what.replaceChildren(...options(named));
+  filters.what.replaceChildren(...options(wordsOf(panel.info, letters[one], letters[other])));
+}
+
+function wordsOf({ annotators }, one, other) {
+  if (annotators) return differenceWords(annotators);
+  if (other) return Object.entries(CHANGED).map(([key, [text]]) => [key, text(one, other)]);
+  return Object.entries(LISTED).map(([key, [text]]) => [key, text]);
 }
 
 // The controls, the count and the rows as they stand.
@@ -123,7 +128,8 @@ export function drawList(list) {
   chip.textContent = state.cell === null ? "" : `${cellName(listed, state.cell)} ×`;
   const at = currentPlace(panel, found);
   const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
-  const whole = found.cells ? `errors in ${listed.source.letter ?? "the run"}` : "changes";
+  const errors = panel.info.annotators ? "differences in all" : `errors in ${listed.source.letter ?? "the run"}`,
+    whole = found.cells ? errors : "changes";
   said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} ${whole}`;
   if (found === list.drawn && at === list.at) return;
   const moved = at !== list.at;
@@ -195,17 +201,19 @@ function makeRow(list, k, top) {
     kind = drawn.kind[k],
     segments = segmentsOf(run, v, state.tiou);
   const name = info.classes[segments.label[i]],
-    score = scoreOf(segments, kind, i);
+    score = scoreOf(segments, kind, i),
+    { isTold } = segments;
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
-  if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
-  else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
+  if (kind === MISS && !isTold) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
+  else if (!Number.isNaN(score) && !isTold) facts.push(score.toFixed(2));
   if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }),
     pen = fitCanvas(canvas, 26, 14);
   drawBar(pen, panel.scene.looks, kind, 0, 0, 26, 14);
   drawLetter(pen, panel.scene.looks, kind, 0, 0, 26, 14);
   const selected = k === list.at,
-    text = whatIs(segments, kind, i, info.classes, drawn.cells ? "" : own.source.letter) + name;
+    alone = drawn.cells ? "" : own.source.letter,
+    text = isTold ? differenceName(info, segments, i) : whatIs(segments, kind, i, info.classes, alone) + name;
   return make(
     "div",
     {

@@ -30,7 +30,7 @@ export function applyTheme(panel) {
     const palette = dark ? DARK : LIGHT;
     scene.looks = { dark, ratio, palette, patterns: makePatterns(canvas.getContext("2d"), palette) };
     root.classList.toggle("dark", dark);
-    panel.parts.key.replaceChildren(...legend(scene.looks));
+    panel.parts.key.replaceChildren(...legend(scene.looks, panel.info));
   }
   redraw(panel);
 }
@@ -72,11 +72,11 @@ export function pan(panel, share) {
 }
 
 export function pick(panel, rows) {
-  const { scene, source, parts } = panel;
+  const { source, parts } = panel;
   panel.set({ picked: rows, part: null });
   markCounterpart(panel);
   source.pick(rows);
-  const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
+  const lines = rows.length ? segmentLines(panel, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
 }
 

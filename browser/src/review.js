@@ -2,7 +2,7 @@
 
 import { gainsOf } from "./gains.js";
 import { segmentsOf } from "./run.js";
-import { FOUND, HIDDEN, HIT, isError, KINDS, MISS, shownKinds, WRONG_LABEL } from "./segments.js";
+import { counts, FOUND, HIT, isError, KINDS, MISS, shownKinds, WRONG_LABEL } from "./segments.js";
 import { rising } from "./sorting.js";
 
 const isKind = (wanted) => (kind) => kind === wanted;
@@ -108,7 +108,7 @@ export function reviewRun(run, state, side = 0) {
       named = !part || run.info.videos[v].video.toLowerCase().includes(part);
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
-      if (kind === HIDDEN) continue;
+      if (!counts(segments, kind, i)) continue;
       const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
       if (own >= 0) cells[own] += 1;

@@ -6,7 +6,7 @@ import { arrangeLanes, LANE_GAP_PX } from "./lanes.js";
 import { fitSize, goTo, markCounterpart, pick, redraw, restCursor } from "./looking.js";
 import { listedRuns, nextInList, placeInList, reviewRun } from "./review.js";
 import { segmentsOf } from "./run.js";
-import { isError, isTruth, shownKinds } from "./segments.js";
+import { counts, isError, isTruth, shownKinds } from "./segments.js";
 
 // Show a video; one that is shown already keeps its view, its selection and its cursor.
 export function showVideo(panel, video, tiou = panel.state.tiou) {
@@ -70,10 +70,11 @@ export function filterSegments(panel) {
   const { scene, state } = panel;
   if (!scene.segments) return;
   scene.shown = shownKinds(scene.segments, state);
-  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state);
+  const rowNames = panel.info.annotators ?? ["ground truth", "predictions"];
+  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state, rowNames);
   const last = scene.lanes.at(-1);
   scene.contentHeight = last ? last.top + last.height + LANE_GAP_PX : 60;
-  scene.numErrors = scene.shown.reduce((sum, kind) => sum + isError(kind), 0);
+  scene.numErrors = scene.shown.reduce((sum, kind, i) => sum + (isError(kind) && counts(scene.segments, kind, i)), 0);
   forgetList(panel);
   markCounterpart(panel);
   panel.report();
@@ -127,7 +128,8 @@ export function step(panel, direction) {
   if (!list) return;
   const { what, sorted } = group.panels[0].state;
   if (!list.n) {
-    parts.said.textContent = `There is nothing in the list${what === "errors" ? ": no error is shown" : ""}.`;
+    const none = `: no ${panel.info.annotators ? "difference" : "error"} is shown`;
+    parts.said.textContent = `There is nothing in the list${what === "errors" ? none : ""}.`;
     return;
   }
   const place = currentPlace(panel, list),

@@ -23,7 +23,7 @@ export function createTable(panel) {
 export function drawTable(table) {
   const { panel, element } = table,
     { state, run } = panel;
-  element.hidden = !state.tableOpen;
+  element.hidden = !state.tableOpen || Boolean(panel.info.annotators);
   if (element.hidden || !run) return;
   const listed = listOf(panel);
   if (!listed) return;

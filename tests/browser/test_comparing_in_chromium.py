@@ -1,12 +1,14 @@
-"""Two runs above each other, and two annotators: the lists of errors of each, of what changed, and of where they differ."""
+"""Two runs above each other, and two annotators: lists of the errors of each, of what changed, of where they differ."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import PANEL, many, panels, settle
+from pages import PANEL, click, many, panel_of, panels, said, settle
 
+from afkit.files import write_json
 from afkit.segments import tiou
+from afkit.workbench.inspector.annotators import collect_annotators
 from afkit.workbench.inspector.comparison import write_comparison
 from afkit.workbench.inspector.inspected import KINDS, list_segments, match_listed
 
@@ -120,3 +122,45 @@ def test_the_errors_of_each_run_are_listed(compared):
     assert panels(page, "p.state.picked.length")[1] == 1
     cells = [int(text or 0) for text in page.locator("td").all_inner_texts()[1:]]
     assert sum(cells) - sum(cells[::5]) == sum(map(len, wrong)), "the table is that of the same run"
+
+
+def test_where_two_annotators_differ_is_walked_by_keys(opened, tmp_path):
+    ids = {"walk": 0, "sit": 1}
+    one = {"a": [(10, 30, "walk"), (40, 50, "walk")], "b": [(20, 30, "sit"), (60, 80, "walk")]}
+    other = {"a": [(10, 33, "walk"), (41, 50, "sit")], "b": [(60, 80, "walk"), (85, 90, "sit")]}
+    for name, videos in (("ann", one), ("bob", other)):
+        entries = {
+            video: [{"segment": [s, e], "label": label, "label_id": ids[label]} for s, e, label in rows]
+            for video, rows in videos.items()
+        }
+        facts = {"subset": "x", "duration": 100}
+        write_json(
+            tmp_path / f"{name}.json",
+            {"database": {video: facts | {"annotations": rows} for video, rows in entries.items()}},
+        )
+    page = opened(collect_annotators(tmp_path / "ann.json", tmp_path / "bob.json"), width=1366)
+    assert page.locator("[role=option]").count() == 4, "the list is open"
+    walked = []
+    for _ in range(4):
+        page.keyboard.press("n")
+        settle(page)
+        walked.append((panel_of(page, "p.state.video"), page.inner_text("[role=option][aria-selected=true] .what")))
+    assert walked == [
+        ("a", "end differs by 3 s: walk"),
+        ("a", "other class: walk, sit"),
+        ("b", "only in ann: sit"),
+        ("b", "only in bob: sit"),
+    ]
+    assert "annotation of bob, only in bob" in said(page)
+    page.keyboard.press("0")
+    click(page, 1, 70)
+    assert "annotation of ann, both agree, bob: walk, 60.00 to 80.00 s" in said(page)
+    page.keyboard.press("p")
+    assert "only in ann" in said(page), "from where one looks"
+    page.select_option("[data-role=what]", "wrong label")
+    page.keyboard.press("n")
+    assert "sit, 41.00 to 50.00 s" in said(page) and panel_of(page, "p.scene.counterpart") >= 0
+    texts = page.inner_text("body")
+    assert "2 differences; of each class the upper row is ann" in texts
+    assert not any(word in texts for word in ("prediction", "ground truth", "tIoU 0.5", "error", "score"))
+    assert page.locator("[data-role=edit]").is_hidden()

@@ -1,3 +1,108 @@
+// src/segments.js
+var KINDS = [
+  "ground truth",
+  "miss",
+  "hit",
+  "localisation",
+  "double detection",
+  "wrong label",
+  "confusion",
+  "background"
+];
+var FOUND = 0;
+var MISS = 1;
+var HIT = 2;
+var WRONG_LABEL = 5;
+var NOTHING = 7;
+var HIDDEN = -1;
+function segmentColumns(facts, first = 0, n = facts.length / 5) {
+  const total = facts.length / 5;
+  const column = (i) => facts.subarray(i * total + first, i * total + first + n);
+  return { n, start: column(0), end: column(1), label: column(2), score: column(3), place: column(4) };
+}
+function isTruth(segments, i) {
+  return Number.isNaN(segments.score[i]);
+}
+function shownKinds({ n, label, score, place, kind, partner, isTold }, { minScore, topK, hidden, unjudged }) {
+  const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
+  const shown = new Int8Array(n).fill(HIDDEN);
+  for (let i = 0; i < n; i++) {
+    if (hidden.size && hidden.has(label[i])) continue;
+    if (isTold) shown[i] = kind[i];
+    else if (Number.isNaN(score[i])) shown[i] = unjudged || partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
+    else if (passes(i)) shown[i] = kind[i];
+  }
+  return shown;
+}
+function isError(kind) {
+  return kind !== HIDDEN && kind !== FOUND && kind !== HIT;
+}
+function counts(segments, kind, i) {
+  return kind !== HIDDEN && (!segments.isTold || isTruth(segments, i) || kind === NOTHING);
+}
+function counterpartOf({ partner, near }, shown, i) {
+  return shown[i] === MISS ? near[i] : partner[i];
+}
+function firstReaching(row, time) {
+  let low = 0, high = row.reach.length;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (row.reach[middle] > time) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+// src/annotators.js
+var ENDS = KINDS.indexOf("localisation");
+function pairSegments(segments, pairs) {
+  const { n, start, end, label, score, place } = segments, kind = Int8Array.from(score, (one) => Number.isNaN(one) ? FOUND : HIT), partner = new Int32Array(n).fill(-1), tiou = new Float32Array(n), what = new Array(n).fill(""), rows = [[], []];
+  for (let i = 0; i < n; i++) rows[isTruth(segments, i) ? 0 : 1][place[i]] = i;
+  for (const [one, other, words] of pairs) {
+    const i = one < 0 ? -1 : rows[0][one], j = other < 0 ? -1 : rows[1][other];
+    if (j < 0) kind[i] = MISS;
+    else if (i < 0) kind[j] = NOTHING;
+    else {
+      const both = Math.max(Math.min(end[i], end[j]) - Math.max(start[i], start[j]), 0);
+      tiou[i] = tiou[j] = both / (end[i] - start[i] + end[j] - start[j] - both);
+      [partner[i], partner[j], what[i], what[j]] = [j, i, words, words];
+      if (words) kind[i] = kind[j] = label[i] === label[j] ? ENDS : WRONG_LABEL;
+    }
+  }
+  const near = new Int32Array(n).fill(-1);
+  return { n, start, end, label, score, place, kind, partner, tiou, near, nearTiou: tiou, what, isTold: true };
+}
+function differenceWords([one, other]) {
+  return [
+    ["errors", "all differences"],
+    ["miss", `only in ${one}`],
+    ["background", `only in ${other}`],
+    ["wrong label", "other class"],
+    ["localisation", "other ends"]
+  ];
+}
+function kindWords([one, other]) {
+  return /* @__PURE__ */ new Map([
+    [FOUND, `${one}, as in ${other}`],
+    [HIT, `${other}, as in ${one}`],
+    [MISS, `only in ${one}`],
+    [NOTHING, `only in ${other}`],
+    [WRONG_LABEL, "other class"],
+    [ENDS, "other ends"]
+  ]);
+}
+function differenceLines({ annotators }, segments, names, i) {
+  const { kind, partner, what, tiou } = segments, own = isTruth(segments, i) ? 0 : 1, lines = [`annotation of ${annotators[own]}`], j = partner[i];
+  if (j < 0) return kind[i] === FOUND || kind[i] === HIT ? lines : [...lines, kindWords(annotators).get(kind[i])];
+  lines.push(what[i] ? `${kindWords(annotators).get(kind[i])}${kind[i] === ENDS ? `: ${what[i]}` : ""}` : "both agree");
+  const times = `${segments.start[j].toFixed(2)} to ${segments.end[j].toFixed(2)} s`;
+  return [...lines, `${annotators[1 - own]}: ${names[segments.label[j]]}, ${times}`, `tIoU ${tiou[i].toFixed(3)}`];
+}
+function differenceName({ annotators, classes }, { label, kind, partner, what }, i) {
+  const words = kind[i] === ENDS ? what[i] : kindWords(annotators).get(kind[i]);
+  return `${words}: ${classes[label[i]]}${kind[i] === WRONG_LABEL ? `, ${classes[label[partner[i]]]}` : ""}`;
+}
+
 // src/pens.js
 var AXIS_PX = 26;
 var STEPS_SEC = [
@@ -47,56 +152,6 @@ function shorten(pen, text, width) {
     else high = middle - 1;
   }
   return `${text.slice(0, low)}…`;
-}
-
-// src/segments.js
-var KINDS = [
-  "ground truth",
-  "miss",
-  "hit",
-  "localisation",
-  "double detection",
-  "wrong label",
-  "confusion",
-  "background"
-];
-var FOUND = 0;
-var MISS = 1;
-var HIT = 2;
-var WRONG_LABEL = 5;
-var HIDDEN = -1;
-function segmentColumns(facts, first = 0, n = facts.length / 5) {
-  const total = facts.length / 5;
-  const column = (i) => facts.subarray(i * total + first, i * total + first + n);
-  return { n, start: column(0), end: column(1), label: column(2), score: column(3), place: column(4) };
-}
-function isTruth(segments, i) {
-  return Number.isNaN(segments.score[i]);
-}
-function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden, unjudged }) {
-  const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
-  const shown = new Int8Array(n).fill(HIDDEN);
-  for (let i = 0; i < n; i++) {
-    if (hidden.size && hidden.has(label[i])) continue;
-    if (Number.isNaN(score[i])) shown[i] = unjudged || partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
-    else if (passes(i)) shown[i] = kind[i];
-  }
-  return shown;
-}
-function isError(kind) {
-  return kind !== HIDDEN && kind !== FOUND && kind !== HIT;
-}
-function counterpartOf({ partner, near }, shown, i) {
-  return shown[i] === MISS ? near[i] : partner[i];
-}
-function firstReaching(row, time) {
-  let low = 0, high = row.reach.length;
-  while (low < high) {
-    const middle = low + high >> 1;
-    if (row.reach[middle] > time) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 // src/looks.js
@@ -229,15 +284,22 @@ var ORDERS = {
   ap: ["worst AP first", (a, b) => (a.ap ?? 2) - (b.ap ?? 2)],
   errors: ["most errors first", (a, b) => b.errors - a.errors]
 };
-function describeVideo({ video, ap, errors }, corrected, state) {
+function plural(count, word, words = `${word}s`) {
+  return `${count} ${count === 1 ? word : words}`;
+}
+function describeVideo({ video, ap, errors, pairs }, corrected, state) {
   if (state) return `${video} (${state})`;
+  if (pairs) return `${video} (${plural(errors, "difference")})`;
   const score = ap === null ? "no ground truth" : `AP ${Math.round(100 * ap)} %${corrected ? " before editing" : ""}`;
-  return `${video} (${score}, ${errors} ${errors === 1 ? "error" : "errors"})`;
+  return `${video} (${score}, ${plural(errors, "error")})`;
 }
 function videoControls(info, choose2, isCorrected, countErrors, stateOf2) {
   let videos = info.videos;
   const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
-  const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
+  const orders = info.annotators ? [
+    ["name", ORDERS.name[0]],
+    ["errors", "most differences first"]
+  ] : Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
   const order = selection("order", orders, {
     "aria-label": "order of the recordings",
     title: "order of the recordings"
@@ -322,23 +384,25 @@ function classControls(names, panel) {
   };
   return { element: make("details", { class: "classes" }, summary, drop), show, add };
 }
-function legend(looks) {
-  const entries = KINDS.map((name, kind) => {
+function legend(looks, { annotators }) {
+  const told = annotators ? kindWords(annotators) : null;
+  const kinds = [...KINDS.entries()].filter(([kind]) => !told || told.has(kind));
+  return kinds.map(([kind, name]) => {
     const canvas = make("canvas", { "aria-hidden": "true" });
     const pen = fitCanvas(canvas, 26, 14);
     drawBar(pen, looks, kind, 0, 0, 26, 14);
     drawLetter(pen, looks, kind, 0, 0, 26, 14);
     const text = kind === FOUND ? "ground truth, found" : kind === MISS ? "ground truth, missed" : name;
-    return make("span", { class: "entry" }, canvas, text);
+    return make("span", { class: "entry" }, canvas, told?.get(kind) ?? text);
   });
-  return entries;
 }
 var plainTime = (seconds) => seconds.toFixed(2);
-function segmentLines(segments, shown, names, i) {
+function segmentLines({ info, scene: { segments, shown, names } }, i) {
   const { start, end, label, score } = segments;
   const times = (k) => `${plainTime(start[k])} to ${plainTime(end[k])} s`;
   const kind = shown[i], lines = [names[label[i]], `${times(i)} (${plainTime(end[i] - start[i])} s)`];
   if (segments.comment?.[i]) lines.push(`“${segments.comment[i]}”`);
+  if (segments.isTold) return [...lines, ...differenceLines(info, segments, names, i)];
   if (isTruth(segments, i) && kind === FOUND && segments.partner[i] < 0) lines.push("annotation");
   else if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
   else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);
@@ -364,8 +428,8 @@ var FULL_ROWS = 3;
 var MIN_ROW_PX = 7;
 var MAX_ROWS = 12;
 var NARROWEST = 1 / 4e3;
-function arrangeLanes(segments, shown, spanSec, { stacked, hidden }) {
-  if (stacked) return stackLanes(segments, shown, spanSec);
+function arrangeLanes(segments, shown, spanSec, { stacked, hidden }, rowNames) {
+  if (stacked) return stackLanes(segments, shown, spanSec, rowNames);
   const ofClass = /* @__PURE__ */ new Map();
   for (let i = 0; i < segments.n; i++) {
     const label = segments.label[i];
@@ -385,9 +449,9 @@ function arrangeLanes(segments, shown, spanSec, { stacked, hidden }) {
     return lane;
   });
 }
-function stackLanes(segments, shown, spanSec) {
+function stackLanes(segments, shown, spanSec, rowNames) {
   let top = LANE_GAP_PX / 2;
-  return ["ground truth", "predictions"].map((name, p) => {
+  return rowNames.map((name, p) => {
     const truth = p === 0, ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
     const rowPx = truth ? GT_ROW_PX : ROW_PX;
     const rows = placeRows(segments, ids, spanSec * NARROWEST, top, rowPx, MAX_ROWS);
@@ -702,7 +766,7 @@ function applyTheme(panel) {
     const palette = dark ? DARK : LIGHT;
     scene.looks = { dark, ratio, palette, patterns: makePatterns(canvas.getContext("2d"), palette) };
     root.classList.toggle("dark", dark);
-    panel.parts.key.replaceChildren(...legend(scene.looks));
+    panel.parts.key.replaceChildren(...legend(scene.looks, panel.info));
   }
   redraw(panel);
 }
@@ -735,11 +799,11 @@ function pan(panel, share) {
   look(panel, from + by, to + by);
 }
 function pick(panel, rows) {
-  const { scene, source, parts } = panel;
+  const { source, parts } = panel;
   panel.set({ picked: rows, part: null });
   markCounterpart(panel);
   source.pick(rows);
-  const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
+  const lines = rows.length ? segmentLines(panel, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
 }
 function markCounterpart({ scene, state }) {
@@ -843,12 +907,11 @@ function moved(segment, part, bySec, limit) {
 
 // src/matching.js
 var JUDGED_FROM = 0.1;
-var [OVER_OWN, OVER_OTHER, NEAR_OWN, NEAR_OTHER, NOTHING] = [
+var [OVER_OWN, OVER_OTHER, NEAR_OWN, NEAR_OTHER] = [
   "double detection",
   "wrong label",
   "localisation",
-  "confusion",
-  "background"
+  "confusion"
 ].map((name) => KINDS.indexOf(name));
 function matchSegments(segments, threshold) {
   const { n, start, end, label, score, place } = segments;
@@ -908,14 +971,14 @@ function falseKind(tiou, own, threshold) {
 
 // src/run.js
 function openRun(info, buffer) {
-  const counts = info.videos.map((video) => video.ground_truths + video.predictions);
+  const counts2 = info.videos.map((video) => video.ground_truths + video.predictions);
   const firsts = [];
-  counts.reduce((first, count, v) => {
+  counts2.reduce((first, count, v) => {
     firsts[v] = first;
     return first + count;
   }, 0);
   const numbers = new Map(info.videos.map((video, v) => [video.video, v]));
-  return { info, facts: new Float64Array(buffer), counts, firsts, numbers, edited: /* @__PURE__ */ new Map(), edits: 0, kept: [] };
+  return { info, facts: new Float64Array(buffer), counts: counts2, firsts, numbers, edited: /* @__PURE__ */ new Map(), edits: 0, kept: [] };
 }
 function givenSegments(run, v) {
   const segments = segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0), comments = run.info.comments?.[run.info.videos[v]?.video];
@@ -934,7 +997,7 @@ function correctRun(run, video, list) {
 function segmentsOf(run, v, tiou) {
   const list = run.edited.get(run.info.videos[v]?.video), kept = run.kept[v];
   if (kept && kept.tiou === tiou && kept.list === list) return kept.segments;
-  const given = givenSegments(run, v), columns = list ? withTruth(given, list) : given, segments = { ...matchSegments(columns, tiou), comment: columns.comment };
+  const given = givenSegments(run, v), columns = list ? withTruth(given, list) : given, { pairs } = run.info.videos[v] ?? {}, segments = { ...pairs ? pairSegments(columns, pairs) : matchSegments(columns, tiou), comment: columns.comment };
   const original = list ? truthOf(given) : null;
   segments.edited = list ? editedRows(segments, original) : [];
   segments.numCorrections = list ? countCorrections(original, list) : 0;
@@ -1084,7 +1147,7 @@ function reviewRun(run, state, side = 0) {
     const segments = segmentsOf(run, v, state.tiou), shown = shownKinds(segments, state), named = !part || run.info.videos[v].video.toLowerCase().includes(part);
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
-      if (kind === HIDDEN) continue;
+      if (!counts(segments, kind, i)) continue;
       const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
       if (own >= 0) cells[own] += 1;
@@ -1248,10 +1311,11 @@ function filterSegments(panel) {
   const { scene, state } = panel;
   if (!scene.segments) return;
   scene.shown = shownKinds(scene.segments, state);
-  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state);
+  const rowNames = panel.info.annotators ?? ["ground truth", "predictions"];
+  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state, rowNames);
   const last = scene.lanes.at(-1);
   scene.contentHeight = last ? last.top + last.height + LANE_GAP_PX : 60;
-  scene.numErrors = scene.shown.reduce((sum, kind) => sum + isError(kind), 0);
+  scene.numErrors = scene.shown.reduce((sum, kind, i) => sum + (isError(kind) && counts(scene.segments, kind, i)), 0);
   forgetList(panel);
   markCounterpart(panel);
   panel.report();
@@ -1290,7 +1354,8 @@ function step(panel, direction) {
   if (!list) return;
   const { what, sorted } = group.panels[0].state;
   if (!list.n) {
-    parts.said.textContent = `There is nothing in the list${what === "errors" ? ": no error is shown" : ""}.`;
+    const none = `: no ${panel.info.annotators ? "difference" : "error"} is shown`;
+    parts.said.textContent = `There is nothing in the list${what === "errors" ? none : ""}.`;
     return;
   }
   const place = currentPlace(panel, list), row = state.picked.at(-1) ?? -1, from = row >= 0 ? scene.segments.start[row] : scene.view.from;
@@ -1413,7 +1478,7 @@ function reportEditing(panel) {
   parts.row.hidden = !state.editing;
   parts.undo.disabled = !state.undo.length;
   parts.redo.disabled = !state.redo.length;
-  const videos = run?.edited.size ?? 0, plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  const videos = run?.edited.size ?? 0;
   parts.save.disabled = !videos && ![...state.states.values()].some((one) => one !== "to do");
   parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
   parts.state.value = stateOf(panel);
@@ -1538,7 +1603,7 @@ function hover(panel, row, event) {
   tooltip.hidden = row < 0;
   if (row >= 0) {
     if (row !== state.hovered) {
-      tooltip.textContent = segmentLines(scene.segments, scene.shown, scene.names, row).join("\n");
+      tooltip.textContent = segmentLines(panel, row).join("\n");
     }
     const right = event.offsetX > scene.width / 2;
     tooltip.style.left = right ? "" : `${event.offsetX + 14}px`;
@@ -2164,9 +2229,12 @@ function offerLists(list) {
   const runs = letters.map((letter, i) => [String(i), `of ${letter}`]), changes = letters.slice(1).map((letter, i) => [`0 ${i + 1}`, `${letters[0]} against ${letter}`]);
   filters.whose.replaceChildren(...options([...runs, ...changes]));
   filters.whose.value = panel.state.whose;
-  const words = Object.entries(other === void 0 ? LISTED : CHANGED);
-  const named = words.map(([key, [text]]) => [key, other === void 0 ? text : text(letters[one], letters[other])]);
-  filters.what.replaceChildren(...options(named));
+  filters.what.replaceChildren(...options(wordsOf(panel.info, letters[one], letters[other])));
+}
+function wordsOf({ annotators }, one, other) {
+  if (annotators) return differenceWords(annotators);
+  if (other) return Object.entries(CHANGED).map(([key, [text]]) => [key, text(one, other)]);
+  return Object.entries(LISTED).map(([key, [text]]) => [key, text]);
 }
 function drawList(list) {
   const { panel, element, filters, said, note, chip } = list, { state, run } = panel;
@@ -2183,7 +2251,7 @@ function drawList(list) {
   chip.textContent = state.cell === null ? "" : `${cellName(listed, state.cell)} ×`;
   const at = currentPlace(panel, found);
   const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
-  const whole = found.cells ? `errors in ${listed.source.letter ?? "the run"}` : "changes";
+  const errors = panel.info.annotators ? "differences in all" : `errors in ${listed.source.letter ?? "the run"}`, whole = found.cells ? errors : "changes";
   said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} ${whole}`;
   if (found === list.drawn && at === list.at) return;
   const moved2 = at !== list.at;
@@ -2234,15 +2302,15 @@ function rowId({ panel }, k) {
 function makeRow(list, k, top) {
   const { panel, drawn: drawn2, shares } = list, own = panel.group.panels[drawn2.side[k]], { run, state, info } = own;
   const v = drawn2.video[k], i = drawn2.row[k], kind = drawn2.kind[k], segments = segmentsOf(run, v, state.tiou);
-  const name = info.classes[segments.label[i]], score = scoreOf(segments, kind, i);
+  const name = info.classes[segments.label[i]], score = scoreOf(segments, kind, i), { isTold } = segments;
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
-  if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
-  else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
+  if (kind === MISS && !isTold) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
+  else if (!Number.isNaN(score) && !isTold) facts.push(score.toFixed(2));
   if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn2.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }), pen = fitCanvas(canvas, 26, 14);
   drawBar(pen, panel.scene.looks, kind, 0, 0, 26, 14);
   drawLetter(pen, panel.scene.looks, kind, 0, 0, 26, 14);
-  const selected = k === list.at, text = whatIs(segments, kind, i, info.classes, drawn2.cells ? "" : own.source.letter) + name;
+  const selected = k === list.at, alone = drawn2.cells ? "" : own.source.letter, text = isTold ? differenceName(info, segments, i) : whatIs(segments, kind, i, info.classes, alone) + name;
   return make(
     "div",
     {
@@ -2281,7 +2349,7 @@ function createTable(panel) {
 }
 function drawTable(table) {
   const { panel, element } = table, { state, run } = panel;
-  element.hidden = !state.tableOpen;
+  element.hidden = !state.tableOpen || Boolean(panel.info.annotators);
   if (element.hidden || !run) return;
   const listed = listOf(panel);
   if (!listed) return;
@@ -2307,10 +2375,10 @@ function fillTable({ panel, body, said, drawn: cells }) {
   );
   const most = lines.map((truth) => Math.max(1, ...lines.map((found) => cells[truth * size + found])));
   const rows = lines.map((truth, r) => {
-    const counts = lines.map(
+    const counts2 = lines.map(
       (found) => countCell(listed, truth * size + found, cells[truth * size + found], truth === found, most[r])
     );
-    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts);
+    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts2);
   });
   body.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
 }
@@ -2369,6 +2437,7 @@ function layOut(panel) {
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.classList.toggle("unjudged", panel.state.unjudged);
+  root.classList.toggle("annotators", Boolean(info.annotators));
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.replaceChildren(
     edits.alarm,
@@ -2439,9 +2508,10 @@ function filterControls2(panel) {
   return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, addClass: classes.add, elements };
 }
 function lookButtons(panel) {
+  const one = panel.info.annotators ? "difference" : "error";
   return [
-    button("‹ error", "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
-    button("error ›", "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
+    button(`‹ ${one}`, "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
+    button(`${one} ›`, "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
     button("−", "out", "look wider (-)", () => zoom(panel, 2)),
     button("+", "in", "look closer (+, or Ctrl and the wheel)", () => zoom(panel, 0.5)),
     button("whole", "all", "the whole recording (0)", () => look(panel, panel.state.view.begin, panel.state.view.end))
@@ -2451,7 +2521,7 @@ function sideControls(panel) {
   const list = createList(panel), table = createTable(panel);
   const toggle2 = (name) => () => panel.set({ [name]: !panel.state[name] });
   const buttons = [
-    button("list", "open-list", "all errors, detections or actions of the whole run (l)", toggle2("listOpen")),
+    button("list", "open-list", "all of the whole run to walk through, filtered and sorted (l)", toggle2("listOpen")),
     button("table", "open-table", "which class is taken for which, over the whole run (t)", toggle2("tableOpen"))
   ];
   panel.root.addEventListener("drawn", () => {
@@ -3037,7 +3107,12 @@ function createPanel(root, source, group) {
     waiting: false,
     run: null,
     list: null,
-    ...createStore({ ...nothingChosen(), ...wholeList(), ...source.settings }),
+    ...createStore({
+      ...nothingChosen(),
+      ...wholeList(),
+      listOpen: Boolean(source.info.annotators),
+      ...source.settings
+    }),
     kept: {}
     // the picture of the overview
   };
@@ -3092,14 +3167,13 @@ function showChange(panel, names) {
   if ([...names].some((name) => !CURSOR.includes(name))) redraw(panel);
 }
 function report(panel) {
-  const { info, parts, state, scene, canvas } = panel, { segments, shown } = scene;
+  const { info, parts, state, scene, canvas } = panel, { shown } = scene;
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
-  const word = scene.numErrors === 1 ? "error" : "errors";
-  const text = `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
+  const text = countWords(panel, visible);
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.videos.tell(scene.numErrors);
-  parts.banner.textContent = [info.remark, ...missing(segments, visible, state), shaded].filter(Boolean).join(" ");
+  parts.banner.textContent = [info.remark, ...missing(panel, visible), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
   const options2 = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
   parts.threshold.replaceChildren(...options2.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
@@ -3112,9 +3186,25 @@ function report(panel) {
   if (parts.top.value !== top) parts.top.value = top;
   reportEditing(panel);
 }
-function missing(segments, visible, { unjudged }) {
+function countWords({ info, state, scene: { segments, shown, numErrors } }, visible) {
+  const part = `${visible} of ${segments.n}`;
+  if (info.annotators) {
+    const rows = `of each class the upper row is ${info.annotators[0]}, the lower one ${info.annotators[1]}`;
+    return `${part} segments shown, ${plural(numErrors, "difference")}; ${rows}`;
+  }
+  if (!state.unjudged) return `${part} segments shown, ${plural(numErrors, "error")} at tIoU ${state.tiou}`;
+  const classes = new Set([...segments.label].filter((_, i) => shown[i] !== HIDDEN));
+  const all = visible === segments.n ? plural(visible, "annotation") : `${part} annotations shown`;
+  return `${all}${visible ? ` of ${plural(classes.size, "class", "classes")}` : ""}`;
+}
+function missing({ info: { annotators }, state: { unjudged }, scene: { segments } }, visible) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
+  if (annotators) {
+    if (!truths) sentences.push(`${annotators[0]} has nothing in this recording.`);
+    if (truths === segments.n) sentences.push(`${annotators[1]} has nothing in this recording.`);
+    return sentences;
+  }
   if (!truths && !unjudged) sentences.push("This video has no ground truth.");
   if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
@@ -3289,7 +3379,9 @@ function render({ model, el }) {
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
   const labels = model.get("labelling")?.journal, leave = labels ? takeLabels(model, sources[0], questions.ask) : () => {
   };
-  if (sources.length === 1 && !labels) takeCorrections(model, questions.ask, sources[0]);
+  if (sources.length === 1 && !labels && !sources[0].info.annotators) {
+    takeCorrections(model, questions.ask, sources[0]);
+  }
   const inspectors = openInspectors(root, sources);
   const stop = followModel(model, sources[0], inspectors);
   return () => {
@@ -3505,7 +3597,7 @@ function download(name, text) {
 // src/page.js
 function openPage(root, data) {
   const sources = (data.runs ?? [data]).map(pageSource);
-  if (sources.length === 1) keepCorrections(sources[0], data);
+  if (sources.length === 1 && !data.info.annotators) keepCorrections(sources[0], data);
   const inspectors = openInspectors(root, sources);
   inspectors.leader.canvas.focus({ preventScroll: true });
   return inspectors;
