@@ -128,6 +128,9 @@ export function helpPanel(panel) {
     return make("section", {}, make("h3", {}, title), lines(named));
   });
   if (panel.source.correct) parts.push(make("section", {}, make("h3", {}, "Correct annotations"), lines(EDITING)));
+  const where =
+    "Keys are the inspector's as soon as its page is there; in a notebook, while the pointer is over it, or once something in it was clicked.";
+  parts.push(make("p", { class: "help" }, where));
   const close = make("button", { type: "button", onclick: () => closeOpen(panel) }, "close (Esc)");
   const help = make("div", { class: "keys", role: "dialog", "aria-label": "keys", hidden: "" }, ...parts, close);
   return help;

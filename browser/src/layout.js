@@ -2,6 +2,7 @@
 
 import { button, classControls, labelled, make, videoControls } from "./controls.js";
 import { editControls } from "./edit_controls.js";
+import { createGrip } from "./grip.js";
 import { helpPanel, showHelp } from "./keys.js";
 import { createList, drawList } from "./list.js";
 import { look, zoom } from "./looking.js";
@@ -38,6 +39,7 @@ export function layOut(panel) {
     help = helpPanel(panel);
   const lower = make("div", { class: "controls" }, ...filters.elements); // the tracks add theirs
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
+  side.append(createGrip(side, false, "drag: film and list become wider or narrower"));
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.classList.toggle("unjudged", panel.state.unjudged);

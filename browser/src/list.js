@@ -148,6 +148,10 @@ export function drawList(list) {
 export function cellName({ info }, cell) {
   const size = info.classes.length + 1,
     [truth, found] = [Math.floor(cell / size), cell % size];
+  if (info.annotators) {
+    const [one, other] = [truth, found].map((k, who) => `${info.classes[k] ?? "nothing"} in ${info.annotators[who]}`);
+    return `${one}, ${other}`;
+  }
   if (found === size - 1) return `${info.classes[truth]}, missed`;
   if (truth === size - 1) return `${info.classes[found]} where none is`;
   return truth === found ? `${info.classes[truth]}, hits` : `${info.classes[truth]} taken for ${info.classes[found]}`;

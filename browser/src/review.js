@@ -42,8 +42,10 @@ export function scoreOf({ score, partner, near }, kind, i) {
 }
 
 // Row and column of the table of classes in which a segment counts; the last row is "nothing", the last column "missed".
-// Of classes alone: a hit and a prediction of the wrong label stand in the row of the action that they lie on.
-function cellOf({ label, partner }, kind, i, numClasses) {
+// -1 for none: an action that was found counts with its hit. Of classes alone: a hit and a prediction of the wrong label stand in the row of the action that they lie on.
+function cellOf({ label, partner, isTold }, kind, i, numClasses) {
+  if (isTold && partner[i] >= 0) return label[i] * (numClasses + 1) + label[partner[i]];
+  if (kind === FOUND) return -1;
   if (kind === MISS) return label[i] * (numClasses + 1) + numClasses;
   const truth = kind === HIT || kind === WRONG_LABEL ? label[partner[i]] : numClasses;
   return truth * (numClasses + 1) + label[i];
@@ -109,7 +111,7 @@ export function reviewRun(run, state, side = 0) {
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
       if (!counts(segments, kind, i)) continue;
-      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
+      const own = cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
       if (own >= 0) cells[own] += 1;
       if (!named || !isListed(segments, kind, i, own)) continue;

@@ -23,7 +23,7 @@ export function createTable(panel) {
 export function drawTable(table) {
   const { panel, element } = table,
     { state, run } = panel;
-  element.hidden = !state.tableOpen || Boolean(panel.info.annotators);
+  element.hidden = !state.tableOpen;
   if (element.hidden || !run) return;
   const listed = listOf(panel);
   if (!listed) return;
@@ -42,7 +42,12 @@ function fillTable({ panel, body, said, drawn: cells }) {
     size = classes.length + 1;
   const order = chooseClasses(cells, size),
     left = classes.length - order.length;
-  said.textContent = `Rows: what was there. Columns: what was said. At this score and tIoU; a click lists what a cell counts.${
+  const { annotators } = listed.info,
+    [nothing, missed] = annotators ? [`only in ${annotators[1]}`, `only in ${annotators[0]}`] : ["nothing", "missed"];
+  const axes = annotators
+    ? `Rows: ${annotators[0]}. Columns: ${annotators[1]}. A`
+    : "Rows: what was there. Columns: what was said. At this score and tIoU; a";
+  said.textContent = `${axes} click lists what a cell counts.${
     left ? ` ${left} classes with fewer errors are left out.` : ""
   }`;
   const lines = [...order, size - 1];
@@ -51,14 +56,14 @@ function fillTable({ panel, body, said, drawn: cells }) {
     "tr",
     {},
     make("td", {}),
-    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, "missed")))),
+    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, missed)))),
   );
   const most = lines.map((truth) => Math.max(1, ...lines.map((found) => cells[truth * size + found])));
   const rows = lines.map((truth, r) => {
     const counts = lines.map((found) =>
       countCell(listed, truth * size + found, cells[truth * size + found], truth === found, most[r]),
     );
-    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts);
+    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, nothing)), ...counts);
   });
   body.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
 }

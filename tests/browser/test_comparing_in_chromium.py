@@ -160,6 +160,14 @@ def test_where_two_annotators_differ_is_walked_by_keys(opened, tmp_path):
     page.select_option("[data-role=what]", "wrong label")
     page.keyboard.press("n")
     assert "sit, 41.00 to 50.00 s" in said(page) and panel_of(page, "p.scene.counterpart") >= 0
+    page.keyboard.press("t")
+    settle(page)
+    cells = [int(text or 0) for text in page.locator("td").all_inner_texts()[1:]]
+    assert cells == [0, 0, 1, 1, 2, 0, 1, 0, 0], "rows: sit, walk, only in bob"
+    page.click("td [data-cell='3']")
+    settle(page)
+    assert page.locator("[role=option]").all_inner_texts() == ["other class: walk, sit\na, 40.0 to 50.0 s"]
+    assert page.inner_text("[data-role=cell]") == "walk in ann, sit in bob ×"
     texts = page.inner_text("body")
     assert "2 differences; of each class the upper row is ann" in texts
     assert not any(word in texts for word in ("prediction", "ground truth", "tIoU 0.5", "error", "score"))

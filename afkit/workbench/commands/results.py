@@ -172,8 +172,9 @@ def _show_agreement(options: argparse.Namespace) -> None:
     from afkit.workbench.inspector.page import write_inspector
 
     both = options.one, options.other, options.tolerance_sec
+    inspected = collect_annotators(*both, options.videos)
     if options.html:
-        write_inspector(options.html, collect_annotators(*both, options.videos))
+        write_inspector(options.html, inspected)
         print(f"open {options.html} in a browser; it needs no server and no network")
     if options.open:
         from afkit.workbench.runs.serving import serve_annotators

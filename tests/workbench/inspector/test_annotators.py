@@ -6,8 +6,9 @@ import pytest
 
 from afkit.__main__ import main
 from afkit.workbench.analysis.agreement import agreement
-from afkit.workbench.inspector.annotators import collect_annotators
+from afkit.workbench.inspector.annotators import collect_annotators, inspect_annotators
 from afkit.workbench.inspector.inspected import describe
+from afkit.workbench.runs import serving
 
 ONE = {"a": [(0, 10, "walk"), (12, 16, "sit"), (18, 20, "walk")], "b": [(1, 3, "run"), (1, 3, "run"), (5, 9, "sit")]}
 OTHER = {"b": [(5.1, 9, "sit"), (1, 3, "run")], "a": [(0, 8, "walk"), (12, 15, "run"), (16.5, 17.5, "sit")], "c": []}
@@ -76,3 +77,20 @@ def test_the_command_writes_a_page(files, tmp_path, capsys):
     assert '"annotators": ["ann", "bob"]' in (tmp_path / "both.html").read_text()
     assert main([*both, "--html", str(tmp_path / "both.html"), "--videos", str(tmp_path / "none")]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+def test_the_command_serves_both_from_wherever_it_is_called(files, tmp_path, monkeypatch):
+    pytest.importorskip("anywidget", reason="the widget is an extra")
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "a.webm").write_bytes(b"film")
+    monkeypatch.chdir(tmp_path)
+    served = []
+    monkeypatch.setattr(serving, "serve_notebook", lambda *given: served.append(given))
+    assert main(["agreement", "ann.json", "bob.json", "--open", "--videos", "films", "--port", "7"]) == 0
+    ((notebook, find, port, _),) = served
+    assert find("a") == tmp_path / "films" / "a.webm" and port == 7
+    widgets = []
+    show = {"inspect_annotators": lambda *given, **named: widgets.append(inspect_annotators(*given, **named))}
+    monkeypatch.chdir("/")
+    exec(notebook.cells[0].source.partition("inspect_annotators\n")[2], show)
+    assert widgets[0].runs[0]["annotators"] == ["ann", "bob"] and widgets[0].video == "a"

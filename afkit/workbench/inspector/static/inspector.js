@@ -1105,7 +1105,9 @@ function scoreOf({ score, partner, near }, kind, i) {
   const other = kind === FOUND ? partner[i] : near[i];
   return other >= 0 ? score[other] : Number.NaN;
 }
-function cellOf({ label, partner }, kind, i, numClasses) {
+function cellOf({ label, partner, isTold }, kind, i, numClasses) {
+  if (isTold && partner[i] >= 0) return label[i] * (numClasses + 1) + label[partner[i]];
+  if (kind === FOUND) return -1;
   if (kind === MISS) return label[i] * (numClasses + 1) + numClasses;
   const truth = kind === HIT || kind === WRONG_LABEL ? label[partner[i]] : numClasses;
   return truth * (numClasses + 1) + label[i];
@@ -1148,7 +1150,7 @@ function reviewRun(run, state, side = 0) {
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
       if (!counts(segments, kind, i)) continue;
-      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
+      const own = cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
       if (own >= 0) cells[own] += 1;
       if (!named || !isListed(segments, kind, i, own)) continue;
@@ -1506,6 +1508,27 @@ function alarmWords({ keeps, readOnly }) {
   if (!keeps?.error) return "";
   const left = keeps.waiting ? `${changes(keeps.waiting)} NOT SAVED` : "CHANGES ARE NOT SAVED";
   return `${left}: ${keeps.error}. It is tried again; leave this page open.`;
+}
+
+// src/focus.js
+var TAKES_KEYS = "input, textarea, select, [contenteditable=true], dialog, [role=dialog], [role=menu], [role=listbox]";
+function listenToHover({ root, canvas }) {
+  let lent = null;
+  root.addEventListener("pointermove", (event) => {
+    const there = document.activeElement;
+    if (event.pointerType !== "mouse" || !event.movementX && !event.movementY) return;
+    if (!there || there === document.body || root.contains(there) || isTyping(there)) return;
+    lent = there;
+    canvas.focus({ preventScroll: true });
+  });
+  root.addEventListener("pointerdown", () => lent = null);
+  root.addEventListener("pointerleave", () => {
+    if (lent?.isConnected && document.activeElement === canvas) lent.focus({ preventScroll: true });
+    lent = null;
+  });
+}
+function isTyping(element) {
+  return element.isContentEditable || Boolean(element.closest(TAKES_KEYS));
 }
 
 // src/places.js
@@ -1877,6 +1900,7 @@ function placeOfClass(panel, name, id) {
   info.classes.push(name);
   info.label_ids.push(id);
   parts.addClass(name, info.classes.length - 1);
+  if (panel.run && panel.scene.segments) panel.filter();
   return info.classes.length - 1;
 }
 function setRecordingState(panel, value) {
@@ -2019,7 +2043,7 @@ function leaveControl({ canvas, root }, event) {
   const done = event.type === "click" ? event.detail > 0 && control.closest("button, .rows, input[type=checkbox]") : control.matches("select");
   if (done && root.contains(document.activeElement)) canvas.focus({ preventScroll: true });
 }
-function isTyping({ target, key }) {
+function isTyping2({ target, key }) {
   if (target.matches("input[type=search], input[type=number], textarea")) return key !== "Escape";
   if (target.matches("select, input[type=range]")) {
     return /^(Arrow|Home|End|Page)/.test(key) || target.matches("select") && key.length === 1;
@@ -2028,7 +2052,7 @@ function isTyping({ target, key }) {
 }
 function handleKey(panel, event) {
   const { scene } = panel, command = event.ctrlKey || event.metaKey || event.altKey;
-  if (!scene.segments || event.defaultPrevented || isTyping(event)) return;
+  if (!scene.segments || event.defaultPrevented || isTyping2(event)) return;
   const closes = event.key === "Escape" && closeOpen(panel);
   if (!closes && !editKey(panel, event)) {
     if (!ACTIONS.has(event.key) || command && !event.getModifierState("AltGraph")) return;
@@ -2055,6 +2079,8 @@ function helpPanel(panel) {
     return make("section", {}, make("h3", {}, title), lines(named));
   });
   if (panel.source.correct) parts.push(make("section", {}, make("h3", {}, "Correct annotations"), lines(EDITING)));
+  const where = "Keys are the inspector's as soon as its page is there; in a notebook, while the pointer is over it, or once something in it was clicked.";
+  parts.push(make("p", { class: "help" }, where));
   const close = make("button", { type: "button", onclick: () => closeOpen(panel) }, "close (Esc)");
   const help = make("div", { class: "keys", role: "dialog", "aria-label": "keys", hidden: "" }, ...parts, close);
   return help;
@@ -2065,6 +2091,7 @@ function listen(panel) {
   listenToPointer(panel);
   listenToWheel(panel);
   listenToOverview(panel);
+  listenToHover(panel);
   panel.parts.scroller.addEventListener("scroll", () => redraw(panel));
   const stops = [listenToKeys(panel), listenToSurroundings(panel), listenToOutside(panel)];
   return () => stops.forEach((stop) => stop());
@@ -2146,6 +2173,27 @@ function editControls(panel) {
 }
 function classWords(name, place) {
   return place < 9 ? `${place + 1} ${name}` : name;
+}
+
+// src/grip.js
+function createGrip(element, below, title) {
+  const grip = make("div", {
+    class: below ? "grip below" : "grip beside",
+    title,
+    "data-role": below ? "height" : "width"
+  });
+  let held = null;
+  const placeOf = (event) => below ? event.clientY : event.clientX;
+  grip.addEventListener("pointerdown", (event) => {
+    held = { from: placeOf(event), size: below ? element.offsetHeight : element.offsetWidth };
+    grip.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  grip.addEventListener("pointermove", (event) => {
+    if (held) element.style[below ? "height" : "width"] = `${Math.max(held.size + placeOf(event) - held.from, 0)}px`;
+  });
+  for (const type of ["pointerup", "pointercancel"]) grip.addEventListener(type, () => held = null);
+  return grip;
 }
 
 // src/list.js
@@ -2267,6 +2315,10 @@ function drawList(list) {
 }
 function cellName({ info }, cell) {
   const size = info.classes.length + 1, [truth, found] = [Math.floor(cell / size), cell % size];
+  if (info.annotators) {
+    const [one, other] = [truth, found].map((k, who) => `${info.classes[k] ?? "nothing"} in ${info.annotators[who]}`);
+    return `${one}, ${other}`;
+  }
   if (found === size - 1) return `${info.classes[truth]}, missed`;
   if (truth === size - 1) return `${info.classes[found]} where none is`;
   return truth === found ? `${info.classes[truth]}, hits` : `${info.classes[truth]} taken for ${info.classes[found]}`;
@@ -2349,7 +2401,7 @@ function createTable(panel) {
 }
 function drawTable(table) {
   const { panel, element } = table, { state, run } = panel;
-  element.hidden = !state.tableOpen || Boolean(panel.info.annotators);
+  element.hidden = !state.tableOpen;
   if (element.hidden || !run) return;
   const listed = listOf(panel);
   if (!listed) return;
@@ -2364,21 +2416,23 @@ function drawTable(table) {
 function fillTable({ panel, body, said, drawn: cells }) {
   const listed = panel.group.panels[listedRuns(panel.state)[0]], { classes } = listed.info, size = classes.length + 1;
   const order = chooseClasses(cells, size), left = classes.length - order.length;
-  said.textContent = `Rows: what was there. Columns: what was said. At this score and tIoU; a click lists what a cell counts.${left ? ` ${left} classes with fewer errors are left out.` : ""}`;
+  const { annotators } = listed.info, [nothing, missed] = annotators ? [`only in ${annotators[1]}`, `only in ${annotators[0]}`] : ["nothing", "missed"];
+  const axes = annotators ? `Rows: ${annotators[0]}. Columns: ${annotators[1]}. A` : "Rows: what was there. Columns: what was said. At this score and tIoU; a";
+  said.textContent = `${axes} click lists what a cell counts.${left ? ` ${left} classes with fewer errors are left out.` : ""}`;
   const lines = [...order, size - 1];
   const nameOf = (k, last) => k === size - 1 ? last : classes[k];
   const head = make(
     "tr",
     {},
     make("td", {}),
-    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, "missed"))))
+    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, missed))))
   );
   const most = lines.map((truth) => Math.max(1, ...lines.map((found) => cells[truth * size + found])));
   const rows = lines.map((truth, r) => {
     const counts2 = lines.map(
       (found) => countCell(listed, truth * size + found, cells[truth * size + found], truth === found, most[r])
     );
-    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts2);
+    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, nothing)), ...counts2);
   });
   body.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
 }
@@ -2434,6 +2488,7 @@ function layOut(panel) {
   const filters = filterControls2(panel), edits = editControls(panel), sides = sideControls(panel), help = helpPanel(panel);
   const lower = make("div", { class: "controls" }, ...filters.elements);
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
+  side.append(createGrip(side, false, "drag: film and list become wider or narrower"));
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.classList.toggle("unjudged", panel.state.unjudged);
@@ -2554,14 +2609,25 @@ function createPlayback(panel, place) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
   const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
   const bar = playBar(panel);
-  const frame = make("div", { class: "film", title: "the corner makes it larger or smaller" }, video);
-  const playback = { panel, video, said, frame, ...bar, address: "", wantedSec: 0, frameSec: null, toldSec: null };
+  const frame = make("div", { class: "film" }, video), grip = createGrip(frame, true, "drag: the picture becomes larger or smaller");
+  const playback = {
+    panel,
+    video,
+    said,
+    frame,
+    grip,
+    ...bar,
+    address: "",
+    wantedSec: 0,
+    frameSec: null,
+    toldSec: null
+  };
   bar.play.addEventListener("click", () => togglePlayback(playback));
   bar.back.addEventListener("click", () => stepFrame(playback, -1));
   bar.on.addEventListener("click", () => stepFrame(playback, 1));
   listenToFilm(playback);
   panel.listen((names) => followState(playback, names));
-  place.append(said, frame, bar.bar);
+  place.append(said, frame, grip, bar.bar);
   panel.film = { toggle: () => togglePlayback(playback), stepFrame: (by) => stepFrame(playback, by) };
   sayMedia(playback, "");
   return playback;
@@ -2612,9 +2678,9 @@ function listenToFilm(playback) {
     if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
   });
 }
-function sayMedia({ said, frame, bar }, sentence) {
+function sayMedia({ said, frame, grip, bar }, sentence) {
   said.textContent = sentence;
-  frame.hidden = bar.hidden = sentence !== "";
+  frame.hidden = grip.hidden = bar.hidden = sentence !== "";
 }
 function showMedia(playback, answer) {
   const { panel, video } = playback;
@@ -2956,6 +3022,7 @@ function layOutTracks(tracks) {
   );
   const names = [[FOLLOWED, "of the class pointed at, or of the best"], ...source.info.classes.entries()];
   const choice = selection("track-class", names, { "aria-label": "class whose score is drawn" });
+  panel.parts.addClass = joined(panel.parts.addClass, (name, place) => choice.append(...options([[place, name]])));
   choice.addEventListener("change", () => panel.set({ curveOf: Number(choice.value) }));
   const channels = make(
     "details",
@@ -2980,6 +3047,10 @@ function layOutTracks(tracks) {
   stage.after(area);
   return { boxes, choice, channels, channelList, screen, curve, signals, signalSaid, area, lines, panels: [] };
 }
+var joined = (one, other) => (...given) => {
+  one(...given);
+  other(...given);
+};
 function makeTrack(role) {
   const canvas = make("canvas", { role: "img", "data-role": role }), said = make("p", { class: "track-said" }), values = make("span", { class: "values" });
   return { canvas, said, values, element: make("div", { class: "track" }, canvas, said, values) };
