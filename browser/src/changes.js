@@ -15,38 +15,50 @@ export const CHANGED = {
   false1: [(_, other) => `false in ${other} alone`, (kind, second) => kind !== FOUND && second],
 };
 
-// panels: of all runs; sides: the positions of the two; state: as of `reviewRun`. Returns a list as `reviewRun`, without
-// a table of classes.
-export function changesOf(panels, sides, state) {
-  const part = state.videoPart.trim().toLowerCase(),
-    isListed = CHANGED[state.what][1],
-    isKept = isWithin(state),
+// All changes between two runs, whatever is listed. panels: of all runs; whose: the positions of the two. Returns { whose,
+// changes: by recording and time, errors (the number of each recording) }.
+export function findChanges(panels, whose) {
+  const sides = whose.split(" ").map(Number),
     { videos } = panels[sides[0]].info;
   const errors = new Uint32Array(videos.length),
-    found = [];
-  for (const [v, { video }] of videos.entries()) {
+    changes = [];
+  for (let v = 0; v < videos.length; v++) {
     const both = sides.map((side) => sideOf(panels[side], side, v));
-    const changes = [...foundAlone(both), ...falseAlone(...both), ...falseAlone(both[1], both[0])];
-    errors[v] = changes.length;
-    if (part && !video.toLowerCase().includes(part)) continue;
-    for (const [{ side, segments, shown }, row] of changes) {
-      const kind = shown[row];
-      if (!isListed(kind, side === sides[1]) || !isKept(segments, kind, row)) continue;
-      const { start, score, partner } = segments;
-      found.push({ video: v, row, kind, side, start: start[row], score: score[kind === FOUND ? partner[row] : row] });
-    }
+    const found = [...foundAlone(both), ...falseAlone(...both), ...falseAlone(both[1], both[0])].map(([own, row]) => {
+      const { side, segments, shown } = own,
+        { start, score, partner } = segments,
+        kind = shown[row];
+      const sure = score[kind === FOUND ? partner[row] : row];
+      return { video: v, row, kind, side, segments, start: start[row], score: sure, isSecond: side === sides[1] };
+    });
+    errors[v] = found.length;
+    for (const one of found.sort(byTime)) changes.push(one);
   }
-  found.sort(ORDERS[state.sorted](state));
-  const columns = ["video", "row", "kind", "side"].map((name) => [name, found.map((one) => one[name])]);
-  return { n: found.length, ...Object.fromEntries(columns), errors, total: errors.reduce((a, b) => a + b, 0) };
+  return { whose, changes, errors };
 }
 
-const byTime = (a, b) => a.video - b.video || a.start - b.start;
+// As `reviewRun`, without a table of classes.
+export function changesOf({ changes, errors }, { videos }, state) {
+  const part = state.videoPart.trim().toLowerCase(),
+    isListed = CHANGED[state.what][1],
+    isKept = isWithin(state);
+  const found = changes.filter(({ video, row, kind, segments, isSecond }) => {
+    if (!isListed(kind, isSecond) || !isKept(segments, kind, row)) return false;
+    return !part || videos[video].video.toLowerCase().includes(part);
+  });
+  if (ORDERS[state.sorted]) found.sort(ORDERS[state.sorted](state));
+  const columns = ["video", "row", "kind", "side"].map((name) => [name, found.map((one) => one[name])]);
+  return { n: found.length, ...Object.fromEntries(columns), errors, total: changes.length };
+}
+
+const byTime = (a, b) => a.start - b.start;
+// Stable: else by recording and time. What is gained is of one run.
 const ORDERS = {
-  time: () => byTime,
-  score: () => (a, b) => b.score - a.score || byTime(a, b),
-  doubt: (state) => (a, b) => Math.abs(a.score - state.minScore) - Math.abs(b.score - state.minScore) || byTime(a, b),
-  gain: () => byTime, // it is of one run
+  score: () => (a, b) => b.score - a.score,
+  doubt:
+    ({ minScore }) =>
+    (a, b) =>
+      Math.abs(a.score - minScore) - Math.abs(b.score - minScore),
 };
 
 function sideOf({ run, state, info }, side, v) {
@@ -54,12 +66,19 @@ function sideOf({ run, state, info }, side, v) {
   return { side, segments, shown: shownKinds(segments, state), ids: info.label_ids, tiou: state.tiou };
 }
 
+function rowsOf(shown, isWanted) {
+  const rows = [];
+  for (let i = 0; i < shown.length; i++) if (isWanted(shown[i], i)) rows.push(i);
+  return rows;
+}
+
 // Actions that one of both found. The two have the same ones, and each by onset.
 function foundAlone(both) {
   const [ones, others] = both.map(({ segments, shown, ids }) => {
     const { start, end, label } = segments;
-    const rows = [...shown.keys()].filter((i) => isTruth(segments, i) && shown[i] !== HIDDEN);
-    return rows.sort((i, j) => start[i] - start[j] || end[i] - end[j] || ids[label[i]] - ids[label[j]]);
+    return rowsOf(shown, (kind, i) => kind !== HIDDEN && isTruth(segments, i)).sort(
+      (i, j) => start[i] - start[j] || end[i] - end[j] || ids[label[i]] - ids[label[j]],
+    );
   });
   const changes = [];
   for (let k = 0; k < Math.min(ones.length, others.length); k++) {
@@ -71,7 +90,7 @@ function foundAlone(both) {
 
 // False detections of one run which no false detection of the other, of the same class, overlaps by the tIoU.
 function falseAlone(one, other) {
-  const falseRows = ({ shown }) => [...shown.keys()].filter((i) => shown[i] > HIT);
+  const falseRows = ({ shown }) => rowsOf(shown, (kind) => kind > HIT);
   const rows = falseRows(other),
     { start, end, label } = other.segments;
   let last = -Infinity;

@@ -34,6 +34,7 @@ export function createPanel(root, source, group) {
     waiting: false,
     run: null,
     list: null,
+    changes: null,
     ...createStore({
       ...nothingChosen(),
       ...wholeList(),

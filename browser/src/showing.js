@@ -1,6 +1,6 @@
 // A video of the run on the lanes, what of it is shown, and walking through the list of the whole run.
 
-import { changesOf, sameAction } from "./changes.js";
+import { changesOf, findChanges, sameAction } from "./changes.js";
 import { sameRow, segmentOf } from "./correcting.js";
 import { arrangeLanes, LANE_GAP_PX } from "./lanes.js";
 import { fitSize, goTo, markCounterpart, pick, redraw, restCursor } from "./looking.js";
@@ -84,7 +84,7 @@ export function filterSegments(panel) {
 // Of several runs, the first one's panel has the list, which may be about all of them.
 function forgetList(panel) {
   const [first] = panel.group.panels;
-  first.list = null;
+  first.list = first.changes = null;
   if (first !== panel) redraw(first);
 }
 
@@ -94,14 +94,21 @@ export function listOf(panel) {
     [first] = panels,
     [one, other] = listedRuns(first.state);
   if (!panels[one].run || (other !== undefined && !panels[other].run)) return null;
-  if (other !== undefined) first.list ??= changesOf(panels, [one, other], first.state);
-  else first.list ??= reviewRun(panels[one].run, ofRun(first.state, panels[one].state), one);
+  first.list ??= other === undefined ? reviewOne(panels, one) : reviewChanges(panels);
   return first.list;
 }
 
-// The list's own filters, and what is shown of the run that is listed.
-function ofRun(filters, { minScore, topK, hidden, tiou, unjudged }) {
-  return { ...filters, minScore, topK, hidden, tiou, unjudged };
+// By the list's own filters, and by what is shown of the run that is listed.
+function reviewOne(panels, one) {
+  const { minScore, topK, hidden, tiou, unjudged } = panels[one].state;
+  return reviewRun(panels[one].run, { ...panels[0].state, minScore, topK, hidden, tiou, unjudged }, one);
+}
+
+function reviewChanges(panels) {
+  const [first] = panels,
+    { whose } = first.state;
+  if (first.changes?.whose !== whose) first.changes = findChanges(panels, whose); // kept while the list is filtered
+  return changesOf(first.changes, first.info, first.state);
 }
 
 // The errors of each recording of a panel's run, whatever its list shows.

@@ -1197,42 +1197,51 @@ var CHANGED = {
   false0: [(one) => `false in ${one} alone`, (kind, second) => kind !== FOUND && !second],
   false1: [(_, other) => `false in ${other} alone`, (kind, second) => kind !== FOUND && second]
 };
-function changesOf(panels, sides, state) {
-  const part = state.videoPart.trim().toLowerCase(), isListed = CHANGED[state.what][1], isKept = isWithin(state), { videos } = panels[sides[0]].info;
-  const errors = new Uint32Array(videos.length), found = [];
-  for (const [v, { video }] of videos.entries()) {
+function findChanges(panels, whose) {
+  const sides = whose.split(" ").map(Number), { videos } = panels[sides[0]].info;
+  const errors = new Uint32Array(videos.length), changes = [];
+  for (let v = 0; v < videos.length; v++) {
     const both = sides.map((side) => sideOf(panels[side], side, v));
-    const changes = [...foundAlone(both), ...falseAlone(...both), ...falseAlone(both[1], both[0])];
-    errors[v] = changes.length;
-    if (part && !video.toLowerCase().includes(part)) continue;
-    for (const [{ side, segments, shown }, row] of changes) {
-      const kind = shown[row];
-      if (!isListed(kind, side === sides[1]) || !isKept(segments, kind, row)) continue;
-      const { start, score, partner } = segments;
-      found.push({ video: v, row, kind, side, start: start[row], score: score[kind === FOUND ? partner[row] : row] });
-    }
+    const found = [...foundAlone(both), ...falseAlone(...both), ...falseAlone(both[1], both[0])].map(([own, row]) => {
+      const { side, segments, shown } = own, { start, score, partner } = segments, kind = shown[row];
+      const sure = score[kind === FOUND ? partner[row] : row];
+      return { video: v, row, kind, side, segments, start: start[row], score: sure, isSecond: side === sides[1] };
+    });
+    errors[v] = found.length;
+    for (const one of found.sort(byTime)) changes.push(one);
   }
-  found.sort(ORDERS2[state.sorted](state));
-  const columns = ["video", "row", "kind", "side"].map((name) => [name, found.map((one) => one[name])]);
-  return { n: found.length, ...Object.fromEntries(columns), errors, total: errors.reduce((a, b) => a + b, 0) };
+  return { whose, changes, errors };
 }
-var byTime = (a, b) => a.video - b.video || a.start - b.start;
+function changesOf({ changes, errors }, { videos }, state) {
+  const part = state.videoPart.trim().toLowerCase(), isListed = CHANGED[state.what][1], isKept = isWithin(state);
+  const found = changes.filter(({ video, row, kind, segments, isSecond }) => {
+    if (!isListed(kind, isSecond) || !isKept(segments, kind, row)) return false;
+    return !part || videos[video].video.toLowerCase().includes(part);
+  });
+  if (ORDERS2[state.sorted]) found.sort(ORDERS2[state.sorted](state));
+  const columns = ["video", "row", "kind", "side"].map((name) => [name, found.map((one) => one[name])]);
+  return { n: found.length, ...Object.fromEntries(columns), errors, total: changes.length };
+}
+var byTime = (a, b) => a.start - b.start;
 var ORDERS2 = {
-  time: () => byTime,
-  score: () => (a, b) => b.score - a.score || byTime(a, b),
-  doubt: (state) => (a, b) => Math.abs(a.score - state.minScore) - Math.abs(b.score - state.minScore) || byTime(a, b),
-  gain: () => byTime
-  // it is of one run
+  score: () => (a, b) => b.score - a.score,
+  doubt: ({ minScore }) => (a, b) => Math.abs(a.score - minScore) - Math.abs(b.score - minScore)
 };
 function sideOf({ run, state, info }, side, v) {
   const segments = segmentsOf(run, v, state.tiou);
   return { side, segments, shown: shownKinds(segments, state), ids: info.label_ids, tiou: state.tiou };
 }
+function rowsOf(shown, isWanted) {
+  const rows = [];
+  for (let i = 0; i < shown.length; i++) if (isWanted(shown[i], i)) rows.push(i);
+  return rows;
+}
 function foundAlone(both) {
   const [ones, others] = both.map(({ segments, shown, ids }) => {
     const { start, end, label } = segments;
-    const rows = [...shown.keys()].filter((i) => isTruth(segments, i) && shown[i] !== HIDDEN);
-    return rows.sort((i, j) => start[i] - start[j] || end[i] - end[j] || ids[label[i]] - ids[label[j]]);
+    return rowsOf(shown, (kind, i) => kind !== HIDDEN && isTruth(segments, i)).sort(
+      (i, j) => start[i] - start[j] || end[i] - end[j] || ids[label[i]] - ids[label[j]]
+    );
   });
   const changes = [];
   for (let k = 0; k < Math.min(ones.length, others.length); k++) {
@@ -1242,7 +1251,7 @@ function foundAlone(both) {
   return changes;
 }
 function falseAlone(one, other) {
-  const falseRows = ({ shown }) => [...shown.keys()].filter((i) => shown[i] > HIT);
+  const falseRows = ({ shown }) => rowsOf(shown, (kind) => kind > HIT);
   const rows = falseRows(other), { start, end, label } = other.segments;
   let last = -Infinity;
   const reach = rows.map((i) => last = Math.max(last, end[i]));
@@ -1325,18 +1334,23 @@ function filterSegments(panel) {
 }
 function forgetList(panel) {
   const [first] = panel.group.panels;
-  first.list = null;
+  first.list = first.changes = null;
   if (first !== panel) redraw(first);
 }
 function listOf(panel) {
   const { panels } = panel.group, [first] = panels, [one, other] = listedRuns(first.state);
   if (!panels[one].run || other !== void 0 && !panels[other].run) return null;
-  if (other !== void 0) first.list ??= changesOf(panels, [one, other], first.state);
-  else first.list ??= reviewRun(panels[one].run, ofRun(first.state, panels[one].state), one);
+  first.list ??= other === void 0 ? reviewOne(panels, one) : reviewChanges(panels);
   return first.list;
 }
-function ofRun(filters, { minScore, topK, hidden, tiou, unjudged }) {
-  return { ...filters, minScore, topK, hidden, tiou, unjudged };
+function reviewOne(panels, one) {
+  const { minScore, topK, hidden, tiou, unjudged } = panels[one].state;
+  return reviewRun(panels[one].run, { ...panels[0].state, minScore, topK, hidden, tiou, unjudged }, one);
+}
+function reviewChanges(panels) {
+  const [first] = panels, { whose } = first.state;
+  if (first.changes?.whose !== whose) first.changes = findChanges(panels, whose);
+  return changesOf(first.changes, first.info, first.state);
 }
 function errorsOf(panel) {
   if (!panel.run) return null;
@@ -3178,6 +3192,7 @@ function createPanel(root, source, group) {
     waiting: false,
     run: null,
     list: null,
+    changes: null,
     ...createStore({
       ...nothingChosen(),
       ...wholeList(),
@@ -3412,13 +3427,13 @@ function takeLabels(model, source, ask) {
     tell();
     send();
   };
-  const rowsOf = (list) => list.map((one) => [one.start, one.end, info.label_ids[one.label], one.comment ?? ""]);
+  const rowsOf2 = (list) => list.map((one) => [one.start, one.end, info.label_ids[one.label], one.comment ?? ""]);
   source.pick = (rows) => {
     model.set({ picked: rows });
     model.save_changes();
   };
-  source.correct = (video, list, step2 = "edit") => enqueue(video, rowsOf(list), step2);
-  source.keepState = (video) => enqueue(video, listOf2(video) ? rowsOf(listOf2(video)) : null, "state");
+  source.correct = (video, list, step2 = "edit") => enqueue(video, rowsOf2(list), step2);
+  source.keepState = (video) => enqueue(video, listOf2(video) ? rowsOf2(listOf2(video)) : null, "state");
   source.addClass = (name) => ask({ track: "label", run: 0, name });
   const look2 = async () => {
     if (document.hidden || source.readOnly) return;
