@@ -115,6 +115,12 @@ def test_undo_goes_on_where_an_earlier_page_ended_and_an_older_page_only_looks(l
     assert "limps" in panel_of(older, "p.scene.segments.comment.join()")
     assert panel_of(older, "[...p.scene.shown]") == [0, 0], "without predictions nothing was missed"
     assert older.inner_text("[data-role=count]") == "2 annotations of 2 classes"
+    press(older, "l", "n", "n", "n")
+    settle(older)
+    assert older.inner_text("[data-role=listed]") == "3 of 4 listed" and panel_of(older, "p.state.video") == "w"
+    press(older, "l", "p")
+    settle(older)
+    press(older, "Escape")
     press(older, "j", "Delete", "Control+z", "3")
     settle(older)
     newer, _ = labelling()

@@ -2210,6 +2210,60 @@ function createGrip(element, below, title) {
   return grip;
 }
 
+// src/list_filters.js
+function filterControls(panel) {
+  const whose = selection("whose", [], { "aria-label": "whose list it is", title: "of which run, or what changed" }), what = selection("what", [], { "aria-label": "what is listed" });
+  const sorted = selection("sorted", Object.entries(SORTED), { "aria-label": "order of the list" });
+  const part = make("input", { type: "search", placeholder: "any recording", size: 12, "data-role": "list-video" });
+  const number = (role, most) => make("input", { type: "number", min: 0, max: most, step: "any", "data-role": role });
+  const maxScore = number("max-score", 1), [minSec, maxSec] = [number("min-sec", ""), number("max-sec", "")];
+  const valueOr = (input, otherwise) => input.value === "" || !(input.value >= 0) ? otherwise : Number(input.value);
+  whose.addEventListener("change", () => panel.set({ whose: whose.value, what: "errors", cell: null }));
+  what.addEventListener("change", () => panel.set({ what: what.value, cell: null }));
+  sorted.addEventListener("change", () => panel.set({ sorted: sorted.value }));
+  part.addEventListener("input", () => panel.set({ videoPart: part.value }));
+  maxScore.addEventListener("input", () => panel.set({ maxScore: valueOr(maxScore, 1) }));
+  minSec.addEventListener("input", () => panel.set({ minSec: valueOr(minSec, 0) }));
+  maxSec.addEventListener("input", () => panel.set({ maxSec: valueOr(maxSec, Infinity) }));
+  const reset = () => {
+    for (const input of [part, maxScore, minSec, maxSec]) input.value = "";
+    panel.set({ ...wholeList(), ...panel.state.unjudged ? { what: "actions" } : {} });
+  };
+  const more = make("details", { class: "more" }, make("summary", { title: "recording, score and length" }, "filters"));
+  more.append(
+    make(
+      "div",
+      { class: "drop" },
+      labelled("recordings with", "part of a recording's name", part),
+      labelled("score up to", "the lowest score is set above the lanes: score from", maxScore),
+      labelled("seconds from", "shorter ones are left out", minSec),
+      labelled("to", "longer ones are left out", maxSec),
+      button("all again", "all-again", "take all filters of the list back", reset)
+    )
+  );
+  const element = make("div", { class: "controls" }, whose, what, sorted, more);
+  return { element, whose, what, sorted, more };
+}
+function offerLists(list) {
+  const { panel, filters } = list, { panels } = panel.group, letters = panels.map(({ source }) => source.letter), [one, other] = listedRuns(panel.state);
+  filters.whose.hidden = panels.length < 2;
+  filters.whose.value = panel.state.whose;
+  filters.sorted.querySelector("[value=gain]").disabled = other !== void 0;
+  const offered = `${letters} ${panel.state.whose}`;
+  if (offered === list.offered) return;
+  list.offered = offered;
+  const runs = letters.map((letter, i) => [String(i), `of ${letter}`]), changes = letters.slice(1).map((letter, i) => [`0 ${i + 1}`, `${letters[0]} against ${letter}`]);
+  filters.whose.replaceChildren(...options([...runs, ...changes]));
+  filters.whose.value = panel.state.whose;
+  filters.what.replaceChildren(...options(wordsOf(panel, letters[one], letters[other])));
+}
+function wordsOf({ info: { annotators }, state }, one, other) {
+  if (state.unjudged) return [["actions", "all annotations"]];
+  if (annotators) return differenceWords(annotators);
+  if (other) return Object.entries(CHANGED).map(([key, [text]]) => [key, text(one, other)]);
+  return Object.entries(LISTED).map(([key, [text]]) => [key, text]);
+}
+
 // src/list.js
 var ROW_PX2 = 40;
 var MOST_PX = 8e6;
@@ -2247,57 +2301,6 @@ function createList(panel) {
   });
   return list;
 }
-function filterControls(panel) {
-  const whose = selection("whose", [], { "aria-label": "whose list it is", title: "of which run, or what changed" }), what = selection("what", [], { "aria-label": "what is listed" });
-  const sorted = selection("sorted", Object.entries(SORTED), { "aria-label": "order of the list" });
-  const part = make("input", { type: "search", placeholder: "any recording", size: 12, "data-role": "list-video" });
-  const number = (role, most) => make("input", { type: "number", min: 0, max: most, step: "any", "data-role": role });
-  const maxScore = number("max-score", 1), [minSec, maxSec] = [number("min-sec", ""), number("max-sec", "")];
-  const valueOr = (input, otherwise) => input.value === "" || !(input.value >= 0) ? otherwise : Number(input.value);
-  whose.addEventListener("change", () => panel.set({ whose: whose.value, what: "errors", cell: null }));
-  what.addEventListener("change", () => panel.set({ what: what.value, cell: null }));
-  sorted.addEventListener("change", () => panel.set({ sorted: sorted.value }));
-  part.addEventListener("input", () => panel.set({ videoPart: part.value }));
-  maxScore.addEventListener("input", () => panel.set({ maxScore: valueOr(maxScore, 1) }));
-  minSec.addEventListener("input", () => panel.set({ minSec: valueOr(minSec, 0) }));
-  maxSec.addEventListener("input", () => panel.set({ maxSec: valueOr(maxSec, Infinity) }));
-  const reset = () => {
-    for (const input of [part, maxScore, minSec, maxSec]) input.value = "";
-    panel.set(wholeList());
-  };
-  const more = make("details", { class: "more" }, make("summary", { title: "recording, score and length" }, "filters"));
-  more.append(
-    make(
-      "div",
-      { class: "drop" },
-      labelled("recordings with", "part of a recording's name", part),
-      labelled("score up to", "the lowest score is set above the lanes: score from", maxScore),
-      labelled("seconds from", "shorter ones are left out", minSec),
-      labelled("to", "longer ones are left out", maxSec),
-      button("all again", "all-again", "take all filters of the list back", reset)
-    )
-  );
-  const element = make("div", { class: "controls" }, whose, what, sorted, more);
-  return { element, whose, what, sorted, more };
-}
-function offerLists(list) {
-  const { panel, filters } = list, { panels } = panel.group, letters = panels.map(({ source }) => source.letter), [one, other] = listedRuns(panel.state);
-  filters.whose.hidden = panels.length < 2;
-  filters.whose.value = panel.state.whose;
-  filters.sorted.querySelector("[value=gain]").disabled = other !== void 0;
-  const offered = `${letters} ${panel.state.whose}`;
-  if (offered === list.offered) return;
-  list.offered = offered;
-  const runs = letters.map((letter, i) => [String(i), `of ${letter}`]), changes = letters.slice(1).map((letter, i) => [`0 ${i + 1}`, `${letters[0]} against ${letter}`]);
-  filters.whose.replaceChildren(...options([...runs, ...changes]));
-  filters.whose.value = panel.state.whose;
-  filters.what.replaceChildren(...options(wordsOf(panel.info, letters[one], letters[other])));
-}
-function wordsOf({ annotators }, one, other) {
-  if (annotators) return differenceWords(annotators);
-  if (other) return Object.entries(CHANGED).map(([key, [text]]) => [key, text(one, other)]);
-  return Object.entries(LISTED).map(([key, [text]]) => [key, text]);
-}
 function drawList(list) {
   const { panel, element, filters, said, note, chip } = list, { state, run } = panel;
   element.hidden = !state.listOpen;
@@ -2314,7 +2317,7 @@ function drawList(list) {
   const at = currentPlace(panel, found);
   const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
   const errors = panel.info.annotators ? "differences in all" : `errors in ${listed.source.letter ?? "the run"}`, whole = found.cells ? errors : "changes";
-  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} ${whole}`;
+  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed${state.unjudged ? "" : `; ${number(found.total)} ${whole}`}`;
   if (found === list.drawn && at === list.at) return;
   const moved2 = at !== list.at;
   Object.assign(list, {
@@ -2376,7 +2379,7 @@ function makeRow(list, k, top) {
   const canvas = make("canvas", { "aria-hidden": "true" }), pen = fitCanvas(canvas, 26, 14);
   drawBar(pen, panel.scene.looks, kind, 0, 0, 26, 14);
   drawLetter(pen, panel.scene.looks, kind, 0, 0, 26, 14);
-  const selected = k === list.at, alone = drawn2.cells ? "" : own.source.letter, text = isTold ? differenceName(info, segments, i) : whatIs(segments, kind, i, info.classes, alone) + name;
+  const selected = k === list.at, alone = drawn2.cells ? "" : own.source.letter, text = state.unjudged ? name : isTold ? differenceName(info, segments, i) : whatIs(segments, kind, i, info.classes, alone) + name;
   return make(
     "div",
     {
@@ -3383,12 +3386,15 @@ var PATIENCE_MS = 4e3;
 var AGAIN_MS = 2e3;
 function takeLabels(model, source, ask) {
   const { info } = source, begun = model.get("labelling");
+  const unjudged = !info.videos.some((video) => video.predictions);
   const queue = [];
   let sending = false;
   Object.assign(source, { readOnly: begun.read_only, keeps: { waiting: 0, error: "", name: begun.journal, at: null } });
   Object.assign(source.settings, {
     editing: !begun.read_only,
-    unjudged: !info.videos.some((video) => video.predictions),
+    unjudged,
+    ...unjudged ? { what: "actions" } : {},
+    // there are no errors to list
     states: new Map(Object.entries(begun.states)),
     undo: begun.undo.map((edit) => readEdit(info, edit)),
     redo: begun.redo.map((edit) => readEdit(info, edit))
