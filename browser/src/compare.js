@@ -1,6 +1,7 @@
 // One run, or several of the same videos, one above the other: what is done in one is done in all.
 
 import { make } from "./controls.js";
+import { redraw } from "./looking.js";
 import { createPanel } from "./panel.js";
 import { createTracks } from "./tracks.js";
 
@@ -13,26 +14,39 @@ export function openInspectors(root, sources) {
     root.classList.add("afkit-compared");
     root.append(...roots);
   }
-  const panels = sources.map((source, i) => openInspector(roots[i], source));
-  const inspectors = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
+  const panels = [],
+    inspectors = { panels, leader: null, number: sources.length, dispose: () => panels.forEach(closeInspector) };
+  for (const [i, source] of sources.entries()) {
+    if (several) source.letter = String.fromCharCode(65 + i);
+    openInspector(roots[i], source, inspectors);
+  }
   if (several) {
     root.inspector = inspectors;
     panels.forEach((panel) => shareActions(inspectors, panel));
+    giveRoom(root, panels[0].parts.side);
     shareView(inspectors, panels[0]);
   }
   return inspectors;
 }
 
-function openInspector(root, source) {
-  const panel = createPanel(root, source);
+function openInspector(root, source, group) {
+  const panel = createPanel(root, source, group);
   panel.tracks = createTracks(panel, source);
   root.inspector = panel; // for the console, tests and benchmarks
-  return panel;
 }
 
 function closeInspector(panel) {
   panel.dispose();
   panel.tracks.dispose();
+}
+
+// What stands beside the lanes is about all runs, and reaches down beside all of them.
+function giveRoom(root, side) {
+  const sizes = new ResizeObserver(() => {
+    root.style.setProperty("--side", `${side.offsetWidth ? side.offsetWidth + 10 : 0}px`);
+    root.style.setProperty("--side-height", `${side.offsetTop + side.offsetHeight + 30}px`);
+  });
+  sizes.observe(side);
 }
 
 function shareActions(inspectors, panel) {
@@ -44,6 +58,7 @@ function shareActions(inspectors, panel) {
   }
   panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
   panel.listen((names) => {
+    if (names.has("picked")) redraw(inspectors.panels[0]); // its list
     if (!names.has("cursorSec") || panel !== inspectors.leader) return;
     for (const other of inspectors.panels) other.set({ cursorSec: panel.state.cursorSec });
   });

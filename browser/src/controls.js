@@ -1,5 +1,6 @@
 // What stands around the canvas. Names from outside become text nodes or canvas text, never markup.
 
+import { differenceLines, kindWords } from "./annotators.js";
 import { drawBar, drawLetter } from "./looks.js";
 import { fitCanvas } from "./pens.js";
 import { counterpartOf, FOUND, HIT, isTruth, KINDS, MISS } from "./segments.js";
@@ -27,8 +28,12 @@ export function button(text, role, title, action) {
 // A list of pairs [value, words] to choose from.
 export function selection(role, pairs, attributes = {}) {
   const select = make("select", { "data-role": role, ...attributes });
-  select.append(...pairs.map(([value, text]) => make("option", { value }, text)));
+  select.append(...options(pairs));
   return select;
+}
+
+export function options(pairs) {
+  return pairs.map(([value, text]) => make("option", { value }, text));
 }
 
 export const ORDERS = {
@@ -37,10 +42,15 @@ export const ORDERS = {
   errors: ["most errors first", (a, b) => b.errors - a.errors],
 };
 
-function describeVideo({ video, ap, errors }, corrected, state) {
+export function plural(count, word, words = `${word}s`) {
+  return `${count} ${count === 1 ? word : words}`;
+}
+
+function describeVideo({ video, ap, errors, pairs }, corrected, state) {
   if (state) return `${video} (${state})`;
+  if (pairs) return `${video} (${plural(errors, "difference")})`;
   const score = ap === null ? "no ground truth" : `AP ${Math.round(100 * ap)} %${corrected ? " before editing" : ""}`;
-  return `${video} (${score}, ${errors} ${errors === 1 ? "error" : "errors"})`;
+  return `${video} (${score}, ${plural(errors, "error")})`;
 }
 
 // The video picker: a search field, an order, and the list. `choose` is called with a video's id; `countErrors` gives the
@@ -48,7 +58,12 @@ function describeVideo({ video, ap, errors }, corrected, state) {
 export function videoControls(info, choose, isCorrected, countErrors, stateOf) {
   let videos = info.videos;
   const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
-  const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
+  const orders = info.annotators
+    ? [
+        ["name", ORDERS.name[0]],
+        ["errors", "most differences first"],
+      ]
+    : Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
   const order = selection("order", orders, {
     "aria-label": "order of the recordings",
     title: "order of the recordings",
@@ -139,27 +154,29 @@ export function classControls(names, panel) {
 }
 
 // Each kind with its bar as the canvas draws it.
-export function legend(looks) {
-  const entries = KINDS.map((name, kind) => {
+export function legend(looks, { annotators }) {
+  const told = annotators ? kindWords(annotators) : null;
+  const kinds = [...KINDS.entries()].filter(([kind]) => !told || told.has(kind));
+  return kinds.map(([kind, name]) => {
     const canvas = make("canvas", { "aria-hidden": "true" });
     const pen = fitCanvas(canvas, 26, 14);
     drawBar(pen, looks, kind, 0, 0, 26, 14);
     drawLetter(pen, looks, kind, 0, 0, 26, 14);
     const text = kind === FOUND ? "ground truth, found" : kind === MISS ? "ground truth, missed" : name;
-    return make("span", { class: "entry" }, canvas, text);
+    return make("span", { class: "entry" }, canvas, told?.get(kind) ?? text);
   });
-  return entries;
 }
 
 const plainTime = (seconds) => seconds.toFixed(2);
 
 // Everything about one segment, a line each.
-export function segmentLines(segments, shown, names, i) {
+export function segmentLines({ info, scene: { segments, shown, names } }, i) {
   const { start, end, label, score } = segments;
   const times = (k) => `${plainTime(start[k])} to ${plainTime(end[k])} s`;
   const kind = shown[i],
     lines = [names[label[i]], `${times(i)} (${plainTime(end[i] - start[i])} s)`];
   if (segments.comment?.[i]) lines.push(`“${segments.comment[i]}”`);
+  if (segments.isTold) return [...lines, ...differenceLines(info, segments, names, i)];
   if (isTruth(segments, i) && kind === FOUND && segments.partner[i] < 0) lines.push("annotation");
   else if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
   else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);

@@ -1,5 +1,6 @@
 // What editing says: the controls as they stand, how much was corrected, and whether it is kept.
 
+import { plural } from "./controls.js";
 import { pickedTruth, stateOf } from "./editing.js";
 
 export function reportEditing(panel) {
@@ -9,8 +10,7 @@ export function reportEditing(panel) {
   parts.row.hidden = !state.editing;
   parts.undo.disabled = !state.undo.length;
   parts.redo.disabled = !state.redo.length;
-  const videos = run?.edited.size ?? 0,
-    plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  const videos = run?.edited.size ?? 0;
   parts.save.disabled = !videos && ![...state.states.values()].some((one) => one !== "to do");
   parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
   parts.state.value = stateOf(panel);

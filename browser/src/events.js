@@ -1,5 +1,6 @@
 // All that a panel listens to; each listener works on the panel alone.
 
+import { listenToHover } from "./focus.js";
 import { listenToOverview, listenToPointer, listenToWheel } from "./gestures.js";
 import { closeOpen, listenToKeys } from "./keys.js";
 import { applyTheme, fitSize, redraw } from "./looking.js";
@@ -9,6 +10,7 @@ export function listen(panel) {
   listenToPointer(panel);
   listenToWheel(panel);
   listenToOverview(panel);
+  listenToHover(panel);
   panel.parts.scroller.addEventListener("scroll", () => redraw(panel));
   const stops = [listenToKeys(panel), listenToSurroundings(panel), listenToOutside(panel)];
   return () => stops.forEach((stop) => stop());

@@ -15,7 +15,7 @@ function hover(panel, row, event) {
   tooltip.hidden = row < 0;
   if (row >= 0) {
     if (row !== state.hovered) {
-      tooltip.textContent = segmentLines(scene.segments, scene.shown, scene.names, row).join("\n");
+      tooltip.textContent = segmentLines(panel, row).join("\n");
     }
     const right = event.offsetX > scene.width / 2;
     tooltip.style.left = right ? "" : `${event.offsetX + 14}px`;

@@ -10,12 +10,14 @@ const PATIENCE_MS = 4000, // until a kernel that does not answer is called silen
 export function takeLabels(model, source, ask) {
   const { info } = source,
     begun = model.get("labelling");
+  const unjudged = !info.videos.some((video) => video.predictions);
   const queue = []; // questions about changes that are not kept yet, in their order
   let sending = false;
   Object.assign(source, { readOnly: begun.read_only, keeps: { waiting: 0, error: "", name: begun.journal, at: null } });
   Object.assign(source.settings, {
     editing: !begun.read_only,
-    unjudged: !info.videos.some((video) => video.predictions),
+    unjudged,
+    ...(unjudged ? { what: "actions" } : {}), // there are no errors to list
     states: new Map(Object.entries(begun.states)),
     undo: begun.undo.map((edit) => readEdit(info, edit)),
     redo: begun.redo.map((edit) => readEdit(info, edit)),

@@ -14,7 +14,9 @@ export function render({ model, el }) {
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
   const labels = model.get("labelling")?.journal,
     leave = labels ? takeLabels(model, sources[0], questions.ask) : () => {};
-  if (sources.length === 1 && !labels) takeCorrections(model, questions.ask, sources[0]);
+  if (sources.length === 1 && !labels && !sources[0].info.annotators) {
+    takeCorrections(model, questions.ask, sources[0]);
+  }
   const inspectors = openInspectors(root, sources);
   const stop = followModel(model, sources[0], inspectors);
   return () => {

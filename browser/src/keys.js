@@ -6,6 +6,7 @@ import { look, pan, pick, zoom } from "./looking.js";
 import { step } from "./showing.js";
 
 const toggle = (name) => (panel) => panel.set({ [name]: !panel.state[name] });
+const toggleSide = (name) => (panel) => toggle(name)(panel.group.panels[0]); // of several runs, the first one's
 const scroll = (by) => (panel) => panel.parts.scroller.scrollBy(0, by);
 // [keys, action, words]; keys of one line do the same, but for a sign in the words.
 const GROUPS = {
@@ -21,8 +22,8 @@ const GROUPS = {
   Review: [
     [["n"], (panel) => step(panel, 1), "the next in the list, also of another recording"],
     [["p"], (panel) => step(panel, -1), "the one before in the list"],
-    [["l"], toggle("listOpen"), "show or hide the list of the run"],
-    [["t"], toggle("tableOpen"), "show or hide the table of classes"],
+    [["l"], toggleSide("listOpen"), "show or hide the list of the run"],
+    [["t"], toggleSide("tableOpen"), "show or hide the table of classes"],
     [["Escape"], (panel) => pick(panel, []), "close what is open, then select nothing"],
     [["?"], (panel) => showHelp(panel), "these keys"],
   ],
@@ -127,6 +128,9 @@ export function helpPanel(panel) {
     return make("section", {}, make("h3", {}, title), lines(named));
   });
   if (panel.source.correct) parts.push(make("section", {}, make("h3", {}, "Correct annotations"), lines(EDITING)));
+  const where =
+    "Keys are the inspector's as soon as its page is there; in a notebook, while the pointer is over it, or once something in it was clicked.";
+  parts.push(make("p", { class: "help" }, where));
   const close = make("button", { type: "button", onclick: () => closeOpen(panel) }, "close (Esc)");
   const help = make("div", { class: "keys", role: "dialog", "aria-label": "keys", hidden: "" }, ...parts, close);
   return help;

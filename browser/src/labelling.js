@@ -161,6 +161,7 @@ export function placeOfClass(panel, name, id) {
   info.classes.push(name);
   info.label_ids.push(id);
   parts.addClass(name, info.classes.length - 1);
+  if (panel.run && panel.scene.segments) panel.filter(); // what counts by class
   return info.classes.length - 1;
 }
 

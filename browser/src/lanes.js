@@ -12,8 +12,8 @@ const MIN_ROW_PX = 7,
 const NARROWEST = 1 / 4000; // of the video: an empty or reversed segment still takes this much room in its row
 
 // Lanes from top to bottom. A class that the video has keeps its lane when nothing of it is shown: folded, at its place.
-export function arrangeLanes(segments, shown, spanSec, { stacked, hidden }) {
-  if (stacked) return stackLanes(segments, shown, spanSec);
+export function arrangeLanes(segments, shown, spanSec, { stacked, hidden }, rowNames) {
+  if (stacked) return stackLanes(segments, shown, spanSec, rowNames);
   const ofClass = new Map(); // label -> { truth, found }
   for (let i = 0; i < segments.n; i++) {
     const label = segments.label[i];
@@ -37,9 +37,9 @@ export function arrangeLanes(segments, shown, spanSec, { stacked, hidden }) {
 }
 
 // All ground truth in one lane, all predictions in one below.
-function stackLanes(segments, shown, spanSec) {
+function stackLanes(segments, shown, spanSec, rowNames) {
   let top = LANE_GAP_PX / 2;
-  return ["ground truth", "predictions"].map((name, p) => {
+  return rowNames.map((name, p) => {
     const truth = p === 0,
       ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
     const rowPx = truth ? GT_ROW_PX : ROW_PX;

@@ -2,10 +2,11 @@
 
 import { button, classControls, labelled, make, videoControls } from "./controls.js";
 import { editControls } from "./edit_controls.js";
+import { createGrip } from "./grip.js";
 import { helpPanel, showHelp } from "./keys.js";
 import { createList, drawList } from "./list.js";
 import { look, zoom } from "./looking.js";
-import { listOf, showVideo, step } from "./showing.js";
+import { errorsOf, showVideo, step } from "./showing.js";
 import { createTable, drawTable } from "./table.js";
 
 export function layOut(panel) {
@@ -29,7 +30,7 @@ export function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
-    () => panel.run && listOf(panel).errors,
+    () => errorsOf(panel),
     (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : ""),
   );
   const filters = filterControls(panel),
@@ -38,13 +39,15 @@ export function layOut(panel) {
     help = helpPanel(panel);
   const lower = make("div", { class: "controls" }, ...filters.elements); // the tracks add theirs
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
+  side.append(createGrip(side, false, "drag: film and list become wider or narrower"));
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.classList.toggle("unjudged", panel.state.unjudged);
+  root.classList.toggle("annotators", Boolean(info.annotators));
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // the keys are ours, not JupyterLab's
   root.replaceChildren(
     edits.alarm,
-    make("h2", {}, info.title),
+    make("h2", {}, panel.source.letter ? `${panel.source.letter}: ${info.title}` : info.title),
     banner,
     make(
       "div",
@@ -117,9 +120,10 @@ function filterControls(panel) {
 }
 
 function lookButtons(panel) {
+  const one = panel.info.annotators ? "difference" : "error";
   return [
-    button("‹ error", "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
-    button("error ›", "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
+    button(`‹ ${one}`, "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
+    button(`${one} ›`, "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
     button("−", "out", "look wider (-)", () => zoom(panel, 2)),
     button("+", "in", "look closer (+, or Ctrl and the wheel)", () => zoom(panel, 0.5)),
     button("whole", "all", "the whole recording (0)", () => look(panel, panel.state.view.begin, panel.state.view.end)),
@@ -132,7 +136,7 @@ function sideControls(panel) {
     table = createTable(panel);
   const toggle = (name) => () => panel.set({ [name]: !panel.state[name] });
   const buttons = [
-    button("list", "open-list", "all errors, detections or actions of the whole run (l)", toggle("listOpen")),
+    button("list", "open-list", "all of the whole run to walk through, filtered and sorted (l)", toggle("listOpen")),
     button("table", "open-table", "which class is taken for which, over the whole run (t)", toggle("tableOpen")),
   ];
   panel.root.addEventListener("drawn", () => {

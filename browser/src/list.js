@@ -1,18 +1,21 @@
 // The list of the whole run beside the lanes: its filters, and rows of which only those in view are made.
 
-import { button, labelled, make, selection } from "./controls.js";
+import { differenceName } from "./annotators.js";
+import { button, make } from "./controls.js";
 import { gainsOf } from "./gains.js";
+import { filterControls, offerLists } from "./list_filters.js";
 import { drawBar, drawLetter } from "./looks.js";
 import { fitCanvas } from "./pens.js";
-import { gainOf, LISTED, placeInList, SORTED, scoreOf, wholeList } from "./review.js";
+import { gainOf, listedRuns, scoreOf } from "./review.js";
 import { segmentsOf } from "./run.js";
 import { counterpartOf, FOUND, KINDS, MISS } from "./segments.js";
-import { goToEntry, listOf } from "./showing.js";
+import { currentPlace, goToEntry, listOf } from "./showing.js";
 
 const ROW_PX = 40;
 const MOST_PX = 8_000_000; // of what scrolls: browsers allow no more than some ten million
 const NOTES = {
   gain: "Points of mAP at this tIoU, if this one alone were gone: a false detection taken away, a missed action found.",
+  changes: "At this score and tIoU. False in one alone: where the other says nothing false of that class.",
   doubt: "By how near their score is to the threshold; of a missed action, that of the nearest prediction.",
 };
 
@@ -25,7 +28,20 @@ export function createList(panel) {
   const scroller = make("div", { class: "entries" }, rows);
   const element = make("section", { class: "list-pane", "aria-label": "list of the run" });
   element.append(filters.element, make("div", { class: "controls" }, said, chip), note, scroller);
-  const list = { panel, element, filters, said, note, chip, rows, scroller, drawn: null, from: -1, at: -1 };
+  const list = {
+    panel,
+    element,
+    filters,
+    said,
+    note,
+    chip,
+    rows,
+    scroller,
+    drawn: null,
+    from: -1,
+    at: -1,
+    offered: "",
+  };
   scroller.addEventListener("scroll", () => drawRows(list));
   rows.addEventListener("click", (event) => {
     const entry = event.target.closest("[data-entry]");
@@ -34,68 +50,33 @@ export function createList(panel) {
   return list;
 }
 
-function filterControls(panel) {
-  const what = selection(
-    "what",
-    Object.entries(LISTED).map(([key, [text]]) => [key, text]),
-    { "aria-label": "what is listed" },
-  );
-  const sorted = selection("sorted", Object.entries(SORTED), { "aria-label": "order of the list" });
-  const part = make("input", { type: "search", placeholder: "any recording", size: 12, "data-role": "list-video" });
-  const number = (role, most) => make("input", { type: "number", min: 0, max: most, step: "any", "data-role": role });
-  const maxScore = number("max-score", 1),
-    [minSec, maxSec] = [number("min-sec", ""), number("max-sec", "")];
-  const valueOr = (input, otherwise) => (input.value === "" || !(input.value >= 0) ? otherwise : Number(input.value));
-  what.addEventListener("change", () => panel.set({ what: what.value, cell: null }));
-  sorted.addEventListener("change", () => panel.set({ sorted: sorted.value }));
-  part.addEventListener("input", () => panel.set({ videoPart: part.value }));
-  maxScore.addEventListener("input", () => panel.set({ maxScore: valueOr(maxScore, 1) }));
-  minSec.addEventListener("input", () => panel.set({ minSec: valueOr(minSec, 0) }));
-  maxSec.addEventListener("input", () => panel.set({ maxSec: valueOr(maxSec, Infinity) }));
-  const reset = () => {
-    for (const input of [part, maxScore, minSec, maxSec]) input.value = "";
-    panel.set(wholeList());
-  };
-  const more = make("details", { class: "more" }, make("summary", { title: "recording, score and length" }, "filters"));
-  more.append(
-    make(
-      "div",
-      { class: "drop" },
-      labelled("recordings with", "part of a recording's name", part),
-      labelled("score up to", "the lowest score is set above the lanes: score from", maxScore),
-      labelled("seconds from", "shorter ones are left out", minSec),
-      labelled("to", "longer ones are left out", maxSec),
-      button("all again", "all-again", "take all filters of the list back", reset),
-    ),
-  );
-  const element = make("div", { class: "controls" }, what, sorted, more);
-  return { element, what, sorted, more };
-}
-
 // The controls, the count and the rows as they stand.
 export function drawList(list) {
   const { panel, element, filters, said, note, chip } = list,
     { state, run } = panel;
   element.hidden = !state.listOpen;
-  if (element.hidden || !run) return;
-  const found = listOf(panel);
+  const found = element.hidden || !run ? null : listOf(panel);
+  if (!found) return;
+  offerLists(list);
+  const listed = panel.group.panels[listedRuns(state)[0]];
   filters.what.value = state.what;
   filters.sorted.value = state.sorted;
-  note.textContent = NOTES[state.sorted] ?? "";
+  note.textContent = (found.cells ? "" : NOTES.changes) || (NOTES[state.sorted] ?? "");
   note.hidden = !note.textContent;
   chip.hidden = state.cell === null;
-  chip.textContent = state.cell === null ? "" : `${cellName(panel, state.cell)} ×`;
-  const row = state.picked.at(-1) ?? -1,
-    at = row >= 0 ? placeInList(found, run.numbers.get(state.video), row) : -1;
+  chip.textContent = state.cell === null ? "" : `${cellName(listed, state.cell)} ×`;
+  const at = currentPlace(panel, found);
   const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
-  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} errors in the run`;
+  const errors = panel.info.annotators ? "differences in all" : `errors in ${listed.source.letter ?? "the run"}`,
+    whole = found.cells ? errors : "changes";
+  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed${state.unjudged ? "" : `; ${number(found.total)} ${whole}`}`;
   if (found === list.drawn && at === list.at) return;
   const moved = at !== list.at;
   Object.assign(list, {
     drawn: found,
     at,
     from: -1,
-    shares: state.sorted === "gain" ? gainsOf(run, state.tiou) : null,
+    shares: state.sorted === "gain" && found.cells ? gainsOf(listed.run, listed.state.tiou) : null,
   });
   list.rows.style.height = `${Math.min(found.n * ROW_PX, MOST_PX)}px`;
   if (moved && at >= 0) bringIntoView(list, at);
@@ -106,6 +87,10 @@ export function drawList(list) {
 export function cellName({ info }, cell) {
   const size = info.classes.length + 1,
     [truth, found] = [Math.floor(cell / size), cell % size];
+  if (info.annotators) {
+    const [one, other] = [truth, found].map((k, who) => `${info.classes[k] ?? "nothing"} in ${info.annotators[who]}`);
+    return `${one}, ${other}`;
+  }
   if (found === size - 1) return `${info.classes[truth]}, missed`;
   if (truth === size - 1) return `${info.classes[found]} where none is`;
   return truth === found ? `${info.classes[truth]}, hits` : `${info.classes[truth]} taken for ${info.classes[found]}`;
@@ -152,22 +137,30 @@ function rowId({ panel }, k) {
 
 function makeRow(list, k, top) {
   const { panel, drawn, shares } = list,
-    { run, state, info, scene } = panel;
+    own = panel.group.panels[drawn.side[k]],
+    { run, state, info } = own;
   const v = drawn.video[k],
     i = drawn.row[k],
     kind = drawn.kind[k],
     segments = segmentsOf(run, v, state.tiou);
   const name = info.classes[segments.label[i]],
-    score = scoreOf(segments, kind, i);
+    score = scoreOf(segments, kind, i),
+    { isTold } = segments;
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
-  if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
-  else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
+  if (kind === MISS && !isTold) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
+  else if (!Number.isNaN(score) && !isTold) facts.push(score.toFixed(2));
   if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }),
     pen = fitCanvas(canvas, 26, 14);
-  drawBar(pen, scene.looks, kind, 0, 0, 26, 14);
-  drawLetter(pen, scene.looks, kind, 0, 0, 26, 14);
-  const selected = k === list.at;
+  drawBar(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  drawLetter(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  const selected = k === list.at,
+    alone = drawn.cells ? "" : own.source.letter,
+    text = state.unjudged
+      ? name
+      : isTold
+        ? differenceName(info, segments, i)
+        : whatIs(segments, kind, i, info.classes, alone) + name;
   return make(
     "div",
     {
@@ -176,17 +169,19 @@ function makeRow(list, k, top) {
       id: rowId(list, k),
       "data-entry": k,
       "aria-selected": selected,
+      title: text,
       style: `top: ${top}px`,
     },
     canvas,
-    make("span", { class: "what" }, `${whatIs(segments, kind, i, info.classes)}${name}`),
+    make("span", { class: "what" }, text),
     make("span", { class: "where" }, facts.join(", ")),
   );
 }
 
-// "walk taken for ", "localisation: "; nothing where the class alone says it.
-function whatIs(segments, kind, i, names) {
-  if (kind === FOUND) return "found: ";
+// "localisation: ", "confusion: walk as ", "found in A alone: "; alone: which of two runs has it, "" where both may.
+function whatIs(segments, kind, i, names, alone) {
+  if (kind === FOUND) return alone ? `found in ${alone} alone: ` : "found: ";
+  if (alone) return `false in ${alone} alone, ${whatIs(segments, kind, i, names, "")}`;
   const shown = { [i]: kind },
     other = counterpartOf(segments, shown, i);
   const mixed = other >= 0 && kind !== MISS && segments.label[other] !== segments.label[i];

@@ -14,7 +14,7 @@ export function fitSize(panel) {
   const { scene, parts } = panel;
   scene.width = Math.max(parts.stage.clientWidth, 200);
   scene.left = scene.width < 700 ? 116 : 168;
-  const room = window.innerHeight - 330; // what else is to be seen without scrolling
+  const room = (window.innerHeight - 330) / panel.group.number; // what else is to be seen without scrolling
   scene.height = Math.min(scene.contentHeight + AXIS_PX, Math.max(Math.min(MOST_LANES_PX, room), LEAST_LANES_PX));
   parts.scroller.style.height = `${scene.height}px`;
   parts.spacer.style.height = `${scene.contentHeight + AXIS_PX - scene.height}px`;
@@ -30,7 +30,7 @@ export function applyTheme(panel) {
     const palette = dark ? DARK : LIGHT;
     scene.looks = { dark, ratio, palette, patterns: makePatterns(canvas.getContext("2d"), palette) };
     root.classList.toggle("dark", dark);
-    panel.parts.key.replaceChildren(...legend(scene.looks));
+    panel.parts.key.replaceChildren(...legend(scene.looks, panel.info));
   }
   redraw(panel);
 }
@@ -72,11 +72,11 @@ export function pan(panel, share) {
 }
 
 export function pick(panel, rows) {
-  const { scene, source, parts } = panel;
+  const { source, parts } = panel;
   panel.set({ picked: rows, part: null });
   markCounterpart(panel);
   source.pick(rows);
-  const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
+  const lines = rows.length ? segmentLines(panel, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
 }
 

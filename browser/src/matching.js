@@ -1,14 +1,13 @@
 // Which prediction found which ground truth: what `match_listed` of afkit/workbench/inspector/inspected.py computes.
 
-import { FOUND, firstReaching, HIT, isTruth, KINDS, MISS } from "./segments.js";
+import { FOUND, firstReaching, HIT, isTruth, KINDS, MISS, NOTHING } from "./segments.js";
 
 const JUDGED_FROM = 0.1; // tIoU; MIN_TIOU of afkit/workbench/analysis/false_positives.py
-const [OVER_OWN, OVER_OTHER, NEAR_OWN, NEAR_OTHER, NOTHING] = [
+const [OVER_OWN, OVER_OTHER, NEAR_OWN, NEAR_OTHER] = [
   "double detection",
   "wrong label",
   "localisation",
   "confusion",
-  "background",
 ].map((name) => KINDS.indexOf(name));
 
 // The columns of a video by onset, with kind, partner and tiou of each segment, and of each ground truth also `near`:

@@ -8,7 +8,7 @@ import { keepCorrections } from "./saving.js";
 // the order of info.videos, files }; numbers are base64.
 export function openPage(root, data) {
   const sources = (data.runs ?? [data]).map(pageSource);
-  if (sources.length === 1) keepCorrections(sources[0], data);
+  if (sources.length === 1 && !data.info.annotators) keepCorrections(sources[0], data);
   const inspectors = openInspectors(root, sources);
   inspectors.leader.canvas.focus({ preventScroll: true });
   return inspectors;

@@ -5,7 +5,7 @@
 // which hears of each change of the settings, and `pick(rows)`. A source that takes corrections has
 // `correct(video, list)` (see correcting.js), which hears of each, and may `save()`.
 
-import { make } from "./controls.js";
+import { make, plural } from "./controls.js";
 import { reportEditing } from "./edit_report.js";
 import { listen } from "./events.js";
 import { layOut } from "./layout.js";
@@ -23,18 +23,28 @@ const FILTERS = ["minScore", "topK", "hidden", "stacked"];
 const EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo", "states"];
 const CURSOR = ["cursorSec", "restSec"]; // lines that move alone
 
-export function createPanel(root, source) {
+// group: { panels, leader, number } of all runs that are shown, to which this panel adds itself.
+export function createPanel(root, source, group) {
   const panel = {
     root,
     source,
+    group,
     info: source.info,
     id: `afkit-inspector-${++numPanels}`,
     waiting: false,
     run: null,
     list: null,
-    ...createStore({ ...nothingChosen(), ...wholeList(), ...source.settings }),
+    changes: null,
+    ...createStore({
+      ...nothingChosen(),
+      ...wholeList(),
+      listOpen: Boolean(source.info.annotators),
+      ...source.settings,
+    }),
     kept: {}, // the picture of the overview
   };
+  group.panels.push(panel);
+  group.leader ??= panel;
   // What is drawn: the state, which it inherits, and what follows from it.
   panel.scene = Object.assign(Object.create(panel.state), {
     names: source.info.classes,
@@ -77,7 +87,7 @@ function nothingChosen() {
   const labels = { states: new Map(), begunSec: null, unjudged: false };
   const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false }; // restSec: where no pointer is
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: new Set() };
-  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
+  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false, whose: "0" };
 }
 
 function showChange(panel, names) {
@@ -91,14 +101,13 @@ function showChange(panel, names) {
 // What is shown, in words, and the controls as they stand.
 function report(panel) {
   const { info, parts, state, scene, canvas } = panel,
-    { segments, shown } = scene;
+    { shown } = scene;
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
-  const word = scene.numErrors === 1 ? "error" : "errors";
-  const text = `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
+  const text = countWords(panel, visible);
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.videos.tell(scene.numErrors);
-  parts.banner.textContent = [info.remark, ...missing(segments, visible, state), shaded].filter(Boolean).join(" ");
+  parts.banner.textContent = [info.remark, ...missing(panel, visible), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
   const options = [...new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
   parts.threshold.replaceChildren(...options.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
@@ -112,10 +121,28 @@ function report(panel) {
   reportEditing(panel);
 }
 
+// How much there is: of annotators who differ, of a run that errs, or of what is labelled without any run.
+function countWords({ info, state, scene: { segments, shown, numErrors } }, visible) {
+  const part = `${visible} of ${segments.n}`;
+  if (info.annotators) {
+    const rows = `of each class the upper row is ${info.annotators[0]}, the lower one ${info.annotators[1]}`;
+    return `${part} segments shown, ${plural(numErrors, "difference")}; ${rows}`;
+  }
+  if (!state.unjudged) return `${part} segments shown, ${plural(numErrors, "error")} at tIoU ${state.tiou}`;
+  const classes = new Set([...segments.label].filter((_, i) => shown[i] !== HIDDEN));
+  const all = visible === segments.n ? plural(visible, "annotation") : `${part} annotations shown`;
+  return `${all}${visible ? ` of ${plural(classes.size, "class", "classes")}` : ""}`;
+}
+
 // Sentences on what a reader might look for in vain.
-function missing(segments, visible, { unjudged }) {
+function missing({ info: { annotators }, state: { unjudged }, scene: { segments } }, visible) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
+  if (annotators) {
+    if (!truths) sentences.push(`${annotators[0]} has nothing in this recording.`);
+    if (truths === segments.n) sentences.push(`${annotators[1]} has nothing in this recording.`);
+    return sentences;
+  }
   if (!truths && !unjudged) sentences.push("This video has no ground truth.");
   if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");

@@ -1,6 +1,7 @@
 // The film: the frame at the cursor, and a cursor that moves while it plays.
 
 import { make, selection } from "./controls.js";
+import { createGrip } from "./grip.js";
 import { restCursor } from "./looking.js";
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
@@ -10,14 +11,26 @@ export function createPlayback(panel, place) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
   const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
   const bar = playBar(panel);
-  const frame = make("div", { class: "film", title: "the corner makes it larger or smaller" }, video);
-  const playback = { panel, video, said, frame, ...bar, address: "", wantedSec: 0, frameSec: null, toldSec: null };
+  const frame = make("div", { class: "film" }, video),
+    grip = createGrip(frame, true, "drag: the picture becomes larger or smaller");
+  const playback = {
+    panel,
+    video,
+    said,
+    frame,
+    grip,
+    ...bar,
+    address: "",
+    wantedSec: 0,
+    frameSec: null,
+    toldSec: null,
+  };
   bar.play.addEventListener("click", () => togglePlayback(playback));
   bar.back.addEventListener("click", () => stepFrame(playback, -1));
   bar.on.addEventListener("click", () => stepFrame(playback, 1));
   listenToFilm(playback);
   panel.listen((names) => followState(playback, names));
-  place.append(said, frame, bar.bar);
+  place.append(said, frame, grip, bar.bar);
   panel.film = { toggle: () => togglePlayback(playback), stepFrame: (by) => stepFrame(playback, by) };
   sayMedia(playback, "");
   return playback;
@@ -74,9 +87,9 @@ function listenToFilm(playback) {
   });
 }
 
-function sayMedia({ said, frame, bar }, sentence) {
+function sayMedia({ said, frame, grip, bar }, sentence) {
   said.textContent = sentence;
-  frame.hidden = bar.hidden = sentence !== "";
+  frame.hidden = grip.hidden = bar.hidden = sentence !== "";
 }
 
 // answer: { file, url }, { file, type, data }, { error }, or null while it is waited for.

@@ -2,7 +2,7 @@
 
 import { gainsOf } from "./gains.js";
 import { segmentsOf } from "./run.js";
-import { FOUND, HIDDEN, HIT, isError, KINDS, MISS, shownKinds, WRONG_LABEL } from "./segments.js";
+import { counts, FOUND, HIT, isError, KINDS, MISS, shownKinds, WRONG_LABEL } from "./segments.js";
 import { rising } from "./sorting.js";
 
 const isKind = (wanted) => (kind) => kind === wanted;
@@ -22,10 +22,15 @@ export const SORTED = {
   gain: "most to gain first",
   doubt: "most doubtful first",
 };
-export const FILTERS = ["what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
+export const FILTERS = ["whose", "what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
 
 export function wholeList() {
   return { what: "errors", sorted: "time", videoPart: "", maxScore: 1, minSec: 0, maxSec: Infinity, cell: null };
+}
+
+// Which run is listed, by its position among those that are shown; of what changed between two, both.
+export function listedRuns({ whose }) {
+  return whose.split(" ").map(Number);
 }
 
 // The score that says how sure the network was of an action: of the prediction that found it or came nearest; NaN where
@@ -37,8 +42,10 @@ export function scoreOf({ score, partner, near }, kind, i) {
 }
 
 // Row and column of the table of classes in which a segment counts; the last row is "nothing", the last column "missed".
-// Of classes alone: a hit and a prediction of the wrong label stand in the row of the action that they lie on.
-function cellOf({ label, partner }, kind, i, numClasses) {
+// -1 for none: an action that was found counts with its hit. Of classes alone: a hit and a prediction of the wrong label stand in the row of the action that they lie on.
+function cellOf({ label, partner, isTold }, kind, i, numClasses) {
+  if (isTold && partner[i] >= 0) return label[i] * (numClasses + 1) + label[partner[i]];
+  if (kind === FOUND) return -1;
   if (kind === MISS) return label[i] * (numClasses + 1) + numClasses;
   const truth = kind === HIT || kind === WRONG_LABEL ? label[partner[i]] : numClasses;
   return truth * (numClasses + 1) + label[i];
@@ -66,19 +73,25 @@ export function gainOf(gains, { label }, kind, i, entry) {
 }
 
 // Whether a segment is listed: a function of it, its kind, its row and its cell.
-function chooser({ what, cell, maxScore, minSec, maxSec }) {
-  const wanted = LISTED[what][1];
-  return (segments, kind, i, own) => {
-    if (cell === null ? !wanted(kind) : own !== cell) return false;
+function chooser(state) {
+  const wanted = LISTED[state.what][1],
+    isKept = isWithin(state),
+    { cell } = state;
+  return (segments, kind, i, own) => (cell === null ? wanted(kind) : own === cell) && isKept(segments, kind, i);
+}
+
+// Whether a segment is as long, and as sure, as is asked for.
+export function isWithin({ maxScore, minSec, maxSec }) {
+  return (segments, kind, i) => {
     const length = segments.end[i] - segments.start[i];
     return length >= minSec && length <= maxSec && (maxScore >= 1 || scoreOf(segments, kind, i) <= maxScore);
   };
 }
 
-// state: see `wholeList`, and minScore, topK, hidden, tiou. Returns { n, video, row, kind, entry (columns, as listed:
-// entry is the place in the run), errors (of each video, whatever is listed), total (their sum), cells (of the table,
-// row by row) }.
-export function reviewRun(run, state) {
+// state: see `wholeList`, and minScore, topK, hidden, tiou; side: the run's position among those that are shown. Returns
+// { n, video, row, kind, entry, side (columns, as listed: entry is the place in the run), errors (of each video, whatever
+// is listed), total (their sum), cells (of the table, row by row) }.
+export function reviewRun(run, state, side = 0) {
   const numClasses = run.info.classes.length,
     part = state.videoPart.trim().toLowerCase(),
     key = keyOf(run, state),
@@ -97,8 +110,8 @@ export function reviewRun(run, state) {
       named = !part || run.info.videos[v].video.toLowerCase().includes(part);
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
-      if (kind === HIDDEN) continue;
-      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
+      if (!counts(segments, kind, i)) continue;
+      const own = cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
       if (own >= 0) cells[own] += 1;
       if (!named || !isListed(segments, kind, i, own)) continue;
@@ -113,7 +126,7 @@ export function reviewRun(run, state) {
   const order = key ? rising(keys.subarray(0, n)) : null;
   const columns = { video, row, kind: kinds, entry };
   for (const name of Object.keys(columns)) columns[name] = take(columns[name].subarray(0, n), order);
-  return { n, ...columns, errors, total: errors.reduce((a, b) => a + b, 0), cells };
+  return { n, ...columns, side: new Uint8Array(n).fill(side), errors, total: errors.reduce((a, b) => a + b, 0), cells };
 }
 
 function take(column, order) {
@@ -123,19 +136,17 @@ function take(column, order) {
   return taken;
 }
 
-// The position of a segment in a list, -1 where it is not listed.
-export function placeInList({ n, video, row }, v, i) {
-  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v) return k;
+// The position of a segment of a run in a list, -1 where it is not listed.
+export function placeInList({ n, video, row, side }, v, i, own) {
+  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v && side[k] === own) return k;
   return -1;
 }
 
 // The first of a list by time that lies after (or, with direction -1, the last before) a time of a video; round at the
-// end. Lists in another order begin at their beginning.
-export function nextInList(run, list, state, v, sec, direction) {
-  const { n, video, row } = list,
-    end = direction > 0 ? 0 : n - 1;
-  if (state.sorted !== "time") return end;
-  const isAfter = (k) => video[k] > v || (video[k] === v && segmentsOf(run, v, state.tiou).start[row[k]] >= sec);
+// end. Lists in another order begin at their beginning. startOf(k): when an entry begins.
+export function nextInList({ n, video }, sorted, startOf, v, sec, direction) {
+  if (sorted !== "time") return direction > 0 ? 0 : n - 1;
+  const isAfter = (k) => video[k] > v || (video[k] === v && startOf(k) >= sec);
   let low = 0,
     high = n;
   while (low < high) {

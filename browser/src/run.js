@@ -1,6 +1,7 @@
 // All segments of a run, with the corrections of its ground truth, and what each segment is at a tIoU. What was
 // computed of a video is kept until its tIoU or its corrections change.
 
+import { pairSegments } from "./annotators.js";
 import { countCorrections, editedRows, truthOf, withTruth } from "./correcting.js";
 import { matchSegments } from "./matching.js";
 import { segmentColumns } from "./segments.js";
@@ -45,7 +46,8 @@ export function segmentsOf(run, v, tiou) {
   if (kept && kept.tiou === tiou && kept.list === list) return kept.segments;
   const given = givenSegments(run, v),
     columns = list ? withTruth(given, list) : given,
-    segments = { ...matchSegments(columns, tiou), comment: columns.comment };
+    { pairs } = run.info.videos[v] ?? {},
+    segments = { ...(pairs ? pairSegments(columns, pairs) : matchSegments(columns, tiou)), comment: columns.comment };
   const original = list ? truthOf(given) : null;
   segments.edited = list ? editedRows(segments, original) : [];
   segments.numCorrections = list ? countCorrections(original, list) : 0;

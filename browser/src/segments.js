@@ -14,6 +14,7 @@ export const FOUND = 0,
   MISS = 1,
   HIT = 2,
   WRONG_LABEL = 5,
+  NOTHING = 7, // a prediction where nothing is
   HIDDEN = -1;
 
 // `n` segments from `first` on of Float64Array of 5 columns; see FACTS in afkit/workbench/inspector/inspected.py.
@@ -28,12 +29,13 @@ export function isTruth(segments, i) {
 }
 
 // The kind that each segment is drawn as, HIDDEN for none. What hides a prediction makes its ground truth a miss.
-export function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden, unjudged }) {
+export function shownKinds({ n, label, score, place, kind, partner, isTold }, { minScore, topK, hidden, unjudged }) {
   const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
   const shown = new Int8Array(n).fill(HIDDEN);
   for (let i = 0; i < n; i++) {
     if (hidden.size && hidden.has(label[i])) continue;
-    if (Number.isNaN(score[i])) shown[i] = unjudged || (partner[i] >= 0 && passes(partner[i])) ? FOUND : MISS;
+    if (isTold) shown[i] = kind[i];
+    else if (Number.isNaN(score[i])) shown[i] = unjudged || (partner[i] >= 0 && passes(partner[i])) ? FOUND : MISS;
     else if (passes(i)) shown[i] = kind[i];
   }
   return shown;
@@ -41,6 +43,11 @@ export function shownKinds({ n, label, score, place, kind, partner }, { minScore
 
 export function isError(kind) {
   return kind !== HIDDEN && kind !== FOUND && kind !== HIT;
+}
+
+// Whether a segment counts, and is listed: of two that were told to belong together, the first one does.
+export function counts(segments, kind, i) {
+  return kind !== HIDDEN && (!segments.isTold || isTruth(segments, i) || kind === NOTHING);
 }
 
 // What a segment is to be seen beside: its match, what it is judged by, or of a miss the prediction that came nearest.

@@ -3,6 +3,7 @@
 
 import { make } from "./controls.js";
 import { cellName } from "./list.js";
+import { listedRuns } from "./review.js";
 import { listOf } from "./showing.js";
 
 const MOST_CLASSES = 40; // that are drawn, those with the most errors
@@ -16,7 +17,7 @@ export function createTable(panel) {
     if (cell !== undefined)
       panel.set({ cell: panel.state.cell === Number(cell) ? null : Number(cell), listOpen: true });
   });
-  return { panel, element, body, said, drawn: null, cell: null };
+  return { panel, element, body, said, drawn: null, cell: null, whose: "" };
 }
 
 export function drawTable(table) {
@@ -24,19 +25,29 @@ export function drawTable(table) {
     { state, run } = panel;
   element.hidden = !state.tableOpen;
   if (element.hidden || !run) return;
-  const { cells } = listOf(panel);
-  const same = cells === table.drawn || (table.drawn && cells.every((count, i) => count === table.drawn[i]));
-  if (same && table.cell === state.cell) return;
-  Object.assign(table, { drawn: cells, cell: state.cell });
-  fillTable(table);
+  const listed = listOf(panel);
+  if (!listed) return;
+  const cells = listed.cells ?? [];
+  const isSame = table.drawn?.length === cells.length && cells.every((count, i) => count === table.drawn[i]);
+  if (isSame && table.cell === state.cell && table.whose === state.whose) return;
+  Object.assign(table, { drawn: cells, cell: state.cell, whose: state.whose });
+  if (cells.length) return void fillTable(table);
+  table.said.textContent = "The table is of one run: choose one in the list.";
+  table.body.replaceChildren();
 }
 
 function fillTable({ panel, body, said, drawn: cells }) {
-  const { classes } = panel.info,
+  const listed = panel.group.panels[listedRuns(panel.state)[0]],
+    { classes } = listed.info,
     size = classes.length + 1;
   const order = chooseClasses(cells, size),
     left = classes.length - order.length;
-  said.textContent = `Rows: what was there. Columns: what was said. At this score and tIoU; a click lists what a cell counts.${
+  const { annotators } = listed.info,
+    [nothing, missed] = annotators ? [`only in ${annotators[1]}`, `only in ${annotators[0]}`] : ["nothing", "missed"];
+  const axes = annotators
+    ? `Rows: ${annotators[0]}. Columns: ${annotators[1]}. A`
+    : "Rows: what was there. Columns: what was said. At this score and tIoU; a";
+  said.textContent = `${axes} click lists what a cell counts.${
     left ? ` ${left} classes with fewer errors are left out.` : ""
   }`;
   const lines = [...order, size - 1];
@@ -45,14 +56,14 @@ function fillTable({ panel, body, said, drawn: cells }) {
     "tr",
     {},
     make("td", {}),
-    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, "missed")))),
+    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, missed)))),
   );
   const most = lines.map((truth) => Math.max(1, ...lines.map((found) => cells[truth * size + found])));
   const rows = lines.map((truth, r) => {
     const counts = lines.map((found) =>
-      countCell(panel, truth * size + found, cells[truth * size + found], truth === found, most[r]),
+      countCell(listed, truth * size + found, cells[truth * size + found], truth === found, most[r]),
     );
-    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts);
+    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, nothing)), ...counts);
   });
   body.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
 }
@@ -75,7 +86,7 @@ function countCell(panel, cell, count, right, most) {
   const share = Math.round(15 + 85 * Math.sqrt(count / most)), // per cent of the row's strongest colour
     name = `${cellName(panel, cell)}: ${count}`;
   const attributes = { type: "button", "data-cell": cell, title: name, "aria-label": name };
-  if (cell === panel.state.cell) attributes["aria-pressed"] = "true";
+  if (cell === panel.group.panels[0].state.cell) attributes["aria-pressed"] = "true";
   const button = make(
     "button",
     { ...attributes, class: right ? "right" : "wrong", style: `--share: ${share}%` },

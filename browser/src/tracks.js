@@ -4,7 +4,7 @@
 // `info.tracks` says which kinds there are. A track that takes the kernel time (`source.slowCurves`) is asked for when
 // its box is ticked.
 
-import { make, selection } from "./controls.js";
+import { make, options, selection } from "./controls.js";
 import { channelValues, listenToCursor, placeCursor } from "./cursor.js";
 import { createPlayback, showMedia, stopPlayback } from "./playback.js";
 import { drawCurve, drawSignal, drawSpectrogram } from "./track_drawing.js";
@@ -48,6 +48,7 @@ function layOutTracks(tracks) {
   );
   const names = [[FOLLOWED, "of the class pointed at, or of the best"], ...source.info.classes.entries()];
   const choice = selection("track-class", names, { "aria-label": "class whose score is drawn" });
+  panel.parts.addClass = joined(panel.parts.addClass, (name, place) => choice.append(...options([[place, name]])));
   choice.addEventListener("change", () => panel.set({ curveOf: Number(choice.value) }));
   const channels = make(
     "details",
@@ -74,6 +75,13 @@ function layOutTracks(tracks) {
   stage.after(area);
   return { boxes, choice, channels, channelList, screen, curve, signals, signalSaid, area, lines, panels: [] };
 }
+
+const joined =
+  (one, other) =>
+  (...given) => {
+    one(...given);
+    other(...given);
+  };
 
 function makeTrack(role) {
   const canvas = make("canvas", { role: "img", "data-role": role }),

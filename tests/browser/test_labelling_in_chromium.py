@@ -84,6 +84,14 @@ def test_all_of_labelling_by_keys_and_a_full_disk(labelling, tmp_path, monkeypat
     page.keyboard.press("Enter")
     settle(page)
     assert truths(page)[3] == [80, 90, 3], "the selected annotation gets the new class"
+    press(page, "Escape", "t", "/")
+    page.keyboard.type("Hop")
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.locator("thead th").all_inner_texts() == [*CLASSES, "Leap", "Hop", "missed"]
+    assert page.locator("[data-role=label] option").all_inner_texts()[3:] == ["4 Leap", "5 Hop"]
+    assert page.locator(".classes label").all_text_contents() == [*CLASSES, "Leap", "Hop"]
+    click(page, 3, 85)
     press(page, "u")
     settle(page)
     kept = journal(tmp_path)
@@ -106,6 +114,13 @@ def test_undo_goes_on_where_an_earlier_page_ended_and_an_older_page_only_looks(l
     older, _ = labelling()
     assert "limps" in panel_of(older, "p.scene.segments.comment.join()")
     assert panel_of(older, "[...p.scene.shown]") == [0, 0], "without predictions nothing was missed"
+    assert older.inner_text("[data-role=count]") == "2 annotations of 2 classes"
+    press(older, "l", "n", "n", "n")
+    settle(older)
+    assert older.inner_text("[data-role=listed]") == "3 of 4 listed" and panel_of(older, "p.state.video") == "w"
+    press(older, "l", "p")
+    settle(older)
+    press(older, "Escape")
     press(older, "j", "Delete", "Control+z", "3")
     settle(older)
     newer, _ = labelling()

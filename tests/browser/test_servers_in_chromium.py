@@ -172,6 +172,13 @@ def test_the_widget_works_in_jupyterlab_and_gives_python_what_was_selected(brows
         window.wait_for_selector("text=Python 3 (", timeout=START_MS)
         window.click("text=Run >> nth=0")
         window.click("text=Run All Cells")
+        window.wait_for_selector("[data-role=count]", timeout=START_MS)
+        window.locator(".scroller canvas").hover()
+        length = f"(({{from, to}}) => to - from)({PANEL}.state.view)"
+        whole = window.evaluate(length)
+        window.keyboard.press("+")
+        assert window.evaluate(length) == whole / 2, "without any click"
+        window.keyboard.press("0")
         use(window, project)
         said = window.inner_text("[data-role=said]")
         (name, kind) = said.split(", ")[0], "miss" if "missed" in said else re.search("error: ([a-z ]+)", said)[1]

@@ -291,6 +291,26 @@ def test_the_pointer_shows_its_frame_and_a_click_in_the_axis_keeps_it(with_film)
     assert line["x"] == pytest.approx(box["x"] + LEFT_PX + 0.7 * wide, abs=3)
 
 
+def test_film_and_column_are_sized_by_finger_and_mouse(with_film):
+    session = with_film.context.new_cdp_session(with_film)
+    size = "(({offsetWidth, offsetHeight}) => [offsetWidth, offsetHeight])"
+    film_box, side_box = f"{size}(document.querySelector('.film'))", f"{size}(document.querySelector('.side'))"
+    before, column = with_film.evaluate(film_box), with_film.evaluate(side_box)
+    box = with_film.locator("[data-role=height]").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for kind, down in (("touchStart", 0), ("touchMove", 40), ("touchMove", 80), ("touchEnd", None)):
+        points = [] if down is None else [{"x": x, "y": y + down}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    eventually(with_film, lambda: with_film.evaluate(film_box)[1] == before[1] + 80)
+    box = with_film.locator("[data-role=width]").bounding_box()
+    with_film.mouse.move(box["x"] + 4, box["y"] + 100)
+    with_film.mouse.down()
+    with_film.mouse.move(box["x"] + 104, box["y"] + 100)
+    with_film.mouse.up()
+    assert with_film.evaluate(side_box)[0] == column[0] + 100
+    assert with_film.evaluate(film_box)[0] == before[0] + 100, "the picture uses the width"
+
+
 def test_a_click_on_lanes_sets_no_cursor(with_film):
     to_time(with_film, 1.4, y=150, action="click")
     rests_at(with_film, 1.4)
@@ -384,7 +404,7 @@ def compared(opened_file, tmp_path):
 
 
 def test_runs_have_their_own_lanes_and_titles_below_common_controls(compared):
-    assert compared.locator("h2").all_inner_texts() == ["one", "two"]
+    assert compared.locator("h2").all_inner_texts() == ["A: one", "B: two"]
     assert compared.locator("[data-role=video]:visible").count() == 1
     assert compared.locator(f"{CANVAS}:visible").count() == 2
     assert compared.locator("[data-role=edit]:visible").count() == 0
@@ -419,6 +439,7 @@ def test_controls_of_one_run_act_on_both(compared):
     assert panels(compared, "p.tracks.drawn.name") == [EVIL] * 2
 
 
-def test_what_is_selected_in_one_run_stays_there(compared):
-    compared.locator(CANVAS).nth(1).press("n")
+def test_a_detection_that_is_selected_in_one_run_stays_there(compared):
+    compared.evaluate(f"{PANEL}.panels[0].set({{ listOpen: true, whose: '1', what: 'false' }})")
+    compared.locator(CANVAS).nth(0).press("n")
     assert panels(compared, "p.state.picked.length") == [0, 1]

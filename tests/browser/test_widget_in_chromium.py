@@ -4,7 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import EVIL, counted, drag, eventually, few, many, panel_of, panels, press, settle, shown_rows, truths
+from pages import (
+    CANVAS,
+    EVIL,
+    counted,
+    drag,
+    eventually,
+    few,
+    many,
+    panel_of,
+    panels,
+    press,
+    settle,
+    shown_rows,
+    truths,
+    view_of,
+)
 
 from afkit.workbench.inspector.inspected import KINDS, list_segments
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
@@ -148,3 +163,36 @@ def test_settings_made_in_python_are_shown(shown):
     press(page, "n")
     settle(page)
     assert widget.selection["video"].tolist() == ["video1"]
+
+
+def test_keys_are_the_inspectors_while_the_pointer_is_over_it_but_never_while_somebody_types(shown):
+    page = shown(inspect_segments(few()))
+    cells = "<div id=cell tabindex=-1>a cell</div><textarea id=code></textarea>"
+    page.evaluate(f"document.body.insertAdjacentHTML('beforeend', {cells!r})")
+    focused = "document.activeElement.id || document.activeElement.tagName"
+
+    def over():
+        page.locator(CANVAS).scroll_into_view_if_needed()
+        box = page.locator(CANVAS).bounding_box()
+        page.mouse.move(box["x"] + 300, box["y"] + 60)
+        page.mouse.move(box["x"] + 320, box["y"] + 60)
+        return box
+
+    page.focus("#cell")
+    page.keyboard.press("+")
+    assert view_of(page) == (0, 100), "a notebook's own keys stay its own"
+    box = over()
+    page.keyboard.press("+")
+    assert view_of(page)[1] - view_of(page)[0] == 50
+    page.mouse.move(box["x"] + 300, 1e4)
+    assert page.evaluate(focused) == "cell", "the notebook has its keys back"
+    page.focus("#code")
+    over()
+    page.keyboard.type("0n")
+    assert page.input_value("#code") == "0n" and view_of(page)[1] - view_of(page)[0] == 50
+    page.focus("#cell")
+    over()
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(box["x"] + 300, 1e4)
+    assert page.evaluate(focused) == "CANVAS", "a click lets them stay"

@@ -33,6 +33,7 @@ class Agreement(NamedTuple):
     classes: pd.DataFrame  # by class, and `ALL`: segments_one, segments_other, f1@0.3 to f1@0.7, kappa; NaN for none
     differences: pd.DataFrame  # of `DIFFERENCES`, by recording and time; what is NaN or None is not there
     notes: list[str]  # on what was not compared
+    compared: pd.DataFrame  # as the differences, with "" in `what` of segments that agree
 
 
 def agreement(one: str | Path, other: str | Path, tolerance_sec: float = 0.5) -> Agreement:
@@ -55,10 +56,10 @@ def agreement(one: str | Path, other: str | Path, tolerance_sec: float = 0.5) ->
     videos = [name for name in files[0].videos if name in files[1].videos]
     if not videos:
         raise ValueError(f"{one} and {other} have no recording in common; compare files about the same recordings")
-    tables, lengths, differences, notes = [], [], [], []
+    tables, lengths, compared, notes = [], [], [], []
     for name in videos:
         pair = [file.videos[name] for file in files]
-        segments = [_named(video, file.label_names) for video, file in zip(pair, files, strict=True)]
+        segments = [named_segments(video, file.label_names) for video, file in zip(pair, files, strict=True)]
         ignored = np.concatenate([video.ignored_sec for video in pair])
         rows = [table[~_hidden(table, pair)].reset_index(drop=True) for table in segments]
         matches = _matches(*rows)
@@ -66,17 +67,18 @@ def agreement(one: str | Path, other: str | Path, tolerance_sec: float = 0.5) ->
         last, note = _lasting(pair)
         notes += [note] if note else []
         lengths.append(_instants(segments, ignored, last))
-        differences += _differences(name, rows, matches, tolerance_sec)
-    listed = pd.DataFrame(differences, columns=list(DIFFERENCES)).astype(DIFFERENCES)
+        compared += _compared(name, rows, matches, tolerance_sec)
+    listed = pd.DataFrame(compared, columns=list(DIFFERENCES)).astype(DIFFERENCES)
     for path, file, counterpart in ((one, files[0], files[1]), (other, files[1], files[0])):
         alone = [name for name in file.videos if name not in counterpart.videos]
         notes += [f"{len(alone)} recordings are in {path} alone, as '{alone[0]}': not compared"] if alone else []
     listed = listed.sort_values(["video", "start_sec", "end_sec"], kind="stable", ignore_index=True)
-    return Agreement(_classes(tables, pd.concat(lengths, ignore_index=True)), listed, notes)
+    differences = listed[listed["what"] != ""].reset_index(drop=True)
+    return Agreement(_classes(tables, pd.concat(lengths, ignore_index=True)), differences, notes, listed)
 
 
-def _named(video: Video, names: Mapping[int, str]) -> pd.DataFrame:
-    """Segments without repetitions, with the names of labels; also what lies mostly where nobody judged."""
+def named_segments(video: Video, names: Mapping[int, str]) -> pd.DataFrame:
+    """Segments without repetitions: video, start_sec, end_sec, label (a name); also what lies where nobody judged."""
     table = to_frame([video], clean=False)[keep_distinct(video.segments_sec, video.labels)]
     return table.assign(label=[" ".join(names[label].split()) for label in table["label"]])
 
@@ -180,8 +182,8 @@ def _of_class(tables: list, instants: pd.DataFrame, name: str | None) -> dict[st
     return row | {"kappa": kappa(states[0], states[1], instants["sec"])}
 
 
-def _differences(video: str, rows: list[pd.DataFrame], matches: list, tolerance_sec: float) -> list[tuple]:
-    """What the two annotators of a recording see differently."""
+def _compared(video: str, rows: list[pd.DataFrame], matches: list, tolerance_sec: float) -> list[tuple]:
+    """What the two annotators of a recording see, and how it differs: "" where it does not."""
     one, other = rows
     sure = [(i, j) for i, j, overlap in matches if overlap >= SAME_TIOU]
     free = np.ones((len(one), len(other)), bool)
@@ -191,21 +193,21 @@ def _differences(video: str, rows: list[pd.DataFrame], matches: list, tolerance_
     for i, j in changed:
         free[i], free[:, j] = False, False
     loose = {(i, j): overlap for i, j, overlap in matches if free[i, j]}
-    found = [_difference(video, one.iloc[i], other.iloc[j], "label differs") for i, j in changed]
+    found = [_row(video, one.iloc[i], other.iloc[j], "label differs") for i, j in changed]
     for i, j in [*sure, *loose]:
         a, b = one.iloc[i], other.iloc[j]
         off = [(side, abs(a[f"{side}_sec"] - b[f"{side}_sec"])) for side in ("start", "end")]
         what = ", ".join(f"{side} differs by {sec:.3g} s" for side, sec in off if sec > tolerance_sec)
         if not what and (i, j) in loose:
             what = f"they overlap little (tIoU {loose[i, j]:.2f})"
-        found += [_difference(video, a, b, what)] if what else []
+        found.append(_row(video, a, b, what))
     paired = [{pair[side] for pair in (*sure, *changed, *loose)} for side in (0, 1)]
-    found += [_difference(video, one.iloc[i], None, "missed by other") for i in range(len(one)) if i not in paired[0]]
-    found += [_difference(video, None, other.iloc[j], "missed by one") for j in range(len(other)) if j not in paired[1]]
+    found += [_row(video, one.iloc[i], None, "missed by other") for i in range(len(one)) if i not in paired[0]]
+    found += [_row(video, None, other.iloc[j], "missed by one") for j in range(len(other)) if j not in paired[1]]
     return found
 
 
-def _difference(video: str, one: pd.Series | None, other: pd.Series | None, what: str) -> tuple:
+def _row(video: str, one: pd.Series | None, other: pd.Series | None, what: str) -> tuple:
     sides = [
         (None, np.nan, np.nan) if row is None else (row["label"], row["start_sec"], row["end_sec"])
         for row in (one, other)

@@ -147,6 +147,12 @@ def _agreement_arguments(command: argparse.ArgumentParser) -> None:
     tolerance = "by which ends may differ without being listed (default: 0.5)"
     add("--tolerance", dest="tolerance_sec", type=float, default=0.5, metavar="SEC", help=tolerance)
     add("--csv", default="", metavar="FILE", help="table of all differences to write")
+    html = "page to write: both on a timeline, and all differences to walk through; it needs no server"
+    add("--html", default="", metavar="PAGE", help=html)
+    add("--open", action="store_true", help="the same from a server on this machine, until Ctrl-C")
+    add("--port", type=int, default=0, help="of that server (default: any free one)")
+    videos = "folder of films or sounds named like the recordings; for a page in its folder or below"
+    add("--videos", metavar="DIR", default="", help=videos)
 
 
 def _agreement(options: argparse.Namespace) -> None:
@@ -159,6 +165,23 @@ def _agreement(options: argparse.Namespace) -> None:
         with atomic_open(options.csv) as file:
             found.differences.to_csv(file, index=False)
         print(options.csv)
+    if options.html or options.open:
+        _show_agreement(options)
+
+
+def _show_agreement(options: argparse.Namespace) -> None:
+    from afkit.workbench.inspector.annotators import collect_annotators
+    from afkit.workbench.inspector.page import write_inspector
+
+    both = options.one, options.other, options.tolerance_sec
+    inspected = collect_annotators(*both, options.videos)
+    if options.html:
+        write_inspector(options.html, inspected)
+        print(f"open {options.html} in a browser; it needs no server and no network")
+    if options.open:
+        from afkit.workbench.runs.serving import serve_annotators
+
+        serve_annotators(*both, options.videos, options.port)
 
 
 COMMANDS = {

@@ -1,6 +1,7 @@
-"""The sound from which a recording's features were made, to be drawn below its timeline: waveform and spectrogram.
+"""The sound of a recording, to be drawn below its timeline: waveform and spectrogram.
 
-The spectrogram is that of the features. The waveform is that of the file, if it still lies where it was.
+Where features were made of it, the spectrogram is that of the features, and the waveform that of the file, if it still
+lies where it was. Where there are none, both are of the file.
 """
 
 import math
@@ -14,7 +15,8 @@ from afkit.config import DataConfig
 from afkit.data.feature_formats import open_array
 from afkit.data.features import feature_files, locate
 from afkit.workbench.media.frames import Facts
-from afkit.workbench.media.sounds import KINDS, LEAST_HZ, SETTINGS
+from afkit.workbench.media.opened import length_sec
+from afkit.workbench.media.sounds import KINDS, LEAST_HZ, SETTINGS, common_rate_hz, log_mel
 from afkit.workbench.media.waves import waves
 from afkit.workbench.media.writing import read_written
 from afkit.workbench.view.signals import MAX_BINS, Spectrogram
@@ -26,6 +28,8 @@ RANGE = 1.75  # of levels that are told apart
 TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16_000)
 TICK_SHARE = 0.19  # of the height that a tick's text takes
 MOST = 1e6  # that a number of the settings can be
+DRAWN_BANDS, HOPS_PER_SEC = 64, 40.0  # of the spectrogram of a file without features
+LONGEST_SEC = 2 * 3600  # of a file that is read to be drawn: somebody waits for it
 
 
 def has_sound(config: DataConfig, data_root: str | Path) -> bool:
@@ -60,6 +64,34 @@ def sound_arguments(config: DataConfig, data_root: str | Path, video: str) -> di
         return {"spectrogram": picture._replace(remark=f"No waveform: {reason}.")}
     signal = {"signal": wave, "signal_rate_hz": 2 * settings["rate_hz"] / size, "signal_names": ["waveform"]}
     return signal | {"signal_groups": {"waveform": [0]}, "spectrogram": picture}
+
+
+def file_arguments(path: Path) -> dict[str, Any]:
+    """What `afkit.workbench.view.signals` needs to draw the sound of a file, without any features.
+
+    Without transformers, whose mel scale it is, there is no spectrogram. ValueError where the file cannot be read, or
+    lasts more than two hours.
+    """
+    lasts_sec, rate_hz = length_sec(path), common_rate_hz([path])
+    if lasts_sec > LONGEST_SEC:
+        raise ValueError(f"{path.name} lasts {lasts_sec / 3600:.1f} hours, and sound is drawn up to two; cut it")
+    size = max(math.ceil(lasts_sec * rate_hz / MAX_BINS), 1)  # samples
+    try:
+        wave = envelope(waves(path, rate_hz, Facts()), size)
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read ({error.strerror or error})") from None
+    settings = {"rate_hz": rate_hz, "bands": DRAWN_BANDS, "fps": HOPS_PER_SEC, "num_frames": 1, "stride_frames": 1}
+    try:
+        picture = spectrogram(np.concatenate(list(log_mel(waves(path, rate_hz, Facts()), settings))), settings)
+    except ValueError:  # no mel scale, or not one hop of sound
+        picture = None
+    return {
+        "signal": wave,
+        "signal_rate_hz": 2 * rate_hz / size,
+        "signal_names": ["waveform"],
+        "signal_groups": {"waveform": [0]},
+        "spectrogram": picture,
+    }
 
 
 def spectrogram(vectors: Any, settings: dict[str, Any]) -> Spectrogram:
@@ -118,7 +150,7 @@ def envelope(blocks: Iterable[np.ndarray], size: int) -> np.ndarray:
         if bins >= MAX_BINS:
             break
     if not found:
-        raise ValueError("the recording is shorter than its features; write the features again")
+        raise ValueError("the recording is shorter than it or its features say; write them again")
     return np.concatenate(found)[:MAX_BINS].reshape(-1, 1)
 
 

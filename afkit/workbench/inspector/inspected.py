@@ -40,6 +40,10 @@ class Inspected:
     tracks: Tracks = field(default_factory=Tracks)  # what there is to be seen below the lanes
     annotations: AnnotationFile | None = None  # where the ground truth is from; corrections need it
     operating_score: float | None = None  # from which `predict` takes a prediction seriously
+    # Two people, of whom the second one's segments stand as predictions; and of each video, what was compared: places
+    # in both tables (-1: none) and how they differ, "" where they do not. See `workbench.inspector.annotators`.
+    annotators: tuple[str, str] | None = None
+    compared: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -252,9 +256,14 @@ def describe(inspected: Inspected, tious: list[float], tiou: float, min_score: f
     table = list_videos(inspected, tiou, min_score).reset_index()
     videos = table.astype(object).where(table.notna(), None).to_dict("records")
     facts: dict[str, Any] = {"title": inspected.title, "remark": inspected.remark, "classes": inspected.names()}
+    if inspected.annotators:
+        facts["annotators"] = list(inspected.annotators)
     facts["tracks"], facts["label_ids"] = inspected.tracks.offered(), inspected.labels.tolist()
     for entry in videos:
         entry["fps"] = inspected.fps(entry["video"])
         entry["ignored_sec"] = inspected.ignored_sec(entry["video"]).tolist()
+        if inspected.annotators:
+            entry["pairs"], entry["ap"] = inspected.compared[entry["video"]], None
+            entry["errors"] = sum(what != "" for _, _, what in entry["pairs"])
         entry["known_sec"] = None if inspected.durations_sec.get(entry["video"]) is None else entry["duration_sec"]
     return facts | {"tious": sorted({*tious, tiou}), "tiou": tiou, "min_score": min_score, "videos": videos}

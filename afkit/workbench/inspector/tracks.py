@@ -17,7 +17,8 @@ KINDS = ("curves", "signal", "media")
 WIDGET_POINTS, PAGE_POINTS = 2000, 500  # of a curve at most; a page holds those of all videos
 LEAST_SCORE = 0.01  # a class whose score stays below has no curve
 MAX_MEDIA_BYTES = 100 * 10**6  # of a video file that goes through the kernel
-SUFFIXES = (".mp4", ".webm", ".m4v", ".mov", ".ogv", ".mkv")  # what browsers may play
+FILMS = (".mp4", ".webm", ".m4v", ".mov", ".ogv", ".mkv")  # that browsers may play
+SUFFIXES = (*FILMS, ".wav", ".mp3", ".flac", ".ogg", ".m4a")  # and sounds
 
 Curves = Callable[[str], tuple[np.ndarray, np.ndarray]]  # video -> seconds (T,), scores (T, K)
 Track = tuple[dict[str, Any], list[bytes]]  # facts for JSON, and numbers; {"error": sentence} where there is none

@@ -89,6 +89,7 @@ def collect_labelled(
     if not names:
         raise ValueError("there is no class to label; name them with --labels, e.g. --labels walk,sit")
     media = {name: file for name, (file, _) in files.items() if file.suffix.lower() in (*FILMS, *SOUNDS)}
+    sounds = {name: file for name, file in media.items() if file.suffix.lower() in SOUNDS}
     inspected = Inspected(
         gt,
         _with_ids(found, names),
@@ -96,7 +97,7 @@ def collect_labelled(
         durations,
         path.stem,
         _remark(gt, lengths_sec, media),
-        Tracks(None, functools.partial(_signal, signals) if signals else None, media or None),
+        Tracks(None, _signal_reader(signals, sounds) if signals or sounds else None, media or None),
         file,
     )
     return Labelled(path, header, inspected, _comments(path, file, gt), media, list(labels))
@@ -204,14 +205,23 @@ def _comments(path: Path, file: AnnotationFile | None, gt: pd.DataFrame) -> dict
     return comments
 
 
-def _signal(signals: Mapping[str, Seen], video: str) -> dict[str, Any]:
-    """Arguments for `afkit.workbench.view.signals.signal_panels`."""
-    if video not in signals:
-        return {}
-    seen = signals[video]
-    return {
-        "signal": seen.numbers.values,
-        "signal_rate_hz": seen.rate_hz,
-        "signal_names": seen.numbers.names,
-        "signal_groups": None,
-    }
+def _signal_reader(signals: Mapping[str, Seen], sounds: Mapping[str, Path]) -> Callable[[str], dict[str, Any]]:
+    """A function that gives the arguments for `afkit.workbench.view.signals.signal_panels` of a recording."""
+
+    @functools.lru_cache(maxsize=4)
+    def read(video: str) -> dict[str, Any]:
+        if video in sounds:
+            from afkit.workbench.datasets.recorded_sound import file_arguments  # with what decodes
+
+            return file_arguments(sounds[video])
+        if video not in signals:
+            return {}
+        seen = signals[video]
+        return {
+            "signal": seen.numbers.values,
+            "signal_rate_hz": seen.rate_hz,
+            "signal_names": seen.numbers.names,
+            "signal_groups": None,
+        }
+
+    return read

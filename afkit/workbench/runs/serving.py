@@ -53,6 +53,22 @@ def serve_inspector(
     serve_notebook(inspector_notebook(runs, data_root, videos), find, port, say)
 
 
+def serve_annotators(
+    one: str | Path,
+    other: str | Path,
+    tolerance_sec: float = 0.5,
+    videos: str | Path = "",
+    port: int = 0,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve the inspector of two annotation files as `serve_inspector` does that of a run."""
+    folder = Path(videos).absolute() if videos else None
+    given = str(Path(one).absolute()), str(Path(other).absolute()), tolerance_sec
+    where = {"videos": str(folder or ""), "address": MEDIA if folder else ""}
+    notebook = one_call("afkit.workbench.inspector.annotators", "inspect_annotators", *given, **where)
+    serve_notebook(notebook, partial(find_media, folder) if folder else None, port, say)
+
+
 def serve_notebook(
     notebook: nbformat.NotebookNode,
     find: Callable[[str], Path] | None = None,

@@ -14,7 +14,7 @@ from media_files import write_film, write_wave
 
 from afkit.recipes import recipe
 from afkit.workbench.datasets import recorded_sound as module
-from afkit.workbench.datasets.recorded_sound import envelope, mel_ticks, spectrogram
+from afkit.workbench.datasets.recorded_sound import envelope, file_arguments, mel_ticks, spectrogram
 from afkit.workbench.datasets.sensors import has_signal, sensor_arguments
 from afkit.workbench.media.sounds import log_mel, write_sound_features
 from afkit.workbench.view.signals import MAX_BINS
@@ -54,6 +54,18 @@ def test_a_click_is_drawn_where_it_is_heard(tmp_path, heard, file):
     assert loudest_sec == pytest.approx(CLICK_SEC, abs=0.02) and picture.remark == ""
     assert picture.values.shape[1] == 64 and len(wave) == pytest.approx(2 * MAX_BINS, rel=0.07)
     assert len(wave) / found["signal_rate_hz"] == pytest.approx(2.0, abs=0.05)
+
+
+def test_a_file_without_features_is_drawn_as_it_is_heard(tmp_path, monkeypatch):
+    write_wave(tmp_path / "ton.wav", [CLICK_SEC])
+    found = file_arguments(tmp_path / "ton.wav")
+    wave, picture = found["signal"], found["spectrogram"]
+    assert np.abs(wave).argmax() / found["signal_rate_hz"] == pytest.approx(CLICK_SEC, abs=0.01)
+    loudest_sec = picture.times_sec[picture.values.mean(axis=1).argmax()]
+    assert loudest_sec == pytest.approx(CLICK_SEC, abs=0.03) and picture.values.shape[1] == 64
+    monkeypatch.setattr(module, "LONGEST_SEC", 1)
+    with pytest.raises(ValueError, match=r"ton.wav lasts 0.0 hours, and sound is drawn up to two; cut it"):
+        file_arguments(tmp_path / "ton.wav")
 
 
 def settings_of(bands, stride=1, num_frames=1):

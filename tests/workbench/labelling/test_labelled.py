@@ -46,6 +46,9 @@ def test_films_sounds_and_tables_are_labelled_from_nothing(here):
     assert durations == pytest.approx({"film": 2, "sound": 3, "sensor": 4, "plain": 2}, abs=0.1)
     assert labelled.inspected.label_names == {0: "walk", 1: "sit"} and set(labelled.media) == {"film", "sound"}
     assert labelled.inspected.tracks.signal("sensor")["signal"].shape == (100, 1)
+    sound = labelled.inspected.tracks.signal("sound")
+    assert np.abs(sound["signal"]).argmax() / sound["signal_rate_hz"] == pytest.approx(0.5, abs=0.02)
+    assert labelled.inspected.tracks.signal("film") == {}
 
     session = page(labelled)
     assert session.keep(labelled.inspected, "film", [[0.5, 1, 1, "ü"]], "to do", "edit") == {}

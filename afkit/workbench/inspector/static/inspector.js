@@ -1,3 +1,108 @@
+// src/segments.js
+var KINDS = [
+  "ground truth",
+  "miss",
+  "hit",
+  "localisation",
+  "double detection",
+  "wrong label",
+  "confusion",
+  "background"
+];
+var FOUND = 0;
+var MISS = 1;
+var HIT = 2;
+var WRONG_LABEL = 5;
+var NOTHING = 7;
+var HIDDEN = -1;
+function segmentColumns(facts, first = 0, n = facts.length / 5) {
+  const total = facts.length / 5;
+  const column = (i) => facts.subarray(i * total + first, i * total + first + n);
+  return { n, start: column(0), end: column(1), label: column(2), score: column(3), place: column(4) };
+}
+function isTruth(segments, i) {
+  return Number.isNaN(segments.score[i]);
+}
+function shownKinds({ n, label, score, place, kind, partner, isTold }, { minScore, topK, hidden, unjudged }) {
+  const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
+  const shown = new Int8Array(n).fill(HIDDEN);
+  for (let i = 0; i < n; i++) {
+    if (hidden.size && hidden.has(label[i])) continue;
+    if (isTold) shown[i] = kind[i];
+    else if (Number.isNaN(score[i])) shown[i] = unjudged || partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
+    else if (passes(i)) shown[i] = kind[i];
+  }
+  return shown;
+}
+function isError(kind) {
+  return kind !== HIDDEN && kind !== FOUND && kind !== HIT;
+}
+function counts(segments, kind, i) {
+  return kind !== HIDDEN && (!segments.isTold || isTruth(segments, i) || kind === NOTHING);
+}
+function counterpartOf({ partner, near }, shown, i) {
+  return shown[i] === MISS ? near[i] : partner[i];
+}
+function firstReaching(row, time) {
+  let low = 0, high = row.reach.length;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (row.reach[middle] > time) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+// src/annotators.js
+var ENDS = KINDS.indexOf("localisation");
+function pairSegments(segments, pairs) {
+  const { n, start, end, label, score, place } = segments, kind = Int8Array.from(score, (one) => Number.isNaN(one) ? FOUND : HIT), partner = new Int32Array(n).fill(-1), tiou = new Float32Array(n), what = new Array(n).fill(""), rows = [[], []];
+  for (let i = 0; i < n; i++) rows[isTruth(segments, i) ? 0 : 1][place[i]] = i;
+  for (const [one, other, words] of pairs) {
+    const i = one < 0 ? -1 : rows[0][one], j = other < 0 ? -1 : rows[1][other];
+    if (j < 0) kind[i] = MISS;
+    else if (i < 0) kind[j] = NOTHING;
+    else {
+      const both = Math.max(Math.min(end[i], end[j]) - Math.max(start[i], start[j]), 0);
+      tiou[i] = tiou[j] = both / (end[i] - start[i] + end[j] - start[j] - both);
+      [partner[i], partner[j], what[i], what[j]] = [j, i, words, words];
+      if (words) kind[i] = kind[j] = label[i] === label[j] ? ENDS : WRONG_LABEL;
+    }
+  }
+  const near = new Int32Array(n).fill(-1);
+  return { n, start, end, label, score, place, kind, partner, tiou, near, nearTiou: tiou, what, isTold: true };
+}
+function differenceWords([one, other]) {
+  return [
+    ["errors", "all differences"],
+    ["miss", `only in ${one}`],
+    ["background", `only in ${other}`],
+    ["wrong label", "other class"],
+    ["localisation", "other ends"]
+  ];
+}
+function kindWords([one, other]) {
+  return /* @__PURE__ */ new Map([
+    [FOUND, `${one}, as in ${other}`],
+    [HIT, `${other}, as in ${one}`],
+    [MISS, `only in ${one}`],
+    [NOTHING, `only in ${other}`],
+    [WRONG_LABEL, "other class"],
+    [ENDS, "other ends"]
+  ]);
+}
+function differenceLines({ annotators }, segments, names, i) {
+  const { kind, partner, what, tiou } = segments, own = isTruth(segments, i) ? 0 : 1, lines = [`annotation of ${annotators[own]}`], j = partner[i];
+  if (j < 0) return kind[i] === FOUND || kind[i] === HIT ? lines : [...lines, kindWords(annotators).get(kind[i])];
+  lines.push(what[i] ? `${kindWords(annotators).get(kind[i])}${kind[i] === ENDS ? `: ${what[i]}` : ""}` : "both agree");
+  const times = `${segments.start[j].toFixed(2)} to ${segments.end[j].toFixed(2)} s`;
+  return [...lines, `${annotators[1 - own]}: ${names[segments.label[j]]}, ${times}`, `tIoU ${tiou[i].toFixed(3)}`];
+}
+function differenceName({ annotators, classes }, { label, kind, partner, what }, i) {
+  const words = kind[i] === ENDS ? what[i] : kindWords(annotators).get(kind[i]);
+  return `${words}: ${classes[label[i]]}${kind[i] === WRONG_LABEL ? `, ${classes[label[partner[i]]]}` : ""}`;
+}
+
 // src/pens.js
 var AXIS_PX = 26;
 var STEPS_SEC = [
@@ -47,56 +152,6 @@ function shorten(pen, text, width) {
     else high = middle - 1;
   }
   return `${text.slice(0, low)}…`;
-}
-
-// src/segments.js
-var KINDS = [
-  "ground truth",
-  "miss",
-  "hit",
-  "localisation",
-  "double detection",
-  "wrong label",
-  "confusion",
-  "background"
-];
-var FOUND = 0;
-var MISS = 1;
-var HIT = 2;
-var WRONG_LABEL = 5;
-var HIDDEN = -1;
-function segmentColumns(facts, first = 0, n = facts.length / 5) {
-  const total = facts.length / 5;
-  const column = (i) => facts.subarray(i * total + first, i * total + first + n);
-  return { n, start: column(0), end: column(1), label: column(2), score: column(3), place: column(4) };
-}
-function isTruth(segments, i) {
-  return Number.isNaN(segments.score[i]);
-}
-function shownKinds({ n, label, score, place, kind, partner }, { minScore, topK, hidden, unjudged }) {
-  const passes = (i) => score[i] >= minScore && (topK === 0 || place[i] < topK);
-  const shown = new Int8Array(n).fill(HIDDEN);
-  for (let i = 0; i < n; i++) {
-    if (hidden.size && hidden.has(label[i])) continue;
-    if (Number.isNaN(score[i])) shown[i] = unjudged || partner[i] >= 0 && passes(partner[i]) ? FOUND : MISS;
-    else if (passes(i)) shown[i] = kind[i];
-  }
-  return shown;
-}
-function isError(kind) {
-  return kind !== HIDDEN && kind !== FOUND && kind !== HIT;
-}
-function counterpartOf({ partner, near }, shown, i) {
-  return shown[i] === MISS ? near[i] : partner[i];
-}
-function firstReaching(row, time) {
-  let low = 0, high = row.reach.length;
-  while (low < high) {
-    const middle = low + high >> 1;
-    if (row.reach[middle] > time) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 // src/looks.js
@@ -218,23 +273,33 @@ function button(text, role, title, action) {
 }
 function selection(role, pairs, attributes = {}) {
   const select = make("select", { "data-role": role, ...attributes });
-  select.append(...pairs.map(([value, text]) => make("option", { value }, text)));
+  select.append(...options(pairs));
   return select;
+}
+function options(pairs) {
+  return pairs.map(([value, text]) => make("option", { value }, text));
 }
 var ORDERS = {
   name: ["by name", (a, b) => a.video.localeCompare(b.video, void 0, { numeric: true })],
   ap: ["worst AP first", (a, b) => (a.ap ?? 2) - (b.ap ?? 2)],
   errors: ["most errors first", (a, b) => b.errors - a.errors]
 };
-function describeVideo({ video, ap, errors }, corrected, state) {
+function plural(count, word, words = `${word}s`) {
+  return `${count} ${count === 1 ? word : words}`;
+}
+function describeVideo({ video, ap, errors, pairs }, corrected, state) {
   if (state) return `${video} (${state})`;
+  if (pairs) return `${video} (${plural(errors, "difference")})`;
   const score = ap === null ? "no ground truth" : `AP ${Math.round(100 * ap)} %${corrected ? " before editing" : ""}`;
-  return `${video} (${score}, ${errors} ${errors === 1 ? "error" : "errors"})`;
+  return `${video} (${score}, ${plural(errors, "error")})`;
 }
 function videoControls(info, choose2, isCorrected, countErrors, stateOf2) {
   let videos = info.videos;
   const select = selection("video", [], { "aria-label": "recording", title: "the recording that is shown" });
-  const orders = Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
+  const orders = info.annotators ? [
+    ["name", ORDERS.name[0]],
+    ["errors", "most differences first"]
+  ] : Object.entries(ORDERS).map(([key, [text]]) => [key, text]);
   const order = selection("order", orders, {
     "aria-label": "order of the recordings",
     title: "order of the recordings"
@@ -251,17 +316,17 @@ function videoControls(info, choose2, isCorrected, countErrors, stateOf2) {
     const wanted = search.value.trim().toLowerCase();
     const found = videos.filter((video) => video.video.toLowerCase().includes(wanted));
     const known = found.some((video) => video.video === current);
-    const options = [...found].sort(ORDERS[order.value][1]).map((video) => {
+    const options2 = [...found].sort(ORDERS[order.value][1]).map((video) => {
       return make(
         "option",
         { value: video.video },
         describeVideo(video, isCorrected(video.video), stateOf2(video.video))
       );
     });
-    if (!known) options.unshift(make("option", { value: current, hidden: "" }, current));
-    select.replaceChildren(...options);
+    if (!known) options2.unshift(make("option", { value: current, hidden: "" }, current));
+    select.replaceChildren(...options2);
     select.value = current;
-    return known ? "" : options[1]?.value ?? "";
+    return known ? "" : options2[1]?.value ?? "";
   };
   const recount = () => {
     const errors = countErrors();
@@ -319,23 +384,25 @@ function classControls(names, panel) {
   };
   return { element: make("details", { class: "classes" }, summary, drop), show, add };
 }
-function legend(looks) {
-  const entries = KINDS.map((name, kind) => {
+function legend(looks, { annotators }) {
+  const told = annotators ? kindWords(annotators) : null;
+  const kinds = [...KINDS.entries()].filter(([kind]) => !told || told.has(kind));
+  return kinds.map(([kind, name]) => {
     const canvas = make("canvas", { "aria-hidden": "true" });
     const pen = fitCanvas(canvas, 26, 14);
     drawBar(pen, looks, kind, 0, 0, 26, 14);
     drawLetter(pen, looks, kind, 0, 0, 26, 14);
     const text = kind === FOUND ? "ground truth, found" : kind === MISS ? "ground truth, missed" : name;
-    return make("span", { class: "entry" }, canvas, text);
+    return make("span", { class: "entry" }, canvas, told?.get(kind) ?? text);
   });
-  return entries;
 }
 var plainTime = (seconds) => seconds.toFixed(2);
-function segmentLines(segments, shown, names, i) {
+function segmentLines({ info, scene: { segments, shown, names } }, i) {
   const { start, end, label, score } = segments;
   const times = (k) => `${plainTime(start[k])} to ${plainTime(end[k])} s`;
   const kind = shown[i], lines = [names[label[i]], `${times(i)} (${plainTime(end[i] - start[i])} s)`];
   if (segments.comment?.[i]) lines.push(`“${segments.comment[i]}”`);
+  if (segments.isTold) return [...lines, ...differenceLines(info, segments, names, i)];
   if (isTruth(segments, i) && kind === FOUND && segments.partner[i] < 0) lines.push("annotation");
   else if (isTruth(segments, i)) lines.push(kind === FOUND ? "ground truth, found" : "ground truth, missed");
   else lines.push(`prediction, ${kind === HIT ? "hit" : `error: ${KINDS[kind]}`}`, `score ${score[i].toFixed(3)}`);
@@ -352,77 +419,6 @@ function counterpartLines({ label, score, tiou, nearTiou, partner }, shown, name
   return [`tIoU ${over.toFixed(3)}`, `${what} ${which}${times(other)}${sure}${low}`];
 }
 
-// src/correcting.js
-var SHORTEST_SEC = 0.01;
-function byOnset(list) {
-  return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
-}
-function segmentOf({ start, end, label, score, comment }, row) {
-  return { start: start[row], end: end[row], label: label[row], score: score[row], comment: comment?.[row] ?? "" };
-}
-function truthRows(segments) {
-  return [...segments.score.keys()].filter((row) => isTruth(segments, row));
-}
-function truthOf(segments) {
-  return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
-}
-function keyOf({ start, end, label, comment }) {
-  return `${start} ${end} ${label} ${comment ?? ""}`;
-}
-function overlapOf(one, other) {
-  const both = Math.max(Math.min(one.end, other.end) - Math.max(one.start, other.start), 0);
-  return both / Math.max(one.end - one.start + (other.end - other.start) - both, 1e-9);
-}
-function leftOver(list, other) {
-  const there = /* @__PURE__ */ new Map();
-  for (const key of other.map(keyOf)) there.set(key, (there.get(key) ?? 0) + 1);
-  return [...list.keys()].filter((i) => {
-    const key = keyOf(list[i]), times = there.get(key) ?? 0;
-    if (times) there.set(key, times - 1);
-    return !times;
-  });
-}
-function editedRows(segments, original) {
-  const rows = truthRows(segments);
-  return leftOver(
-    rows.map((row) => segmentOf(segments, row)),
-    original
-  ).map((i) => rows[i]);
-}
-function sameRow(segments, wanted, row) {
-  const same = (one) => {
-    const { score, ...other } = segmentOf(segments, one);
-    return Object.is(score, wanted.score) && keyOf(other) === keyOf(wanted);
-  };
-  return row < segments.n && same(row) ? row : [...segments.start.keys()].find(same) ?? -1;
-}
-function countCorrections(original, list) {
-  return Math.max(leftOver(original, list).length, leftOver(list, original).length);
-}
-function withTruth(segments, list) {
-  const truth = byOnset(list), found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
-  const n = truth.length + found.length, facts = new Float64Array(5 * n), comment = [];
-  let [t, p] = [0, 0];
-  for (let i = 0; i < n; i++) {
-    const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
-    const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
-    if (isNext && truth[t].comment) comment[i] = truth[t].comment;
-    const place = isNext ? t++ : segments.place[found[p++]];
-    [start, end, label, score, place].forEach((value, column) => facts[column * n + i] = value);
-  }
-  return { ...segmentColumns(facts), comment };
-}
-function rounded(time, limit) {
-  return Math.min(Math.max(Math.round(time * 1e3) / 1e3, 0), limit);
-}
-function moved(segment, part, bySec, limit) {
-  const { start, end } = segment;
-  if (part === "start") return { ...segment, start: rounded(Math.min(start + bySec, end - SHORTEST_SEC), limit) };
-  if (part === "end") return { ...segment, end: rounded(Math.max(end + bySec, start + SHORTEST_SEC), limit) };
-  const by = Math.min(Math.max(bySec, -start), limit - end);
-  return { ...segment, start: rounded(start + by, limit), end: rounded(end + by, limit) };
-}
-
 // src/lanes.js
 var GT_ROW_PX = 17;
 var ROW_PX = 19;
@@ -432,8 +428,8 @@ var FULL_ROWS = 3;
 var MIN_ROW_PX = 7;
 var MAX_ROWS = 12;
 var NARROWEST = 1 / 4e3;
-function arrangeLanes(segments, shown, spanSec, { stacked, hidden }) {
-  if (stacked) return stackLanes(segments, shown, spanSec);
+function arrangeLanes(segments, shown, spanSec, { stacked, hidden }, rowNames) {
+  if (stacked) return stackLanes(segments, shown, spanSec, rowNames);
   const ofClass = /* @__PURE__ */ new Map();
   for (let i = 0; i < segments.n; i++) {
     const label = segments.label[i];
@@ -453,9 +449,9 @@ function arrangeLanes(segments, shown, spanSec, { stacked, hidden }) {
     return lane;
   });
 }
-function stackLanes(segments, shown, spanSec) {
+function stackLanes(segments, shown, spanSec, rowNames) {
   let top = LANE_GAP_PX / 2;
-  return ["ground truth", "predictions"].map((name, p) => {
+  return rowNames.map((name, p) => {
     const truth = p === 0, ids = [...shown.keys()].filter((i) => shown[i] !== HIDDEN && isTruth(segments, i) === truth);
     const rowPx = truth ? GT_ROW_PX : ROW_PX;
     const rows = placeRows(segments, ids, spanSec * NARROWEST, top, rowPx, MAX_ROWS);
@@ -757,7 +753,7 @@ function fitSize(panel) {
   const { scene, parts } = panel;
   scene.width = Math.max(parts.stage.clientWidth, 200);
   scene.left = scene.width < 700 ? 116 : 168;
-  const room = window.innerHeight - 330;
+  const room = (window.innerHeight - 330) / panel.group.number;
   scene.height = Math.min(scene.contentHeight + AXIS_PX, Math.max(Math.min(MOST_LANES_PX, room), LEAST_LANES_PX));
   parts.scroller.style.height = `${scene.height}px`;
   parts.spacer.style.height = `${scene.contentHeight + AXIS_PX - scene.height}px`;
@@ -770,7 +766,7 @@ function applyTheme(panel) {
     const palette = dark ? DARK : LIGHT;
     scene.looks = { dark, ratio, palette, patterns: makePatterns(canvas.getContext("2d"), palette) };
     root.classList.toggle("dark", dark);
-    panel.parts.key.replaceChildren(...legend(scene.looks));
+    panel.parts.key.replaceChildren(...legend(scene.looks, panel.info));
   }
   redraw(panel);
 }
@@ -803,11 +799,11 @@ function pan(panel, share) {
   look(panel, from + by, to + by);
 }
 function pick(panel, rows) {
-  const { scene, source, parts } = panel;
+  const { source, parts } = panel;
   panel.set({ picked: rows, part: null });
   markCounterpart(panel);
   source.pick(rows);
-  const lines = rows.length ? segmentLines(scene.segments, scene.shown, scene.names, rows.at(-1)) : [];
+  const lines = rows.length ? segmentLines(panel, rows.at(-1)) : [];
   parts.said.textContent = lines.join(", ");
 }
 function markCounterpart({ scene, state }) {
@@ -838,14 +834,84 @@ function scrollToRow({ scene, parts: { scroller } }, row) {
   }
 }
 
+// src/correcting.js
+var SHORTEST_SEC = 0.01;
+function byOnset(list) {
+  return [...list].sort((a, b) => a.start - b.start || a.end - b.end || a.label - b.label);
+}
+function segmentOf({ start, end, label, score, comment }, row) {
+  return { start: start[row], end: end[row], label: label[row], score: score[row], comment: comment?.[row] ?? "" };
+}
+function truthRows(segments) {
+  return [...segments.score.keys()].filter((row) => isTruth(segments, row));
+}
+function truthOf(segments) {
+  return byOnset(truthRows(segments).map((row) => segmentOf(segments, row)));
+}
+function keyOf({ start, end, label, comment }) {
+  return `${start} ${end} ${label} ${comment ?? ""}`;
+}
+function overlapOf(one, other) {
+  const both = Math.max(Math.min(one.end, other.end) - Math.max(one.start, other.start), 0);
+  return both / Math.max(one.end - one.start + (other.end - other.start) - both, 1e-9);
+}
+function leftOver(list, other) {
+  const there = /* @__PURE__ */ new Map();
+  for (const key of other.map(keyOf)) there.set(key, (there.get(key) ?? 0) + 1);
+  return [...list.keys()].filter((i) => {
+    const key = keyOf(list[i]), times = there.get(key) ?? 0;
+    if (times) there.set(key, times - 1);
+    return !times;
+  });
+}
+function editedRows(segments, original) {
+  const rows = truthRows(segments);
+  return leftOver(
+    rows.map((row) => segmentOf(segments, row)),
+    original
+  ).map((i) => rows[i]);
+}
+function sameRow(segments, wanted, row) {
+  const same = (one) => {
+    const { score, ...other } = segmentOf(segments, one);
+    return Object.is(score, wanted.score) && keyOf(other) === keyOf(wanted);
+  };
+  return row < segments.n && same(row) ? row : [...segments.start.keys()].find(same) ?? -1;
+}
+function countCorrections(original, list) {
+  return Math.max(leftOver(original, list).length, leftOver(list, original).length);
+}
+function withTruth(segments, list) {
+  const truth = byOnset(list), found = [...segments.score.keys()].filter((row) => !isTruth(segments, row));
+  const n = truth.length + found.length, facts = new Float64Array(5 * n), comment = [];
+  let [t, p] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    const isNext = t < truth.length && (p === found.length || truth[t].start <= segments.start[found[p]]);
+    const { start, end, label, score } = isNext ? { ...truth[t], score: NaN } : segmentOf(segments, found[p]);
+    if (isNext && truth[t].comment) comment[i] = truth[t].comment;
+    const place = isNext ? t++ : segments.place[found[p++]];
+    [start, end, label, score, place].forEach((value, column) => facts[column * n + i] = value);
+  }
+  return { ...segmentColumns(facts), comment };
+}
+function rounded(time, limit) {
+  return Math.min(Math.max(Math.round(time * 1e3) / 1e3, 0), limit);
+}
+function moved(segment, part, bySec, limit) {
+  const { start, end } = segment;
+  if (part === "start") return { ...segment, start: rounded(Math.min(start + bySec, end - SHORTEST_SEC), limit) };
+  if (part === "end") return { ...segment, end: rounded(Math.max(end + bySec, start + SHORTEST_SEC), limit) };
+  const by = Math.min(Math.max(bySec, -start), limit - end);
+  return { ...segment, start: rounded(start + by, limit), end: rounded(end + by, limit) };
+}
+
 // src/matching.js
 var JUDGED_FROM = 0.1;
-var [OVER_OWN, OVER_OTHER, NEAR_OWN, NEAR_OTHER, NOTHING] = [
+var [OVER_OWN, OVER_OTHER, NEAR_OWN, NEAR_OTHER] = [
   "double detection",
   "wrong label",
   "localisation",
-  "confusion",
-  "background"
+  "confusion"
 ].map((name) => KINDS.indexOf(name));
 function matchSegments(segments, threshold) {
   const { n, start, end, label, score, place } = segments;
@@ -905,14 +971,14 @@ function falseKind(tiou, own, threshold) {
 
 // src/run.js
 function openRun(info, buffer) {
-  const counts = info.videos.map((video) => video.ground_truths + video.predictions);
+  const counts2 = info.videos.map((video) => video.ground_truths + video.predictions);
   const firsts = [];
-  counts.reduce((first, count, v) => {
+  counts2.reduce((first, count, v) => {
     firsts[v] = first;
     return first + count;
   }, 0);
   const numbers = new Map(info.videos.map((video, v) => [video.video, v]));
-  return { info, facts: new Float64Array(buffer), counts, firsts, numbers, edited: /* @__PURE__ */ new Map(), edits: 0, kept: [] };
+  return { info, facts: new Float64Array(buffer), counts: counts2, firsts, numbers, edited: /* @__PURE__ */ new Map(), edits: 0, kept: [] };
 }
 function givenSegments(run, v) {
   const segments = segmentColumns(run.facts, run.firsts[v] ?? 0, run.counts[v] ?? 0), comments = run.info.comments?.[run.info.videos[v]?.video];
@@ -931,7 +997,7 @@ function correctRun(run, video, list) {
 function segmentsOf(run, v, tiou) {
   const list = run.edited.get(run.info.videos[v]?.video), kept = run.kept[v];
   if (kept && kept.tiou === tiou && kept.list === list) return kept.segments;
-  const given = givenSegments(run, v), columns = list ? withTruth(given, list) : given, segments = { ...matchSegments(columns, tiou), comment: columns.comment };
+  const given = givenSegments(run, v), columns = list ? withTruth(given, list) : given, { pairs } = run.info.videos[v] ?? {}, segments = { ...pairs ? pairSegments(columns, pairs) : matchSegments(columns, tiou), comment: columns.comment };
   const original = list ? truthOf(given) : null;
   segments.edited = list ? editedRows(segments, original) : [];
   segments.numCorrections = list ? countCorrections(original, list) : 0;
@@ -1027,16 +1093,21 @@ var SORTED = {
   gain: "most to gain first",
   doubt: "most doubtful first"
 };
-var FILTERS = ["what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
+var FILTERS = ["whose", "what", "sorted", "videoPart", "maxScore", "minSec", "maxSec", "cell"];
 function wholeList() {
   return { what: "errors", sorted: "time", videoPart: "", maxScore: 1, minSec: 0, maxSec: Infinity, cell: null };
+}
+function listedRuns({ whose }) {
+  return whose.split(" ").map(Number);
 }
 function scoreOf({ score, partner, near }, kind, i) {
   if (!Number.isNaN(score[i])) return score[i];
   const other = kind === FOUND ? partner[i] : near[i];
   return other >= 0 ? score[other] : Number.NaN;
 }
-function cellOf({ label, partner }, kind, i, numClasses) {
+function cellOf({ label, partner, isTold }, kind, i, numClasses) {
+  if (isTold && partner[i] >= 0) return label[i] * (numClasses + 1) + label[partner[i]];
+  if (kind === FOUND) return -1;
   if (kind === MISS) return label[i] * (numClasses + 1) + numClasses;
   const truth = kind === HIT || kind === WRONG_LABEL ? label[partner[i]] : numClasses;
   return truth * (numClasses + 1) + label[i];
@@ -1058,15 +1129,17 @@ function gainOf(gains, { label }, kind, i, entry) {
   if (kind > HIT) return gains.ofPrediction[entry];
   return kind === MISS ? gains.ofMiss[label[i]] : 0;
 }
-function chooser({ what, cell, maxScore, minSec, maxSec }) {
-  const wanted = LISTED[what][1];
-  return (segments, kind, i, own) => {
-    if (cell === null ? !wanted(kind) : own !== cell) return false;
+function chooser(state) {
+  const wanted = LISTED[state.what][1], isKept = isWithin(state), { cell } = state;
+  return (segments, kind, i, own) => (cell === null ? wanted(kind) : own === cell) && isKept(segments, kind, i);
+}
+function isWithin({ maxScore, minSec, maxSec }) {
+  return (segments, kind, i) => {
     const length = segments.end[i] - segments.start[i];
     return length >= minSec && length <= maxSec && (maxScore >= 1 || scoreOf(segments, kind, i) <= maxScore);
   };
 }
-function reviewRun(run, state) {
+function reviewRun(run, state, side = 0) {
   const numClasses = run.info.classes.length, part = state.videoPart.trim().toLowerCase(), key = keyOf2(run, state), isListed = chooser(state);
   const capacity = run.counts.reduce((sum, _, v) => sum + segmentsOf(run, v, state.tiou).n, 0);
   const [video, row, entry] = [1, 2, 3].map(() => new Uint32Array(capacity)), kinds = new Int8Array(capacity), keys = new Float64Array(key ? capacity : 0);
@@ -1076,8 +1149,8 @@ function reviewRun(run, state) {
     const segments = segmentsOf(run, v, state.tiou), shown = shownKinds(segments, state), named = !part || run.info.videos[v].video.toLowerCase().includes(part);
     for (let i = 0; i < segments.n; i++) {
       const kind = shown[i];
-      if (kind === HIDDEN) continue;
-      const own = kind === FOUND ? -1 : cellOf(segments, kind, i, numClasses);
+      if (!counts(segments, kind, i)) continue;
+      const own = cellOf(segments, kind, i, numClasses);
       if (isError(kind)) errors[v] += 1;
       if (own >= 0) cells[own] += 1;
       if (!named || !isListed(segments, kind, i, own)) continue;
@@ -1092,7 +1165,7 @@ function reviewRun(run, state) {
   const order = key ? rising(keys.subarray(0, n)) : null;
   const columns = { video, row, kind: kinds, entry };
   for (const name of Object.keys(columns)) columns[name] = take(columns[name].subarray(0, n), order);
-  return { n, ...columns, errors, total: errors.reduce((a, b) => a + b, 0), cells };
+  return { n, ...columns, side: new Uint8Array(n).fill(side), errors, total: errors.reduce((a, b) => a + b, 0), cells };
 }
 function take(column, order) {
   if (!order) return column;
@@ -1100,14 +1173,13 @@ function take(column, order) {
   for (let k = 0; k < order.length; k++) taken[k] = column[order[k]];
   return taken;
 }
-function placeInList({ n, video, row }, v, i) {
-  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v) return k;
+function placeInList({ n, video, row, side }, v, i, own) {
+  for (let k = 0; k < n; k++) if (row[k] === i && video[k] === v && side[k] === own) return k;
   return -1;
 }
-function nextInList(run, list, state, v, sec, direction) {
-  const { n, video, row } = list, end = direction > 0 ? 0 : n - 1;
-  if (state.sorted !== "time") return end;
-  const isAfter = (k) => video[k] > v || video[k] === v && segmentsOf(run, v, state.tiou).start[row[k]] >= sec;
+function nextInList({ n, video }, sorted, startOf, v, sec, direction) {
+  if (sorted !== "time") return direction > 0 ? 0 : n - 1;
+  const isAfter = (k) => video[k] > v || video[k] === v && startOf(k) >= sec;
   let low = 0, high = n;
   while (low < high) {
     const middle = low + high >> 1;
@@ -1115,6 +1187,88 @@ function nextInList(run, list, state, v, sec, direction) {
     else low = middle + 1;
   }
   return direction > 0 ? low % n : (low - 1 + n) % n;
+}
+
+// src/changes.js
+var CHANGED = {
+  errors: [() => "all that changed", () => true],
+  found0: [(one) => `found in ${one} alone`, (kind, second) => kind === FOUND && !second],
+  found1: [(_, other) => `found in ${other} alone`, (kind, second) => kind === FOUND && second],
+  false0: [(one) => `false in ${one} alone`, (kind, second) => kind !== FOUND && !second],
+  false1: [(_, other) => `false in ${other} alone`, (kind, second) => kind !== FOUND && second]
+};
+function findChanges(panels, whose) {
+  const sides = whose.split(" ").map(Number), { videos } = panels[sides[0]].info;
+  const errors = new Uint32Array(videos.length), changes = [];
+  for (let v = 0; v < videos.length; v++) {
+    const both = sides.map((side) => sideOf(panels[side], side, v));
+    const found = [...foundAlone(both), ...falseAlone(...both), ...falseAlone(both[1], both[0])].map(([own, row]) => {
+      const { side, segments, shown } = own, { start, score, partner } = segments, kind = shown[row];
+      const sure = score[kind === FOUND ? partner[row] : row];
+      return { video: v, row, kind, side, segments, start: start[row], score: sure, isSecond: side === sides[1] };
+    });
+    errors[v] = found.length;
+    for (const one of found.sort(byTime)) changes.push(one);
+  }
+  return { whose, changes, errors };
+}
+function changesOf({ changes, errors }, { videos }, state) {
+  const part = state.videoPart.trim().toLowerCase(), isListed = CHANGED[state.what][1], isKept = isWithin(state);
+  const found = changes.filter(({ video, row, kind, segments, isSecond }) => {
+    if (!isListed(kind, isSecond) || !isKept(segments, kind, row)) return false;
+    return !part || videos[video].video.toLowerCase().includes(part);
+  });
+  if (ORDERS2[state.sorted]) found.sort(ORDERS2[state.sorted](state));
+  const columns = ["video", "row", "kind", "side"].map((name) => [name, found.map((one) => one[name])]);
+  return { n: found.length, ...Object.fromEntries(columns), errors, total: changes.length };
+}
+var byTime = (a, b) => a.start - b.start;
+var ORDERS2 = {
+  score: () => (a, b) => b.score - a.score,
+  doubt: ({ minScore }) => (a, b) => Math.abs(a.score - minScore) - Math.abs(b.score - minScore)
+};
+function sideOf({ run, state, info }, side, v) {
+  const segments = segmentsOf(run, v, state.tiou);
+  return { side, segments, shown: shownKinds(segments, state), ids: info.label_ids, tiou: state.tiou };
+}
+function rowsOf(shown, isWanted) {
+  const rows = [];
+  for (let i = 0; i < shown.length; i++) if (isWanted(shown[i], i)) rows.push(i);
+  return rows;
+}
+function foundAlone(both) {
+  const [ones, others] = both.map(({ segments, shown, ids }) => {
+    const { start, end, label } = segments;
+    return rowsOf(shown, (kind, i) => kind !== HIDDEN && isTruth(segments, i)).sort(
+      (i, j) => start[i] - start[j] || end[i] - end[j] || ids[label[i]] - ids[label[j]]
+    );
+  });
+  const changes = [];
+  for (let k = 0; k < Math.min(ones.length, others.length); k++) {
+    const [first, second] = [both[0].shown[ones[k]] === FOUND, both[1].shown[others[k]] === FOUND];
+    if (first !== second) changes.push(first ? [both[0], ones[k]] : [both[1], others[k]]);
+  }
+  return changes;
+}
+function falseAlone(one, other) {
+  const falseRows = ({ shown }) => rowsOf(shown, (kind) => kind > HIT);
+  const rows = falseRows(other), { start, end, label } = other.segments;
+  let last = -Infinity;
+  const reach = rows.map((i) => last = Math.max(last, end[i]));
+  const isThere = (i) => {
+    const [from, to, id] = [one.segments.start[i], one.segments.end[i], one.ids[one.segments.label[i]]];
+    for (let k = firstReaching({ reach }, from); k < rows.length && start[rows[k]] < to; k++) {
+      const j = rows[k], both = Math.min(to, end[j]) - Math.max(from, start[j]);
+      if (other.ids[label[j]] === id && both >= one.tiou * (to - from + end[j] - start[j] - both)) return true;
+    }
+    return false;
+  };
+  return falseRows(one).filter((i) => !isThere(i)).map((i) => [one, i]);
+}
+function sameAction(panel, row, other) {
+  const { start, end, label } = panel.scene.segments, id = panel.info.label_ids[label[row]], there = other.scene.segments;
+  const isSame = (i) => isTruth(there, i) && there.start[i] === start[row] && there.end[i] === end[row];
+  return [...there.start.keys()].find((i) => isSame(i) && other.info.label_ids[there.label[i]] === id) ?? -1;
 }
 
 // src/showing.js
@@ -1168,38 +1322,78 @@ function filterSegments(panel) {
   const { scene, state } = panel;
   if (!scene.segments) return;
   scene.shown = shownKinds(scene.segments, state);
-  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state);
+  const rowNames = panel.info.annotators ?? ["ground truth", "predictions"];
+  scene.lanes = arrangeLanes(scene.segments, scene.shown, scene.view.end - scene.view.begin, state, rowNames);
   const last = scene.lanes.at(-1);
   scene.contentHeight = last ? last.top + last.height + LANE_GAP_PX : 60;
-  scene.numErrors = scene.shown.reduce((sum, kind) => sum + isError(kind), 0);
-  panel.list = null;
+  scene.numErrors = scene.shown.reduce((sum, kind, i) => sum + (isError(kind) && counts(scene.segments, kind, i)), 0);
+  forgetList(panel);
   markCounterpart(panel);
   panel.report();
   fitSize(panel);
 }
+function forgetList(panel) {
+  const [first] = panel.group.panels;
+  first.list = first.changes = null;
+  if (first !== panel) redraw(first);
+}
 function listOf(panel) {
-  panel.list ??= reviewRun(panel.run, panel.state);
-  return panel.list;
+  const { panels } = panel.group, [first] = panels, [one, other] = listedRuns(first.state);
+  if (!panels[one].run || other !== void 0 && !panels[other].run) return null;
+  first.list ??= other === void 0 ? reviewOne(panels, one) : reviewChanges(panels);
+  return first.list;
+}
+function reviewOne(panels, one) {
+  const { minScore, topK, hidden, tiou, unjudged } = panels[one].state;
+  return reviewRun(panels[one].run, { ...panels[0].state, minScore, topK, hidden, tiou, unjudged }, one);
+}
+function reviewChanges(panels) {
+  const [first] = panels, { whose } = first.state;
+  if (first.changes?.whose !== whose) first.changes = findChanges(panels, whose);
+  return changesOf(first.changes, first.info, first.state);
+}
+function errorsOf(panel) {
+  if (!panel.run) return null;
+  return (panel.state.whose === "0" ? listOf(panel) : reviewRun(panel.run, panel.state)).errors;
+}
+function currentPlace(panel, list) {
+  const { panels, leader } = panel.group;
+  for (const own of [leader, ...panels]) {
+    const row = own.run ? own.state.picked.at(-1) ?? -1 : -1;
+    const k = row >= 0 ? placeInList(list, own.run.numbers.get(own.state.video), row, panels.indexOf(own)) : -1;
+    if (k >= 0) return k;
+  }
+  return -1;
 }
 function step(panel, direction) {
-  const { scene, state, run, parts } = panel;
-  if (!run) return;
-  const list = listOf(panel), v = run.numbers.get(state.video), row = state.picked.at(-1) ?? -1;
+  const { scene, state, run, parts, group } = panel, list = run && listOf(panel);
+  if (!list) return;
+  const { what, sorted } = group.panels[0].state;
   if (!list.n) {
-    parts.said.textContent = `There is nothing in the list${state.what === "errors" ? ": no error is shown" : ""}.`;
+    const none = `: no ${panel.info.annotators ? "difference" : "error"} is shown`;
+    parts.said.textContent = `There is nothing in the list${what === "errors" ? none : ""}.`;
     return;
   }
-  const place = row >= 0 ? placeInList(list, v, row) : -1, from = row >= 0 ? scene.segments.start[row] : scene.view.from;
-  goToEntry(
-    panel,
-    place < 0 ? nextInList(run, list, state, v, from, direction) : (place + direction + list.n) % list.n
-  );
+  const place = currentPlace(panel, list), row = state.picked.at(-1) ?? -1, from = row >= 0 ? scene.segments.start[row] : scene.view.from;
+  const startOf = (k) => {
+    const own = group.panels[list.side[k]];
+    return segmentsOf(own.run, list.video[k], own.state.tiou).start[list.row[k]];
+  };
+  const next = () => nextInList(list, sorted, startOf, run.numbers.get(state.video), from, direction);
+  goToEntry(panel, place < 0 ? next() : (place + direction + list.n) % list.n);
 }
 function goToEntry(panel, k) {
-  const { video, row } = listOf(panel), [v, i] = [video[k], row[k]];
-  const name = panel.run.info.videos[v].video;
-  if (name !== panel.state.video) showVideo(panel, name);
-  goTo(panel, i);
+  const { video, row, side } = listOf(panel), { group } = panel, own = group.panels[side[k]], name = own.run.info.videos[video[k]].video;
+  group.leader = own;
+  if (name !== own.state.video) showVideo(own, name);
+  goTo(own, row[k]);
+  if (group.panels.length > 1) own.canvas.scrollIntoView({ block: "nearest" });
+  for (const other of group.panels) {
+    if (other === own || !other.run) continue;
+    if (other.state.video !== name) showVideo(other, name, own.state.tiou);
+    const same = isTruth(own.scene.segments, row[k]) ? sameAction(own, row[k], other) : -1;
+    pick(other, same >= 0 ? [same] : []);
+  }
 }
 
 // src/editing.js
@@ -1300,7 +1494,7 @@ function reportEditing(panel) {
   parts.row.hidden = !state.editing;
   parts.undo.disabled = !state.undo.length;
   parts.redo.disabled = !state.redo.length;
-  const videos = run?.edited.size ?? 0, plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  const videos = run?.edited.size ?? 0;
   parts.save.disabled = !videos && ![...state.states.values()].some((one) => one !== "to do");
   parts.label.value = row >= 0 ? scene.segments.label[row] : state.newLabel;
   parts.state.value = stateOf(panel);
@@ -1328,6 +1522,27 @@ function alarmWords({ keeps, readOnly }) {
   if (!keeps?.error) return "";
   const left = keeps.waiting ? `${changes(keeps.waiting)} NOT SAVED` : "CHANGES ARE NOT SAVED";
   return `${left}: ${keeps.error}. It is tried again; leave this page open.`;
+}
+
+// src/focus.js
+var TAKES_KEYS = "input, textarea, select, [contenteditable=true], dialog, [role=dialog], [role=menu], [role=listbox]";
+function listenToHover({ root, canvas }) {
+  let lent = null;
+  root.addEventListener("pointermove", (event) => {
+    const there = document.activeElement;
+    if (event.pointerType !== "mouse" || !event.movementX && !event.movementY) return;
+    if (!there || there === document.body || root.contains(there) || isTyping(there)) return;
+    lent = there;
+    canvas.focus({ preventScroll: true });
+  });
+  root.addEventListener("pointerdown", () => lent = null);
+  root.addEventListener("pointerleave", () => {
+    if (lent?.isConnected && document.activeElement === canvas) lent.focus({ preventScroll: true });
+    lent = null;
+  });
+}
+function isTyping(element) {
+  return element.isContentEditable || Boolean(element.closest(TAKES_KEYS));
 }
 
 // src/places.js
@@ -1425,7 +1640,7 @@ function hover(panel, row, event) {
   tooltip.hidden = row < 0;
   if (row >= 0) {
     if (row !== state.hovered) {
-      tooltip.textContent = segmentLines(scene.segments, scene.shown, scene.names, row).join("\n");
+      tooltip.textContent = segmentLines(panel, row).join("\n");
     }
     const right = event.offsetX > scene.width / 2;
     tooltip.style.left = right ? "" : `${event.offsetX + 14}px`;
@@ -1699,6 +1914,7 @@ function placeOfClass(panel, name, id) {
   info.classes.push(name);
   info.label_ids.push(id);
   parts.addClass(name, info.classes.length - 1);
+  if (panel.run && panel.scene.segments) panel.filter();
   return info.classes.length - 1;
 }
 function setRecordingState(panel, value) {
@@ -1774,6 +1990,7 @@ function editKey(panel, event) {
 
 // src/keys.js
 var toggle = (name) => (panel) => panel.set({ [name]: !panel.state[name] });
+var toggleSide = (name) => (panel) => toggle(name)(panel.group.panels[0]);
 var scroll = (by) => (panel) => panel.parts.scroller.scrollBy(0, by);
 var GROUPS = {
   "Look around": [
@@ -1788,8 +2005,8 @@ var GROUPS = {
   Review: [
     [["n"], (panel) => step(panel, 1), "the next in the list, also of another recording"],
     [["p"], (panel) => step(panel, -1), "the one before in the list"],
-    [["l"], toggle("listOpen"), "show or hide the list of the run"],
-    [["t"], toggle("tableOpen"), "show or hide the table of classes"],
+    [["l"], toggleSide("listOpen"), "show or hide the list of the run"],
+    [["t"], toggleSide("tableOpen"), "show or hide the table of classes"],
     [["Escape"], (panel) => pick(panel, []), "close what is open, then select nothing"],
     [["?"], (panel) => showHelp(panel), "these keys"]
   ],
@@ -1840,7 +2057,7 @@ function leaveControl({ canvas, root }, event) {
   const done = event.type === "click" ? event.detail > 0 && control.closest("button, .rows, input[type=checkbox]") : control.matches("select");
   if (done && root.contains(document.activeElement)) canvas.focus({ preventScroll: true });
 }
-function isTyping({ target, key }) {
+function isTyping2({ target, key }) {
   if (target.matches("input[type=search], input[type=number], textarea")) return key !== "Escape";
   if (target.matches("select, input[type=range]")) {
     return /^(Arrow|Home|End|Page)/.test(key) || target.matches("select") && key.length === 1;
@@ -1849,7 +2066,7 @@ function isTyping({ target, key }) {
 }
 function handleKey(panel, event) {
   const { scene } = panel, command = event.ctrlKey || event.metaKey || event.altKey;
-  if (!scene.segments || event.defaultPrevented || isTyping(event)) return;
+  if (!scene.segments || event.defaultPrevented || isTyping2(event)) return;
   const closes = event.key === "Escape" && closeOpen(panel);
   if (!closes && !editKey(panel, event)) {
     if (!ACTIONS.has(event.key) || command && !event.getModifierState("AltGraph")) return;
@@ -1876,6 +2093,8 @@ function helpPanel(panel) {
     return make("section", {}, make("h3", {}, title), lines(named));
   });
   if (panel.source.correct) parts.push(make("section", {}, make("h3", {}, "Correct annotations"), lines(EDITING)));
+  const where = "Keys are the inspector's as soon as its page is there; in a notebook, while the pointer is over it, or once something in it was clicked.";
+  parts.push(make("p", { class: "help" }, where));
   const close = make("button", { type: "button", onclick: () => closeOpen(panel) }, "close (Esc)");
   const help = make("div", { class: "keys", role: "dialog", "aria-label": "keys", hidden: "" }, ...parts, close);
   return help;
@@ -1886,6 +2105,7 @@ function listen(panel) {
   listenToPointer(panel);
   listenToWheel(panel);
   listenToOverview(panel);
+  listenToHover(panel);
   panel.parts.scroller.addEventListener("scroll", () => redraw(panel));
   const stops = [listenToKeys(panel), listenToSurroundings(panel), listenToOutside(panel)];
   return () => stops.forEach((stop) => stop());
@@ -1969,40 +2189,36 @@ function classWords(name, place) {
   return place < 9 ? `${place + 1} ${name}` : name;
 }
 
-// src/list.js
-var ROW_PX2 = 40;
-var MOST_PX = 8e6;
-var NOTES = {
-  gain: "Points of mAP at this tIoU, if this one alone were gone: a false detection taken away, a missed action found.",
-  doubt: "By how near their score is to the threshold; of a missed action, that of the nearest prediction."
-};
-function createList(panel) {
-  const filters = filterControls(panel);
-  const said = make("p", { class: "count", "data-role": "listed", "aria-live": "polite" }), note = make("p", { class: "help" });
-  const chip = button("", "cell", "list all again, not this cell of the table alone", () => panel.set({ cell: null }));
-  const rows = make("div", { class: "rows", role: "listbox", tabindex: -1, "aria-label": "segments of the whole run" });
-  const scroller = make("div", { class: "entries" }, rows);
-  const element = make("section", { class: "list-pane", "aria-label": "list of the run" });
-  element.append(filters.element, make("div", { class: "controls" }, said, chip), note, scroller);
-  const list = { panel, element, filters, said, note, chip, rows, scroller, drawn: null, from: -1, at: -1 };
-  scroller.addEventListener("scroll", () => drawRows(list));
-  rows.addEventListener("click", (event) => {
-    const entry = event.target.closest("[data-entry]");
-    if (entry) goToEntry(panel, Number(entry.dataset.entry));
+// src/grip.js
+function createGrip(element, below, title) {
+  const grip = make("div", {
+    class: below ? "grip below" : "grip beside",
+    title,
+    "data-role": below ? "height" : "width"
   });
-  return list;
+  let held = null;
+  const placeOf = (event) => below ? event.clientY : event.clientX;
+  grip.addEventListener("pointerdown", (event) => {
+    held = { from: placeOf(event), size: below ? element.offsetHeight : element.offsetWidth };
+    grip.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  grip.addEventListener("pointermove", (event) => {
+    if (held) element.style[below ? "height" : "width"] = `${Math.max(held.size + placeOf(event) - held.from, 0)}px`;
+  });
+  for (const type of ["pointerup", "pointercancel"]) grip.addEventListener(type, () => held = null);
+  return grip;
 }
+
+// src/list_filters.js
 function filterControls(panel) {
-  const what = selection(
-    "what",
-    Object.entries(LISTED).map(([key, [text]]) => [key, text]),
-    { "aria-label": "what is listed" }
-  );
+  const whose = selection("whose", [], { "aria-label": "whose list it is", title: "of which run, or what changed" }), what = selection("what", [], { "aria-label": "what is listed" });
   const sorted = selection("sorted", Object.entries(SORTED), { "aria-label": "order of the list" });
   const part = make("input", { type: "search", placeholder: "any recording", size: 12, "data-role": "list-video" });
   const number = (role, most) => make("input", { type: "number", min: 0, max: most, step: "any", "data-role": role });
   const maxScore = number("max-score", 1), [minSec, maxSec] = [number("min-sec", ""), number("max-sec", "")];
   const valueOr = (input, otherwise) => input.value === "" || !(input.value >= 0) ? otherwise : Number(input.value);
+  whose.addEventListener("change", () => panel.set({ whose: whose.value, what: "errors", cell: null }));
   what.addEventListener("change", () => panel.set({ what: what.value, cell: null }));
   sorted.addEventListener("change", () => panel.set({ sorted: sorted.value }));
   part.addEventListener("input", () => panel.set({ videoPart: part.value }));
@@ -2011,7 +2227,7 @@ function filterControls(panel) {
   maxSec.addEventListener("input", () => panel.set({ maxSec: valueOr(maxSec, Infinity) }));
   const reset = () => {
     for (const input of [part, maxScore, minSec, maxSec]) input.value = "";
-    panel.set(wholeList());
+    panel.set({ ...wholeList(), ...panel.state.unjudged ? { what: "actions" } : {} });
   };
   const more = make("details", { class: "more" }, make("summary", { title: "recording, score and length" }, "filters"));
   more.append(
@@ -2025,30 +2241,90 @@ function filterControls(panel) {
       button("all again", "all-again", "take all filters of the list back", reset)
     )
   );
-  const element = make("div", { class: "controls" }, what, sorted, more);
-  return { element, what, sorted, more };
+  const element = make("div", { class: "controls" }, whose, what, sorted, more);
+  return { element, whose, what, sorted, more };
+}
+function offerLists(list) {
+  const { panel, filters } = list, { panels } = panel.group, letters = panels.map(({ source }) => source.letter), [one, other] = listedRuns(panel.state);
+  filters.whose.hidden = panels.length < 2;
+  filters.whose.value = panel.state.whose;
+  filters.sorted.querySelector("[value=gain]").disabled = other !== void 0;
+  const offered = `${letters} ${panel.state.whose}`;
+  if (offered === list.offered) return;
+  list.offered = offered;
+  const runs = letters.map((letter, i) => [String(i), `of ${letter}`]), changes = letters.slice(1).map((letter, i) => [`0 ${i + 1}`, `${letters[0]} against ${letter}`]);
+  filters.whose.replaceChildren(...options([...runs, ...changes]));
+  filters.whose.value = panel.state.whose;
+  filters.what.replaceChildren(...options(wordsOf(panel, letters[one], letters[other])));
+}
+function wordsOf({ info: { annotators }, state }, one, other) {
+  if (state.unjudged) return [["actions", "all annotations"]];
+  if (annotators) return differenceWords(annotators);
+  if (other) return Object.entries(CHANGED).map(([key, [text]]) => [key, text(one, other)]);
+  return Object.entries(LISTED).map(([key, [text]]) => [key, text]);
+}
+
+// src/list.js
+var ROW_PX2 = 40;
+var MOST_PX = 8e6;
+var NOTES = {
+  gain: "Points of mAP at this tIoU, if this one alone were gone: a false detection taken away, a missed action found.",
+  changes: "At this score and tIoU. False in one alone: where the other says nothing false of that class.",
+  doubt: "By how near their score is to the threshold; of a missed action, that of the nearest prediction."
+};
+function createList(panel) {
+  const filters = filterControls(panel);
+  const said = make("p", { class: "count", "data-role": "listed", "aria-live": "polite" }), note = make("p", { class: "help" });
+  const chip = button("", "cell", "list all again, not this cell of the table alone", () => panel.set({ cell: null }));
+  const rows = make("div", { class: "rows", role: "listbox", tabindex: -1, "aria-label": "segments of the whole run" });
+  const scroller = make("div", { class: "entries" }, rows);
+  const element = make("section", { class: "list-pane", "aria-label": "list of the run" });
+  element.append(filters.element, make("div", { class: "controls" }, said, chip), note, scroller);
+  const list = {
+    panel,
+    element,
+    filters,
+    said,
+    note,
+    chip,
+    rows,
+    scroller,
+    drawn: null,
+    from: -1,
+    at: -1,
+    offered: ""
+  };
+  scroller.addEventListener("scroll", () => drawRows(list));
+  rows.addEventListener("click", (event) => {
+    const entry = event.target.closest("[data-entry]");
+    if (entry) goToEntry(panel, Number(entry.dataset.entry));
+  });
+  return list;
 }
 function drawList(list) {
   const { panel, element, filters, said, note, chip } = list, { state, run } = panel;
   element.hidden = !state.listOpen;
-  if (element.hidden || !run) return;
-  const found = listOf(panel);
+  const found = element.hidden || !run ? null : listOf(panel);
+  if (!found) return;
+  offerLists(list);
+  const listed = panel.group.panels[listedRuns(state)[0]];
   filters.what.value = state.what;
   filters.sorted.value = state.sorted;
-  note.textContent = NOTES[state.sorted] ?? "";
+  note.textContent = (found.cells ? "" : NOTES.changes) || (NOTES[state.sorted] ?? "");
   note.hidden = !note.textContent;
   chip.hidden = state.cell === null;
-  chip.textContent = state.cell === null ? "" : `${cellName(panel, state.cell)} ×`;
-  const row = state.picked.at(-1) ?? -1, at = row >= 0 ? placeInList(found, run.numbers.get(state.video), row) : -1;
+  chip.textContent = state.cell === null ? "" : `${cellName(listed, state.cell)} ×`;
+  const at = currentPlace(panel, found);
   const number = (count) => count.toLocaleString("en").replaceAll(",", " ");
-  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed; ${number(found.total)} errors in the run`;
+  const errors = panel.info.annotators ? "differences in all" : `errors in ${listed.source.letter ?? "the run"}`, whole = found.cells ? errors : "changes";
+  said.textContent = `${at >= 0 ? `${number(at + 1)} of ` : ""}${number(found.n)} listed${state.unjudged ? "" : `; ${number(found.total)} ${whole}`}`;
   if (found === list.drawn && at === list.at) return;
   const moved2 = at !== list.at;
   Object.assign(list, {
     drawn: found,
     at,
     from: -1,
-    shares: state.sorted === "gain" ? gainsOf(run, state.tiou) : null
+    shares: state.sorted === "gain" && found.cells ? gainsOf(listed.run, listed.state.tiou) : null
   });
   list.rows.style.height = `${Math.min(found.n * ROW_PX2, MOST_PX)}px`;
   if (moved2 && at >= 0) bringIntoView(list, at);
@@ -2056,6 +2332,10 @@ function drawList(list) {
 }
 function cellName({ info }, cell) {
   const size = info.classes.length + 1, [truth, found] = [Math.floor(cell / size), cell % size];
+  if (info.annotators) {
+    const [one, other] = [truth, found].map((k, who) => `${info.classes[k] ?? "nothing"} in ${info.annotators[who]}`);
+    return `${one}, ${other}`;
+  }
   if (found === size - 1) return `${info.classes[truth]}, missed`;
   if (truth === size - 1) return `${info.classes[found]} where none is`;
   return truth === found ? `${info.classes[truth]}, hits` : `${info.classes[truth]} taken for ${info.classes[found]}`;
@@ -2089,17 +2369,17 @@ function rowId({ panel }, k) {
   return `${panel.id}-entry-${k}`;
 }
 function makeRow(list, k, top) {
-  const { panel, drawn: drawn2, shares } = list, { run, state, info, scene } = panel;
+  const { panel, drawn: drawn2, shares } = list, own = panel.group.panels[drawn2.side[k]], { run, state, info } = own;
   const v = drawn2.video[k], i = drawn2.row[k], kind = drawn2.kind[k], segments = segmentsOf(run, v, state.tiou);
-  const name = info.classes[segments.label[i]], score = scoreOf(segments, kind, i);
+  const name = info.classes[segments.label[i]], score = scoreOf(segments, kind, i), { isTold } = segments;
   const facts = [info.videos[v].video, `${segments.start[i].toFixed(1)} to ${segments.end[i].toFixed(1)} s`];
-  if (kind === MISS) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
-  else if (!Number.isNaN(score)) facts.push(score.toFixed(2));
+  if (kind === MISS && !isTold) facts.push(Number.isNaN(score) ? "nothing near" : `nearest ${score.toFixed(2)}`);
+  else if (!Number.isNaN(score) && !isTold) facts.push(score.toFixed(2));
   if (shares) facts.unshift(`+${(100 * gainOf(shares, segments, kind, i, drawn2.entry[k])).toPrecision(2)} points`);
   const canvas = make("canvas", { "aria-hidden": "true" }), pen = fitCanvas(canvas, 26, 14);
-  drawBar(pen, scene.looks, kind, 0, 0, 26, 14);
-  drawLetter(pen, scene.looks, kind, 0, 0, 26, 14);
-  const selected = k === list.at;
+  drawBar(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  drawLetter(pen, panel.scene.looks, kind, 0, 0, 26, 14);
+  const selected = k === list.at, alone = drawn2.cells ? "" : own.source.letter, text = state.unjudged ? name : isTold ? differenceName(info, segments, i) : whatIs(segments, kind, i, info.classes, alone) + name;
   return make(
     "div",
     {
@@ -2108,15 +2388,17 @@ function makeRow(list, k, top) {
       id: rowId(list, k),
       "data-entry": k,
       "aria-selected": selected,
+      title: text,
       style: `top: ${top}px`
     },
     canvas,
-    make("span", { class: "what" }, `${whatIs(segments, kind, i, info.classes)}${name}`),
+    make("span", { class: "what" }, text),
     make("span", { class: "where" }, facts.join(", "))
   );
 }
-function whatIs(segments, kind, i, names) {
-  if (kind === FOUND) return "found: ";
+function whatIs(segments, kind, i, names, alone) {
+  if (kind === FOUND) return alone ? `found in ${alone} alone: ` : "found: ";
+  if (alone) return `false in ${alone} alone, ${whatIs(segments, kind, i, names, "")}`;
   const shown = { [i]: kind }, other = counterpartOf(segments, shown, i);
   const mixed = other >= 0 && kind !== MISS && segments.label[other] !== segments.label[i];
   return mixed && KINDS[kind] !== "background" ? `${KINDS[kind]}: ${names[segments.label[other]]} as ` : `${KINDS[kind]}: `;
@@ -2132,36 +2414,42 @@ function createTable(panel) {
     if (cell !== void 0)
       panel.set({ cell: panel.state.cell === Number(cell) ? null : Number(cell), listOpen: true });
   });
-  return { panel, element, body, said, drawn: null, cell: null };
+  return { panel, element, body, said, drawn: null, cell: null, whose: "" };
 }
 function drawTable(table) {
   const { panel, element } = table, { state, run } = panel;
   element.hidden = !state.tableOpen;
   if (element.hidden || !run) return;
-  const { cells } = listOf(panel);
-  const same = cells === table.drawn || table.drawn && cells.every((count, i) => count === table.drawn[i]);
-  if (same && table.cell === state.cell) return;
-  Object.assign(table, { drawn: cells, cell: state.cell });
-  fillTable(table);
+  const listed = listOf(panel);
+  if (!listed) return;
+  const cells = listed.cells ?? [];
+  const isSame = table.drawn?.length === cells.length && cells.every((count, i) => count === table.drawn[i]);
+  if (isSame && table.cell === state.cell && table.whose === state.whose) return;
+  Object.assign(table, { drawn: cells, cell: state.cell, whose: state.whose });
+  if (cells.length) return void fillTable(table);
+  table.said.textContent = "The table is of one run: choose one in the list.";
+  table.body.replaceChildren();
 }
 function fillTable({ panel, body, said, drawn: cells }) {
-  const { classes } = panel.info, size = classes.length + 1;
+  const listed = panel.group.panels[listedRuns(panel.state)[0]], { classes } = listed.info, size = classes.length + 1;
   const order = chooseClasses(cells, size), left = classes.length - order.length;
-  said.textContent = `Rows: what was there. Columns: what was said. At this score and tIoU; a click lists what a cell counts.${left ? ` ${left} classes with fewer errors are left out.` : ""}`;
+  const { annotators } = listed.info, [nothing, missed] = annotators ? [`only in ${annotators[1]}`, `only in ${annotators[0]}`] : ["nothing", "missed"];
+  const axes = annotators ? `Rows: ${annotators[0]}. Columns: ${annotators[1]}. A` : "Rows: what was there. Columns: what was said. At this score and tIoU; a";
+  said.textContent = `${axes} click lists what a cell counts.${left ? ` ${left} classes with fewer errors are left out.` : ""}`;
   const lines = [...order, size - 1];
   const nameOf = (k, last) => k === size - 1 ? last : classes[k];
   const head = make(
     "tr",
     {},
     make("td", {}),
-    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, "missed"))))
+    ...lines.map((k) => make("th", { scope: "col" }, make("span", {}, nameOf(k, missed))))
   );
   const most = lines.map((truth) => Math.max(1, ...lines.map((found) => cells[truth * size + found])));
   const rows = lines.map((truth, r) => {
-    const counts = lines.map(
-      (found) => countCell(panel, truth * size + found, cells[truth * size + found], truth === found, most[r])
+    const counts2 = lines.map(
+      (found) => countCell(listed, truth * size + found, cells[truth * size + found], truth === found, most[r])
     );
-    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, "nothing")), ...counts);
+    return make("tr", {}, make("th", { scope: "row" }, nameOf(truth, nothing)), ...counts2);
   });
   body.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
 }
@@ -2180,7 +2468,7 @@ function countCell(panel, cell, count, right, most) {
   if (!count) return make("td", {});
   const share = Math.round(15 + 85 * Math.sqrt(count / most)), name = `${cellName(panel, cell)}: ${count}`;
   const attributes = { type: "button", "data-cell": cell, title: name, "aria-label": name };
-  if (cell === panel.state.cell) attributes["aria-pressed"] = "true";
+  if (cell === panel.group.panels[0].state.cell) attributes["aria-pressed"] = "true";
   const button2 = make(
     "button",
     { ...attributes, class: right ? "right" : "wrong", style: `--share: ${share}%` },
@@ -2211,19 +2499,21 @@ function layOut(panel) {
     info,
     (video) => showVideo(panel, video),
     (video) => panel.run?.edited.has(video),
-    () => panel.run && listOf(panel).errors,
+    () => errorsOf(panel),
     (video) => panel.state.states.get(video) ?? (panel.state.unjudged ? "to do" : "")
   );
   const filters = filterControls2(panel), edits = editControls(panel), sides = sideControls(panel), help = helpPanel(panel);
   const lower = make("div", { class: "controls" }, ...filters.elements);
   const side = make("aside", { class: "side" }, sides.table.element, sides.list.element);
+  side.append(createGrip(side, false, "drag: film and list become wider or narrower"));
   const work = make("div", { class: "work" }, edits.row, overview, stage, said, count, edits.corrected, key);
   root.classList.add("afkit-inspector");
   root.classList.toggle("unjudged", panel.state.unjudged);
+  root.classList.toggle("annotators", Boolean(info.annotators));
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.replaceChildren(
     edits.alarm,
-    make("h2", {}, info.title),
+    make("h2", {}, panel.source.letter ? `${panel.source.letter}: ${info.title}` : info.title),
     banner,
     make(
       "div",
@@ -2290,9 +2580,10 @@ function filterControls2(panel) {
   return { threshold, slider, scoreText, top, stacked, showClasses: classes.show, addClass: classes.add, elements };
 }
 function lookButtons(panel) {
+  const one = panel.info.annotators ? "difference" : "error";
   return [
-    button("‹ error", "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
-    button("error ›", "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
+    button(`‹ ${one}`, "previous", "the one before in the list of the run (p)", () => step(panel, -1)),
+    button(`${one} ›`, "next", "the next in the list of the run, also of another recording (n)", () => step(panel, 1)),
     button("−", "out", "look wider (-)", () => zoom(panel, 2)),
     button("+", "in", "look closer (+, or Ctrl and the wheel)", () => zoom(panel, 0.5)),
     button("whole", "all", "the whole recording (0)", () => look(panel, panel.state.view.begin, panel.state.view.end))
@@ -2302,7 +2593,7 @@ function sideControls(panel) {
   const list = createList(panel), table = createTable(panel);
   const toggle2 = (name) => () => panel.set({ [name]: !panel.state[name] });
   const buttons = [
-    button("list", "open-list", "all errors, detections or actions of the whole run (l)", toggle2("listOpen")),
+    button("list", "open-list", "all of the whole run to walk through, filtered and sorted (l)", toggle2("listOpen")),
     button("table", "open-table", "which class is taken for which, over the whole run (t)", toggle2("tableOpen"))
   ];
   panel.root.addEventListener("drawn", () => {
@@ -2335,14 +2626,25 @@ function createPlayback(panel, place) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
   const said = make("p", { class: "track-said", role: "status", "data-role": "film-said" });
   const bar = playBar(panel);
-  const frame = make("div", { class: "film", title: "the corner makes it larger or smaller" }, video);
-  const playback = { panel, video, said, frame, ...bar, address: "", wantedSec: 0, frameSec: null, toldSec: null };
+  const frame = make("div", { class: "film" }, video), grip = createGrip(frame, true, "drag: the picture becomes larger or smaller");
+  const playback = {
+    panel,
+    video,
+    said,
+    frame,
+    grip,
+    ...bar,
+    address: "",
+    wantedSec: 0,
+    frameSec: null,
+    toldSec: null
+  };
   bar.play.addEventListener("click", () => togglePlayback(playback));
   bar.back.addEventListener("click", () => stepFrame(playback, -1));
   bar.on.addEventListener("click", () => stepFrame(playback, 1));
   listenToFilm(playback);
   panel.listen((names) => followState(playback, names));
-  place.append(said, frame, bar.bar);
+  place.append(said, frame, grip, bar.bar);
   panel.film = { toggle: () => togglePlayback(playback), stepFrame: (by) => stepFrame(playback, by) };
   sayMedia(playback, "");
   return playback;
@@ -2393,9 +2695,9 @@ function listenToFilm(playback) {
     if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
   });
 }
-function sayMedia({ said, frame, bar }, sentence) {
+function sayMedia({ said, frame, grip, bar }, sentence) {
   said.textContent = sentence;
-  frame.hidden = bar.hidden = sentence !== "";
+  frame.hidden = grip.hidden = bar.hidden = sentence !== "";
 }
 function showMedia(playback, answer) {
   const { panel, video } = playback;
@@ -2737,6 +3039,7 @@ function layOutTracks(tracks) {
   );
   const names = [[FOLLOWED, "of the class pointed at, or of the best"], ...source.info.classes.entries()];
   const choice = selection("track-class", names, { "aria-label": "class whose score is drawn" });
+  panel.parts.addClass = joined(panel.parts.addClass, (name, place) => choice.append(...options([[place, name]])));
   choice.addEventListener("change", () => panel.set({ curveOf: Number(choice.value) }));
   const channels = make(
     "details",
@@ -2761,6 +3064,10 @@ function layOutTracks(tracks) {
   stage.after(area);
   return { boxes, choice, channels, channelList, screen, curve, signals, signalSaid, area, lines, panels: [] };
 }
+var joined = (one, other) => (...given) => {
+  one(...given);
+  other(...given);
+};
 function makeTrack(role) {
   const canvas = make("canvas", { role: "img", "data-role": role }), said = make("p", { class: "track-said" }), values = make("span", { class: "values" });
   return { canvas, said, values, element: make("div", { class: "track" }, canvas, said, values) };
@@ -2878,19 +3185,28 @@ var SETTINGS = ["video", "tiou", "minScore", "topK"];
 var FILTERS2 = ["minScore", "topK", "hidden", "stacked"];
 var EDITS = ["editing", "part", "newLabel", "picked", "undo", "redo", "states"];
 var CURSOR = ["cursorSec", "restSec"];
-function createPanel(root, source) {
+function createPanel(root, source, group) {
   const panel = {
     root,
     source,
+    group,
     info: source.info,
     id: `afkit-inspector-${++numPanels}`,
     waiting: false,
     run: null,
     list: null,
-    ...createStore({ ...nothingChosen(), ...wholeList(), ...source.settings }),
+    changes: null,
+    ...createStore({
+      ...nothingChosen(),
+      ...wholeList(),
+      listOpen: Boolean(source.info.annotators),
+      ...source.settings
+    }),
     kept: {}
     // the picture of the overview
   };
+  group.panels.push(panel);
+  group.leader ??= panel;
   panel.scene = Object.assign(Object.create(panel.state), {
     names: source.info.classes,
     segments: null,
@@ -2930,7 +3246,7 @@ function nothingChosen() {
   const labels = { states: /* @__PURE__ */ new Map(), begunSec: null, unjudged: false };
   const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false };
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: /* @__PURE__ */ new Set() };
-  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
+  return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false, whose: "0" };
 }
 function showChange(panel, names) {
   if (SETTINGS.some((name) => names.has(name))) panel.source.tell(panel.state);
@@ -2940,17 +3256,16 @@ function showChange(panel, names) {
   if ([...names].some((name) => !CURSOR.includes(name))) redraw(panel);
 }
 function report(panel) {
-  const { info, parts, state, scene, canvas } = panel, { segments, shown } = scene;
+  const { info, parts, state, scene, canvas } = panel, { shown } = scene;
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
-  const word = scene.numErrors === 1 ? "error" : "errors";
-  const text = `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
+  const text = countWords(panel, visible);
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.videos.tell(scene.numErrors);
-  parts.banner.textContent = [info.remark, ...missing(segments, visible, state), shaded].filter(Boolean).join(" ");
+  parts.banner.textContent = [info.remark, ...missing(panel, visible), shaded].filter(Boolean).join(" ");
   canvas.setAttribute("aria-label", `Timeline of ${state.video}: ${text}. ${parts.banner.textContent}`);
-  const options = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
-  parts.threshold.replaceChildren(...options.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
+  const options2 = [.../* @__PURE__ */ new Set([...info.tious, state.tiou])].sort((a, b) => a - b);
+  parts.threshold.replaceChildren(...options2.map((tiou) => make("option", { value: tiou }, tiou.toFixed(2))));
   parts.threshold.value = state.tiou;
   parts.slider.value = state.minScore;
   parts.scoreText.textContent = state.minScore.toFixed(2);
@@ -2960,9 +3275,25 @@ function report(panel) {
   if (parts.top.value !== top) parts.top.value = top;
   reportEditing(panel);
 }
-function missing(segments, visible, { unjudged }) {
+function countWords({ info, state, scene: { segments, shown, numErrors } }, visible) {
+  const part = `${visible} of ${segments.n}`;
+  if (info.annotators) {
+    const rows = `of each class the upper row is ${info.annotators[0]}, the lower one ${info.annotators[1]}`;
+    return `${part} segments shown, ${plural(numErrors, "difference")}; ${rows}`;
+  }
+  if (!state.unjudged) return `${part} segments shown, ${plural(numErrors, "error")} at tIoU ${state.tiou}`;
+  const classes = new Set([...segments.label].filter((_, i) => shown[i] !== HIDDEN));
+  const all = visible === segments.n ? plural(visible, "annotation") : `${part} annotations shown`;
+  return `${all}${visible ? ` of ${plural(classes.size, "class", "classes")}` : ""}`;
+}
+function missing({ info: { annotators }, state: { unjudged }, scene: { segments } }, visible) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
+  if (annotators) {
+    if (!truths) sentences.push(`${annotators[0]} has nothing in this recording.`);
+    if (truths === segments.n) sentences.push(`${annotators[1]} has nothing in this recording.`);
+    return sentences;
+  }
   if (!truths && !unjudged) sentences.push("This video has no ground truth.");
   if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
@@ -2978,24 +3309,34 @@ function openInspectors(root, sources) {
     root.classList.add("afkit-compared");
     root.append(...roots);
   }
-  const panels = sources.map((source, i) => openInspector(roots[i], source));
-  const inspectors = { panels, leader: panels[0], dispose: () => panels.forEach(closeInspector) };
+  const panels = [], inspectors = { panels, leader: null, number: sources.length, dispose: () => panels.forEach(closeInspector) };
+  for (const [i, source] of sources.entries()) {
+    if (several) source.letter = String.fromCharCode(65 + i);
+    openInspector(roots[i], source, inspectors);
+  }
   if (several) {
     root.inspector = inspectors;
     panels.forEach((panel) => shareActions(inspectors, panel));
+    giveRoom(root, panels[0].parts.side);
     shareView(inspectors, panels[0]);
   }
   return inspectors;
 }
-function openInspector(root, source) {
-  const panel = createPanel(root, source);
+function openInspector(root, source, group) {
+  const panel = createPanel(root, source, group);
   panel.tracks = createTracks(panel, source);
   root.inspector = panel;
-  return panel;
 }
 function closeInspector(panel) {
   panel.dispose();
   panel.tracks.dispose();
+}
+function giveRoom(root, side) {
+  const sizes = new ResizeObserver(() => {
+    root.style.setProperty("--side", `${side.offsetWidth ? side.offsetWidth + 10 : 0}px`);
+    root.style.setProperty("--side-height", `${side.offsetTop + side.offsetHeight + 30}px`);
+  });
+  sizes.observe(side);
 }
 function shareActions(inspectors, panel) {
   const lead = () => {
@@ -3006,6 +3347,7 @@ function shareActions(inspectors, panel) {
   }
   panel.root.addEventListener("drawn", () => shareView(inspectors, panel));
   panel.listen((names) => {
+    if (names.has("picked")) redraw(inspectors.panels[0]);
     if (!names.has("cursorSec") || panel !== inspectors.leader) return;
     for (const other of inspectors.panels) other.set({ cursorSec: panel.state.cursorSec });
   });
@@ -3044,12 +3386,15 @@ var PATIENCE_MS = 4e3;
 var AGAIN_MS = 2e3;
 function takeLabels(model, source, ask) {
   const { info } = source, begun = model.get("labelling");
+  const unjudged = !info.videos.some((video) => video.predictions);
   const queue = [];
   let sending = false;
   Object.assign(source, { readOnly: begun.read_only, keeps: { waiting: 0, error: "", name: begun.journal, at: null } });
   Object.assign(source.settings, {
     editing: !begun.read_only,
-    unjudged: !info.videos.some((video) => video.predictions),
+    unjudged,
+    ...unjudged ? { what: "actions" } : {},
+    // there are no errors to list
     states: new Map(Object.entries(begun.states)),
     undo: begun.undo.map((edit) => readEdit(info, edit)),
     redo: begun.redo.map((edit) => readEdit(info, edit))
@@ -3088,13 +3433,13 @@ function takeLabels(model, source, ask) {
     tell();
     send();
   };
-  const rowsOf = (list) => list.map((one) => [one.start, one.end, info.label_ids[one.label], one.comment ?? ""]);
+  const rowsOf2 = (list) => list.map((one) => [one.start, one.end, info.label_ids[one.label], one.comment ?? ""]);
   source.pick = (rows) => {
     model.set({ picked: rows });
     model.save_changes();
   };
-  source.correct = (video, list, step2 = "edit") => enqueue(video, rowsOf(list), step2);
-  source.keepState = (video) => enqueue(video, listOf2(video) ? rowsOf(listOf2(video)) : null, "state");
+  source.correct = (video, list, step2 = "edit") => enqueue(video, rowsOf2(list), step2);
+  source.keepState = (video) => enqueue(video, listOf2(video) ? rowsOf2(listOf2(video)) : null, "state");
   source.addClass = (name) => ask({ track: "label", run: 0, name });
   const look2 = async () => {
     if (document.hidden || source.readOnly) return;
@@ -3126,7 +3471,9 @@ function render({ model, el }) {
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
   const labels = model.get("labelling")?.journal, leave = labels ? takeLabels(model, sources[0], questions.ask) : () => {
   };
-  if (sources.length === 1 && !labels) takeCorrections(model, questions.ask, sources[0]);
+  if (sources.length === 1 && !labels && !sources[0].info.annotators) {
+    takeCorrections(model, questions.ask, sources[0]);
+  }
   const inspectors = openInspectors(root, sources);
   const stop = followModel(model, sources[0], inspectors);
   return () => {
@@ -3342,7 +3689,7 @@ function download(name, text) {
 // src/page.js
 function openPage(root, data) {
   const sources = (data.runs ?? [data]).map(pageSource);
-  if (sources.length === 1) keepCorrections(sources[0], data);
+  if (sources.length === 1 && !data.info.annotators) keepCorrections(sources[0], data);
   const inspectors = openInspectors(root, sources);
   inspectors.leader.canvas.focus({ preventScroll: true });
   return inspectors;
