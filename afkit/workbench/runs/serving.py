@@ -8,6 +8,8 @@ import secrets
 import shutil
 import signal
 import socket
+import sys
+import webbrowser
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from afkit.workbench.runs.interrupts import temporary_folder
 from afkit.workbench.trust import project_root
 
 HOST = "127.0.0.1"
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # variables of a Linux that has one
 MEDIA = "media/"  # address below which films and sounds are, each by the name of its recording
 # The kernel starts in the folder of the notebook, and relative paths begin at the project, from which no modules come.
 _SOURCE = """\
@@ -118,12 +121,28 @@ def serve_notebook(
             app.config.KernelManager.transport = "ipc"
         app.initialize([str(path)])
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # Voila's own needs a server that runs
-        text = f"open http://{HOST}:{port}/?token={token} in a browser; Ctrl-C ends it"
-        IOLoop.current().add_callback(say, text)  # when it listens
+        address = f"http://{HOST}:{port}/?token={token}"
+
+        def announce() -> None:
+            say(f"open {address} in a browser; Ctrl-C ends it")
+            open_browser(folder / "open.html", address)
+
+        IOLoop.current().add_callback(announce)  # when it listens
         try:
             app.start()
         finally:
             shutil.rmtree(app.connection_dir, ignore_errors=True)
+
+
+def open_browser(page: Path, address: str) -> None:
+    """Show an address in a browser where this terminal has a screen, unless BROWSER is `none`.
+
+    By a page in a folder of this user's alone: a browser's arguments, and so the token, could be seen by all others.
+    """
+    has_screen = sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in SCREENS)
+    if has_screen and sys.stdout.isatty() and os.environ.get("BROWSER") != "none":
+        page.write_text(f'<meta charset="utf-8"><meta http-equiv="refresh" content="0; url={address}">\n', "utf-8")
+        webbrowser.open(page.as_uri())
 
 
 def inspector_notebook(

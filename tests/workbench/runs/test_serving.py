@@ -9,12 +9,14 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from run_folders import write_scored_run, write_test_data
 
 from afkit.__main__ import main
-from afkit.workbench.runs.serving import inspector_notebook, serve_inspector
+from afkit.workbench.runs.serving import inspector_notebook, open_browser, serve_inspector
 
 pytest.importorskip("nbformat", reason="notebooks are made by it")
 ROOT = Path(__file__).parents[3]
@@ -94,3 +96,22 @@ def test_nothing_that_lies_in_the_working_directory_is_executed(run, tmp_path, t
         page = answer.read().decode()
     assert "a template of somebody else" not in page and "afkit.workbench.inspector.widget" in page
     assert not (tmp_path / "executed").exists(), (tmp_path / "executed").read_text()
+
+
+@pytest.mark.parametrize(
+    ("screen", "terminal", "browser"), [(":0", True, ""), ("", True, ""), (":0", False, ""), (":0", True, "none")]
+)
+def test_a_browser_opens_where_somebody_sits_and_its_arguments_hold_no_token(
+    tmp_path, monkeypatch, screen, terminal, browser
+):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: terminal))
+    for name, value in (("DISPLAY", screen), ("WAYLAND_DISPLAY", ""), ("BROWSER", browser)):
+        monkeypatch.setenv(name, value)
+    open_browser(tmp_path / "open.html", "http://127.0.0.1:1/?token=secret")
+    assert len(opened) == (screen == ":0" and terminal and browser == "")
+    for address in opened:
+        assert "secret" not in address
+        assert "url=http://127.0.0.1:1/?token=secret" in Path(urlsplit(address).path).read_text()
