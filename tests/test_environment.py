@@ -1,10 +1,12 @@
-"""The three lists of packages agree: pyproject.toml, constraints.txt, environment.yml."""
+"""The lists of packages agree: pyproject.toml, constraints.txt, environment.yml; and the citation with them."""
 
 import re
 import tomllib
 from pathlib import Path
 
 import yaml
+
+import afkit
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
@@ -36,3 +38,14 @@ def test_conda_and_pip_install_the_same_versions():
 def test_every_declared_dependency_is_pinned_in_both():
     assert _declared() <= _pins((ROOT / "constraints.txt").read_text().splitlines()).keys()
     assert _declared() == _conda_pins().keys()
+
+
+def test_the_citation_is_of_this_version_and_licence():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (str(cited["version"]), cited["license"], cited["title"]) == (afkit.__version__, project["license"], "afkit")
+    assert [work["title"].partition(":")[0] for work in cited["references"]] == [
+        "ActionFormer",
+        "TriDet",
+        "TemporalMaxer",
+    ]
