@@ -3055,7 +3055,6 @@ function takeLabels(model, source, ask) {
     redo: begun.redo.map((edit) => readEdit(info, edit))
   });
   info.comments = begun.comments;
-  info.remark = [info.remark, begun.remark].filter(Boolean).join(" ");
   source.restore = (run) => {
     for (const [video, rows] of Object.entries(begun.segments)) correctRun(run, video, readRows(info, rows));
   };
