@@ -1,6 +1,7 @@
 // The film: the frame at the cursor, and a cursor that moves while it plays.
 
 import { make, selection } from "./controls.js";
+import { neighbourFrame } from "./frames.js";
 import { restCursor } from "./looking.js";
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
@@ -70,7 +71,8 @@ function listenToFilm(playback) {
     restCursor(panel, video.currentTime);
   });
   video.addEventListener("seeked", () => {
-    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
+    if (playback.steps) return;
+    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 1e-4) seek(playback, playback.wantedSec);
   });
 }
 
@@ -111,14 +113,20 @@ export function stopPlayback({ video }) {
   if (!video.paused) video.pause();
 }
 
-// One frame on or back from where the cursor is; without a film, a step of the same length.
-function stepFrame(playback, by) {
+// One frame on or back from where the cursor is; where there is no picture, a step of the same length.
+async function stepFrame(playback, by) {
   const { panel, video } = playback,
     { cursorSec, view } = panel.state;
+  if (playback.steps) return; // one after the other
   stopPlayback(playback);
-  const step = playback.frameSec ?? FRAME_SEC,
+  const from = cursorSec ?? view.from,
     last = isPlayable(playback) ? video.duration : view.end;
-  const sec = Math.min(Math.max((cursorSec ?? view.from) + by * step, 0), last || Infinity);
+  playback.steps = true;
+  const found =
+    isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from, by, playback.frameSec) : null;
+  playback.steps = false;
+  playback.frameSec = found?.frameSec ?? playback.frameSec;
+  const sec = found?.sec ?? Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
   restCursor(panel, sec);
   keepInView(panel, sec);
 }
@@ -173,12 +181,13 @@ function followState(playback, names) {
   if (!names.has("cursorSec")) return;
   time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
   if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
-    seek(playback, Math.min(Math.max(state.cursorSec, 0), video.duration || Infinity));
+    seek(playback, state.cursorSec);
   }
 }
 
 // One seek at a time: the last place that was wanted follows when the frame before it is there.
 function seek(playback, seconds) {
-  playback.wantedSec = seconds;
-  if (!playback.video.seeking) playback.video.currentTime = seconds;
+  const { video } = playback;
+  playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity); // it may end before its annotations
+  if (!video.seeking) video.currentTime = playback.wantedSec;
 }

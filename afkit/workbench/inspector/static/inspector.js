@@ -2328,6 +2328,44 @@ function createStore(state) {
   };
 }
 
+// src/frames.js
+var ANSWER_MS = 400;
+var SAME_SEC = 5e-4;
+var FIRST_SEC = 0.04;
+var MOST_SEEKS = 40;
+async function neighbourFrame(video, sec, by, frameSec) {
+  const here = video.requestVideoFrameCallback ? await frameAt(video, sec) : null;
+  if (here === null) return null;
+  const found = by < 0 ? await frameAt(video, here - SAME_SEC) : await nextFrame(video, here, frameSec);
+  if (found === null || Math.abs(found - here) < SAME_SEC) return null;
+  const passed = Math.abs(found - here);
+  return { sec: Math.max(Math.ceil(1e3 * found - 0.01), 0) / 1e3, frameSec: Math.min(frameSec ?? passed, passed) };
+}
+async function nextFrame(video, here, frameSec) {
+  let found = here;
+  for (let ahead = frameSec ?? FIRST_SEC; found < here + SAME_SEC; ahead *= 2) {
+    const wanted = Math.min(here + ahead + SAME_SEC, video.duration);
+    found = await frameAt(video, wanted);
+    if (found === null || wanted === video.duration && found < here + SAME_SEC) return null;
+  }
+  for (let seeks = 0; seeks < MOST_SEEKS; seeks++) {
+    const before = await frameAt(video, found - SAME_SEC);
+    if (before === null || before < here + SAME_SEC) break;
+    found = before;
+  }
+  return found;
+}
+function frameAt(video, sec) {
+  return new Promise((tell) => {
+    const late = setTimeout(() => tell(null), ANSWER_MS);
+    video.requestVideoFrameCallback((_, { mediaTime }) => {
+      clearTimeout(late);
+      tell(mediaTime);
+    });
+    video.currentTime = Math.max(sec, 0);
+  });
+}
+
 // src/playback.js
 var SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
 var FRAME_SEC = 0.04;
@@ -2390,7 +2428,8 @@ function listenToFilm(playback) {
     restCursor(panel, video.currentTime);
   });
   video.addEventListener("seeked", () => {
-    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
+    if (playback.steps) return;
+    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 1e-4) seek(playback, playback.wantedSec);
   });
 }
 function sayMedia({ said, frame, bar }, sentence) {
@@ -2425,11 +2464,16 @@ function togglePlayback(playback) {
 function stopPlayback({ video }) {
   if (!video.paused) video.pause();
 }
-function stepFrame(playback, by) {
+async function stepFrame(playback, by) {
   const { panel, video } = playback, { cursorSec, view } = panel.state;
+  if (playback.steps) return;
   stopPlayback(playback);
-  const step2 = playback.frameSec ?? FRAME_SEC, last = isPlayable(playback) ? video.duration : view.end;
-  const sec = Math.min(Math.max((cursorSec ?? view.from) + by * step2, 0), last || Infinity);
+  const from = cursorSec ?? view.from, last = isPlayable(playback) ? video.duration : view.end;
+  playback.steps = true;
+  const found = isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from, by, playback.frameSec) : null;
+  playback.steps = false;
+  playback.frameSec = found?.frameSec ?? playback.frameSec;
+  const sec = found?.sec ?? Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
   restCursor(panel, sec);
   keepInView(panel, sec);
 }
@@ -2473,12 +2517,13 @@ function followState(playback, names) {
   if (!names.has("cursorSec")) return;
   time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
   if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
-    seek(playback, Math.min(Math.max(state.cursorSec, 0), video.duration || Infinity));
+    seek(playback, state.cursorSec);
   }
 }
 function seek(playback, seconds) {
-  playback.wantedSec = seconds;
-  if (!playback.video.seeking) playback.video.currentTime = seconds;
+  const { video } = playback;
+  playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity);
+  if (!video.seeking) video.currentTime = playback.wantedSec;
 }
 
 // src/cursor.js
