@@ -31,7 +31,7 @@ export function takeLabels(model, source, ask) {
   const send = async () => {
     if (sending || !queue.length) return;
     sending = true;
-    const late = setTimeout(() => tell({ error: "the kernel does not answer" }), PATIENCE_MS);
+    const late = setTimeout(() => tell({ error: "afkit does not answer, perhaps it was ended" }), PATIENCE_MS);
     const { error, refused = "", read_only: readOnly } = await ask(queue[0]);
     clearTimeout(late);
     sending = false;

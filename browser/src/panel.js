@@ -75,7 +75,7 @@ function nothingChosen() {
   const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] }; // part: what arrows move
   // begunSec: start of an annotation whose end is to come; unjudged: there are no predictions, and no misses
   const labels = { states: new Map(), begunSec: null, unjudged: false };
-  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false }; // restSec: where no pointer is
+  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: null }; // restSec: where no pointer is
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: new Set() };
   return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
 }
@@ -94,7 +94,9 @@ function report(panel) {
     { segments, shown } = scene;
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
   const word = scene.numErrors === 1 ? "error" : "errors";
-  const text = `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
+  const text = state.unjudged
+    ? `${visible} of ${segments.n} annotations shown`
+    : `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.videos.tell(scene.numErrors);
@@ -113,10 +115,12 @@ function report(panel) {
 }
 
 // Sentences on what a reader might look for in vain.
-function missing(segments, visible, { unjudged }) {
+function missing(segments, visible, { unjudged, editing }) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
   if (!truths && !unjudged) sentences.push("This video has no ground truth.");
+  if (!truths && editing && unjudged)
+    sentences.push("i begins an action at the cursor, o ends it; or draw it on the time line.");
   if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
   return sentences;

@@ -1,10 +1,12 @@
 // The film: the frame at the cursor, and a cursor that moves while it plays.
 
 import { make, selection } from "./controls.js";
-import { neighbourFrame } from "./frames.js";
+import { INTO_FRAME_SEC, neighbourFrame } from "./frames.js";
 import { restCursor } from "./looking.js";
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
+const REMEDY = "convert it to .mp4 (H.264) or .webm, e.g. with VLC";
+const SOUND = /\.(wav|flac|mp3|og[ga]|opus|m4a|aac|wma|aiff?)$/i;
 const FRAME_SEC = 0.04; // where neither the annotation file nor the film has said how long a frame is
 
 export function createPlayback(panel, place) {
@@ -53,10 +55,14 @@ function listenToFilm(playback) {
   video.addEventListener("error", () => {
     if (!video.getAttribute("src")) return;
     const reasons = "it is missing, damaged, or of a format that this browser does not know";
-    sayMedia(playback, `'${playback.file}' cannot be played: ${reasons}.`);
+    sayMedia(
+      playback,
+      `'${playback.file}' cannot be played: ${reasons} (then ${REMEDY}). Labels can be set without it.`,
+    );
   });
   video.addEventListener("loadedmetadata", () => {
     sayMedia(playback, "");
+    if (!video.videoWidth) showSound(playback);
     if (panel.state.cursorSec === null) restCursor(panel, 0);
     else seek(playback, panel.state.cursorSec);
   });
@@ -81,6 +87,14 @@ function sayMedia({ said, frame, bar }, sentence) {
   frame.hidden = bar.hidden = sentence !== "";
 }
 
+// Of a sound there is no picture, and of a film whose pictures this browser cannot decode; who has not chosen hears it.
+function showSound({ panel, said, frame, file }) {
+  frame.hidden = true;
+  if (!SOUND.test(file))
+    said.textContent = `Of '${file}' this browser plays the sound alone, not the pictures: ${REMEDY}.`;
+  if (panel.state.sound === null) panel.set({ sound: true });
+}
+
 // answer: { file, url }, { file, type, data }, { error }, or null while it is waited for.
 export function showMedia(playback, answer) {
   const { panel, video } = playback;
@@ -96,8 +110,8 @@ export function showMedia(playback, answer) {
   video.src = playback.address;
 }
 
-export function isPlayable({ video, said }) {
-  return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
+export function isPlayable({ video, bar }) {
+  return !bar.hidden && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
 
 function togglePlayback(playback) {
@@ -177,7 +191,7 @@ function followState(playback, names) {
     { state } = panel;
   if (names.has("speed")) video.playbackRate = state.speed;
   if (names.has("sound")) video.muted = !state.sound;
-  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, state.sound];
+  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, Boolean(state.sound)];
   if (!names.has("cursorSec")) return;
   time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
   if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
@@ -189,5 +203,5 @@ function followState(playback, names) {
 function seek(playback, seconds) {
   const { video } = playback;
   playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity); // it may end before its annotations
-  if (!video.seeking) video.currentTime = playback.wantedSec;
+  if (!video.seeking) video.currentTime = playback.wantedSec + INTO_FRAME_SEC;
 }

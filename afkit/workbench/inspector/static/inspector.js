@@ -2329,15 +2329,16 @@ function createStore(state) {
 }
 
 // src/frames.js
-var ANSWER_MS = 400;
+var INTO_FRAME_SEC = 1e-5;
+var ANSWER_MS = 2e3;
 var SAME_SEC = 5e-4;
 var FIRST_SEC = 0.04;
 var MOST_SEEKS = 40;
 async function neighbourFrame(video, sec, by, frameSec) {
-  const here = video.requestVideoFrameCallback ? await frameAt(video, sec) : null;
+  const here = await frameAt(video, sec);
   if (here === null) return null;
   const found = by < 0 ? await frameAt(video, here - SAME_SEC) : await nextFrame(video, here, frameSec);
-  if (found === null || Math.abs(found - here) < SAME_SEC) return null;
+  if (found === null || by * (found - sec) < SAME_SEC) return null;
   const passed = Math.abs(found - here);
   return { sec: Math.max(Math.ceil(1e3 * found - 0.01), 0) / 1e3, frameSec: Math.min(frameSec ?? passed, passed) };
 }
@@ -2357,17 +2358,30 @@ async function nextFrame(video, here, frameSec) {
 }
 function frameAt(video, sec) {
   return new Promise((tell) => {
-    const late = setTimeout(() => tell(null), ANSWER_MS);
-    video.requestVideoFrameCallback((_, { mediaTime }) => {
+    const end = (answer) => {
       clearTimeout(late);
-      tell(mediaTime);
-    });
-    video.currentTime = Math.max(sec, 0);
+      video.removeEventListener("seeked", read);
+      tell(answer);
+    };
+    const late = setTimeout(() => end(null), ANSWER_MS), read = () => video.seeking || end(shownSec(video));
+    video.addEventListener("seeked", read);
+    video.currentTime = Math.max(sec, 0) + INTO_FRAME_SEC;
   });
+}
+function shownSec(video) {
+  try {
+    const frame = new VideoFrame(video), sec = frame.timestamp / 1e6;
+    frame.close();
+    return sec;
+  } catch {
+    return null;
+  }
 }
 
 // src/playback.js
 var SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
+var REMEDY = "convert it to .mp4 (H.264) or .webm, e.g. with VLC";
+var SOUND = /\.(wav|flac|mp3|og[ga]|opus|m4a|aac|wma|aiff?)$/i;
 var FRAME_SEC = 0.04;
 function createPlayback(panel, place) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
@@ -2410,10 +2424,14 @@ function listenToFilm(playback) {
   video.addEventListener("error", () => {
     if (!video.getAttribute("src")) return;
     const reasons = "it is missing, damaged, or of a format that this browser does not know";
-    sayMedia(playback, `'${playback.file}' cannot be played: ${reasons}.`);
+    sayMedia(
+      playback,
+      `'${playback.file}' cannot be played: ${reasons} (then ${REMEDY}). Labels can be set without it.`
+    );
   });
   video.addEventListener("loadedmetadata", () => {
     sayMedia(playback, "");
+    if (!video.videoWidth) showSound(playback);
     if (panel.state.cursorSec === null) restCursor(panel, 0);
     else seek(playback, panel.state.cursorSec);
   });
@@ -2436,6 +2454,12 @@ function sayMedia({ said, frame, bar }, sentence) {
   said.textContent = sentence;
   frame.hidden = bar.hidden = sentence !== "";
 }
+function showSound({ panel, said, frame, file }) {
+  frame.hidden = true;
+  if (!SOUND.test(file))
+    said.textContent = `Of '${file}' this browser plays the sound alone, not the pictures: ${REMEDY}.`;
+  if (panel.state.sound === null) panel.set({ sound: true });
+}
 function showMedia(playback, answer) {
   const { panel, video } = playback;
   if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
@@ -2449,8 +2473,8 @@ function showMedia(playback, answer) {
   playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
   video.src = playback.address;
 }
-function isPlayable({ video, said }) {
-  return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
+function isPlayable({ video, bar }) {
+  return !bar.hidden && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
 function togglePlayback(playback) {
   const { video, panel } = playback;
@@ -2513,7 +2537,7 @@ function followState(playback, names) {
   const { video, time, speed, loops, sound, panel } = playback, { state } = panel;
   if (names.has("speed")) video.playbackRate = state.speed;
   if (names.has("sound")) video.muted = !state.sound;
-  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, state.sound];
+  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, Boolean(state.sound)];
   if (!names.has("cursorSec")) return;
   time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
   if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
@@ -2523,7 +2547,7 @@ function followState(playback, names) {
 function seek(playback, seconds) {
   const { video } = playback;
   playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity);
-  if (!video.seeking) video.currentTime = playback.wantedSec;
+  if (!video.seeking) video.currentTime = playback.wantedSec + INTO_FRAME_SEC;
 }
 
 // src/cursor.js
@@ -2973,7 +2997,7 @@ function nothingChosen() {
   const shown = { view: null, hidden: /* @__PURE__ */ new Set(), stacked: false, picked: [], hovered: -1, listOpen: false };
   const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] };
   const labels = { states: /* @__PURE__ */ new Map(), begunSec: null, unjudged: false };
-  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false };
+  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: null };
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: /* @__PURE__ */ new Set() };
   return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false };
 }
@@ -2988,7 +3012,7 @@ function report(panel) {
   const { info, parts, state, scene, canvas } = panel, { segments, shown } = scene;
   const visible = shown.reduce((sum, kind) => sum + (kind !== HIDDEN), 0);
   const word = scene.numErrors === 1 ? "error" : "errors";
-  const text = `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
+  const text = state.unjudged ? `${visible} of ${segments.n} annotations shown` : `${visible} of ${segments.n} segments shown, ${scene.numErrors} ${word} at tIoU ${state.tiou}`;
   const shaded = scene.ignored.length ? "Hatched parts were not annotated, and are not judged." : "";
   parts.count.textContent = text;
   parts.videos.tell(scene.numErrors);
@@ -3005,10 +3029,12 @@ function report(panel) {
   if (parts.top.value !== top) parts.top.value = top;
   reportEditing(panel);
 }
-function missing(segments, visible, { unjudged }) {
+function missing(segments, visible, { unjudged, editing }) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
   if (!truths && !unjudged) sentences.push("This video has no ground truth.");
+  if (!truths && editing && unjudged)
+    sentences.push("i begins an action at the cursor, o ends it; or draw it on the time line.");
   if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
   return sentences;
@@ -3110,7 +3136,7 @@ function takeLabels(model, source, ask) {
   const send = async () => {
     if (sending || !queue.length) return;
     sending = true;
-    const late = setTimeout(() => tell({ error: "the kernel does not answer" }), PATIENCE_MS);
+    const late = setTimeout(() => tell({ error: "afkit does not answer, perhaps it was ended" }), PATIENCE_MS);
     const { error, refused = "", read_only: readOnly } = await ask(queue[0]);
     clearTimeout(late);
     sending = false;
