@@ -23,7 +23,6 @@ export function takeLabels(model, source, ask) {
     redo: begun.redo.map((edit) => readEdit(info, edit)),
   });
   info.comments = begun.comments;
-  info.remark = [info.remark, begun.remark].filter(Boolean).join(" ");
   source.restore = (run) => {
     for (const [video, rows] of Object.entries(begun.segments)) correctRun(run, video, readRows(info, rows));
   };
@@ -34,7 +33,7 @@ export function takeLabels(model, source, ask) {
   const send = async () => {
     if (sending || !queue.length) return;
     sending = true;
-    const late = setTimeout(() => tell({ error: "the kernel does not answer" }), PATIENCE_MS);
+    const late = setTimeout(() => tell({ error: "afkit does not answer, perhaps it was ended" }), PATIENCE_MS);
     const { error, refused = "", read_only: readOnly } = await ask(queue[0]);
     clearTimeout(late);
     sending = false;

@@ -85,7 +85,7 @@ function nothingChosen() {
   const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] }; // part: what arrows move
   // begunSec: start of an annotation whose end is to come; unjudged: there are no predictions, and no misses
   const labels = { states: new Map(), begunSec: null, unjudged: false };
-  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false }; // restSec: where no pointer is
+  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: null }; // restSec: where no pointer is
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: new Set() };
   return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false, whose: "0" };
 }
@@ -135,7 +135,7 @@ function countWords({ info, state, scene: { segments, shown, numErrors } }, visi
 }
 
 // Sentences on what a reader might look for in vain.
-function missing({ info: { annotators }, state: { unjudged }, scene: { segments } }, visible) {
+function missing({ info: { annotators }, state: { unjudged, editing }, scene: { segments } }, visible) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
   if (annotators) {
@@ -144,6 +144,8 @@ function missing({ info: { annotators }, state: { unjudged }, scene: { segments 
     return sentences;
   }
   if (!truths && !unjudged) sentences.push("This video has no ground truth.");
+  if (!truths && editing && unjudged)
+    sentences.push("i begins an action at the cursor, o ends it; or draw it on the time line.");
   if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
   return sentences;

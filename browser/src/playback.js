@@ -1,10 +1,13 @@
 // The film: the frame at the cursor, and a cursor that moves while it plays.
 
 import { make, selection } from "./controls.js";
+import { INTO_FRAME_SEC, neighbourFrame } from "./frames.js";
 import { createGrip } from "./grip.js";
 import { restCursor } from "./looking.js";
 
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
+const REMEDY = "convert it to .mp4 (H.264) or .webm, e.g. with VLC";
+const SOUND = /\.(wav|flac|mp3|og[ga]|opus|m4a|aac|wma|aiff?)$/i;
 const FRAME_SEC = 0.04; // where neither the annotation file nor the film has said how long a frame is
 
 export function createPlayback(panel, place) {
@@ -65,10 +68,14 @@ function listenToFilm(playback) {
   video.addEventListener("error", () => {
     if (!video.getAttribute("src")) return;
     const reasons = "it is missing, damaged, or of a format that this browser does not know";
-    sayMedia(playback, `'${playback.file}' cannot be played: ${reasons}.`);
+    sayMedia(
+      playback,
+      `'${playback.file}' cannot be played: ${reasons} (then ${REMEDY}). Labels can be set without it.`,
+    );
   });
   video.addEventListener("loadedmetadata", () => {
     sayMedia(playback, "");
+    if (!video.videoWidth) showSound(playback);
     if (panel.state.cursorSec === null) restCursor(panel, 0);
     else seek(playback, panel.state.cursorSec);
   });
@@ -83,13 +90,22 @@ function listenToFilm(playback) {
     restCursor(panel, video.currentTime);
   });
   video.addEventListener("seeked", () => {
-    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
+    if (playback.steps) return;
+    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 1e-4) seek(playback, playback.wantedSec);
   });
 }
 
 function sayMedia({ said, frame, grip, bar }, sentence) {
   said.textContent = sentence;
   frame.hidden = grip.hidden = bar.hidden = sentence !== "";
+}
+
+// Of a sound there is no picture, and of a film whose pictures this browser cannot decode; who has not chosen hears it.
+function showSound({ panel, said, frame, grip, file }) {
+  frame.hidden = grip.hidden = true;
+  if (!SOUND.test(file))
+    said.textContent = `Of '${file}' this browser plays the sound alone, not the pictures: ${REMEDY}.`;
+  if (panel.state.sound === null) panel.set({ sound: true });
 }
 
 // answer: { file, url }, { file, type, data }, { error }, or null while it is waited for.
@@ -107,8 +123,8 @@ export function showMedia(playback, answer) {
   video.src = playback.address;
 }
 
-export function isPlayable({ video, said }) {
-  return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
+export function isPlayable({ video, bar }) {
+  return !bar.hidden && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
 
 function togglePlayback(playback) {
@@ -124,14 +140,20 @@ export function stopPlayback({ video }) {
   if (!video.paused) video.pause();
 }
 
-// One frame on or back from where the cursor is; without a film, a step of the same length.
-function stepFrame(playback, by) {
+// One frame on or back from where the cursor is; where there is no picture, a step of the same length.
+async function stepFrame(playback, by) {
   const { panel, video } = playback,
     { cursorSec, view } = panel.state;
+  if (playback.steps) return; // one after the other
   stopPlayback(playback);
-  const step = playback.frameSec ?? FRAME_SEC,
+  const from = cursorSec ?? view.from,
     last = isPlayable(playback) ? video.duration : view.end;
-  const sec = Math.min(Math.max((cursorSec ?? view.from) + by * step, 0), last || Infinity);
+  playback.steps = true;
+  const found =
+    isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from, by, playback.frameSec) : null;
+  playback.steps = false;
+  playback.frameSec = found?.frameSec ?? playback.frameSec;
+  const sec = found?.sec ?? Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
   restCursor(panel, sec);
   keepInView(panel, sec);
 }
@@ -182,16 +204,17 @@ function followState(playback, names) {
     { state } = panel;
   if (names.has("speed")) video.playbackRate = state.speed;
   if (names.has("sound")) video.muted = !state.sound;
-  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, state.sound];
+  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, Boolean(state.sound)];
   if (!names.has("cursorSec")) return;
   time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
   if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
-    seek(playback, Math.min(Math.max(state.cursorSec, 0), video.duration || Infinity));
+    seek(playback, state.cursorSec);
   }
 }
 
 // One seek at a time: the last place that was wanted follows when the frame before it is there.
 function seek(playback, seconds) {
-  playback.wantedSec = seconds;
-  if (!playback.video.seeking) playback.video.currentTime = seconds;
+  const { video } = playback;
+  playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity); // it may end before its annotations
+  if (!video.seeking) video.currentTime = playback.wantedSec + INTO_FRAME_SEC;
 }

@@ -161,7 +161,7 @@ def kept_of(folder):
 
 def test_labels_survive_a_killed_kernel_and_page_and_films_come_in_ranges(browser, tmp_path):
     pytest.importorskip("voila", reason="an extra")
-    write_film(tmp_path / "film 1.webm", codec="libvpx-vp9", length_sec=8)
+    write_film(tmp_path / "film 1.webm", codec="libvpx-vp9", rate="5", length_sec=8)
     log = tmp_path / "server.log"
     command = ("afkit", "label", "film 1.webm", "--labels", "walk,sit")
     with serving(tmp_path, *command), browser.new_context() as context:
@@ -171,6 +171,9 @@ def test_labels_survive_a_killed_kernel_and_page_and_films_come_in_ranges(browse
         window.on("request", lambda request: "/media/" in request.url and ranges.append(request.headers.get("range")))
         opened_at(window, address)
         eventually(window, lambda: window.evaluate("document.querySelector('video')?.duration > 7"))
+        for key, seconds in ((".", 0.2), (".", 0.4), (",", 0.2)):  # a step is a frame, however long it lasts
+            window.keyboard.press(key)
+            eventually(window, lambda sec=seconds: window.evaluate(f"{ON_PAGE}.state.cursorSec") == sec)
         for keys, seconds in (("2i", 1), ("o", 3)):
             window.evaluate(f"{ON_PAGE}.set({{ cursorSec: {seconds} }})")
             for key in keys:
@@ -181,7 +184,7 @@ def test_labels_survive_a_killed_kernel_and_page_and_films_come_in_ranges(browse
         for kernel in kernels():
             kernel.kill()
         window.keyboard.press("2")
-        eventually(window, lambda: "NOT SAVED: the kernel does not answer" in window.inner_text("[data-role=alarm]"))
+        eventually(window, lambda: "NOT SAVED: afkit does not answer" in window.inner_text("[data-role=alarm]"))
         window.on("dialog", lambda dialog: dialog.accept())
         opened_at(window, address)
         window.keyboard.press("Control+z")

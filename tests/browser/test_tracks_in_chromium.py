@@ -2,11 +2,13 @@
 
 import base64
 import io
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from media_files import write_film
 from pages import (
     CANVAS,
     EVIL,
@@ -241,13 +243,25 @@ def wait_for_film(page):
     eventually(page, lambda: film(page, "readyState") >= 2)
 
 
+@pytest.fixture(scope="module")
+def odd_films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    write_film(folder / "video3.mp4", length_sec=0.5, codec="libx265", clicks_sec=[0.1], sound_codec="libmp3lame")
+    return folder
+
+
 @pytest.fixture
-def with_film(opened_file, recorded, tmp_path):
-    """A page whose first video has a film of two seconds, its second one a broken file, its third one none."""
+def with_film(opened_file, recorded, odd_films, tmp_path):
+    """A page whose first video has a film of two seconds, its second one a broken file, its third one none.
+
+    The fourth has pictures that few browsers know, with sound.
+    """
     (tmp_path / "my films").mkdir()
     (tmp_path / "my films" / "video0.webm").write_bytes(recorded)
     (tmp_path / "my films" / "video1.mp4").write_bytes(b"no film at all")
-    inspected = with_tracks(many(3), videos=tmp_path / "my films", curves=curves)
+    for path in odd_films.iterdir():
+        shutil.copy(path, tmp_path / "my films")
+    inspected = with_tracks(many(4), videos=tmp_path / "my films", curves=curves)
     write_inspector(tmp_path / "film.html", inspected)
     page = opened_file(tmp_path / "film.html")
     page.select_option("[data-role=video]", "video0")
@@ -319,10 +333,10 @@ def test_a_click_on_lanes_sets_no_cursor(with_film):
 
 
 def test_the_film_follows_selections_frames_and_drags(with_film):
-    press(with_film, ".", ".")
-    rests_at(with_film, 0.08)
+    press(with_film, ".")
+    eventually(with_film, lambda: 0 < panel_of(with_film, "p.state.cursorSec") < 0.2)
     with_film.keyboard.press(",")
-    rests_at(with_film, 0.04)
+    eventually(with_film, lambda: panel_of(with_film, "p.state.cursorSec") == 0)
     press(with_film, "0", "n")
     start = panel_of(with_film, "p.scene.segments.start[p.state.picked[0]]")
     assert panel_of(with_film, "p.state.cursorSec") == start
@@ -366,9 +380,13 @@ def test_a_broken_film_is_named_and_one_that_is_missing_too(with_film):
     words = with_film.locator("[data-role=film-said]")
     with_film.select_option("[data-role=video]", "video1")
     eventually(with_film, lambda: "'video1.mp4' cannot be played" in words.inner_text())
+    assert "convert it to .mp4 (H.264) or .webm, e.g. with VLC" in words.inner_text()
     assert with_film.locator("video").is_hidden() and counted(with_film) > 10
     with_film.select_option("[data-role=video]", "video2")
     eventually(with_film, lambda: "has no file of the video 'video2'" in words.inner_text())
+    with_film.select_option("[data-role=video]", "video3")
+    eventually(with_film, lambda: "Of 'video3.mp4' this browser plays the sound alone" in words.inner_text())
+    assert with_film.locator("video").is_hidden() and with_film.locator("[data-role=sound]").is_checked()
     with_film.select_option("[data-role=video]", "video0")
     wait_for_film(with_film)
     assert words.inner_text() == "" and with_film.locator("video").is_visible()

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -98,11 +99,13 @@ def _export_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from afkit.workbench.own_data.exporting import export_annotations
+    from afkit.workbench.own_data.exporting import export_annotations, has_overlaps
 
     files = export_annotations(options.annotations, options.out, options.form, options.media)
     print(files[0] if len(files) == 1 else f"{len(files)} files in {options.out}")
-    print(f"back: python -m afkit import {options.out} CORRECTED.json --like {options.annotations}")
+    places = shlex.join([options.out, "CORRECTED.json", "--like", options.annotations])
+    overlaps = " --allow-overlaps" if has_overlaps(options.annotations) else ""
+    print(f"back: python -m afkit import {places}{overlaps}")
 
 
 def column_fields(texts: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ all lines together are the history that undo goes through.
 """
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,28 +68,49 @@ def read_journal(path: Path, header: dict[str, Any]) -> Journal:
     Lines that are cut off are counted and left out; all others count.
 
     Raises:
-        ValueError: it is of another annotation file than `header` says, or a whole line is not of a journal.
+        ValueError: it is of another annotation file than `header` says, has lost its first line, or a whole line is not
+            of a journal.
         OSError: the file cannot be read.
     """
     journal = Journal()
     if not path.exists():
         return journal
-    begun = False
-    for number, line in enumerate(read_bytes(path).split(b"\n"), 1):
+    begun, lines = False, read_bytes(path).split(b"\n")
+    for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
         except ValueError:
             journal.torn += bool(line.strip())
             continue
+        if not begun:
+            _check_header(path, entry, header)
+            begun = True
+            continue
         try:
-            _apply(journal, entry) if begun else _check_header(path, entry, header)
-        except (AttributeError, KeyError, TypeError):
-            raise ValueError(f"{path}, line {number}: this is no line of a journal; remove it") from None
-        begun = True
+            _apply(journal, entry)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ValueError(
+                f"{path}, line {number}: this is no change of a recording as a journal holds it; remove the line"
+            ) from None
+    if not begun and journal.torn and len(lines) > 1:  # a crash cuts off no more than one line
+        _check_header(path, None, header)
     return journal
 
 
-def _check_header(path: Path, entry: dict[str, Any], header: dict[str, Any]) -> None:
+def torn_note(path: Path, journal: Journal) -> str:
+    """A sentence on the lines that were cut off; "" where there are none."""
+    if not journal.torn:
+        return ""
+    lines = "a line of {} was" if journal.torn == 1 else f"{journal.torn} lines of {{}} were"
+    return f"{lines.format(path.name)} cut off by a crash or a full disk, and left out; all others count"
+
+
+def _check_header(path: Path, entry: Any, header: dict[str, Any]) -> None:
+    if not isinstance(entry, dict) or "sha256" not in entry:
+        raise ValueError(
+            f"{path} does not begin with the line that names its annotation file; if it is that of "
+            f"{header['annotations']}, put {json.dumps(header, ensure_ascii=False)} there, else move it away"
+        )
     if entry["sha256"] == header["sha256"]:
         return
     name, away = header["annotations"], f"or move {path.name} away to begin anew"
@@ -109,14 +131,14 @@ def _apply(journal: Journal, entry: dict[str, Any]) -> None:
         journal.labels += [str(name) for name in entry["labels"] if name not in journal.labels]
         return
     name, step = str(entry["recording"]), entry["step"]
+    if entry["state"] not in STATES or step not in STEPS:
+        raise ValueError("no such state or step")
     journal.states[name] = entry["state"]
     if entry.get("duration"):
         journal.durations_sec[name] = float(entry["duration"])
     if entry["segments"] is None:
         return
-    after = [
-        Segment(float(start), float(end), str(label), "".join(more)) for start, end, label, *more in entry["segments"]
-    ]
+    after = [_segment(*row) for row in entry["segments"]]
     before = journal.segments.get(name)
     journal.segments[name] = after
     if step == "edit":
@@ -126,6 +148,12 @@ def _apply(journal: Journal, entry: dict[str, Any]) -> None:
         taken, other = (journal.undo, journal.redo) if step == "undo" else (journal.redo, journal.undo)
         if taken:
             other.append(taken.pop())
+
+
+def _segment(start: float, end: float, label: str, *comment: str) -> Segment:
+    if not 0 <= start < end < math.inf:
+        raise ValueError("no segment")
+    return Segment(float(start), float(end), str(label), "".join(comment))
 
 
 def line_of(

@@ -13,9 +13,9 @@ from afkit.data.annotations import AnnotationFile, check_name, read_annotations,
 from afkit.files import read_json
 from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.tracks import Tracks
-from afkit.workbench.labelling.journal import Journal, header_of, journal_of, read_journal
+from afkit.workbench.labelling.journal import Journal, header_of, journal_of, read_journal, torn_note
 from afkit.workbench.labelling.proposals import no_proposals, proposals_of
-from afkit.workbench.media.opened import FILMS, SOUNDS, length_sec
+from afkit.workbench.media.opened import FILMS, SOUNDS, open_media
 from afkit.workbench.own_data.media_files import files_of
 from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look
@@ -78,7 +78,7 @@ def collect_labelled(
     files = _files(places)
     header = header_of(path, exists=file is not None)
     journal = read_journal(journal_of(path), header)
-    signals, lengths_sec = _lengths(files)
+    signals, lengths_sec, unread = _lengths(files)  # a sentence, "" for none
     gt, durations = _truth(file, journal, files, lengths_sec)
     if not durations:
         raise ValueError("there is nothing to label; name films, sounds or tables of sensors, or --annotations")
@@ -88,6 +88,7 @@ def collect_labelled(
     names = label_ids(file, [*labels, *journal.labels, *_used(journal), *names_of_run])
     if not names:
         raise ValueError("there is no class to label; name them with --labels, e.g. --labels walk,sit")
+    notes = [f"{note}." for note in (torn_note(journal_of(path), journal), unread) if note]
     media = {name: file for name, (file, _) in files.items() if file.suffix.lower() in (*FILMS, *SOUNDS)}
     sounds = {name: file for name, file in media.items() if file.suffix.lower() in SOUNDS}
     inspected = Inspected(
@@ -96,7 +97,7 @@ def collect_labelled(
         names,
         durations,
         path.stem,
-        _remark(gt, lengths_sec, media),
+        " ".join(filter(None, [*notes, _remark(gt, lengths_sec, media)])),
         Tracks(None, _signal_reader(signals, sounds) if signals or sounds else None, media or None),
         file,
     )
@@ -125,6 +126,8 @@ def _files(places: Sequence[str]) -> dict[str, tuple[Path, float | None]]:
     for text in places:
         place, at, rate = text.rpartition("@")
         is_rate = bool(at) and rate.replace(".", "", 1).isdigit() and not Path(text).exists()
+        if is_rate and not float(rate):
+            raise ValueError(f"{text}: a table has more than 0 samples per second; correct it")
         for name, path in files_of(place if is_rate else text, (*FILMS, *SOUNDS, *SIGNAL_SUFFIXES)).items():
             check_name(path, name)
             if name in found and found[name][0].resolve() != path.resolve():
@@ -133,16 +136,22 @@ def _files(places: Sequence[str]) -> dict[str, tuple[Path, float | None]]:
     return found
 
 
-def _lengths(files: Mapping[str, tuple[Path, float | None]]) -> tuple[dict[str, Seen], dict[str, float]]:
-    """The samples of tables, and how long each recording lasts, as far as its file says."""
-    signals, lengths = {}, {}
+def _lengths(files: Mapping[str, tuple[Path, float | None]]) -> tuple[dict[str, Seen], dict[str, float], str]:
+    """The samples of tables, how long each recording lasts, as far as its file says, and what cannot be read."""
+    signals, lengths, unread = {}, {}, []
     for name, (path, rate_hz) in files.items():
         if path.suffix.lower() in (*FILMS, *SOUNDS):
-            lengths[name] = round(length_sec(path), 3)
+            try:
+                with open_media(path) as container:
+                    lengths[name] = round((container.duration or 0) / 1e6, 3)
+            except ValueError as error:
+                unread.append(str(error))
         else:
             signals[name] = look(path, SensorKind(name, rate_hz or 0, 0, by_clock=rate_hz is None))
             lengths[name] = signals[name].duration_sec
-    return signals, {name: length for name, length in lengths.items() if length > 0}
+    more = f" (and {len(unread) - 1} more that cannot be read)" if len(unread) > 1 else ""
+    unread_note = f"{unread[0]}{more}" if unread else ""
+    return signals, {name: length for name, length in lengths.items() if length > 0}, unread_note
 
 
 def _truth(

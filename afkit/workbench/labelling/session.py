@@ -6,7 +6,7 @@ from typing import Any
 
 from afkit.workbench.inspector.corrections import check_corrections
 from afkit.workbench.inspector.inspected import Inspected
-from afkit.workbench.labelling.journal import STATES, STEPS, Edit, Journal, Segment, append_line, line_of
+from afkit.workbench.labelling.journal import STATES, STEPS, Edit, Segment, append_line, line_of
 from afkit.workbench.labelling.labelled import Labelled
 from afkit.workbench.labelling.turns import Turn
 
@@ -59,7 +59,6 @@ class Session:
         return {
             "journal": self.labelled.journal_path.name,
             "read_only": self.read_only,
-            "remark": _torn(journal, self.labelled.journal_path),
             "states": journal.states,
             "segments": {recording: rows(segments) for recording, segments in journal.segments.items()},
             "comments": self.labelled.comments,
@@ -124,10 +123,3 @@ class Session:
 
     def _append(self, line: dict[str, Any]) -> None:
         append_line(self.labelled.journal_path, line, self.labelled.header)
-
-
-def _torn(journal: Journal, path: Path) -> str:
-    if not journal.torn:
-        return ""
-    lines = "a line" if journal.torn == 1 else f"{journal.torn} lines"
-    return f"{lines} of {path.name} were cut off by a crash or a full disk, and left out; all others count."

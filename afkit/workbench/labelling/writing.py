@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from afkit.files import write_json
-from afkit.workbench.labelling.journal import Journal, Segment
+from afkit.workbench.labelling.journal import Journal, Segment, torn_note
 from afkit.workbench.labelling.labelled import COMMENT, Labelled
 from afkit.workbench.own_data.corrected import check_new, corrected_content
 
@@ -26,7 +26,8 @@ def write_labels(path: str | Path, labelled: Labelled) -> str:
     path, journal = Path(path), labelled.read_journal()
     check_new(path)
     if not journal.states:
-        raise ValueError(f"{labelled.journal_path} holds no change; label something first")
+        torn = torn_note(labelled.journal_path, journal)
+        raise ValueError(f"{labelled.journal_path} holds no change; label something first{torn and f' ({torn})'}")
     ids = {name: label for label, name in labelled.inspected.label_names.items()}
     rows = [
         (recording, *segment[:2], ids[segment.label], segment.label, segment.comment)
@@ -50,7 +51,8 @@ def write_labels(path: str | Path, labelled: Labelled) -> str:
     if not database:
         raise ValueError(f"{labelled.journal_path} has no label left, and no recording is done; label something first")
     write_json(path, content)
-    return _summary(path, database, journal)
+    torn = torn_note(labelled.journal_path, journal)
+    return _summary(path, database, journal) + (f"; {torn}" if torn else "")
 
 
 def _added(journal: Journal, recording: str, segments: list[Segment], ids: dict[str, int]) -> dict[str, Any]:

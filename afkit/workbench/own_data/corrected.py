@@ -10,6 +10,7 @@ import pandas as pd
 from afkit.data.annotations import AnnotationFile, Video, read_annotations
 from afkit.files import read_json, write_json
 from afkit.segments import mostly_within
+from afkit.workbench.own_data.exporting import one_line
 
 REMARKS = ("comment", "tier")  # keys of an annotation that labelling tools know, and afkit only keeps
 
@@ -67,9 +68,9 @@ def _replace(annotations: list[dict[str, Any]], rows: pd.DataFrame) -> list[dict
     ):
         same = old.get((start, end, label))
         entry = same.pop(0) if same else {"label": name, "segment": [start, end], "label_id": label}
-        entries.append(
-            entry | {remark: text for remark, text in zip(said, remarks, strict=True) if isinstance(text, str)}
-        )
+        news = {remark: text for remark, text in zip(said, remarks, strict=True) if isinstance(text, str)}
+        kept = {remark for remark in news if news[remark] == one_line(str(entry.get(remark) or ""))}  # as tools hold it
+        entries.append(entry | {remark: text for remark, text in news.items() if remark not in kept})
     return [{key: value for key, value in entry.items() if key not in REMARKS or value} for entry in entries]
 
 

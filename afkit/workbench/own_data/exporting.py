@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from afkit.config import nearest
-from afkit.data.annotations import read_annotations
+from afkit.data.annotations import read_annotations, to_frame
 from afkit.files import read_json, write_text
 from afkit.opening import safe_names
-from afkit.segments import mostly_within
+from afkit.segments import DUPLICATE_SEC, mostly_within
 from afkit.workbench.own_data.export_tables import (
     write_audacity,
     write_boris,
@@ -71,6 +71,13 @@ def _labelled(source: str | Path, media: Mapping[str, str]) -> list[Labelled]:
         rows.sort(key=lambda row: row[:2])
         recordings.append(Labelled(name, rows, video.duration_sec, media.get(name, "")))
     return recordings
+
+
+def has_overlaps(source: str | Path) -> bool:
+    """Whether segments of one label overlap in a recording of an annotation file."""
+    rows = to_frame(read_annotations(source).videos.values(), clean=False).sort_values("start_sec")
+    before = rows.groupby(["video", "label"])["end_sec"].transform(lambda ends: ends.cummax().shift())
+    return bool((rows["start_sec"] < before - DUPLICATE_SEC).any())
 
 
 def one_line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from afkit.opening import check_plain, read_bytes
 from afkit.workbench.own_data.import_names import read_name
-from afkit.workbench.own_data.import_rows import Table
+from afkit.workbench.own_data.import_rows import Change, Table
 
 _SIZES = re.compile(  # how many entries a tier of a TextGrid says it has, in its long and its short form
     r'(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"(?:IntervalTier|TextTier)"\s+"(?:[^"]|"")*"\s+\S+\s+\S+\s+(\d+)'
@@ -21,24 +22,37 @@ def read_eaf(path: Path) -> Table:
     """A row for each annotation of a document of ELAN; child tiers that are called "comment" comment on their parents.
 
     Time slots without a value lie evenly between their neighbours, as ELAN draws them. An annotation that only refers
-    to another has its times.
+    to another has its times. Times are those of the first film: where ELAN begins within it (TIME_ORIGIN), they move.
     """
     try:
         from pympi.Elan import Eaf
     except ImportError as error:
         raise ValueError(f"{path} needs pympi-ling ({error}); install it with: pip install 'afkit[label]'") from None
+    check_plain(path)
+    _check_full(path)
     try:
-        check_plain(path)
         document = Eaf(path, suppress_version_warning=True)
         rows, where = _eaf_rows(path, document)
-    except ValueError:
-        raise
+        origin_ms = int(next((film.get("TIME_ORIGIN") for film in document.media_descriptors), None) or 0)
     except Exception as error:  # pympi lets through whatever a malformed document leads to
-        seen = f"{type(error).__name__}: {error}"
+        reason = error.__context__ or error
+        seen = f"{type(reason).__name__}: {reason}"
         raise ValueError(f"{path} is no document that ELAN can open ({seen}); open it there and save it") from None
+    told = []
+    if origin_ms:
+        rows = [
+            [*row[:2], *(time if time is None else time + origin_ms for time in row[2:4]), *row[4:]] for row in rows
+        ]
+        what = f"ELAN begins {origin_ms / 1000:g} s into the film '{rows[0][-1] if rows else ''}'"
+        told.append(Change(str(path), f"{what} (TIME_ORIGIN): all times were moved by that"))
     names = ["Tier", "Participant", "Begin Time - msec", "End Time - msec", "Annotation", "Comment", "linked file"]
     frame = pd.DataFrame(rows, columns=names, dtype=object)
-    return Table(path, "eaf", frame, where, [path.stem] * len(rows))
+    return Table(path, "eaf", frame, where, [path.stem] * len(rows), changes=tuple(told))
+
+
+def _check_full(path: Path) -> None:
+    if not path.stat().st_size:
+        raise ValueError(f"{path} is empty; copy it anew")
 
 
 def _eaf_rows(path: Path, document: Any) -> tuple[list[list], list[str]]:
@@ -48,11 +62,16 @@ def _eaf_rows(path: Path, document: Any) -> tuple[list[list], list[str]]:
     parents: dict[str, str] = {}  # of the others
     comments: defaultdict[str, list[str]] = defaultdict(list)
     texts: list[tuple[str, str, str]] = []  # tier, annotation, what it says
-    for tier, (aligned, referring, *_) in document.tiers.items():
+    for aligned, *_ in document.tiers.values():
         times = _slot_times(document, aligned)
-        for name, (begin, end, text, _) in aligned.items():
-            spans[name] = times[begin], times[end]
-            texts.append((tier, name, text))
+        spans |= {name: (times[begin], times[end]) for name, (begin, end, *_) in aligned.items()}
+    for tier, (aligned, referring, about, *_) in document.tiers.items():
+        for name, (_, _, text, _) in aligned.items():
+            parent = _around(spans, document.tiers.get(about.get("PARENT_REF"), [{}])[0], name)
+            if parent and _is_comment(tier):
+                comments[parent].append(text)
+            else:
+                texts.append((tier, name, text))
         for name, (parent, text, *_) in referring.items():
             parents[name] = parent
             if _is_comment(tier):
@@ -69,6 +88,16 @@ def _eaf_rows(path: Path, document: Any) -> tuple[list[list], list[str]]:
         rows.append([tier, who, begin, end, text, "; ".join(filter(None, comments[name])), media])
         where.append(f"{path}, tier '{tier}', annotation {name}")
     return rows, where
+
+
+def _around(spans: Mapping[str, tuple[Any, Any]], others: Iterable[str], name: str) -> str:
+    """Which of some annotations an annotation lies in; "" for none."""
+    begin, end = spans[name]
+    if begin is None or end is None:
+        return ""
+    middle = (begin + end) / 2
+    lies_in = (other for other in others if None not in spans.get(other, (None,)))
+    return next((other for other in lies_in if spans[other][0] <= middle <= spans[other][1]), "")
 
 
 def _slot_times(document: Any, aligned: dict) -> dict[str, float | None]:
@@ -97,7 +126,10 @@ def read_textgrid(path: Path) -> Table:
         from praatio.utilities import errors, textgrid_io
     except ImportError as error:
         raise ValueError(f"{path} needs praatio ({error}); install it with: pip install 'afkit[label]'") from None
+    _check_full(path)
     text = _praat_text(path)
+    if "ooTextFile" not in text[:100]:
+        raise ValueError(f'{path} does not begin as a TextGrid does, with File type = "ooTextFile"; save it in Praat')
     if re.search(r"^\s*(?:x(?:min|max)\s*=\s*|number\s*=\s*)?-[\d.]*[1-9]", text, re.M):
         raise ValueError(f"{path} has times before 0; shift them in Praat (Modify times), and save it")
     try:

@@ -228,7 +228,7 @@ def read_labelstudio(path: Path) -> Table:
     """Regions in time of the tasks that Label Studio exports as JSON or JSON-MIN: of sound, video and time series.
 
     Ranges of frames, which count from 1 and hold their last frame, need a rate. Of several annotators, each is a tier.
-    Where nobody has annotated, predictions are taken.
+    Where nobody has annotated any task, predictions are taken.
     """
     content = read_json(path)
     tasks = content if isinstance(content, list) else [content]
@@ -238,13 +238,14 @@ def read_labelstudio(path: Path) -> Table:
     recordings: dict[str, tuple[str, dict]] = {}
     place = str(path)
     try:
+        by_people = any(task.get("annotations") for task in tasks)
         for number, task in enumerate(tasks):
             place = f"{path}, task {task.get('id', number)}"
             data = task["data"] if isinstance(task.get("data"), dict) else task
             video = _media_of(data, task)
             rate = next((data[key] for key in ("fps", "framerate", "frame_rate") if key in data), None)
             facts: dict[str, Any] = {}
-            results = _results(task, told)
+            results = _results(task, by_people, told)
             several |= len({who for who, _ in results}) > 1
             for who, regions in results:
                 for region in regions:
@@ -289,15 +290,15 @@ def _media_of(data: dict, task: dict) -> str:
     return re.sub(r"^[0-9a-f]{8}-(?=.)", "", name) if "/upload/" in str(texts) or task.get("file_upload") else name
 
 
-def _results(task: dict, told: set[str]) -> list[tuple[str, list[dict]]]:
-    """(annotator, regions) of a task, in the form of JSON."""
+def _results(task: dict, by_people: bool, told: set[str]) -> list[tuple[str, list[dict]]]:
+    """(annotator, regions) of a task, in the form of JSON; `by_people`: somebody has annotated one of the tasks."""
     if "annotations" not in task and "predictions" not in task:  # JSON-MIN
         lists = [value for value in task.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
         return [("", [{"value": item, "id": str(i)} for i, item in enumerate(items)]) for items in lists]
     given = [one for one in task.get("annotations") or [] if not one.get("was_cancelled")]
     if not given and task.get("predictions"):
-        told.add("predictions are taken where nobody has annotated")
-        given = task["predictions"]
+        told.add(f"predictions are {'left out, as some tasks are' if by_people else 'taken, as nobody has'} annotated")
+        given = [] if by_people else task["predictions"]
     found = []
     for one in given:
         who = one.get("completed_by", "")

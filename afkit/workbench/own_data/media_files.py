@@ -57,8 +57,9 @@ def files_of(place: str | Path, suffixes: Sequence[str]) -> dict[str, Path]:
         if found.setdefault(name, path) != path:
             raise ValueError(f"{path} and {_nearby(found[name], path)} are of one name; keep one of them")
     if not found:
-        what = "is no folder with files of samples" if suffixes and ".npy" in suffixes else "has no file"
-        raise ValueError(f"{place} {what} ({', '.join(suffixes)}); name another")
+        is_there = folder.exists() or re.search(r"[*?\[]", str(place))
+        what = f"has no file that ends in {', '.join(suffixes)}" if is_there else "does not exist"
+        raise ValueError(f"{place} {what}; name another file, folder or pattern")
     return found
 
 

@@ -112,12 +112,38 @@ def test_a_journal_of_another_annotation_file_is_refused(path, header, annotatio
         read_journal(path, header_of(annotations))
 
 
-def test_a_line_that_is_none_of_a_journal_is_named(path, header):
+GOOD = line_of("a", [WALK], "to do", "edit")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"recording": "a"},
+        [1, 2],
+        GOOD | {"segments": "x"},
+        GOOD | {"segments": [[2, 1, "walk"]]},
+        GOOD | {"segments": [[-1, 1, "walk"]]},
+        GOOD | {"segments": [[float("nan"), 1, "walk"]]},
+        GOOD | {"state": "ready"},
+        GOOD | {"step": "jump"},
+    ],
+)
+def test_a_line_that_is_none_of_a_journal_is_named(path, header, line):
     keep(path, header, "a", [WALK])
     with path.open("a") as file:
-        file.write(json.dumps({"recording": "a"}) + "\n")
-    with pytest.raises(ValueError, match=r"labels\.journal\.jsonl, line 3: this is no line of a journal; remove it"):
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(ValueError, match=r"labels\.journal\.jsonl, line 3: this is no change .* remove the line"):
         read_journal(path, header)
+
+
+@pytest.mark.parametrize("text", ["[1]\n", '{"recording": "a"}\n', "\x00\n\x01\n"])
+def test_a_journal_without_its_first_line_is_refused_and_the_line_is_told(path, header, text):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"does not begin with the line that names .* put (\{.*\}) there") as error:
+        read_journal(path, header)
+    line = str(error.value).split(" put ")[1].split(" there")[0]
+    path.write_text(f"{line}\n{json.dumps(GOOD)}\n")
+    assert read_journal(path, header).segments == {"a": [WALK]}
 
 
 def test_another_process_is_told_who_writes(path):

@@ -97,7 +97,9 @@ def test_what_cannot_be_labelled_is_said_in_a_sentence(here, annotations, capsys
         ([], "there is nothing to label; name films, sounds"),
         (["s.wav"], "there is no class to label; name them with --labels"),
         (["plain.csv", "--labels", "a"], "has no column with the time; give the samples per second"),
-        (["none.mp4", "--labels", "a"], "none.mp4 is no folder with files"),
+        (["none.mp4", "--labels", "a"], "none.mp4 does not exist; name another file"),
+        (["none*.mp4", "--labels", "a"], "none*.mp4 has no file that ends in .mp4"),
+        (["plain.csv@0", "--labels", "a"], "plain.csv@0: a table has more than 0 samples per second"),
         (["labels.json", "--annotations", "labels.json"], "one annotation file can be labelled at a time"),
         (["--annotations", "labels.txt"], "an annotation file ends in .json"),
         (["--annotations", "none.json"], "none.json does not exist"),
@@ -131,6 +133,10 @@ def test_a_film_that_ends_before_its_annotations_or_that_no_browser_plays_is_nam
     labelled = collect_labelled(["v.avi"], [], annotations)
     assert "'v' lasts 2.0 s, and its annotations go to 6.0 s: is it another recording" in labelled.inspected.remark
     assert "v.avi is of a format that no browser plays; browsers play .mp4 (H.264)" in labelled.inspected.remark
+    (here / "cut.mp4").write_bytes((here / "v.avi").read_bytes()[:50])
+    (here / "empty.mp4").touch()
+    remark = collect_labelled(["cut.mp4", "empty.mp4"], [], annotations).inspected.remark
+    assert "cut.mp4 cannot be read as a film or sound" in remark and "(and 1 more that cannot be read)." in remark
     assert page(labelled).keep(labelled.inspected, "v", [[1, 2.5, 3, ""], [4, 6, 3, ""]], "done", "edit") == {}
     assert collect_labelled(["v.avi"], [], annotations).inspected.durations_sec["v"] == 6
 
@@ -160,6 +166,18 @@ def test_nothing_was_changed_twice_by_writing(annotations):
     write_labels("one.json", labelled)
     (kept,) = json.loads(annotations.with_name("one.json").read_text())["database"]["v"]["annotations"]
     assert kept == {"segment": [1, 2.5], "label": "walk", "label_id": 3, "tier": "left"}, "its comment was taken away"
+
+
+def test_what_a_crash_cut_off_is_told_on_the_page_and_when_a_file_is_written(annotations, capsys):
+    labelled = collect_labelled([], [], annotations)
+    session = page(labelled)
+    session.keep(labelled.inspected, "v", [[1, 2, 3, ""]], "to do", "edit")
+    session.keep(labelled.inspected, "v", [[1, 2, 5, ""]], "done", "edit")
+    labelled.journal_path.write_bytes(labelled.journal_path.read_bytes()[:-9])
+    told = "a line of labels.journal.jsonl was cut off by a crash or a full disk, and left out; all others count"
+    assert told in collect_labelled([], [], annotations).inspected.remark
+    assert main(["label", "labels.json", "--write", "new.json"]) == 0
+    assert told in capsys.readouterr().out
 
 
 def test_labels_that_were_all_taken_back_make_no_file(here):

@@ -10,7 +10,7 @@ from imported import segments
 from afkit.__main__ import main
 from afkit.data.annotations import read_annotations
 from afkit.files import read_json
-from afkit.workbench.own_data.exporting import TOOLS, export_annotations
+from afkit.workbench.own_data.exporting import TOOLS, export_annotations, has_overlaps
 from afkit.workbench.own_data.importing import describe, import_annotations
 
 ODD = 'say "hi", x;\ty'
@@ -22,7 +22,7 @@ def entry(start, end, label, number, **more):
 
 def content():
     first = [entry(3.5, 5.25, "Läufer & <b>", 3), entry(1.2344, 3.0, "walk", 0, by="Ann"), entry(2.0, 4.5, "walk", 0)]
-    first[2]["comment"] = 'slow, "odd"'
+    first[1]["comment"], first[2]["comment"] = "line 1\n  line 2", 'slow, "odd"'
     second = [entry(0.0, 1.0, ODD, 7, tier="left"), entry(0.5, 2.0, "walk", 0, tier="left", comment="müde; sehr")]
     return {
         "version": "1",
@@ -180,7 +180,7 @@ def test_elan_is_given_tiers_without_overlaps_and_slots_in_the_order_of_time(sou
 
     export_annotations(source, tmp_path / "out", "eaf")
     document = Eaf(tmp_path / "out" / "day 1.eaf")
-    assert list(document.tiers) == ["walk", "walk [2]", "walk [2] - comment", "Läufer & <b>"]
+    assert list(document.tiers) == ["walk", "walk - comment", "walk [2]", "walk [2] - comment", "Läufer & <b>"]
     assert list(document.timeslots.values()) == sorted(document.timeslots.values())
     assert document.get_annotation_data_for_tier("walk") == [(1234, 3000, "walk")]
     assert document.get_ref_annotation_data_for_tier("walk [2] - comment")[0][2:4] == ('slow, "odd"', "walk")
@@ -190,7 +190,7 @@ def test_the_command_says_how_labels_come_back_and_writes_over_nothing(source, t
     command = ["export", str(source), "--to", "via", "--out", str(tmp_path / "out")]
     assert main(command) == 0
     printed = capsys.readouterr().out
-    assert f"import {tmp_path / 'out'} CORRECTED.json --like {source}" in printed
+    assert f"import {tmp_path / 'out'} CORRECTED.json --like {source} --allow-overlaps\n" in printed
     assert (
         main(["import", str(tmp_path / "out"), str(tmp_path / "b.json"), "--like", str(source), "--allow-overlaps"])
         == 0
@@ -200,6 +200,10 @@ def test_the_command_says_how_labels_come_back_and_writes_over_nothing(source, t
     assert "a.json exists, and may hold corrections; name another folder with --out" in capsys.readouterr().err
     assert main([*command[:-1], str(tmp_path / "x"), "--to", "elan"]) == 2
     assert "there is no format 'elan'" in capsys.readouterr().err and not (tmp_path / "x").exists()
+    apart = content()
+    del apart["database"]["day 1"]
+    source.write_text(json.dumps(apart))
+    assert not has_overlaps(source)
 
 
 @pytest.mark.parametrize(("module", "form"), [("pympi.Elan", "eaf"), ("praatio.utilities.textgrid_io", "textgrid")])

@@ -11,8 +11,8 @@ from afkit.workbench.own_data.importing import describe
 TWO = "video,subset\na,train\nb,test\n"
 
 
-def eaf(slots, tiers, media="day1.mp4"):
-    """A document of ELAN; slots {id: ms or None}, tiers [(attributes, annotations)]."""
+def eaf(slots, tiers, media="day1.mp4", more=""):
+    """A document of ELAN; slots {id: ms or None}, tiers [(attributes, annotations)], more of its film."""
     order = "".join(
         f'<TIME_SLOT TIME_SLOT_ID="{name}"' + ("/>" if ms is None else f' TIME_VALUE="{ms}"/>')
         for name, ms in slots.items()
@@ -22,8 +22,8 @@ def eaf(slots, tiers, media="day1.mp4"):
         '<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT AUTHOR="" DATE="2024-01-01T00:00:00+01:00" '
         'FORMAT="3.0" VERSION="3.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
         'xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd"><HEADER MEDIA_FILE="" '
-        f'TIME_UNITS="milliseconds"><MEDIA_DESCRIPTOR MEDIA_URL="file:///films/{media}" MIME_TYPE="x/y"/></HEADER>'
-        f"<TIME_ORDER>{order}</TIME_ORDER>{body}</ANNOTATION_DOCUMENT>"
+        f'TIME_UNITS="milliseconds"><MEDIA_DESCRIPTOR MEDIA_URL="file:///films/{media}" MIME_TYPE="x/y"{more}/>'
+        f"</HEADER><TIME_ORDER>{order}</TIME_ORDER>{body}</ANNOTATION_DOCUMENT>"
     )
 
 
@@ -73,6 +73,41 @@ def test_comments_of_elan_stay_with_what_they_comment_on_and_references_have_its
     ]
     said = refused(tmp_path, bring, {"a.eaf": DOCUMENT}, "folder")
     assert "has several tiers: gloss, move, steps; its columns" in said and "choose with --tier NAME" in said
+
+
+def test_comments_of_elan_with_times_of_their_own_belong_to_what_they_lie_in(bring, tmp_path):
+    slots = {"t1": 1000, "t2": 3000, "t3": 2000, "t4": 2900, "t5": 4000, "t6": 5000}
+    walks = aligned("a1", "t1", "t2", "walk") + aligned("a2", "t5", "t6", "walk")
+    tiers = [
+        ('TIER_ID="remarks" LINGUISTIC_TYPE_REF="i" PARENT_REF="move"', aligned("a3", "t3", "t4", "limps")),
+        ('TIER_ID="move" LINGUISTIC_TYPE_REF="t"', walks),
+    ]
+    bring({name: eaf(slots, tiers[::step]) for name, step in (("a.eaf", 1), ("b.eaf", -1))}, "folder", TWO)
+    database = read_json(tmp_path / "out" / "mine.json")["database"]
+    for name in "ab":
+        assert [(one["label"], one.get("comment")) for one in database[name]["annotations"]] == [
+            ("walk", "limps"),
+            ("walk", None),
+        ]
+
+
+def test_times_of_elan_are_those_of_the_film_into_which_it_begins(bring):
+    tiers = [('TIER_ID="t" LINGUISTIC_TYPE_REF="t"', aligned("a1", "t1", "t2", "walk"))]
+    documents = {f"{name}.eaf": eaf({"t1": 500, "t2": 2000}, tiers, more=' TIME_ORIGIN="3000"') for name in "ab"}
+    assert segments(bring(documents, "folder", TWO))["a"] == [(3.5, 5.0, "walk")]
+    assert "ELAN begins 3 s into the film 'day1.mp4' (TIME_ORIGIN): all times were moved" in describe(bring.report)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "a.eaf is empty; copy it anew"),
+        (DOCUMENT[:400], "no document that ELAN can open (ParseError: "),
+        (DOCUMENT.replace('"6500"', '"x"'), "no document that ELAN can open (ValueError: invalid literal"),
+    ],
+)
+def test_what_is_wrong_with_a_document_of_elan_is_one_sentence(bring, tmp_path, text, said):
+    assert said in refused(tmp_path, bring, {"a.eaf": text, "b.eaf": DOCUMENT}, "folder", TWO)
 
 
 def test_a_document_of_elan_can_name_the_film(bring):
@@ -174,7 +209,8 @@ def test_both_forms_of_textgrids_in_all_codes(bring, tmp_path, text, code):
         ("\n".join(SHORT.splitlines()[:-1]), "says that its tiers have [3, 1] entries, and has [3, 0]; save it anew"),
         (LONG.replace("xmin = 1.25", "xmin = -1.25"), "has times before 0; shift them in Praat (Modify times)"),
         (LONG.replace("xmax = 2.5", "xmax = many"), "is no TextGrid that Praat can read (Expected field"),
-        ("\xff\xfe\x00", "is no TextGrid that Praat can read"),
+        ("\xff\xfe\x00", 'does not begin as a TextGrid does, with File type = "ooTextFile"'),
+        ("", "a.TextGrid is empty; copy it anew"),
     ],
 )
 def test_what_is_wrong_with_a_textgrid_is_one_sentence(bring, tmp_path, text, seen):
@@ -368,12 +404,17 @@ def test_regions_of_sound_of_label_studio_with_their_remarks(bring, tmp_path):
     first["annotations"].append(skipped)
     second = task(2, "b.wav", predictions=[{"model_version": "1", "result": [sound("p", 3, 4.5, "jay")]}])
     file = bring([first, second], "x.json", TWO)
-    assert segments(file) == {"a": [(1.5, 2.5, "crow")], "b": [(3.0, 4.5, "jay")]}
+    assert segments(file)["a"] == [(1.5, 2.5, "crow")] and segments(file)["b"] == [], (
+        "what a model proposed is no label"
+    )
     assert file.videos["a"].duration_sec == 60.5
     entries = read_json(tmp_path / "out" / "mine.json")["database"]["a"]["annotations"]
     assert [one["comment"] for one in entries] == ["far; loud"]
     said = describe(bring.report)
-    assert "regions that are not of time" in said and "predictions are taken where nobody has annotated" in said
+    assert "regions that are not of time" in said and "predictions are left out, as some tasks are annotated" in said
+    proposed = task(4, "a.wav", predictions=second["predictions"])
+    assert segments(bring([proposed, second], "x.json", TWO))["a"] == [(3.0, 4.5, "jay")]
+    assert "predictions are taken, as nobody has annotated" in describe(bring.report)
 
 
 def test_two_annotators_of_label_studio_are_tiers_and_mixed_times_a_question(bring, tmp_path):

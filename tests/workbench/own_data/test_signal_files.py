@@ -115,9 +115,9 @@ def test_recordings_must_have_all_sensors(sensors, tmp_path):
     (sensors[0] / "a.txt").write_text("1\n")
     assert "a.txt and a.csv are of one name; keep one" in refused(sensors, tmp_path)
     (sensors[0] / "a.txt").unlink()
-    assert "is no folder with files of samples" in refused([sensors[0], tmp_path / "none"], tmp_path)
+    assert "none does not exist; name another" in refused([sensors[0], tmp_path / "none"], tmp_path)
     (tmp_path / "empty").mkdir()
-    assert "empty is no folder with files of samples" in refused([sensors[0], tmp_path / "empty"], tmp_path)
+    assert "empty has no file that ends in .npy" in refused([sensors[0], tmp_path / "empty"], tmp_path)
 
 
 def test_samples_may_be_separated_by_blanks(tmp_path):

@@ -185,7 +185,7 @@ def test_gaps_of_the_clock_end_an_action_unless_they_are_short_and_do_not_count(
             lambda: Path("raw/b.csv").write_text(""),
             "b.csv is not a readable feature file for video 'b': it holds no row",
         ),
-        (lambda: Path("raw/b.csv").unlink() or Path("raw").rename("x"), "raw is no folder with files of samples"),
+        (lambda: Path("raw/b.csv").unlink() or Path("raw").rename("x"), "raw does not exist"),
         (lambda: Path("raw/b.txt").write_text("1\n"), "raw/b.txt and b.csv are of one name; keep one of them"),
         (
             lambda: Path("raw/c.wav").write_text("1\n"),

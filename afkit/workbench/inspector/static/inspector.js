@@ -2619,8 +2619,60 @@ function createStore(state) {
   };
 }
 
+// src/frames.js
+var INTO_FRAME_SEC = 1e-5;
+var ANSWER_MS = 2e3;
+var SAME_SEC = 5e-4;
+var FIRST_SEC = 0.04;
+var MOST_SEEKS = 40;
+async function neighbourFrame(video, sec, by, frameSec) {
+  const here = await frameAt(video, sec);
+  if (here === null) return null;
+  const found = by < 0 ? await frameAt(video, here - SAME_SEC) : await nextFrame(video, here, frameSec);
+  if (found === null || by * (found - sec) < SAME_SEC) return null;
+  const passed = Math.abs(found - here);
+  return { sec: Math.max(Math.ceil(1e3 * found - 0.01), 0) / 1e3, frameSec: Math.min(frameSec ?? passed, passed) };
+}
+async function nextFrame(video, here, frameSec) {
+  let found = here;
+  for (let ahead = frameSec ?? FIRST_SEC; found < here + SAME_SEC; ahead *= 2) {
+    const wanted = Math.min(here + ahead + SAME_SEC, video.duration);
+    found = await frameAt(video, wanted);
+    if (found === null || wanted === video.duration && found < here + SAME_SEC) return null;
+  }
+  for (let seeks = 0; seeks < MOST_SEEKS; seeks++) {
+    const before = await frameAt(video, found - SAME_SEC);
+    if (before === null || before < here + SAME_SEC) break;
+    found = before;
+  }
+  return found;
+}
+function frameAt(video, sec) {
+  return new Promise((tell) => {
+    const end = (answer) => {
+      clearTimeout(late);
+      video.removeEventListener("seeked", read);
+      tell(answer);
+    };
+    const late = setTimeout(() => end(null), ANSWER_MS), read = () => video.seeking || end(shownSec(video));
+    video.addEventListener("seeked", read);
+    video.currentTime = Math.max(sec, 0) + INTO_FRAME_SEC;
+  });
+}
+function shownSec(video) {
+  try {
+    const frame = new VideoFrame(video), sec = frame.timestamp / 1e6;
+    frame.close();
+    return sec;
+  } catch {
+    return null;
+  }
+}
+
 // src/playback.js
 var SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4];
+var REMEDY = "convert it to .mp4 (H.264) or .webm, e.g. with VLC";
+var SOUND = /\.(wav|flac|mp3|og[ga]|opus|m4a|aac|wma|aiff?)$/i;
 var FRAME_SEC = 0.04;
 function createPlayback(panel, place) {
   const video = make("video", { preload: "auto", playsinline: "", "data-role": "film" });
@@ -2674,10 +2726,14 @@ function listenToFilm(playback) {
   video.addEventListener("error", () => {
     if (!video.getAttribute("src")) return;
     const reasons = "it is missing, damaged, or of a format that this browser does not know";
-    sayMedia(playback, `'${playback.file}' cannot be played: ${reasons}.`);
+    sayMedia(
+      playback,
+      `'${playback.file}' cannot be played: ${reasons} (then ${REMEDY}). Labels can be set without it.`
+    );
   });
   video.addEventListener("loadedmetadata", () => {
     sayMedia(playback, "");
+    if (!video.videoWidth) showSound(playback);
     if (panel.state.cursorSec === null) restCursor(panel, 0);
     else seek(playback, panel.state.cursorSec);
   });
@@ -2692,12 +2748,19 @@ function listenToFilm(playback) {
     restCursor(panel, video.currentTime);
   });
   video.addEventListener("seeked", () => {
-    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 0.01) seek(playback, playback.wantedSec);
+    if (playback.steps) return;
+    if (video.paused && Math.abs(video.currentTime - playback.wantedSec) > 1e-4) seek(playback, playback.wantedSec);
   });
 }
 function sayMedia({ said, frame, grip, bar }, sentence) {
   said.textContent = sentence;
   frame.hidden = grip.hidden = bar.hidden = sentence !== "";
+}
+function showSound({ panel, said, frame, grip, file }) {
+  frame.hidden = grip.hidden = true;
+  if (!SOUND.test(file))
+    said.textContent = `Of '${file}' this browser plays the sound alone, not the pictures: ${REMEDY}.`;
+  if (panel.state.sound === null) panel.set({ sound: true });
 }
 function showMedia(playback, answer) {
   const { panel, video } = playback;
@@ -2712,8 +2775,8 @@ function showMedia(playback, answer) {
   playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
   video.src = playback.address;
 }
-function isPlayable({ video, said }) {
-  return said.textContent === "" && video.readyState >= HTMLMediaElement.HAVE_METADATA;
+function isPlayable({ video, bar }) {
+  return !bar.hidden && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
 function togglePlayback(playback) {
   const { video, panel } = playback;
@@ -2727,11 +2790,16 @@ function togglePlayback(playback) {
 function stopPlayback({ video }) {
   if (!video.paused) video.pause();
 }
-function stepFrame(playback, by) {
+async function stepFrame(playback, by) {
   const { panel, video } = playback, { cursorSec, view } = panel.state;
+  if (playback.steps) return;
   stopPlayback(playback);
-  const step2 = playback.frameSec ?? FRAME_SEC, last = isPlayable(playback) ? video.duration : view.end;
-  const sec = Math.min(Math.max((cursorSec ?? view.from) + by * step2, 0), last || Infinity);
+  const from = cursorSec ?? view.from, last = isPlayable(playback) ? video.duration : view.end;
+  playback.steps = true;
+  const found = isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from, by, playback.frameSec) : null;
+  playback.steps = false;
+  playback.frameSec = found?.frameSec ?? playback.frameSec;
+  const sec = found?.sec ?? Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
   restCursor(panel, sec);
   keepInView(panel, sec);
 }
@@ -2771,16 +2839,17 @@ function followState(playback, names) {
   const { video, time, speed, loops, sound, panel } = playback, { state } = panel;
   if (names.has("speed")) video.playbackRate = state.speed;
   if (names.has("sound")) video.muted = !state.sound;
-  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, state.sound];
+  [speed.value, loops.checked, sound.checked] = [state.speed, state.loops, Boolean(state.sound)];
   if (!names.has("cursorSec")) return;
   time.textContent = state.cursorSec === null ? "" : `${state.cursorSec.toFixed(2)} s`;
   if (isPlayable(playback) && state.cursorSec !== null && state.cursorSec !== playback.toldSec) {
-    seek(playback, Math.min(Math.max(state.cursorSec, 0), video.duration || Infinity));
+    seek(playback, state.cursorSec);
   }
 }
 function seek(playback, seconds) {
-  playback.wantedSec = seconds;
-  if (!playback.video.seeking) playback.video.currentTime = seconds;
+  const { video } = playback;
+  playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity);
+  if (!video.seeking) video.currentTime = playback.wantedSec + INTO_FRAME_SEC;
 }
 
 // src/cursor.js
@@ -3244,7 +3313,7 @@ function nothingChosen() {
   const shown = { view: null, hidden: /* @__PURE__ */ new Set(), stacked: false, picked: [], hovered: -1, listOpen: false };
   const edits = { editing: false, part: null, newLabel: 0, draft: null, undo: [], redo: [] };
   const labels = { states: /* @__PURE__ */ new Map(), begunSec: null, unjudged: false };
-  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: false };
+  const film = { cursorSec: null, restSec: null, speed: 1, loops: false, sound: null };
   const tracks = { curves: false, signal: false, media: false, curveOf: FOLLOWED, off: /* @__PURE__ */ new Set() };
   return { ...shown, ...edits, ...labels, ...film, ...tracks, tableOpen: false, whose: "0" };
 }
@@ -3286,7 +3355,7 @@ function countWords({ info, state, scene: { segments, shown, numErrors } }, visi
   const all = visible === segments.n ? plural(visible, "annotation") : `${part} annotations shown`;
   return `${all}${visible ? ` of ${plural(classes.size, "class", "classes")}` : ""}`;
 }
-function missing({ info: { annotators }, state: { unjudged }, scene: { segments } }, visible) {
+function missing({ info: { annotators }, state: { unjudged, editing }, scene: { segments } }, visible) {
   const truths = segments.score.reduce((sum, score) => sum + Number.isNaN(score), 0);
   const sentences = [];
   if (annotators) {
@@ -3295,6 +3364,8 @@ function missing({ info: { annotators }, state: { unjudged }, scene: { segments 
     return sentences;
   }
   if (!truths && !unjudged) sentences.push("This video has no ground truth.");
+  if (!truths && editing && unjudged)
+    sentences.push("i begins an action at the cursor, o ends it; or draw it on the time line.");
   if (truths === segments.n && !unjudged) sentences.push("This video has no predictions.");
   if (segments.n && !visible) sentences.push("The controls hide all segments.");
   return sentences;
@@ -3400,7 +3471,6 @@ function takeLabels(model, source, ask) {
     redo: begun.redo.map((edit) => readEdit(info, edit))
   });
   info.comments = begun.comments;
-  info.remark = [info.remark, begun.remark].filter(Boolean).join(" ");
   source.restore = (run) => {
     for (const [video, rows] of Object.entries(begun.segments)) correctRun(run, video, readRows(info, rows));
   };
@@ -3411,7 +3481,7 @@ function takeLabels(model, source, ask) {
   const send = async () => {
     if (sending || !queue.length) return;
     sending = true;
-    const late = setTimeout(() => tell({ error: "the kernel does not answer" }), PATIENCE_MS);
+    const late = setTimeout(() => tell({ error: "afkit does not answer, perhaps it was ended" }), PATIENCE_MS);
     const { error, refused = "", read_only: readOnly } = await ask(queue[0]);
     clearTimeout(late);
     sending = false;
