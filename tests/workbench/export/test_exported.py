@@ -19,7 +19,7 @@ from tiny_data import CHANNELS, TEMPORALMAXER, TRIDET, tiny_recipe, write_tiny_d
 from afkit.__main__ import main
 from afkit.detect import prediction, reference
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.export import exported, exporting, network
+from afkit.workbench.export import exported, exporting
 from afkit.workbench.export.exported import KEY, detect, open_exported, suppress
 from afkit.workbench.export.exporting import export_network
 
@@ -160,11 +160,11 @@ def test_a_program_of_torch_export_is_the_network(data, tmp_path, capsys):
     assert json.loads(extra["afkit.json"])["recipe"]["model"]["backbone"] == "maxpool"
 
 
-def test_what_differs_from_the_network_is_not_written(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("factor", [1.001, np.nan])
+def test_what_differs_from_the_network_is_not_written(factor, data, tmp_path, monkeypatch):
     write_trained(tmp_path, data, tiny_recipe(**NETWORKS["temporalmaxer"][0]))
-    monkeypatch.setattr(network, "LOGITS", 1e-12)
     monkeypatch.setattr(
-        exporting, "_as_program", lambda traced, facts: (b"", lambda *x: [1.001 * y for y in traced.module()(*x)])
+        exporting, "_as_program", lambda traced, facts: (b"", lambda *x: [factor * y for y in traced.module()(*x)])
     )
     with pytest.raises(ValueError, match=r"^what was exported differs from the network, .*; nothing is written"):
         export_network(tmp_path, "torch", length=48)
