@@ -169,7 +169,7 @@ def band_bias(mask: Tensor, reach: int) -> Tensor:
     beyond the sequence, which only fill the last block, get 0 throughout: a row of -inf alone would turn into NaN.
     """
     length = mask.shape[1]
-    blocks = -(-length // BLOCK)
+    blocks = (length + BLOCK - 1) // BLOCK  # without negative numbers, which ONNX would round towards zero
     start = torch.arange(blocks, device=mask.device)[:, None] * BLOCK
     query = start + torch.arange(BLOCK, device=mask.device)  # (blocks, BLOCK)
     key = start - reach + torch.arange(BLOCK + 2 * reach, device=mask.device)  # (blocks, BLOCK + 2 reach)

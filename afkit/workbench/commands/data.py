@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -85,27 +84,6 @@ def _import(options: argparse.Namespace) -> None:
     columns = column_fields(options.columns)
     arguments = given(options, "label_order") | {"columns": columns, "labels": words(options.label_order)}
     print(describe(import_annotations(**arguments)))
-
-
-def _export_arguments(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("annotations", metavar="ANNOTATIONS", help="annotation file")
-    tools = "eaf (ELAN), textgrid (Praat), boris, boris-aggregated, raven, via, labelstudio, audacity or csv"
-    add("--to", dest="form", required=True, metavar="FORMAT", help=tools)
-    add("--out", required=True, metavar="DIR", help="folder to write")
-    add(
-        "--media", default="", metavar="DIR", help="films or sounds, named like the recordings, that the files refer to"
-    )
-
-
-def _export(options: argparse.Namespace) -> None:
-    from afkit.workbench.own_data.exporting import export_annotations, has_overlaps
-
-    files = export_annotations(options.annotations, options.out, options.form, options.media)
-    print(files[0] if len(files) == 1 else f"{len(files)} files in {options.out}")
-    places = shlex.join([options.out, "CORRECTED.json", "--like", options.annotations])
-    overlaps = " --allow-overlaps" if has_overlaps(options.annotations) else ""
-    print(f"back: python -m afkit import {places}{overlaps}")
 
 
 def column_fields(texts: Sequence[str]) -> dict[str, str]:
@@ -289,7 +267,6 @@ COMMANDS = {
     "join": Command(
         _join, _join_arguments, "newly labelled recordings join the training set, in a new annotation file"
     ),
-    "export": Command(_export, _export_arguments, "write an annotation file for labelling tools, to correct it there"),
     "signals": Command(_signals, _signals_arguments, "turn raw samples of sensors into features"),
     "features": Command(_features, _features_arguments, "turn films or sounds into features"),
     "suggest": Command(_suggest, _suggest_arguments, "propose settings for a data set, each with its reason"),

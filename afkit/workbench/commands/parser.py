@@ -54,7 +54,7 @@ EXAMPLES = {
     "prepare": "prepare thumos_i3d --download",
     "import": "import labels.csv data/mine/annotations/mine.json --column label=action",
     "join": "join data/mine/annotations/mine.json labelled.json --out data/mine/annotations/more.json",
-    "export": "export data/mine/annotations/mine.json --to eaf --out labels",
+    "export": "export results/watch/seed1234567891 --to onnx",
     "signals": "signals raw/acc@50 raw/gyro@20 --out data/mine/features --window 50 --stride 25",
     "features": "features films --out data/mine/features --backbone MCG-NJU/videomae-base",
     "suggest": "suggest data/mine/annotations/mine.json --features data/mine/features --write recipes/mine.yaml",

@@ -1,6 +1,7 @@
-"""Commands about what runs, or people, have found: view, label, predict, next, actions, agreement."""
+"""Commands about what runs, or people, have found: view, label, predict, export, next, actions, agreement."""
 
 import argparse
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def _label(options: argparse.Namespace) -> None:
 
 def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("run", metavar="RUN", help="folder of a trained run, e.g. results/watch/seed1234567891")
+    run = "folder of a trained run, e.g. results/watch/seed1234567891, or FILE.onnx that export wrote"
+    add("run", metavar="RUN", help=run)
     places = "files of features, films or sounds, or folders with a file per recording"
     add("features", metavar="FEATURES", nargs="+", help=places)
     add("--format", dest="form", default="csv", help="csv, json, srt, vtt, elan, or as export (default: csv)")
@@ -100,6 +102,54 @@ def _predict(options: argparse.Namespace) -> None:
     from afkit.workbench.runs.predicting import predict_recordings
 
     print(predict_recordings(options.run, options.features, **given(options, "run", "features")))
+
+
+def _export_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("source", metavar="SOURCE", help="folder of a trained run; or annotation file")
+    tools = "eaf (ELAN), textgrid (Praat), boris, boris-aggregated, raven, via, labelstudio, audacity or csv"
+    form = (
+        f"of a run's network: onnx, or torch (a program of torch.export); of annotations, for a labelling tool: {tools}"
+    )
+    add("--to", dest="form", required=True, metavar="FORMAT", help=form)
+    out = "file to write (default: in the run folder, named after the recipe); of annotations, folder to write"
+    add("--out", default="", metavar="FILE_OR_DIR", help=out)
+    add = command.add_argument_group("of a run").add_argument
+    add("--weights", default="ema", choices=("ema", "raw"), help="running average, or last state (default: ema)")
+    add(
+        "--length",
+        type=int,
+        default=0,
+        metavar="N",
+        help="feature vectors that the network takes (default: any number)",
+    )
+    add("--fps", type=float, help="frames or samples per second of recordings (default: the data set's)")
+    add("--min-score", type=float, help="lowest score to keep (default: by class, as 03_eval chose; else 0.2)")
+    add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+    add = command.add_argument_group("of annotations").add_argument
+    media = "films or sounds, named like the recordings, that the files refer to"
+    add("--media", default="", metavar="DIR", help=media)
+
+
+def _export(options: argparse.Namespace) -> None:
+    if options.form in ("onnx", "torch"):
+        if options.media:
+            raise ValueError(f"--media is for annotations, not for a network (--to {options.form}); leave it out")
+        from afkit.workbench.export.exporting import export_network
+
+        print(export_network(options.source, **given(options, "source", "media", "form"), form=options.form))
+        return
+    if Path(options.source).is_dir():
+        raise ValueError(f"{options.source} is a folder: of a run, --to is onnx or torch; of labels, name their file")
+    if not options.out:
+        raise ValueError("annotations need --out, a folder to write")
+    from afkit.workbench.own_data.exporting import export_annotations, has_overlaps
+
+    files = export_annotations(options.source, options.out, options.form, options.media)
+    print(files[0] if len(files) == 1 else f"{len(files)} files in {options.out}")
+    places = shlex.join([options.out, "CORRECTED.json", "--like", options.source])
+    overlaps = " --allow-overlaps" if has_overlaps(options.source) else ""
+    print(f"back: python -m afkit import {places}{overlaps}")
 
 
 def _next_arguments(command: argparse.ArgumentParser) -> None:
@@ -188,6 +238,7 @@ COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
     "label": Command(_label, _label_arguments, "set labels on recordings, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
+    "export": Command(_export, _export_arguments, "a run's network as a file for other programs, or labels for a tool"),
     "next": Command(_next, _next_arguments, "which recordings to label next, by what a run finds in them"),
     "agreement": Command(_agreement, _agreement_arguments, "how far two annotators agree, and where they differ"),
     "actions": Command(_actions, _actions_arguments, "pairs of a verb and a noun from a run of each, and their mAP"),

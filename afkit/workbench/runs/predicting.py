@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from afkit.config import Recipe, nearest
+from afkit.config import Recipe, make_recipe, nearest
 from afkit.data.annotations import AnnotationFile
 from afkit.data.feature_formats import SUFFIXES, open_array
 from afkit.data.features import RawFeatures
@@ -32,6 +32,8 @@ from afkit.opening import safe_names
 from afkit.workbench.analysis.exclusive import without_overlaps
 from afkit.workbench.analysis.exports import SINGLE, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
+from afkit.workbench.export.exported import Exported, check_rate, open_exported
+from afkit.workbench.export.exported import detect as detect_exported
 from afkit.workbench.media.overlay import check_overlay, write_overlay
 from afkit.workbench.media.reading import has_media, media_reader
 from afkit.workbench.media.writing import complaint
@@ -39,7 +41,7 @@ from afkit.workbench.own_data.signal_files import NO_SPANS, SignalReader, signal
 from afkit.workbench.runs.new_recordings import Recording, find_recordings
 from afkit.workbench.runs.opened import open_run, sha256_of
 
-LOG = "predicted.jsonl"
+LOG, ONNX = "predicted.jsonl", ".onnx"
 PROGRESS_SEC = 10.0
 MOST_SPANS = 3  # that a line shows
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
@@ -51,7 +53,7 @@ Read = tuple[RawFeatures, np.ndarray]  # of a recording, and spans (R, 2) in sec
 class Predictor(NamedTuple):
     """What is needed of a run, and of its data set, to predict."""
 
-    model: nn.Module  # with its weights, in eval mode
+    model: nn.Module | Exported  # with its weights, in eval mode
     recipe: Recipe  # of the run
     label_names: dict[int, str]  # of each class id
     fps: float  # frames, or samples, per second of new recordings
@@ -82,6 +84,7 @@ def predict_recordings(
     """Write the detections of new recordings, each as a file `<recording>.<ending>`; the folder written.
 
     Args:
+        run_dir: folder of a run, or ONNX file that `export` wrote of one.
         places: files or folders, see `find_recordings`. Films and sounds become features as those of the training did.
         form: one of `afkit.workbench.analysis.exports.SINGLE`.
         out: folder to write; "" for `predicted` in the run folder.
@@ -103,13 +106,19 @@ def predict_recordings(
     if weights not in ("ema", "raw"):
         raise ValueError(f"weights must be 'ema' or 'raw', not '{weights}'")
     media = has_media(places) and not signal
-    predictor, about = open_predictor(
-        folder, weights, fps, min_score, signal, data_root, media=media, backbone=backbone, exclusive=exclusive
-    )
-    used = usable_precision(precision, next(predictor.model.parameters()).device.type, say)
-    if used != predictor.precision:
-        predictor = predictor._replace(precision=used, settings=f"{predictor.settings} {used}")
-        about = f"{about}, {used}"
+    if folder.suffix == ONNX:
+        if media or signal:
+            raise ValueError(f"{folder} takes features, not films or samples; make them first, or name the run")
+        if precision != "fp32":
+            raise ValueError(f"{folder} computes in float32; leave out --precision, or name the run")
+        predictor, about = open_exported_predictor(folder, weights, fps, min_score, exclusive)
+    else:
+        predictor, about = open_predictor(
+            folder, weights, fps, min_score, signal, data_root, media=media, backbone=backbone, exclusive=exclusive
+        )
+        if (used := usable_precision(precision, _device(), say)) != predictor.precision:
+            predictor = predictor._replace(precision=used, settings=f"{predictor.settings} {used}")
+            about = f"{about}, {used}"
     data, signals = predictor.recipe.data, predictor.signals
     parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
     sensors = signals.places if signals else ()
@@ -121,7 +130,7 @@ def predict_recordings(
             )
         check_overlay(Path(overlay), recordings[0].paths[0])
     say(about)
-    target = Path(out) if str(out) else folder / "predicted"
+    target = Path(out) if str(out) else (folder.parent if folder.suffix == ONNX else folder) / "predicted"
     try:
         with locked(target / LOCK):
             last = _predict_all(predictor, recordings, target, form, say)
@@ -172,12 +181,38 @@ def open_predictor(
         signals = media_reader(recipe, run.data_root(data_root), fps, backbone)
     model = build_model(recipe)
     load_weights(model, path, weights)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(_device())
     inputs = signals and signals.settings
     changing = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, inputs, exclusive]
     settings = hashlib.sha256(json.dumps(changing, default=list).encode()).hexdigest()
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Predictor(model, recipe, label_names, fps, thresholds, signals, settings, exclusive), about
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def open_exported_predictor(
+    path: Path, weights: str, fps: float | None, min_score: float | None, exclusive: bool
+) -> tuple[Predictor, str]:
+    """The same of a network that was exported; a ValueError where the file is none, or has other weights or rates."""
+    exported = open_exported(path)
+    about = exported.about
+    if weights == "raw" != about["weights"]:
+        raise ValueError(f"{path} has the weights '{about['weights']}', not 'raw'; export the run with --weights raw")
+    recipe = make_recipe(about["recipe"])
+    names = {int(label): name for label, name in about["labels"].items()}
+    rate, thresholds = check_rate(exported, fps), about["thresholds"]
+    if min_score is not None:
+        thresholds = _checked_score(min_score)
+    elif isinstance(thresholds, dict):
+        thresholds = {int(label): math.inf if low is None else low for label, low in thresholds.items()}
+    changing = [about, sha256_of(path), rate, thresholds, exclusive]
+    settings = hashlib.sha256(json.dumps(changing).encode()).hexdigest()
+    kept = f"scores from {min_score:g}" if min_score is not None else "scores as exported"
+    text = f"weights '{about['weights']}', {rate:g} frames per second, kept: {kept}"
+    return Predictor(exported, recipe, names, rate, thresholds, None, settings, exclusive), text
 
 
 def _frame_rate(annotations: AnnotationFile, recipe: Recipe, given: float | None) -> float:
@@ -200,9 +235,7 @@ def _thresholds(
     Older versions of eval.json tell weights by their name alone.
     """
     if min_score is not None:
-        if not 0 <= min_score <= 1:
-            raise ValueError(f"the lowest score is {min_score}; give a number from 0 to 1 with --min-score")
-        return min_score, f"scores from {min_score:g}"
+        return _checked_score(min_score), f"scores from {min_score:g}"
     path = folder / "eval.json"
     content = read_json(path) if path.exists() else {}
     try:
@@ -220,6 +253,12 @@ def _thresholds(
         return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has found no useful thresholds)"
     low, high = f"{min(kept):.2f}", f"{max(kept):.2f}"
     return thresholds, f"scores from {low}{f' to {high}' if high > low else ''}, by class, as 03_eval chose"
+
+
+def _checked_score(min_score: float) -> float:
+    if not 0 <= min_score <= 1:
+        raise ValueError(f"the lowest score is {min_score}; give a number from 0 to 1 with --min-score")
+    return min_score
 
 
 def _predict_all(
@@ -279,11 +318,15 @@ def detect(
     end_sec = ((len(raw) - 1) * recipe.data.stride_frames + recipe.data.num_frames) / fps
     grid = GridFeatures(raw, recipe.data, fps, end_sec)
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
-    with arithmetic(predictor.precision, next(predictor.model.parameters()).device.type):
-        if window_steps := needed_window_steps(grid.shape[1], recipe):
-            found = detect_in_windows(predictor.model, recipe, item, window_steps)
-        else:
-            found = detect_items(predictor.model, recipe, [item])
+    if isinstance(predictor.model, Exported):
+        rows = detect_exported(predictor.model, raw.rows(), predictor.fps, 0.0, str(raw.paths[0]))
+        found = pd.DataFrame({"video": pd.Series([recording.name] * len(rows.score), dtype="str"), **rows._asdict()})
+    else:
+        with arithmetic(predictor.precision, _device()):
+            if window_steps := needed_window_steps(grid.shape[1], recipe):
+                found = detect_in_windows(predictor.model, recipe, item, window_steps)
+            else:
+                found = detect_items(predictor.model, recipe, [item])
     kept = apply_thresholds(found, predictor.thresholds)
     if len(gaps_sec):
         shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps_sec[:MOST_SPANS])
