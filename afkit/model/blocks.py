@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afkit.config import BLOCK
-from afkit.model.products import Preparation, convolve, in_float32
+from afkit.model.products import Preparation, convolve, convolve_in_groups, in_float32
 
 
 class MaskedConv1d(nn.Module):
@@ -260,7 +260,12 @@ class ConvAttention(nn.Module):
         return masked(out, out_mask), out_mask
 
     def _heads_of(self, name: str, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        x, mask = getattr(self, f"{name}_conv")(x, mask)
-        norm = getattr(self, f"{name}_norm")
-        x = convolve(getattr(self, name), x, normalise, (norm.weight, norm.bias))
+        conv, norm = getattr(self, f"{name}_conv").conv, getattr(self, f"{name}_norm")
+        mask, learns = mask[:, :: conv.stride[0]], torch.is_grad_enabled()
+
+        def prepare(x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+            x = convolve_in_groups(conv, x, kernel)
+            return normalise(x * mask if learns else masked(x, mask), weight, bias)
+
+        x = convolve(getattr(self, name), x, prepare, (conv.weight, norm.weight, norm.bias))
         return x.unflatten(2, (self.heads, -1)), mask  # (B, T', H, D)

@@ -79,10 +79,15 @@ def convolve(
         return F.linear(x, conv.weight[:, :, 0], conv.bias)
     if conv.groups == 1:
         return conv(x.transpose(1, 2).to(conv.weight.dtype)).transpose(1, 2)
+    return convolve_in_groups(conv, x, conv.weight)
+
+
+def convolve_in_groups(conv: nn.Conv1d, x: Tensor, weight: Tensor) -> Tensor:
+    """The same for a convolution in groups, with a weight that stands for its own."""
     # in two dimensions, because only there the library has a kernel for channels that lie last
     image = x.transpose(1, 2).unsqueeze(2)  # (B, C, 1, T)
     stride, padding = (1, *conv.stride), (0, *conv.padding)
-    image = F.conv2d(image, conv.weight.unsqueeze(2), conv.bias, stride, padding, groups=conv.groups)
+    image = F.conv2d(image, weight.unsqueeze(2), conv.bias, stride, padding, groups=conv.groups)
     return image.squeeze(2).transpose(1, 2)
 
 
