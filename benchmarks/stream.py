@@ -153,7 +153,8 @@ def draw(waited: Sequence[dict[str, Any]], memory: Sequence[dict[str, Any]]) -> 
     legend_above(axes[0], ncols=2)
     if memory:
         axes[1].plot([row["hours"] for row in memory], [row["peak_mb"] for row in memory], **line_look(0))
-        axes[1].set(xlabel="signal so far [h]", ylabel="peak memory [MB]", ylim=(0, None))
+        axes[1].set(xlabel="signal so far [h]", ylabel="peak memory [MB]")
+        axes[1].set_ylim(0, 1.15 * max(row["peak_mb"] for row in memory))
     return figure
 
 
