@@ -23,7 +23,7 @@ SHORT = {"decode__max_segments": 5000, "decode__pre_nms_topk": 5000, "model__cla
 NMS = {
     "soft": {},
     "hard": {"decode__nms": "hard"},
-    "voting": {"decode__multiclass": False},
+    "voting": {"decode__multiclass": False, "decode__voting_threshold": 0.3},
     "none": {"decode__nms": "none"},
 }
 STEP_SEC, LONGEST_SEC, EVERY_SEC = STRIDE / FPS, 24.0, 9.6
