@@ -29,6 +29,7 @@ _HOME = {
     "nms": "afkit.detect.suppression",
     "fuse_scores": "afkit.detect.fusion",
     "predict": "afkit.detect.prediction",
+    "Stream": "afkit.workbench.streaming.stream",
     "evaluate": "afkit.evaluation.scores",
 }
 

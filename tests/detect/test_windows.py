@@ -13,6 +13,7 @@ from golden_files import assert_same_detections
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import tiny_recipe, write_tiny_data
+from tiny_networks import RECIPES, all_offsets, network, parts
 
 from afkit.data.batches import collate
 from afkit.data.items import Dataset, Item
@@ -26,51 +27,13 @@ from afkit.detect.prediction import (
     receptive_field,
     window_candidates,
 )
-from afkit.model.actionformer import build_model, padded_length
-from afkit.model.heads import offsets_of
-
-RECIPES = {
-    "plain": {},
-    "pyramid neck": {"model__neck": "fpn"},
-    "windows by level": {"model__windows": [5, 3, 8], "model__relative_position": True},
-    "convolutions": {"model__backbone": "conv"},
-    "four times coarser": {"model__scale_factor": 4},
-    "without the first level": {"model__neck_start_level": 1, "model__regression_ranges": [(0, 4), (4, 10000)]},
-    "wide kernels, pyramid neck": {"model__embed_kernel": 5, "model__head_kernel": 5, "model__neck": "fpn"},
-    "no stem, one layer heads": {"model__stem_layers": 0, "model__head_layers": 1},
-    "pooling": {"model__backbone": "maxpool"},
-    "trident head": {"model__head": "trident", "model__bins": 3, "model__boundary_kernel": 5},
-}
-
-
-def network(recipe):
-    """A network in which every layer matters, with offsets above 0."""
-    torch.manual_seed(0)
-    model = build_model(recipe).eval()
-    for name, parameter in model.named_parameters():
-        if "scale" in name:
-            torch.nn.init.normal_(parameter, 0.5, 0.5)
-    for head, bias in ((model.cls_head.cls_head, -1), (model.reg_head.offset_head, 6)):
-        torch.nn.init.normal_(head.conv.weight, 0, 0.3)
-        torch.nn.init.constant_(head.conv.bias, bias)
-    for scale in model.reg_head.scale:
-        torch.nn.init.ones_(scale.scale)
-    return model
+from afkit.model.actionformer import padded_length
 
 
 def random_item(steps, seed=0):
     """A video of random features."""
     features = torch.randn(6, steps, generator=torch.Generator().manual_seed(seed))
     return Item("v", features, None, None, 10.0, None, 4.0, 8.0)
-
-
-def all_offsets(out, level):
-    """(T, 1 or K, 2) of the one video."""
-    if isinstance(out.offsets[level], torch.Tensor):
-        return out.offsets[level][0, :, None]
-    steps, classes = out.logits[level].shape[1:]
-    points, labels = torch.arange(steps)[:, None], torch.arange(classes)
-    return offsets_of(out.offsets[level], torch.zeros(1, 1, dtype=torch.int64), points, labels)
 
 
 def enough_steps(recipe):
@@ -242,11 +205,6 @@ def test_windows_with_attention_to_the_whole_sequence_or_absolute_positions_come
 
 
 # ---- predictions
-
-
-def parts(table):
-    """Segments, scores, labels of a table."""
-    return table[["start_sec", "end_sec"]].to_numpy(), table["score"].to_numpy(), table["label"].to_numpy()
 
 
 class Watched:

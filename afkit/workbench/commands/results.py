@@ -83,7 +83,7 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     run = "folder of a trained run, e.g. results/watch/seed1234567891, or FILE.onnx that export wrote"
     add("run", metavar="RUN", help=run)
     places = "files of features, films or sounds, or folders with a file per recording"
-    add("features", metavar="FEATURES", nargs="+", help=places)
+    add("features", metavar="FEATURES", nargs="*", help=places)
     add("--format", dest="form", default="csv", help="csv, json, srt, vtt, elan, or as export (default: csv)")
     add("--out", default="", metavar="DIR", help="folder to write (default: RUN/predicted)")
     add("--fps", type=float, help="frames or samples per second (default: the data set's)")
@@ -96,12 +96,40 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add("--precision", default="fp32", choices=("fp32", "bf16", "auto"), help=precise)
     add("--overlay", default="", metavar="FILE", help="film to write, with the detections drawn in (.mp4, .mkv, .mov)")
     add("--data-root", default="", help="folder of all data sets (default: where the run found it)")
+    rows = "instead of FEATURES: rows of numbers from a pipe (-: standard input), detections as lines of JSON"
+    add("--stream", default="", metavar="FILE", help=rows)
+    longest = "stream: longest action (default: 1.5 times the longest labelled one, or what the recipe says)"
+    add("--longest", dest="longest_sec", type=float, metavar="SEC", help=longest)
+    ahead = "stream: also what is not final yet, every so many seconds of the stream (default: never)"
+    add("--provisional", dest="provisional_sec", type=float, metavar="SEC", help=ahead)
+    window = "stream: windows of so many steps, for networks that cannot be exact, or a shorter delay"
+    add("--window", dest="window_steps", type=int, default=0, metavar="STEPS", help=window)
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from afkit.workbench.runs.predicting import predict_recordings
+    of_streams, own = ("longest_sec", "provisional_sec", "window_steps"), given(options, "run", "features", "stream")
+    if not options.stream:
+        from afkit.workbench.runs.predicting import predict_recordings
 
-    print(predict_recordings(options.run, options.features, **given(options, "run", "features")))
+        if not options.features or any(own[name] for name in of_streams):
+            raise ValueError(
+                "name FEATURES to predict, or rows with --stream (which alone takes --longest and the like)"
+            )
+        print(
+            predict_recordings(
+                options.run, options.features, **given(options, "run", "features", "stream", *of_streams)
+            )
+        )
+        return
+    from afkit.workbench.streaming.pipe import predict_stream
+
+    of_recordings = ("form", "out", "exclusive", "backbone", "overlay", "precision")
+    wrong = [name for name in of_recordings if own[name] not in ("", False, "csv", "fp32")]
+    if options.features or wrong:
+        raise ValueError(
+            "--stream takes one pipe and writes JSON; leave out FEATURES, --format and what else is of files"
+        )
+    predict_stream(options.run, options.stream, **{name: own[name] for name in own if name not in of_recordings})
 
 
 def _export_arguments(command: argparse.ArgumentParser) -> None:
