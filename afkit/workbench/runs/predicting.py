@@ -44,6 +44,9 @@ from afkit.workbench.runs.opened import open_run, sha256_of
 LOG, ONNX = "predicted.jsonl", ".onnx"
 PROGRESS_SEC = 10.0
 MOST_SPANS = 3  # that a line shows
+# Chosen thresholds are scores of the test recordings, which are to be found again where sums round otherwise:
+# by an exported network, in a stream, on another machine.
+ROUNDING = 1e-5
 MIN_SCORE = 0.2  # where 03_eval has chosen no thresholds; as for its splits without labels
 
 
@@ -244,7 +247,7 @@ def _thresholds(
             return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval has chosen no thresholds for these weights)"
         rows = {name: row["threshold"] for name, row in point["by_class"].items()}
         rows = {None: point["one_threshold"]["threshold"], **rows}  # None: of all other classes
-        found = {name: math.inf if score is None else float(score) for name, score in rows.items()}
+        found = {name: math.inf if score is None else float(score) - ROUNDING for name, score in rows.items()}
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
         raise ValueError(f"{path} holds no thresholds that can be read; run 03_eval again") from None
     thresholds = {label: found.get(name, found[None]) for label, name in label_names.items()}

@@ -137,6 +137,15 @@ def test_thresholds_are_those_that_the_evaluation_chose_for_these_weights(run, r
     same(read_tables(go.folder), apply_thresholds(evaluated(run, root, RECIPE, "raw"), 0.2))
 
 
+def test_a_score_that_was_chosen_as_threshold_is_kept_where_it_rounds_otherwise(run, root, new, go):
+    best = evaluated(run, root, RECIPE)["score"].max()
+    for threshold, kept in ((best + 5e-6, True), (best + 5e-5, False)):
+        point = {"by_class": {}, "one_threshold": {"threshold": threshold}}
+        write_json(run / "eval.json", {"weights": "ema", "operating_point": point})
+        go(new)
+        assert (len(read_tables(go.folder)) > 0) is kept
+
+
 def test_detections_end_with_the_features_at_the_recipes_the_data_sets_or_the_given_frame_rate(new, go, run, root):
     path = run / "checkpoints" / "ema.safetensors"
     state = load_file(path)
