@@ -37,6 +37,7 @@ TESTS = (
     "tests/detect/test_nms_gpu.py",
     "tests/train/test_training_gpu.py",
     "tests/workbench/media/test_pretrained_gpu.py",
+    "tests/workbench/streaming/test_streaming_gpu.py",
 )
 LEAST_SEC = 5.0  # a part that has less left does not start
 BUILD = "from afkit.detect.operator import load; [print(load(name)) for name in {backends}]"
