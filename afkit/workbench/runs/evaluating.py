@@ -23,6 +23,7 @@ from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, 
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
 from afkit.workbench.runs.launch import predict_on_devices
+from afkit.workbench.runs.model_card import write_model_card
 from afkit.workbench.runs.notebooks import skip_remaining_cells
 from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.trust import project_root
@@ -135,3 +136,5 @@ def finish_evaluation(run: Run, scores: Scores, baseline: Scores, nms_backend: s
     facts |= {"split": subsets[0]} if run.suffix else {}
     save_scores(run.folder, scores, baseline, run.label_names, run.suffix, **facts)
     finish_stage(run, nms_backend=nms_backend)
+    if not run.suffix:
+        write_model_card(run.folder)
