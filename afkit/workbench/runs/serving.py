@@ -24,6 +24,11 @@ from afkit.workbench.runs.interrupts import temporary_folder
 from afkit.workbench.trust import project_root
 
 HOST = "127.0.0.1"
+# What a page may fetch: from this server alone. Voila's own template would ask another host for a font with each visit.
+ONLY_HERE = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:; connect-src 'self' ws://127.0.0.1:* blob: data:; "
+    "frame-ancestors 'self'"
+)
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # variables of a Linux that has one
 MEDIA = "media/"  # address below which films and sounds are, each by the name of its recording
 # The kernel starts in the folder of the notebook, and relative paths begin at the project, from which no modules come.
@@ -115,6 +120,7 @@ def serve_notebook(
         nbformat.write(notebook, path)
         app = Server.instance(
             token=token, ip=HOST, port=port, port_retries=0, open_browser=False, log_level="ERROR",
+            tornado_settings={"headers": {"Content-Security-Policy": ONLY_HERE}},
             config_file_paths=jupyter_config_path(),  # not the working directory, whose settings may be a stranger's
         )  # fmt: skip
         if os.name == "posix":  # the kernel then listens on files that are this user's alone, not on ports
