@@ -208,7 +208,7 @@ def open_run(folder: str | Path) -> OpenedRun:
 
 def no_run(folder: Path) -> str:
     """Says that a folder is not that of a run, and names runs below it where there are some."""
-    below = [str(run) for run in _runs_below(folder)]
+    below = [str(run) for run in _runs_below(folder) if run != folder]
     if not below:
         return f"{folder} holds no run.json with a recipe; name the folder of a run, e.g. results/watch/seed1234567891"
     shown = ", ".join(below[:MOST_NAMED]) + (f" and {len(below) - MOST_NAMED} more" if len(below) > MOST_NAMED else "")

@@ -327,7 +327,7 @@ def test_a_run_without_weights_and_a_folder_without_a_run(tmp_path, new, run, go
     (run / "checkpoints" / "ema.safetensors").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"ema\.safetensors is not a readable safetensors file"):
         go(new)
-    with pytest.raises(ValueError, match=r"holds no run\.json with a recipe"):
+    with pytest.raises(ValueError, match="is not one run but holds 1; name one of them"):
         predict_recordings(tmp_path, [new])
 
 
