@@ -15,6 +15,7 @@ from afkit.workbench.runs.paths import run_folder
 pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
 from afkit.workbench.sweeps import sweep_file
 from afkit.workbench.sweeps.sweep_file import WEIGHT_BYTES, line_of, missing_data, missing_space, read_sweep
+from benchmarks import folds
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -114,6 +115,17 @@ def test_the_folds_of_hapt_leave_one_person_out_each(people):
     for fold in folds:
         assert sorted([*fold.train_subsets, *fold.test_subsets]) == people
         assert fold.annotations == "hapt/annotations/people.json"
+
+
+def test_the_benchmark_of_folds_has_the_networks_of_the_sweep(people):
+    cells = [cell for cell in read_sweep(SWEEPS / "networks.yaml").cells if cell.recipe == "hapt"][::3]  # a seed each
+    assert len(cells) == len(folds.NETWORKS) == 3
+    for cell, network in zip(cells, folds.NETWORKS, strict=True):
+        ours = folds.fold_recipe(network, "small", "person01", people)
+        assert (ours.model, ours.loss, ours.optim, ours.decode) == (
+            cell.resolved.model, cell.resolved.loss, cell.resolved.optim, cell.resolved.decode,
+        )  # fmt: skip
+        assert ours.data.crop_margin is cell.resolved.data.crop_margin
 
 
 def test_a_recipe_file_makes_runs_like_a_built_in_one(tmp_path):
