@@ -254,13 +254,23 @@ def _thresholds(about: dict[str, Any]) -> np.ndarray:
 
 NEEDED = ("recipe", "labels", "fps", "thresholds", "weights", "strides", "padding", "windows", "length")
 
+NEEDED_SETTINGS = {
+    "data": ("input_dims", "num_classes", "stride_frames", "num_frames", "downsample", "resize", "max_seq_len"),
+    "decode": (
+        "pre_nms_thresh", "pre_nms_topk", "duration_thresh", "nms", "multiclass", "iou_threshold", "sigma", "min_score",
+        "max_segments", "voting_threshold", "voting_weight",
+    ),
+}  # fmt: skip
+
 
 def _read_about(text: str, path: str | Path) -> dict[str, Any]:
     try:
         about = json.loads(text)
         found = about["format"]
         lacking = [name for name in NEEDED if name not in about]
-    except (ValueError, KeyError, TypeError):
+        for section, names in NEEDED_SETTINGS.items() if not lacking else ():
+            lacking += [f"{section}.{name}" for name in names if name not in about["recipe"].get(section, ())]
+    except (ValueError, KeyError, TypeError, AttributeError):
         found, lacking = None, []
     if found != FORMAT or lacking:
         what = f"format {found}" if found != FORMAT else f"no '{lacking[0]}'"

@@ -244,3 +244,17 @@ def test_what_cannot_be_exported_is_one_sentence(run, data, tmp_path, monkeypatc
     monkeypatch.undo()
     assert main(["export", str(tmp_path), "--to", "onnx"]) == 2
     assert "ema.safetensors does not exist; train the run first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "lacks"),
+    [
+        ({"decode": {}}, "data.input_dims"),
+        ({"data": tiny_recipe().data.model_dump()}, "decode.pre_nms_thresh"),
+        ([], None),
+    ],
+)
+def test_metadata_that_was_changed_by_hand_is_named(recipe, lacks):
+    about = dict.fromkeys(exported.NEEDED, 1) | {"format": exported.FORMAT, "recipe": recipe}
+    with pytest.raises(ValueError, match=rf"x\.onnx says in (no '{lacks}'|format None) how to predict with it"):
+        exported._read_about(json.dumps(about), "x.onnx")
