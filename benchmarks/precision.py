@@ -3,29 +3,35 @@
 The network of each run looks at its test recordings twice. The difference of average mAP is paired, its interval drawn
 over people where the data names them, else over recordings. On a processor without units for bfloat16 the products are
 emulated: their numbers are those of the units up to the order of sums, their time says nothing, and is left out.
+
+With `--trained` the runs are compared as they were trained: of each recipe those in bfloat16 with those in float32 of
+the same seeds, as 03_eval left their detections, each pair on its own and the means over the seeds.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from afkit.data.annotations import groups_of, to_frame
 from afkit.data.items import Dataset
+from afkit.detect.fusion import num_labels
 from afkit.detect.prediction import detect_items
 from afkit.evaluation.scores import evaluate
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.model.products import arithmetic, bf16_units
-from afkit.workbench.analysis.bootstrap import compare_runs
+from afkit.workbench.analysis.bootstrap import compare_runs, resample
+from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.opened import OpenedRun, open_run
 from benchmarks import timing
 
-ROOT = Path(__file__).parents[1]
+KINDS = ("fp32", "bf16")
 
 
 def compare(run: OpenedRun, device: str) -> dict[str, Any]:
@@ -35,7 +41,7 @@ def compare(run: OpenedRun, device: str) -> dict[str, Any]:
     load_weights(model := build_model(recipe).to(device), path, which)
     dataset = Dataset(recipe.data, run.data_root(), recipe.data.test_subsets)
     found = {}
-    for precision in ("fp32", "bf16"):
+    for precision in KINDS:
         with arithmetic(precision, device):
             tables = [detect_items(model, recipe, [dataset.unread(index)]) for index in range(len(dataset))]
         found[precision] = pd.concat(tables, ignore_index=True)
@@ -54,14 +60,55 @@ def compare(run: OpenedRun, device: str) -> dict[str, Any]:
     }
 
 
+def compare_trained(runs: Sequence[OpenedRun]) -> list[dict[str, Any]]:
+    """A row for each seed that a recipe was trained with in both precisions, and one for all of them, in percent."""
+    found: dict[Any, dict[Any, dict[str, OpenedRun]]] = {}
+    for run in runs:
+        network = (run.recipe.name, network_name(run.recipe))
+        found.setdefault(network, {}).setdefault(run.facts.seed, {})[run.facts.execution["precision"]] = run
+    rows = []
+    for (recipe, network), seeds in found.items():
+        pairs = {seed: pair for seed, pair in sorted(seeds.items()) if pair.keys() >= {"fp32", "bf16"}}
+        if not pairs:
+            raise SystemExit(f"{recipe}, {network}: no seed was trained in both precisions; name the folders of both")
+        maps = difference_of_means(pairs.values())
+        names = [*map(str, pairs), "all"]
+        rows += [
+            {"recipe": recipe, "network": network, "seed": name} | row for name, row in zip(names, maps, strict=True)
+        ]
+    return rows
+
+
+def difference_of_means(pairs: Collection[dict[str, OpenedRun]]) -> list[dict[str, float]]:
+    """Of each pair, and of their means: average mAP, and its difference with a 95 % interval, all on the same draws."""
+    run = next(iter(pairs))["fp32"]
+    annotations = run.annotations()
+    videos = annotations.of_subsets(run.recipe.data.test_subsets)
+    names = annotations.names_of(num_labels(run.recipe, run.data_root()))
+    tables = [read_predictions(pair[kind].folder / "predictions.json.gz", names) for kind in KINDS for pair in pairs]
+    drawn = resample(to_frame(videos), tables, run.recipe.data.tious, 1000, 0, groups=groups_of(videos))
+    measured, sampled = (values.mean(axis=-1).reshape(len(KINDS), len(pairs), -1) for values in drawn[:2])
+    rows = []
+    for chosen in [*([index] for index in range(len(pairs))), list(range(len(pairs)))]:
+        fp32, bf16 = 100 * measured[:, chosen, 0].mean(axis=1)
+        draws = 100 * (sampled[1, chosen] - sampled[0, chosen]).mean(axis=0)  # (R,)
+        low, high = bf16 - fp32 + np.quantile(draws - draws.mean(), [0.025, 0.975])  # as `bootstrap_map` has it
+        rows.append({"fp32_map_percent": fp32, "bf16_map_percent": bf16})
+        rows[-1] |= {"difference_value": bf16 - fp32, "difference_low": low, "difference_high": high}
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of trained runs, with their data")
-    parser.add_argument("--csv", type=Path, default=ROOT / "results" / "benchmarks" / "precision.csv")
+    parser.add_argument("--trained", action="store_true", help="compare trainings in bf16 with those in fp32")
+    parser.add_argument("--csv", type=Path, help="default: results/benchmarks/precision.csv, or trained_precision.csv")
     options = parser.parse_args(arguments)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    rows = [compare(open_run(folder), device) for folder in options.runs]
+    runs = [open_run(folder) for folder in options.runs]
+    rows = compare_trained(runs) if options.trained else [compare(run, device) for run in runs]
+    options.csv = options.csv or timing.RESULTS / ("trained_precision.csv" if options.trained else "precision.csv")
     timing.show(rows)
     timing.write_csv(options.csv, rows)
     print(f"\n{options.csv}")
