@@ -78,20 +78,10 @@ def train(options: argparse.Namespace) -> list[str]:
 
 def library(options: argparse.Namespace) -> list[str]:
     """The same with the library's convolutions in place of products: which are faster on this card?"""
-    recipes = ["hapt"] if options.size == "tiny" else ["thumos_i3d"]
+    few, full = ["--recipes", "hapt", "--repeats", "1"], ["--recipes", "thumos_i3d", "--repeats", "3"]
+    full += ["--precision", "fp32", "bf16"]
     command = [*measurement("train", options)[:-1], str(options.out / "library.csv"), "--size", options.size]
-    return [
-        *command,
-        "--convolutions",
-        "library",
-        "--recipes",
-        *recipes,
-        "--precision",
-        "fp32",
-        "bf16",
-        "--repeats",
-        "3",
-    ]
+    return [*command, "--convolutions", "library", *(few if options.size == "tiny" else full)]
 
 
 def infer(options: argparse.Namespace) -> list[str]:
