@@ -36,6 +36,7 @@ from afkit.workbench.own_data.import_times import beginnings, in_seconds
 
 MOST_PAIRS = 3  # of labels that a note shows
 TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
+DRAWN = "subsets were drawn"  # begins the sentence that says so
 
 
 class ImportReport(NamedTuple):
@@ -340,7 +341,7 @@ def draw_split(
     number = min(max(round(test_share * len(groups)), 1), len(groups) - 1)
     tested = {groups[i] for i in np.random.default_rng(seed).permutation(len(groups))[:number]}
     split = {video: TEST if (one.group or video) in tested else TRAINING for video, one in known.items()}
-    return split, f"subsets were drawn (seed {seed}): {number} of {len(groups)} {what} are '{TEST}'"
+    return split, f"{DRAWN} (seed {seed}): {number} of {len(groups)} {what} are '{TEST}'"
 
 
 def _notes(

@@ -1,0 +1,140 @@
+"""How good are detections that any program wrote, by labels of any tool: `python -m afkit evaluate`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from afkit.data.annotations import AnnotationFile, Video, groups_of, leave_out_ignored, read_annotations, to_frame
+from afkit.evaluation.scores import Scores, evaluate
+from afkit.opening import read_bytes
+from afkit.workbench.analysis.bootstrap import interval_facts
+from afkit.workbench.analysis.report import interval_in_words, map_table, recall_table
+from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.own_data.import_rows import SLACK_SEC
+from afkit.workbench.own_data.importing import DRAWN, import_annotations
+from afkit.workbench.runs.interrupts import temporary_folder
+
+
+class FileScores(NamedTuple):
+    """What `evaluate_files` found."""
+
+    scores: Scores
+    label_names: dict[int, str]  # of each label id
+    evaluated: str  # which recordings, actions and detections, in two lines
+    notes: list[str]  # what was left out, and what hints at a mistake
+    interval: str  # of the average mAP, or why there is none
+
+    def describe(self) -> str:
+        """All of it as text, scores in percent."""
+        table = pd.concat([map_table({"mAP": self.scores}), recall_table({"": self.scores})])
+        table.index = ["mAP [%]", *(f"Recall@{k}x [%]" for k in self.scores.recall.columns)]
+        table["average"] = table["average"].fillna(table.mean(axis=1))
+        notes = [f"note: {note}" for note in self.notes]
+        return "\n".join(
+            [self.evaluated, *notes, table.rename_axis(columns="tIoU").round(2).to_string(), self.interval]
+        )
+
+
+def evaluate_files(
+    truth: str | Path,
+    files: Sequence[str | Path],
+    tious: Sequence[float],
+    subsets: Sequence[str] = (),
+    label_remap: str = "fixed",
+    num_classes: int = 0,
+) -> FileScores:
+    """Score predictions on disk against labels on disk, with the rules of `afkit.evaluate`.
+
+    Predictions in recordings of other subsets, and those that lie mostly where nobody labelled, are left out.
+
+    Args:
+        truth: annotation file, or any labels that `import_annotations` reads without a question.
+        files: of predictions, as `read_predictions` takes them; together they are one result.
+        subsets: of the annotation file; () for those of the predicted recordings.
+        num_classes: label ids below it are known even where no label has them.
+
+    Raises:
+        ValueError: a file that cannot be read, a subset that is not there, or no recording in common.
+    """
+    annotations, drawn = read_truth(truth)
+    names = annotations.names_of(num_classes)
+    found = pd.concat([read_predictions(path, names, "keep") for path in files], ignore_index=True)
+    there = {video.subset for name, video in annotations.videos.items() if drawn or name in set(found["video"])}
+    videos = annotations.of_subsets(subsets or sorted(there or {v.subset for v in annotations.videos.values()}))
+    other = found["video"].isin(list(annotations.videos)) & ~found["video"].isin([video.name for video in videos])
+    asked = found[~other].reset_index(drop=True)
+    judged, gt = leave_out_ignored(asked, videos), to_frame(videos)
+    scores = evaluate(gt, judged, tious, label_remap)
+    of = "" if drawn else f" of {', '.join(sorted({video.subset for video in videos}))}"
+    evaluated = f"{truth}: {len(videos)} recordings{of}, {len(gt)} actions of {scores.counts['classes']} classes\n"
+    evaluated += f"{', '.join(map(str, files))}: {len(judged)} predictions in {judged['video'].nunique()} recordings"
+    left_out = {
+        "are of recordings of other subsets": int(other.sum()),
+        "lie where their recording was not labelled": len(asked) - len(judged),
+    }
+    notes = [f"{number} predictions {where}: left out" for where, number in left_out.items() if number]
+    notes += [*_about_labels(files, judged, names, scores), *_about_recordings(gt, judged, videos, scores)]
+    interval = interval_in_words(interval_facts(gt, judged, tious, groups_of(videos), label_remap=label_remap))
+    return FileScores(scores, names, evaluated, notes, interval)
+
+
+def read_truth(path: str | Path) -> tuple[AnnotationFile, bool]:
+    """The labels in a file, and whether it names no subsets, so that those in what is returned mean nothing.
+
+    Raises:
+        ValueError: as of `read_annotations` for an annotation file, else as of `import_annotations`.
+    """
+    path = Path(path)
+    if path.suffix == ".json" and path.is_file() and b'"label_id"' in read_bytes(path):
+        return read_annotations(path), False
+    with temporary_folder() as folder:
+        try:
+            report = import_annotations(path, folder / "truth.json")
+        except ValueError as error:
+            remedy = f"; or make an annotation file of it, with options: python -m afkit import {path} FILE.json"
+            raise ValueError(f"{error}{remedy if path.exists() else ''}") from None
+        return read_annotations(report.target), any(change.what.startswith(DRAWN) for change in report.changes)
+
+
+def _about_labels(
+    files: Sequence[str | Path], found: pd.DataFrame, names: Mapping[int, str], scores: Scores
+) -> Iterator[str]:
+    """Notes on labels that nobody, or nobody here, has given."""
+    unknown = int((~found["label"].isin(list(names))).sum())
+    try:
+        for path in files if unknown else ():
+            read_predictions(path, names)
+    except ValueError as error:
+        yield f"{unknown} predictions have a label that the labels do not know: left out; the first: {error}"
+    idle = scores.counts["predictions_unknown_label"] - unknown
+    if idle:
+        yield f"{idle} predictions are of classes without an action in these recordings: left out"
+    empty = scores.counts["classes_without_predictions"]
+    if empty:
+        yield f"{empty} of {scores.counts['classes']} classes have no prediction: their AP is 0"
+
+
+def _about_recordings(gt: pd.DataFrame, found: pd.DataFrame, videos: Sequence[Video], scores: Scores) -> Iterator[str]:
+    """Notes on recordings that are on one side only, and on times and rows that hint at a mistake."""
+    durations = {video.name: video.duration_sec for video in videos}
+    strange = found[~found["video"].isin(list(durations))]
+    if len(strange):
+        first, number = strange["video"].iloc[0], strange["video"].nunique()
+        yield f"{len(strange)} predictions are in {number} recordings that nobody labelled, as '{first}': false alarms"
+    missed = gt[~gt["video"].isin(found["video"])]
+    if len(missed):
+        first, number = missed["video"].iloc[0], missed["video"].nunique()
+        yield f"{number} recordings have no prediction, as '{first}': their {len(missed)} actions are missed"
+    last = found["video"].map(durations).astype(float) + SLACK_SEC
+    outside = found[(found["end_sec"] > last) | (found["start_sec"] < -SLACK_SEC)]
+    if len(outside):
+        row = outside.iloc[0]
+        where = f"as '{row['video']}', {row['start_sec']:g} to {row['end_sec']:g} s"
+        yield f"{len(outside)} predictions lie beyond their recording, {where}; are their times seconds?"
+    for what, counted in {"end before they start": "reversed", "have no length": "zero_length"}.items():
+        if number := scores.counts[f"predictions_{counted}"]:
+            yield f"{number} predictions {what}: never a hit"
+    if number := scores.counts["predictions_duplicated"]:
+        yield f"{number} predictions repeat another one, score included: false alarms"
