@@ -36,7 +36,9 @@ FAMILIES = (
     "anet_",
     "epic_",
     "ego4d_",
-    *("tridet_epic_", "tridet_hacs_", "temporalmaxer_epic_"),
+    "tridet_epic_",
+    "tridet_hacs_",
+    "temporalmaxer_epic_",
 )
 TRANSLATED = {  # keys of the original that are no plain copy of a setting
     "`dataset.json_file`": "`data.annotations`, below the data root",
@@ -189,7 +191,9 @@ def by_value(changed: dict[str, str]) -> str:
             if set(members) <= set(own):
                 own = [f"{family}*", *(name for name in own if name not in members)]
         listed = "all" if own == recipe_names() else ", ".join(own)
-        parts.append(f"`{value if len(value) < 40 else f'{value[:18]} ... {value[-16:]}'}`: {listed}")
+        pieces = value.split(", ")
+        short = value if len(pieces) < 7 else ", ".join([*pieces[:4], "...", *pieces[-2:]])
+        parts.append(f"`{short}`: {listed}")
     return "; ".join(parts)
 
 

@@ -62,7 +62,8 @@ def evaluate_files(
     names = annotations.names_of(num_classes)
     found = pd.concat([read_predictions(path, names, "keep") for path in files], ignore_index=True)
     there = {video.subset for name, video in annotations.videos.items() if drawn or name in set(found["video"])}
-    videos = annotations.of_subsets(subsets or sorted(there or {v.subset for v in annotations.videos.values()}))
+    chosen = () if drawn else subsets
+    videos = annotations.of_subsets(chosen or sorted(there or {v.subset for v in annotations.videos.values()}))
     other = found["video"].isin(list(annotations.videos)) & ~found["video"].isin([video.name for video in videos])
     asked = found[~other].reset_index(drop=True)
     judged, gt = leave_out_ignored(asked, videos), to_frame(videos)
@@ -70,11 +71,9 @@ def evaluate_files(
     of = "" if drawn else f" of {', '.join(sorted({video.subset for video in videos}))}"
     evaluated = f"{truth}: {len(videos)} recordings{of}, {len(gt)} actions of {scores.counts['classes']} classes\n"
     evaluated += f"{', '.join(map(str, files))}: {len(judged)} predictions in {judged['video'].nunique()} recordings"
-    left_out = {
-        "are of recordings of other subsets": int(other.sum()),
-        "lie where their recording was not labelled": len(asked) - len(judged),
-    }
-    notes = [f"{number} predictions {where}: left out" for where, number in left_out.items() if number]
+    left_out = {"of recordings of other subsets": int(other.sum()), "where nobody labelled": len(asked) - len(judged)}
+    notes = [f"predictions {which}, left out: {number}" for which, number in left_out.items() if number]
+    notes += ["the labels name no subsets: all recordings count"] if drawn and subsets else []
     notes += [*_about_labels(files, judged, names, scores), *_about_recordings(gt, judged, videos, scores)]
     interval = interval_in_words(interval_facts(gt, judged, tious, groups_of(videos), label_remap=label_remap))
     return FileScores(scores, names, evaluated, notes, interval)
@@ -107,13 +106,11 @@ def _about_labels(
         for path in files if unknown else ():
             read_predictions(path, names)
     except ValueError as error:
-        yield f"{unknown} predictions have a label that the labels do not know: left out; the first: {error}"
-    idle = scores.counts["predictions_unknown_label"] - unknown
-    if idle:
-        yield f"{idle} predictions are of classes without an action in these recordings: left out"
-    empty = scores.counts["classes_without_predictions"]
-    if empty:
-        yield f"{empty} of {scores.counts['classes']} classes have no prediction: their AP is 0"
+        yield f"predictions of labels that nobody has given, left out: {unknown}; the first: {error}"
+    if idle := scores.counts["predictions_unknown_label"] - unknown:
+        yield f"predictions of classes without an action here, left out: {idle}"
+    if empty := scores.counts["classes_without_predictions"]:
+        yield f"classes without a prediction, their AP is 0: {empty} of {scores.counts['classes']}"
 
 
 def _about_recordings(gt: pd.DataFrame, found: pd.DataFrame, videos: Sequence[Video], scores: Scores) -> Iterator[str]:
@@ -121,20 +118,23 @@ def _about_recordings(gt: pd.DataFrame, found: pd.DataFrame, videos: Sequence[Vi
     durations = {video.name: video.duration_sec for video in videos}
     strange = found[~found["video"].isin(list(durations))]
     if len(strange):
-        first, number = strange["video"].iloc[0], strange["video"].nunique()
-        yield f"{len(strange)} predictions are in {number} recordings that nobody labelled, as '{first}': false alarms"
+        where = f"{strange['video'].nunique()} recordings, as '{strange['video'].iloc[0]}'"
+        yield f"predictions in recordings that nobody labelled, false alarms: {len(strange)} in {where}"
     missed = gt[~gt["video"].isin(found["video"])]
     if len(missed):
-        first, number = missed["video"].iloc[0], missed["video"].nunique()
-        yield f"{number} recordings have no prediction, as '{first}': their {len(missed)} actions are missed"
+        what = f"{missed['video'].nunique()} with {len(missed)} actions, as '{missed['video'].iloc[0]}'"
+        yield f"recordings without a prediction, their actions are missed: {what}"
     last = found["video"].map(durations).astype(float) + SLACK_SEC
     outside = found[(found["end_sec"] > last) | (found["start_sec"] < -SLACK_SEC)]
     if len(outside):
-        row = outside.iloc[0]
-        where = f"as '{row['video']}', {row['start_sec']:g} to {row['end_sec']:g} s"
-        yield f"{len(outside)} predictions lie beyond their recording, {where}; are their times seconds?"
-    for what, counted in {"end before they start": "reversed", "have no length": "zero_length"}.items():
-        if number := scores.counts[f"predictions_{counted}"]:
-            yield f"{number} predictions {what}: never a hit"
-    if number := scores.counts["predictions_duplicated"]:
-        yield f"{number} predictions repeat another one, score included: false alarms"
+        first = outside.iloc[0]
+        where = f"{len(outside)}, as {first['start_sec']:g} to {first['end_sec']:g} s of '{first['video']}'"
+        yield f"predictions beyond their recording: {where}; are their times seconds?"
+    told = {
+        "that end before they start, never a hit": "reversed",
+        "without length, never a hit": "zero_length",
+        "that are there twice, score and all, false alarms": "duplicated",
+    }
+    for what, kind in told.items():
+        if number := scores.counts[f"predictions_{kind}"]:
+            yield f"predictions {what}: {number}"

@@ -165,7 +165,7 @@ def _label(label: Any, ids: Mapping[str | int, int], keep: bool) -> int:
     if isinstance(label, float) and label.is_integer():  # ids that went through a table
         label = int(label)
     if not isinstance(label, (str, int)) or isinstance(label, bool) or (label not in ids and not keep):
-        raise ValueError(f"label {reprlib.repr(label)} is neither a name nor an id of label_names")
+        raise ValueError(f"label {reprlib.repr(label)} is neither the name nor the id of a class")
     if label in ids:
         return ids[label]
     is_id = isinstance(label, int) or (label.isdecimal() and len(label) <= ID_DIGITS)

@@ -33,7 +33,8 @@ def folder(tmp_path, monkeypatch):
         video: [{"segment": [start, end], "label": NAMES[label], "label_id": label} for start, end, label in rows]
         for video, (_, rows) in ACTIONS.items()
     }
-    database = {v: {"subset": ACTIONS[v][0], "duration": 30, "annotations": rows} for v, rows in named.items()}
+    facts = {"duration": 30, "ignored": [[27, 30]]}
+    database = {v: {"subset": ACTIONS[v][0], **facts, "annotations": rows} for v, rows in named.items()}
     (tmp_path / "gt.json").write_text(json.dumps({"database": database}))
     rows = [
         (v, s, e, NAMES[label]) for v, (subset, rows) in ACTIONS.items() if subset == "test" for s, e, label in rows
@@ -104,23 +105,29 @@ def test_a_recipe_says_thresholds_and_subsets(folder, capsys):
 
 
 def test_what_hints_at_a_mistake_is_noted(folder):
-    odd = [("b", 7.0, 5.0, "walk", 0.1), ("b", 5000.0, 9000.0, "walk", 0.1), ("x", 1.0, 2.0, "walk", 0.1)]
+    odd = [
+        ("b", 28.0, 29.0, "walk", 0.1),
+        ("b", 7.0, 5.0, "walk", 0.1),
+        ("b", 5000.0, 9000.0, "walk", 0.1),
+        ("x", 1.0, 2.0, "walk", 0.1),
+    ]
     odd += [("b", 1.0, 2.0, "wlak", 0.1), ("b", 1.0, 2.0, "run", 0.1), ("c", 1.0, 3.0, "run", 0.9), FOUND[1]]
     write_table("p.csv", [row for row in FOUND if row[0] == "b" and row[3] == "walk"] + odd)
     notes = "\n".join(evaluate_files("gt.json", ["p.csv"], [0.5], subsets=["test"]).notes)
     for text in (
-        "1 predictions are of recordings of other subsets: left out",
-        "left out; the first: p.csv, row 7: label 'wlak' is neither a name nor an id",
-        "1 predictions are of classes without an action in these recordings: left out",
-        "1 of 2 classes have no prediction: their AP is 0",
-        "1 predictions are in 1 recordings that nobody labelled, as 'x': false alarms",
-        "1 recordings have no prediction, as 'a': their 2 actions are missed",
-        "1 predictions lie beyond their recording, as 'b', 5000 to 9000 s; are their times seconds?",
-        "1 predictions end before they start: never a hit",
-        "1 predictions repeat another one, score included: false alarms",
+        "predictions of recordings of other subsets, left out: 1",
+        "predictions where nobody labelled, left out: 1",
+        "given, left out: 1; the first: p.csv, row 8: label 'wlak' is neither the name nor the id of a class",
+        "predictions of classes without an action here, left out: 1",
+        "classes without a prediction, their AP is 0: 1 of 2",
+        "predictions in recordings that nobody labelled, false alarms: 1 in 1 recordings, as 'x'",
+        "recordings without a prediction, their actions are missed: 1 with 2 actions, as 'a'",
+        "predictions beyond their recording: 1, as 5000 to 9000 s of 'b'; are their times seconds?",
+        "predictions that end before they start, never a hit: 1",
+        "predictions that are there twice, score and all, false alarms: 1",
     ):
         assert notes.count(text) == 1, text
-    assert notes.count("\n") == 8
+    assert notes.count("\n") == 9
 
 
 REFUSED = {
