@@ -23,11 +23,11 @@ BOOSTS = (  # of what a search finds, by the beginning of the page's place; the 
     ("own-data", 3.0),
     ("index", 2.0),
     ("concepts/", 1.5),
-    ("reference/settings", 1.0),
+    ("reference/settings", 4.0),
     ("reference/commands", 1.0),
-    ("reference/", 0.25),
-    ("project/", 0.25),
-    ("reliability", 0.25),
+    ("reference/", 0.03),
+    ("project/", 0.03),
+    ("reliability", 0.1),
 )
 MOST_VALUES = 6  # of a setting that the table of settings lists by recipe
 FAMILIES = (
@@ -82,7 +82,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Point links at where their files are in the site, and fill in the tables."""
     own = page.file.src_uri
     boost = next((boost for place, boost in BOOSTS if own.startswith(place)), 1.0)
-    page.meta.setdefault("search", {"boost": boost})
+    page.meta |= {"search": {"boost": boost}, "hide": ["toc"] if own == "reference/settings.md" else []}
     markdown = LINK.sub(lambda found: moved_link(found[0], own), markdown)
     return MARKER.sub(lambda found: made(found[1]), markdown)
 
@@ -193,7 +193,7 @@ def by_value(changed: dict[str, str]) -> str:
         listed = "all" if own == recipe_names() else ", ".join(own)
         pieces = value.split(", ")
         short = value if len(pieces) < 7 else ", ".join([*pieces[:4], "...", *pieces[-2:]])
-        parts.append(f"`{short}`: {listed}")
+        parts.append(f"`{short}`: " + re.sub(r"[_*]", r"\\\g<0>", listed))
     return "; ".join(parts)
 
 
