@@ -124,9 +124,7 @@ class ModelConfig(_Section):
     class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
     empty_classes: list[int] = []  # label ids that never occur in training
     dropout: float = Field(0.0, ge=0, lt=1)  # share of activations that training drops
-    input_dropout: float = Field(
-        0.0, ge=0, lt=1
-    )  # share of feature channels that training drops, each at all steps of a sequence
+    input_dropout: float = Field(0.0, ge=0, lt=1)  # share of feature channels, each dropped at all steps of a sequence
     input_noise: float = Field(0.0, ge=0)  # standard deviation of what is added to the features in training
     drop_path: float = Field(0.1, ge=0, lt=1)  # share of a batch whose block is left out
 
@@ -203,9 +201,7 @@ class DecodeConfig(_Section):
     sigma: float = Field(0.5, gt=0)  # soft NMS: the larger, the less an overlap lowers a score
     min_score: float = Field(0.001, ge=0)  # detections below it are dropped after NMS
     max_segments: int = Field(200, ge=1, le=10**6)  # detections kept of each video
-    voting_threshold: float = Field(
-        0.7, ge=0, le=1
-    )  # overlap from which candidates move a kept segment's ends; 0: no voting
+    voting_threshold: float = Field(0.7, ge=0, le=1)  # overlap from which candidates move a kept segment; 0: none does
     voting_weight: Literal["score_iou", "score"] = "score_iou"  # of a candidate that votes for a segment
     score_file: str | None = None  # external video-level class scores, relative to the data root
 
