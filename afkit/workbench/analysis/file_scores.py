@@ -61,10 +61,12 @@ def evaluate_files(
     annotations, drawn = read_truth(truth)
     names = annotations.names_of(num_classes)
     found = pd.concat([read_predictions(path, names, "keep") for path in files], ignore_index=True)
-    there = {video.subset for name, video in annotations.videos.items() if drawn or name in set(found["video"])}
-    chosen = () if drawn else subsets
-    videos = annotations.of_subsets(chosen or sorted(there or {v.subset for v in annotations.videos.values()}))
-    other = found["video"].isin(list(annotations.videos)) & ~found["video"].isin([video.name for video in videos])
+    every, predicted = list(annotations.videos.values()), set(found["video"])
+    own = [video for video in every if drawn or video.name in predicted] or every
+    chosen = (not drawn and subsets) or sorted({video.subset for video in own})
+    videos = annotations.of_subsets(chosen)
+    names_here = {video.name for video in videos}
+    other = found["video"].isin([name for name in annotations.videos if name not in names_here])
     asked = found[~other].reset_index(drop=True)
     judged, gt = leave_out_ignored(asked, videos), to_frame(videos)
     scores = evaluate(gt, judged, tious, label_remap)
