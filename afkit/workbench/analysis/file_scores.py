@@ -13,7 +13,7 @@ from afkit.workbench.analysis.bootstrap import interval_facts
 from afkit.workbench.analysis.report import interval_in_words, map_table, recall_table
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.own_data.import_rows import SLACK_SEC
-from afkit.workbench.own_data.importing import DRAWN, import_annotations
+from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.runs.interrupts import temporary_folder
 
 
@@ -58,45 +58,43 @@ def evaluate_files(
     Raises:
         ValueError: a file that cannot be read, a subset that is not there, or no recording in common.
     """
-    annotations, drawn = read_truth(truth)
+    annotations = read_truth(truth)
     names = annotations.names_of(num_classes)
     found = pd.concat([read_predictions(path, names, "keep") for path in files], ignore_index=True)
     every, predicted = list(annotations.videos.values()), set(found["video"])
-    own = [video for video in every if drawn or video.name in predicted] or every
-    chosen = (not drawn and subsets) or sorted({video.subset for video in own})
-    videos = annotations.of_subsets(chosen)
+    own = [video for video in every if video.name in predicted] or every
+    unnamed = not any(video.subset for video in every)
+    videos = annotations.of_subsets((not unnamed and subsets) or sorted({video.subset for video in own}))
     names_here = {video.name for video in videos}
     other = found["video"].isin([name for name in annotations.videos if name not in names_here])
     asked = found[~other].reset_index(drop=True)
     judged, gt = leave_out_ignored(asked, videos), to_frame(videos)
     scores = evaluate(gt, judged, tious, label_remap)
-    of = "" if drawn else f" of {', '.join(sorted({video.subset for video in videos}))}"
+    of = "" if unnamed else f" of {', '.join(sorted({video.subset for video in videos}))}"
     evaluated = f"{truth}: {len(videos)} recordings{of}, {len(gt)} actions of {scores.counts['classes']} classes\n"
     evaluated += f"{', '.join(map(str, files))}: {len(judged)} predictions in {judged['video'].nunique()} recordings"
     left_out = {"of recordings of other subsets": int(other.sum()), "where nobody labelled": len(asked) - len(judged)}
     notes = [f"predictions {which}, left out: {number}" for which, number in left_out.items() if number]
-    notes += ["the labels name no subsets: all recordings count"] if drawn and subsets else []
+    notes += ["the labels name no subsets: all recordings count"] if unnamed and subsets else []
     notes += [*_about_labels(files, judged, names, scores), *_about_recordings(gt, judged, videos, scores)]
     interval = interval_in_words(interval_facts(gt, judged, tious, groups_of(videos), label_remap=label_remap))
     return FileScores(scores, names, evaluated, notes, interval)
 
 
-def read_truth(path: str | Path) -> tuple[AnnotationFile, bool]:
-    """The labels in a file, and whether it names no subsets, so that those in what is returned mean nothing.
+def read_truth(path: str | Path) -> AnnotationFile:
+    """The labels in a file that `read_annotations` or `import_annotations` reads; errors are theirs.
 
-    Raises:
-        ValueError: as of `read_annotations` for an annotation file, else as of `import_annotations`.
+    Where they name no subset, all recordings are in the subset "".
     """
     path = Path(path)
     if path.suffix == ".json" and path.is_file() and b'"label_id"' in read_bytes(path):
-        return read_annotations(path), False
+        return read_annotations(path)
     with temporary_folder() as folder:
         try:
-            report = import_annotations(path, folder / "truth.json")
+            return read_annotations(import_annotations(path, folder / "truth.json", draw=False).target)
         except ValueError as error:
             remedy = f"; or make an annotation file of it, with options: python -m afkit import {path} FILE.json"
             raise ValueError(f"{error}{remedy if path.exists() else ''}") from None
-        return read_annotations(report.target), any(change.what.startswith(DRAWN) for change in report.changes)
 
 
 def _about_labels(

@@ -104,6 +104,12 @@ def test_a_recipe_says_thresholds_and_subsets(folder, capsys):
     assert "gt.json has no video of the subset 'validation'" in capsys.readouterr().err
 
 
+def test_labels_may_name_no_subsets_and_be_of_one_recording(folder):
+    write_table("one.csv", [("a", 2, 6, "walk")], ["clip", "onset", "stop", "behaviour"])
+    found = evaluate_files("one.csv", [write_table("p.csv", FOUND[:1])], [0.5], subsets=["test"])
+    assert found.scores.average_map == 1 and found.notes == ["the labels name no subsets: all recordings count"]
+
+
 def test_what_hints_at_a_mistake_is_noted(folder):
     odd = [
         ("b", 28.0, 29.0, "walk", 0.1),
