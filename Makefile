@@ -91,7 +91,7 @@ hooks: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/tools/pictures.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "open site/index.html in a browser; its search needs a server: python -m http.server -d site"
+	@echo "open site/index.html in a browser"
 
 clean-notebooks: $(INSTALLED)
 	$(BIN)/nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info" notebooks/*.ipynb

@@ -46,12 +46,12 @@ class DataConfig(_Section):
     prefix: str = ""  # of a feature file's name, before the video id
     suffix: Literal[".npy", ".npz", ".h5", ".hdf5", ".safetensors", ".csv", ".pkl"] = ".npy"  # of feature files
     train_subsets: list[str] = ["training"]  # subsets of the annotation file
-    test_subsets: list[str] = ["validation"]  # not seen in training
-    num_classes: Width  # 1 with many labels in the file: class-agnostic proposals
+    test_subsets: list[str] = ["validation"]  # predicted and evaluated, not seen in training
+    num_classes: Width  # classes; 1 with many labels in the file: class-agnostic proposals
     input_dims: list[Width] = Field(min_length=1)  # channels of each feature folder, or one number for all together
     stride_frames: float  # frames between two feature vectors; <= 0: features of fixed length per video
     num_frames: float  # frames that a feature vector covers
-    fps: float | None = Field(None, gt=0)  # None: the annotation file's
+    fps: float | None = Field(None, gt=0)  # frames per second; None: the annotation file's
     downsample: int = Field(1, ge=1, le=MOST_STEPS)  # keep every n-th feature vector
     max_seq_len: int = Field(ge=1, le=MOST_STEPS)  # M, steps of a training sequence
     resize: bool = False  # resize each sequence linearly to max_seq_len (ActivityNet)
@@ -93,38 +93,38 @@ class ModelConfig(_Section):
     embed_dim: Width = 512  # width of the network
     stream_dims: list[Width] = []  # widths to which the feature streams are projected apart; they add up to embed_dim
     embed_layers: int = Field(2, ge=0, le=MOST_LAYERS)  # convolutions before the first level
-    embed_kernel: int = Field(3, ge=1, le=1023)  # in steps
-    embed_norm: bool = True  # layer norm after each of them
+    embed_kernel: int = Field(3, ge=1, le=1023)  # steps that each of them sees
+    embed_norm: bool = True  # layer norm after each convolution of the embedding
     stem_layers: int = Field(2, ge=0, le=MOST_LAYERS)  # blocks at full resolution
     branch_layers: int = Field(5, ge=0, le=MOST_LEVELS)  # blocks that halve it, one level each
-    scale_factor: int = Field(2, ge=2, le=1024)  # between two levels
+    scale_factor: int = Field(2, ge=2, le=1024)  # of steps, from one level to the next
     heads: Width = 4  # of attention
     # in steps, for all levels or each: of attention, <= 1 being the whole sequence; of an sgp block's convolutions, odd
     windows: Window | list[Window] = 19
     window_ratio: float = Field(1.5, gt=0, le=64)  # sgp: how much longer the second convolution is
     sgp_deviation: float = Field(0.0, ge=0)  # of the sgp convolutions' first weights; from 0 they can never learn
-    pooling: Literal["max", "avg"] = "max"  # between two levels of sgp
-    mlp_dim: Width | None = None  # of a block's hidden layer; None: 4 embed_dim
+    pooling: Literal["max", "avg"] = "max"  # sgp: between two levels
+    mlp_dim: Width | None = None  # width of a block's hidden layer; None: 4 embed_dim
     absolute_position: bool = False  # add sines of the position
     relative_position: bool = False  # learned, within the window
     neck: Literal["identity", "fpn"] = "identity"  # fpn: levels get what coarser ones saw
-    neck_dim: Width | None = None  # None: embed_dim
+    neck_dim: Width | None = None  # width of the neck; None: embed_dim
     # layer: a layer norm for each level; shared: one for all; group: over groups of channels and all steps, unlearnt
     neck_norm: Annotated[Literal["layer", "shared", "group", "none"], _norm_of_bool] = "layer"
     neck_groups: Width = 4  # of channels, with the norm "group"
     neck_start_level: int = Field(0, ge=0)  # levels before it carry no heads
-    head_dim: Width | None = None  # None: embed_dim
-    head_layers: int = Field(3, ge=1, le=MOST_LAYERS)  # the classifying or regressing one included
-    head_kernel: int = Field(3, ge=1, le=1023)  # in steps of the level
-    head_norm: bool = True  # layer norm between the layers
+    head_dim: Width | None = None  # width of the heads; None: embed_dim
+    head_layers: int = Field(3, ge=1, le=MOST_LAYERS)  # convolutions of each head, the last one included
+    head_kernel: int = Field(3, ge=1, le=1023)  # steps of the level that each of them sees
+    head_norm: bool = True  # layer norm between the convolutions of a head
     head: Literal["offsets", "trident"] = "offsets"  # trident: offsets are expectations over bins (TriDet)
     bins: int = Field(16, ge=1, le=1024)  # trident: the longest offset, in steps of the level
     boundary_kernel: int = Field(3, ge=1, le=1023)  # trident: of the heads that score onsets and ends
     regression_ranges: list[tuple[float, float]] = _RANGES  # of each level: how far the farther end may be, in steps
     class_prior: float = Field(0.01, gt=0, lt=1)  # probability that an untrained class head gives
     empty_classes: list[int] = []  # label ids that never occur in training
-    dropout: float = Field(0.0, ge=0, lt=1)  # share of activations
-    input_dropout: float = Field(0.0, ge=0, lt=1)  # share of feature channels, each at all steps of a sequence
+    dropout: float = Field(0.0, ge=0, lt=1)  # share of activations that training drops
+    input_dropout: float = Field(0.0, ge=0, lt=1)  # share of feature channels, each dropped at all steps of a sequence
     input_noise: float = Field(0.0, ge=0)  # standard deviation of what is added to the features in training
     drop_path: float = Field(0.1, ge=0, lt=1)  # share of a batch whose block is left out
 
@@ -176,7 +176,7 @@ class LossConfig(_Section):
     init_loss_norm: float = Field(100, gt=0)  # start of the running mean of positives per batch
     loss_norm_momentum: float = Field(0.9, ge=0, lt=1)  # of that mean
     center_sample: Literal["radius", "none"] = "radius"  # radius: only points near the middle learn; none: all inside
-    center_radius: float = Field(1.5, gt=0)  # in strides of the level
+    center_radius: float = Field(1.5, gt=0)  # radius: how near, in strides of the level
     # cheapest: a point learns the offsets of the action that it predicts best of all around it (TemporalMaxer)
     offset_target: Literal["shortest", "cheapest"] = "shortest"
     cost_class: float = Field(1.0, ge=0)  # cheapest: weight of the class loss in the cost of an action
@@ -184,24 +184,24 @@ class LossConfig(_Section):
     cost_share: float = Field(1.0, ge=0, le=1)  # cheapest: of an action's points, the cheapest, that learn fully
     cost_rest: float = Field(0.0, ge=0)  # cheapest: weight of its other points in both losses
     class_iou_power: float = Field(0.0, ge=0)  # positives count by the IoU of their offsets, to this power; 0: alike
-    label_smoothing: float = Field(0.0, ge=0, lt=1)  # 0: none
+    label_smoothing: float = Field(0.0, ge=0, lt=1)  # of the class targets; 0: none
     regression: Literal["diou", "giou"] = "diou"  # loss of the offsets
-    regression_weight: float = 1.0  # <= 0: balanced automatically
+    regression_weight: float = 1.0  # of the offset loss; <= 0: balanced automatically
 
 
 class DecodeConfig(_Section):
     """From the network's outputs to the detections of a video."""
 
     pre_nms_thresh: float = Field(0.001, ge=0, lt=1)  # lowest score of a candidate
-    pre_nms_topk: int = Field(2000, ge=1, le=10**7)  # per level
+    pre_nms_topk: int = Field(2000, ge=1, le=10**7)  # candidates kept before NMS, per level
     duration_thresh: float = Field(0.05, ge=0)  # shortest detection, on the grid
     nms: Literal["soft", "hard", "none"] = "soft"  # how duplicates are suppressed
     multiclass: bool = True  # NMS within each class
-    iou_threshold: float = Field(0.1, ge=0, le=1)  # hard NMS
-    sigma: float = Field(0.5, gt=0)  # soft NMS
+    iou_threshold: float = Field(0.1, ge=0, le=1)  # hard NMS: overlap from which a candidate is dropped
+    sigma: float = Field(0.5, gt=0)  # soft NMS: the larger, the less an overlap lowers a score
     min_score: float = Field(0.001, ge=0)  # detections below it are dropped after NMS
-    max_segments: int = Field(200, ge=1, le=10**6)  # per video
-    voting_threshold: float = Field(0.7, ge=0, le=1)  # 0: no voting
+    max_segments: int = Field(200, ge=1, le=10**6)  # detections kept of each video
+    voting_threshold: float = Field(0.7, ge=0, le=1)  # overlap from which candidates move a kept segment; 0: none does
     voting_weight: Literal["score_iou", "score"] = "score_iou"  # of a candidate that votes for a segment
     score_file: str | None = None  # external video-level class scores, relative to the data root
 
@@ -210,18 +210,18 @@ class OptimConfig(_Section):
     """Optimiser, schedule, and the running average of the weights."""
 
     optimizer: Literal["adamw", "sgd"] = "adamw"  # AdamW, or SGD with momentum
-    learning_rate: float = Field(1e-4, gt=0)  # at the end of the warm-up
+    learning_rate: float = Field(1e-4, gt=0)  # the highest, at the end of the warm-up
     weight_decay: float = Field(0.05, ge=0)  # of convolutions; biases, norms and scales have none
-    momentum: float = Field(0.9, ge=0)  # SGD
-    batch_size: int = Field(2, ge=1, le=2**14)  # of all devices together
-    epochs: int = Field(30, ge=1, le=MOST_EPOCHS)  # after the warm-up
-    warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # 0: no warm-up
+    momentum: float = Field(0.9, ge=0)  # of SGD
+    batch_size: int = Field(2, ge=1, le=2**14)  # sequences in a step, of all devices together
+    epochs: int = Field(30, ge=1, le=MOST_EPOCHS)  # passes over the training data after the warm-up
+    warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # in which the learning rate rises; 0: none
     extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)  # after the schedule's end; below 0: left out
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
     final_rate: float | None = Field(None, ge=0)  # cosine: at its end; None: 1e-8, or 0 without a warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
     schedule_gamma: float = Field(0.1, gt=0)  # multistep: factor of each fall
-    clip_norm: float = 1.0  # <= 0: gradients are not clipped
+    clip_norm: float = 1.0  # longest gradient; <= 0: none is shortened
     ema_decay: float = Field(0.999, ge=0, lt=1)  # of the averaged weights, per step
     ema_warmup: bool = False  # start the decay low, so that few steps do not keep the random start
 

@@ -23,6 +23,7 @@ import pytest
 
 import afkit
 from afkit.config import parameter_names
+from afkit.workbench import original
 from afkit.workbench.commands.parser import COMMANDS, whole_parser
 
 ROOT = Path(__file__).parents[1]
@@ -250,9 +251,31 @@ def test_every_command_and_argument_is_in_the_table(capsys):
 def test_every_parameter_of_a_recipe_is_in_the_table():
     table = tool("hooks")["table_of_settings"]()
     assert re.findall(r"^\| `(\w+\.\w+)` \|", table, re.M) == parameter_names()
-    assert "| `data.input_dims` | `list[int]` | needed | channels of each feature folder," in table
-    assert "| `loss.center_radius` | `float` | `1.5` | in strides of the level |" in table
-    assert "| `data.fps` | `float or None` | `None` |" in table
+    assert (
+        "each feature folder, or one number for all together | `list[int]` | needed | 25 recipes, each its own |"
+        in table
+    )
+    assert (
+        "sgp: TriDet's blocks" in table
+        and "`transformer` | `sgp`: tridet\\_\\*; `maxpool`: temporalmaxer\\_\\* |" in table
+    )
+    assert "| `float or None` | `null` | `15`: anet\\_tsp, tridet\\_anet," in table
+    assert "| `'[0.9, 1]'` | `'[0.5, 1]'`: watch |" in table
+
+
+def test_every_key_of_the_original_that_is_read_has_its_name_here():
+    rows = re.findall(r"^\| (.+?) \| (.+) \|$", tool("hooks")["table_of_original"](), re.M)[1:]
+    theirs = {key for keys, _ in rows for key in re.findall(r"`(\S+?)`", keys)}
+    known = {*original._RENAMED, *original._TRANSLATED, *original._WITHOUT_DEFAULT} - {"dataset_name"}
+    assert known <= theirs
+    ours = {name for _, here in rows for name in re.findall(r"`((?:data|model|loss|decode|optim)\.\w+[a-z])`", here)}
+    assert len(ours) > 60 and ours <= set(parameter_names())
+
+
+def test_what_is_to_be_cited_is_that_of_the_citation_file():
+    titles = re.findall(r'^ *(?:- )?title: "?(.+?)"?$', (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
+    page = (DOCS / "cite.md").read_text(encoding="utf-8")
+    assert len(titles) == 4 and all(f"title={{{title}}}" in page for title in titles)
 
 
 def test_the_table_of_rooms_counts_all_modules_and_each_is_explained():
@@ -348,6 +371,17 @@ def test_the_site_is_complete_and_needs_no_network(site):
     assert {f"{home}.{name}" for name, home in afkit._HOME.items()} <= names
     assert "afkit.segments.grid_to_sec" in names and "afkit.model.actionformer.Output.logits" in names
     assert not {name for name in names if name and re.search(r"^afkit\..*\._[a-z]", name)}
+
+
+@pytest.mark.slow
+def test_the_search_answers_questions_without_a_server_or_a_network(site):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="it drives a browser")
+    search = tool("search")
+    try:
+        found = search["first_hits"](site, search["ANSWERS"])
+    except sync_api.Error as error:
+        pytest.skip(f"there is no chromium ({error.message.splitlines()[0]})")
+    assert {query: page for query, (_, page) in found.items()} == search["ANSWERS"]
 
 
 @pytest.mark.slow

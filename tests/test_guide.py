@@ -74,6 +74,15 @@ def test_each_step_alone(tmp_path):
 
 
 @pytest.mark.slow
+def test_evaluate_predictions(tmp_path):
+    page = (ROOT / "docs" / "how-to" / "evaluate-predictions.md").read_text(encoding="utf-8")
+    for name, content in re.findall(r"^`(\S+)`:\n\n```text\n(.*?)^```", page, re.M | re.S):
+        (tmp_path / name).write_text(content)
+    run_blocks(page.partition("## Against")[0], tmp_path)
+    assert pd.read_csv(tmp_path / "classes.csv")["name"].tolist() == ["sit", "walk"]
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"{ARCHIVE} is not there; AFKIT_SHARED names the folder of data/")
 def test_a_public_data_set(tmp_path):
     pytest.importorskip("papermill", reason="notebooks are run by papermill")

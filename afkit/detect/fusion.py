@@ -112,7 +112,7 @@ def read_scores(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     if path.suffix not in (".json", ".pkl"):
         raise ValueError(f"{path} must be a .json or .pkl file of class scores")
-    return _check_scores(read_json(path) if path.suffix == ".json" else _read_pickle(path), str(path))
+    return _check_scores(read_json(path) if path.suffix == ".json" else read_pickle(path), str(path))
 
 
 def _check_scores(content: Any, where: str) -> dict[str, np.ndarray]:
@@ -130,15 +130,20 @@ def _check_scores(content: Any, where: str) -> dict[str, np.ndarray]:
 
 def _vector(values: Any, where: str) -> np.ndarray:
     """(K,) float64."""
-    numbers = isinstance(values, list | tuple) and all(isinstance(value, int | float | np.number) for value in values)
-    plain = numbers or isinstance(values, np.ndarray)  # lists in lists, which a pickle may share, would be unrolled
-    try:
-        array = _to_array(values) if isinstance(values, _Recorded) else np.asarray(values if plain else [])
-    except (TypeError, ValueError, AttributeError, LookupError, OverflowError, SyntaxError):
-        array = np.zeros(0)  # refused below
+    array = plain_array(values)
     if array.dtype.kind not in "fiu" or array.ndim != 1 or len(array) == 0 or not np.isfinite(array).all():
         raise ValueError(f"{where}: class scores must be a list of finite numbers, one for each class")
     return array.astype(np.float64)
+
+
+def plain_array(values: Any) -> np.ndarray:
+    """A list of numbers, or what stands for an array in `read_pickle`, as an array; an empty one for all else."""
+    numbers = isinstance(values, list | tuple) and all(isinstance(value, int | float | np.number) for value in values)
+    plain = numbers or isinstance(values, np.ndarray)  # lists in lists, which a pickle may share, would be unrolled
+    try:
+        return _to_array(values) if isinstance(values, _Recorded) else np.asarray(values if plain else [])
+    except (TypeError, ValueError, AttributeError, LookupError, OverflowError, SyntaxError):
+        return np.zeros(0)
 
 
 def _detection_scores(predictions: pd.DataFrame) -> np.ndarray:
@@ -207,7 +212,8 @@ class _ScoreUnpickler(pickle._Unpickler):
         return _STAND_INS[key]
 
 
-def _read_pickle(path: Path) -> Any:
+def read_pickle(path: Path) -> Any:
+    """Plain containers, numbers and text of a pickle, and stand-ins for `plain_array`; ValueError for anything else."""
     try:
         data = read_bytes(path)
         deque(pickletools.genops(data), maxlen=0)  # reads over it: what claims more bytes than there are ends here

@@ -6,6 +6,7 @@ repository. In the site, what lies outside docs/ is below project/.
 
 import argparse
 import inspect
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -17,6 +18,54 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 OUTSIDE = ("*.md", "sweeps/*", "recipes/*.md", "data/README.md", "results/README.md", "results/gallery/*")
 MARKER = re.compile(r"<!-- made by the build: (.+?) -->")
+BOOSTS = (  # of what a search finds, by the beginning of the page's place; the first counts
+    ("how-to/", 4.0),
+    ("own-data", 3.0),
+    ("index", 2.0),
+    ("concepts/", 1.5),
+    ("reference/settings", 4.0),
+    ("reference/commands", 1.0),
+    ("reference/", 0.03),
+    ("project/", 0.03),
+    ("reliability", 0.1),
+)
+MOST_VALUES = 6  # of a setting that the table of settings lists by recipe
+FAMILIES = (
+    "tridet_",
+    "temporalmaxer_",
+    "anet_",
+    "epic_",
+    "ego4d_",
+    "tridet_epic_",
+    "tridet_hacs_",
+    "temporalmaxer_epic_",
+)
+TRANSLATED = {  # keys of the original that are no plain copy of a setting
+    "`dataset.json_file`": "`data.annotations`, below the data root",
+    "`dataset.feat_folder`": "`data.features`, a list",
+    "`dataset.input_dim`": "`data.input_dims`, a list",
+    "`dataset.downsample_rate`": "`data.downsample`",
+    "`dataset.force_upsampling`": "`data.resize`",
+    "`train_split`": "`data.train_subsets`",
+    "`val_split`": "`data.test_subsets`",
+    "`model.backbone_type`": "`model.backbone`: `transformer`, `conv`, `sgp` or `maxpool`",
+    "`model.backbone_arch`": "`model.embed_layers`, `model.stem_layers`, `model.branch_layers`",
+    "`model.embd_dim`": "`model.embed_dim`; of several streams, `model.stream_dims`",
+    "`model.use_trident_head`": "`model.head`: `trident`",
+    "`model.fpn_norm`": "`model.neck_norm`: `groupnorm` is `group`, `layernorm` `shared`",
+    "`model.assigner`": "`loss.offset_target`: `cheapest`, and `loss.cost_...`",
+    "`train_cfg.cls_prior_prob`": "`model.class_prior`",
+    "`test_cfg.ext_score_file`": "`decode.score_file`",
+    "`test_cfg.min_score`": "`decode.min_score`",
+    "`test_cfg.voting_thresh`": "`decode.voting_threshold`",
+    "`opt.type`": "`optim.optimizer`",
+    "`opt.warmup`, `opt.warmup_epochs`": "`optim.warmup_epochs`, 0 for none",
+    "`opt.early_stop_epochs`": "`optim.extra_epochs`, below 0",
+    "`init_rand_seed`": "`--seed`",
+    "`devices`": "`-p devices=2`",
+    "`loader.num_workers`": "`-p workers=4`",
+    "`output_folder`": "`--results`",
+}
 LINK = re.compile(r"(?<=\]\()[^()\s#:]+(?=[#)])")  # the target of [text](target), without its anchor
 
 
@@ -32,6 +81,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point links at where their files are in the site, and fill in the tables."""
     own = page.file.src_uri
+    boost = next((boost for place, boost in BOOSTS if own.startswith(place)), 1.0)
+    page.meta |= {"search": {"boost": boost}, "hide": ["toc"] if own == "reference/settings.md" else []}
     markdown = LINK.sub(lambda found: moved_link(found[0], own), markdown)
     return MARKER.sub(lambda found: made(found[1]), markdown)
 
@@ -86,23 +137,77 @@ def sentence(text: str) -> str:
 
 
 def table_of_settings() -> str:
-    """Every parameter of a recipe: type, default, and the comment behind it."""
+    """Every parameter of a recipe: what the comment beside it says, its default, and which recipes change it."""
     from afkit.config import SECTIONS, Recipe
+    from afkit.recipes import recipe, recipe_names
 
-    parts = []
+    recipes = {name: recipe(name) for name in recipe_names()}
+    rows = ["| setting | what it does | type | default | recipes that change it |", "|---|---|---|---|---|"]
     for section in SECTIONS:
         cls = Recipe.model_fields[section].annotation
-        rows = ["| parameter | type | default | what |", "|---|---|---|---|"]
         lines = inspect.getsource(cls).splitlines()
         for name, field in cls.model_fields.items():
-            line = next(line for line in lines if line.startswith(f"    {name}: "))
-            kind = line.partition("  # ")[0].partition(": ")[2].partition(" = ")[0]
+            code, what = described(lines, name)
+            kind = code.partition(": ")[2].partition(" = ")[0]
             kind = re.sub(r"Literal\[(.*?)\]", r"\1", re.sub(r"\b(Width|Window)\b", "int", kind))
-            default = "needed" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
-            what = line.partition("  # ")[2]
-            rows.append(f"| `{section}.{name}` | `{kind}` | {default} | {what} |".replace(" | None`", " or None`"))
-        parts += [f"### {section}", sentence(cls.__doc__.rstrip(".")), "\n".join(rows)]
-    return "\n\n".join(parts)
+            kind = re.sub(r"Annotated\[(.*?), \w+\]$", r"\1", kind).replace(" | ", " or ")
+            default = None if field.is_required() else as_set(field.get_default(call_default_factory=True))
+            values = {own: as_set(getattr(getattr(one, section), name)) for own, one in recipes.items()}
+            changed = {own: value for own, value in values.items() if value != default}
+            shown = "needed" if default is None else f"`{default}`"
+            rows.append(f"| `{section}.{name}` | {what} | `{kind}` | {shown} | {by_value(changed)} |")
+    return "\n".join(rows)
+
+
+def described(lines: list[str], name: str) -> tuple[str, str]:
+    """The code of a field in the source of its class, and the comment behind it, or else in the lines above it."""
+    place = next(i for i, line in enumerate(lines) if line.startswith(f"    {name}: "))
+    code, _, what = lines[place].partition("  # ")
+    above = place
+    while not what and lines[above - 1].startswith("    # "):
+        above -= 1
+    return code, what or " ".join(line.removeprefix("    # ") for line in lines[above:place])
+
+
+def as_set(value: object) -> str:
+    """A value as it is written after `--set NAME=`, in quotes where a shell would take it apart."""
+    text = value if isinstance(value, str) else re.sub(r"(?<=\d)\.0\b", "", json.dumps(value))
+    return f"'{text}'" if " " in text or not text else text
+
+
+def by_value(changed: dict[str, str]) -> str:
+    """{recipe: value} as words: each value with its recipes, of a whole family as `tridet_*`; long ones are cut."""
+    from afkit.recipes import recipe_names
+
+    names: dict[str, list[str]] = {}
+    for name, value in changed.items():
+        names.setdefault(value, []).append(name)
+    if len(names) > MOST_VALUES:
+        return f"{len(changed)} recipes, each its own"
+    parts = []
+    for value, own in names.items():
+        for family in FAMILIES:
+            members = [name for name in recipe_names() if name.startswith(family)]
+            if set(members) <= set(own):
+                own = [f"{family}*", *(name for name in own if name not in members)]
+        listed = "all" if own == recipe_names() else ", ".join(own)
+        pieces = value.split(", ")
+        short = value if len(pieces) < 7 else ", ".join([*pieces[:4], "...", *pieces[-2:]])
+        parts.append(f"`{short}`: " + re.sub(r"[_*]", r"\\\g<0>", listed))
+    return "; ".join(parts)
+
+
+def table_of_original() -> str:
+    """What each key of the original's configuration files is called here."""
+    from afkit.workbench.original import _RENAMED, _RENAMED_MORE
+
+    told = {
+        f"`{theirs}`": f"`{ours}`"
+        for rules in (_RENAMED, *_RENAMED_MORE.values())
+        for theirs, (ours, _) in rules.items()
+    }
+    rows = [f"| {theirs} | {ours} |" for theirs, ours in sorted((told | TRANSLATED).items())]
+    return "\n".join(["| original | here |", "|---|---|", *rows])
 
 
 def table_of_rooms() -> str:
@@ -125,6 +230,7 @@ def modules_of_room(room: str) -> str:
 
 MADE = {
     "commands": table_of_commands,
+    "original": table_of_original,
     "settings": table_of_settings,
     "rooms": table_of_rooms,
     "modules": modules_of_room,

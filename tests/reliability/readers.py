@@ -348,6 +348,14 @@ def _score_pickles() -> Reader:
     return Reader("scores.pkl", read_scores, (*seeds, pickle.dumps({"results": scores})), scores, as_pickle)
 
 
+def _prediction_pickles() -> Reader:
+    times, labels = np.array([0.5, 2.0], np.float32), np.array([0, 1])
+    columns = {"video-id": ["a", "b"], "t-start": times, "t-end": times + 1, "label": labels, "score": times / 4}
+    lists = {name: list(map(str, cells)) for name, cells in columns.items()}
+    seeds = (*(pickle.dumps(columns, protocol=protocol) for protocol in (2, 4, 5)), pickle.dumps(lists))
+    return Reader("p.pkl", lambda path: read_predictions(path, {0: "walk", 1: "sit"}), seeds, lists, as_pickle)
+
+
 def load_linear(path: Path) -> None:
     """Weights of a small network."""
     load_weights(torch.nn.Linear(4, 3), path)
@@ -439,6 +447,9 @@ READERS: dict[str, Callable[[], Reader]] = {
     "predictions": _json("p.json", lambda path: read_predictions(path, {0: "walk", 1: "sit"}, "keep"), PREDICTIONS),
     "predictions .gz": lambda: Reader("p.json.gz", lambda path: read_predictions(path, {0: "walk", 1: "sit"}),
                                       (gzip.compress(as_json(PREDICTIONS)),)),
+    "predictions .csv": lambda: Reader("p.csv", lambda path: read_predictions(path, {0: "walk"}),
+                                       (b"video,start,end,name,score\na,0.5,2,walk,0.5\n",)),
+    "predictions .pkl": _prediction_pickles,
     "scores .json": _json("scores.json", read_scores, {"results": {"a": [0.5, 0.25], "v_b": [1, 0]}}),
     "scores .pkl": _score_pickles,
     "recipes": _yaml("mine.yaml", read_recipe, RECIPE),

@@ -177,6 +177,20 @@ def too_few(gt: pd.DataFrame, runs: Sequence[pd.DataFrame], groups: Mapping[str,
     return f"an interval needs at least {FEWEST} test {what}, {few}" if number < FEWEST else ""
 
 
+def interval_facts(
+    gt: pd.DataFrame,
+    predictions: pd.DataFrame,
+    tious: Sequence[float],
+    groups: Mapping[str, str],
+    seed: int = 0,
+    label_remap: str = "fixed",
+) -> dict[str, Any]:
+    """What `bootstrap_map` says of a result, as `Bootstrap.facts`; or {"refused": why} where it would be of too few."""
+    if refused := too_few(gt, [predictions], groups):
+        return {"refused": refused}
+    return bootstrap_map(gt, predictions, tious, seed=seed, label_remap=label_remap, groups=groups).facts()
+
+
 def drawn_units(counts: Mapping[str, float]) -> str:
     """What was drawn, from the counts of `bootstrap_map` or `compare_runs`, e.g. "9 groups" or "40 recordings"."""
     return f"{counts['groups']} groups" if "groups" in counts else f"{counts['videos']} recordings"

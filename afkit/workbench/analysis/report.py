@@ -45,11 +45,16 @@ def save_scores(
     folder = Path(folder)
     content = {**as_dict(scores), "counts": scores.counts, "baseline": as_dict(baseline), **facts}
     write_json(folder / f"eval{suffix}.json", content)
+    write_classes(folder / f"per_class{suffix}.csv", scores, label_names)
+
+
+def write_classes(path: str | Path, scores: Scores, label_names: Mapping[int, str]) -> None:
+    """Write a table of the classes: label, name, ap_0.30, ..., ap_average; fractions."""
     table = scores.ap.copy()
     table.columns = [f"ap_{tiou:.2f}" for tiou in table.columns]
     table.insert(0, "name", [label_names.get(label, str(label)) for label in table.index])
     table["ap_average"] = scores.ap.mean(axis=1)
-    with atomic_open(folder / f"per_class{suffix}.csv") as file:
+    with atomic_open(path) as file:
         table.to_csv(file)
 
 

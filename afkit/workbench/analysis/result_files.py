@@ -1,22 +1,29 @@
 """Predictions on disk, in the result format of ActivityNet, so that other tools read them and we theirs.
 
 {"version": ..., "results": {video: [{"label": name, "score": s, "segment": [start, end]}]}, "external_data": {}}
+
+Tables, and the pickle that the original writes (`eval.py --saveonly`), are read, too.
 """
 
 import math
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from afkit.data.feature_formats import listed
+from afkit.detect.fusion import plain_array, read_pickle
 from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
 from afkit.files import read_json, write_json, write_json_gz
+from afkit.workbench.own_data.import_formats import read_csv_table
+from afkit.workbench.own_data.import_names import plain, read_name
 
 VERSION = "VERSION 1.3"  # of the format; tools of the benchmark expect it
 ID_DIGITS = 10  # more than any id, or number of hours, has
 UNKNOWN = -1  # label id of a name that is not known
+SCORE = ("score", "scores", "confidence", "probability")  # columns of a table that hold it
 
 
 def write_predictions(
@@ -56,13 +63,15 @@ def check_named(labels: Iterable[int], label_names: Mapping[int, str]) -> None:
 
 
 def read_predictions(path: str | Path, label_names: Mapping[int, str], unknown_labels: str = "refuse") -> pd.DataFrame:
-    """Read predictions in the ActivityNet result format, ours or another tool's.
+    """Read predictions in the ActivityNet result format, a table (.csv, .tsv) or the original's pickle (.pkl).
 
-    The videos may stand under "results", under "detect_results" (Ego4D), or alone: {video: [...]}. A segment is
-    [start, end] in seconds; numbers may be text, times clock times, too ("1:02:03.5", "2:03.5").
+    In JSON the videos may stand under "results", under "detect_results" (Ego4D), or alone: {video: [...]}. A segment is
+    [start, end] in seconds; numbers may be text, times clock times, too ("1:02:03.5", "2:03.5"). A table has columns
+    such as video, start, end (seconds), name or label, and score, in any order; a pickle holds the same columns. Of
+    pickles only numbers and text are read; nothing in them is executed.
 
     Args:
-        label_names: name of each label id; the file may hold names or ids.
+        label_names: name of each label id; the file may hold names or ids, also as text.
         unknown_labels: what becomes of a label that is neither. "refuse": an error. "keep": an id stays as it is, a
             name becomes label -1; `evaluate` counts both (predictions_unknown_label).
 
@@ -79,16 +88,55 @@ def read_predictions(path: str | Path, label_names: Mapping[int, str], unknown_l
     ids = {spelling: label for label in label_names for spelling in (label, str(label))}
     ids |= {name: label for label, name in label_names.items()}
     rows = []
-    for video, entries in _videos_in(path).items():
-        if not isinstance(entries, list):
-            raise ValueError(f"{path}, video '{video}': expected a list of predictions")
-        for i, entry in enumerate(entries):
-            try:
-                rows.append((video, *_read_entry(entry, ids, unknown_labels == "keep")))
-            except ValueError as error:
-                raise ValueError(f"{path}, video '{video}', row {i}: {error}") from None
+    for where, video, entry in _entries(Path(path)):
+        try:
+            rows.append((video, *_read_entry(entry, ids, unknown_labels == "keep")))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
     types = dict(zip(PREDICTION_COLUMNS, (str, "float64", "float64", "int64", "float64"), strict=True))
     return pd.DataFrame(rows, columns=PREDICTION_COLUMNS).astype(types)
+
+
+def _entries(path: Path) -> Iterator[tuple[str, str, Any]]:
+    """(file and row, video, prediction as JSON has it) of all in a file; ValueError where it is of no known form."""
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; name a file of predictions")
+    if path.suffix in (".csv", ".tsv"):
+        table = read_csv_table(path)
+        yield from _of_columns(path, {str(name): table.cells[name].tolist() for name in table.cells}, table.where)
+    elif path.suffix == ".pkl":
+        content = read_pickle(path)
+        columns = content.items() if isinstance(content, dict) else ()
+        named = {name: cells for name, cells in columns if isinstance(name, str)}
+        lists = {name: v if isinstance(v, list) else plain_array(v).ravel().tolist() for name, v in named.items()}
+        yield from _of_columns(path, lists, [])
+    else:
+        for video, entries in _videos_in(path).items():
+            if not isinstance(entries, list):
+                raise ValueError(f"{path}, video '{video}': expected a list of predictions")
+            for i, entry in enumerate(entries):
+                yield f"{path}, video '{video}', row {i}", video, entry
+
+
+def _of_columns(path: Path, columns: Mapping[str, list], where: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
+    """The same from columns by name; what a column is, its name tells."""
+    found: dict[str, list] = {}
+    for name, values in columns.items():
+        meaning = read_name(name)
+        if plain(name) in SCORE:
+            found.setdefault("score", values)
+        elif meaning and meaning.unit in ("", "seconds"):
+            found.setdefault(meaning.field, values)
+    names = found.get("name", found.get("label", found.get("label_id")))
+    needed = [found.get("video"), found.get("start"), found.get("end"), names, found.get("score")]
+    if None in needed or len({len(values) for values in needed if values is not None}) != 1:
+        seen = f"holds no predictions in the columns {listed(columns)}" if columns else "holds no columns"
+        raise ValueError(f"{path} {seen}; it needs video, start and end (seconds), label or name, and score")
+    for i, (video, start, end, label, score) in enumerate(zip(*needed, strict=True)):
+        place = where[i] if where else f"{path}, row {i}"
+        if not isinstance(video, str | int):
+            raise ValueError(f"{place}: the video is no name but {reprlib.repr(video)}")
+        yield place, str(video), {"label": label, "score": score, "segment": [start, end]}
 
 
 def _videos_in(path: str | Path) -> dict[str, Any]:
@@ -117,7 +165,7 @@ def _label(label: Any, ids: Mapping[str | int, int], keep: bool) -> int:
     if isinstance(label, float) and label.is_integer():  # ids that went through a table
         label = int(label)
     if not isinstance(label, (str, int)) or isinstance(label, bool) or (label not in ids and not keep):
-        raise ValueError(f"label {reprlib.repr(label)} is neither a name nor an id of label_names")
+        raise ValueError(f"label {reprlib.repr(label)} is neither the name nor the id of a class")
     if label in ids:
         return ids[label]
     is_id = isinstance(label, int) or (label.isdecimal() and len(label) <= ID_DIGITS)

@@ -48,6 +48,7 @@ EXAMPLES = {
     "view": "view results/watch/seed1234567891",
     "label": "label films --labels walk,sit",
     "predict": "predict results/watch/seed1234567891 new/person9.npy --format vtt",
+    "evaluate": "evaluate thumos14.json eval_results.pkl --recipe thumos_i3d",
     "next": "next results/watch/seed1234567891",
     "agreement": "agreement ann.json bob.json --csv differences.csv",
     "actions": "actions results/epic_verb/seed1234567891 results/epic_noun/seed1234567891",

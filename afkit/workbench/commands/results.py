@@ -1,10 +1,11 @@
-"""Commands about what runs, or people, have found: view, label, predict, export, next, actions, agreement."""
+"""Commands about what runs, or people, have found: view, label, predict, evaluate, export, next, actions, agreement."""
 
 import argparse
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from afkit.recipes import recipe
 from afkit.workbench.commands.options import Command, given, words
 
 
@@ -130,6 +131,38 @@ def _predict(options: argparse.Namespace) -> None:
             "--stream takes one pipe and writes JSON; leave out FEATURES, --format and what else is of files"
         )
     predict_stream(options.run, options.stream, **{name: own[name] for name in own if name not in of_recordings})
+
+
+def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("truth", metavar="GT", help="labels: an annotation file, or a file or folder that import reads")
+    kinds = "detections: .json(.gz) of ActivityNet, .csv, or .pkl of the original's eval.py; several are one result"
+    add("files", metavar="PREDICTIONS", nargs="+", help=kinds)
+    add("--recipe", default="", metavar="RECIPE", help="whose thresholds, test subsets and number of classes to take")
+    add("--tious", default="", metavar="A,B,...", help="thresholds (default: the recipe's, else 0.3,0.4,0.5,0.6,0.7)")
+    by_videos = "of GT (default: the recipe's test subsets, else those of the predicted recordings)"
+    add("--subset", dest="subsets", action="append", default=[], metavar="NAME", help=by_videos)
+    remap = "official: number labels as the original's evaluation does, with its flaw (default: fixed)"
+    add("--label-remap", default="fixed", choices=("fixed", "official"), help=remap)
+    add("--csv", default="", metavar="FILE", help="table of the classes to write: average precision at each threshold")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from afkit.workbench.analysis.agreement import TIOUS
+    from afkit.workbench.analysis.file_scores import evaluate_files
+    from afkit.workbench.analysis.report import write_classes
+
+    data = recipe(options.recipe).data if options.recipe else None
+    try:
+        tious = [float(word) for word in words(options.tious)] or (data.tious if data else TIOUS)
+    except ValueError:
+        raise ValueError(f"--tious takes fractions such as 0.3,0.5, not '{options.tious}'") from None
+    subsets, number = options.subsets or (data.test_subsets if data else ()), data.num_classes if data else 0
+    found = evaluate_files(options.truth, options.files, tious, subsets, options.label_remap, number)
+    print(found.describe())
+    if options.csv:
+        write_classes(options.csv, found.scores, found.label_names)
+        print(options.csv)
 
 
 def _export_arguments(command: argparse.ArgumentParser) -> None:
@@ -266,6 +299,7 @@ COMMANDS = {
     "view": Command(_view, _view_arguments, "a run, or several, on a timeline to move through, in a browser"),
     "label": Command(_label, _label_arguments, "set labels on recordings, in a browser"),
     "predict": Command(_predict, _predict_arguments, "detections of a trained run on new recordings"),
+    "evaluate": Command(_evaluate, _evaluate_arguments, "mAP of detections that any program wrote, by your labels"),
     "export": Command(_export, _export_arguments, "a run's network as a file for other programs, or labels for a tool"),
     "next": Command(_next, _next_arguments, "which recordings to label next, by what a run finds in them"),
     "agreement": Command(_agreement, _agreement_arguments, "how far two annotators agree, and where they differ"),

@@ -63,6 +63,7 @@ def import_annotations(
     ambiguous: Collection[str] = (),
     recordings: str | Path = "",
     test_share: float = 0.3,
+    draw: bool = True,
     seed: int = 0,
     fix: bool | Collection[str] = False,
     allow_overlaps: bool = False,
@@ -92,6 +93,7 @@ def import_annotations(
             annotated_start, annotated_end (seconds of the part that was labelled, where that is not all).
         test_share: of the recordings for the test subset, where no subset is given; of the groups, where there are
             any, so that none is in both subsets.
+        draw: False leaves all in the subset "" where none is given.
         fix: repair what can be repaired, as long as that is no more than 5 % of the rows; or the kinds of
             `workbench.own_data.import_checks.KINDS` to repair however many they are, and "" for the others up to 5 %.
         background: labels that mean that nothing happens; their rows are left out.
@@ -151,7 +153,7 @@ def import_annotations(
         known[row.video] = known[row.video]._replace(ignored=(*known[row.video].ignored, (row.start, row.end)))
     names, order_change = ids_like(rows, old) if old else label_ids(rows, labels, problems)
     split, split_change = {video: one.subset for video, one in known.items()}, ""
-    if not old:
+    if not old and (draw or any(split.values())):
         split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
     raise_problems(source, problems, kinds, number)
     if rows.empty:

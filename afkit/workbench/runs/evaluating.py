@@ -16,7 +16,7 @@ from afkit.detect.prediction import predict_dataset
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores, evaluate
 from afkit.model.products import usable_precision
-from afkit.workbench.analysis.bootstrap import Interval, bootstrap_map, too_few
+from afkit.workbench.analysis.bootstrap import Interval, interval_facts
 from afkit.workbench.analysis.exports import export_detections
 from afkit.workbench.analysis.frame_classifier import frame_predictions
 from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, save_scores
@@ -51,12 +51,9 @@ class Sure(NamedTuple):
 def how_sure(run: Run, scores: Scores, gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Sure:
     """The interval of the average mAP over the test recordings, or over their groups where these are known."""
     groups = groups_of(run.annotations.videos.values())
-    if refused := too_few(gt, [predictions], groups):
-        facts: dict[str, Any] = {"refused": refused}
-        return Sure(scores.average_map, interval_in_words(facts), facts)
-    tious = run.recipe.data.tious
-    found = bootstrap_map(gt, predictions, tious, seed=run.seed, label_remap=label_remap, groups=groups)
-    return Sure(found.average_map, interval_in_words(found.facts()), found.facts())
+    facts = interval_facts(gt, predictions, run.recipe.data.tious, groups, run.seed, label_remap)
+    average = Interval(**facts["average_map"]) if "average_map" in facts else scores.average_map
+    return Sure(average, interval_in_words(facts), facts)
 
 
 class FrameRow(NamedTuple):

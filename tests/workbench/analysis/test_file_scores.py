@@ -1,0 +1,173 @@
+"""`python -m afkit evaluate`: detections of any program against labels of any tool."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from golden_files import SHARED
+
+from afkit.__main__ import main
+from afkit.workbench.analysis.file_scores import evaluate_files
+
+AUTOLOC = SHARED.parent / "data" / "autoloc"
+ACTIONS = {  # recording: subset, actions; of class 0 what docs/concepts/evaluation.md counts by hand
+    "a": ("test", [(2, 6, 0), (10, 14, 0)]),
+    "b": ("test", [(5, 9, 0), (0, 4, 3)]),
+    "c": ("training", [(1, 3, 5)]),
+}
+FOUND = [("a", 2.0, 5.0, "walk", 0.9), ("b", 5.0, 9.5, "walk", 0.8), ("b", 20.0, 24.0, "walk", 0.7)]
+FOUND += [("a", 2.5, 6.5, "walk", 0.6), ("b", 0.0, 4.0, "sit", 0.5)]
+NAMES = {0: "walk", 3: "sit", 5: "run"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The labels as gt.json, with all that an annotation file may say, and as labels.csv; it is the working folder."""
+    monkeypatch.chdir(tmp_path)
+    named = {
+        video: [{"segment": [start, end], "label": NAMES[label], "label_id": label} for start, end, label in rows]
+        for video, (_, rows) in ACTIONS.items()
+    }
+    facts = {"duration": 30, "ignored": [[27, 30]]}
+    database = {v: {"subset": ACTIONS[v][0], **facts, "annotations": rows} for v, rows in named.items()}
+    (tmp_path / "gt.json").write_text(json.dumps({"database": database}))
+    rows = [
+        (v, s, e, NAMES[label]) for v, (subset, rows) in ACTIONS.items() if subset == "test" for s, e, label in rows
+    ]
+    pd.DataFrame(rows, columns=["clip", "onset", "stop", "behaviour"]).to_csv("labels.csv", index=False)
+    return tmp_path
+
+
+def write_table(name, rows, columns=("video", "start_sec", "end_sec", "name", "score")):
+    """Detections as a table."""
+    pd.DataFrame(rows, columns=list(columns)).to_csv(name, index=False)
+    return name
+
+
+def as_json(name):
+    """The detections in the result format of ActivityNet."""
+    results = {"a": [], "b": []}
+    for video, start, end, label, score in FOUND:
+        results[video].append({"label": label, "segment": [start, end], "score": score})
+    Path(name).write_text(json.dumps({"results": results}))
+
+
+def as_pickle(name):
+    """The detections as the original's eval.py leaves them."""
+    video, start, end, label, score = zip(*FOUND, strict=True)
+    numbers = [list(NAMES.values()).index(text) * 3 for text in label]  # 0 and 3
+    arrays = {"t-start": np.float32(start), "t-end": np.float32(end), "label": np.int64(numbers)}
+    Path(name).write_bytes(pickle.dumps({"video-id": list(video), **arrays, "score": np.float32(score)}))
+
+
+WRITERS = {"p.csv": lambda name: write_table(name, FOUND), "p.json": as_json, "p.pkl": as_pickle}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("truth", ["gt.json", "labels.csv"])
+def test_the_score_is_that_by_hand_whatever_the_files(folder, truth, name):
+    if (truth, name) == ("labels.csv", "p.pkl"):
+        pytest.skip("ids of labels need an annotation file")
+    WRITERS[name](name)
+    found = evaluate_files(truth, [name], [0.5, 0.8])
+    assert found.scores.map.tolist() == pytest.approx([(2 / 3 + 1) / 2, (1 / 6 + 1) / 2])
+    assert found.notes == [] and "2 recordings" in found.evaluated and "of training" not in found.evaluated
+    assert found.interval == "no interval of the average: an interval needs at least 5 test recordings, there are 2"
+
+
+def test_the_command_prints_percent_and_writes_the_classes(folder, capsys):
+    write_table("one.csv", FOUND[:2])
+    write_table("two.tsv", FOUND[2:], ("clip", "begin", "stop", "class", "confidence"))
+    assert main(["evaluate", "gt.json", "one.csv", "two.tsv", "--tious", "0.5,0.8", "--csv", "classes.csv"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:2] == [
+        "gt.json: 2 recordings of test, 4 actions of 2 classes",
+        "one.csv, two.tsv: 5 predictions in 2 recordings",
+    ]
+    assert [line.split() for line in shown[2:4]] == [
+        ["tIoU", "0.50", "0.80", "average"],
+        ["mAP", "[%]", "83.33", "58.33", "70.83"],
+    ]
+    assert pd.read_csv("classes.csv")["name"].tolist() == ["walk", "sit"] and shown[-1] == "classes.csv"
+
+
+def test_a_recipe_says_thresholds_and_subsets(folder, capsys):
+    write_table("p.csv", FOUND)
+    assert main(["evaluate", "gt.json", "p.csv", "--recipe", "watch"]) == 0
+    assert "0.30   0.40   0.50   0.60   0.70  average" in capsys.readouterr().out
+    assert main(["evaluate", "gt.json", "p.csv", "--recipe", "epic_verb"]) == 2
+    assert "gt.json has no video of the subset 'validation'" in capsys.readouterr().err
+
+
+def test_labels_may_name_no_subsets_and_be_of_one_recording(folder):
+    write_table("one.csv", [("a", 2, 6, "walk")], ["clip", "onset", "stop", "behaviour"])
+    found = evaluate_files("one.csv", [write_table("p.csv", FOUND[:1])], [0.5], subsets=["test"])
+    assert found.scores.average_map == 1 and found.notes == ["the labels name no subsets: all recordings count"]
+
+
+def test_what_hints_at_a_mistake_is_noted(folder):
+    odd = [
+        ("b", 28.0, 29.0, "walk", 0.1),
+        ("b", 7.0, 5.0, "walk", 0.1),
+        ("b", 5000.0, 9000.0, "walk", 0.1),
+        ("x", 1.0, 2.0, "walk", 0.1),
+    ]
+    odd += [("b", 1.0, 2.0, "wlak", 0.1), ("b", 1.0, 2.0, "run", 0.1), ("c", 1.0, 3.0, "run", 0.9), FOUND[1]]
+    write_table("p.csv", [row for row in FOUND if row[0] == "b" and row[3] == "walk"] + odd)
+    notes = "\n".join(evaluate_files("gt.json", ["p.csv"], [0.5], subsets=["test"]).notes)
+    for text in (
+        "predictions of recordings of other subsets, left out: 1",
+        "predictions where nobody labelled, left out: 1",
+        "given, left out: 1; the first: p.csv, row 8: label 'wlak' is neither the name nor the id of a class",
+        "predictions of classes without an action here, left out: 1",
+        "classes without a prediction, their AP is 0: 1 of 2",
+        "predictions in recordings that nobody labelled, false alarms: 1 in 1 recordings, as 'x'",
+        "recordings without a prediction, their actions are missed: 1 with 2 actions, as 'a'",
+        "predictions beyond their recording: 1, as 5000 to 9000 s of 'b'; are their times seconds?",
+        "predictions that end before they start, never a hit: 1",
+        "predictions that are there twice, score and all, false alarms: 1",
+    ):
+        assert notes.count(text) == 1, text
+    assert notes.count("\n") == 9
+
+
+REFUSED = {
+    "gt.json none.csv": "none.csv does not exist",
+    "none.csv p.csv": "none.csv does not exist; name the file or folder of the annotations",
+    "gt.json labels.csv": "labels.csv holds no predictions in the columns clip, onset, stop, behaviour; it needs ",
+    "gt.json nan.csv": "nan.csv, row 2: 'nan' is not a finite number",
+    "p.csv p.csv --tious 0.5,x": "--tious takes fractions such as 0.3,0.5, not '0.5,x'",
+    "frames.csv p.csv": "; or make an annotation file of it, with options: python -m afkit import frames.csv FILE.json",
+    "gt.json other.csv": "gt and predictions have no video in common",
+    "gt.json evil.pkl": "it asks for posix.system",
+    "gt.json list.pkl": "list.pkl holds no columns",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_be_evaluated_is_refused_with_a_sentence(folder, capsys, words):
+    write_table("p.csv", FOUND)
+    write_table("nan.csv", [("a", 1.0, 2.0, "walk", "nan")])
+    write_table("other.csv", [("z", 1.0, 2.0, "walk", 0.5)])
+    write_table("frames.csv", [("a", 1, 2, "walk")], ["video", "start_frame", "stop_frame", "label"])
+    (folder / "evil.pkl").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    (folder / "list.pkl").write_bytes(pickle.dumps([1, 2]))
+    assert main(["evaluate", *words.split()]) == 2
+    assert REFUSED[words] in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not AUTOLOC.is_dir(), reason=f"{AUTOLOC} is not there (AFKIT_SHARED names its parent)")
+def test_published_detections_get_their_published_score_without_torch_or_notebooks():
+    program = "import sys\nfrom afkit.__main__ import main\nassert main(sys.argv[1:]) == 0\nprint(*sys.modules)"
+    files = [str(AUTOLOC / f"th14_{name}.json") for name in ("gt", "pred")]
+    words = [sys.executable, "-c", program, "evaluate", *files, "--recipe", "thumos_i3d"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    *shown, modules = done.stdout.splitlines()
+    assert shown[3].split() == ["mAP", "[%]", "35.77", "29.02", "21.21", "13.40", "5.80", "21.04"]
+    assert shown[-1].endswith("(bootstrap, resampled over 213 recordings)")
+    assert not {"torch", "matplotlib", "IPython", "papermill", "nbformat"} & set(modules.split())
