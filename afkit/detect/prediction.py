@@ -170,10 +170,11 @@ def receptive_field(recipe: Recipe) -> float:
     """The steps of the sequence that a point's outputs depend on, itself and as many to either side.
 
     Those of a point of the last level: each layer before it adds half its kernel or attention window on both sides,
-    times the stride of the level that it reads. Infinite with attention to the whole sequence, or means over it.
+    times the stride of the level that it reads. Infinite with attention to the whole sequence, means over it, or
+    positions counted from its beginning.
     """
     model = recipe.model
-    if model.reads_padding:
+    if model.reads_padding or model.absolute_position:
         return math.inf
     windows, strides = model.level_windows, model.strides
     reach = float(model.embed_layers * (model.embed_kernel // 2))  # steps to one side

@@ -76,6 +76,7 @@ def test_the_receptive_field_of_the_published_network():
     assert math.isfinite(receptive_field(tiny_recipe(model__windows=[-1, 5, 5], model__stem_layers=0)))
     assert receptive_field(tiny_recipe(model__neck_norm="group")) == math.inf
     assert receptive_field(tiny_recipe(model__backbone="sgp", model__windows=1)) == math.inf
+    assert receptive_field(tiny_recipe(model__absolute_position=True)) == math.inf
 
 
 # ---- the plan

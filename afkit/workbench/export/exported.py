@@ -221,9 +221,10 @@ def _windows(exported: Exported, steps: int, name: str) -> Iterator[tuple[int, i
     if fixed and steps <= fixed and (align or size == fixed):
         size = fixed
     elif fixed and not (cut["steps"] and align):
+        counted = about["recipe"]["model"]["absolute_position"]  # a table of positions has an end
         raise ValueError(
             f"{name} has {steps} steps, which the network of {exported.path} would take padded to {size}, and it is "
-            f"exported for {fixed}; export the run without --length"
+            f"exported for {fixed}; {'predict it with the run' if counted else 'export the run without --length'}"
         )
     elif steps > cut["above"] and cut["steps"]:
         length, size = size, min(cut["steps"], size)
@@ -255,6 +256,7 @@ def _thresholds(about: dict[str, Any]) -> np.ndarray:
 NEEDED = ("recipe", "labels", "fps", "thresholds", "weights", "strides", "padding", "windows", "length")
 
 NEEDED_SETTINGS = {
+    "model": ("absolute_position",),
     "data": ("input_dims", "num_classes", "stride_frames", "num_frames", "downsample", "resize", "max_seq_len"),
     "decode": (
         "pre_nms_thresh", "pre_nms_topk", "duration_thresh", "nms", "multiclass", "iou_threshold", "sigma", "min_score",

@@ -127,3 +127,18 @@ def test_silence_and_channels_that_cancel_each_other_are_noted(tmp_path):
         assert notes(np.hstack([one, 0 * one]), write) == notes(1e-2 * one, write) == []
     for write in (write_floats, partial(write_whole, sample_bytes=2), partial(write_whole, sample_bytes=1)):
         assert notes(np.zeros((16_000, 2)), write) == ["a.wav is silent"]
+
+
+@pytest.mark.parametrize("kind", ["<i2", "<f4"])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_all_channels_are_averaged_whatever_their_samples_are(tmp_path, kind, channels):
+    """Float ones as integer ones."""
+    values = np.random.default_rng(0).uniform(-0.3, 0.3, (8000, channels))
+    stored = (values * 32768).round().astype(kind) if kind == "<i2" else values.astype(kind)
+    tag, size = (1 if kind == "<i2" else 3), stored.dtype.itemsize
+    facts = struct.pack("<HHIIHH", tag, channels, 8000, 8000 * channels * size, channels * size, 8 * size)
+    content = b"WAVEfmt " + struct.pack("<I", len(facts)) + facts + b"data" + struct.pack("<I", stored.nbytes)
+    content += stored.tobytes()
+    (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(content)) + content)
+    heard = np.concatenate(list(waves(tmp_path / "a.wav", 8000, Facts())))
+    np.testing.assert_allclose(heard, values.mean(axis=1), atol=2e-5)
