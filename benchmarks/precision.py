@@ -25,7 +25,7 @@ from afkit.evaluation.scores import evaluate
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.model.products import arithmetic, bf16_units
-from afkit.workbench.analysis.bootstrap import compare_runs, resample
+from afkit.workbench.analysis.bootstrap import compare_runs, resample, too_few
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.opened import OpenedRun, open_run
@@ -79,14 +79,16 @@ def compare_trained(runs: Sequence[OpenedRun]) -> list[dict[str, Any]]:
     return rows
 
 
-def difference_of_means(pairs: Collection[dict[str, OpenedRun]]) -> list[dict[str, float]]:
+def difference_of_means(pairs: Collection[dict[str, OpenedRun]]) -> list[dict[str, Any]]:
     """Of each pair, and of their means: average mAP, and its difference with a 95 % interval, all on the same draws."""
     run = next(iter(pairs))["fp32"]
     annotations = run.annotations()
     videos = annotations.of_subsets(run.recipe.data.test_subsets)
     names = annotations.names_of(num_labels(run.recipe, run.data_root()))
     tables = [read_predictions(pair[kind].folder / "predictions.json.gz", names) for kind in KINDS for pair in pairs]
-    drawn = resample(to_frame(videos), tables, run.recipe.data.tious, 1000, 0, groups=groups_of(videos))
+    gt, groups = to_frame(videos), groups_of(videos)
+    drawn = resample(gt, tables, run.recipe.data.tious, 1000, 0, groups=groups)
+    few = too_few(gt, tables, groups)
     measured, sampled = (values.mean(axis=-1).reshape(len(KINDS), len(pairs), -1) for values in drawn[:2])
     rows = []
     for chosen in [*([index] for index in range(len(pairs))), list(range(len(pairs)))]:
@@ -94,6 +96,7 @@ def difference_of_means(pairs: Collection[dict[str, OpenedRun]]) -> list[dict[st
         draws = 100 * (sampled[1, chosen] - sampled[0, chosen]).mean(axis=0)  # (R,)
         low, high = bf16 - fp32 + np.quantile(draws - draws.mean(), [0.025, 0.975])  # as `bootstrap_map` has it
         rows.append({"fp32_map_percent": fp32, "bf16_map_percent": bf16})
+        low, high = (low, high) if not few else ("", "")  # fewer people would give far too narrow an interval
         rows[-1] |= {"difference_value": bf16 - fp32, "difference_low": low, "difference_high": high}
     return rows
 
