@@ -71,11 +71,9 @@ def compare_trained(runs: Sequence[OpenedRun]) -> list[dict[str, Any]]:
         pairs = {seed: pair for seed, pair in sorted(seeds.items()) if pair.keys() >= {"fp32", "bf16"}}
         if not pairs:
             raise SystemExit(f"{recipe}, {network}: no seed was trained in both precisions; name the folders of both")
-        maps = difference_of_means(pairs.values())
-        names = [*map(str, pairs), "all"]
-        rows += [
-            {"recipe": recipe, "network": network, "seed": name} | row for name, row in zip(names, maps, strict=True)
-        ]
+        differences = difference_of_means(pairs.values())
+        for seed, row in zip([*pairs, "all"], differences, strict=True):
+            rows.append({"recipe": recipe, "network": network, "seed": seed} | row)
     return rows
 
 
