@@ -17,7 +17,7 @@ def map_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     table = pd.DataFrame({name: 100 * scores.map for name, scores in rows.items()}).T
     table.columns = [f"{tiou:.2f}" for tiou in table.columns]
     table["average"] = [100 * scores.average_map for scores in rows.values()]
-    return table
+    return table.rename_axis(columns="mAP [%] at tIoU")
 
 
 def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     }
     table = pd.DataFrame(parts).T
     table.columns = [f"{tiou:.2f}" for tiou in table.columns]
-    return table
+    return table.rename_axis(columns="[%] at tIoU")
 
 
 def save_scores(
@@ -86,6 +86,34 @@ def _headline(content: Any) -> str:
     return "\n".join([*lines, *filter(None, [interval_in_words(content.get("confidence"))])])
 
 
+def score_in_words(content: Mapping[str, Any]) -> list[str]:
+    """What an eval.json, read, says in a few lines, the first of which is the average mAP with its interval."""
+    confidence, counts, point = (content[name] for name in ("confidence", "counts", "operating_point"))
+    tious, sure = list(content["map"]), interval_in_words(confidence)
+    between = _low_high(confidence) if "average_map" in confidence else ""
+    kept = point["class_thresholds"]
+    beside = {NAIVE: content["baseline"], FRAMES: content["frame_classifier"]}
+    known = (f"{name} {100 * row['average_map']:.2f} %" for name, row in beside.items() if "average_map" in row)
+    return [
+        f"Average mAP {100 * content['average_map']:.2f} %{f', 95 % interval {between}' if between else ', without interval'}",
+        "The data is generated: the number tests the code, and says nothing about the method."
+        if content.get("generated")
+        else "",
+        f"{content['network']} on {', '.join(content['subsets'])}: {counts['ground_truths']} actions of "
+        f"{counts['classes']} classes in {counts['videos']} recordings, tIoU {float(tious[0]):g} to "
+        f"{float(tious[-1]):g}; {sure}.",
+        f"Of the detections above the best threshold of their class, {kept['hits']} find an action at tIoU "
+        f"{point['tiou']:g}, and {kept['false_alarms']} are false alarms.",
+        f"Average mAP beside it: {', '.join(known)}.",
+    ]
+
+
+def _low_high(confidence: Mapping[str, Any]) -> str:
+    """The interval in percent; a bootstrap that moves its draws to the measured value can leave 0 to 100."""
+    low, high = (min(max(100 * confidence["average_map"][end], 0), 100) for end in ("low", "high"))
+    return f"{low:.2f} to {high:.2f}"
+
+
 def interval_in_words(confidence: Any) -> str:
     """The interval of the average mAP with what was resampled, or why there is none; "" where nothing is known."""
     confidence = confidence if isinstance(confidence, dict) else {}
@@ -93,7 +121,6 @@ def interval_in_words(confidence: Any) -> str:
         return f"no interval of the average: {refused}"
     if "average_map" not in confidence:
         return ""
-    low, high = (100 * confidence["average_map"][end] for end in ("low", "high"))
     over = f", resampled over {confidence['resampled']}" if "resampled" in confidence else ""
     level = 100 * confidence.get("level", 0.95)
-    return f"{level:.0f} % interval of the average: {low:.2f} to {high:.2f} (bootstrap{over})"
+    return f"{level:.0f} % interval of the average: {_low_high(confidence)} (bootstrap{over})"

@@ -12,6 +12,7 @@ from jinja2 import Environment
 from matplotlib.figure import Figure
 
 from afkit.files import write_text
+from afkit.workbench.view.style import in_words
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -53,13 +54,13 @@ def write_page(path: str | Path, title: str, sections: Sequence[Section]) -> Non
 
 def _shown(part: str | pd.DataFrame | Picture) -> dict:
     """A part as the template takes it."""
-    if isinstance(part, Picture):
+    if isinstance(part, Picture) and not part.figure.get_label():
         return {"kind": "picture", "data": _svg(part.figure), "text": part.caption}
     if isinstance(part, pd.DataFrame):
         columns = [(str(name), _is_number(column)) for name, column in part.items()]
         rows = list(zip(*(_cells(column) for _, column in part.items()), strict=True))
         return {"kind": "table", "columns": columns, "rows": rows}
-    return {"kind": "text", "text": str(part)}
+    return {"kind": "text", "text": in_words(part.figure) if isinstance(part, Picture) else str(part)}
 
 
 def _is_number(column: pd.Series) -> bool:

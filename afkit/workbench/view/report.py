@@ -1,11 +1,14 @@
 """A report that grows cell by cell: each part is shown in the notebook at once, and kept for a page."""
 
+import html
 from pathlib import Path
 
 import pandas as pd
 from IPython.display import display
 
 from afkit.workbench.view.page import Picture, Section, write_page
+from afkit.workbench.view.style import show
+from afkit.workbench.view.tables import show_table
 
 
 class Report:
@@ -19,12 +22,11 @@ class Report:
         """Show texts, tables and pictures, and keep them as a section of the page."""
         for part in parts:
             if isinstance(part, str):
-                print(part)
+                display({"text/html": f"<p>{html.escape(part)}</p>", "text/plain": part}, raw=True)
             elif isinstance(part, Picture):
-                display(part.figure)
+                show(part.figure)
             else:
-                with pd.option_context("display.max_colwidth", None, "display.precision", 2):
-                    display(part)
+                show_table(part, index=False)
         self.sections.append(Section(heading, parts))
 
     def write(self, path: str | Path) -> None:
