@@ -90,12 +90,12 @@ def score_in_words(content: Mapping[str, Any]) -> list[str]:
     """What an eval.json, read, says in a few lines, the first of which is the average mAP with its interval."""
     confidence, counts, point = (content[name] for name in ("confidence", "counts", "operating_point"))
     tious, sure = list(content["map"]), interval_in_words(confidence)
-    between = _low_high(confidence) if "average_map" in confidence else ""
+    between = f"95 % interval {_low_high(confidence)}" if "average_map" in confidence else "without interval"
     kept = point["class_thresholds"]
     beside = {NAIVE: content["baseline"], FRAMES: content["frame_classifier"]}
     known = (f"{name} {100 * row['average_map']:.2f} %" for name, row in beside.items() if "average_map" in row)
     return [
-        f"Average mAP {100 * content['average_map']:.2f} %{f', 95 % interval {between}' if between else ', without interval'}",
+        f"Average mAP {100 * content['average_map']:.2f} %, {between}",
         "The data is generated: the number tests the code, and says nothing about the method."
         if content.get("generated")
         else "",

@@ -82,7 +82,7 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
                 f"{annotations.path} as it is now; name the folder of its data with --data-root, or run 03_eval again"
             )
     if few := too_few(gt, tables, groups):
-        raise ValueError(f"{a.name} and {b.name} are not tested against each other: {few}")
+        raise ValueError(f"{few} ({a.name} and {b.name})")
     return compare_runs(gt, tables[0], tables[1], tious, resamples, label_remap=remap, groups=groups)
 
 

@@ -98,7 +98,8 @@ def readable_costs(costs: pd.DataFrame) -> pd.DataFrame:
         units = {"h": 3600, "min": 60}
         unit = next((unit for unit, size in units.items() if costs[name].max() >= 2 * size), "s")
         shown = shown.assign(**{f"{heading} [{unit}]": costs[name] / units.get(unit, 1)})
-    shown = shown.assign(**{"peak memory [MB]": costs["peak_memory_mb"].round(), "device": costs["device"]})
+    memory = costs["peak_memory_mb"].round().astype("Int64")
+    shown = shown.assign(**{"peak memory [MB]": memory, "device": costs["device"]})
     return shown.dropna(axis="columns", how="all")
 
 

@@ -110,7 +110,7 @@ def draw_class_ap(ap: pd.DataFrame, label_names: Mapping[int, str], num_each: in
     axes.barh(y, shown.mean(axis=1), 0.7, color=COLORS[3])
     axes.hlines(y, shown.min(axis=1), shown.max(axis=1), color=INK, linewidth=1.4)
     tious = [float(tiou) for tiou in shown.columns]
-    axes.set(xlabel=f"AP [%]: bar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range", xlim=(0, 100))
+    axes.set(xlabel=f"AP [%]\nbar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range", xlim=(0, 100))
     _name_classes(axes, shown.index, label_names, y)
     if left_out:
         axes.text(1, num_each, f"{left_out} classes between these", va="center", color=QUIET)

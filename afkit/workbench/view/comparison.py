@@ -122,7 +122,7 @@ def draw_costs(table: pd.DataFrame, title: str = "") -> Figure:
     if not known:
         say(figure, "no cost on record")
     for axes, name in zip(panels, known, strict=False):
-        values = table[name].head(MAX_ROWS)
+        values = table[name].head(MAX_ROWS).astype(float)
         axes.barh(range(len(names)), values, 0.7, color=COLORS[3])
         for y, value in enumerate(values):
             text = "not on record" if np.isnan(value) else style.three_digits(value)

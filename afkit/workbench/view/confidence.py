@@ -45,7 +45,7 @@ def draw_operating_curve(curve: pd.DataFrame, best: pd.Series | None = None, tit
     Args:
         curve: `overall` of `afkit.workbench.analysis.operating_point.operating_points`, or the rows of one class of
             `by_class`.
-        best: the row to mark, such as `best`; one without a threshold is not marked.
+        best: the row to mark, such as `best`.
     """
     rows = np.linspace(len(curve) - 1, 0, min(len(curve), MAX_POINTS)).round().astype(int)
     shown = curve.iloc[rows]  # thresholds rising
@@ -65,7 +65,7 @@ def draw_operating_curve(curve: pd.DataFrame, best: pd.Series | None = None, tit
         axes[1].set_yscale("symlog", linthresh=10)  # those of useful thresholds are a hundredth of the most
         style.plain_numbers(axes[1].yaxis)
         axes[1].set_ylim(bottom=0)
-    if best is not None and np.isfinite(best["threshold"]):
+    if best is not None:
         text = f"best F1 {100 * best['f1']:.0f} % at {best['threshold']:.2f}"
         for each in axes:
             each.axvline(best["threshold"], color=QUIET, linestyle=":", linewidth=2, label=text)
@@ -74,21 +74,20 @@ def draw_operating_curve(curve: pd.DataFrame, best: pd.Series | None = None, tit
 
 
 def draw_precision_recall(points: OperatingPoints, label_names: Mapping[int, str], title: str = "") -> Figure:
-    """Precision against recall as the score falls, a panel for each class that happens; of many the best and the worst.
+    """Precision against recall as the score falls, a panel for each class that happens and has a hit.
 
-    The coloured area lies below the falling envelope of the precision: it is the AP at this tIoU, but for equal scores.
-    A diamond marks the threshold of the best F1.
+    Of many classes 12 are drawn, from the best to the worst. The coloured area lies below the falling envelope of the
+    precision: it is the AP at this tIoU, but for equal scores. A diamond marks the threshold of the best F1.
     """
     curves = {int(label): rows for label, rows in points.by_class.groupby("label") if rows["recall"].notna().all()}
     steps = {label: _envelope(rows) for label, rows in curves.items()}
     areas = {label: float((np.diff(recall) * high[1:]).sum()) for label, (recall, high) in steps.items()}
-    falling = sorted(areas, key=lambda label: -areas[label])
-    drawn = [falling[place] for place in style.both_ends(len(falling), MOST_PANELS // 2)[0]]
-    if left_out := len(falling) - len(drawn):
-        title += f" ({left_out} classes between the best and the worst are left out)"
+    falling = sorted(filter(areas.get, areas), key=lambda label: -areas[label])
+    places = np.linspace(0, len(falling) - 1, min(len(falling), MOST_PANELS)).round().astype(int)
+    drawn = [falling[place] for place in places]
     rows_of_panels = max(-(-len(drawn) // PANELS), 1)
     figure, panels = make_figure(0.9 + 1.75 * rows_of_panels, rows_of_panels, title, PANELS, sharex=True, sharey=True)
-    if not any(areas.values()):
+    if not drawn:
         return say(figure, "no prediction is right, so there is no curve of precision and recall")
     for axes, label in zip(panels, drawn, strict=False):
         axes.fill_between(*steps[label], step="pre", color=COLORS[3], alpha=0.4, linewidth=0)
@@ -101,8 +100,13 @@ def draw_precision_recall(points: OperatingPoints, label_names: Mapping[int, str
         axes.set_axis_off()
     for axes in panels[max(len(drawn) - PANELS, 0) : len(drawn)]:  # nothing is below
         axes.tick_params(labelbottom=True)
+    for axes in panels:
+        axes.tick_params(labelsize="small")
     panels[0].set(xlim=(0, 104), ylim=(0, 104), xticks=(0, 50, 100), yticks=(0, 50, 100))
-    figure.supxlabel("recall [%]", fontsize="medium")
+    left_out = [f"{len(drawn)} of {len(falling)} classes"] * (len(drawn) < len(falling))
+    without = int(points.best_by_class["recall"].count()) - len(falling)
+    left_out += [f"{without} classes without a hit are left out"] * (without > 0)
+    figure.supxlabel("\n".join(["recall [%]", *filter(None, ["; ".join(left_out)])]), fontsize="medium")
     figure.supylabel("precision [%]", fontsize="medium")
     return figure
 

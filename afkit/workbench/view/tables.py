@@ -30,19 +30,20 @@ def show_table(
 def literal_table(table: pd.DataFrame, digits: int | None = 2, index: bool = True) -> Styler:
     """A table whose cells and headings a notebook shows as they are, also where they look like HTML or a formula.
 
-    Whole numbers have no decimals and, from 10 000 on, gaps between the thousands; others have `digits` or, where that is None, as many as they need; what is missing is
-    blank. Numbers stand to the right, text to the left, and headings over them. Without `index` rows have no names.
+    Whole numbers have gaps between the thousands from 10 000 on, others `digits` decimals or, where that is None, as
+    many as they need; what is missing is blank. Numbers stand to the right, text to the left, and headings over them.
+    Without `index` rows have no names.
     """
     shown = table.astype(object).map(lambda value: _cell(value, digits))
     if not isinstance(table.index, pd.MultiIndex):  # both names in the corner, in one line
         shown = shown.rename_axis(index=None, columns=table.columns.name or table.index.name)
     styled = shown.style.format(escape="html").format_index(escape="html").format_index(escape="html", axis="columns")
     styled.set_table_attributes('class="tex2jax_ignore mathjax_ignore"')  # names with two dollars are no formula
-    styled.set_properties(**{"text-align": "left", "white-space": "normal"})
     sides = ["right" if column.map(_is_number).all() else "left" for _, column in table.items()]
     styles = [
         {"selector": f".col{place}", "props": f"text-align: {side} !important"} for place, side in enumerate(sides)
     ]
+    styles.append({"selector": "td", "props": "white-space: normal"})
     styles.append({"selector": "caption", "props": "text-align: left; caption-side: top; padding: 0 0 4px"})
     styles.append({"selector": ".row_heading, .index_name", "props": "text-align: left !important"})
     styled.set_table_styles(styles)
@@ -60,6 +61,6 @@ def _cell(value: Any, digits: int | None) -> str:
         return "" if np.isnan(value) else text.replace("-", "\N{MINUS SIGN}")
     if isinstance(value, list | tuple):  # a setting
         return ", ".join(f"({_cell(one, digits)})" if isinstance(one, list | tuple) else str(one) for one in value)
-    if isinstance(value, int | np.integer) and abs(value) >= 10_000:
+    if isinstance(value, int | np.integer) and abs(int(value)) >= 10_000:
         return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return "" if value is None or value is pd.NA else str(value)

@@ -94,7 +94,7 @@ def test_groups_are_drawn_and_counted_and_too_few_are_refused(scored, tmp_path):
     said = verdict(*scored[:2], found)
     assert "(95 % interval over 5 groups " in said and "Group by group it is better in 2, worse in 0" in said
     change_video(tmp_path / "data", "video0", group="p1")
-    with pytest.raises(ValueError, match="all and half are not tested against each other: an interval needs at least"):
+    with pytest.raises(ValueError, match=r"an interval needs at least .* \(all and half\)"):
         compare_pair(*scored[:2])
 
 
