@@ -38,8 +38,10 @@ def write_notebooks(folder: Path) -> Path:
             notebook = nbformat.read(path, as_version=4)
             _revive_inspectors(notebook, folder)
             _join_links(notebook, [path.stem for path in paths])
-            notebook.cells[0]["id"] = path.stem  # where links lead to
-            page.cells += [cell for cell in notebook.cells if _unfolded(cell)]
+            own = [cell for cell in notebook.cells if _unfolded(cell)]
+            for place, cell in enumerate(own):  # links lead to the first
+                cell["id"] = f"{path.stem}--{place}" if place else path.stem
+            page.cells += own
         text, _ = exporter.from_notebook_node(page, {"metadata": {"name": target.stem}})
     except Exception as error:  # nbformat, nbconvert and jinja have errors of their own
         raise ValueError(f"{path} cannot be made a page: {error}") from None

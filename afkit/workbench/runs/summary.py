@@ -100,7 +100,7 @@ def readable_costs(costs: pd.DataFrame) -> pd.DataFrame:
         shown = shown.assign(**{f"{heading} [{unit}]": costs[name] / units.get(unit, 1)})
     memory = costs["peak_memory_mb"].round().astype("Int64")
     shown = shown.assign(**{"peak memory [MB]": memory, "device": costs["device"]})
-    return shown.dropna(axis="columns", how="all")
+    return shown[[name for name in shown if name == "setting" or shown[name].notna().any()]]
 
 
 def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
