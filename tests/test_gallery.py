@@ -21,7 +21,7 @@ def run(tmp_path):
 
 
 def test_pictures_are_copied_under_names_that_say_what_they_are(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(write_gallery.__globals__, "photograph", lambda run: b"a photograph")
+    monkeypatch.setitem(write_gallery.__globals__, "photographs", lambda run: {"inspector": b"a photograph"})
     paths = write_gallery(run, tmp_path / "gallery")
     content = {path.stem: path.read_bytes().decode() for path in paths}
     assert content == {

@@ -139,7 +139,7 @@ def pictures_of_a_run(folder: Path) -> None:
 
 
 def gallery_of_a_run(folder: Path, number: int) -> None:
-    with mock.patch.dict(write_gallery.__globals__, photograph=lambda _: b"a photograph" * number):
+    with mock.patch.dict(write_gallery.__globals__, photographs=lambda _: {"inspector": b"a photograph" * number}):
         write_gallery(folder.parent / "source", folder)
 
 
