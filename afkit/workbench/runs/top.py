@@ -55,13 +55,17 @@ def neighbours(own: str) -> dict[str, str]:
     """
     names = sorted({*STAGES, own})
     links = {name: "" if name == own else f"{name}.ipynb" for name in names}
-    by_hand = Path(f"{COMPARE}.ipynb").is_file()  # the kernel then works where the notebooks lie
-    return links | {f"{COMPARE} (python -m afkit compare)": f"{'' if by_hand else '../../'}{COMPARE}.ipynb"}
+    return links | {f"{COMPARE} (python -m afkit compare)": f"{'' if _by_hand() else '../../'}{COMPARE}.ipynb"}
 
 
 def links_to_runs(folders: Mapping[str, Path], out: Path) -> dict[str, str]:
     """Links from 05_compare, which is executed into `out` or by hand, to the evaluation of runs: the first 20."""
-    here = Path.cwd() if Path(f"{COMPARE}.ipynb").is_file() else out
+    here = Path.cwd() if _by_hand() else out
     pages = {name: folder / "03_eval.ipynb" for name, folder in folders.items()}
     there = [name for name, path in pages.items() if path.is_file()][:20]
     return {COMPARE: ""} | {name: Path(os.path.relpath(pages[name], here)).as_posix() for name in there}
+
+
+def _by_hand() -> bool:
+    """Whether all notebooks lie in the working directory: that of a kernel which JupyterLab started."""
+    return all(Path(f"{name}.ipynb").is_file() for name in (*STAGES, COMPARE))

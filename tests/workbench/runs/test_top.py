@@ -2,6 +2,7 @@
 
 import pytest
 
+from afkit.workbench.runs.notebooks import STAGES
 from afkit.workbench.runs.top import links_to_runs, neighbours, show_top, top_as_html
 
 
@@ -16,7 +17,9 @@ def test_names_are_shown_literally():
     assert '<a href="a&quot;b.ipynb">&lt;i&gt;</a> · <b>own</b>' in page and "&lt;b&gt;2&lt;/b&gt; recordings" in page
 
 
-@pytest.mark.parametrize(("files", "compare"), [([], "../../05_compare.ipynb"), (["05_compare"], "05_compare.ipynb")])
+@pytest.mark.parametrize(
+    ("files", "compare"), [([], "../../05_compare.ipynb"), ([*STAGES, "05_compare"], "05_compare.ipynb")]
+)
 def test_neighbours_lie_beside_a_notebook_and_the_comparison_with_all_runs(tmp_path, monkeypatch, files, compare):
     for name in files:  # by hand, a kernel works where the notebooks lie
         (tmp_path / f"{name}.ipynb").touch()
