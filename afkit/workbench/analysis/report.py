@@ -23,7 +23,7 @@ def map_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
 def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     """Recall@1x and @5x in percent: a row per named result and k, a column per tIoU threshold."""
     parts = {
-        (name, f"Recall@{k}x"): 100 * column for name, scores in rows.items() for k, column in scores.recall.items()
+        f"{name}, Recall@{k}x": 100 * column for name, scores in rows.items() for k, column in scores.recall.items()
     }
     table = pd.DataFrame(parts).T
     table.columns = [f"{tiou:.2f}" for tiou in table.columns]

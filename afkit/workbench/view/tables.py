@@ -1,14 +1,17 @@
 """Tables in a notebook: as people read them, and literally."""
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from pandas.io.formats.style import Styler
 
 MOST_ROWS = 60  # that are shown
+TABLE = '<table class="tex2jax_ignore mathjax_ignore">{}<thead>{}</thead><tbody>{}</tbody></table>'  # $ is no formula
+CAPTION = '<caption style="text-align: left; caption-side: top">{}</caption>'
+CELL = '<{0} style="text-align: {1}; white-space: normal">{2}</{0}>'  # JupyterLab drops style sheets of others
 
 
 def show_table(
@@ -16,38 +19,37 @@ def show_table(
 ) -> None:
     """Display a table, of a long one its beginning; where it has no rows, print the sentence `nothing`.
 
-    The other arguments are those of `literal_table`, but for the caption, which stands above.
+    The other arguments are those of `table_as_html`.
     """
     if table.empty:
         print(nothing)
         return
     if len(table) > MOST_ROWS:
         caption += f"{': ' if caption else ''}the first {MOST_ROWS} of {len(table)} rows"
-    styled = literal_table(table.head(MOST_ROWS), digits, index)
-    display(styled.set_caption(html.escape(caption)) if caption else styled)
+    shown = table.head(MOST_ROWS)
+    text = shown.to_string(index=index)
+    display({"text/html": table_as_html(shown, digits, index, caption), "text/plain": text}, raw=True)
 
 
-def literal_table(table: pd.DataFrame, digits: int | None = 2, index: bool = True) -> Styler:
-    """A table whose cells and headings a notebook shows as they are, also where they look like HTML or a formula.
+def table_as_html(table: pd.DataFrame, digits: int | None = 2, index: bool = True, caption: str = "") -> str:
+    """A table whose cells, headings and caption are shown as they are, also where they look like HTML or a formula.
 
     Whole numbers have gaps between the thousands from 10 000 on, others `digits` decimals or, where that is None, as
     many as they need; what is missing is blank. Numbers stand to the right, text to the left, and headings over them.
     Without `index` rows have no names.
     """
-    shown = table.astype(object).map(lambda value: _cell(value, digits))
-    if not isinstance(table.index, pd.MultiIndex):  # both names in the corner, in one line
-        shown = shown.rename_axis(index=None, columns=table.columns.name or table.index.name)
-    styled = shown.style.format(escape="html").format_index(escape="html").format_index(escape="html", axis="columns")
-    styled.set_table_attributes('class="tex2jax_ignore mathjax_ignore"')  # names with two dollars are no formula
-    sides = ["right" if column.map(_is_number).all() else "left" for _, column in table.items()]
-    styles = [
-        {"selector": f".col{place}", "props": f"text-align: {side} !important"} for place, side in enumerate(sides)
-    ]
-    styles.append({"selector": "td", "props": "white-space: normal"})
-    styles.append({"selector": "caption", "props": "text-align: left; caption-side: top; padding: 0 0 4px"})
-    styles.append({"selector": ".row_heading, .index_name", "props": "text-align: left !important"})
-    styled.set_table_styles(styles)
-    return styled if index else styled.hide(axis="index")
+    sides = ["left"] * index + ["right" if column.map(_is_number).all() else "left" for _, column in table.items()]
+    corner = table.columns.name or table.index.name or ""
+
+    def row(name: object, cells: Sequence[object], tag: str) -> str:
+        tags, texts = ["th"] * index + [tag] * len(cells), [str(name)] * index + [_cell(cell, digits) for cell in cells]
+        return "".join(map(CELL.format, tags, sides, map(html.escape, texts)))
+
+    rows = [row(name, cells, "td") for name, *cells in table.itertuples(name=None)]
+    above = CAPTION.format(html.escape(caption)) if caption else ""
+    return TABLE.format(
+        above, f"<tr>{row(corner, [*table.columns], 'th')}</tr>", "".join(f"<tr>{r}</tr>" for r in rows)
+    )
 
 
 def _is_number(value: Any) -> bool:
