@@ -62,6 +62,9 @@ def write_gallery(run: Path, folder: Path) -> list[Path]:
     for name, picture in content.items():
         with atomic_open(folder / f"{name}.png") as file:
             file.write(picture)
+    for old in folder.glob("*.png"):  # of a run that had more to show
+        if old.stem not in content:
+            old.unlink()
     parts = [f"# Gallery\n\nPictures of the run `{run.parent.name}/{run.name}`, made by `make gallery`.\n"]
     captions = PHOTOGRAPHS | PICTURES
     parts += [f"{captions[name]}\n\n![{captions[name]}]({name}.png)\n" for name in content]

@@ -106,6 +106,12 @@ def frame_classifier(run: Run, dataset: Dataset, gt: pd.DataFrame, label_remap: 
     return FrameRow({FRAMES: scores}, as_dict(scores) | found.facts)
 
 
+def built_backend(wanted: str, device: str) -> str:
+    """As `choose_backend`, but what building the operator says is no error, as which a notebook would show it."""
+    with redirect_stderr(sys.stdout):
+        return choose_backend(wanted, device)
+
+
 def find_actions(
     run: Run,
     model: nn.Module,
@@ -123,8 +129,7 @@ def find_actions(
     Errors are those of `predict_dataset`, `choose_backend` and `predict_on_devices`.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with redirect_stderr(sys.stdout):  # a notebook would show the building of the operator as an error
-        backend = choose_backend(nms_backend, device)
+    backend = built_backend(nms_backend, device)
     model.to(device)
     usable, began = usable_precision(precision, device), time.perf_counter()
     if devices == 1:

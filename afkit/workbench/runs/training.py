@@ -19,6 +19,7 @@ from afkit.files import read_json
 from afkit.model.products import usable_precision
 from afkit.train.execution import FILE, Execution
 from afkit.train.loop import train
+from afkit.workbench.runs.evaluating import built_backend
 from afkit.workbench.runs.folder import Run, finish_stage
 from afkit.workbench.runs.launch import predict_shared, train_on_devices
 from afkit.workbench.runs.status import short_time
@@ -55,10 +56,11 @@ def validation(recipe: Recipe, data_root: str | Path, precision: str = "fp32") -
     dataset = Dataset(recipe.data, data_root, recipe.data.test_subsets)
     annotations = read_annotations(locate(data_root, recipe.data.annotations))
     gt = to_frame(annotations.of_subsets(recipe.data.test_subsets))
-    usable = _usable(precision)
+    usable, device = _usable(precision), "cuda" if torch.cuda.is_available() else "cpu"
+    backend = built_backend("auto", device)
 
     def average_map(model: nn.Module) -> float:
-        predictions = predict_shared(model, recipe, dataset, precision=usable)
+        predictions = predict_shared(model, recipe, dataset, backend=backend, precision=usable)
         predictions = classify(predictions, recipe, data_root, len(annotations.label_names))
         predictions = leave_out_ignored(predictions, dataset.videos)
         return scores.evaluate(gt, predictions, recipe.data.tious).average_map
