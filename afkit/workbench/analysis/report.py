@@ -17,7 +17,7 @@ def map_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     table = pd.DataFrame({name: 100 * scores.map for name, scores in rows.items()}).T
     table.columns = [f"{tiou:.2f}" for tiou in table.columns]
     table["average"] = [100 * scores.average_map for scores in rows.values()]
-    return table.rename_axis(columns="mAP [%] at tIoU")
+    return table
 
 
 def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     }
     table = pd.DataFrame(parts).T
     table.columns = [f"{tiou:.2f}" for tiou in table.columns]
-    return table.rename_axis(columns="[%] at tIoU")
+    return table
 
 
 def save_scores(
