@@ -38,31 +38,32 @@ def table_as_html(table: pd.DataFrame, digits: int | None = 2, index: bool = Tru
     many as they need; what is missing is blank. Numbers stand to the right, text to the left, and headings over them.
     Without `index` rows have no names.
     """
-    sides = ["left"] * index + ["right" if column.map(_is_number).all() else "left" for _, column in table.items()]
+    sides = ["left"] * index + ["right" if is_number(column) else "left" for _, column in table.items()]
     corner = table.columns.name or table.index.name or ""
 
     def row(name: object, cells: Sequence[object], tag: str) -> str:
-        tags, texts = ["th"] * index + [tag] * len(cells), [str(name)] * index + [_cell(cell, digits) for cell in cells]
-        return "".join(map(CELL.format, tags, sides, map(html.escape, texts)))
+        tags = ["th"] * index + [tag] * len(cells)
+        texts = [str(name)] * index + [cell(value, digits) for value in cells]
+        return f"<tr>{''.join(map(CELL.format, tags, sides, map(html.escape, texts)))}</tr>"
 
-    rows = [row(name, cells, "td") for name, *cells in table.itertuples(name=None)]
+    rows = "".join(row(name, cells, "td") for name, *cells in table.itertuples(name=None))
     above = CAPTION.format(html.escape(caption)) if caption else ""
-    return TABLE.format(
-        above, f"<tr>{row(corner, [*table.columns], 'th')}</tr>", "".join(f"<tr>{r}</tr>" for r in rows)
-    )
+    return TABLE.format(above, row(corner, [*table.columns], "th"), rows)
 
 
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return number or value is None or value is pd.NA
+def is_number(column: pd.Series) -> bool:
+    """Whether a column holds numbers alone, but for what is missing; truth values are none."""
+    kinds = {type(value) for value in column if not (value is None or value is pd.NA)}
+    return all(issubclass(kind, int | float | np.number) and kind is not bool for kind in kinds)
 
 
-def _cell(value: Any, digits: int | None) -> str:
+def cell(value: Any, digits: int | None = 2) -> str:
+    """A value as text, see `table_as_html`."""
     if isinstance(value, float | np.floating):
         text = f"{value:g}" if digits is None else f"{value:.{digits}f}"
         return "" if np.isnan(value) else text.replace("-", "\N{MINUS SIGN}")
     if isinstance(value, list | tuple):  # a setting
-        return ", ".join(f"({_cell(one, digits)})" if isinstance(one, list | tuple) else str(one) for one in value)
+        return ", ".join(f"({cell(one, digits)})" if isinstance(one, list | tuple) else str(one) for one in value)
     if isinstance(value, int | np.integer) and abs(int(value)) >= 10_000:
         return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return "" if value is None or value is pd.NA else str(value)

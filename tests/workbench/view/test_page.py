@@ -97,7 +97,7 @@ def test_cells_say_what_they_are(tmp_path):
         }
     )
     page = written(tmp_path, [Section("A", [table])])
-    assert page.of("td") == ["a-b", "3", "0.50", "yes", "[1]", "", "", "", "no", ""]
+    assert page.of("td") == ["a-b", "3", "0.50", "True", "1", "", "", "", "False", ""]
     numbers = [attributes.get("class") for tag, attributes in page.tags if tag == "th"]
     assert numbers == [None, "number", "number", None, None]
 
