@@ -67,9 +67,14 @@ def test_a_score_in_words_begins_with_the_number_and_its_interval(tmp_path, scor
     facts = {"confidence": sure, "operating_point": point, "frame_classifier": {"left_out": "no labels"}}
     facts |= {"network": "TriDet", "subsets": ["test"], "generated": refused}
     save_scores(tmp_path, scores, scores, NAMES, **facts)
-    first, generated, *others = score_in_words(read_json(tmp_path / "eval.json"))
+    first, *others = score_in_words(read_json(tmp_path / "eval.json"))
     end = "without interval" if refused else "95 % interval 50.00 to 75.00"
-    assert first == f"Average mAP {100 * scores.average_map:.2f} %, {end}" and bool(generated) == refused
-    assert ("no interval of the average: there are 3." in others[0]) == refused and "tIoU 0.3 to 0.5" in others[0]
-    assert "7 find an action" in others[1] and "2 are false alarms" in others[1]
-    assert "frame classifier" not in others[2], "where there is none"
+    assert first == f"Average mAP {100 * scores.average_map:.2f} %, {end}"
+    assert [line.startswith("The data is generated") for line in others] == [refused, *[False] * (2 + refused)]
+    what, kept, beside = others[-3:]
+    how = "no interval of the average: there are 3." if refused else "interval by bootstrap over recordings."
+    assert what.startswith("TriDet on test: ") and what.endswith(f" recordings, tIoU 0.3 to 0.5; {how}")
+    assert "7 find an action" in kept and "2 are false alarms" in kept
+    assert "frame classifier" not in beside, "where there is none"
+    save_scores(tmp_path, scores, scores, NAMES)
+    assert len(score_in_words(read_json(tmp_path / "eval.json"))) == 3, "of what an older version has left"

@@ -88,24 +88,26 @@ def _headline(content: Any) -> str:
 
 def score_in_words(content: Mapping[str, Any]) -> list[str]:
     """What an eval.json, read, says in a few lines, the first of which is the average mAP with its interval."""
-    confidence, counts, point = (content[name] for name in ("confidence", "counts", "operating_point"))
-    tious, sure = list(content["map"]), interval_in_words(confidence)
-    between = f"95 % interval {_low_high(confidence)}" if "average_map" in confidence else "without interval"
-    kept = point["class_thresholds"]
-    beside = {NAIVE: content["baseline"], FRAMES: content["frame_classifier"]}
+    confidence, counts = content.get("confidence") or {}, content["counts"]
+    tious = [float(tiou) for tiou in content["map"]]
+    between, sure = "without interval", interval_in_words(confidence)
+    if "average_map" in confidence:
+        between = f"{100 * confidence.get('level', 0.95):.0f} % interval {_low_high(confidence)}"
+        sure = f"interval by bootstrap over {confidence.get('resampled', 'recordings')}"
+    lines = [f"Average mAP {100 * content['average_map']:.2f} %, {between}"]
+    if content.get("generated"):
+        lines.append("The data is generated: the number tests the code, and says nothing about the method.")
+    what = f"{counts['ground_truths']} actions of {counts['classes']} classes in {counts['videos']} recordings"
+    by = f"{content.get('network', 'ActionFormer')} on {', '.join(content.get('subsets', ['test']))}"
+    lines.append(f"{by}: {what}, tIoU {tious[0]:g} to {tious[-1]:g}; {sure or 'nothing is known of an interval'}.")
+    if point := content.get("operating_point"):
+        hits, alarms = (point["class_thresholds"][name] for name in ("hits", "false_alarms"))
+        at = f"at tIoU {point['tiou']:g}"
+        kept = f"Of the detections above the best threshold of their class, {hits} find an action {at}"
+        lines.append(f"{kept}, and {alarms} are false alarms.")
+    beside = {NAIVE: content["baseline"], FRAMES: content.get("frame_classifier", {})}
     known = (f"{name} {100 * row['average_map']:.2f} %" for name, row in beside.items() if "average_map" in row)
-    return [
-        f"Average mAP {100 * content['average_map']:.2f} %, {between}",
-        "The data is generated: the number tests the code, and says nothing about the method."
-        if content.get("generated")
-        else "",
-        f"{content['network']} on {', '.join(content['subsets'])}: {counts['ground_truths']} actions of "
-        f"{counts['classes']} classes in {counts['videos']} recordings, tIoU {float(tious[0]):g} to "
-        f"{float(tious[-1]):g}; {sure}.",
-        f"Of the detections above the best threshold of their class, {kept['hits']} find an action at tIoU "
-        f"{point['tiou']:g}, and {kept['false_alarms']} are false alarms.",
-        f"Average mAP beside it: {', '.join(known)}.",
-    ]
+    return [*lines, f"Average mAP beside it: {', '.join(known)}."]
 
 
 def _low_high(confidence: Mapping[str, Any]) -> str:
