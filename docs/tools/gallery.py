@@ -42,7 +42,7 @@ PHOTOGRAPHS = {  # of a browser
     "05_compare": "05_compare, executed: the best run, and whether it is better by more than chance.",
 }
 SIZE_PX = (1000, 640)
-COLORS = 64  # of a first screen, which is text
+COLORS = 256  # of what a browser draws, which is text and lines
 
 
 def write_gallery(run: Path, folder: Path) -> list[Path]:
@@ -92,7 +92,7 @@ def photographs(run: Path) -> dict[str, bytes]:
         page.click("[data-role=next]")
         page.click("[data-role=all]")
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it is drawn
-        content = {"inspector": page.locator(".afkit-inspector").screenshot()}
+        content = {"inspector": in_few_colours(page.locator(".afkit-inspector").screenshot())}
         for path in [*sorted(run.glob("*.ipynb")), run.parents[1] / "05_compare.ipynb"]:
             if path.is_file():
                 shutil.copy(path, temporary)
@@ -105,7 +105,7 @@ def photographs(run: Path) -> dict[str, bytes]:
 
 
 def in_few_colours(picture: bytes) -> bytes:
-    """A PNG of text, a third as large."""
+    """A PNG of text and lines, a third as large."""
     buffer = io.BytesIO()
     Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLORS).save(buffer, "png", optimize=True)
     return buffer.getvalue()
