@@ -10,7 +10,7 @@ help:
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
 	@echo "make sweep    many runs, by default all experiments on generated data: FILE=sweeps/twins.yaml"
 	@echo "make view     a run on a timeline to move through, in a browser: RUN=results/watch/seed1234567891"
-	@echo "make gallery  the demo's pictures, and one of its inspector, into results/gallery (needs chromium)"
+	@echo "make gallery  the demo's pictures, its inspector and notebooks, into results/gallery (needs chromium)"
 	@echo "make test     the test suite"
 	@echo "make lab      JupyterLab on this machine, with its token"
 	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried: hours"
@@ -44,7 +44,7 @@ RUN ?= results/watch/seed1234567891
 view: $(INSTALLED)
 	$(BIN)/python -m afkit view $(RUN)
 
-gallery: demo
+gallery: demo compare
 	$(BIN)/python docs/tools/gallery.py $(RUN) results/gallery
 
 # Two processes at a time, each test file in one of them, and one thread in each.

@@ -21,7 +21,9 @@ def run(tmp_path):
 
 
 def test_pictures_are_copied_under_names_that_say_what_they_are(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(write_gallery.__globals__, "photograph", lambda run: b"a photograph")
+    monkeypatch.setitem(write_gallery.__globals__, "photographs", lambda run: {"inspector": b"a photograph"})
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "false_negatives.png").write_bytes(b"of an earlier run, in which something was missed")
     paths = write_gallery(run, tmp_path / "gallery")
     content = {path.stem: path.read_bytes().decode() for path in paths}
     assert content == {

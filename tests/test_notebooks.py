@@ -1,6 +1,7 @@
 """The four notebooks, executed as users execute them; what they leave in the run folder; interruption and failure."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tiny_data import change_video, read_database, tiny_recipe, write_tiny_data,
 import afkit
 from afkit.data.annotations import leave_out_ignored, read_annotations
 from afkit.files import read_json
+from afkit.workbench.analysis import matching, operating_point
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.folder import STAGE_FILES
 from afkit.workbench.runs.notebooks import COMMON, STAGES, notebook_parameters, notebook_path
@@ -133,15 +135,43 @@ def test_progress_of_the_training_is_one_picture_and_about_ten_lines(finished):
     assert lines[-1].startswith(f"step {STEPS}/{STEPS}, epoch 21/21, ")
 
 
+def outputs_of(path: Path) -> list[dict]:
+    return [output for cell in read_json(path)["cells"] for output in cell.get("outputs", [])]
+
+
+def pages_of(path: Path) -> list[str]:
+    """What a notebook shows as HTML."""
+    return ["".join(output.get("data", {}).get("text/html", "")) for output in outputs_of(path)]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_notebook_opens_with_what_it_found_and_links_to_the_others(finished, stage):
+    score = f"Average mAP {100 * read_json(finished / 'eval.json')['average_map']:.2f} %, "
+    counts = {"01_data": "12 recordings, ", "02_train": "Loss 0.", "03_eval": score}
+    first = pages_of(finished / f"{stage}.ipynb")[0]
+    assert (f">{counts[stage]}" if stage in counts else score) in first and "Not finished" not in first
+    assert "without interval" in first if stage == "03_eval" else True, "of four recordings there is none"
+    assert re.findall(r'href="(0[1-4].*?)"', first) == [f"{name}.ipynb" for name in STAGES if name != stage]
+    assert f"Run tiny/{finished.name}, begun " in first
+    assert ("evaluate_every=7" in first) == (stage == "02_train"), "what was changed"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_tables_have_rows_and_no_output_is_red(finished, stage):
+    assert all("<td" in page for page in pages_of(finished / f"{stage}.ipynb") if "<table" in page)
+    assert not [output for output in outputs_of(finished / f"{stage}.ipynb") if output.get("name") == "stderr"]
+    folded = [cell["metadata"].get("jupyter", {}) for cell in read_json(finished / f"{stage}.ipynb")["cells"]]
+    assert [bool(one.get("source_hidden")) for one in folded[:5]] == [False, True, True, True, True]
+
+
 def test_executed_notebooks_hold_pictures_and_no_path_of_the_machine_in_their_metadata(finished):
     pictures = {}
     for stage in STAGES:
-        notebook = read_json(finished / f"{stage}.ipynb")
-        outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+        notebook, outputs = read_json(finished / f"{stage}.ipynb"), outputs_of(finished / f"{stage}.ipynb")
         assert not [output for output in outputs if output["output_type"] == "error"]
         pictures[stage] = sum("image/png" in output.get("data", {}) for output in outputs)
         assert notebook["metadata"]["papermill"]["output_path"] == f"{stage}.ipynb"
-    assert pictures == {"01_data": 4, "02_train": 3, "03_eval": 11, "04_visualize": 6}
+    assert pictures == {"01_data": 4, "02_train": 3, "03_eval": 12, "04_visualize": 6}
     drawn = read_json(finished / "figures" / "timelines.json")
     assert len(drawn) == 3
     assert all((finished / "figures" / entry["file"]).stat().st_size > 5000 for entry in drawn)
@@ -212,16 +242,19 @@ def test_too_much_that_is_left_out_stops_the_run_and_the_notebook_is_kept_and_na
     folder, reason = tmp_path / "tiny" / "failing", "1 of 8 videos of training have "
     assert "01_data failed in cell" in str(error.value) and str(folder / "01_data.ipynb") in str(error.value)
     assert reason in str(error.value) and "set data.max_missing=0.13" in str(error.value)
-    outputs = [output for cell in read_json(folder / "01_data.ipynb")["cells"] for output in cell.get("outputs", [])]
+    outputs = outputs_of(folder / "01_data.ipynb")
     assert [output["ename"] for output in outputs if output["output_type"] == "error"] == ["ValueError"]
+    assert "Not finished" in pages_of(folder / "01_data.ipynb")[0]
     noted = read_json(folder / "run.json")["stages"]["01_data"]
     assert noted["status"] == "failed" and noted["error"].startswith("ValueError: ") and reason in noted["error"]
 
 
 def test_a_video_to_draw_that_is_not_in_the_test_is_named(finished):
     (cell,) = (cell for cell in read_json(finished / "04_visualize.ipynb")["cells"] if cell["id"] == "04-05")
-    names = {"map_by_video": lambda *_: pd.Series({"video8": 1.0}), "videos": ["video8", "video99"]}
-    names |= dict.fromkeys(("gt", "predictions", "tiou")) | {"config": tiny_recipe().data}
+    gt = pd.DataFrame([("video8", 0.0, 9.0, 0)], columns=["video", "start_sec", "end_sec", "label"])
+    names = {"gt": gt, "predictions": gt.assign(score=0.5), "tiou": 0.5, "min_score": -1}
+    names |= {"videos": ["video8", "video99"], "config": tiny_recipe().data}
+    names |= {"matching": matching, "operating_point": operating_point}
     with pytest.raises(ValueError, match="no ground truth for the video 'video99' in test"):
         exec("".join(cell["source"]), names)
 

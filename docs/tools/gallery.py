@@ -1,12 +1,16 @@
-"""The pictures of a run as a gallery, a folder that the README shows: `make gallery`."""
+"""The pictures of a run and the first screens of its notebooks as a gallery, which the README shows: `make gallery`."""
 
+import io
 import shutil
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from afkit.files import atomic_open, read_json, write_text
 from afkit.workbench.inspector.page import write_inspector
 from afkit.workbench.runs.interrupts import temporary_folder
+from afkit.workbench.runs.pages import write_notebooks
 from afkit.workbench.runs.run_inspector import collect_inspected
 
 # File, without its ending, of a run's folder `figures`, and what is to be seen in it; in this order.
@@ -15,6 +19,7 @@ PICTURES = {
     "timeline_worst": "The worst one.",
     "map_against_tiou": "mAP against the overlap that a hit needs.",
     "class_ap": "Average precision of each class.",
+    "precision_recall": "Precision against recall of each class; the diamond is the threshold of the best F1.",
     "confidence": "How sure the average mAP is: bootstrap over the videos.",
     "false_positives": "What the false alarms are, from the best predictions on.",
     "removal_gains": "What mAP would be without each kind of error.",
@@ -28,15 +33,23 @@ PICTURES = {
     "detection_steps": "From the scores of the levels to candidates, and to what suppression keeps.",
     "learning_curves": "Losses, gradient norm and learning rate of the training.",
 }
-INSPECTOR = "The inspector: every segment of a run on a timeline to move through (`python -m afkit view RUN`)."
+PHOTOGRAPHS = {  # of a browser
+    "inspector": "The inspector: every segment of a run on a timeline to move through (`python -m afkit view RUN`).",
+    "01_data": "01_data, executed: what the data holds, and how the data fits the features.",
+    "02_train": "02_train, executed: how the training went.",
+    "03_eval": "03_eval, executed: the average mAP with its interval, or why there is none, and what stands beside it.",
+    "04_visualize": "04_visualize, executed: what a user would keep, recording by recording.",
+    "05_compare": "05_compare, executed: the best run, and whether it is better by more than chance.",
+}
 SIZE_PX = (1000, 640)
+COLORS = 256  # of what a browser draws, which is text and lines
 
 
 def write_gallery(run: Path, folder: Path) -> list[Path]:
-    """Copy the pictures of a run, add one of its inspector, and write a page that shows them; the pictures.
+    """Copy the pictures of a run, add those of a browser, and write a page that shows them; the pictures.
 
     Raises:
-        ValueError: the run is not finished, or there is no browser to draw the inspector.
+        ValueError: the run is not finished, or there is no browser.
     """
     figures = run / "figures"
     if not (figures / "timelines.json").is_file():
@@ -45,38 +58,57 @@ def write_gallery(run: Path, folder: Path) -> list[Path]:
     renamed = {"timeline_best": drawn[0], "timeline_worst": drawn[-1]}
     sources = {name: figures / f"{renamed.get(name, name)}.png" for name in PICTURES}
     found = {name: path for name, path in sources.items() if path.is_file()}
-    content = {"inspector": photograph(run)} | {name: path.read_bytes() for name, path in found.items()}
+    content = photographs(run) | {name: path.read_bytes() for name, path in found.items()}
     for name, picture in content.items():
         with atomic_open(folder / f"{name}.png") as file:
             file.write(picture)
+    for old in folder.glob("*.png"):  # of a run that had more to show
+        if old.stem not in content:
+            old.unlink()
     parts = [f"# Gallery\n\nPictures of the run `{run.parent.name}/{run.name}`, made by `make gallery`.\n"]
-    captions = {name: PICTURES.get(name, INSPECTOR) for name in content}
-    parts += [f"{caption}\n\n![{caption}]({name}.png)\n" for name, caption in captions.items()]
+    captions = PHOTOGRAPHS | PICTURES
+    parts += [f"{captions[name]}\n\n![{captions[name]}]({name}.png)\n" for name in content]
     write_text(folder / "README.md", "\n".join(parts))
     return [folder / f"{name}.png" for name in content]
 
 
-def photograph(run: Path) -> bytes:
-    """The inspector's page in a browser at the first error, as PNG; a ValueError where there is no browser."""
+def photographs(run: Path) -> dict[str, bytes]:
+    """The inspector at the first error, and the first screens of the notebooks, as PNG; a ValueError without a browser.
+
+    05_compare is that of the folder of all runs, if there is one.
+    """
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
-        raise ValueError("a picture of the inspector needs playwright; pip install 'afkit[dev]' brings it") from None
+        raise ValueError("pictures of a browser need playwright; pip install 'afkit[dev]' brings it") from None
     with temporary_folder() as temporary, sync_playwright() as playwright:
-        page_path = temporary / "inspector.html"
-        write_inspector(page_path, collect_inspected(run))
         try:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         except Error as error:
             raise ValueError(f"chromium does not start ({error.message.splitlines()[0]}); install it") from None
         page = browser.new_page(viewport={"width": SIZE_PX[0], "height": SIZE_PX[1]})
-        page.goto(page_path.as_uri())
+        write_inspector(temporary / "inspector.html", collect_inspected(run))
+        page.goto((temporary / "inspector.html").as_uri())
         page.click("[data-role=next]")
         page.click("[data-role=all]")
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it is drawn
-        picture = page.locator(".afkit-inspector").screenshot()
+        content = {"inspector": in_few_colours(page.locator(".afkit-inspector").screenshot())}
+        for path in [*sorted(run.glob("*.ipynb")), run.parents[1] / "05_compare.ipynb"]:
+            if path.is_file():
+                shutil.copy(path, temporary)
+        page.goto(write_notebooks(temporary).as_uri())
+        for path in sorted(temporary.glob("*.ipynb")):
+            page.evaluate("(id) => document.getElementById(id).scrollIntoView()", f"cell-id={path.stem}")
+            content[path.stem] = in_few_colours(page.screenshot())
         browser.close()
-    return picture
+    return content
+
+
+def in_few_colours(picture: bytes) -> bytes:
+    """A PNG of text and lines, a third as large."""
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLORS).save(buffer, "png", optimize=True)
+    return buffer.getvalue()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from random_tables import random_predictions
 
 from afkit.evaluation.scores import evaluate
 from afkit.files import read_json
-from afkit.workbench.analysis.report import headline, save_scores
+from afkit.workbench.analysis.report import headline, save_scores, score_in_words
 
 NAMES = {3: "Jump", 7: "Läufer", 20: "20-metre run", 21: "Swim"}
 
@@ -50,7 +50,7 @@ def test_the_table_says_which_split_it_is_of(tmp_path, scores):
             {"average_map": {"low": 0.5, "high": 0.75}, "level": 0.9, "resampled": "9 groups"},
             "90 % interval of the average: 50.00 to 75.00 (bootstrap, resampled over 9 groups)",
         ),
-        ({"average_map": {"low": 0.5, "high": 0.75}}, "95 % interval of the average: 50.00 to 75.00 (bootstrap)"),
+        ({"average_map": {"low": -1e-5, "high": 1.02}}, "95 % interval of the average: 0.00 to 100.00 (bootstrap)"),
         ({"refused": "there are 3"}, "no interval of the average: there are 3"),
         (None, ""),
     ],
@@ -58,3 +58,23 @@ def test_the_table_says_which_split_it_is_of(tmp_path, scores):
 def test_the_table_ends_with_the_interval_or_says_why_there_is_none(tmp_path, scores, confidence, said):
     save_scores(tmp_path, scores, scores, NAMES, confidence=confidence)
     assert headline(tmp_path / "eval.json").splitlines()[3:] == [said] * bool(said)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_score_in_words_begins_with_the_number_and_its_interval(tmp_path, scores, refused):
+    sure = {"refused": "there are 3"} if refused else {"average_map": {"low": 0.5, "high": 0.75}}
+    point = {"tiou": 0.5, "class_thresholds": {"hits": 7, "false_alarms": 2}}
+    facts = {"confidence": sure, "operating_point": point, "frame_classifier": {"left_out": "no labels"}}
+    facts |= {"network": "TriDet", "subsets": ["test"], "generated": refused}
+    save_scores(tmp_path, scores, scores, NAMES, **facts)
+    first, *others = score_in_words(read_json(tmp_path / "eval.json"))
+    end = "without interval" if refused else "95 % interval 50.00 to 75.00"
+    assert first == f"Average mAP {100 * scores.average_map:.2f} %, {end}"
+    assert [line.startswith("The data is generated") for line in others] == [refused, *[False] * (2 + refused)]
+    what, kept, beside = others[-3:]
+    how = "no interval of the average: there are 3." if refused else "interval by bootstrap over recordings."
+    assert what.startswith("TriDet on test: ") and what.endswith(f" recordings, tIoU 0.3 to 0.5; {how}")
+    assert "7 find an action" in kept and "2 are false alarms" in kept
+    assert "frame classifier" not in beside, "where there is none"
+    save_scores(tmp_path, scores, scores, NAMES)
+    assert len(score_in_words(read_json(tmp_path / "eval.json"))) == 3, "of what an older version has left"

@@ -19,7 +19,7 @@ from afkit.train.execution import Execution
 from afkit.workbench.runs.differences import compare_results
 from afkit.workbench.runs.launch import train_on_devices
 from afkit.workbench.runs.opened import read_metrics
-from afkit.workbench.runs.pages import write_pages
+from afkit.workbench.runs.pages import write_notebooks
 from afkit.workbench.runs.pipeline import StageError, execute
 from afkit.workbench.runs.predicting import LOG
 
@@ -164,7 +164,7 @@ READERS = {  # a file of a folder: what reads it
     "a.pth.tar": lambda folder: read_original(folder / "a.pth.tar"),
     "a.safetensors": lambda folder: load_weights(build_model(RECIPE), folder / "a.safetensors"),
     "step1.pt": lambda folder: Checkpoints(folder, RECIPE, 1, Execution()).load(None),
-    "01_data.ipynb": write_pages,
+    "01_data.ipynb": write_notebooks,
     "data/tiny/features/video0.npy": lambda folder: open_features(RECIPE.data, folder / "data", "video0"),
 }
 

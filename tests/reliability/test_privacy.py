@@ -59,7 +59,7 @@ def found_in(home, *needles):
 
 def test_the_files_to_look_at_are_there(home):
     names = {path.name for path in written(home)}
-    wanted = {"run.json", "04_visualize.ipynb", "04_visualize.html", "05_compare.ipynb", "report.html", "page.html"}
+    wanted = {"run.json", "04_visualize.ipynb", "watch-done.html", "05_compare.ipynb", "report.html", "page.html"}
     assert wanted | {"predictions.json.gz", "eval.json", "summary.csv", "metrics.csv"} <= names
     assert json.loads((home / "project/results/watch/failed/run.json").read_text())["stages"]["01_data"]["error"]
 

@@ -46,7 +46,7 @@ from afkit.workbench.own_data.corrected import write_corrected
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.own_data.signal_files import read_signal, write_windows
 from afkit.workbench.runs.folder import note_stage
-from afkit.workbench.runs.pages import write_pages
+from afkit.workbench.runs.pages import write_notebooks
 from afkit.workbench.runs.summary import write_summary
 from afkit.workbench.survey.checks import inspect_data
 from afkit.workbench.view.page import Section, write_page
@@ -119,10 +119,12 @@ def picture(folder: Path, number: int) -> None:
         save_figure(figure, folder / "figures" / name)
 
 
-def notebook_page(folder: Path, number: int) -> None:
+def notebook_page(above: Path, number: int) -> None:
+    folder = above / "tiny" / "seed1"
+    folder.mkdir(parents=True, exist_ok=True)
     cells = [nbformat.v4.new_markdown_cell(f"number {number}", id="text")]
     write_text(folder / "01_data.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
-    write_pages(folder)
+    write_notebooks(folder)
 
 
 def inspector(folder: Path, number: int) -> None:
@@ -137,7 +139,7 @@ def pictures_of_a_run(folder: Path) -> None:
 
 
 def gallery_of_a_run(folder: Path, number: int) -> None:
-    with mock.patch.dict(write_gallery.__globals__, photograph=lambda _: b"a photograph" * number):
+    with mock.patch.dict(write_gallery.__globals__, photographs=lambda _: {"inspector": b"a photograph" * number}):
         write_gallery(folder.parent / "source", folder)
 
 
@@ -304,7 +306,7 @@ KINDS = {
     "pictures: png, svg, pdf": Kind(picture, PICTURES),
     "report": Kind(lambda f, n: write_page(f / "r.html", "R", [Section("S", [predictions(n)])]), {"r.html": read_page}),
     "inspector": Kind(inspector, {"inspector.html": read_page}),
-    "notebook as a page": Kind(notebook_page, {"01_data.html": read_page, "01_data.ipynb": read_json}),
+    "notebook as a page": Kind(notebook_page, {"tiny/seed1/tiny-seed1.html": read_page}),
     "gallery": Kind(gallery_of_a_run, {"README.md": read_bytes, "inspector.png": read_bytes}, pictures_of_a_run),
     "recipe": Kind(settings, {"mine.yaml": read_own_recipe}, cases=NEW_ONLY),
     "corrected annotations": Kind(corrected, {"new.json": read_annotations}, annotations, cases=NEW_ONLY),

@@ -1,5 +1,7 @@
 """Which prediction found which ground truth, for pictures and for the diagnosis of errors."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -37,6 +39,28 @@ def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> 
     gt_index = np.full(len(predictions), -1, dtype=np.int64 if labels.dtype.kind == "i" else object)
     gt_index[hit_row] = labels[found_row]
     return gt.assign(found=found), predictions.assign(outcome=outcome, tiou=best_tiou, gt_index=gt_index)
+
+
+def outcomes_by_score(predictions: pd.DataFrame) -> pd.DataFrame:
+    """How many of the predictions of `match_segments` are hits and false alarms, a row for each range of the score."""
+    limits = [0, 0.05, 0.1, 0.2, 0.4, 0.6, 1]
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(limits)]
+    ranges = pd.cut(predictions["score"], limits, labels=names, include_lowest=True).rename("score")
+    counts = pd.crosstab(ranges, predictions["outcome"])
+    counts = counts.reindex(index=names, columns=["hit", "false alarm"], fill_value=0)
+    return counts.rename_axis(index="score", columns=None)
+
+
+def outcomes_by_video(gt: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Of the tables of `match_segments`, by video with actions: numbers of actions, found, false alarms; F1 in percent.
+
+    The best first, ties as in gt.
+    """
+    counts = gt.groupby("video", sort=False)["found"].agg(actions="size", found="sum")
+    alarms = predictions.loc[predictions["outcome"] == "false alarm", "video"].value_counts()
+    counts["false alarms"] = alarms.reindex(counts.index, fill_value=0)
+    of = counts["actions"] + counts["found"] + counts["false alarms"]  # 2 hits + misses + false alarms
+    return counts.assign(**{"F1 [%]": 200 * counts["found"] / of}).sort_values("F1 [%]", ascending=False, kind="stable")
 
 
 def most_overlapping(gt: pd.DataFrame, predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,13 @@ class OperatingPoints:
     best_by_class: pd.DataFrame  # the same for each class, by label id
     best_class_thresholds: pd.Series  # all classes together, each at its own best threshold
 
+    def table(self, label_names: Mapping[int, str]) -> pd.DataFrame:
+        """The best threshold of each class and what it leads to, for readers: by name, rates in percent."""
+        shown = self.best_by_class.rename(index=label_names)
+        rates = {name: f"{name.replace('f1', 'F1')} [%]" for name in ("precision", "recall", "f1")}
+        shown[[*rates]] *= 100
+        return shown.rename(columns=rates).rename(columns=lambda name: name.replace("_", " "))
+
     def facts(self, label_names: Mapping[int, str]) -> dict[str, Any]:
         """The best thresholds and what they lead to, ready for JSON; None instead of NaN."""
         rows = {label_names.get(label, str(label)): row for label, row in self.best_by_class.iterrows()}

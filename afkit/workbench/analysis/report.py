@@ -23,7 +23,7 @@ def map_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
 def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     """Recall@1x and @5x in percent: a row per named result and k, a column per tIoU threshold."""
     parts = {
-        (name, f"Recall@{k}x"): 100 * column for name, scores in rows.items() for k, column in scores.recall.items()
+        f"{name}, Recall@{k}x": 100 * column for name, scores in rows.items() for k, column in scores.recall.items()
     }
     table = pd.DataFrame(parts).T
     table.columns = [f"{tiou:.2f}" for tiou in table.columns]
@@ -91,6 +91,36 @@ def _headline(content: Any) -> str:
     return "\n".join([*lines, *filter(None, [interval_in_words(content.get("confidence"))])])
 
 
+def score_in_words(content: Mapping[str, Any]) -> list[str]:
+    """What an eval.json, read, says in a few lines, the first of which is the average mAP with its interval."""
+    confidence, counts = content.get("confidence") or {}, content["counts"]
+    tious = [float(tiou) for tiou in content["map"]]
+    between, sure = "without interval", interval_in_words(confidence)
+    if "average_map" in confidence:
+        between = f"{100 * confidence.get('level', 0.95):.0f} % interval {_low_high(confidence)}"
+        sure = f"interval by bootstrap over {confidence.get('resampled', 'recordings')}"
+    lines = [f"Average mAP {100 * content['average_map']:.2f} %, {between}"]
+    if content.get("generated"):
+        lines.append("The data is generated: the number tests the code, and says nothing about the method.")
+    what = f"{counts['ground_truths']} actions of {counts['classes']} classes in {counts['videos']} recordings"
+    by = f"{content.get('network', 'ActionFormer')} on {', '.join(content.get('subsets', ['test']))}"
+    lines.append(f"{by}: {what}, tIoU {tious[0]:g} to {tious[-1]:g}; {sure or 'nothing is known of an interval'}.")
+    if point := content.get("operating_point"):
+        hits, alarms = (point["class_thresholds"][name] for name in ("hits", "false_alarms"))
+        at = f"at tIoU {point['tiou']:g}"
+        kept = f"Of the detections above the best threshold of their class, {hits} find an action {at}"
+        lines.append(f"{kept}, and {alarms} are false alarms.")
+    beside = {NAIVE: content["baseline"], FRAMES: content.get("frame_classifier", {})}
+    known = (f"{name} {100 * row['average_map']:.2f} %" for name, row in beside.items() if "average_map" in row)
+    return [*lines, f"Average mAP beside it: {', '.join(known)}."]
+
+
+def _low_high(confidence: Mapping[str, Any]) -> str:
+    """The interval in percent; a bootstrap that moves its draws to the measured value can leave 0 to 100."""
+    low, high = (min(max(100 * confidence["average_map"][end], 0), 100) for end in ("low", "high"))
+    return f"{low:.2f} to {high:.2f}"
+
+
 def interval_in_words(confidence: Any) -> str:
     """The interval of the average mAP with what was resampled, or why there is none; "" where nothing is known."""
     confidence = confidence if isinstance(confidence, dict) else {}
@@ -98,7 +128,6 @@ def interval_in_words(confidence: Any) -> str:
         return f"no interval of the average: {refused}"
     if "average_map" not in confidence:
         return ""
-    low, high = (100 * confidence["average_map"][end] for end in ("low", "high"))
     over = f", resampled over {confidence['resampled']}" if "resampled" in confidence else ""
     level = 100 * confidence.get("level", 0.95)
-    return f"{level:.0f} % interval of the average: {low:.2f} to {high:.2f} (bootstrap{over})"
+    return f"{level:.0f} % interval of the average: {_low_high(confidence)} (bootstrap{over})"

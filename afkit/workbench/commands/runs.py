@@ -24,12 +24,12 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     anew = "of these, those to do anew (once interrupted, go on without it)"
     add("--again", default="", metavar="STAGES", help=anew)
     add("--name", default="", help="name of the run folder instead of seed and digest")
-    add("--html", action="store_true", help="also write the executed notebooks as pages")
+    add("--html", action="store_true", help="also write the executed notebooks as one page, to open or to send")
 
 
 def _run(options: argparse.Namespace) -> None:
     from afkit.workbench.analysis.report import headline
-    from afkit.workbench.runs.pages import write_pages
+    from afkit.workbench.runs.pages import write_notebooks
     from afkit.workbench.runs.paths import split_suffix
     from afkit.workbench.runs.pipeline import run
     from afkit.workbench.trust import project_root
@@ -46,14 +46,14 @@ def _run(options: argparse.Namespace) -> None:
         options.name,
         again=words(options.again),
     )
-    if options.html:
-        write_pages(folder)
     data_root = project_root() / options.data_root
     suffix = split_suffix(recipe(options.recipe, overrides), data_root, str(parameters.get("split", "")))
     if (folder / f"eval{suffix}.json").is_file():
         print(headline(folder / f"eval{suffix}.json"))
     if (folder / "04_visualize.ipynb").is_file():
         print(f"open {folder / '04_visualize.ipynb'} in JupyterLab (make lab), or look at {folder / 'figures'}")
+    if options.html:
+        print(f"open {write_notebooks(folder)} in a browser, or send it: one file holds all of it")
     print(folder)
 
 
@@ -98,7 +98,7 @@ def _sweep_arguments(command: argparse.ArgumentParser) -> None:
     add("--folds", default="", choices=("group", "subset"), help=leave_out)
     add("--workers", type=int, default=0, help="runs at once (default: what fits, or the file's jobs)")
     add_cluster_arguments(command)
-    add("--html", action="store_true", help="also write the executed notebooks as pages")
+    add("--html", action="store_true", help="also write the executed notebooks as one page, to open or to send")
 
 
 def _sweep(options: argparse.Namespace) -> int:

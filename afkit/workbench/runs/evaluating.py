@@ -1,7 +1,9 @@
 """What surrounds the numbers of 03_eval: where its weights lie, on which devices it computes, what it keeps."""
 
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,17 +11,20 @@ import pandas as pd
 import torch
 from torch import nn
 
-from afkit.data.annotations import groups_of, leave_out_ignored
+from afkit.data.annotations import groups_of, leave_out_ignored, to_frame
 from afkit.data.items import Dataset
 from afkit.detect.fusion import classify
 from afkit.detect.prediction import predict_dataset
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores, evaluate
+from afkit.files import read_json
 from afkit.model.products import usable_precision
+from afkit.workbench.analysis.baseline import prior_predictions
 from afkit.workbench.analysis.bootstrap import Interval, interval_facts
 from afkit.workbench.analysis.exports import export_detections
 from afkit.workbench.analysis.frame_classifier import frame_predictions
-from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, save_scores
+from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, save_scores, score_in_words
+from afkit.workbench.analysis.result_files import write_predictions
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
 from afkit.workbench.runs.launch import predict_on_devices
@@ -56,6 +61,25 @@ def how_sure(run: Run, scores: Scores, gt: pd.DataFrame, predictions: pd.DataFra
     return Sure(average, interval_in_words(facts), facts)
 
 
+def keep_predictions(run: Run, dataset: Dataset, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions that count, written: classified where a recipe does so afterwards, and lying where is judged."""
+    found = classify(predictions, run.recipe, run.data_root, len(run.annotations.label_names))
+    kept = leave_out_ignored(found, dataset.videos)
+    if left_out := len(found) - len(kept):
+        print(f"{left_out} predictions lie where their video was not annotated, and are left out")
+    write_predictions(run.folder / f"predictions{run.suffix}.json.gz", kept, run.label_names)
+    return kept
+
+
+def baseline(
+    run: Run, dataset: Dataset, gt: pd.DataFrame, searched: Mapping[str, float | None], label_remap: str
+) -> Scores:
+    """What guesses by the frequencies and durations of classes are worth; `searched` are videos and their seconds."""
+    train_gt = to_frame(run.annotations.of_subsets(run.recipe.data.train_subsets))
+    guesses = leave_out_ignored(prior_predictions(train_gt, searched, run.seed), dataset.videos)
+    return evaluate(gt, guesses, run.recipe.data.tious, label_remap)
+
+
 class FrameRow(NamedTuple):
     """What a classifier of single time steps is worth beside the network."""
 
@@ -79,6 +103,12 @@ def frame_classifier(run: Run, dataset: Dataset, gt: pd.DataFrame, label_remap: 
     return FrameRow({FRAMES: scores}, as_dict(scores) | found.facts)
 
 
+def built_backend(wanted: str, device: str) -> str:
+    """As `choose_backend`, but what building the operator says is no error, as which a notebook would show it."""
+    with redirect_stderr(sys.stdout):
+        return choose_backend(wanted, device)
+
+
 def find_actions(
     run: Run,
     model: nn.Module,
@@ -96,7 +126,7 @@ def find_actions(
     Errors are those of `predict_dataset`, `choose_backend` and `predict_on_devices`.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    backend = choose_backend(nms_backend, device)
+    backend = built_backend(nms_backend, device)
     model.to(device)
     usable, began = usable_precision(precision, device), time.perf_counter()
     if devices == 1:
@@ -117,12 +147,14 @@ def finish_without_labels(run: Run, predictions: pd.DataFrame, videos: Iterable[
     """End 03_eval where nothing is labelled: export the surest detections, say so, and let later cells do nothing."""
     kept = predictions[predictions["score"] >= LEAST_SCORE]
     export_kept(run, kept, videos)
-    finish_stage(run, files=["predictions.json.gz"], nms_backend=nms_backend)
-    skip_remaining_cells(
+    sentence = (
         f"No video of {', '.join(run.recipe.data.test_subsets)} has a labelled action, so nothing is evaluated: the "
         f"predictions are in predictions{run.suffix}.json.gz, the {len(kept)} with a score of {LEAST_SCORE} or more in "
         f"detections{run.suffix}."
     )
+    said = [f"{len(predictions)} predictions, not evaluated", sentence]
+    finish_stage(run, files=["predictions.json.gz"], said=said, nms_backend=nms_backend)
+    skip_remaining_cells(sentence)
 
 
 def finish_evaluation(run: Run, scores: Scores, baseline: Scores, nms_backend: str, **facts: Any) -> None:
@@ -132,6 +164,7 @@ def finish_evaluation(run: Run, scores: Scores, baseline: Scores, nms_backend: s
     facts |= {"nms_backend": nms_backend}
     facts |= {"split": subsets[0]} if run.suffix else {}
     save_scores(run.folder, scores, baseline, run.label_names, run.suffix, **facts)
-    finish_stage(run, nms_backend=nms_backend)
+    said = score_in_words(read_json(run.folder / f"eval{run.suffix}.json"))
+    finish_stage(run, said=said, nms_backend=nms_backend)
     if not run.suffix:
         write_model_card(run.folder)

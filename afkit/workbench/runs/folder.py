@@ -21,10 +21,12 @@ from afkit.detect.fusion import num_labels
 from afkit.files import write_json
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
-from afkit.workbench.runs.notebooks import values_in_kernel
+from afkit.workbench.runs.notebooks import notebook_parameters, values_in_kernel
 from afkit.workbench.runs.opened import MADE_FROM, open_run, read_run, sha256_of
 from afkit.workbench.runs.paths import run_folder, split_suffix
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, provenance, stage_code
+from afkit.workbench.runs.status import short_time
+from afkit.workbench.runs.top import neighbours, show_top
 from afkit.workbench.survey.facts import durations_of, fingerprint, is_twin
 from afkit.workbench.trust import project_root
 
@@ -112,7 +114,8 @@ def start_stage(
 ) -> Run:
     """Open a run for one stage, and note in run.json that the stage is running, by which code and with what.
 
-    Prints a line where the stage whose files it reads was done with other code, or from other files.
+    In a notebook, its top is shown here, which `finish_stage` fills. Prints a line where the stage whose files it reads
+    was done with other code, or from other files.
 
     Args:
         run_dir: the run folder; "" for the usual place in results/.
@@ -122,6 +125,7 @@ def start_stage(
         ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings or data.
     """
     run = plan_run(recipe, seed, overrides, data_root, run_dir, split, stage)
+    show_top(neighbours(run.entry))
     facts, origin, before = read_run(run.folder), provenance(stage in COMPUTING), MADE_FROM.get(stage, "")
     if stage != "01_data":  # which looks itself, when it has prepared the data
         check_data(run, split)
@@ -210,11 +214,12 @@ def note_input(run: Run, path: Path) -> str:
     return digest
 
 
-def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
-    """Note in run.json that the run's stage is done.
+def finish_stage(run: Run, files: Sequence[str] = (), said: Sequence[str] = (), **facts: Any) -> None:
+    """Note in run.json that the run's stage is done, and say so at the top of its notebook.
 
     Args:
         files: which of the stage's `STAGE_FILES` it has left, where these are not all; without the run's suffix.
+        said: for the top of the notebook: what counts in a few words, and sentences on it.
         facts: go to the top of run.json; those of another split than the recipe's own, to its entry.
     """
     if facts and not run.suffix:
@@ -223,6 +228,18 @@ def finish_stage(run: Run, files: Sequence[str] = (), **facts: Any) -> None:
     there = [name for name in left if name.endswith(SAME_BYTES) and (run.folder / name).is_file()]
     own = {"sha256": {name: sha256_of(run.folder / name) for name in there}} | (facts if run.suffix else {})
     note_stage(run.folder, run.entry, status="done", finished=_now(), files=left, **own)
+    show_top(neighbours(run.entry), [*(said or [f"{run.entry} is done"]), _how_made(run)])
+
+
+def _how_made(run: Run) -> str:
+    """Which run the stage is of, what was changed for it, and how long it took."""
+    opened = open_run(run.folder)
+    noted, defaults = opened.stage(run.entry), notebook_parameters(run.stage)
+    own = {name: value for name, value in noted.values.items() if value != defaults[name]}
+    changed = ", ".join(f"{name}={value}" for name, value in {**opened.changes, **own}.items())
+    began, name = str(noted.started)[:16].replace("T", " "), "/".join(run.folder.parts[-2:])
+    took = short_time((noted.model_extra or {}).get("seconds", 0))
+    return f"Run {name}, begun {began} UTC, done in {took}{f'; changed: {changed}' if changed else ''}."
 
 
 def note_stage(folder: Path, stage: str, **changes: Any) -> None:

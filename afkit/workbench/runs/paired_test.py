@@ -82,7 +82,7 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
                 f"{annotations.path} as it is now; name the folder of its data with --data-root, or run 03_eval again"
             )
     if few := too_few(gt, tables, groups):
-        raise ValueError(f"{a.name} and {b.name} are not tested against each other: {few}")
+        raise ValueError(f"{few} ({a.name} and {b.name})")
     return compare_runs(gt, tables[0], tables[1], tious, resamples, label_remap=remap, groups=groups)
 
 
@@ -120,6 +120,8 @@ def verdict(a: OpenedRun, b: OpenedRun, found: Comparison) -> str:
     sentence += "significant." if found.significant else "not significant, these recordings do not tell them apart."
     each = "Group by group" if "groups" in found.counts else "Video by video"
     counted = f"{each} it is better in {signs.a_better}, worse in {signs.b_better} and equal in {signs.equal}"
+    if found.significant != (signs.p_value < round(1 - found.level, 9)):
+        remark = " The two tests disagree; the first one counts, since it judges the average mAP itself." + remark
     return f"{sentence} {counted} (sign test, p = {signs.p_value:.3f}).{remark}"
 
 

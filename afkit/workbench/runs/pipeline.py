@@ -216,7 +216,7 @@ def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
 
 
 def _tidy(path: Path) -> None:
-    """Shorten the folders of this machine in an executed notebook, and leave out widgets that need its kernel."""
+    """Shorten the folders of this machine in an executed notebook, fold its parameters, and leave out dead widgets."""
     notebook = nbformat.read(path, as_version=4)
     drop_widgets(notebook)
     noted = notebook.metadata.get("papermill", {})
@@ -224,6 +224,8 @@ def _tidy(path: Path) -> None:
         if key in noted:
             noted[key] = Path(noted[key]).name
     for cell in notebook.cells:
+        if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", ())):
+            cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
         if "outputs" in cell:
             cell.outputs = nbformat.from_dict(_hidden(cell.outputs))
     write_text(path, nbformat.writes(notebook))

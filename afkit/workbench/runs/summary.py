@@ -40,8 +40,6 @@ HEADINGS = {
     "highest_percent": "highest",
     "of_subsets": "of",
     "training_sec": "training [s]",
-    "prediction_sec": "prediction [s]",
-    "peak_memory_mb": "peak memory [MB]",
     "label_remap": "label numbering",
 }
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # what formulas begin with; the last are full-width
@@ -90,6 +88,21 @@ def summarise_costs(table: pd.DataFrame) -> pd.DataFrame:
     return found[["setting", "generated", "device", "runs", "epochs", *costs]]
 
 
+def readable_costs(costs: pd.DataFrame) -> pd.DataFrame:
+    """The table of `summarise_costs` with one unit for each cost, in its heading, e.g. "training [min]".
+
+    A cost that is on record of no run is left out.
+    """
+    shown = costs[["setting", "runs", "epochs"]]
+    for name, heading in {"training_sec": "training", "prediction_sec": "prediction"}.items():
+        units = {"h": 3600, "min": 60}
+        unit = next((unit for unit, size in units.items() if costs[name].max() >= 2 * size), "s")
+        shown = shown.assign(**{f"{heading} [{unit}]": costs[name] / units.get(unit, 1)})
+    memory = costs["peak_memory_mb"].round().astype("Int64")
+    shown = shown.assign(**{"peak memory [MB]": memory, "device": costs["device"]})
+    return shown[[name for name in shown if name == "setting" or shown[name].notna().any()]]
+
+
 def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
     """Mean and spread of average mAP over folds; one row per experiment, empty where there are no folds.
 
@@ -124,6 +137,18 @@ def summarise_folds(runs: Sequence[OpenedRun]) -> pd.DataFrame:
 
 def _changes_but_split(run: OpenedRun) -> dict[str, Any]:
     return {name: value for name, value in run.changes.items() if name not in SPLIT}
+
+
+def in_words(scored: pd.DataFrame) -> list[str]:
+    """The best run of each recipe; `scored` are rows of `summarise_runs` that have scores, with a `name`."""
+    best = scored.drop_duplicates(["recipe", "generated"])
+    lines = []
+    for name, score, low, high in best[["name", "average_map_percent", "low_percent", "high_percent"]].to_numpy():
+        sure = "without interval" if pd.isna(low) else f"95 % interval {low:.2f} to {high:.2f}"
+        lines.append(f"{name}: average mAP {score:.2f} % ({sure})")
+    if len(best) == 1:
+        return [*lines, f"It is the best of {len(scored)} runs." if len(scored) > 1 else "It is the only run."]
+    return [f"{len(scored)} runs of {len(best)} recipes, the best of each:" if lines else "No run has scores", *lines]
 
 
 def for_readers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

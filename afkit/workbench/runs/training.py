@@ -19,8 +19,10 @@ from afkit.files import read_json
 from afkit.model.products import usable_precision
 from afkit.train.execution import FILE, Execution
 from afkit.train.loop import train
+from afkit.workbench.runs.evaluating import built_backend
 from afkit.workbench.runs.folder import Run, finish_stage
 from afkit.workbench.runs.launch import predict_shared, train_on_devices
+from afkit.workbench.runs.status import short_time
 
 
 def train_run(
@@ -54,10 +56,11 @@ def validation(recipe: Recipe, data_root: str | Path, precision: str = "fp32") -
     dataset = Dataset(recipe.data, data_root, recipe.data.test_subsets)
     annotations = read_annotations(locate(data_root, recipe.data.annotations))
     gt = to_frame(annotations.of_subsets(recipe.data.test_subsets))
-    usable = _usable(precision)
+    usable, device = _usable(precision), "cuda" if torch.cuda.is_available() else "cpu"
+    backend = built_backend("auto", device)
 
     def average_map(model: nn.Module) -> float:
-        predictions = predict_shared(model, recipe, dataset, precision=usable)
+        predictions = predict_shared(model, recipe, dataset, backend=backend, precision=usable)
         predictions = classify(predictions, recipe, data_root, len(annotations.label_names))
         predictions = leave_out_ignored(predictions, dataset.videos)
         return scores.evaluate(gt, predictions, recipe.data.tious).average_map
@@ -65,11 +68,24 @@ def validation(recipe: Recipe, data_root: str | Path, precision: str = "fp32") -
     return average_map
 
 
-def finish_training(run: Run, execution: Execution) -> None:
+def finish_training(run: Run, execution: Execution, metrics: pd.DataFrame) -> None:
     """Note in run.json that the training is done, and how it was executed; after a deterministic one, what was not."""
+    last = metrics[metrics["epoch"] == metrics["epoch"].max()].mean()
+    said = [
+        f"Loss {last['loss_total']:.3f} in the last of {run.recipe.optim.total_epochs} epochs",
+        f"Class loss {last['loss_cls']:.3f}, offset loss {last['loss_reg']:.3f}; {cost_in_words(metrics, None)}.",
+        "A loss of the training has no interval; how well actions are found is measured by 03_eval.",
+    ]
     note = run.folder / FILE
     used = asdict(execution) | {"precision": _usable(execution.precision)}
-    finish_stage(run, execution=used, deterministic=read_json(note) if note.exists() else None)
+    finish_stage(run, said=said, execution=used, deterministic=read_json(note) if note.exists() else None)
+
+
+def cost_in_words(metrics: pd.DataFrame, memory_mb: float | None) -> str:
+    """Steps, time and memory of a training, in a sentence; memory is left out where it is None."""
+    seconds = metrics["seconds"]
+    memory = "" if memory_mb is None else f", peak memory {memory_mb:.0f} MB"
+    return f"{len(metrics)} steps in {short_time(seconds.sum())}, {seconds.median():.3g} s each (median){memory}"
 
 
 def _usable(precision: str) -> str:

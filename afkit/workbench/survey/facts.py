@@ -283,3 +283,21 @@ def summarise(
         "generated": is_twin(config, root),
         "fingerprint": fingerprint(config, root),
     }
+
+
+def in_words(report: Mapping[str, Any]) -> list[str]:
+    """What `summarise` found, in a few lines, the shortest first."""
+    rows = report["subsets"]
+    videos, actions = (sum(row[name] for row in rows.values()) for name in ("videos", "actions_after_cleaning"))
+    classes, notes = max(row["classes"] for row in rows.values()), sum(report["findings"].values())
+    parts = [
+        f"{name}: {row['videos']} recordings{f' of {row_hours:.2f} h' if (row_hours := row['hours']) else ''} with "
+        f"{row['actions_after_cleaning']} actions"
+        for name, row in rows.items()
+    ]
+    return [
+        f"{videos} recordings, {actions} actions of {classes} classes",
+        "The data is generated." if report["generated"] else "",
+        f"{'; '.join(parts)}. Counted, so there is no interval.",
+        f"Every feature file was read and compared with the annotations: {notes or 'no'} note{'s' * (notes != 1)}.",
+    ]

@@ -16,7 +16,6 @@ from afkit.files import LOCK, locked
 from afkit.workbench.runs.folder import is_done
 from afkit.workbench.runs.interrupts import interrupts_wait
 from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage
-from afkit.workbench.runs.pages import write_pages
 from afkit.workbench.runs.status import run_status, short_time, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script
 from afkit.workbench.sweeps.clusters import needs, open_client
@@ -69,7 +68,7 @@ def sweep(
         with interrupts_wait() as look:  # breaking off dask at any line leaves its tasks and workers to complain
             clients = partial(open_client, plan.settings, workers, scheduler, cluster)
             outcomes = _make(plan, left, clients, html, say, look)
-    _compare(plan, html, say)
+    _compare(plan, say)
     return outcomes
 
 
@@ -185,7 +184,7 @@ def execute_all(
     return outcomes
 
 
-def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:
+def _compare(plan: Sweep, say: Callable[[str], None]) -> None:
     """05_compare over the runs that have begun. Papermill is imported by then, not before the first run starts."""
     from afkit.workbench.runs.comparing import compare
 
@@ -195,6 +194,4 @@ def _compare(plan: Sweep, html: bool, say: Callable[[str], None]) -> None:
     folder = project_root() / plan.results
     with locked(folder / LOCK, math.inf):
         compare([cell.name for cell in begun], plan.results, plan.results, say=say)
-        if html:
-            write_pages(folder)
     say(f"{folder / 'report.html'}")

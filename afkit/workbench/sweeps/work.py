@@ -13,7 +13,7 @@ from afkit.workbench.datasets.prepare import prepare
 from afkit.workbench.datasets.twin import write_twin
 from afkit.workbench.runs.folder import fail_stage
 from afkit.workbench.runs.opened import open_run
-from afkit.workbench.runs.pages import write_pages
+from afkit.workbench.runs.pages import write_notebooks
 from afkit.workbench.runs.paths import run_folder
 from afkit.workbench.sweeps.sweep_file import Cell, SweepFile
 
@@ -58,7 +58,7 @@ def run_cell(project: str, settings: SweepFile, results: str, cell: Cell, html: 
             settled = cell.overrides, settings.parameters, settings.data_root, results
             run(cell.recipe, cell.seed, *settled, name=cell.folder.name)
             if html:
-                write_pages(cell.folder)
+                write_notebooks(cell.folder)
     except BusyError as error:
         return Outcome("busy", str(error))
     except (ValueError, OSError, RuntimeError) as error:

@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from afkit.workbench.view import style
 from afkit.workbench.view.style import BARS, COLORS, HATCHES, INK, QUIET, Look, class_name, make_chart, plain, say
 
 MAX_CLASSES = 40
-NUM_BINS = 30  # of the durations
+NUM_BINS = 30  # of the durations, at most
 BAR_IN = 0.24  # height of a class in a chart of horizontal bars
 
 
 def draw_durations(gt_by_subset: Mapping[str, pd.DataFrame], title: str = "") -> Figure:
     """How long the actions (start_sec, end_sec) of each subset last: shares, on a logarithmic time axis."""
-    labels = {"xlabel": "duration [s]", "ylabel": "share of actions [%]"}
+    labels = {"xlabel": "duration [s], logarithmic", "ylabel": "share of actions [%]"}
     figure, axes = make_chart(3.6, title, **labels)
     durations_sec = {name: (gt["end_sec"] - gt["start_sec"]).to_numpy() for name, gt in gt_by_subset.items()}
     positive = np.concatenate([values[values > 0] for values in durations_sec.values()] or [np.empty(0)])
@@ -28,15 +28,19 @@ def draw_durations(gt_by_subset: Mapping[str, pd.DataFrame], title: str = "") ->
     low_sec, high_sec = positive.min(), positive.max()
     widen = max(1.0, np.sqrt(3 * low_sec / high_sec))  # a third of a decade at least, or no tick falls into the axis
     decades = np.log10([low_sec / widen, high_sec * widen])
-    bins = {"bins": NUM_BINS, "binrange": tuple(decades), "log_scale": True, "stat": "percent"}
+    fewest = min(len(values) for values in durations_sec.values() if len(values))
+    number = int(np.clip(np.sqrt(2 * fewest), 4, NUM_BINS))
+    bins = {"bins": number, "binrange": tuple(decades), "log_scale": True, "stat": "percent"}
     for i, (name, values) in enumerate(durations_sec.items()):
-        middle = f", median {_short(np.median(values))} s" if len(values) else ""
+        middle = f", median {style.three_digits(np.median(values))} s" if len(values) else ""
         hidden = f", {(values <= 0).sum()} of no length" if (values <= 0).any() else ""
         look = style.line_look(i) | {"label": f"{plain(name, 30)}: {len(values)} actions{middle}{hidden}"}
         _draw_histogram(x=values[values > 0], element="step", fill=False, ax=axes, **bins, **look)
     axes.set(**labels)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
-    axes.xaxis.set_minor_locator(NullLocator())
+    narrow = decades[1] - decades[0] < 1.2
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7) if narrow else (1, 2, 5), numticks=20))
+    axes.xaxis.set_minor_locator(LogLocator(subs=range(1, 10), numticks=20))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     style.plain_numbers(axes.xaxis)
     style.legend_above(axes)
     return figure
@@ -101,12 +105,12 @@ def draw_class_ap(ap: pd.DataFrame, label_names: Mapping[int, str], num_each: in
     rows, y = style.both_ends(len(percent), num_each)
     shown, left_out = percent.iloc[rows], len(percent) - len(rows)
     figure, axes = make_chart(1.5 + BAR_IN * max(len(shown) + bool(left_out), 3), title)
-    if shown.empty:
-        return say(figure, "no classes")
+    if percent.empty or percent.max(axis=None) < style.SEEN:
+        return say(figure, f"all {len(percent)} classes have an AP of 0.0 %" if len(percent) else "no classes")
     axes.barh(y, shown.mean(axis=1), 0.7, color=COLORS[3])
     axes.hlines(y, shown.min(axis=1), shown.max(axis=1), color=INK, linewidth=1.4)
     tious = [float(tiou) for tiou in shown.columns]
-    axes.set(xlabel=f"AP [%]: bar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range", xlim=(0, 100))
+    axes.set(xlabel=f"AP [%]\nbar = mean over tIoU {min(tious):g} to {max(tious):g}, line = range", xlim=(0, 100))
     _name_classes(axes, shown.index, label_names, y)
     if left_out:
         axes.text(1, num_each, f"{left_out} classes between these", va="center", color=QUIET)
@@ -154,23 +158,20 @@ def draw_recall_by_duration(gt: pd.DataFrame, num_bins: int = 5, title: str = ""
     if num_bins < 1:
         raise ValueError(f"num_bins is at least 1, not {num_bins}")
     labels = {"xlabel": "duration [s] (number of actions)", "ylabel": "recall [%]"}
-    figure, axes = make_chart(3.4, title, ylim=(0, 105), **labels)
-    if gt.empty:
-        return say(figure, "no ground truth")
+    figure, axes = make_chart(3.4, title, ylim=(0, 112), yticks=range(0, 101, 20), **labels)
+    if gt["found"].nunique() < 2:  # all bars would have one height
+        found = "all" if gt["found"].any() else "none"
+        return say(figure, f"{found} of the {len(gt)} actions are found" if len(gt) else "no ground truth")
     durations_sec = gt["end_sec"] - gt["start_sec"]
     edges = np.unique(np.quantile(durations_sec, np.arange(1, num_bins) / num_bins))
     bins = np.searchsorted(edges, durations_sec, side="left")
     spans, recall = durations_sec.groupby(bins).agg(["min", "max", "size"]), 100 * gt["found"].groupby(bins).mean()
     to = " to " if len(spans) <= 6 else " to\n"
-    names = [f"{_short(low)}{to}{_short(high)}\n({n})" for low, high, n in spans.itertuples(index=False)]
+    ends = [map(style.three_digits, row[:2]) for row in spans.itertuples(index=False)]
+    names = [f"{to.join(pair)}\n({n})" for pair, n in zip(ends, spans["size"], strict=True)]
     axes.bar(range(len(spans)), recall, 0.7, color=BARS["hit"]["facecolor"])
     for x, share in enumerate(recall):
         axes.annotate(f"{share:.0f}", (x, share), (0, 3), textcoords="offset points", ha="center")
     axes.set_xticks(range(len(spans)), names)
     axes.grid(visible=False, axis="x")
     return figure
-
-
-def _short(seconds: float) -> str:
-    """Three digits, but never a power of ten."""
-    return f"{seconds:.3g}" if seconds < 1000 else f"{seconds:.0f}"

@@ -27,7 +27,8 @@ def draw_against_published(table: pd.DataFrame, title: str = "") -> Figure:
 
     `table` has name, average_map_percent, low_percent, high_percent, published_percent; the first 40 rows are drawn.
     """
-    figure, axes, shown = _draw_rows(table, "average mAP [%], 95 % interval", title)
+    label = f"average mAP [%]{', 95 % interval' if table['low_percent'].notna().any() else ''}"
+    figure, axes, shown = _draw_rows(table, label, title)
     for y, row in enumerate(shown.itertuples()):
         style.draw_interval(axes, row.average_map_percent, row.low_percent, row.high_percent, y)
         _write_value(axes, row.average_map_percent, y)
@@ -109,28 +110,24 @@ def draw_training_losses(trainings: Mapping[str, pd.DataFrame], title: str = "")
 
 
 def draw_costs(table: pd.DataFrame, title: str = "") -> Figure:
-    """Time of the training, time of the predictions and peak memory, as bars one below the other.
+    """Times and memory as bars, one cost below the other.
 
-    `table` has name, training_sec, prediction_sec, peak_memory_mb; the first 40 rows are drawn, and of the three those
-    that any row has.
+    `table` is that of `afkit.workbench.runs.summary.readable_costs`, where they have units: "training [min]"; the first
+    40 rows are drawn.
     """
-    costs = {
-        "training": _in_readable_unit(table["training_sec"]),
-        "prediction": _in_readable_unit(table["prediction_sec"]),
-        "peak memory": ("GB", table["peak_memory_mb"] / 1024),
-    }
-    known = {name: cost for name, cost in costs.items() if cost[1].notna().any()}
-    names = [plain(name, LETTERS) for name in table["name"].head(MAX_ROWS)]
+    known = [name for name in table if name.endswith("]")]
+    names = [plain(name, LETTERS) for name in table["setting"].head(MAX_ROWS)]
     height_in = len(known) * (0.75 + BAR_IN * max(len(names), 2)) + 0.3
     figure, panels = make_figure(max(height_in, 1.5), max(len(known), 1), title)
     if not known:
         say(figure, "no cost on record")
-    for axes, (name, (unit, values)) in zip(panels, known.items(), strict=False):
-        axes.barh(range(len(names)), values.head(MAX_ROWS), 0.7, color=COLORS[3])
-        for y, value in enumerate(values.head(MAX_ROWS)):
-            text = "not on record" if np.isnan(value) else f"{value:.3g}"
+    for axes, name in zip(panels, known, strict=False):
+        values = table[name].head(MAX_ROWS).astype(float)
+        axes.barh(range(len(names)), values, 0.7, color=COLORS[3])
+        for y, value in enumerate(values):
+            text = "not on record" if np.isnan(value) else style.three_digits(value)
             axes.annotate(text, (0 if np.isnan(value) else value, y), (4, 0), textcoords="offset points", va="center")
-        axes.set(xlabel=f"{name} [{unit}]", ylim=(len(names) - 0.4, -0.6))
+        axes.set(xlabel=name, ylim=(len(names) - 0.4, -0.6))
         axes.margins(x=0.12)
         style.name_rows(axes, names)
     _say_left_out(panels[-1], len(table))
@@ -168,10 +165,3 @@ def _write_value(axes: Axes, value: float, y: int) -> None:
 def _say_left_out(axes: Axes, number: int) -> None:
     if number > MAX_ROWS:
         axes.set_xlabel(f"{axes.get_xlabel()}\n({number - MAX_ROWS} more are not drawn)")
-
-
-def _in_readable_unit(seconds: pd.Series) -> tuple[str, pd.Series]:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds.max() >= 2 * size:
-            return unit, seconds / size
-    return "s", seconds

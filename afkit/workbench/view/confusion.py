@@ -24,8 +24,9 @@ def draw_confusion(counts: pd.DataFrame, label_names: Mapping[int, str], title: 
     left_out = len(counts) - size
     labels = {"xlabel": "what was said", "ylabel": "what was there"}
     figure, axes = make_chart(max(0.62 * WIDTH_IN, min(0.3 * size + 1.6, 1.25 * WIDTH_IN)), title, **labels)
-    if not shown:
-        return say(figure, "neither actions nor predictions")
+    said = counts.to_numpy()[:, :-1].sum()
+    if not said:
+        return say(figure, f"no detection is kept: all {counts.to_numpy().sum()} actions are missed")
     table = counts.loc[[*shown, NOTHING], [*shown, MISSED]].to_numpy()
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), aspect="auto")  # rare errors are to be seen

@@ -19,7 +19,8 @@ from afkit.workbench.view.style import (
 )
 
 SMOOTHED_FROM = 100  # rows of metrics; fewer are drawn as they are
-LOSSES = {"loss_total": "total", "loss_cls": "classification", "loss_reg": "regression"}
+NAMES = {"loss_cls": "class loss", "loss_reg": "offset loss", "loss_total": "total loss", "grad_norm": "gradient norm"}
+LOSSES = {"loss_total": "total", "loss_cls": "class", "loss_reg": "offset"}  # columns of metrics, and their names
 
 
 def draw_learning_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
@@ -50,7 +51,7 @@ def draw_learning_curves(metrics: pd.DataFrame, title: str = "") -> Figure:
     losses.legend(ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     rates.plot(metrics["step"], metrics["learning_rate"], color=COLORS[0], marker=mark)
     rates.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
-    rates.set_xlabel(f"training step (epoch {metrics['epoch'].min():g} to {metrics['epoch'].max():g})")
+    rates.set_xlabel(f"training step (epoch {metrics['epoch'].min() + 1:g} to {metrics['epoch'].max() + 1:g})")
     return figure
 
 

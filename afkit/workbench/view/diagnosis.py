@@ -64,6 +64,8 @@ def draw_removal_gains(gains: pd.DataFrame, title: str = "") -> Figure:
     """
     figure, axes = make_chart(1.3 + 1.4 * ROW_IN * len(gains), title)
     percent = 100 * gains
+    if percent.max(axis=None) < style.SEEN:
+        return say(figure, "without the errors of any one kind, normalised mAP would be what it is")
     for y, (kind, mean) in enumerate(percent.mean(axis=1).items()):
         axes.barh(y, mean, 0.72, edgecolor=INK, linewidth=0.6, **LOOKS[kind])
         end = percent.loc[kind].max()
@@ -84,6 +86,8 @@ def draw_sensitivity(table: pd.DataFrame, title: str = "") -> Figure:
 
     `table` is that of `afkit.workbench.analysis.sensitivity.sensitivity`.
     """
+    if 100 * table["normalised_map"].max() < style.SEEN:
+        return say(make_chart(1.0, title)[0], "normalised mAP is 0.0 % for every kind of action")
     figure, values = _draw_bins(table, "normalised_map", "normalised mAP [%], mean over classes and tIoU", title)
     for axes, percent in values.items():
         y = np.arange(len(percent))
@@ -97,6 +101,9 @@ def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
 
     `table` is that of `afkit.workbench.analysis.sensitivity.false_negatives`.
     """
+    if (overall := table.loc[("all", "all"), "share"]) in (0, 1):
+        missed = "every action is missed, at every" if overall else "no action is missed, at any"
+        return say(make_chart(1.0, title)[0], f"{missed} tIoU threshold")
     figure, values = _draw_bins(table, "share", "missed actions [%], mean over tIoU", title)
     look: Look = {"facecolor": "#efd3e2", "edgecolor": BARS["miss"]["edgecolor"], "hatch": BARS["miss"]["hatch"]}
     for axes, percent in values.items():
@@ -105,10 +112,14 @@ def draw_false_negatives(table: pd.DataFrame, title: str = "") -> Figure:
 
 
 def _draw_bins(table: pd.DataFrame, column: str, xlabel: str, title: str) -> tuple[Figure, dict[Axes, np.ndarray]]:
-    """A row per bin for each characteristic, and the line of all actions; the axes with the percent of their bins."""
-    names = list(table.index.get_level_values("characteristic").unique().drop("all"))
+    """A row per bin for each characteristic, and the line of all actions; the axes with the percent of their bins.
+
+    A characteristic of which all actions are in one bin tells nothing, and is left out while others tell something.
+    """
+    all_names = list(table.index.get_level_values("characteristic").unique().drop("all"))
+    names = [name for name in all_names if (table.loc[name, "ground_truths"] > 0).sum() > 1] or all_names
     heights = [len(table.loc[name]) for name in names]
-    height_in = 1.8 + ROW_IN * sum(heights) + 0.2 * len(names)
+    height_in = 1.5 + ROW_IN * sum(heights) + 0.5 * len(names)
     figure, parts = make_figure(height_in, len(names), title, sharex=True, height_ratios=heights)
     overall = 100 * table.loc[("all", "all"), column]
     values = {}
@@ -120,12 +131,11 @@ def _draw_bins(table: pd.DataFrame, column: str, xlabel: str, title: str) -> tup
             behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # the line stays off the number
             axes.annotate(text, (x, y), (9, 0), textcoords="offset points", va="center", bbox=behind)
         unit, factor = UNITS[name]
-        axes.set_ylabel(unit)
+        axes.set_title(unit)  # beside the axis it would be longer than a panel of two rows
         _name_rows(axes, [_bin_name(row, factor) for row in table.loc[name].itertuples()])
     parts[0].set_xlim(0, max(1.15 * np.nanmax(100 * table[column].to_numpy(float)), 1))
     parts[0].legend([line], [f"all actions: {overall:.1f} %"], loc="lower right", bbox_to_anchor=(1, 1))
     parts[-1].set_xlabel(f"{xlabel}\n(in brackets: number of actions)")
-    figure.align_ylabels(parts)
     return figure, values
 
 
@@ -138,10 +148,5 @@ def _bin_name(row: Any, factor: float) -> str:
     """Name, range and number of actions of a bin."""
     if np.isnan(row.low):
         return f"{row.Index} ({row.ground_truths})"
-    low, high = (_three_digits(factor * value) for value in (row.low, row.high))
+    low, high = (style.three_digits(factor * value) for value in (row.low, row.high))
     return f"{row.Index}: {low}{'' if low == high else f' to {high}'} ({row.ground_truths})"
-
-
-def _three_digits(number: float) -> str:
-    """Never a power of ten."""
-    return f"{number:.3g}" if 1e-4 <= number < 999.5 else f"{number:.0f}"

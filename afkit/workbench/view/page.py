@@ -12,6 +12,8 @@ from jinja2 import Environment
 from matplotlib.figure import Figure
 
 from afkit.files import write_text
+from afkit.workbench.view.style import in_words
+from afkit.workbench.view.tables import cell, is_number
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -53,25 +55,13 @@ def write_page(path: str | Path, title: str, sections: Sequence[Section]) -> Non
 
 def _shown(part: str | pd.DataFrame | Picture) -> dict:
     """A part as the template takes it."""
-    if isinstance(part, Picture):
+    if isinstance(part, Picture) and not part.figure.get_label():
         return {"kind": "picture", "data": _svg(part.figure), "text": part.caption}
     if isinstance(part, pd.DataFrame):
-        columns = [(str(name), _is_number(column)) for name, column in part.items()]
-        rows = list(zip(*(_cells(column) for _, column in part.items()), strict=True))
+        columns = [(str(name), is_number(column)) for name, column in part.items()]
+        rows = [[cell(value) for value in row] for row in part.itertuples(index=False, name=None)]
         return {"kind": "table", "columns": columns, "rows": rows}
-    return {"kind": "text", "text": str(part)}
-
-
-def _is_number(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-
-
-def _cells(column: pd.Series) -> list[str]:
-    if pd.api.types.is_bool_dtype(column):
-        return ["yes" if value else "no" for value in column]
-    form = "{:.2f}" if pd.api.types.is_float_dtype(column) else "{}"
-    shown = ["" if pd.isna(value) else form.format(value) for value in column]
-    return [text.replace("-", "\N{MINUS SIGN}") for text in shown] if _is_number(column) else shown
+    return {"kind": "text", "text": in_words(part.figure) if isinstance(part, Picture) else str(part)}
 
 
 def _svg(figure: Figure) -> str:

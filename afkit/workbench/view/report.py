@@ -1,11 +1,15 @@
 """A report that grows cell by cell: each part is shown in the notebook at once, and kept for a page."""
 
+import textwrap
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import display
 
 from afkit.workbench.view.page import Picture, Section, write_page
+from afkit.workbench.view.style import show
+from afkit.workbench.view.tables import show_table
+
+LINE = 100  # letters
 
 
 class Report:
@@ -16,16 +20,16 @@ class Report:
         self.sections: list[Section] = []
 
     def add(self, heading: str, *parts: str | pd.DataFrame | Picture) -> None:
-        """Show texts, tables and pictures, and keep them as a section of the page."""
-        for part in parts:
+        """Show texts, tables and pictures, and keep them as a section of the page, but for tables without rows."""
+        kept = [part for part in parts if not (isinstance(part, pd.DataFrame) and part.empty)]
+        for part in kept:
             if isinstance(part, str):
-                print(part)
+                print(textwrap.fill(part, LINE))  # a notebook would break words
             elif isinstance(part, Picture):
-                display(part.figure)
+                show(part.figure)
             else:
-                with pd.option_context("display.max_colwidth", None, "display.precision", 2):
-                    display(part)
-        self.sections.append(Section(heading, parts))
+                show_table(part, index=False)
+        self.sections.append(Section(heading, kept))
 
     def write(self, path: str | Path) -> None:
         """Write the page, see `write_page`."""

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from afkit.workbench.view.style import plain
 
+LABEL = 14  # letters in a line of an axis' label
 MAX_BINS = 1500  # of a drawn signal: more than the picture has columns
 
 
@@ -82,7 +83,7 @@ def _envelope(signal: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarra
 
 def draw_panel(axes: Axes, panel: Panel | Spectrogram) -> None:
     """Draw an entry of `signal_panels`; a legend names its channels where they are two to six."""
-    axes.set_ylabel(plain(panel.label).replace(" [", "\n["))  # the unit below, or the label is longer than the panel
+    axes.set_ylabel("\n".join(textwrap.wrap(plain(panel.label), LABEL)))  # or it is longer than the panel
     if isinstance(panel, Spectrogram):
         _draw_spectrogram(axes, panel)
         return

@@ -17,6 +17,7 @@ from afkit.files import atomic_open
 
 Look = dict[str, Any]  # keywords of an artist of matplotlib, such as color and marker
 
+SEEN = 0.05  # percent: less is written as 0.0, and no bar is seen
 WIDTH_IN = 7.0  # of every picture; in a column of 3.5 in, letters of 12 pt are as high as small print
 INK, QUIET = "#222222", "#6b6b6b"  # text and lines; remarks
 
@@ -50,17 +51,20 @@ def use_style() -> None:
     plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLORS)
 
 
-def make_figure(height_in: float, rows: int = 1, title: str = "", **settings: Any) -> tuple[Figure, np.ndarray]:
-    """An empty figure of the common width and its (rows,) axes, one below the other; `settings` are of `plt.subplots`.
+def make_figure(
+    height_in: float, rows: int = 1, title: str = "", columns: int = 1, **settings: Any
+) -> tuple[Figure, np.ndarray]:
+    """An empty figure of the common width and its (rows * columns,) axes; `settings` are of `plt.subplots`.
 
     pyplot forgets the figure at once: a notebook then shows it once (as the value of a cell, or by `display`)
     instead of twice, and a loop over videos keeps no figures in memory. A title stands over the whole width.
     """
-    figure, axes = plt.subplots(rows, 1, figsize=(WIDTH_IN, height_in), layout="constrained", squeeze=False, **settings)
+    size: Look = {"figsize": (WIDTH_IN, height_in), "layout": "constrained", "squeeze": False}
+    figure, axes = plt.subplots(rows, columns, **size, **settings)
     plt.close(figure)
     if title:
         figure.suptitle(plain(title, 68), x=0.01, ha="left")
-    return figure, axes[:, 0]
+    return figure, axes.ravel()
 
 
 def make_chart(height_in: float, title: str = "", **settings: Any) -> tuple[Figure, Axes]:
@@ -90,8 +94,12 @@ def class_name(label: int, label_names: Mapping[int, str], longest: int = 60) ->
 
 
 def say(figure: Figure, text: str) -> Figure:
-    """Write a remark in the middle of a figure's first axes, which have nothing to show; the figure."""
+    """Write a remark in the middle of a figure's first axes, which have nothing to show; the figure.
+
+    It is its label, too: `show` prints it instead of the figure.
+    """
     axes = figure.axes[0]
+    figure.set_label(text)
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=QUIET, parse_math=False)
     axes.set(xticks=[], yticks=[])
     return figure
@@ -114,6 +122,11 @@ def name_rows(axes: Axes, names: Sequence[str], y: Sequence[float] | np.ndarray 
     axes.grid(visible=False, axis="y")
 
 
+def three_digits(number: float) -> str:
+    """Never a power of ten."""
+    return f"{number:.3g}" if 1e-4 <= number < 999.5 else f"{number:.0f}"
+
+
 def plain_numbers(axis: Axis) -> None:
     """1, 2, 5, 10 instead of powers of ten."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -134,8 +147,31 @@ def both_ends(length: int, num_each: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(rows < num_each, rows, rows + length - 2 * num_each), rows + (rows >= num_each)
 
 
+def in_words(figure: Figure) -> str:
+    """The remark of a figure that has nothing to show as a sentence; "" of any other."""
+    remark = str(figure.get_label())
+    return remark and f"{remark[0].upper()}{remark[1:]}."
+
+
+def show(figure: Figure, path: str | Path | None = None) -> None:
+    """Display a figure in a notebook, and save it as .png and .svg; print a sentence where it has nothing to show.
+
+    `path` is without an ending; an older picture there goes where there is none now.
+    """
+    from IPython.display import display  # pictures need no notebook
+
+    if remark := in_words(figure):
+        print(remark)
+        for ending in (".png", ".svg") if path else ():
+            Path(f"{path}{ending}").unlink(missing_ok=True)
+        return
+    if path:
+        save_figure(figure, path)
+    display(figure)
+
+
 def save_figure(figure: Figure, path: str | Path) -> Figure:
-    """Write a picture atomically, and give it back, so that a cell shows what it saves.
+    """Write a picture atomically, and give it back.
 
     The same picture gives the same bytes (no time stamp, no random names inside).
 

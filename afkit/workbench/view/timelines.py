@@ -17,6 +17,7 @@ MIN_WIDTH = 0.004  # of the time axis; a narrower bar (under 2 pt) is drawn this
 SYMBOL_PT = (4.5, 7.0)  # a symbol is nearly as high as its row, within these; in a lower row there is none
 LANES_IN = 7.0  # height that the lanes share, as long as each row keeps between ROW_IN[0] and ROW_IN[1]
 ROW_IN = (0.11, 0.26)
+NAME_PT = (7.0, 11.5)  # height of the letters of a lane's name
 PANEL_IN = 1.3  # height of a panel of signals
 MAX_LANES = 40
 PREDICTION_ROW = 0.7  # height of a row of predictions, where that of the ground truth is 1
@@ -132,7 +133,7 @@ def _draw(
     heights = [max(bottom * row_in, 0.5)] + [PANEL_IN] * len(panels)
     figure, axes = make_figure(sum(heights) + 1.5, len(heights), title, sharex=True, height_ratios=heights)
     remarks = remarks + ([f"{left_out} more classes are left out"] if left_out else [])
-    _draw_lanes(axes[0], lanes, label_names)
+    _draw_lanes(axes[0], lanes, label_names, row_in * 72)
     _draw_bars(axes[0], bars, row_in * 72)
     for panel_axes, panel in zip(axes[1:], panels, strict=True):
         draw_panel(panel_axes, panel)
@@ -152,7 +153,9 @@ def _draw(
     return figure
 
 
-def _draw_lanes(axes: Axes, lanes: Mapping[int, tuple[float, float]], label_names: Mapping[int, str]) -> None:
+def _draw_lanes(
+    axes: Axes, lanes: Mapping[int, tuple[float, float]], label_names: Mapping[int, str], row_pt: float
+) -> None:
     """Name the lanes and part them by thin lines; the y axis runs downwards, in rows."""
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
@@ -161,6 +164,8 @@ def _draw_lanes(axes: Axes, lanes: Mapping[int, tuple[float, float]], label_name
         return
     middles = [(top + bottom) / 2 for top, bottom in lanes.values()]
     axes.set_yticks(middles, [class_name(label, label_names, longest=22) for label in lanes])
+    lowest_pt = min(bottom - top + LANE_GAP for top, bottom in lanes.values()) * row_pt
+    axes.tick_params(axis="y", labelsize=float(np.clip(0.9 * lowest_pt, *NAME_PT)))  # names stay in their lanes
     for (_, bottom), (next_top, _) in pairwise(lanes.values()):
         axes.axhline((bottom + next_top) / 2, color="#d0d0d0", linewidth=0.8, zorder=0.5)
     axes.set_ylim(max(bottom for _, bottom in lanes.values()) + LANE_GAP / 2, -LANE_GAP / 2)

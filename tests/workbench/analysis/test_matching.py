@@ -1,12 +1,13 @@
 """Matching at one threshold: a plain loop as the reference, and the columns that are added."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tables import crowded_tables, random_gt, random_predictions, table, tiou_by_definition
 
-from afkit.workbench.analysis.matching import match_segments
+from afkit.workbench.analysis.matching import match_segments, outcomes_by_score, outcomes_by_video
 
 
 def match_by_loops(gt, predictions, threshold):
@@ -45,6 +46,17 @@ def test_columns_of_a_small_case():
     assert matched["gt_index"].to_dict() == {5: -1, 6: 11, 7: -1, 8: -1}
     assert matched_gt["found"].dtype == bool
     assert matched["gt_index"].dtype == np.int64
+    by_score = outcomes_by_score(matched)
+    assert by_score.loc["0.6 to 1"].tolist() == [1, 2] and by_score.loc["0.05 to 0.1", "false alarm"] == 1
+    assert by_score.to_numpy().sum() == 4 and by_score.columns.tolist() == ["hit", "false alarm"]
+
+
+def test_videos_are_counted_the_best_by_f1_first():
+    gt = pd.DataFrame({"video": ["b", "b", "a"], "found": [True, False, True]})
+    predictions = pd.DataFrame({"video": ["b", "a", "b", "c"], "outcome": ["hit", "hit", "false alarm", "false alarm"]})
+    counts = outcomes_by_video(gt, predictions)
+    assert counts.index.tolist() == ["a", "b"] and counts["F1 [%]"].tolist() == [100, 50]
+    assert counts.loc["b", ["actions", "found", "false alarms"]].tolist() == [2, 1, 1], "2 * 1 / (2 * 1 + 1 + 1)"
 
 
 def test_a_hit_has_the_tiou_of_what_it_found_although_a_taken_one_lies_nearer():

@@ -1,5 +1,7 @@
 """What stands beside the score of 03_eval: its interval, or why there is none, and the frame classifier."""
 
+import sys
+
 import pytest
 from tiny_data import change_video, tiny_recipe, write_tiny_data
 
@@ -55,3 +57,13 @@ def test_the_frame_classifier_has_a_row_or_a_sentence(run, capsys, monkeypatch):
     why = "the frame classifier has no training video with an action to learn from"
     assert (found.rows, found.facts) == ({}, {"left_out": why})
     assert capsys.readouterr().out == f"without the row of a frame classifier: {why}\n"
+
+
+def test_what_the_building_of_the_operator_says_is_no_error_in_a_notebook(monkeypatch, capsys):
+    def built(wanted, device):
+        print("building", file=sys.stderr)
+        return "cpp"
+
+    monkeypatch.setattr(evaluating, "choose_backend", built)
+    assert evaluating.built_backend("auto", "cpu") == "cpp"
+    assert capsys.readouterr() == ("building\n", "")

@@ -80,7 +80,7 @@ def test_the_verdict_names_the_better_run_whichever_comes_first(scored):
     assert there == back
     assert there.startswith("all is ahead of half by 50.00 points of average mAP (95 % interval ")
     assert ": significant. Video by video it is better in 3, worse in 0 and equal in 3 (sign test, p = 0.250)." in there
-    assert "generated" not in there
+    assert there.endswith("The two tests disagree; the first one counts, since it judges the average mAP itself.")
     low, high = (float(text) for text in there.split("interval ")[1].split(", p")[0].split(" to "))
     assert 0 < low < 50 < high
     assert verdict(half, wide, compare_pair(half, wide, resamples=20)).startswith("half and wide score the same")
@@ -94,7 +94,7 @@ def test_groups_are_drawn_and_counted_and_too_few_are_refused(scored, tmp_path):
     said = verdict(*scored[:2], found)
     assert "(95 % interval over 5 groups " in said and "Group by group it is better in 2, worse in 0" in said
     change_video(tmp_path / "data", "video0", group="p1")
-    with pytest.raises(ValueError, match="all and half are not tested against each other: an interval needs at least"):
+    with pytest.raises(ValueError, match=r"an interval needs at least .* \(all and half\)"):
         compare_pair(*scored[:2])
 
 
@@ -107,7 +107,7 @@ def test_a_small_difference_is_not_significant_and_generated_data_is_said(tmp_pa
     runs = read_runs(folders, tmp_path)
     said = verdict(*runs, compare_pair(*runs, resamples=200))
     assert "by 16.67 points" in said and "not significant, these recordings do not tell them apart." in said
-    assert said.endswith("The data is generated, so this says nothing about the method.")
+    assert "disagree" not in said and said.endswith("The data is generated, so this says nothing about the method.")
 
 
 @pytest.mark.parametrize(

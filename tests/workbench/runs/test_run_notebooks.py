@@ -18,7 +18,7 @@ from afkit.workbench.runs.notebooks import (
     notebook_parameters,
     parameters_by_stage,
 )
-from afkit.workbench.runs.pages import WIDGET, drop_widgets, write_pages
+from afkit.workbench.runs.pages import WIDGET, drop_widgets, write_notebooks
 from afkit.workbench.trust import project_root
 
 
@@ -89,7 +89,7 @@ def test_the_notebook_is_usable_from_its_first_cells_on(tmp_path, begin):
     assert said(tmp_path, SKIP, 'print("scores")', *again) == expected
 
 
-def test_each_notebook_becomes_a_page_with_its_outputs_by_no_template_of_the_working_directory(tmp_path, monkeypatch):
+def test_the_notebooks_of_a_run_become_one_page_by_no_template_of_the_working_directory(tmp_path, monkeypatch):
     """Templates can run any code, and a working directory may be anybody's."""
     pytest.importorskip("nbconvert", reason="pages are made by nbconvert")
     text = nbformat.v4.new_output("display_data", {"text/html": "<b>a table</b>", "image/png": "aGVsbG8="})
@@ -97,19 +97,42 @@ def test_each_notebook_becomes_a_page_with_its_outputs_by_no_template_of_the_wor
         nbformat.v4.new_markdown_cell("# A heading"),
         nbformat.v4.new_code_cell("print(1)", outputs=[nbformat.v4.new_output("stream", text="said"), text]),
     ]
+    folder = tmp_path / "tiny" / "seed1"
+    folder.mkdir(parents=True)
     for name in ("01_data", "02_train"):
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
     (tmp_path / "here" / "lab").mkdir(parents=True)
     (tmp_path / "here" / "lab" / "index.html.j2").write_text("{{ cycler.__init__.__globals__.os.getcwd() }}")
     monkeypatch.chdir(tmp_path / "here")
-    assert [path.name for path in write_pages(tmp_path)] == ["01_data.html", "02_train.html"]
-    page = (tmp_path / "02_train.html").read_text()
-    assert "A heading" in page and "said" in page and "<b>a table</b>" in page
+    assert write_notebooks(folder) == folder / "tiny-seed1.html"
+    page = (folder / "tiny-seed1.html").read_text()
+    assert [page.count(part) for part in (">A heading<", "said", "<b>a table</b>")] == [2, 2, 2]
     assert re.findall(r"<(?:script|link)[^>]*https?://[^>]*>", page) == [] and "https://cdn" not in page
-    (tmp_path / "01_data.ipynb").write_text("{")
+    (folder / "01_data.ipynb").write_text("{")
     with pytest.raises(ValueError, match=r"01_data\.ipynb cannot be made a page: ") as error:
-        write_pages(tmp_path)
+        write_notebooks(folder)
     assert "\n" not in str(error.value)
+
+
+def test_links_lead_to_places_in_the_page_and_folded_code_is_left_out(tmp_path):
+    pytest.importorskip("nbconvert", reason="pages are made by nbconvert")
+    names = ("01_data", "02_train", "03_eval-training", "../../05_compare")
+    links = "".join(f'<a href="{name}.ipynb">{name}</a>' for name in names)
+    folded = {"metadata": {"jupyter": {"source_hidden": True}}}
+    top = nbformat.v4.new_output("display_data", {"text/html": links})
+    cells = [
+        nbformat.v4.new_markdown_cell("# A heading"),
+        nbformat.v4.new_code_cell("import plumbing", **folded),
+        nbformat.v4.new_code_cell("begin_stage()", outputs=[top], **folded),
+        nbformat.v4.new_code_cell("draw_timeline()"),
+    ]
+    for name in ("01_data", "02_train"):
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+    page = write_notebooks(tmp_path).read_text()
+    places = re.findall(r'<a href="#(cell-id=0[^"]*)">', page)
+    assert places == 2 * ["cell-id=01_data", "cell-id=02_train"] and all(f'id="{place}"' in page for place in places)
+    assert ".ipynb" not in page and "../../05_compare" in page, "what is not in the page is text"
+    assert [page.count(code) for code in ("plumbing", "begin_stage", "draw_timeline")] == [0, 0, 2]
 
 
 def test_a_page_of_a_run_has_its_inspector_and_a_notebook_without_kernel_a_picture(tmp_path):
@@ -126,8 +149,7 @@ def test_a_page_of_a_run_has_its_inspector_and_a_notebook_without_kernel_a_pictu
     drop_widgets(notebook)
     assert [WIDGET in output.data for output in notebook.cells[0].outputs] == [False, False, True]
     nbformat.write(notebook, folder / "04_visualize.ipynb")
-    write_pages(folder)
-    page = (folder / "04_visualize.html").read_text()
+    page = write_notebooks(folder).read_text()
     (frame,) = re.findall(r'<iframe srcdoc="([^"]*)"', page)
     assert "openPage" in html.unescape(frame) and "aGVsbG8=" in page, "another run's stays a picture"
     assert nbformat.read(folder / "04_visualize.ipynb", 4) == notebook

@@ -16,6 +16,8 @@ from afkit.workbench.runs.summary import (
     FOLD_COLUMNS,
     SPREAD,
     for_readers,
+    in_words,
+    readable_costs,
     summarise_costs,
     summarise_folds,
     summarise_runs,
@@ -137,6 +139,22 @@ def test_costs_are_means_of_times_and_the_most_memory_by_device(tmp_path):
     assert costs["prediction_sec"].tolist() == [2, 9]
     assert costs["peak_memory_mb"].tolist() == [7, 1]
     assert costs["runs"].tolist() == [2, 1]
+    costs["training_sec"] = [180.0, None]
+    shown = readable_costs(costs)
+    units = ["training [min]", "prediction [s]", "peak memory [MB]"]
+    assert [name for name in shown if "[" in name] == units and shown["training [min]"][0] == 3
+    assert "training [min]" not in readable_costs(costs.tail(1))
+
+
+def test_the_best_run_of_each_recipe_is_named_with_its_interval_or_without(tmp_path):
+    folders = [write_run(tmp_path / name, score) for name, score in (("a", 0.4), ("b", 0.5))]
+    folders.append(write_run(tmp_path / "c", 0.3, name="other", confidence=None))
+    table = summary(tmp_path, *folders)
+    table = table.assign(name=table["run"])
+    sentences = ["c: average mAP 30.00 % (without interval)", "b: average mAP 50.00 % (95 % interval 45.00 to 54.00)"]
+    assert in_words(table) == ["3 runs of 2 recipes, the best of each:", *sentences]
+    assert in_words(table[table["recipe"] == "tiny"]) == [sentences[1], "It is the best of 2 runs."]
+    assert in_words(table.head(0)) == ["No run has scores"]
 
 
 def test_the_file_has_all_rows_and_no_path_of_the_machine(tmp_path):

@@ -49,9 +49,9 @@ def test_runs_against_published_numbers():
 
 @pytest.mark.parametrize("draw", [draw_against_published, draw_costs])
 def test_of_many_runs_the_first_are_drawn_and_the_others_counted(draw):
-    costs = {"training_sec": 5.0, "prediction_sec": 1.0, "peak_memory_mb": 10.0}
-    many = pd.concat([RUNS.assign(**costs)] * 15, ignore_index=True)
-    axes = draw(many.assign(name=[f"run {i}" for i in range(45)])).axes[-1]
+    many = pd.concat([RUNS.assign(**{"training [s]": 5.0, "peak memory [MB]": 10.0})] * 15, ignore_index=True)
+    names = [f"run {i}" for i in range(45)]
+    axes = draw(many.assign(name=names, setting=names)).axes[-1]
     assert row_names(axes) == [f"run {i}" for i in range(40)]
     assert axes.get_xlabel().endswith("\n(5 more are not drawn)")
 
@@ -121,14 +121,12 @@ def test_trainings_that_hardly_began_or_diverged_are_drawn():
     figure.canvas.draw()
 
 
-def test_costs_are_bars_in_a_readable_unit():
-    table = pd.DataFrame({"name": ["a", "b"], "training_sec": [7200.0, 3600.0], "prediction_sec": [90.0, 30.0]})
-    axes = draw_costs(table.assign(peak_memory_mb=[2048.0, math.nan])).axes
-    assert [one.get_xlabel() for one in axes] == ["training [h]", "prediction [s]", "peak memory [GB]"]
-    assert [[bar.get_width() for bar in one.patches[:2]] for one in axes[:2]] == [[2, 1], [90, 30]]
-    assert texts(axes[2]) == ["2", "not on record"]
-    shown = draw_costs(table.assign(training_sec=130.0, peak_memory_mb=math.nan)).axes
-    assert [one.get_xlabel() for one in shown] == ["training [min]", "prediction [s]"]
+def test_costs_are_bars_in_the_units_of_their_headings():
+    table = pd.DataFrame({"setting": ["a", "b"], "runs": 1, "training [h]": [2.0, 1.0]})
+    axes = draw_costs(table.assign(**{"peak memory [MB]": [2048.0, math.nan]})).axes
+    assert [one.get_xlabel() for one in axes] == ["training [h]", "peak memory [MB]"]
+    assert [bar.get_width() for bar in axes[0].patches[:2]] == [2, 1]
+    assert texts(axes[1]) == ["2048", "not on record"]
 
 
 def test_nothing_to_show_is_said():
@@ -136,5 +134,4 @@ def test_nothing_to_show_is_said():
     assert only_says(draw_seeds(pd.DataFrame(columns=["name", "values_percent", "published_percent"])), "no results")
     assert only_says(draw_class_differences(pd.Series(dtype=float), "a", "b"), "no classes that both have")
     assert only_says(draw_training_losses({}), "no training on record")
-    empty = pd.DataFrame(columns=["name", "training_sec", "prediction_sec", "peak_memory_mb"], dtype=float)
-    assert only_says(draw_costs(empty), "no cost on record")
+    assert only_says(draw_costs(pd.DataFrame(columns=["setting", "runs"])), "no cost on record")

@@ -5,10 +5,19 @@ import pandas as pd
 import pytest
 from matched import legend_texts, row_names, texts
 
+from afkit.evaluation.scores import evaluate
 from afkit.workbench.analysis.bootstrap import Interval
 from afkit.workbench.analysis.calibration import calibration
 from afkit.workbench.analysis.operating_point import operating_points
-from afkit.workbench.view.confidence import MAX_POINTS, draw_intervals, draw_operating_curve, draw_reliability
+from afkit.workbench.view.confidence import (
+    MAX_POINTS,
+    MOST_PANELS,
+    draw_differences,
+    draw_intervals,
+    draw_operating_curve,
+    draw_precision_recall,
+    draw_reliability,
+)
 
 ROWS = [(0, 0.95), (50, 0.9), (100, 0.8), (200, 0.55), (250, 0.15), (350, 0.15), (450, 0.05)]
 
@@ -59,17 +68,16 @@ def test_the_operating_curve():
 
 
 def test_without_durations_and_without_a_threshold():
-    points = operating_points(*tables([(50, 0.9)]))
-    for best in (points.best, None):
-        (axes,) = draw_operating_curve(points.overall, best).axes
-        assert axes.get_xlabel() == "score threshold" and legend_texts(axes) == ["precision", "recall", "F1"]
+    points = operating_points(*tables([(0, 0.9)]))
+    (axes,) = draw_operating_curve(points.overall).axes
+    assert axes.get_xlabel() == "score threshold" and legend_texts(axes) == ["precision", "recall", "F1"]
     of_class = points.by_class[points.by_class["label"] == 0]
     assert draw_operating_curve(of_class).axes[0].lines[0].get_xdata().tolist() == [0.9]
 
 
 def test_long_curves_are_thinned_to_their_ends():
     count = 50_000
-    curve = pd.DataFrame({"threshold": np.linspace(1, 0, count), "false_alarms_per_hour": np.nan})
+    curve = pd.DataFrame({"threshold": np.linspace(1, 0, count), "hits": 1, "false_alarms_per_hour": np.nan})
     curve = curve.assign(**dict.fromkeys(("precision", "recall", "f1"), np.linspace(0, 1, count)))
     line = draw_operating_curve(curve).axes[0].lines[0]
     assert len(line.get_xdata()) == MAX_POINTS
@@ -81,7 +89,8 @@ def test_intervals():
     results = {"ours $5": Interval(0.5, 0.45, 0.56, 0.03), "published": 0.668, "a name that is far too long" * 2: equal}
     (axes,) = draw_intervals(results, title="runs").axes
     assert row_names(axes)[:2] == [r"ours \$5", "published"] and row_names(axes)[2].endswith("…")
-    assert texts(axes) == ["50.0", "66.8", "40.0"] and axes.get_xlabel() == "average mAP [%] and 95 % interval"
+    assert texts(axes) == ["50.0", "66.8", "40.0"] and axes.get_xlabel() == "average mAP [%], 95 % interval"
+    assert draw_intervals({"published": 0.668}).axes[0].get_xlabel() == "average mAP [%]"
     whiskers = [end for line in axes.collections for end in line.get_segments()[0][:, 0]]
     assert whiskers == pytest.approx([45, 56, 40, 40])
     dots = [line for line in axes.lines if line.get_marker() in ("o", "D")]
@@ -90,11 +99,45 @@ def test_intervals():
     assert axes.yaxis_inverted() and len(axes.lines) == 5  # whiskers' ends, dots and diamond; no line at 0
 
 
-def test_differences_have_a_line_at_zero_and_digits_enough():
-    (axes,) = draw_intervals({"a - b": Interval(-0.0012, -0.004, 0.002, 0.001)}, label="difference [points]").axes
-    assert texts(axes) == ["\N{MINUS SIGN}0.12"] and axes.get_xlabel() == "difference [points]"
-    assert axes.lines[-1].get_xdata() == [0, 0]
-    assert len(draw_intervals({"a - b": Interval(0.0012, 0.001, 0.002, 0.001)}).axes[0].lines) == 2
+@pytest.mark.parametrize("ends", [(-0.004, 0.002), (-0.002, -0.001), (-0.0013, -0.0011)])
+def test_differences_show_zero_and_have_digits_enough(ends):
+    (axes,) = draw_differences({"a - b": Interval(-0.0012, *ends, 0.001)}).axes
+    assert texts(axes) == ["\N{MINUS SIGN}0.12"] and axes.lines[-1].get_xdata() == [0, 0]
+    assert axes.get_xlabel() == "difference of average mAP [percentage points], 95 % interval"
+    low, high = axes.get_xlim()
+    assert low < 100 * ends[0] and high >= 0
+
+
+def test_precision_and_recall_of_each_class_enclose_its_ap():
+    gt, predictions = tables(ROWS)
+    other = gt.assign(label=1), predictions.assign(label=1)[:1]
+    both = pd.concat([gt, other[0]], ignore_index=True), pd.concat([predictions, other[1]], ignore_index=True)
+    points = operating_points(*both)
+    figure = draw_precision_recall(points, {0: "jump"}, "at tIoU 0.5")
+    first, second, empty = figure.axes
+    expected = 100 * evaluate(*both, [0.5]).ap[0.5]
+    assert (
+        first.get_title("left") == f"jump\nAP {expected[0]:.1f} %"
+        and second.get_title("left") == f"class 1\nAP {expected[1]:.1f} %"
+    )
+    curve, best = first.lines
+    assert curve.get_xdata().tolist() == pytest.approx(
+        [10, 10, 20, 30, 30, 30]
+    )  # of scores 0.95, 0.9, 0.8, 0.55, 0.15, 0.05
+    assert curve.get_ydata().tolist() == pytest.approx([100, 50, 200 / 3, 75, 50, 300 / 7])
+    assert best.get_xdata() == [pytest.approx(30)] and best.get_ydata() == [pytest.approx(75)], "of the best F1"
+    assert not empty.axison and figure.get_supxlabel() == "recall [%]"
+
+
+def test_of_many_classes_some_from_the_best_to_the_worst_have_a_curve():
+    gt, predictions = tables([(0, 0.9)])
+    classes = range(10)
+    gt = pd.concat([gt[: 1 + label].assign(label=label + 10 * more) for label in classes for more in (0, 1, 2)])
+    found = pd.concat([predictions.assign(label=label) for label in range(25)])
+    figure = draw_precision_recall(operating_points(gt, found), {})
+    assert len(figure.axes) == MOST_PANELS and figure.axes[0].get_title("left") == "class 0\nAP 100.0 %"
+    assert figure.axes[-1].get_title("left").endswith("\nAP 10.0 %")
+    assert figure.get_supxlabel() == "recall [%]\n12 of 25 classes; 5 classes without a hit are left out"
 
 
 def test_nothing_to_show_is_said():
@@ -102,4 +145,7 @@ def test_nothing_to_show_is_said():
     points = operating_points(gt, nothing)
     assert texts(draw_reliability(calibration(gt, nothing)).axes[0]) == ["no predictions"]
     assert texts(draw_operating_curve(points.overall, points.best).axes[0]) == ["no predictions"]
+    assert texts(draw_precision_recall(points, {}).axes[0])[0].startswith("no prediction is right")
+    wrong = operating_points(*tables([(50, 0.9)])).overall
+    assert texts(draw_operating_curve(wrong).axes[0]) == ["no prediction is right, at any score"]
     assert texts(draw_intervals({}).axes[0]) == ["no results"]

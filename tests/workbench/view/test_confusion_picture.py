@@ -33,4 +33,5 @@ def test_of_many_classes_those_with_the_most_errors_are_drawn_in_their_order():
 
 
 def test_nothing_is_said():
-    assert only_says(draw_confusion(counts([[0]], []), {}), "neither actions nor predictions")
+    nothing_kept = "no detection is kept: all 4 actions are missed"
+    assert only_says(draw_confusion(counts([[0, 4], [0, 0]], [0]), {}), nothing_kept)

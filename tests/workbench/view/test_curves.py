@@ -16,10 +16,10 @@ def metrics(num_rows: int) -> pd.DataFrame:
 
 def test_losses_and_learning_rate():
     losses, rates = draw_learning_curves(metrics(50), title="watch").axes
-    assert legend_texts(losses) == ["total", "classification", "regression"]
+    assert legend_texts(losses) == ["total", "class", "offset"]
     assert len({line.get_linestyle() for line in losses.lines}) == 3
     assert (losses.get_ylabel(), rates.get_ylabel()) == ("loss", "learning rate")
-    assert rates.get_xlabel() == "training step (epoch 0 to 4)"
+    assert rates.get_xlabel() == "training step (epoch 1 to 5)"
     np.testing.assert_allclose(losses.lines[0].get_ydata(), metrics(50)["loss_total"])
     with pytest.raises(ValueError, match="lacks the column 'loss_cls'"):
         draw_learning_curves(metrics(5).drop(columns="loss_cls"))

@@ -28,14 +28,16 @@ def gains_of(*tious) -> pd.DataFrame:
 
 
 def table_of(column: str) -> pd.DataFrame:
-    """Two bins of length, one of which is empty, and three of coverage."""
+    """Three bins of length, one of which is empty, three of coverage, and one of instances, which tells nothing."""
     rows = {
         ("all", "all"): (np.nan, np.nan, 5, 0.25),
-        ("length", "XS"): (999.7, 2999.9, 5, 0.25),
+        ("length", "XS"): (999.7, 2999.9, 3, 0.25),
         ("length", "S"): (np.nan, np.nan, 0, np.nan),
+        ("length", "M"): (4000, 4000, 2, 0.2),
         ("coverage", "XS"): (0.01, 0.125, 2, 0.1),
         ("coverage", "S"): (0.5, 0.5, 2, 0.5),
         ("coverage", "unknown"): (np.nan, np.nan, 1, 0.0),
+        ("instances", "XS"): (1, 1, 5, 0.25),
     }
     index = pd.MultiIndex.from_tuples(rows, names=["characteristic", "bin"])
     return pd.DataFrame(list(rows.values()), index=index, columns=["low", "high", "ground_truths", column])
@@ -84,11 +86,11 @@ def test_gains_in_points_with_their_range():
 def test_bins_are_named_with_range_and_number(draw, column, label):
     figure = draw(table_of(column), "by $x$")
     lengths, coverages = figure.axes
-    assert row_names(lengths) == ["XS: 1000 to 3000 (5)", "S (0)"]
+    assert row_names(lengths) == ["XS: 1000 to 3000 (3)", "S (0)", "M: 4000 (2)"]
     assert row_names(coverages) == ["XS: 1 to 12.5 (2)", "S: 50 (2)", "unknown (1)"]
-    assert [axes.get_ylabel() for axes in figure.axes] == ["length [s]", "coverage [%]"]
+    assert [axes.get_title("left") for axes in figure.axes] == ["length [s]", "coverage [%]"]
     assert coverages.get_xlabel() == f"{label}\n(in brackets: number of actions)"
-    assert texts(lengths) == ["25.0", "none"] and texts(coverages) == ["10.0", "50.0", "0.0"]
+    assert texts(lengths) == ["25.0", "none", "20.0"] and texts(coverages) == ["10.0", "50.0", "0.0"]
     assert figure.get_suptitle() == r"by \$x\$" and legend_texts(lengths) == ["all actions: 25.0 %"]
     lines = [line for axes in figure.axes for line in axes.lines if line.get_linestyle() == "--"]
     assert [line.get_xdata() for line in lines] == [[25, 25], [25, 25]]

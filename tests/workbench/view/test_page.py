@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from IPython.core.formatters import HTMLFormatter
 
 from afkit.workbench.runs.notebooks import STAGES, notebook_path
+from afkit.workbench.view import tables
 from afkit.workbench.view.page import Picture, Section, write_page
 from afkit.workbench.view.style import make_figure
-from afkit.workbench.view.tables import literal_table
+from afkit.workbench.view.tables import table_as_html
 
 MARKUP = "<script>alert('$x$')</script>"
 
@@ -95,7 +97,7 @@ def test_cells_say_what_they_are(tmp_path):
         }
     )
     page = written(tmp_path, [Section("A", [table])])
-    assert page.of("td") == ["a-b", "3", "0.50", "yes", "[1]", "", "", "", "no", ""]
+    assert page.of("td") == ["a-b", "3", "0.50", "True", "1", "", "", "", "False", ""]
     numbers = [attributes.get("class") for tag, attributes in page.tags if tag == "th"]
     assert numbers == [None, "number", "number", None, None]
 
@@ -136,11 +138,27 @@ def test_another_ending_is_refused_and_a_failing_picture_leaves_the_older_page(t
 
 def test_cells_lists_and_headings_of_tables_in_notebooks_are_literal():
     table = pd.DataFrame({MARKUP: [MARKUP, [MARKUP], None, 1, 0.25, True]}, index=[*"abcde", MARKUP])
-    html = literal_table(table)._repr_html_()
+    html = table_as_html(table)
     assert "<script>" not in html and html.count("&lt;script&gt;alert(") == 4
-    assert all(shown in html for shown in (">1<", ">0.250000<", ">None<", ">True<", "tex2jax_ignore mathjax_ignore"))
+    assert all(shown in html for shown in (">1<", ">0.25<", "></td>", ">True<", "tex2jax_ignore mathjax_ignore"))
+    numbers = pd.DataFrame({"count": [3, 1666189], "rate": [1e-3, -2.0], "ranges": [[(0, 4), (4, 8)], [0.5, 1]]})
+    html = table_as_html(numbers, digits=None, index=False)
+    gap = "\N{NARROW NO-BREAK SPACE}"
+    cells = re.findall(r"<td [^>]*>(.*?)</td>", html)
+    assert cells == ["3", "0.001", "(0, 4), (4, 8)", f"1{gap}666{gap}189", "\N{MINUS SIGN}2", "0.5, 1"]
+    assert table_as_html(pd.DataFrame({"a": [1, 2]}, index=["same", "same"])).count(">same<") == 2
     plain = HTMLFormatter()(pd.DataFrame({MARKUP: [MARKUP]}, index=[MARKUP]))
     assert "<script>" not in plain and plain.count("&lt;script&gt;") == 3 and "tex2jax_ignore" in plain
+
+
+def test_a_table_without_rows_is_a_sentence_and_of_a_long_one_the_beginning_is_shown(capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(tables, "display", lambda data, raw: shown.append(data))
+    tables.show_table(pd.DataFrame(columns=["ours", "published"]), "Nothing was published.")
+    assert capsys.readouterr().out == "Nothing was published.\n" and shown == []
+    tables.show_table(pd.DataFrame({"a": range(100)}), caption="<rows>")
+    (page,) = (data["text/html"] for data in shown)
+    assert page.count("<td") == tables.MOST_ROWS and "&lt;rows&gt;: the first 60 of 100 rows" in page
 
 
 @pytest.mark.parametrize("name", [*STAGES, "05_compare"])

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from afkit.workbench.view.style import class_name, make_figure, plain, save_figure, say
+from afkit.workbench.view.style import class_name, make_figure, plain, save_figure, say, show
 
 
 def a_picture():
@@ -62,3 +62,14 @@ def test_names_titles_and_remarks():
     figure, (axes,) = make_figure(2.0, title="costs $5")
     assert figure.get_suptitle() == r"costs \$5" and say(figure, "nothing here") is figure
     assert axes.texts[0].get_text() == "nothing here"
+
+
+def test_a_figure_is_shown_and_saved_or_said_where_it_has_nothing_to_show(tmp_path, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figure = a_picture()
+    show(figure, tmp_path / "a")
+    assert shown == [figure] and sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg"]
+    show(say(a_picture(), "no action is missed"), tmp_path / "a")
+    assert shown == [figure] and capsys.readouterr().out == "No action is missed.\n"
+    assert not list(tmp_path.iterdir()), "nor is an older picture left"
