@@ -122,7 +122,7 @@ def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFram
         return found, []
     first = f"'{next(iter(renamed))}' as '{next(iter(renamed.values()))}'"
     note = f"recordings that the labels spell otherwise, taken for theirs: {len(renamed)}, {first}"
-    return found.assign(video=found["video"].replace(renamed)), [note]
+    return found.assign(video=found["video"].map(lambda name: renamed.get(name, name))), [note]
 
 
 def _bare(name: str) -> str:
