@@ -26,9 +26,9 @@ What README claims, and what shows it. The date is that of the last time when it
 beside it, with the last line that it printed; where there is no machine, it is the day on which the words came into
 README, from a run of which this page knows no more. **Missing** is what was not there.
 
-```sh
-python docs/tools/status.py "CLAIM"   # run what shows it, and write this page
-python docs/tools/status.py           # write this page
+```text
+python docs/tools/status.py "CLAIM"    run what shows it, and write this page
+python docs/tools/status.py            write this page
 ```
 
 | claim | shown by | last | where, and what it ended with |
