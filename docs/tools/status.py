@@ -51,8 +51,8 @@ def command(claim: dict[str, str]) -> str:
 
 def chosen(claims: Sequence[dict[str, str]], words: str) -> dict[str, str]:
     """The claim that begins with these words."""
-    found = [claim for claim in claims if claim["claim"].startswith(words)]
-    if len(found) != 1 or not command(found[0]):
+    found = [claim for claim in claims if claim["claim"].startswith(words) and command(claim)]
+    if len(found) != 1:
         raise SystemExit(f"{len(found)} claims with a command begin with {words!r}; claims.yaml has all of them")
     return found[0]
 
