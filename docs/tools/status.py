@@ -27,7 +27,7 @@ beside it, with the last line that it printed; where there is no machine, it is 
 README, from a run of which this page knows no more. **Missing** is what was not there.
 
 ```text
-python docs/tools/status.py "CLAIM"    run what shows a claim, here, and write this page
+python docs/tools/status.py "CLAIM"    run what shows it, and write this page
 python docs/tools/status.py            write this page
 ```
 
@@ -51,8 +51,8 @@ def command(claim: dict[str, str]) -> str:
 
 def chosen(claims: Sequence[dict[str, str]], words: str) -> dict[str, str]:
     """The claim that begins with these words."""
-    found = [claim for claim in claims if claim["claim"].startswith(words)]
-    if len(found) != 1 or not command(found[0]):
+    found = [claim for claim in claims if claim["claim"].startswith(words) and command(claim)]
+    if len(found) != 1:
         raise SystemExit(f"{len(found)} claims with a command begin with {words!r}; claims.yaml has all of them")
     return found[0]
 

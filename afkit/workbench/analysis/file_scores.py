@@ -1,19 +1,21 @@
 """How good are detections that any program wrote, by labels of any tool: `python -m afkit evaluate`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from afkit.data.annotations import AnnotationFile, Video, groups_of, leave_out_ignored, read_annotations, to_frame
+from afkit.data.feature_formats import listed
 from afkit.evaluation.scores import Scores, evaluate
 from afkit.opening import read_bytes
 from afkit.workbench.analysis.bootstrap import interval_facts
 from afkit.workbench.analysis.report import interval_in_words, map_table, recall_table
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.own_data.import_rows import SLACK_SEC
-from afkit.workbench.own_data.importing import import_annotations
+from afkit.workbench.own_data.import_rows import SLACK_SEC, base_name
+from afkit.workbench.own_data.importing import SORTED_IDS, import_annotations
 from afkit.workbench.runs.interrupts import temporary_folder
 
 
@@ -47,7 +49,8 @@ def evaluate_files(
 ) -> FileScores:
     """Score predictions on disk against labels on disk, with the rules of `afkit.evaluate`.
 
-    Predictions in recordings of other subsets, and those that lie mostly where nobody labelled, are left out.
+    Predictions in recordings of other subsets, and those that lie mostly where nobody labelled, are left out. A
+    recording that the labels do not have is the one whose name differs by an ending, folder, "v_", blanks or case.
 
     Args:
         truth: annotation file, or any labels that `import_annotations` reads without a question.
@@ -56,11 +59,13 @@ def evaluate_files(
         num_classes: label ids below it are known even where no label has them.
 
     Raises:
-        ValueError: a file that cannot be read, a subset that is not there, or no recording in common.
+        ValueError: a file that cannot be read, a subset that is not there, no recording in common, or none of the
+            predictions with a label and subset of these.
     """
-    annotations = read_truth(truth)
-    names = annotations.names_of(num_classes)
-    found = pd.concat([read_predictions(path, names, "keep") for path in files], ignore_index=True)
+    annotations, told = read_truth(truth)
+    names, by_id = annotations.names_of(num_classes), SORTED_IDS not in told
+    found = pd.concat([read_predictions(path, names, "keep", by_id) for path in files], ignore_index=True)
+    found, renamed = _as_labelled(found, annotations.videos)
     every, predicted = list(annotations.videos.values()), set(found["video"])
     own = [video for video in every if video.name in predicted] or every
     unnamed = not any(video.subset for video in every)
@@ -69,45 +74,79 @@ def evaluate_files(
     other = found["video"].isin([name for name in annotations.videos if name not in names_here])
     asked = found[~other].reset_index(drop=True)
     judged, gt = leave_out_ignored(asked, videos), to_frame(videos)
+    left_out = {"of recordings of other subsets": int(other.sum()), "where nobody labelled": len(asked) - len(judged)}
+    notes = [f"predictions {which}, left out: {number}" for which, number in left_out.items() if number]
+    notes += _about_unknown(files, judged, names, by_id)
+    if len(found) and not judged["label"].isin(list(names)).any():
+        raise ValueError(f"none of the {len(found)} predictions can be judged: {'; '.join(notes)}")
     scores = evaluate(gt, judged, tious, label_remap)
+    notes = [f"labels: {text}" for text in told if text != SORTED_IDS] + renamed + notes
     of = "" if unnamed else f" of {', '.join(sorted({video.subset for video in videos}))}"
     evaluated = f"{truth}: {len(videos)} recordings{of}, {len(gt)} actions of {scores.counts['classes']} classes\n"
     evaluated += f"{', '.join(map(str, files))}: {len(judged)} predictions in {judged['video'].nunique()} recordings"
-    left_out = {"of recordings of other subsets": int(other.sum()), "where nobody labelled": len(asked) - len(judged)}
-    notes = [f"predictions {which}, left out: {number}" for which, number in left_out.items() if number]
     notes += ["the labels name no subsets: all recordings count"] if unnamed and subsets else []
-    notes += [*_about_labels(files, judged, names, scores), *_about_recordings(gt, judged, videos, scores)]
+    notes += [*_about_classes(judged, names, scores), *_about_recordings(gt, judged, videos, scores)]
     interval = interval_in_words(interval_facts(gt, judged, tious, groups_of(videos), label_remap=label_remap))
     return FileScores(scores, names, evaluated, notes, interval)
 
 
-def read_truth(path: str | Path) -> AnnotationFile:
-    """The labels in a file that `read_annotations` or `import_annotations` reads; errors are theirs.
+def read_truth(path: str | Path) -> tuple[AnnotationFile, list[str]]:
+    """The labels in a file that `read_annotations` or `import_annotations` reads, and what import did to all of them.
 
-    Where they name no subset, all recordings are in the subset "".
+    Where they name no subset, all recordings are in the subset "". Errors are those of the two.
     """
     path = Path(path)
-    if path.suffix == ".json" and path.is_file() and b'"label_id"' in read_bytes(path):
-        return read_annotations(path)
+    if path.suffix.lower() == ".json" and path.is_file():
+        content = read_bytes(path)
+        if b'"label_id"' in content and b'"subset"' in content:
+            return read_annotations(path), []
     with temporary_folder() as folder:
         try:
-            return read_annotations(import_annotations(path, folder / "truth.json", draw=False).target)
+            report = import_annotations(path, folder / "truth.json", draw=False)
+            told = [change.what for change in report.changes if change.where == str(path)]
+            return read_annotations(report.target), told
         except ValueError as error:
             remedy = f"; or make an annotation file of it, with options: python -m afkit import {path} FILE.json"
             raise ValueError(f"{error}{remedy if path.exists() else ''}") from None
 
 
-def _about_labels(
-    files: Sequence[str | Path], found: pd.DataFrame, names: Mapping[int, str], scores: Scores
+def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Predictions with the labels' names of recordings, and a note on those that are spelt otherwise."""
+    known, seen = defaultdict(list), set(found["video"])
+    for name in names:
+        known[_bare(name)].append(name)
+    others = sorted(seen - {name for same in known.values() for name in same})
+    meant = {other: known[_bare(other)] for other in others if _bare(other) in known}
+    renamed = {other: name for other, (name, *more) in meant.items() if not more and name not in seen}
+    if not renamed:
+        return found, []
+    first = f"'{next(iter(renamed))}' as '{next(iter(renamed.values()))}'"
+    note = f"recordings that the labels spell otherwise, taken for theirs: {len(renamed)}, {first}"
+    return found.assign(video=found["video"].map(lambda name: renamed.get(name, name))), [note]
+
+
+def _bare(name: str) -> str:
+    """The name of a recording without what programs add to it, such as the "v_" of ActivityNet's files."""
+    return base_name(name.strip()).removeprefix("v_").casefold()
+
+
+def _about_unknown(
+    files: Sequence[str | Path], found: pd.DataFrame, names: Mapping[int, str], by_id: bool
 ) -> Iterator[str]:
-    """Notes on labels that nobody, or nobody here, has given."""
+    """A note on labels that nobody has given."""
     unknown = int((~found["label"].isin(list(names))).sum())
     try:
         for path in files if unknown else ():
-            read_predictions(path, names)
+            read_predictions(path, names, by_id=by_id)
     except ValueError as error:
-        yield f"predictions of labels that nobody has given, left out: {unknown}; the first: {error}"
-    if idle := scores.counts["predictions_unknown_label"] - unknown:
+        of = f"{error}; the labels are {listed(names.values())}{'' if by_id else ', and have no ids'}"
+        yield f"predictions of labels that nobody has given, left out: {unknown}; the first: {of}"
+
+
+def _about_classes(found: pd.DataFrame, names: Mapping[int, str], scores: Scores) -> Iterator[str]:
+    """Notes on classes that are on one side only."""
+    known = int(found["label"].isin(list(names)).sum())
+    if idle := scores.counts["predictions_unknown_label"] - (len(found) - known):
         yield f"predictions of classes without an action here, left out: {idle}"
     if empty := scores.counts["classes_without_predictions"]:
         yield f"classes without a prediction, their AP is 0: {empty} of {scores.counts['classes']}"
@@ -130,6 +169,9 @@ def _about_recordings(gt: pd.DataFrame, found: pd.DataFrame, videos: Sequence[Vi
         first = outside.iloc[0]
         where = f"{len(outside)}, as {first['start_sec']:g} to {first['end_sec']:g} s of '{first['video']}'"
         yield f"predictions beyond their recording: {where}; are their times seconds?"
+    if len(found) and not scores.map.any():
+        ends = f"they end by {found['end_sec'].max():g} s, the actions by {gt['end_sec'].max():g} s"
+        yield f"no prediction is a hit: {ends}; do both count seconds, from the same beginning?"
     told = {
         "that end before they start, never a hit": "reversed",
         "without length, never a hit": "zero_length",

@@ -18,12 +18,12 @@ from afkit.detect.fusion import plain_array, read_pickle
 from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
 from afkit.files import read_json, write_json, write_json_gz
 from afkit.workbench.own_data.import_formats import read_csv_table
-from afkit.workbench.own_data.import_names import plain, read_name
+from afkit.workbench.own_data.import_names import SCORE, plain, read_name
+from afkit.workbench.own_data.import_rows import as_number, clock_sec
 
 VERSION = "VERSION 1.3"  # of the format; tools of the benchmark expect it
-ID_DIGITS = 10  # more than any id, or number of hours, has
+ID_DIGITS = 10  # more than any id has
 UNKNOWN = -1  # label id of a name that is not known
-SCORE = ("score", "scores", "confidence", "probability")  # columns of a table that hold it
 
 
 def write_predictions(
@@ -62,18 +62,21 @@ def check_named(labels: Iterable[int], label_names: Mapping[int, str]) -> None:
         raise ValueError(f"label_names has no name for label {unnamed[0]}; give the names of all predicted labels")
 
 
-def read_predictions(path: str | Path, label_names: Mapping[int, str], unknown_labels: str = "refuse") -> pd.DataFrame:
+def read_predictions(
+    path: str | Path, label_names: Mapping[int, str], unknown_labels: str = "refuse", by_id: bool = True
+) -> pd.DataFrame:
     """Read predictions in the ActivityNet result format, a table (.csv, .tsv) or the original's pickle (.pkl).
 
     In JSON the videos may stand under "results", under "detect_results" (Ego4D), or alone: {video: [...]}. A segment is
-    [start, end] in seconds; numbers may be text, times clock times, too ("1:02:03.5", "2:03.5"). A table has columns
-    such as video, start, end (seconds), name or label, and score, in any order; a pickle holds the same columns. Of
-    pickles only numbers and text are read; nothing in them is executed.
+    [start, end] in seconds; numbers may be text, with a point or a decimal comma, times clock times, too
+    ("1:02:03.5", "2:03.5"). A table has columns such as video, start, end (seconds), name or label, and score, in any
+    order; a pickle holds the same columns. Of pickles only numbers and text are read; nothing in them is executed.
 
     Args:
         label_names: name of each label id; the file may hold names or ids, also as text.
         unknown_labels: what becomes of a label that is neither. "refuse": an error. "keep": an id stays as it is, a
             name becomes label -1; `evaluate` counts both (predictions_unknown_label).
+        by_id: False where nobody gave labels their ids: a number is then a name, or unknown.
 
     Returns:
         DataFrame with video (str), start_sec, end_sec (float64 seconds), label (int64 id), score (float64).
@@ -85,12 +88,12 @@ def read_predictions(path: str | Path, label_names: Mapping[int, str], unknown_l
     _check_names(label_names)
     if unknown_labels not in ("refuse", "keep"):
         raise ValueError(f"unknown_labels is {unknown_labels!r}; choose refuse or keep")
-    ids = {spelling: label for label in label_names for spelling in (label, str(label))}
+    ids = {spelling: label for label in label_names for spelling in (label, str(label)) if by_id}
     ids |= {name: label for label, name in label_names.items()}
-    rows = []
+    rows, kept = [], None if unknown_labels == "refuse" else range(2**31 if by_id else 0)
     for where, video, entry in _entries(Path(path)):
         try:
-            rows.append((video, *_read_entry(entry, ids, unknown_labels == "keep")))
+            rows.append((video, *_read_entry(entry, ids, kept)))
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
     types = dict(zip(PREDICTION_COLUMNS, (str, "float64", "float64", "int64", "float64"), strict=True))
@@ -101,15 +104,20 @@ def _entries(path: Path) -> Iterator[tuple[str, str, Any]]:
     """(file and row, video, prediction as JSON has it) of all in a file; ValueError where it is of no known form."""
     if not path.exists():
         raise ValueError(f"{path} does not exist; name a file of predictions")
-    if path.suffix in (".csv", ".tsv"):
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the files of predictions in it")
+    ending = path.suffix.lower()
+    if ending in (".csv", ".tsv"):
         table = read_csv_table(path)
         yield from _of_columns(path, {str(name): table.cells[name].tolist() for name in table.cells}, table.where)
-    elif path.suffix == ".pkl":
+    elif ending == ".pkl":
         content = read_pickle(path)
         columns = content.items() if isinstance(content, dict) else ()
         named = {name: cells for name, cells in columns if isinstance(name, str)}
         lists = {name: v if isinstance(v, list) else plain_array(v).ravel().tolist() for name, v in named.items()}
         yield from _of_columns(path, lists, [])
+    elif not path.name.lower().endswith((".json", ".json.gz")):
+        raise ValueError(f"{path} must end in .json, .json.gz, .csv, .tsv or .pkl, to tell what it is")
     else:
         for video, entries in _videos_in(path).items():
             if not isinstance(entries, list):
@@ -123,16 +131,18 @@ def _of_columns(path: Path, columns: Mapping[str, list], where: Sequence[str]) -
     found: dict[str, list] = {}
     for name, values in columns.items():
         meaning = read_name(name)
-        if plain(name) in SCORE:
+        if plain(name) in SCORE.split():
             found.setdefault("score", values)
         elif meaning and meaning.unit in ("", "seconds"):
             found.setdefault(meaning.field, values)
     names = found.get("name", found.get("label", found.get("label_id")))
-    needed = [found.get("video"), found.get("start"), found.get("end"), names, found.get("score")]
-    if None in needed or len({len(values) for values in needed if values is not None}) != 1:
-        seen = f"holds no predictions in the columns {listed(columns)}" if columns else "holds no columns"
+    needed = {field: found.get(field) for field in ("video", "start", "end", "score")} | {"label": names}
+    lacks = [field for field, values in needed.items() if values is None]
+    if lacks or len({len(values) for values in needed.values() if values is not None}) != 1:
+        seen = f"lacks {listed(lacks)} in the columns {listed(columns)}" if columns else "holds no columns"
         raise ValueError(f"{path} {seen}; it needs video, start and end (seconds), label or name, and score")
-    for i, (video, start, end, label, score) in enumerate(zip(*needed, strict=True)):
+    rows = zip(*(values for values in needed.values() if values is not None), strict=True)
+    for i, (video, start, end, score, label) in enumerate(rows):
         place = where[i] if where else f"{path}, row {i}"
         if not isinstance(video, str | int):
             raise ValueError(f"{place}: the video is no name but {reprlib.repr(video)}")
@@ -151,44 +161,40 @@ def _videos_in(path: str | Path) -> dict[str, Any]:
     raise ValueError(f'{path} holds no predictions; expected {{"results": {{video: [...]}}}}')
 
 
-def _read_entry(entry: Any, ids: Mapping[str | int, int], keep: bool) -> tuple[float, float, int, float]:
+def _read_entry(entry: Any, ids: Mapping[str | int, int], kept: range | None) -> tuple[float, float, int, float]:
     """(start_sec, end_sec, label id, score) of one prediction; `ids` by name, id, and id as text."""
     if not isinstance(entry, dict) or not {"label", "score", "segment"} <= entry.keys():
         raise ValueError("expected a prediction with label, score and segment")
     segment = entry["segment"]
     if not isinstance(segment, list) or len(segment) != 2:
         raise ValueError(f"segment {reprlib.repr(segment)} is not [start, end] in seconds")
-    return _seconds(segment[0]), _seconds(segment[1]), _label(entry["label"], ids, keep), _number(entry["score"])
+    return _seconds(segment[0]), _seconds(segment[1]), _label(entry["label"], ids, kept), _number(entry["score"])
 
 
-def _label(label: Any, ids: Mapping[str | int, int], keep: bool) -> int:
+def _label(label: Any, ids: Mapping[str | int, int], kept: range | None) -> int:
+    """The id; of a label that is none of `ids`, the number itself where it is `kept`, else -1 (None: refused)."""
     if isinstance(label, float) and label.is_integer():  # ids that went through a table
         label = int(label)
-    if not isinstance(label, (str, int)) or isinstance(label, bool) or (label not in ids and not keep):
-        raise ValueError(f"label {reprlib.repr(label)} is neither the name nor the id of a class")
-    if label in ids:
-        return ids[label]
-    is_id = isinstance(label, int) or (label.isdecimal() and len(label) <= ID_DIGITS)
-    return int(label) if is_id and int(label) in range(2**31) else UNKNOWN
+    if isinstance(label, str | int) and not isinstance(label, bool):
+        text = str(label).strip()
+        if (known := ids.get(label, ids.get(text))) is not None:
+            return known
+        if kept is not None:
+            return int(text) if text.isdecimal() and len(text) <= ID_DIGITS and int(text) in kept else UNKNOWN
+    raise ValueError(f"label {reprlib.repr(label)} is neither the name nor the id of a class")
 
 
 def _seconds(value: Any) -> float:
     """Seconds, or hours and minutes before them."""
-    if not isinstance(value, str) or ":" not in value:
-        return _number(value)
-    *larger, seconds = value.split(":")
-    if len(larger) > 2 or not all(part.strip().isdecimal() and len(part) <= ID_DIGITS for part in larger):
+    seconds = clock_sec(value)
+    if seconds is None and isinstance(value, str) and ":" in value:
         raise ValueError(f"{reprlib.repr(value)} is not a clock time such as 1:02:03.5")
-    minutes = sum(int(part) * 60**place for place, part in enumerate(reversed(larger)))
-    return 60 * minutes + _number(seconds)
+    return _number(value) if seconds is None else seconds
 
 
 def _number(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
+    number = as_number(value)
+    if number is None or not math.isfinite(number):
         raise ValueError(f"{reprlib.repr(value)} is not a finite number")
     return number
 

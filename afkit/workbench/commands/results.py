@@ -158,6 +158,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     except ValueError:
         raise ValueError(f"--tious takes fractions such as 0.3,0.5, not '{options.tious}'") from None
     subsets, number = options.subsets or (data.test_subsets if data else ()), data.num_classes if data else 0
+    if options.csv and Path(options.csv).resolve() in (
+        Path(name).resolve() for name in (options.truth, *options.files)
+    ):
+        raise ValueError(f"--csv {options.csv} would write over what is read; name another file")
     found = evaluate_files(options.truth, options.files, tious, subsets, options.label_remap, number)
     print(found.describe())
     if options.csv:

@@ -11,7 +11,7 @@ import pandas as pd
 from afkit.config import nearest
 from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_json import TIER, pair
-from afkit.workbench.own_data.import_names import FIELDS, UNITS, plain, read_name, unit_of
+from afkit.workbench.own_data.import_names import FIELDS, SCORE, UNITS, plain, read_name, unit_of
 from afkit.workbench.own_data.import_rows import (
     ABOUT,
     PART,
@@ -80,7 +80,7 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
     part_units = {field: unit for field in PART for _, unit in chooser.found(field)[:1]}
     way, others = (None, []) if table.form == "steps" else _way(chooser, unit)
     names = list(map(str, chooser.table.cells))
-    for score in [name for name in names if plain(name) in ("score", "scores", "confidence", "probability")][:1]:
+    for score in [name for name in names if plain(name) in SCORE.split()][:1]:
         ids = "" if label_id is not None else "; ids of labels come from csv only, or from --labels"
         chooser.told.append(f"the scores in '{score}' are left out{ids}")
     kept = _of_tiers(chooser, rows, tier, tiers)

@@ -25,6 +25,10 @@ FIELDS = (
     "annotated_end",
 )
 PEOPLE = "person subject participant patient animal mouse proband sujet sujeto"  # columns worth mapping to a group
+SCORE = (  # columns that hold it, as `plain` writes them
+    "score scores confidence conf probability prob konfidenz wahrscheinlichkeit confiance probabilite confianza "
+    "probabilidad confidenza probabilita"
+)
 UNITS = {  # name: seconds, or 0 where a rate tells
     "seconds": 1.0,
     "milliseconds": 1e-3,

@@ -35,6 +35,7 @@ from afkit.workbench.own_data.import_source import read_source
 from afkit.workbench.own_data.import_times import beginnings, in_seconds
 
 MOST_PAIRS = 3  # of labels that a note shows
+SORTED_IDS = "label ids are the sorted labels"  # a change that the report names
 TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
 
 
@@ -299,7 +300,7 @@ def label_ids(rows: pd.DataFrame, labels: Sequence[str], problems: list[Problem]
             what = f"'{row.label}' has the label id {row.label_id} here and {others[0]} elsewhere"
             problems.append(Problem(row.where, what, "numbered anew", "ids"))
     order = sorted(found, key=int if all(label.isdecimal() and len(label) < 10 for label in found) else None)
-    return {label: number for number, label in enumerate(order)}, "label ids are the sorted labels"
+    return {label: number for number, label in enumerate(order)}, SORTED_IDS
 
 
 def draw_split(

@@ -68,11 +68,10 @@ def as_pickle(name):
 WRITERS = {"p.csv": lambda name: write_table(name, FOUND), "p.json": as_json, "p.pkl": as_pickle}
 
 
-@pytest.mark.parametrize("name", WRITERS)
-@pytest.mark.parametrize("truth", ["gt.json", "labels.csv"])
+@pytest.mark.parametrize(
+    ("truth", "name"), [*(("gt.json", name) for name in WRITERS), ("labels.csv", "p.csv"), ("labels.csv", "p.json")]
+)
 def test_the_score_is_that_by_hand_whatever_the_files(folder, truth, name):
-    if (truth, name) == ("labels.csv", "p.pkl"):
-        pytest.skip("ids of labels need an annotation file")
     WRITERS[name](name)
     found = evaluate_files(truth, [name], [0.5, 0.8])
     assert found.scores.map.tolist() == pytest.approx([(2 / 3 + 1) / 2, (1 / 6 + 1) / 2])
@@ -110,6 +109,24 @@ def test_labels_may_name_no_subsets_and_be_of_one_recording(folder):
     assert found.scores.average_map == 1 and found.notes == ["the labels name no subsets: all recordings count"]
 
 
+@pytest.mark.parametrize("spelt", ["{}.mp4", "/films/{}.npy", "v_{}", " {}", "B"])
+def test_a_recording_spelt_otherwise_is_the_one_that_was_labelled(folder, spelt):
+    rows = [(spelt.format(row[0]) if row[0] == "b" else row[0], *row[1:]) for row in FOUND]
+    found = evaluate_files("gt.json", [write_table("p.csv", rows)], [0.5])
+    assert found.scores.average_map == pytest.approx((2 / 3 + 1) / 2)
+    assert found.notes == [f"recordings that the labels spell otherwise, taken for theirs: 1, '{rows[1][0]}' as 'b'"]
+    both = evaluate_files("gt.json", [write_table("p.csv", [*rows, *FOUND])], [0.5])
+    assert f"false alarms: 3 in 1 recordings, as '{rows[1][0]}'" in "\n".join(both.notes), "the right one is there, too"
+
+
+def test_labels_that_hold_scores_and_times_of_another_unit_are_noted(folder):
+    write_table("p.csv", FOUND[:3], ("video", "start", "end", "label", "score"))
+    frames = write_table("f.csv", [(row[0], row[1] * 25, row[2] * 25, *row[3:]) for row in FOUND if row[1]])
+    scores, *others = evaluate_files("p.csv", [frames], [0.5]).notes
+    assert scores.startswith("labels: the scores in 'score' are left out")
+    assert "no prediction is a hit: they end by 600 s, the actions by 24 s; do both count seconds" in "".join(others)
+
+
 def test_what_hints_at_a_mistake_is_noted(folder):
     odd = [
         ("b", 28.0, 29.0, "walk", 0.1),
@@ -123,7 +140,7 @@ def test_what_hints_at_a_mistake_is_noted(folder):
     for text in (
         "predictions of recordings of other subsets, left out: 1",
         "predictions where nobody labelled, left out: 1",
-        "given, left out: 1; the first: p.csv, row 8: label 'wlak' is neither the name nor the id of a class",
+        "given, left out: 1; the first: p.csv, row 8: label 'wlak' is neither the name nor the id of a class; the",
         "predictions of classes without an action here, left out: 1",
         "classes without a prediction, their AP is 0: 1 of 2",
         "predictions in recordings that nobody labelled, false alarms: 1 in 1 recordings, as 'x'",
@@ -139,7 +156,12 @@ def test_what_hints_at_a_mistake_is_noted(folder):
 REFUSED = {
     "gt.json none.csv": "none.csv does not exist",
     "none.csv p.csv": "none.csv does not exist; name the file or folder of the annotations",
-    "gt.json labels.csv": "labels.csv holds no predictions in the columns clip, onset, stop, behaviour; it needs ",
+    "gt.json labels.csv": "labels.csv lacks score in the columns clip, onset, stop, behaviour; it needs video, ",
+    "gt.json .": ". is a folder; name the files of predictions in it",
+    "gt.json p.txt": "p.txt must end in .json, .json.gz, .csv, .tsv or .pkl, to tell what it is",
+    "gt.json p.csv --csv ../{}/p.csv": "p.csv would write over what is read; name another file",
+    "gt.json p.csv --subset training": "none of the 5 predictions can be judged: predictions of recordings of other",
+    "labels.csv p.pkl": "label 0 is neither the name nor the id of a class; the labels are sit, walk, and have no ids",
     "gt.json nan.csv": "nan.csv, row 2: 'nan' is not a finite number",
     "p.csv p.csv --tious 0.5,x": "--tious takes fractions such as 0.3,0.5, not '0.5,x'",
     "frames.csv p.csv": "; or make an annotation file of it, with options: python -m afkit import frames.csv FILE.json",
@@ -157,7 +179,9 @@ def test_what_cannot_be_evaluated_is_refused_with_a_sentence(folder, capsys, wor
     write_table("frames.csv", [("a", 1, 2, "walk")], ["video", "start_frame", "stop_frame", "label"])
     (folder / "evil.pkl").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
     (folder / "list.pkl").write_bytes(pickle.dumps([1, 2]))
-    assert main(["evaluate", *words.split()]) == 2
+    (folder / "p.txt").touch()
+    as_pickle("p.pkl")
+    assert main(["evaluate", *words.format(folder.name).split()]) == 2
     assert REFUSED[words] in capsys.readouterr().err
 
 

@@ -59,6 +59,8 @@ def test_labels_as_names_or_ids_and_numbers_as_text(tmp_path, label):
     ]
     path = write_results(tmp_path / "p.json", *({**GOOD, "label": label} for label in ("1", 1)))
     assert read_predictions(path, {1: "2", 2: "1"})["label"].tolist() == [2, 1], "a name that looks like an id"
+    back = read_predictions(path, {1: "2", 0: "1"}, "keep", by_id=False)
+    assert back["label"].tolist() == [0, 0], "where labels have no ids, a number is a name"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,16 @@ def test_videos_may_stand_in_several_places(tmp_path, wrap):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("12.5", 12.5), ("2:03.5", 123.5), ("1:02:03.25", 3723.25), ("00:00:00", 0), ("100:00:00", 360_000), ("0:75", 75)],
+    [
+        ("12.5", 12.5),
+        ("2:03.5", 123.5),
+        ("1:02:03.25", 3723.25),
+        ("00:00:00", 0),
+        ("0:01,5", 1.5),
+        ("1,5", 1.5),
+        ("100:00:00", 360_000),
+        ("0:75", 75),
+    ],
 )
 def test_times_may_be_clock_times(tmp_path, text, seconds):
     path = write_results(tmp_path / "p.json", {**GOOD, "segment": [text, 1e6]})
@@ -112,7 +123,7 @@ def test_unknown_labels_may_be_kept_and_are_counted(tmp_path):
         ({**GOOD, "label": 3.5}, "label 3.5 is neither"),
         ({**GOOD, "segment": ["1:2:3:4", 9]}, "'1:2:3:4' is not a clock time"),
         ({**GOOD, "segment": ["a:2", 9]}, "'a:2' is not a clock time"),
-        ({**GOOD, "segment": ["1:", 9]}, "'' is not a finite number"),
+        ({**GOOD, "segment": ["1:", 9]}, "'1:' is not a clock time"),
         ({**GOOD, "score": "0:30"}, "'0:30' is not a finite number"),
         ({**GOOD, "score": "high"}, "'high' is not a finite number"),
         ({**GOOD, "score": None}, "None is not a finite number"),
