@@ -12,7 +12,6 @@ from torch import nn
 from afkit.data.annotations import groups_of, leave_out_ignored
 from afkit.data.items import Dataset
 from afkit.detect.fusion import classify
-from afkit.detect.prediction import predict_dataset
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores, evaluate
 from afkit.model.products import usable_precision
@@ -22,7 +21,7 @@ from afkit.workbench.analysis.frame_classifier import frame_predictions
 from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, save_scores
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
-from afkit.workbench.runs.launch import predict_on_devices
+from afkit.workbench.runs.launch import predict_on_devices, predict_shared
 from afkit.workbench.runs.model_card import write_model_card
 from afkit.workbench.runs.notebooks import skip_remaining_cells
 from afkit.workbench.runs.paths import without_paths
@@ -103,7 +102,7 @@ def find_actions(
     model.to(device)
     usable, began = usable_precision(precision, device), time.perf_counter()
     if devices == 1:
-        predictions = predict_dataset(model, run.recipe, dataset, backend=backend, precision=usable)
+        predictions = predict_shared(model, run.recipe, dataset, backend=backend, precision=usable)
     else:  # processes that read the weights themselves
         arguments: dict[str, Any] = {"which": which, "devices": devices, "backend": backend, "precision": usable}
         predictions = predict_on_devices(run.recipe, run.data_root, run.folder, weights, **arguments)

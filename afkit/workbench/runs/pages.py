@@ -7,6 +7,7 @@ from typing import Any
 
 from afkit.files import write_text
 from afkit.opening import check_plain
+from afkit.workbench.progress import progress
 from afkit.workbench.runs.interrupts import temporary_folder
 
 FETCHED = ("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url")  # of pages: none is needed
@@ -23,7 +24,7 @@ def write_pages(folder: Path) -> list[Path]:
     # templates run code, and nbconvert would look for them in the working directory first
     exporter = HTMLExporter(embed_images=True, extra_template_basedirs=[], **dict.fromkeys(FETCHED, ""))
     pages = []
-    for path in sorted(folder.glob("*.ipynb")):
+    for path in progress(sorted(folder.glob("*.ipynb")), "pages"):
         try:
             check_plain(path)
             notebook = nbformat.read(path, as_version=4)
