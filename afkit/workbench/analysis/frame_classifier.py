@@ -186,7 +186,7 @@ def _choose(
     learned = [sample.half != half for half in (0, 1)]  # for the videos of each half
     if gt.empty or not all(sample.y[rows, :-1].any() for rows in learned):
         return Choice(widths[len(widths) // 2], THRESHOLDS[1])
-    models = [_fit(sample.x[rows], sample.y[rows], seed) for rows in learned]
+    models = [_fit(sample.x[rows], sample.y[rows], seed) for rows in progress(learned, "frame classifier learns")]
     tables: dict[Choice, list[pd.DataFrame]] = {choice: [] for choice in choices}
     for item in _items(train, "is judged", MOST_JUDGED):
         probabilities = _probabilities(models[halves[item.video]], item, reduce)

@@ -87,8 +87,8 @@ def write_windows(
     kinds = _kinds(folders, rates_hz, columns, pose)
     for place, kind in enumerate(kinds):
         if kind.by_clock:
-            first = (paths[place] for paths in recordings.values())
-            kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in first))
+            own = progress([paths[place] for paths in recordings.values()], "clocks")
+            kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in own))
     left_out: dict[str, None] = {}  # names of columns, in order
     slower: dict[str, None] = {}  # channels of lower rates than others in their files
     ignored: dict[str, list[list[float]]] = {}  # spans of each recording
