@@ -16,11 +16,10 @@ from afkit.opening import make_way
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import by_name, length_sec
+from afkit.workbench.progress import FIRST_SEC, duration, every_sec
 from afkit.workbench.scratch import alone
 
 HEADER_BYTES = 128  # of a .npy, whose number of rows is written last
-PROGRESS_SEC = 10.0
-FIRST_PROGRESS_SEC = 3.0
 MOST_SHOWN = 20
 NOT_OURS = "is there, and was not made by this command; remove it, or give --force"
 PART = ".part"  # of the folder of features: what is not complete
@@ -244,23 +243,23 @@ def _write_header(file: IO[bytes], rows: int, width: int) -> None:
 
 
 class _Progress:
-    """Lines on how far the work is, in minutes of the recordings: first after three and then every ten seconds."""
+    """Lines on how far the work is, in minutes of the recordings."""
 
     def __init__(self, tasks: Sequence[Task], vector_sec: float, say: Say):
         self.tasks, self.vector_sec, self.say = tasks, vector_sec, say
         self.vectors: dict[str, int] = {}  # so far
         self.ended: set[str] = set()
         self.lengths_sec: dict[str, float] = {}
-        self.began = self.told_at = 0.0
+        self.began = self.due = 0.0
 
     def tell(self, name: str, vectors: int) -> None:
         """Note how many vectors of a recording there are."""
         now = time.monotonic()
         if not self.vectors:  # before that, workers may have had to start
-            self.began, self.told_at = now, now - PROGRESS_SEC + FIRST_PROGRESS_SEC
+            self.began, self.due = now, now + FIRST_SEC
         self.vectors[name] = vectors
-        if now - self.told_at >= PROGRESS_SEC:
-            self.told_at = now
+        if now >= self.due:
+            self.due = now + every_sec()
             self.say(self._line(now))
 
     def _line(self, now: float) -> str:
@@ -271,8 +270,8 @@ class _Progress:
         done_sec = sum((made_sec | ended_sec).values())
         left_sec = (now - self.began) * max(whole_sec / max(done_sec, 1e-9) - 1, 0)
         return (
-            f"{len(self.ended)}/{len(self.tasks)} recordings, {done_sec / 60:.1f} of {whole_sec / 60:.1f} min, about "
-            f"{left_sec / 60:.1f} min left"
+            f"{len(self.ended)} of {len(self.tasks)} recordings, {done_sec / 60:.1f} of {whole_sec / 60:.1f} min, "
+            f"{duration(left_sec)} left"
         )
 
 
