@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> None:
     if (folder / f"eval{suffix}.json").is_file():
         print(headline(folder / f"eval{suffix}.json"))
     if (folder / "04_visualize.ipynb").is_file():
-        print(f"open {folder / '04_visualize.ipynb'} in JupyterLab (make lab), or look at {folder / 'figures'}")
+        print(f"open {folder / '04_visualize.ipynb'} in JupyterLab, or look at {folder / 'figures'}")
     print(folder)
 
 
