@@ -49,7 +49,7 @@ def teller(
 
 def every_sec() -> float:
     """Seconds between two lines."""
-    is_watched = _in_notebook() or sys.stderr.isatty()
+    is_watched = _in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
     return float(os.environ.get(EVERY) or (TERMINAL_SEC if is_watched else FILE_SEC))
 
 
