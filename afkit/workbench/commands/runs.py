@@ -19,13 +19,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     add_data_arguments(command)
     add = command.add_argument
     add("--seed", type=int, default=1234567891, help="of all random numbers (default: 1234567891)")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PARAMETER=VALUE",
-        help="setting of the recipe, e.g. optim.epochs=2",
-    )
+    add("--set", action="append", default=[], metavar="SETTING=VALUE", help="of the recipe, e.g. optim.epochs=2")
     add("-p", action="append", default=[], metavar="NAME=VALUE", help=PARAMETER.format("evaluate_every=5"))
     add("--results", default="results", help="folder of all runs (default: results)")
     add("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
