@@ -237,6 +237,25 @@ def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(proj
         assert listening == {"127.0.0.1"}
 
 
+def test_jupyterlab_begins_with_a_page_whose_links_open(browser, tmp_path, project):
+    (project / RUN / "inspector.html").write_text("<title>the inspector</title>")
+    shutil.copytree(ROOT / "notebooks" / ".lab", project / "notebooks" / ".lab", dirs_exist_ok=True)
+    make = [sys.executable, "-m", "afkit.workbench.runs.start_page"]
+    subprocess.run(make, cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    command = re.search(r"^lab:.*\n\t\S+python -m (.*?) \$\(if", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    with (
+        serving(project, *command.split(), "--no-browser", "--allow-root") as port,
+        looking(browser, tmp_path) as window,
+    ):
+        window.goto(f"http://127.0.0.1:{port}/lab/tree/results/start.md?reset&token={TOKEN}")
+        with window.context.expect_page() as opened:
+            window.get_by_role("link", name="inspector").click(timeout=START_MS)
+        assert opened.value.title() == "the inspector"
+        window.get_by_role("link", name="03", exact=True).click()
+        window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
+        assert window.url.endswith(f"/{RUN}/03_eval.ipynb")
+
+
 def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):
     lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
     cells = nbformat.read(project / RUN / "04_visualize.ipynb", as_version=4).cells
