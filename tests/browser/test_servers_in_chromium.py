@@ -215,7 +215,7 @@ def test_the_widget_works_in_voila(browser, tmp_path, project):
     with serving(project, "afkit", "view", RUN, "--data-root", "data") as port, looking(browser, tmp_path) as window:
         window.goto(f"http://127.0.0.1:{port}/")
         assert window.locator(".afkit-inspector").count() == 0 and "oken" in window.inner_text("body"), "nobody gets in"
-        address = (project / "server.log").read_text().split()[1]
+        address = (project / "server.log").read_text().split("open ")[1].split()[0]
         answer = window.goto(address)
         assert "default-src 'self' " in answer.headers["content-security-policy"], "nothing is fetched from elsewhere"
         use(window, project)
