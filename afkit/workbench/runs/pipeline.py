@@ -227,7 +227,8 @@ def _tidy(path: Path) -> None:
             noted[key] = Path(noted[key]).name
     for cell in notebook.cells:
         if "outputs" in cell:
-            cell.outputs = nbformat.from_dict(_hidden(cell.outputs))
+            kept = [output for output in _hidden(cell.outputs) if output.get("text") != ""]
+            cell.outputs = nbformat.from_dict(kept)
     write_text(path, nbformat.writes(notebook))
 
 
