@@ -49,8 +49,10 @@ def teller(
 
 def every_sec() -> float:
     """Seconds between two lines."""
-    is_watched = _in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
-    return float(os.environ.get(EVERY) or (TERMINAL_SEC if is_watched else FILE_SEC))
+    given, is_watched = os.environ.get(EVERY, ""), _in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+    if re.fullmatch(r"\d+(\.\d*)?", given):
+        return float(given)
+    return TERMINAL_SEC if is_watched else FILE_SEC
 
 
 def duration(seconds: float) -> str:
