@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo compare view gallery sweep test reliability fuzz lab lint bundle docs build-ext hooks clean-notebooks
+.PHONY: help install demo compare view gallery sweep test reliability fuzz lab start-page lint bundle docs build-ext hooks clean-notebooks
 help:
 	@echo "make demo     the whole pipeline on real recordings: prepare, train, evaluate, draw (minutes)"
 	@echo "make compare  all runs in results/ side by side: results/report.html and summary.csv"
@@ -12,7 +12,7 @@ help:
 	@echo "make view     a run on a timeline to move through, in a browser: RUN=results/watch/seed1234567891"
 	@echo "make gallery  the demo's pictures, its inspector and notebooks, into results/gallery (needs chromium)"
 	@echo "make test     the test suite"
-	@echo "make lab      JupyterLab on this machine, with its token"
+	@echo "make lab      JupyterLab on this machine, with its token: where to begin, the notebooks, the runs"
 	@echo "make reliability  the tests of faults and hostile files, and docs/reliability.md from what they tried: hours"
 	@echo "make fuzz     damaged and twisted files for all readers, for a while: MINUTES=10"
 	@echo "make lint     ruff, types, duplicated code, spelling, notebooks without outputs, and biome where Node is there"
@@ -63,8 +63,13 @@ MINUTES ?= 10
 fuzz: $(INSTALLED)
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/reliability/fuzz.py $(MINUTES) $(TALLY)/fuzz
 
-lab: $(INSTALLED)
-	$(BIN)/python -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
+# The page says where to begin; the settings show it, and other Markdown, as it is meant, and ask no other host for news.
+RESULTS ?= results
+lab: $(INSTALLED) start-page
+	$(BIN)/python -m jupyter lab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.app_settings_dir=notebooks/.lab --LabApp.default_url=/lab/tree/$(RESULTS)/start.md $(if $(filter 0,$(shell id -u)),--allow-root)
+
+start-page: $(INSTALLED)
+	@$(BIN)/python -m afkit.workbench.runs.start_page $(RESULTS) > /dev/null
 
 build-ext: $(INSTALLED)
 	$(BIN)/python -m afkit build-ext

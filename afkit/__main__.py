@@ -40,6 +40,11 @@ def _main(arguments: Sequence[str] | None) -> int:
     except OSError as error:  # a full disk, a folder that cannot be written to
         _complain(_explained(error))
         return 1
+    except ModuleNotFoundError as error:  # without the extra; others are named where they are used
+        if (error.name or "afkit").startswith("afkit"):
+            raise
+        _complain(f"{given[0]} needs {error.name}, which is not there; install it with: pip install 'afkit[notebooks]'")
+        return 2
     except KeyboardInterrupt as interruption:
         print(f"afkit: interrupted; the same command goes on {str(interruption) or 'from here'}", file=sys.stderr)
         return 130
@@ -67,7 +72,8 @@ def _explained(error: OSError) -> str:
 
 def script() -> NoReturn:
     """The command line as a program of its own: `afkit COMMAND`."""
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is said is seen at once, also in a pipe
+    if sys.stdout is not None:  # as where it is closed (>&-)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # seen at once, also in a pipe
     raise SystemExit(main())
 
 

@@ -183,6 +183,20 @@ def test_an_interrupt_while_the_commands_load_ends_them_without_a_word(tmp_path)
     assert process.communicate() == ("", None) and process.returncode == -signal.SIGINT
 
 
+def test_without_an_extra_the_package_and_what_brings_it_are_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    monkeypatch.delitem(sys.modules, "afkit.workbench.runs.pipeline", raising=False)
+    assert main(["run", "watch"]) == 2
+    needs = "afkit: run needs papermill, which is not there; install it with: pip install 'afkit[notebooks]'\n"
+    assert capsys.readouterr().err == needs
+
+
+def test_a_closed_output_is_no_error():
+    command = f"{sys.executable} -m afkit twin --help >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
 def test_a_watch_that_is_interrupted_ends_with_a_sentence():
     pytest.importorskip("papermill", reason="the parameters of notebooks are read by papermill")
     process = start("status", "sweeps/watch.yaml", "--watch")

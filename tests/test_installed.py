@@ -7,9 +7,12 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import afkit
@@ -18,22 +21,57 @@ from afkit.files import read_json
 from afkit.workbench.shipped import NOTEBOOKS, OPERATOR_SOURCES, copy_notebooks, shipped
 
 ROOT = Path(__file__).parents[1]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A function that runs Python of a new environment with the wheel, in an empty folder, and gives what it prints."""
+def wheel(tmp_path_factory):
+    """The wheel of this checkout."""
     pytest.importorskip("hatchling", reason="what builds the wheel")
+    return build_wheel(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def build_wheel(source, folder):
+    """The wheel of a checkout or an unpacked source distribution, in the folder."""
+    subprocess.run([*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source], check=True)
+    (path,) = folder.glob("afkit-*.whl")
+    return path
+
+
+def names_in(wheel):
+    """Files of a wheel, without what is said of the wheel itself."""
+    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+
+def test_a_wheel_has_the_package_and_what_it_ships_and_the_source_distribution_makes_the_same(wheel, tmp_path):
+    for folder in ("notebooks", "extensions/nms", "afkit"):
+        place = "afkit" if folder == "afkit" else f"afkit/_shipped/{folder}"
+        there = {f"{place}/{path.relative_to(ROOT / folder).as_posix()}" for path in tracked(folder)}
+        assert there and there <= names_in(wheel)
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path], cwd=ROOT, check=True)
+    (packed,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path, filter="data")
+    again = build_wheel(packed.with_name(packed.name.removesuffix(".tar.gz")), tmp_path)
+    assert names_in(again) == names_in(wheel)
+
+
+def tracked(folder):
+    """Files of the checkout that belong to the project."""
+    made = {"__pycache__", ".ipynb_checkpoints"}
+    return [path for path in (ROOT / folder).rglob("*") if path.is_file() and not made.intersection(path.parts)]
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A function that runs Python of a new environment with the wheel, in an empty folder, and gives what it prints."""
     pytest.importorskip("ipykernel", reason="an extra")
     folder = tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT], check=True)
-    (wheel,) = folder.glob("afkit-*.whl")
     venv.create(folder / "env", symlinks=True)
     python, (site,) = folder / "env" / "bin" / "python", (folder / "env" / "lib").glob("*/site-packages")
     outer = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (site / "outer.pth").write_text("\n".join(outer))  # without what is editable there
-    subprocess.run([*pip, "--python", python, "install", "--no-deps", "--ignore-installed", wheel], check=True)
+    subprocess.run([*PIP, "--python", python, "install", "--no-deps", "--ignore-installed", wheel], check=True)
     (folder / "here").mkdir()
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "JUPYTER_PATH": ""}
 
@@ -88,6 +126,26 @@ def test_a_run_works_in_an_empty_folder_and_is_written_as_a_page(installed):
         path.read_text()[-100:].strip() in page.read_text()
         for path in (ROOT / "afkit/workbench/inspector/static").glob("*.js")
     )
+
+
+@pytest.mark.slow
+def test_recordings_of_ones_own_come_to_detections_in_an_empty_folder(installed):
+    rng, rows = np.random.default_rng(0), ["recording,start,end,label"]
+    (installed.folder / "raw").mkdir()
+    for number in range(6):
+        samples = rng.normal(size=(1500, 3))
+        for place in range(5):
+            start, end = 300 * place + 50, 300 * place + 50 + int(rng.integers(60, 180))
+            samples[start:end, place % 2] += 3
+            rows.append(f"day{number},{start / 50},{end / 50},{('walk', 'wave')[place % 2]}")
+        np.savetxt(installed.folder / "raw" / f"day{number}.csv", samples, delimiter=",", header="x,y,z", comments="")
+    (installed.folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    assert installed("-m", "afkit", "start", "labels.csv", "raw@50").splitlines()[-1] == "python -m afkit run mine"
+    settings = ["--set", "optim.epochs=2", "--set", "optim.warmup_epochs=1", "--name", "short", "--stages", "01,02,03"]
+    assert "mAP [%] at tIoU" in installed("-m", "afkit", "run", "mine", *settings)
+    installed("-m", "afkit", "predict", "results/mine/short", "raw/day0.csv", "--signal", "--min-score", "0.01")
+    found = (installed.folder / "results" / "mine" / "short" / "predicted" / "day0.csv").read_text()
+    assert found.startswith("video,start_sec,end_sec,label,name,score\nday0,")
 
 
 def test_a_checkout_uses_its_own_files():

@@ -215,7 +215,7 @@ def test_the_widget_works_in_voila(browser, tmp_path, project):
     with serving(project, "afkit", "view", RUN, "--data-root", "data") as port, looking(browser, tmp_path) as window:
         window.goto(f"http://127.0.0.1:{port}/")
         assert window.locator(".afkit-inspector").count() == 0 and "oken" in window.inner_text("body"), "nobody gets in"
-        address = (project / "server.log").read_text().split()[1]
+        address = (project / "server.log").read_text().split("open ")[1].split()[0]
         answer = window.goto(address)
         assert "default-src 'self' " in answer.headers["content-security-policy"], "nothing is fetched from elsewhere"
         use(window, project)
@@ -235,6 +235,25 @@ def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(proj
             assert answer.status == 200
         listening = {entry.laddr.ip for entry in psutil.net_connections("tcp") if entry.laddr.port == port}
         assert listening == {"127.0.0.1"}
+
+
+def test_jupyterlab_begins_with_a_page_whose_links_open(browser, tmp_path, project):
+    (project / RUN / "inspector.html").write_text("<title>the inspector</title>")
+    shutil.copytree(ROOT / "notebooks" / ".lab", project / "notebooks" / ".lab", dirs_exist_ok=True)
+    make = [sys.executable, "-m", "afkit.workbench.runs.start_page"]
+    subprocess.run(make, cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    command = re.search(r"^lab:.*\n\t\S+python -m (.*?) \$\(if", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    with (
+        serving(project, *command.split(), "--no-browser", "--allow-root") as port,
+        looking(browser, tmp_path) as window,
+    ):
+        window.goto(f"http://127.0.0.1:{port}/lab/tree/results/start.md?reset&token={TOKEN}")
+        with window.context.expect_page() as opened:
+            window.get_by_role("link", name="inspector").click(timeout=START_MS)
+        assert opened.value.title() == "the inspector"
+        window.get_by_role("link", name="03", exact=True).click()
+        window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
+        assert window.url.endswith(f"/{RUN}/03_eval.ipynb")
 
 
 def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):

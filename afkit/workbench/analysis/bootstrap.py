@@ -16,6 +16,7 @@ import pandas as pd
 
 from afkit.evaluation.pairs import Pairing, check_common_videos, labels_of, pair_up, videos_of
 from afkit.evaluation.scores import average_precision, check_tious, match_greedily, threshold_bits, unpack_bits
+from afkit.workbench.progress import teller
 
 FEWEST = 5  # videos or groups that an interval can be drawn from; of fewer it would be far too narrow
 SAME = 1e-12  # differences below it are rounding
@@ -297,11 +298,12 @@ def resample(
     np.add.at(num_gt, (gt_video, pairings[0].gt_class), 1)
 
     largest = max([number, *(len(one.video) for run in ranked for one in run)])
-    maps, left_out = [], 0
+    maps, left_out, done, tell = [], 0, 0, teller("bootstrap", resamples, unit=" resamples")
     for weights in _draw(number, resamples, seed, max(1, CELLS // largest)):
         drawn_gt = weights.T.astype(np.float64) @ num_gt  # (C, K)
         maps.append(np.stack([_mean_ap(run, weights, drawn_gt, len(tious)) for run in ranked]))
         left_out += int((drawn_gt[drawn_gt.any(axis=1)] == 0).sum())
+        tell(done := done + len(drawn_gt))
     sampled = np.concatenate(maps, axis=1)  # (runs, resamples, S)
     usable = ~np.isnan(sampled[0, :, 0])
     if usable.sum() < 2:

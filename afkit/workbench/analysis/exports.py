@@ -22,6 +22,7 @@ from afkit.opening import safe_names
 from afkit.workbench.analysis.result_files import check_named, write_predictions
 from afkit.workbench.own_data.export_tiers import Labelled, Row
 from afkit.workbench.own_data.exporting import TOOLS, one_line
+from afkit.workbench.progress import progress
 
 FORMATS = ("csv", "json", "srt", "vtt", "elan")
 SINGLE = (
@@ -71,7 +72,7 @@ def export_detections(
             written.append(folder / "detections.json")
             write_predictions(written[-1], predictions, label_names)
         else:
-            for video, cues in by_video.items():
+            for video, cues in progress(by_video.items(), f"files of detections ({kind})"):
                 written.append(folder / kind / f"{names[video]}.{_ENDINGS.get(kind, kind)}")
                 # they can be written again, so none waits for the disk: of 6900 files that is nearly all of the time
                 write_text(written[-1], _WRITERS[kind](cues), sync=False)

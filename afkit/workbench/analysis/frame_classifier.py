@@ -18,6 +18,7 @@ from afkit.data.items import Dataset, Item, read_finite
 from afkit.evaluation.pairs import PREDICTION_COLUMNS
 from afkit.evaluation.scores import evaluate
 from afkit.segments import grid_to_sec
+from afkit.workbench.progress import progress
 
 CONTEXT = (5, 25)  # steps over which means are taken
 CHANNELS, COMPONENTS = 256, 128  # features of more channels are reduced to so many components
@@ -74,15 +75,15 @@ def frame_predictions(train: Dataset, test: Dataset, tious: Sequence[float], see
         raise ValueError("the frame classifier has no training video with an action to learn from")
     choice = _choose(train, reduce, halves, sample, tious, seed)
     model = _fit(sample.x, sample.y, seed)
-    tables = [_table(item, _segments(_probabilities(model, item, reduce), choice)) for item in _items(test)]
+    tables = [_table(item, _segments(_probabilities(model, item, reduce), choice)) for item in _items(test, "predicts")]
     found = pd.concat(tables, ignore_index=True)
     return Frames(found, {**choice._asdict(), "learned_from_steps": len(sample.x)})
 
 
-def _items(dataset: Dataset, most: int | None = None) -> Iterator[Item]:
+def _items(dataset: Dataset, why: str, most: int | None = None) -> Iterator[Item]:
     """The items of a data set, or some that lie evenly among them, one at a time; their features are not read yet."""
     number = len(dataset) if most is None else min(most, len(dataset))
-    for index in np.linspace(0, len(dataset) - 1, number).round():
+    for index in progress(np.linspace(0, len(dataset) - 1, number).round().tolist(), f"frame classifier {why}"):
         yield dataset.unread(int(index))
 
 
@@ -99,7 +100,7 @@ def _reduction(train: Dataset, rng: np.random.Generator) -> Reduce:
     from sklearn.decomposition import PCA
 
     rows, quota = [], MOST_ROWS // min(LOOKED_AT, len(train))
-    for item in _items(train, LOOKED_AT):
+    for item in _items(train, "looks", LOOKED_AT):
         features = read_finite(item).numpy().T  # (T, C)
         rows.append(features[rng.permutation(len(features))[:quota]])
     known = np.concatenate(rows)
@@ -137,7 +138,7 @@ def _targets(item: Item, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
 def _sample(train: Dataset, reduce: Reduce, halves: dict[str, int], rng: np.random.Generator) -> Sample:
     """Equally many steps of each video; where it has more, half of them from actions."""
     quota, x, y, half = -(-MOST_STEPS // min(MOST_VIDEOS, len(train))), [], [], []
-    for item in _items(train, MOST_VIDEOS):
+    for item in _items(train, "reads", MOST_VIDEOS):
         classes, usable = _targets(item, train.config.num_classes)
         action, others = (rng.permutation(np.flatnonzero(usable & (classes[:, -1] == idle))) for idle in (False, True))
         action = action[: max(quota // 2, quota - len(others))]
@@ -172,7 +173,7 @@ def _choose(
 ) -> Choice:
     """The filter and the threshold with the best average mAP on training videos, as the other half predicts them."""
     names, durations = set(), []
-    for item in _items(train, MOST_JUDGED):
+    for item in _items(train, "reads", MOST_JUDGED):
         names.add(item.video)
         durations += [] if item.segments is None else [(item.segments[:, 1] - item.segments[:, 0]).numpy()]
     median = float(np.median(np.concatenate([*durations, np.ones(1)])))
@@ -185,9 +186,9 @@ def _choose(
     learned = [sample.half != half for half in (0, 1)]  # for the videos of each half
     if gt.empty or not all(sample.y[rows, :-1].any() for rows in learned):
         return Choice(widths[len(widths) // 2], THRESHOLDS[1])
-    models = [_fit(sample.x[rows], sample.y[rows], seed) for rows in learned]
+    models = [_fit(sample.x[rows], sample.y[rows], seed) for rows in progress(learned, "frame classifier learns")]
     tables: dict[Choice, list[pd.DataFrame]] = {choice: [] for choice in choices}
-    for item in _items(train, MOST_JUDGED):
+    for item in _items(train, "is judged", MOST_JUDGED):
         probabilities = _probabilities(models[halves[item.video]], item, reduce)
         for width in widths:
             smooth = _smooth(probabilities, width)

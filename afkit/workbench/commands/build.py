@@ -44,5 +44,5 @@ def _notebooks(options: argparse.Namespace) -> None:
 COMMANDS = {
     "doctor": Command(_doctor, _doctor_arguments, "what works on this machine, and what to do about the rest"),
     "notebooks": Command(_notebooks, _notebooks_arguments, "copy the notebooks, to read and change them"),
-    "build-ext": Command(_build_ext, _build_ext_arguments, "compile the NMS operator ahead of its first use"),
+    "build-ext": Command(_build_ext, _build_ext_arguments, "compile the suppression of duplicates (NMS) ahead of time"),
 }

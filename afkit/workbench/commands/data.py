@@ -116,9 +116,9 @@ def _suggest_arguments(command: argparse.ArgumentParser) -> None:
     add("--num-frames", type=float, metavar="N", help="that a vector covers (default: the stride)")
     add("--fps", type=float, help="frames per second (default: the annotation file's)")
     add("--prefix", default="", help="of a feature file's name, before the video id")
-    by_name = "(default: by the subsets' names)"
+    by_name = "for training (default: told by their names)"
     add("--train", dest="train_subsets", nargs="+", default=[], metavar="SUBSET", help=by_name)
-    add("--test", dest="test_subsets", nargs="+", default=[], metavar="SUBSET", help="(default: the other subset)")
+    add("--test", dest="test_subsets", nargs="+", default=[], metavar="SUBSET", help="for test (default: the other)")
     add("--write", default="", metavar="FILE", help="recipe file to write, e.g. recipes/mine.yaml")
 
 

@@ -12,13 +12,15 @@ from afkit.workbench.commands.options import (
     words,
 )
 
+PARAMETER = "parameter of the notebooks, e.g. {}; each has its own in the first cell of code"
+
 
 def _run_arguments(command: argparse.ArgumentParser) -> None:
     add_data_arguments(command)
     add = command.add_argument
     add("--seed", type=int, default=1234567891, help="of all random numbers (default: 1234567891)")
-    add("--set", action="append", default=[], metavar="PARAMETER=VALUE", help="recipe parameter, e.g. optim.epochs=2")
-    add("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
+    add("--set", action="append", default=[], metavar="SETTING=VALUE", help="of the recipe, e.g. optim.epochs=2")
+    add("-p", action="append", default=[], metavar="NAME=VALUE", help=PARAMETER.format("evaluate_every=5"))
     add("--results", default="results", help="folder of all runs (default: results)")
     add("--stages", default="01,02,03,04", help="notebooks to run, e.g. 03,04")
     anew = "of these, those to do anew (once interrupted, go on without it)"
@@ -51,7 +53,7 @@ def _run(options: argparse.Namespace) -> None:
     if (folder / f"eval{suffix}.json").is_file():
         print(headline(folder / f"eval{suffix}.json"))
     if (folder / "04_visualize.ipynb").is_file():
-        print(f"open {folder / '04_visualize.ipynb'} in JupyterLab (make lab), or look at {folder / 'figures'}")
+        print(f"open {folder / '04_visualize.ipynb'} in JupyterLab, or look at {folder / 'figures'}")
     if options.html:
         print(f"open {write_notebooks(folder)} in a browser, or send it: one file holds all of it")
     print(folder)
@@ -78,7 +80,7 @@ def _compare_arguments(command: argparse.ArgumentParser) -> None:
     add("--results", default="results", help="folder of all runs (default: results)")
     add("--out", default="", help="folder for report.html and summary.csv (default: that of --results)")
     add("--data-root", default="", help="folder of all data sets (default: where each run found it)")
-    add("-p", action="append", default=[], metavar="NAME=VALUE", help="notebook parameter")
+    add("-p", action="append", default=[], metavar="NAME=VALUE", help=PARAMETER.format("resamples=200"))
 
 
 def _compare(options: argparse.Namespace) -> None:

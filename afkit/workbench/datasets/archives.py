@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -20,6 +20,7 @@ import afkit
 from afkit.config import DataConfig
 from afkit.files import MAX_RATIO, SMALL_BYTES, read_json, write_json
 from afkit.opening import BEGINNINGS, TooManyError, open_to_read, open_zip
+from afkit.workbench.progress import teller
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 
 MARKER = "TWIN.md"  # stands in the folder of a data set that was generated (see `afkit.workbench.datasets.twin`)
@@ -50,12 +51,16 @@ ARCHIVES = {  # by recipe; Ego4D's licence lets nobody pass its features on
 
 def check_md5(path: str | Path, expected: str) -> None:
     """ValueError where a file has another MD5 sum than the 32 hexadecimal digits, or cannot be read."""
+    path, digest = Path(path), hashlib.md5(usedforsecurity=False)
     try:
-        with Path(path).open("rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        with path.open("rb") as file:
+            tell = _megabytes(f"check of {path.name}", file)
+            while data := file.read(2**20):
+                digest.update(data)
+                tell()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    if found != expected.lower():
+    if (found := digest.hexdigest()) != expected.lower():
         raise ValueError(
             f"{path} has the MD5 sum {found}, the published file has {expected}: it is truncated or another version; "
             "delete it and download it again"
@@ -94,6 +99,12 @@ NAME_BYTES, PART_BYTES = 1024, 255  # of a member's whole name, and of one part 
 CHUNK_BYTES = 2**16
 
 
+def _megabytes(what: str, file: IO[bytes]) -> Callable[[], None]:
+    """A function to call now and then while a file is read, which says how far that is."""
+    tell = teller(what, os.fstat(file.fileno()).st_size / 1e6, unit=" MB")
+    return lambda: tell(file.tell() / 1e6)
+
+
 class _RefusedError(ValueError):
     """What an archive holds is not allowed; told apart from the libraries' own ValueErrors."""
 
@@ -118,7 +129,8 @@ def unpack(
         raise ValueError(f"{destination} exists; remove or rename it before unpacking {archive}")
     try:
         with open_to_read(archive) as file, scratch_folder(destination) as part:
-            meter = _Meter(min(max_bytes, max(MAX_RATIO * os.fstat(file.fileno()).st_size, SMALL_BYTES)))
+            most = min(max_bytes, max(MAX_RATIO * os.fstat(file.fileno()).st_size, SMALL_BYTES))
+            meter = _Meter(most, _megabytes(f"unpacking {archive.name}", file))
             count = 0
             for count, (name, is_plain, stream) in enumerate(_members(file, meter, max_members), start=1):
                 if count > max_members:
@@ -141,8 +153,8 @@ def unpack(
 class _Meter:
     """Passes on what a stream gives, until it has given too much: a small archive can hold endless zeros."""
 
-    def __init__(self, max_bytes: float):
-        self.max_bytes = max_bytes
+    def __init__(self, max_bytes: float, tell: Callable[[], None]):
+        self.max_bytes, self.tell = max_bytes, tell
         self.header_end = float("inf")  # while a tar header is read: where it must have ended
         self.stream: Any = None
         self.total = 0
@@ -151,6 +163,7 @@ class _Meter:
         """At most `size` bytes of the current stream."""
         data = self.stream.read(size)
         self.total += len(data)
+        self.tell()
         if self.total > self.max_bytes:
             raise _RefusedError(f"it unpacks to more than {self.max_bytes:,.0f} bytes (max_bytes, max_ratio)")
         if self.total > self.header_end:

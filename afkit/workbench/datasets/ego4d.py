@@ -18,6 +18,7 @@ import numpy as np
 from afkit.files import read_json, write_array, write_json
 from afkit.opening import check_stored
 from afkit.workbench.datasets.archives import move_in
+from afkit.workbench.progress import progress
 from afkit.workbench.scratch import alone
 
 STRIDE_FRAMES, WINDOW_FRAMES = 16, 32
@@ -72,13 +73,11 @@ def convert_ego4d(
     jobs = [(name, clip) for name in folders for clip in clips]
     missing = {}
     with alone(target, say):
-        for done, (name, clip) in enumerate(jobs, start=1):
+        for name, clip in progress(jobs, "conversion of files", say):
             outcome = _write_features(folders[name], target / name, clip, read)
             counts[outcome] += 1
             if outcome == "missing":
                 missing[str(folders[name] / f"{clip.video}.pt")] = clip
-            if done == len(jobs) or done % max(len(jobs) // 10, 1) == 0:
-                say(f"{done}/{len(jobs)} files converted")
         for name in folders:
             if _unfinished(target / name).is_dir():
                 move_in(_unfinished(target / name), target / name)

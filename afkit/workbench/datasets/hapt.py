@@ -19,6 +19,7 @@ from afkit.files import read_json, write_array, write_json
 from afkit.workbench.datasets.archives import move_in, unpack, write_stamp
 from afkit.workbench.datasets.grouped import by_group
 from afkit.workbench.own_data.signals import raw_windows
+from afkit.workbench.progress import progress
 from afkit.workbench.scratch import scratch_folder
 
 RATE_HZ = 50
@@ -108,7 +109,7 @@ def _read_people(raw: Path) -> People:
     for subset, file in (("training", "Train/subject_id_train.txt"), ("test", "Test/subject_id_test.txt")):
         subsets |= dict.fromkeys(np.loadtxt(raw / file, dtype=int, ndmin=1).tolist(), subset)
     people = {}
-    for person in sorted(subsets):
+    for person in progress(sorted(subsets), "people"):
         parts: dict[str, list[np.ndarray]] = {sensor: [] for sensor in SENSORS}
         annotations, before = [], 0  # samples of the recordings joined so far
         for path in sorted((raw / "RawData").glob(f"acc_exp*_user{person:02d}.txt")):

@@ -31,6 +31,7 @@ from afkit.workbench.datasets.twin_videos import (
     kind_of,
     style_of,
 )
+from afkit.workbench.progress import progress
 from afkit.workbench.scratch import scratch_folder
 
 SETTINGS = "twin.json"  # beside the marker: what was generated; the recipes that share a folder share it
@@ -194,7 +195,7 @@ def _write_features(config: DataConfig, seed: int, timelines: list[Timeline], fo
             f"the twin needs {needed / 1e9:.1f} GB and {folder.parent} has {free / 1e9:.1f} GB free; choose another "
             "data root or fewer videos (videos_per_subset)"
         )
-    for timeline, file, place, channels in tasks:
+    for timeline, file, place, channels in progress(tasks, "features of the twin"):
         rng = _generator(seed, file.with_suffix("").as_posix())
         longer = style_of(config).uneven and rng.random() < LONGER_SHARE
         features = rng.standard_normal((_count_steps(config, timeline) + longer, channels), np.float32)

@@ -57,6 +57,7 @@ def export_network(
     if path.suffix != ENDINGS[form]:
         raise ValueError(f"{path} must end in {ENDINGS[form]}; name another file with --out")
     length = _length(recipe, length)
+    say(f"{about}; {f'{length} feature vectors' if length else 'any number of feature vectors'}")
     traced = trace(network, recipe, length)
     facts = json.dumps(_facts(predictor, weights, length))
     content, run = (_as_onnx if form == "onnx" else _as_program)(traced, facts)
@@ -71,7 +72,6 @@ def export_network(
     with atomic_open(path) as file:
         file.write(content)
     steps = ", ".join(map(str, lengths_to_compare(recipe, length)))
-    say(f"{about}; {f'{length} feature vectors' if length else 'any number of feature vectors'}")
     say(f"compared with the network at {steps} steps: {largest} at most, {worst:.2f} of what rounding explains")
     return path
 

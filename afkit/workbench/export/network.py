@@ -16,6 +16,7 @@ from afkit.config import Recipe
 from afkit.detect.prediction import padded_steps
 from afkit.model.actionformer import LevelOutput
 from afkit.model.heads import offsets_of
+from afkit.workbench.progress import progress
 
 OUTPUTS = ("scores", "segments", "logits", "offsets")
 LOGITS, OFFSETS, OTHER_OFFSETS, TRIDENT = 1e-5, 3e-6, 5e-6, 6e-5  # |difference| / (1 + |value|), as the originals meet
@@ -107,7 +108,7 @@ def differences(
     module, generator = Decoded(network, recipe).eval(), torch.Generator().manual_seed(0)
     precise = copy.deepcopy(module).double()
     largest = dict.fromkeys(OUTPUTS, (0.0, 0.0))
-    for steps in lengths_to_compare(recipe, length):
+    for steps in progress(lengths_to_compare(recipe, length), "comparison with the network"):
         size = length or padded_steps(steps, recipe)
         features, count = torch.zeros(size, sum(recipe.data.input_dims)), torch.tensor(steps)
         features[:steps] = torch.randn(steps, features.shape[1], generator=generator)

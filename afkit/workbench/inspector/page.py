@@ -13,6 +13,7 @@ from afkit.files import write_text
 from afkit.workbench.inspector.inspected import Inspected, describe, first_score, pack_run
 from afkit.workbench.inspector.tracks import check_media_folder, embed_tracks
 from afkit.workbench.own_data.corrected import video_facts
+from afkit.workbench.progress import progress
 
 TIOUS = (0.3, 0.4, 0.5, 0.6, 0.7)
 STATIC = Path(__file__).with_name("static")
@@ -80,7 +81,8 @@ def _embed_run(
     data: dict[str, Any] = {"info": info, "facts": base64.b64encode(pack_run(inspected)).decode()}
     data["files"] = {video: _file_facts(inspected, video) for video in videos}
     if any(inspected.tracks.offered().values()):
-        data["tracks"] = [embed_tracks(inspected.tracks, inspected.labels, video, page_dir) for video in videos]
+        each = progress(videos, "tracks of videos")
+        data["tracks"] = [embed_tracks(inspected.tracks, inspected.labels, video, page_dir) for video in each]
     return data
 
 

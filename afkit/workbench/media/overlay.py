@@ -12,6 +12,7 @@ import pandas as pd
 from afkit.files import atomic_open
 from afkit.workbench.media.frames import Facts, timed_pictures
 from afkit.workbench.media.opened import FILMS, average_fps, length_sec
+from afkit.workbench.progress import teller
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 ENCODERS = ("libx264", "libopenh264", "mpeg4")  # the first that the library has
@@ -44,11 +45,13 @@ def write_overlay(path: Path, film: Path, detections: pd.DataFrame, label_names:
     stream, end_sec = None, max(length_sec(film), *detections["end_sec"], 1e-3)
     rows = list(detections.sort_values("start_sec")[["start_sec", "end_sec", "label", "score"]].itertuples(index=False))
     panels: dict[tuple[int, ...], np.ndarray] = {}  # of what goes on at once
+    tell = teller("film", end_sec, unit=" s")
     with atomic_open(path) as file, av.open(file, "w", format=FORMATS[path.suffix.lower()]) as container:
         for time_sec, picture in timed_pictures(film, _even, Facts(), fix=True):
             if stream is None:
                 stream = _stream(container, picture, average_fps(film) or 25.0)
                 timeline = _timeline(picture.shape[1], max(picture.shape[0] // 16, 6), rows, end_sec)
+            tell(time_sec)
             now = tuple(i for i, row in enumerate(rows) if row[0] <= time_sec < row[1])
             if now not in panels:
                 panels[now] = _panel(picture, [rows[i] for i in now], label_names)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import time
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,11 +16,10 @@ from afkit.opening import make_way
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import by_name, length_sec
+from afkit.workbench.progress import teller
 from afkit.workbench.scratch import alone
 
 HEADER_BYTES = 128  # of a .npy, whose number of rows is written last
-PROGRESS_SEC = 10.0
-FIRST_PROGRESS_SEC = 3.0
 MOST_SHOWN = 20
 NOT_OURS = "is there, and was not made by this command; remove it, or give --force"
 PART = ".part"  # of the folder of features: what is not complete
@@ -108,10 +107,10 @@ def write_recordings(
         foreign = [task for task in tasks if task.final.exists() and task.name not in known and not force]
         failed = {task.name: f"{task.final} {NOT_OURS}" for task in foreign}
         tasks = [task for task in tasks if task.name not in failed]
-        progress = _Progress(tasks, settings["stride_frames"] / settings["fps"], say)
-        with _emptied(target / PART), closing(make(tasks, vectors, progress.tell, say)) as done:
+        tell = _teller(tasks, settings["stride_frames"] / settings["fps"], say)
+        with _emptied(target / PART), closing(make(tasks, vectors, tell, say)) as done:
             for task, written in done:
-                progress.ended.add(task.name)
+                tell(task.name, sys.maxsize)
                 if reason := written.reason or _other_width(task, written, settings):
                     failed[task.name] = reason
                     continue
@@ -243,37 +242,17 @@ def _write_header(file: IO[bytes], rows: int, width: int) -> None:
     file.write(data)
 
 
-class _Progress:
-    """Lines on how far the work is, in minutes of the recordings: first after three and then every ten seconds."""
+def _teller(tasks: Sequence[Task], vector_sec: float, say: Say) -> Tell:
+    """What is told of vectors, as minutes of all recordings; those of one that has ended are sys.maxsize."""
+    lengths_sec = {task.name: length_sec(task.source) for task in tasks}
+    made_sec: dict[str, float] = {}
+    tell_minutes = teller("recordings", sum(lengths_sec.values()) / 60, say, " min")
 
-    def __init__(self, tasks: Sequence[Task], vector_sec: float, say: Say):
-        self.tasks, self.vector_sec, self.say = tasks, vector_sec, say
-        self.vectors: dict[str, int] = {}  # so far
-        self.ended: set[str] = set()
-        self.lengths_sec: dict[str, float] = {}
-        self.began = self.told_at = 0.0
+    def tell(name: str, vectors: int) -> None:
+        made_sec[name] = min(vectors * vector_sec, lengths_sec[name])
+        tell_minutes(sum(made_sec.values()) / 60)
 
-    def tell(self, name: str, vectors: int) -> None:
-        """Note how many vectors of a recording there are."""
-        now = time.monotonic()
-        if not self.vectors:  # before that, workers may have had to start
-            self.began, self.told_at = now, now - PROGRESS_SEC + FIRST_PROGRESS_SEC
-        self.vectors[name] = vectors
-        if now - self.told_at >= PROGRESS_SEC:
-            self.told_at = now
-            self.say(self._line(now))
-
-    def _line(self, now: float) -> str:
-        self.lengths_sec = self.lengths_sec or {task.name: length_sec(task.source) for task in self.tasks}
-        made_sec = {name: self.vectors.get(name, 0) * self.vector_sec for name in self.lengths_sec}
-        whole_sec = sum(max(length, made_sec[name]) for name, length in self.lengths_sec.items())
-        ended_sec = {name: max(self.lengths_sec[name], made_sec[name]) for name in self.ended}
-        done_sec = sum((made_sec | ended_sec).values())
-        left_sec = (now - self.began) * max(whole_sec / max(done_sec, 1e-9) - 1, 0)
-        return (
-            f"{len(self.ended)}/{len(self.tasks)} recordings, {done_sec / 60:.1f} of {whole_sec / 60:.1f} min, about "
-            f"{left_sec / 60:.1f} min left"
-        )
+    return tell
 
 
 def complaint(failed: list[str], number: int, use: str) -> str:

@@ -191,20 +191,19 @@ def _inside(
 def _distinct(rows: pd.DataFrame, found: list[Problem]) -> pd.DataFrame:
     """Without repetitions; rows of one label and recording that overlap become one."""
     rows = rows.reset_index(drop=True)
-    ends, repeated = rows["end"].tolist(), []
-    for _, same in rows.groupby(["video", "label"], sort=False):
-        last: Any = None
-        for row in same.sort_values(["start", "end"], kind="stable").itertuples():
-            if last is None or row.start >= ends[last.Index] - MIN_LENGTH_SEC:
-                last = row
-                continue
-            end = ends[last.Index]
-            equal = max(abs(row.start - last.start), abs(row.end - end)) <= DUPLICATE_SEC
-            verb, repair = ("repeats", "left out") if equal else ("overlaps", "joined with it")  # the verb is the kind
-            what = f"{_shown(row)} {verb} another '{row.label}' ({last.where})"
-            found.append(Problem(row.where, what, repair, verb))
-            ends[last.Index] = max(end, row.end)
-            repeated.append(row.Index)
+    alike = rows.assign(group=rows.groupby(["video", "label"], sort=False).ngroup())
+    ends, repeated, last = rows["end"].tolist(), [], None
+    for row in alike.sort_values(["group", "start", "end"], kind="stable").itertuples():
+        if last is None or row.group != last.group or row.start >= ends[last.Index] - MIN_LENGTH_SEC:
+            last = row
+            continue
+        end = ends[last.Index]
+        equal = max(abs(row.start - last.start), abs(row.end - end)) <= DUPLICATE_SEC
+        verb, repair = ("repeats", "left out") if equal else ("overlaps", "joined with it")  # the verb is the kind
+        what = f"{_shown(row)} {verb} another '{row.label}' ({last.where})"
+        found.append(Problem(row.where, what, repair, verb))
+        ends[last.Index] = max(end, row.end)
+        repeated.append(row.Index)
     return rows.assign(end=ends).drop(index=repeated)
 
 

@@ -22,6 +22,7 @@ from afkit.workbench.own_data.import_json import read_json_table
 from afkit.workbench.own_data.import_rows import Change, Table, is_time
 from afkit.workbench.own_data.import_tiers import read_eaf, read_textgrid
 from afkit.workbench.own_data.import_tools import read_boris, read_labelstudio, read_raven, read_via, tool_of
+from afkit.workbench.progress import progress
 
 _OF_FOLDER = (  # the first that is there
     (".txt", ".csv", ".tsv", ".tab"),
@@ -60,7 +61,7 @@ def read_source(source: Path, form: str) -> list[Table]:
         wanted = ", ".join(ending for group in groups for ending in group)
         what = f"has no file that ends in {wanted}, but {listed(there)}"
         raise ValueError(f"{source} {what}; name the folder of the files")
-    tables = [FORMS[form or _form_of(path)](path) for path in chosen]
+    tables = [FORMS[form or _form_of(path)](path) for path in progress(chosen, "files of labels")]
     left = [Change(str(path), "left out: not the ending of the others") for path in files if path not in chosen]
     return [tables[0]._replace(changes=(*left, *tables[0].changes)), *tables[1:]]
 

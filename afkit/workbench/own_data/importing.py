@@ -33,6 +33,7 @@ from afkit.workbench.own_data.import_recordings import (
 from afkit.workbench.own_data.import_rows import Change, Recording, Table
 from afkit.workbench.own_data.import_source import read_source
 from afkit.workbench.own_data.import_times import beginnings, in_seconds
+from afkit.workbench.progress import teller
 
 MOST_PAIRS = 3  # of labels that a note shows
 SORTED_IDS = "label ids are the sorted labels"  # a change that the report names
@@ -117,7 +118,8 @@ def import_annotations(
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
     _check_arguments(target, unit, rate, test_share, kinds)
     check_columns(columns, form)
-    tables = read_source(source, form)
+    tell, tables = teller("steps of the import", 4), read_source(source, form)
+    tell(1)
     expected, used = read_recordings(recordings, columns)
     expected = recordings_like(old) if old else with_media(expected, media or {})
     joined = _joined(tables)
@@ -131,6 +133,7 @@ def import_annotations(
     known = merge(known, expected)
     rows, parts, told = in_seconds(source, chosen, known, unit, rate, media or {})
     _check_spans(rows, spanned)
+    tell(2)
     begins = beginnings(source, rows, media or {}, label_clock)
     if begins:
         first = rows["video"].map(begins).fillna(0.0)
@@ -157,6 +160,7 @@ def import_annotations(
     if not old and (draw or any(split.values())):
         split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
     raise_problems(source, problems, kinds, number)
+    tell(3)
     if rows.empty:
         raise ValueError(f"{source} has no annotation left; correct it")
     if old:

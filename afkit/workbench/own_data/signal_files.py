@@ -23,6 +23,7 @@ from afkit.workbench.own_data.media_files import paired_files
 from afkit.workbench.own_data.physio_files import PHYSIO
 from afkit.workbench.own_data.sample_files import Numbers, SensorKind, read_samples, read_sensor, read_signal
 from afkit.workbench.own_data.signals import Sensor, signal_features
+from afkit.workbench.progress import progress
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 
 SIGNAL_SUFFIXES = (*SUFFIXES, ".txt", ".tsv", *PHYSIO)
@@ -86,8 +87,8 @@ def write_windows(
     kinds = _kinds(folders, rates_hz, columns, pose)
     for place, kind in enumerate(kinds):
         if kind.by_clock:
-            first = (paths[place] for paths in recordings.values())
-            kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in first))
+            own = progress([paths[place] for paths in recordings.values()], "clocks")
+            kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in own))
     left_out: dict[str, None] = {}  # names of columns, in order
     slower: dict[str, None] = {}  # channels of lower rates than others in their files
     ignored: dict[str, list[list[float]]] = {}  # spans of each recording
@@ -95,7 +96,7 @@ def write_windows(
     problems: list[str] = []
     with scratch_folder(target, say) as part:
         _check_absent(target)  # another process may have made it
-        for name, paths in recordings.items():
+        for name, paths in progress(recordings.items(), "recordings", say):
             try:
                 files = zip(paths, kinds, strict=True)
                 read = [read_sensor(path, kind, fix, longest_gap_sec, label) for path, kind in files]

@@ -25,6 +25,7 @@ from afkit.model.checkpoints import load_weights
 from afkit.model.heads import offsets_of
 from afkit.workbench.analysis.report import map_table
 from afkit.workbench.analysis.submissions import EPIC_NOUNS, EPIC_VERBS, combine_verbs_and_nouns, write_epic_submission
+from afkit.workbench.progress import progress
 from afkit.workbench.runs.opened import OpenedRun, open_run
 
 BEST = 10  # verbs, and as many nouns, of a point that are combined
@@ -65,7 +66,8 @@ def find_run_actions(
     dataset.check_missing()
     models = _trained(verb), _trained(noun)
     say(f"{dataset.counted}, {len(gt)} actions of {gt.groupby(['verb', 'noun']).ngroups} pairs of a verb and a noun")
-    found = [detect_actions(*models, dataset.unread(index)) for index in range(len(dataset))]
+    places = progress(range(len(dataset)), "videos", say)
+    found = [detect_actions(*models, dataset.unread(place)) for place in places]
     actions = {order: pd.concat(tables) for order, tables in zip(ORDERS, zip(*found, strict=True), strict=True)}
     if len(gt):
         say(scores_in_words(gt, actions, data.tious, verb.generated))

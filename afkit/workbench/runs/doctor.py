@@ -183,5 +183,5 @@ def _data_sets(root: Path) -> Found:
     from afkit.recipes import recipe, recipe_names
 
     there = [name for name in recipe_names() if (root / recipe(name).data.annotations).is_file()]
-    remedy = "make demo prepares one; others: python -m afkit prepare RECIPE SRC"
+    remedy = "python -m afkit prepare watch makes a small one; others: python -m afkit prepare RECIPE SRC"
     return Found(OK, ", ".join(there)) if there else Found(NOTE, f"none in {root}", remedy)

@@ -14,7 +14,6 @@ from torch import nn
 from afkit.data.annotations import groups_of, leave_out_ignored, to_frame
 from afkit.data.items import Dataset
 from afkit.detect.fusion import classify
-from afkit.detect.prediction import predict_dataset
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores, evaluate
 from afkit.files import read_json
@@ -27,7 +26,7 @@ from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, 
 from afkit.workbench.analysis.result_files import write_predictions
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.folder import Run, finish_stage, note_input
-from afkit.workbench.runs.launch import predict_on_devices
+from afkit.workbench.runs.launch import predict_on_devices, predict_shared
 from afkit.workbench.runs.model_card import write_model_card
 from afkit.workbench.runs.notebooks import skip_remaining_cells
 from afkit.workbench.runs.paths import without_paths
@@ -130,7 +129,7 @@ def find_actions(
     model.to(device)
     usable, began = usable_precision(precision, device), time.perf_counter()
     if devices == 1:
-        predictions = predict_dataset(model, run.recipe, dataset, backend=backend, precision=usable)
+        predictions = predict_shared(model, run.recipe, dataset, backend=backend, precision=usable)
     else:  # processes that read the weights themselves
         arguments: dict[str, Any] = {"which": which, "devices": devices, "backend": backend, "precision": usable}
         predictions = predict_on_devices(run.recipe, run.data_root, run.folder, weights, **arguments)

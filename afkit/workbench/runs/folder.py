@@ -21,11 +21,11 @@ from afkit.detect.fusion import num_labels
 from afkit.files import write_json
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
+from afkit.workbench.progress import duration
 from afkit.workbench.runs.notebooks import notebook_parameters, values_in_kernel
 from afkit.workbench.runs.opened import MADE_FROM, open_run, read_run, sha256_of
 from afkit.workbench.runs.paths import run_folder, split_suffix
 from afkit.workbench.runs.provenance import changed_code, commit_in_words, provenance, stage_code
-from afkit.workbench.runs.status import short_time
 from afkit.workbench.runs.top import neighbours, show_top
 from afkit.workbench.survey.facts import durations_of, fingerprint, is_twin
 from afkit.workbench.trust import project_root
@@ -238,7 +238,7 @@ def _how_made(run: Run) -> str:
     own = {name: value for name, value in noted.values.items() if value != defaults[name]}
     changed = ", ".join(f"{name}={value}" for name, value in {**opened.changes, **own}.items())
     began, name = str(noted.started)[:16].replace("T", " "), "/".join(run.folder.parts[-2:])
-    took = short_time((noted.model_extra or {}).get("seconds", 0))
+    took = duration((noted.model_extra or {}).get("seconds", 0))
     return f"Run {name}, begun {began} UTC, done in {took}{f'; changed: {changed}' if changed else ''}."
 
 

@@ -29,10 +29,12 @@ from afkit.files import read_json, write_json
 from afkit.opening import make_way
 from afkit.train.distributed import gather_bytes, world
 from afkit.train.execution import DEFAULT_EXECUTION, Execution
+from afkit.workbench.progress import teller
 from afkit.workbench.runs.provenance import usable_cores
 
 POLL_SEC = 0.2
 PROGRESS_SEC = 1.0  # between two calls of on_progress
+TO_USER = "afkit: "  # begins lines of a process that are shown
 PORT = "29400"
 INTERFACE = "lo0" if sys.platform == "darwin" else "lo"
 LOOPBACK = {  # what one machine's processes listen at, as variables of gloo and of NCCL
@@ -113,14 +115,19 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
     """
     rank, ranks = world()
     if ranks == 1:
-        return predict_dataset(model, recipe, dataset, **arguments)
+        return predict_dataset(model, recipe, dataset, teller("prediction of videos", len(dataset)), **arguments)
     dataset.check_missing()
     part = copy.copy(dataset)
     part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
-    own = predict_dataset(model, recipe, part, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
+    tell = teller(f"prediction of videos, in each of {ranks}", len(part), _to_user if rank == 0 else lambda _: None)
+    own = predict_dataset(model, recipe, part, tell, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
     np.save(packed := BytesIO(), to_numbers(own, dataset))  # gather_bytes wants one byte at least
     rows = np.concatenate([np.load(BytesIO(part)) for part in gather_bytes(packed.getvalue())])
     return from_numbers(rows[rows[:, 0].argsort(kind="stable")], dataset)
+
+
+def _to_user(line: str) -> None:
+    print(f"{TO_USER}{line}", flush=True)
 
 
 def to_numbers(table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
@@ -177,7 +184,7 @@ def _run(
             ):
                 for codes in _exit_codes(processes):
                     for line in said.readlines():
-                        if line.startswith("afkit: "):  # for the user; the rest stays in the log
+                        if line.startswith(TO_USER):  # the rest stays in the log
                             print(line, end="", flush=True)
                     if any(codes):
                         raise _error(path, codes)

@@ -9,6 +9,7 @@ from typing import Any
 
 from afkit.files import write_text
 from afkit.opening import check_plain
+from afkit.workbench.progress import progress
 from afkit.workbench.runs.interrupts import temporary_folder
 
 FETCHED = ("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url")  # of pages: none is needed
@@ -33,7 +34,7 @@ def write_notebooks(folder: Path) -> Path:
     paths, page, path = sorted(folder.glob("*.ipynb")), nbformat.v4.new_notebook(), folder
     target = folder / f"{folder.parent.name}-{folder.name}.html"
     try:
-        for path in paths:
+        for path in progress(paths, "page"):
             check_plain(path)
             notebook = nbformat.read(path, as_version=4)
             _revive_inspectors(notebook, folder)

@@ -18,6 +18,7 @@ from afkit.files import LOCK, locked, write_text
 from afkit.limits import check_memory
 from afkit.opening import make_way
 from afkit.workbench.datasets.prepare import can_prepare
+from afkit.workbench.progress import EVERY, FILE_SEC, LINES, TERMINAL_SEC
 from afkit.workbench.runs.folder import Run, changed_since, check_data, fail_stage, is_done, note_stage, plan_run
 from afkit.workbench.runs.notebooks import (
     DEFAULT_SEED,
@@ -174,7 +175,8 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
     Raises:
         StageError: it failed; the executed part is kept.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels, as the next
+    os.environ.setdefault(EVERY, str(TERMINAL_SEC if sys.stdout.isatty() else FILE_SEC))
     path, options = notebook_path(notebook), ["--log-level=50"]  # else each warns that loopback is not encrypted
     if path.parent != project_root() / NOTEBOOKS:  # no project of the user's: modules that lie here are not meant
         options.append("--InteractiveShellApp.ignore_cwd=True")
@@ -216,7 +218,7 @@ def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
 
 
 def _tidy(path: Path) -> None:
-    """Shorten the folders of this machine in an executed notebook, fold its parameters, and leave out dead widgets."""
+    """Leave out places on this machine, dead widgets and lines of progress, and fold the parameters of a notebook."""
     notebook = nbformat.read(path, as_version=4)
     drop_widgets(notebook)
     noted = notebook.metadata.get("papermill", {})
@@ -227,7 +229,8 @@ def _tidy(path: Path) -> None:
         if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", ())):
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
         if "outputs" in cell:
-            cell.outputs = nbformat.from_dict(_hidden(cell.outputs))
+            kept = [output for output in _hidden(cell.outputs) if output.get("text") != ""]
+            cell.outputs = nbformat.from_dict(kept)
     write_text(path, nbformat.writes(notebook))
 
 
@@ -236,4 +239,4 @@ def _hidden(value: Any) -> Any:
         return {key: _hidden(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_hidden(inner) for inner in value]
-    return hide_places(value) if isinstance(value, str) else value
+    return hide_places(LINES.sub("", value)) if isinstance(value, str) else value

@@ -7,8 +7,7 @@ Each recording becomes a file of its own as soon as it is done. What was done, w
 import hashlib
 import json
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -38,11 +37,11 @@ from afkit.workbench.media.overlay import check_overlay, write_overlay
 from afkit.workbench.media.reading import has_media, media_reader
 from afkit.workbench.media.writing import complaint
 from afkit.workbench.own_data.signal_files import NO_SPANS, SignalReader, signal_reader
+from afkit.workbench.progress import progress
 from afkit.workbench.runs.new_recordings import Recording, find_recordings
 from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG, ONNX = "predicted.jsonl", ".onnx"
-PROGRESS_SEC = 10.0
 MOST_SPANS = 3  # that a line shows
 # Chosen thresholds are scores of the test recordings, which are to be found again where sums round otherwise:
 # by an exported network, in a stream, on another machine.
@@ -282,7 +281,7 @@ def _predict_all(
         say(f"{changed} recordings were predicted from other files or with other settings: predicted again")
     names, failed, found, detections = safe_names(keys), [], 0, None
     with (target / LOG).open("a", encoding="utf-8") as lines:
-        for recording in _with_progress([r for r in recordings if r.name not in done], say):
+        for recording in progress([r for r in recordings if r.name not in done], "recordings", say):
             try:
                 detections = detect(predictor, recording, say)
             except ValueError as error:
@@ -374,14 +373,3 @@ def _note(lines: IO[str], entry: Mapping[str, str]) -> None:
     """Append an entry to the log at once."""
     lines.write(json.dumps(entry) + "\n")
     lines.flush()
-
-
-def _with_progress(recordings: list[Recording], say: Callable[[str], None]) -> Iterator[Recording]:
-    """The recordings, with a line every ten seconds on how far they are."""
-    began = told = time.monotonic()
-    for number, recording in enumerate(recordings):
-        now = time.monotonic()
-        if number and now - told >= PROGRESS_SEC:
-            left_sec, told = (now - began) / number * (len(recordings) - number), now
-            say(f"{number}/{len(recordings)} recordings, about {left_sec / 60:.0f} min left")
-        yield recording

@@ -14,6 +14,7 @@ from afkit.data.feature_formats import SUFFIXES
 from afkit.data.features import locate, read_features
 from afkit.files import write_text
 from afkit.workbench.media.reading import has_media
+from afkit.workbench.progress import progress
 from afkit.workbench.runs.opened import open_run
 from afkit.workbench.runs.predicting import (
     MIN_SCORE,
@@ -61,7 +62,7 @@ def queue_recordings(
     found = find_recordings(places, parts, suffixes, "" if media else data.prefix, sensors)
     waiting = _unlabelled(found, predictor, annotations, say)
     minutes, looks, tables = {}, {}, []
-    for recording in waiting:
+    for recording in progress(waiting, "recordings", say):
         raw, gaps_sec = read_recording(predictor, recording)
         tables.append(detect(predictor._replace(thresholds=0.0), recording, say, (raw, gaps_sec)))
         looks[recording.name] = look_of(raw.rows())

@@ -115,6 +115,7 @@ def serve_notebook(
         except OSError as error:
             raise ValueError(f"port {port} cannot be listened on ({error.strerror}); give another one") from None
         port = probe.getsockname()[1]
+    print("a server is being started, which takes some seconds", file=sys.stderr, flush=True)
     with temporary_folder() as folder:
         path = folder / "inspector.ipynb"
         nbformat.write(notebook, path)

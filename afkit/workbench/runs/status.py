@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from afkit.files import holder, read_json
 from afkit.opening import open_to_read, read_text
+from afkit.workbench.progress import duration
 from afkit.workbench.runs.notebooks import STAGES
 from afkit.workbench.runs.opened import OpenedRun, choose_runs, is_score, open_run
 from afkit.workbench.runs.paths import without_paths
@@ -96,18 +97,6 @@ def show_status(where: str | Path = "results", watch: bool = False, say: Callabl
         time.sleep(REDRAW_SEC)
 
 
-def short_time(seconds: float) -> str:
-    """E.g. "45 s", "12 min", "3.5 h".
-
-    Examples:
-        >>> short_time(45), short_time(720), short_time(12600)
-        ('45 s', '12 min', '3.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 def _state(run: OpenedRun, held: bool) -> tuple[str, str, str]:
     """State, stage and reason of a run, whichever of its stages it was begun with; `held`: a process is at work."""
     splits = [stage for stage in run.facts.stages if stage.partition("-")[0] in STAGES]
@@ -128,7 +117,7 @@ def _state(run: OpenedRun, held: bool) -> tuple[str, str, str]:
 
 def _texts(row: RunStatus) -> tuple[str, ...]:
     epoch = "" if row.epochs is None else f"{row.epoch or 0} of {row.epochs}"
-    left = "" if row.left_sec is None else short_time(row.left_sec)
+    left = "" if row.left_sec is None else duration(row.left_sec)
     score = "" if row.map_percent is None else f"{row.map_percent:.2f}"
     reason = row.reason[:MAX_LETTERS] + ("…" if len(row.reason) > MAX_LETTERS else "")
     name, reason = ("".join(c if c.isprintable() else "�" for c in text) for text in (row.name, reason))

@@ -19,10 +19,10 @@ from afkit.files import read_json
 from afkit.model.products import usable_precision
 from afkit.train.execution import FILE, Execution
 from afkit.train.loop import train
+from afkit.workbench.progress import duration
 from afkit.workbench.runs.evaluating import built_backend
 from afkit.workbench.runs.folder import Run, finish_stage
 from afkit.workbench.runs.launch import predict_shared, train_on_devices
-from afkit.workbench.runs.status import short_time
 
 
 def train_run(
@@ -85,7 +85,7 @@ def cost_in_words(metrics: pd.DataFrame, memory_mb: float | None) -> str:
     """Steps, time and memory of a training, in a sentence; memory is left out where it is None."""
     seconds = metrics["seconds"]
     memory = "" if memory_mb is None else f", peak memory {memory_mb:.0f} MB"
-    return f"{len(metrics)} steps in {short_time(seconds.sum())}, {seconds.median():.3g} s each (median){memory}"
+    return f"{len(metrics)} steps in {duration(seconds.sum())}, {seconds.median():.3g} s each (median){memory}"
 
 
 def _usable(precision: str) -> str:

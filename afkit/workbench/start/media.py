@@ -16,6 +16,7 @@ from afkit.workbench.own_data.media_files import files_of, paired_files
 from afkit.workbench.own_data.physio_files import PHYSIO, PhysioLabels, read_physio_labels
 from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look, usual_rate
+from afkit.workbench.progress import progress
 
 KINDS = {"films": FILMS, "sounds": SOUNDS, "sensors": SIGNAL_SUFFIXES}
 MOST_SHOWN = 8  # problems, and names of columns
@@ -67,7 +68,8 @@ def look_at(places: Sequence[tuple[str, float | None]], labels: Path | None, opt
                 if name in files:
                     raise ValueError(f"{path} and {files[name][0]} are of one name; rename one of them")
                 files[name] = [path]
-    recordings = {name: Medium(str(paths[0]), _lasts(paths[0])) for name, paths in files.items()}
+    each = progress(files.items(), "looking at recordings")
+    recordings = {name: Medium(str(paths[0]), _lasts(paths[0])) for name, paths in each}
     return Media(kind, _with_people(recordings), files, 0, 0, [], [(kind, _place_names(places))])
 
 
@@ -110,7 +112,7 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
     found: list[Label] = []
     facts: list[list[Seen]] = [[] for _ in places]
     problems, remarks = [], []
-    for name, paths in files.items():
+    for name, paths in progress(files.items(), "looking at recordings"):
         try:
             own = [look(path, kind, label, options.longest_gap_sec) for path, kind in zip(paths, kinds, strict=True)]
             written = read_physio_labels(paths[0]) if inside else PhysioLabels([])

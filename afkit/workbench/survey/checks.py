@@ -13,6 +13,7 @@ from afkit.data.annotations import AnnotationFile, Video, frames_per_second, gro
 from afkit.data.features import feature_files, has_features, locate, open_features, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct, mostly_within
 from afkit.workbench.own_data.import_names import alike_labels, divided, divided_people
+from afkit.workbench.progress import progress
 from afkit.workbench.survey.facts import covered_sec
 
 ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
@@ -58,7 +59,7 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
     annotations = read_annotations(locate(root, config.annotations))
     path, videos = annotations.path, annotations.of_subsets([*config.train_subsets, *config.test_subsets])
     rows, of_features = [], []
-    for number, video in enumerate(videos):
+    for number, video in enumerate(progress(videos, "checks of features")):
         steps, covered, found = _check_features(config, root, video)
         of_features += [(number, finding) for finding in found]
         duration_sec = video.duration_sec

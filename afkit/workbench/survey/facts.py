@@ -16,6 +16,7 @@ from afkit.data.features import feature_files, has_features, locate, open_featur
 from afkit.opening import read_bytes
 from afkit.segments import MIN_LENGTH_SEC, tiou
 from afkit.workbench.datasets.archives import MARKER
+from afkit.workbench.progress import progress
 
 WHOLE = 0.02  # an estimated stride that is nearer than this share to a whole number is that number
 AXIS_TOLERANCE = 0.1  # by which features may be shorter or longer than a video
@@ -80,7 +81,7 @@ def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: 
     widths: list[int] = []
     first: list[set[int]] = [set() for _ in features]  # lengths of the first axis in each folder
     lengths = {}
-    for name in found[config.suffix]:
+    for name in progress(found[config.suffix], "shapes of features"):
         paths = feature_files(config, root, name)
         shapes = [open_array(path, prefix + name, name).shape for path in paths]  # (T, C) of each folder
         widths = widths or [shape[1] for shape in shapes]
@@ -247,7 +248,7 @@ def fingerprint(config: DataConfig, root: str | Path) -> str:
     digest.update(read_bytes(path))
     videos = read_annotations(path).of_subsets([*config.train_subsets, *config.test_subsets])
     files = {file for video in videos for file in feature_files(config, root, video.name)}
-    for file in sorted(file for file in files if file.is_file()):
+    for file in progress(sorted(file for file in files if file.is_file()), "fingerprint of features"):
         size = file.stat().st_size
         with file.open("rb") as handle:
             digest.update(f"{file.parent.name}/{file.name} {size}".encode() + handle.read(SAMPLE_BYTES))

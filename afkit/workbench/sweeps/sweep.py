@@ -13,10 +13,11 @@ from distributed import Client, Future
 
 from afkit.config import Recipe
 from afkit.files import LOCK, locked
+from afkit.workbench.progress import duration
 from afkit.workbench.runs.folder import is_done
 from afkit.workbench.runs.interrupts import interrupts_wait
 from afkit.workbench.runs.notebooks import STAGES, parameters_by_stage
-from afkit.workbench.runs.status import run_status, short_time, status_table
+from afkit.workbench.runs.status import run_status, status_table
 from afkit.workbench.sweeps.batch_jobs import job_script
 from afkit.workbench.sweeps.clusters import needs, open_client
 from afkit.workbench.sweeps.sweep_file import Cell, Sweep, missing_data, missing_space, read_sweep
@@ -144,7 +145,7 @@ def prepare_all(
         while not ended([future], look):
             pass
         found = outcome(future, FAILED)
-        say(f"data of {name}: {found.state}{f' in {short_time(found.seconds)}' if found.seconds else ''}")
+        say(f"data of {name}: {found.state}{f' in {duration(found.seconds)}' if found.seconds else ''}")
         if found.state != "done":
             lost[name] = Outcome("failed", f"its data could not be prepared: {found.reason}")
             say(f"  {found.reason}")
@@ -179,7 +180,7 @@ def execute_all(
         said = f"failed: {' '.join(found.reason.split())}"
         if found.state != "failed":
             score = run_status(cell.folder, cell.name).map_percent
-            said = f"done in {short_time(found.seconds)}" + ("" if score is None else f", mAP {score:.2f} %")
+            said = f"done in {duration(found.seconds)}" + ("" if score is None else f", mAP {score:.2f} %")
         say(f"{len(outcomes):>{len(str(len(cells)))}}/{len(cells)} {cell.name} {said}")
     return outcomes
 

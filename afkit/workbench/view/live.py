@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pandas as pd
 from IPython.display import display
 
+from afkit.workbench.progress import FIRST_SEC, duration, every_sec
 from afkit.workbench.view.curves import draw_learning_curves
 
 REDRAW_SEC = 3.0
 REDRAW_SHARE = 0.03  # of the time at most is spent on drawing
-NUM_LINES = 10  # of plain progress in a whole training
 WINDOW = 100  # steps over which speed and losses are averaged
 
 
@@ -20,23 +20,24 @@ def live_progress(
     """A function to call now and then with the metrics so far, e.g. as `on_progress` of `afkit.train.loop.train`.
 
     It redraws the learning curves in place under two lines of progress, at most every 3 s and at the end, and prints
-    those lines about ten times in all (a notebook that runs without a browser shows these only).
+    those lines as `afkit.workbench.progress` does (a notebook that runs without a browser shows these only).
 
     Args:
         memory_mb: gives the memory taken, in MB; None: not shown.
     """
     handle = display("training starts", display_id=True)
-    printed, next_drawing = 0, 0.0
+    next_line, next_drawing = time.monotonic() + FIRST_SEC, 0.0
 
     def on_progress(metrics: pd.DataFrame) -> None:
-        nonlocal printed, next_drawing
+        nonlocal next_line, next_drawing
         done, began = int(metrics["step"].iloc[-1]) + 1, time.monotonic()
-        tenth, redraws = done * NUM_LINES // total_steps, done == total_steps or began >= next_drawing
-        if tenth <= printed and not redraws:
+        ends = done == total_steps
+        prints, redraws = ends or began >= next_line, ends or began >= next_drawing
+        if not prints and not redraws:
             return
         lines = describe_progress(metrics, total_steps, steps_per_epoch, memory_mb)
-        if tenth > printed:
-            printed = tenth
+        if prints:
+            next_line = began + every_sec()
             print("  ".join(lines), flush=True)
         if redraws:
             figure = draw_learning_curves(metrics)
@@ -65,15 +66,7 @@ def describe_progress(
     memory = "" if memory_mb is None else f", {memory_mb():.0f} MB"
     return (
         f"step {done}/{total_steps}, epoch {epoch}/{epochs}, {1 / step_sec:.3g} steps/s, "
-        f"{_duration((total_steps - done) * step_sec)} left",
+        + (f"{duration((total_steps - done) * step_sec)} left" if done < total_steps else "done"),
         f"loss {loss:.3f} (class {loss_cls:.3f}, offset {loss_reg:.3f}), "
         f"rate {recent['learning_rate'].iloc[-1]:.1e}{memory}",
     )
-
-
-def _duration(seconds: float) -> str:
-    """e.g. '34 s', '12 min', '3 h 20 min'."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

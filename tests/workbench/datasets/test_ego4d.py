@@ -13,6 +13,7 @@ from afkit.detect.prediction import predict_dataset
 from afkit.model.actionformer import build_model
 from afkit.recipes import recipe
 from afkit.segments import sec_to_grid
+from afkit.workbench import progress
 from afkit.workbench.analysis.submissions import write_ego4d_submission
 from afkit.workbench.datasets.ego4d import convert_ego4d, read_leads
 
@@ -222,12 +223,14 @@ def test_times_and_vectors_belong_together(tmp_path):
         assert sec_to_grid(found.segments_sec[0, 0], 30, 16, 32) + first == pytest.approx(in_video, abs=0.02)
 
 
-def test_a_stopped_conversion_goes_on_and_keeps_what_is_there(download, tmp_path):
+def test_a_stopped_conversion_goes_on_and_keeps_what_is_there(download, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "FIRST_SEC", 0.0)
+    monkeypatch.setenv(progress.EVERY, "0")
     folder = tmp_path / "ego4d" / "omnivore_features"
 
     def stop(said):
         assert not folder.exists(), "it appears with all its files"
-        if said == "3/5 files converted":
+        if said.startswith("conversion of files: 3 of 5, "):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -12,6 +12,7 @@ from media_files import write_film, write_wave
 
 from afkit.__main__ import main
 from afkit.data.feature_formats import open_array
+from afkit.workbench import progress
 from afkit.workbench.media import writing
 from afkit.workbench.media.films import write_film_features
 
@@ -126,11 +127,11 @@ def test_a_full_disk_leaves_no_half_a_file(films, tmp_path, monkeypatch):
 
 
 def test_progress_says_how_many_minutes_are_left(films, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "PROGRESS_SEC", 0.0)
-    monkeypatch.setattr(writing, "FIRST_PROGRESS_SEC", 0.0)
+    monkeypatch.setattr(progress, "FIRST_SEC", 0.0)
+    monkeypatch.setenv(progress.EVERY, "0")
     said = []
     write_film_features([films / "a.mp4", films / "b.mkv"], tmp_path / "out", say=said.append)
-    assert said[0].startswith("0/2 recordings, 0.0 of 0.0 min, about 0.0 min left")
+    assert said[0] == "recordings: 0 of 0 min, 0 s left"
 
 
 @pytest.mark.slow

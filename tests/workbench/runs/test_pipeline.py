@@ -1,9 +1,12 @@
 """What is checked before any notebook starts, and which of them are executed."""
 
+import re
+
 import nbformat
 import pytest
 from stage_results import Executed, change_code, write_data
 
+from afkit.workbench.progress import EVERY
 from afkit.workbench.runs import pipeline
 from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.pipeline import run
@@ -95,3 +98,16 @@ def test_modules_of_the_working_directory_are_for_the_notebooks_of_a_project(tmp
     monkeypatch.setattr(pipeline, "notebook_path", lambda stage: tmp_path / place / f"{stage}.ipynb")
     monkeypatch.chdir(tmp_path)
     pipeline.execute("03_eval", tmp_path / "run" / "03_eval.ipynb", {"found": imports})
+
+
+@pytest.mark.slow
+def test_lines_of_progress_are_shown_while_a_notebook_works_and_are_not_kept(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv(EVERY, "0.1")
+    waits = "import time\nfrom afkit.workbench.progress import progress\nfor _ in progress(range(9), 'wait'):"
+    cells = [nbformat.v4.new_code_cell(text) for text in (f"{waits} time.sleep(0.3)", "print('done')")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "waits.ipynb")
+    monkeypatch.setattr(pipeline, "notebook_path", lambda _: tmp_path / "waits.ipynb")
+    pipeline.execute("waits", tmp_path / "executed.ipynb", {})
+    assert re.search(r"^wait: \d of 9, \d s left$", capfd.readouterr().out, re.MULTILINE)
+    kept = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells
+    assert [[output.text for output in cell.outputs] for cell in kept] == [[], ["done\n"]]

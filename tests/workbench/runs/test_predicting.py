@@ -22,6 +22,7 @@ from afkit.detect.prediction import predict_dataset
 from afkit.files import locked, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights, save_weights
+from afkit.workbench import progress
 from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets import hapt, watch
@@ -253,10 +254,10 @@ def test_many_recordings_are_told_in_few_lines(monkeypatch, new, go):
         np.save(new / f"copy{number}.npy", np.zeros((3, CHANNELS), np.float32))
     assert len(go(new)) == 2
     clock = iter(range(0, 10000, 4))
-    seconds = SimpleNamespace(monotonic=lambda: next(clock))  # four for each recording
-    monkeypatch.setattr(predicting, "time", seconds)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # four for each recording
+    monkeypatch.setenv(progress.EVERY, "10")
     said = go(new, min_score=0.9)
-    assert said[2] == "2/25 recordings, about 2 min left"
+    assert said[2] == "recordings: 1 of 25, 3 min left"
     assert 8 < len(said) < 13
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from afkit.workbench.progress import EVERY
 from afkit.workbench.view import live
 
 
@@ -64,22 +65,18 @@ def test_the_time_left_follows_the_recent_steps():
     assert live.describe_progress(table, 320, 10)[0].endswith("2 steps/s, 10 s left")
 
 
-@pytest.mark.parametrize(
-    ("left", "text"),
-    [(0, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (6060, "1 h 41 min"), (1e5, "27 h 47 min")],
-)
-def test_durations(left, text):
-    assert live.describe_progress(metrics(1, seconds=left), 2, 10)[0].endswith(f", {text} left")
-
-
-@pytest.mark.parametrize(("begin", "printed"), [(1, range(40, 401, 40)), (280, (280, 320, 360, 400))])
-def test_about_ten_lines_in_a_whole_training_and_fewer_in_a_resumed_one(drawn, capsys, begin, printed):
-    show = live.live_progress(400, 10)
-    for rows in range(begin, 401, 3):
+@pytest.mark.parametrize(("begin", "printed"), [(1, [5, 25, 45, 60]), (50, [54, 60])])
+def test_a_line_after_two_seconds_then_every_ten_and_at_the_end(drawn, clock, capsys, monkeypatch, begin, printed):
+    monkeypatch.setenv(EVERY, "10")
+    show = live.live_progress(60, 10)
+    for rows in range(begin, 61):
         show(metrics(rows))
+        clock.now += 0.5
     lines = capsys.readouterr().out.splitlines()
-    assert [int(line.split("/")[0].removeprefix("step ")) // 40 for line in lines] == [n // 40 for n in printed]
-    assert all("loss 0.550" in line for line in lines) and lines[-1].startswith("step 400/400")
+    assert [int(line.split("/")[0].removeprefix("step ")) for line in lines] == printed
+    assert all("loss 0.550" in line for line in lines) and lines[-1].startswith(
+        "step 60/60, epoch 6/6, 2 steps/s, done"
+    )
 
 
 def test_the_picture_is_redrawn_every_three_seconds_and_at_the_end(drawn, clock):
