@@ -1,4 +1,4 @@
-"""When a detection of soft, hard or linear NMS is settled, although candidates are still to come.
+"""When a detection of soft or hard NMS is settled, although candidates are still to come.
 
 NMS takes candidates by falling score, and each lowers those of its class that it overlaps. So what becomes of a
 candidate depends on those alone that overlap it and are taken before it, and on those before them; of all that score
@@ -63,8 +63,6 @@ def _after_pick(pick: int, left: np.ndarray, onset: np.ndarray, end: np.ndarray,
         left = np.where(iou >= np.float32(settings.iou_threshold), -np.inf, left)
     else:
         weight = np.exp(-(iou * iou / np.float32(settings.sigma)).astype(np.float64))
-        if settings.method == "linear":
-            weight = np.where(iou >= np.float32(settings.iou_threshold), 1 - iou, 1)
         left = np.where(left > -np.inf, left * weight.astype(np.float32), left)
         left = np.where(left < np.float32(settings.min_score), -np.inf, left)
     left[pick] = -np.inf
