@@ -83,7 +83,6 @@ def test_numbers_and_the_parameter_epochs_are_those_of_a_single_run(tmp_path):
         ("recipes: [watch]\noverrides:\n  model.windows: []", "line 1: there is no run in it"),
         ("seeds: [1]", "line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both"),
         ("runs:\n- recipe: watch\noverrides: {optim.epochs: [1]}", "line 3: 'overrides' belongs to a grid"),
-        ("recipes: [watch]\nseeds: [1]\nrecipes: [ego4d_s]", "line 3: 'recipes' is given twice"),
         ("recipes: [watch]\n seeds: [1]", "line 2: not YAML: "),
         ("- watch", "line 1: a sweep is a mapping"),
         ("recipes: [watch]\ndata: fake", "line 2: 'data' = 'fake': input should be 'real' or 'twin'"),
