@@ -1,6 +1,7 @@
 """The benchmark of the evaluation runs, its plain loop gives the same numbers, and a wrong result is not met."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from benchmark_files import rows
 
@@ -30,6 +31,17 @@ def test_the_plain_loop_gives_the_same_numbers():
         plain = benchmark.plain_recall(gt, predictions, case.tious, k)
         np.testing.assert_allclose(plain, scores.recall[k], rtol=0, atol=1e-12)
     assert 0.05 < scores.average_map < 0.95  # neither is trivial
+
+
+def test_the_sizes_are_those_of_the_task():
+    gt, predictions = benchmark.make(benchmark.FIRST._replace(videos=20))
+    assert (gt["video"].nunique(), len(predictions)) == (20, 20 * 200)
+    assert predictions["label"].nunique() == 20
+    assert benchmark.FIRST[:3] == (1000, 200, 20)
+    assert benchmark.LARGE[:3] == (5000, 100, 200)
+    assert len(benchmark.LARGE.tious) == 10
+    assert benchmark.RESAMPLES == 1000
+    pd.testing.assert_frame_equal(gt, benchmark.make(benchmark.FIRST._replace(videos=20))[0])
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,7 @@ def test_a_bare_dictionary_and_one_under_results_are_the_same(tmp_path):
     [
         np.array([0.5, None], object),
         np.array([True, False]),
+        np.array([0.5, 0.5j]),
         np.array([[0.5, 0.5]]),
         np.array(0.5),
         np.zeros(0),
