@@ -129,6 +129,7 @@ def test_a_bare_dictionary_and_one_under_results_are_the_same(tmp_path):
     "content",
     [
         np.array([0.5, None], object),
+        np.array(["0.5", "0.5"]),
         np.array([True, False]),
         np.array([0.5, 0.5j]),
         np.array([[0.5, 0.5]]),

@@ -144,7 +144,7 @@ def test_the_sweeps_of_the_repository_are_right(people):
     assert {name: len(plan.cells) for name, plan in plans.items()} == {
         "published": 60, "networks": 18, "ablation_window": 15, "ablation_levels": 18, "twins": 23, "watch": 6,
         "hapt_loso": 30, "hapt_choices": 18, "hapt_gyroscope": 6,
-        "epic_actions": 6,
+        "epic_actions": 6, "bf16": 6,
     }  # fmt: skip
     assert all(plan.results == f"results/{name}" for name, plan in plans.items())
     experiments = [name for name in afkit.recipe_names() if published(name)]
