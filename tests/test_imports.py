@@ -19,7 +19,6 @@ DEPENDENCIES = {"torch", "numpy", "pandas", "pydantic", "safetensors", "h5py", "
 TABLES = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}  # may name what lies on the upper floor, lazily
 MOST_MODULES, MOST_LINES, MOST_STATEMENTS = 36, 7_320, 4_550  # of the core
 MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 32_550, 38_300
-NOT_NEEDED = ["jupyter", "ipywidgets", "anywidget", "dask", "matplotlib", "papermill", "IPython", "seaborn", "nbformat"]
 
 
 def imported_modules(path):
@@ -101,15 +100,6 @@ def test_modules_have_no_cycles():
     paths = {module_name(path): path for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__")}
     graph = {name: {other for other in imported_modules(path) if other in paths} for name, path in paths.items()}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
-
-
-def loaded_after(code):
-    """Names of the modules that a fresh interpreter has loaded after a piece of code."""
-    program = f"{code}\nimport sys\nprint(' '.join(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
-    )
-    return {name.split(".")[0] for name in done.stdout.split()} | set(done.stdout.split())
 
 
 def imports_of(notebook):

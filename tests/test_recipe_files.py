@@ -103,7 +103,6 @@ def test_a_wrong_setting_is_named_with_the_file(project, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("base: watch\nbase: hapt\n", ", line 2: 'base' is given twice; remove one"),
         ("base: watch\noptim:\n  epochs: 3\n  epochs: 4\n", ", line 4: 'epochs' is given twice; remove one"),
         ("", " must hold sections of settings"),
         ("- base\n", " must hold sections of settings"),

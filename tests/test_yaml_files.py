@@ -5,11 +5,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afkit.recipe_files import read_recipe_file
-from afkit.recipes import _RECIPES
-from afkit.workbench.original import recipe_from_original
-from afkit.workbench.sweeps.batch_jobs import read_cluster
-from afkit.workbench.sweeps.sweep_file import read_sweep
 from afkit.yaml_files import read_yaml, yaml_text
 
 
@@ -88,31 +83,6 @@ def test_an_empty_file_is_nothing_and_a_missing_one_is_not_found(tmp_path):
     assert read(tmp_path, "# a remark\n") is None
     with pytest.raises(FileNotFoundError):
         read_yaml(tmp_path / "none.yaml")
-
-
-READERS = {
-    "recipes": lambda path: read_recipe_file(path, _RECIPES),
-    "recipes of the original": recipe_from_original,
-    "sweeps": read_sweep,
-    "cluster files": read_cluster,
-}
-
-
-@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("optim:\n  ema_warmup: no\n", "line 2: no may be true or false, or a word"),
-        ("seeds: [1]\nseeds: [2]\n", "line 2: 'seeds' is given twice"),
-        ("seeds:\n- 1\n- 010\n", "line 3: 010 may be a number or a name"),
-    ],
-)
-def test_every_file_that_is_written_by_hand_is_read_so(tmp_path, reader, text, message):
-    path = tmp_path / "mine.yaml"
-    path.write_text(text)
-    with pytest.raises(ValueError) as error:
-        reader(path)
-    assert f"{path}, {message}" in str(error.value)
 
 
 PLAIN = st.text(max_size=8) | st.from_regex(r"[-+0-9.:_eExob]{1,8}|[yYnNoOfFtTrRuUeE]{2,5}|2001-0?2-03", fullmatch=True)

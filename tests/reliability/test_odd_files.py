@@ -76,16 +76,6 @@ def test_aliases_and_merges_of_ordinary_size_are_read(tmp_path):
 # ---- features
 
 
-@pytest.mark.parametrize("kind", [">f8", ">i2", "<u8", "f2", "?"])
-def test_other_orders_of_bytes_and_numbers_are_read_right(tmp_path, kind):
-    array = np.asfortranarray(TABLE.astype(kind))
-    for name, save in (("video.npy", np.save), ("video.npz", np.savez)):
-        save(tmp_path / name, array)
-        found = feature_rows(tmp_path / name)
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, array.astype(np.float32))
-
-
 def hdf5(path, **options):
     with h5py.File(path, "w") as file:
         file.create_dataset("video", **{"data": TABLE} | options)

@@ -24,7 +24,6 @@ from trainings import (
     stop_after,
 )
 
-from afkit import files
 from afkit.train import checkpoints, record
 from afkit.train.execution import Execution
 from afkit.train.loop import train
@@ -263,47 +262,12 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_named(data, finished, tm
 # ---- a full disk
 
 
-def fill_disk(monkeypatch, when):
-    """Writing fails for lack of room in every file for whose final name `when` is true, after some bytes."""
-    whole = files.atomic_open
-
-    class Full:
-        def __init__(self, file):
-            self.file = file
-
-        def write(self, content):
-            if self.file.tell() + len(content) > 20_000:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return self.file.write(content)
-
-        def flush(self):
-            self.file.flush()
-
-    @files.contextmanager
-    def atomic_open(path):
-        with whole(path) as file:
-            yield Full(file) if when(path) else file
-
-    monkeypatch.setattr(checkpoints, "atomic_open", atomic_open)
-
-
-def test_a_full_disk_stops_the_training_and_spares_the_older_checkpoint(data, finished, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        fill_disk(patch, lambda path: path.name == "step000000008.pt")
-        with pytest.raises(OSError, match=r"checkpoints cannot be written to \(No space left on device\); make room"):
-            start(data, tmp_path, steps=4)
-    assert checkpoints_in(tmp_path) == [4]
-    assert files_below(tmp_path) == ["checkpoints/step000000004.pt", "metrics.csv"]
-    rows = []
-    table = start(data, tmp_path, steps=4, on_progress=lambda table: rows.append(len(table)))
-    assert_same_training(tmp_path, table, finished)
-
-
-def test_a_disk_that_is_full_for_metrics_is_named_too(data, tmp_path, monkeypatch, told_each_step):
-    def flush(self):
+@pytest.mark.parametrize(("place", "name"), [(record.MetricsFile, "flush"), (torch, "save")])
+def test_a_full_disk_is_named(data, tmp_path, monkeypatch, told_each_step, place, name):
+    def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(record.MetricsFile, "flush", flush)
+    monkeypatch.setattr(place, name, fail)
     with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\); make room") as caught:
         start(data, tmp_path)
     assert str(tmp_path) in str(caught.value)

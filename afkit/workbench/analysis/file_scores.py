@@ -14,8 +14,9 @@ from afkit.opening import read_bytes
 from afkit.workbench.analysis.bootstrap import interval_facts
 from afkit.workbench.analysis.report import interval_in_words, map_table, recall_table
 from afkit.workbench.analysis.result_files import read_predictions
+from afkit.workbench.own_data.import_checks import SORTED_IDS
 from afkit.workbench.own_data.import_rows import SLACK_SEC, base_name
-from afkit.workbench.own_data.importing import SORTED_IDS, import_annotations
+from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.runs.interrupts import temporary_folder
 
 

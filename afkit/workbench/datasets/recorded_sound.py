@@ -54,16 +54,20 @@ def sound_arguments(config: DataConfig, data_root: str | Path, video: str) -> di
         raise ValueError(f"{SETTINGS} is of other features; write the features again")
     picture = spectrogram(vectors, settings)
     lasts_sec = (len(vectors) * settings["stride_frames"] + settings["num_frames"]) / settings["fps"]
-    size = math.ceil(lasts_sec * settings["rate_hz"] / MAX_BINS)  # samples
     path = folders[place]
     try:
         path = _file_of(settings.get("recordings"), folders[place], features.stem)
-        wave = envelope(waves(path, settings["rate_hz"], Facts()), size)
+        return _waveform(path, settings["rate_hz"], lasts_sec) | {"spectrogram": picture}
     except (ValueError, OSError) as error:
         reason = str(getattr(error, "strerror", None) or error).replace(str(path), path.name)
         return {"spectrogram": picture._replace(remark=f"No waveform: {reason}.")}
-    signal = {"signal": wave, "signal_rate_hz": 2 * settings["rate_hz"] / size, "signal_names": ["waveform"]}
-    return signal | {"signal_groups": {"waveform": [0]}, "spectrogram": picture}
+
+
+def _waveform(path: Path, rate_hz: int, lasts_sec: float) -> dict[str, Any]:
+    """The arguments that draw the waveform of a file."""
+    size = max(math.ceil(lasts_sec * rate_hz / MAX_BINS), 1)  # samples
+    signal = {"signal": envelope(waves(path, rate_hz, Facts()), size), "signal_rate_hz": 2 * rate_hz / size}
+    return signal | {"signal_names": ["waveform"], "signal_groups": {"waveform": [0]}}
 
 
 def file_arguments(path: Path) -> dict[str, Any]:
@@ -75,9 +79,8 @@ def file_arguments(path: Path) -> dict[str, Any]:
     lasts_sec, rate_hz = length_sec(path), common_rate_hz([path])
     if lasts_sec > LONGEST_SEC:
         raise ValueError(f"{path.name} lasts {lasts_sec / 3600:.1f} hours, and sound is drawn up to two; cut it")
-    size = max(math.ceil(lasts_sec * rate_hz / MAX_BINS), 1)  # samples
     try:
-        wave = envelope(waves(path, rate_hz, Facts()), size)
+        waveform = _waveform(path, rate_hz, lasts_sec)
     except OSError as error:
         raise ValueError(f"{path.name} cannot be read ({error.strerror or error})") from None
     settings = {"rate_hz": rate_hz, "bands": DRAWN_BANDS, "fps": HOPS_PER_SEC, "num_frames": 1, "stride_frames": 1}
@@ -85,13 +88,7 @@ def file_arguments(path: Path) -> dict[str, Any]:
         picture = spectrogram(np.concatenate(list(log_mel(waves(path, rate_hz, Facts()), settings))), settings)
     except ValueError:  # no mel scale, or not one hop of sound
         picture = None
-    return {
-        "signal": wave,
-        "signal_rate_hz": 2 * rate_hz / size,
-        "signal_names": ["waveform"],
-        "signal_groups": {"waveform": [0]},
-        "spectrogram": picture,
-    }
+    return waveform | {"spectrogram": picture}
 
 
 def spectrogram(vectors: Any, settings: dict[str, Any]) -> Spectrogram:

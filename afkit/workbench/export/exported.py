@@ -179,7 +179,7 @@ def suppress(
         overlap = (np.minimum(end, end[pick]) - np.maximum(onset, onset[pick])).clip(min=0)
         iou = overlap / (length + length[pick] - overlap)
         near = labels == labels[pick] if decode["multiclass"] else slice(None)
-        left[near] = _lowered(left[near], iou[near], decode)
+        left[near] = lowered(left[near], iou[near], decode)
         left[pick] = -np.inf
     kept = segments[picks]
     if decode["voting_threshold"] > 0 and not decode["multiclass"]:
@@ -187,14 +187,14 @@ def suppress(
     return kept, np.array(picked, np.float32), labels[picks]
 
 
-def _lowered(left: np.ndarray, iou: np.ndarray, decode: dict[str, Any]) -> np.ndarray:
-    """Scores after a pick; -inf where one is suppressed."""
+def lowered(left: np.ndarray, iou: np.ndarray, decode: dict[str, Any]) -> np.ndarray:
+    """Scores (N,) after a pick that has these IoUs (N,) with the candidates; -inf where one is suppressed."""
     if decode["nms"] == "hard":
         return np.where(iou >= decode["iou_threshold"], -np.inf, left)
     weight = np.exp((-(iou * iou) / np.float32(decode["sigma"])).astype(np.float64)).astype(np.float32)
     with np.errstate(invalid="ignore"):  # -inf * 0
-        lowered = np.where(left > -np.inf, left * weight, left)
-    return np.where(lowered < decode["min_score"], -np.inf, lowered)
+        rest = np.where(left > -np.inf, left * weight, left)
+    return np.where(rest < decode["min_score"], -np.inf, rest)
 
 
 def _vote(kept: np.ndarray, segments: np.ndarray, scores: np.ndarray, decode: dict[str, Any]) -> np.ndarray:

@@ -68,7 +68,7 @@ def serve_labelling(
         read_only = hold(labelled.journal_path, stack)
         say(read_only or f"changes are kept in {labelled.journal_path}")
         given = {
-            "places": [_absolute(place) for place in places],
+            "places": [str(Path(place).absolute()) for place in places],
             "labels": list(labels),
             "annotations": str(annotations and Path(annotations).absolute()),
             "run": str(run and Path(run).absolute()),
@@ -80,8 +80,3 @@ def serve_labelling(
         }
         notebook = one_call("afkit.workbench.labelling.show", "label_recordings", **given)
         serve_notebook(notebook, partial(find_media, labelled.media), port, say)
-
-
-def _absolute(place: str) -> str:
-    """A place (a file, a folder, or a pattern, perhaps with @HZ) as it is named from anywhere."""
-    return str(Path(place).absolute())

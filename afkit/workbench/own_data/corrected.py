@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from afkit.data.annotations import AnnotationFile, Video, read_annotations
+from afkit.data.annotations import Video, read_annotations
 from afkit.files import read_json, write_json
 from afkit.segments import mostly_within
 from afkit.workbench.own_data.exporting import one_line
@@ -113,7 +113,8 @@ def join_labelled(
                 f"{ids.get(name)} for '{name}'; give both files the same label_id for each label"
             )
     in_use = {video.subset for video in old.videos.values() if len(video.labels)} - {subset.lower()}
-    joining = {name for name, video in new.videos.items() if len(video.labels) and _subset_of(old, name) not in in_use}
+    known = {name for name, video in old.videos.items() if video.subset in in_use}
+    joining = {name for name, video in new.videos.items() if len(video.labels) and name not in known}
     held = sorted(name for name, video in new.videos.items() if len(video.labels) and name not in joining)
     if not joining:
         raise ValueError(
@@ -124,7 +125,3 @@ def join_labelled(
         content["database"][name] = content["database"].get(name, {}) | entries[name] | {"subset": subset}
     write_json(path, content)
     say(f"{len(joining)} recordings joined '{subset}'" + (f"; left as they are: {', '.join(held)}" if held else ""))
-
-
-def _subset_of(annotations: AnnotationFile, video: str) -> str | None:
-    return annotations.videos[video].subset if video in annotations.videos else None

@@ -108,19 +108,15 @@ def _by_subject(one: Labelled) -> list[tuple[str, Row]]:
 def write_raven(recordings: Sequence[Labelled]) -> str:
     """The selection table of one recording; tiers and scores are columns where there are any."""
     (one,) = recordings
+    tiered = any(row.tier for row in one.rows)
     scored = any(row.score is not None for row in one.rows)
     names = ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)"]
-    names += ["Begin File", "Annotation", "Comment", "Tier", *["Score"] * scored]
+    names += ["Begin File", "Annotation", "Comment", *["Tier"] * tiered, *["Score"] * scored]
     rows = []
     for number, row in enumerate(one.rows, 1):
         cells = [number, "Spectrogram 1", 1, _time(row.start_sec), _time(row.end_sec), 0, RAVEN_HIGH_HZ]
         film = Path(one.media).name or one.name
-        rows.append([*cells, film, row.label, row.comment, row.tier, *[row.score] * scored])
-    if not any(row.tier for row in one.rows):
-        place = names.index("Tier")
-        names.pop(place)
-        for cells in rows:
-            cells.pop(place)
+        rows.append([*cells, film, row.label, row.comment, *[row.tier] * tiered, *[row.score] * scored])
     return _table(names, rows, "\t")
 
 

@@ -6,7 +6,7 @@ times were whole numbers in the file, which frames are), mixed (they were writte
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ import pandas as pd
 from afkit.segments import DUPLICATE_SEC, MIN_LENGTH_SEC
 from afkit.workbench.own_data.import_rows import Recording, is_empty
 
+SORTED_IDS = "label ids are the sorted labels"  # a change that the report names
 MOST_SHOWN = 20
 MOST_REPAIRED = 0.05  # of all rows, by `fix` without a kind; more is mostly a wrong column or unit
 FEW_REPAIRED = 3  # may be repaired in files of few rows, up to half of them
@@ -222,3 +223,28 @@ def check_recordings(
     for video, where in zip(rows["video"], rows["where"], strict=True):
         kept.setdefault(video, Recording(where))
     return kept
+
+
+def label_ids(rows: pd.DataFrame, labels: Sequence[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
+    """{label: id}, and a sentence where the ids are not the source's.
+
+    `labels` are as the user orders them (a ValueError where one is there twice), () for the source's ids, or sorted.
+    `problems` receives labels that are not in the order, or have several ids.
+    """
+    if labels:
+        if len(set(labels)) != len(labels):
+            raise ValueError(f"a label is twice in the given order {', '.join(labels)}; name each once")
+        for row in rows[~rows["label"].isin(labels)].itertuples():
+            problems.append(Problem(row.where, f"the label '{row.label}' is not in the given order"))
+        return {label: number for number, label in enumerate(labels)}, "label ids are the given order"
+    found = {label: sorted(set(ids.dropna())) for label, ids in rows.groupby("label", sort=False)["label_id"]}
+    ids = [number for numbers in found.values() for number in numbers]
+    if rows["label_id"].notna().all() and len(set(ids)) == len(ids) == len(found) and min(ids, default=0) >= 0:
+        return dict(sorted(zip(found, ids, strict=True), key=lambda pair: pair[1])), ""
+    for row in rows[rows["label_id"].notna()].itertuples():
+        others = [number for number in found[row.label] if number != row.label_id]
+        if others:
+            what = f"'{row.label}' has the label id {row.label_id} here and {others[0]} elsewhere"
+            problems.append(Problem(row.where, what, "numbered anew", "ids"))
+    order = sorted(found, key=int if all(label.isdecimal() and len(label) < 10 for label in found) else None)
+    return {label: number for number, label in enumerate(order)}, SORTED_IDS

@@ -1,13 +1,16 @@
 """What files say about recordings: their names, durations, frame rates, subsets and groups."""
 
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from afkit.data import feature_formats
 from afkit.data.annotations import check_name
+from afkit.workbench.own_data.import_checks import Problem
 from afkit.workbench.own_data.import_columns import ORDER, Chosen, Columns
 from afkit.workbench.own_data.import_formats import read_csv_table
 from afkit.workbench.own_data.import_names import UNITS, read_name, unit_of
@@ -27,6 +30,7 @@ from afkit.workbench.own_data.import_rows import (
 )
 
 NUMBERS = ("duration", "fps")
+TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
 
 
 class Medium(NamedTuple):
@@ -235,3 +239,47 @@ def lasting(rows: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Rec
     if not of_segments and (same & (by_video["last"] <= 1.1 * by_video["most"])).mean() > 0.9:
         lasts = by_video["most"][same].to_dict() | lasts
     return {video: one._replace(duration=one.duration or lasts.get(video)) for video, one in known.items()}
+
+
+def draw_split(
+    source: Path,
+    chosen: Sequence[Chosen],
+    known: Mapping[str, Recording],
+    test_share: float,
+    seed: int,
+    problems: list[Problem],
+) -> tuple[dict[str, str], str]:
+    """{recording: subset}, and a sentence where it was drawn.
+
+    The columns of the tables that were `chosen` are shown where none names the recording; `problems` receives
+    recordings without a subset or group, and a split that cannot be drawn.
+    """
+    first_place = next((one.where for one in known.values()), str(source))
+    known = dict(sorted(known.items()))
+    said = [field for field in ("subset", "group") if any(getattr(one, field) for one in known.values())]
+    for field in said:
+        for video, one in known.items():
+            if not getattr(one, field):
+                problems.append(Problem(one.where, f"recording '{video}' has no {field}"))
+    if "subset" in said:
+        split = {video: one.subset.lower() for video, one in known.items()}
+        first: dict[str, str] = {}  # subset of each group
+        for video, one in known.items():
+            if one.group and first.setdefault(one.group, split[video]) != split[video]:
+                of = f"group '{one.group}' is in '{first[one.group]}' and, with recording '{video}', in"
+                problems.append(Problem(one.where, f"{of} '{split[video]}'"))
+        return split, ""
+    groups = sorted({one.group or video for video, one in known.items()})
+    what = "groups" if "group" in said else "recordings"
+    if len(groups) < 2:
+        unnamed = [one.columns for one in chosen if "video" not in one.used and one.form == "csv" and len(known) == 1]
+        remedy = "add another, or a column 'subset' (here, or in a table for --recordings)"
+        if unnamed:
+            columns = feature_formats.listed(unnamed[0])
+            remedy += f"; if one of the columns {columns} names the recording, --column video=NAME"
+        problems.append(Problem(first_place, f"a split needs two {what}, there is only {len(groups)}; {remedy}"))
+        return dict.fromkeys(known, TRAINING), ""
+    number = min(max(round(test_share * len(groups)), 1), len(groups) - 1)
+    tested = {groups[i] for i in np.random.default_rng(seed).permutation(len(groups))[:number]}
+    split = {video: TEST if (one.group or video) in tested else TRAINING for video, one in known.items()}
+    return split, f"subsets were drawn (seed {seed}): {number} of {len(groups)} {what} are '{TEST}'"

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from afkit import opening
+from afkit.data.annotations import joined_spans
 
 ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
 SLACK_SEC = 1.0  # by which what is said of a recording may exceed it
@@ -65,11 +67,8 @@ class Recording(NamedTuple):
             if self.duration is not None and end > self.duration + SLACK_SEC:
                 seen = f"it is labelled from {start:g} to {end:g} s, and lasts {self.duration:g} s"
                 raise ValueError(f"{part.where}: {seen}; if that is another unit, name it in the column's name")
-            if spans and start <= spans[-1][1]:
-                spans[-1][1] = max(spans[-1][1], end)
-            else:
-                spans.append([start, end])
-        return spans
+            spans.append([start, end])
+        return joined_spans(np.array(spans, float).reshape(-1, 2)).tolist()
 
     def check_ignored(self) -> None:
         """Raise a ValueError for an ignored span that is none, or is beyond the recording's end."""

@@ -85,7 +85,8 @@ def _paired(events: list[dict]) -> list[dict]:
         kind = (event.get("behavior type") or event.get("status") or "").upper()
         if kind not in _PRESENT:
             raise ValueError(f"{event['where']}: expected START, STOP or POINT, found {kind!r}; correct it")
-        key = *(event.get(name) for name in ("observation id", "subject", "behavior")), *_modifiers(event)
+        modifiers = (value for name, value in event.items() if name.startswith("modifier"))
+        key = *(event.get(name) for name in ("observation id", "subject", "behavior")), *modifiers
         if kind == "STOP" and key in running:
             begun = running.pop(key)
             begun |= {"stop (s)": event["time"], "comment of stop": event.get("comment", "")}
@@ -98,10 +99,6 @@ def _paired(events: list[dict]) -> list[dict]:
     for row in running.values():
         row["where"] += " (START alone)"
     return rows
-
-
-def _modifiers(event: dict) -> list[str]:
-    return [value for name, value in event.items() if name.startswith("modifier")]
 
 
 def _boris_videos(events: list[dict]) -> dict[str, str]:
@@ -147,8 +144,8 @@ def read_raven(path: Path) -> Table:
 
 def read_via(path: Path) -> Table:
     """The temporal segments of a project of VIA 3, or of its export as CSV."""
-    found = _via_json(path) if path.suffix.lower() == ".json" else _via_csv(path)
-    segments, recordings, attributes = found
+    read = _via_json if path.suffix.lower() == ".json" else _via_csv
+    segments, recordings, attributes = read(path)
     rows, where, videos, regions = [], [], [], 0
     for place, video, times, spatial, values in segments:
         if spatial:
@@ -209,12 +206,10 @@ def _via_csv(path: Path) -> tuple[Segments, dict, list[str]]:
         place = f"{path}, row {number}"
         row = dict(zip(names, next(csv.reader([line])), strict=False))
         try:
-            times = (
-                [row[f"temporal_segment_{side}"] for side in ("start", "end")]
-                if "temporal_segment_start" in row
-                else None
-            )
-            times = json.loads(row["temporal_coordinates"]) if times is None else [time for time in times if time]
+            if "temporal_segment_start" in row:
+                times = [time for side in ("start", "end") if (time := row[f"temporal_segment_{side}"])]
+            else:
+                times = json.loads(row["temporal_coordinates"])
             spatial = json.loads(row.get("spatial_coordinates") or "[]")
             values = {str(name): value for name, value in json.loads(row["metadata"]).items()}
             segments.append((place, str(json.loads(row["file_list"])[0]), times, spatial, values))
@@ -266,16 +261,8 @@ def read_labelstudio(path: Path) -> Table:
         raise ValueError(f"{path} tells times in several ways ({', '.join(kinds)}); export these projects one by one")
     frame = frame.where(frame.notna(), None) if len(frame) else frame
     frame = frame if several else frame.drop(columns="tier", errors="ignore")
-    return Table(
-        path,
-        "labelstudio",
-        frame,
-        where,
-        videos,
-        True,
-        recordings,
-        tuple(Change(str(path), one) for one in sorted(told)),
-    )
+    changes = tuple(Change(str(path), one) for one in sorted(told))
+    return Table(path, "labelstudio", frame, where, videos, True, recordings, changes)
 
 
 def _media_of(data: dict, task: dict) -> str:

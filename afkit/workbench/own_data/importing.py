@@ -9,14 +9,20 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from afkit.data.annotations import read_annotations
+from afkit.data.annotations import AnnotationFile, read_annotations
 from afkit.data.feature_formats import listed
 from afkit.files import write_json
 from afkit.workbench.own_data.gaps import ignored_among, ignored_note, with_ignored
-from afkit.workbench.own_data.import_checks import KINDS, Problem, check_recordings, check_rows, raise_problems
+from afkit.workbench.own_data.import_checks import (
+    KINDS,
+    Problem,
+    check_recordings,
+    check_rows,
+    label_ids,
+    raise_problems,
+)
 from afkit.workbench.own_data.import_columns import Chosen, Columns, check_columns, choose
 from afkit.workbench.own_data.import_json import TIER
 from afkit.workbench.own_data.import_like import ids_like, recordings_like, with_own_names, write_like
@@ -24,6 +30,7 @@ from afkit.workbench.own_data.import_names import UNITS, alike_labels, divided_p
 from afkit.workbench.own_data.import_recordings import (
     Medium,
     all_parts,
+    draw_split,
     lasting,
     merge,
     read_recordings,
@@ -36,8 +43,6 @@ from afkit.workbench.own_data.import_times import beginnings, in_seconds
 from afkit.workbench.progress import teller
 
 MOST_PAIRS = 3  # of labels that a note shows
-SORTED_IDS = "label ids are the sorted labels"  # a change that the report names
-TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
 
 
 class ImportReport(NamedTuple):
@@ -118,10 +123,76 @@ def import_annotations(
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
     _check_arguments(target, unit, rate, test_share, kinds)
     check_columns(columns, form)
-    tell, tables = teller("steps of the import", 4), read_source(source, form)
+    tell = teller("steps of the import", 3)
+    read = _read(source, form, columns, unit, rate, tiers, recordings, media or {}, label_clock, old)
     tell(1)
+    problems: list[Problem] = []
+    rows = _check_cells(source, read.tables, read.rows, problems)
+    number = len(rows)
+    ignored = ignored_among(signals, rows["video"]) if str(signals) else {}
+    idle = rows[_named(rows, background)]
+    for label in ambiguous:  # however it is spelled
+        rows["label"] = rows["label"].mask(_named(rows, [label]), label)
+    some = list(old.label_names.values()) if old else labels
+    rows = check_rows(rows.drop(idle.index), read.known, read.expected, rate, allow_overlaps, some, problems)
+    unclear = rows[_named(rows, ambiguous)]
+    rows = rows.drop(unclear.index)
+    judged = {*idle["video"], *unclear["video"], *(video for video, one in read.known.items() if one.parts or old)}
+    known = check_recordings(rows, read.known, judged, problems)
+    for row in unclear.itertuples():
+        known[row.video] = known[row.video]._replace(ignored=(*known[row.video].ignored, (row.start, row.end)))
+    names, order_change = ids_like(rows, old) if old else label_ids(rows, labels, problems)
+    split, split_change = {video: one.subset for video, one in known.items()}, ""
+    if not old and (draw or any(split.values())):
+        split, split_change = draw_split(source, read.chosen, known, test_share, seed, problems)
+    raise_problems(source, problems, kinds, number)
+    tell(2)
+    if rows.empty:
+        raise ValueError(f"{source} has no annotation left; correct it")
+    if old:
+        split_change = write_like(target, old, rows, names, read.brought)
+    else:
+        write_json(target, {"database": with_ignored(_database(rows, known, split, names), ignored)})
+    changes = [change for table in read.tables for change in table.changes] + read.renamed
+    changes += [Change(r.where, f"the label '{r.label.strip()}' is background: left out") for r in idle.itertuples()]
+    changes += [Change(r.where, f"the label '{r.label}' is ambiguous: ignored there") for r in unclear.itertuples()]
+    changes += [Change(found.where, f"{found.what}: {found.repair}", found.kind) for found in problems]
+    changes += [Change(str(source), text) for text in (*read.told, order_change, split_change) if text]
+    segments = dict(Counter(split[video] for video in rows["video"]))
+    notes = _notes(rows, split, names, known)
+    notes += [ignored_note(ignored, split)] if ignored else []
+    return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
+
+
+class _Read(NamedTuple):
+    """What the files say, with times in seconds; nothing of it is checked."""
+
+    tables: list[Table]
+    chosen: list[Chosen]  # the columns of tables with the same ones
+    rows: pd.DataFrame  # all annotations
+    known: dict[str, Recording]  # by labels and all else
+    expected: Mapping[str, Recording]  # what is said of recordings beside the labels
+    brought: set[str]  # recordings that the labels name
+    renamed: list[Change]
+    told: list[str]  # what was decided
+
+
+def _read(
+    source: Path,
+    form: str,
+    columns: Mapping[str, str],
+    unit: str,
+    rate: float | None,
+    tiers: Sequence[str],
+    recordings: str | Path,
+    media: Mapping[str, Medium],
+    label_clock: str,
+    old: AnnotationFile | None,
+) -> _Read:
+    """Rows and recordings; the arguments are those of `import_annotations`, and `old` is the file `like`."""
+    tables = read_source(source, form)
     expected, used = read_recordings(recordings, columns)
-    expected = recordings_like(old) if old else with_media(expected, media or {})
+    expected = recordings_like(old) if old else with_media(expected, media)
     joined = _joined(tables)
     _check_mapped(columns, joined, used)
     chosen = [choose(table, columns, unit, tiers) for table in joined]
@@ -131,52 +202,16 @@ def import_annotations(
     spanned = {video: one.where for video, one in known.items() if one.parts or one.ignored}  # by the labels' own file
     brought = {*known, *(video for one in chosen for video in one.rows["video"])}
     known = merge(known, expected)
-    rows, parts, told = in_seconds(source, chosen, known, unit, rate, media or {})
+    rows, parts, told = in_seconds(source, chosen, known, unit, rate, media)
     _check_spans(rows, spanned)
-    tell(2)
-    begins = beginnings(source, rows, media or {}, label_clock)
+    begins = beginnings(source, rows, media, label_clock)
     if begins:
         first = rows["video"].map(begins).fillna(0.0)
         rows = rows.assign(start=rows["start"] - first, end=rows["end"] - first)
         told.append("times of the recordings' clocks: their beginnings were subtracted")
     known = lasting(rows, all_parts(known, parts, begins))
-    problems: list[Problem] = []
-    rows = _check_cells(source, tables, rows, problems)
-    number = len(rows)
-    ignored = ignored_among(signals, rows["video"]) if str(signals) else {}
-    idle = rows[_named(rows, background)]
-    for label in ambiguous:  # however it is spelled
-        rows["label"] = rows["label"].mask(_named(rows, [label]), label)
-    some = list(old.label_names.values()) if old else labels
-    rows = check_rows(rows.drop(idle.index), known, expected, rate, allow_overlaps, some, problems)
-    unclear = rows[_named(rows, ambiguous)]
-    rows = rows.drop(unclear.index)
-    judged = {*idle["video"], *unclear["video"], *(video for video, one in known.items() if one.parts or old)}
-    known = check_recordings(rows, known, judged, problems)
-    for row in unclear.itertuples():
-        known[row.video] = known[row.video]._replace(ignored=(*known[row.video].ignored, (row.start, row.end)))
-    names, order_change = ids_like(rows, old) if old else label_ids(rows, labels, problems)
-    split, split_change = {video: one.subset for video, one in known.items()}, ""
-    if not old and (draw or any(split.values())):
-        split, split_change = draw_split(source, chosen, known, test_share, seed, problems)
-    raise_problems(source, problems, kinds, number)
-    tell(3)
-    if rows.empty:
-        raise ValueError(f"{source} has no annotation left; correct it")
-    if old:
-        split_change = write_like(target, old, rows, names, brought)
-    else:
-        write_json(target, {"database": with_ignored(_database(rows, known, split, names), ignored)})
-    changes = [change for table in tables for change in table.changes] + renamed
-    changes += [Change(r.where, f"the label '{r.label.strip()}' is background: left out") for r in idle.itertuples()]
-    changes += [Change(r.where, f"the label '{r.label}' is ambiguous: ignored there") for r in unclear.itertuples()]
-    changes += [Change(found.where, f"{found.what}: {found.repair}", found.kind) for found in problems]
     told = list(dict.fromkeys([*(text for one in chosen for text in one.told), *told]))
-    changes += [Change(str(source), text) for text in (*told, order_change, split_change) if text]
-    segments = dict(Counter(split[video] for video in rows["video"]))
-    notes = _notes(rows, split, names, known)
-    notes += [ignored_note(ignored, split)] if ignored else []
-    return ImportReport(target, names, dict(Counter(split.values())), segments, changes, notes)
+    return _Read(tables, chosen, rows, known, expected, brought, renamed, told)
 
 
 def _check_spans(rows: pd.DataFrame, spanned: Mapping[str, str]) -> None:
@@ -280,74 +315,6 @@ def _database(
         annotation |= {key: text.strip() for key, text in remarks.items() if isinstance(text, str) and text.strip()}
         database[row.video]["annotations"].append(annotation)
     return database
-
-
-def label_ids(rows: pd.DataFrame, labels: Sequence[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
-    """{label: id}, and a sentence where the ids are not the source's.
-
-    `labels` are as the user orders them (a ValueError where one is there twice), () for the source's ids, or sorted.
-    `problems` receives labels that are not in the order, or have several ids.
-    """
-    if labels:
-        if len(set(labels)) != len(labels):
-            raise ValueError(f"a label is twice in the given order {', '.join(labels)}; name each once")
-        for row in rows[~rows["label"].isin(labels)].itertuples():
-            problems.append(Problem(row.where, f"the label '{row.label}' is not in the given order"))
-        return {label: number for number, label in enumerate(labels)}, "label ids are the given order"
-    found = {label: sorted(set(ids.dropna())) for label, ids in rows.groupby("label", sort=False)["label_id"]}
-    ids = [number for numbers in found.values() for number in numbers]
-    if rows["label_id"].notna().all() and len(set(ids)) == len(ids) == len(found) and min(ids, default=0) >= 0:
-        return dict(sorted(zip(found, ids, strict=True), key=lambda pair: pair[1])), ""
-    for row in rows[rows["label_id"].notna()].itertuples():
-        others = [number for number in found[row.label] if number != row.label_id]
-        if others:
-            what = f"'{row.label}' has the label id {row.label_id} here and {others[0]} elsewhere"
-            problems.append(Problem(row.where, what, "numbered anew", "ids"))
-    order = sorted(found, key=int if all(label.isdecimal() and len(label) < 10 for label in found) else None)
-    return {label: number for number, label in enumerate(order)}, SORTED_IDS
-
-
-def draw_split(
-    source: Path,
-    chosen: Sequence[Chosen],
-    known: Mapping[str, Recording],
-    test_share: float,
-    seed: int,
-    problems: list[Problem],
-) -> tuple[dict[str, str], str]:
-    """{recording: subset}, and a sentence where it was drawn.
-
-    The columns of the tables that were `chosen` are shown where none names the recording; `problems` receives
-    recordings without a subset or group, and a split that cannot be drawn.
-    """
-    first_place = next((one.where for one in known.values()), str(source))
-    known = dict(sorted(known.items()))
-    said = [field for field in ("subset", "group") if any(getattr(one, field) for one in known.values())]
-    for field in said:
-        for video, one in known.items():
-            if not getattr(one, field):
-                problems.append(Problem(one.where, f"recording '{video}' has no {field}"))
-    if "subset" in said:
-        split = {video: one.subset.lower() for video, one in known.items()}
-        first: dict[str, str] = {}  # subset of each group
-        for video, one in known.items():
-            if one.group and first.setdefault(one.group, split[video]) != split[video]:
-                of = f"group '{one.group}' is in '{first[one.group]}' and, with recording '{video}', in"
-                problems.append(Problem(one.where, f"{of} '{split[video]}'"))
-        return split, ""
-    groups = sorted({one.group or video for video, one in known.items()})
-    what = "groups" if "group" in said else "recordings"
-    if len(groups) < 2:
-        unnamed = [one.columns for one in chosen if "video" not in one.used and one.form == "csv" and len(known) == 1]
-        remedy = "add another, or a column 'subset' (here, or in a table for --recordings)"
-        if unnamed:
-            remedy += f"; if one of the columns {listed(unnamed[0])} names the recording, --column video=NAME"
-        problems.append(Problem(first_place, f"a split needs two {what}, there is only {len(groups)}; {remedy}"))
-        return dict.fromkeys(known, TRAINING), ""
-    number = min(max(round(test_share * len(groups)), 1), len(groups) - 1)
-    tested = {groups[i] for i in np.random.default_rng(seed).permutation(len(groups))[:number]}
-    split = {video: TEST if (one.group or video) in tested else TRAINING for video, one in known.items()}
-    return split, f"subsets were drawn (seed {seed}): {number} of {len(groups)} {what} are '{TEST}'"
 
 
 def _notes(

@@ -55,16 +55,13 @@ def files_of(place: str | Path, suffixes: Sequence[str]) -> dict[str, Path]:
     for path in sorted(paths):
         name = unicodedata.normalize("NFC", path.stem)
         if found.setdefault(name, path) != path:
-            raise ValueError(f"{path} and {_nearby(found[name], path)} are of one name; keep one of them")
+            other = found[name].name if found[name].parent == path.parent else found[name]
+            raise ValueError(f"{path} and {other} are of one name; keep one of them")
     if not found:
         is_there = folder.exists() or re.search(r"[*?\[]", str(place))
         what = f"has no file that ends in {', '.join(suffixes)}" if is_there else "does not exist"
         raise ValueError(f"{place} {what}; name another file, folder or pattern")
     return found
-
-
-def _nearby(one: Path, other: Path) -> str:
-    return one.name if one.parent == other.parent else str(one)
 
 
 def _fits(path: Path, suffixes: Sequence[str]) -> bool:

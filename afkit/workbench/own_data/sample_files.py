@@ -20,6 +20,7 @@ from afkit.workbench.own_data.clocks import (
     read_clock,
     regular_samples,
 )
+from afkit.workbench.own_data.import_formats import places
 from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.physio_files import CLOCK_NAME, PHYSIO, read_physio
@@ -80,9 +81,9 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), la
     clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
     labels = [i for i, name in enumerate(names) if label and name.casefold() == label.casefold()]
     others = [*clocks, *labels]
-    chosen = _named_places(names or _places(width), columns) if columns else _channels(names, by_column, others, lines)
+    chosen = _named_places(names or places(width), columns) if columns else _channels(names, by_column, others, lines)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
-    left_out = [name for i, name in enumerate(names or _places(width)) if i not in chosen]
+    left_out = [name for i, name in enumerate(names or places(width)) if i not in chosen]
     channels = [names[i] for i in chosen] if names else []
     cells = list(by_column[labels[0]]) if labels else []
     if not clocks or clocks[0] in chosen:
@@ -153,10 +154,6 @@ def _split_names(lines: Lines) -> tuple[list[str], Lines]:
     return first, rest
 
 
-def _places(width: int) -> list[str]:
-    return [str(place) for place in range(1, width + 1)]
-
-
 def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
     """Where the columns of those names are."""
     places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(names)))}
@@ -169,7 +166,7 @@ def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
 def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[int], lines: Lines) -> list[int]:
     """Places of the channels: all but clocks and counters; refused where it is in doubt what a column is."""
     width = len(by_column)
-    shown = names or _places(width)
+    shown = names or places(width)
     counters = [i for i, name in enumerate(names) if _is_counter(name) and _rises(by_column[i])]
     chosen = [i for i in range(width) if i not in clocks and i not in counters] or list(range(width))
     many = len(by_column[0]) >= LEAST_ROWS
@@ -334,7 +331,7 @@ def read_sensor(
         return _by_clock(path, kind, numbers, longest_gap_sec), numbers, []
     sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
     if numbers.clock is not None:
-        with _of(path):
+        with of_file(path):
             problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
         if problem and not fix:
             raise ValueError(f"{path}: {problem}; correct it, or put the samples onto regular times with --fix")
@@ -346,7 +343,7 @@ def read_sensor(
 
 
 @contextmanager
-def _of(path: Path) -> Iterator[None]:
+def of_file(path: Path) -> Iterator[None]:
     """Put the path before the messages of ValueErrors."""
     try:
         yield
@@ -377,7 +374,7 @@ def _on_clock(
 ) -> Sensor:
     """The samples at regular times, as their clock tells, in the unit in which it comes near a rate that is given."""
     assert numbers.clock is not None
-    with _of(path):
+    with of_file(path):
         clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz)
     values, runs_sec = bridged_runs(numbers.values, clock.times_sec, clock.rate_hz, longest_gap_sec)
     signal = regular_samples(values, clock, rate_hz)

@@ -21,8 +21,8 @@ from afkit.workbench.own_data.clocks import UNIX_SEC, Clock, read_clock
 from afkit.workbench.own_data.gaps import IGNORED, SETTINGS, gap_note
 from afkit.workbench.own_data.media_files import paired_files
 from afkit.workbench.own_data.physio_files import PHYSIO
-from afkit.workbench.own_data.sample_files import Numbers, SensorKind, read_samples, read_sensor, read_signal
-from afkit.workbench.own_data.signals import Sensor, signal_features
+from afkit.workbench.own_data.sample_files import Numbers, SensorKind, of_file, read_samples, read_sensor, read_signal
+from afkit.workbench.own_data.signals import Sensor, SignalFeatures, signal_features
 from afkit.workbench.progress import progress
 from afkit.workbench.scratch import clear_scratch, scratch_folder
 
@@ -84,11 +84,14 @@ def write_windows(
     target = Path(target)
     _check_absent(target)
     recordings = paired_files(folders, SIGNAL_SUFFIXES)
-    kinds = _kinds(folders, rates_hz, columns, pose)
-    for place, kind in enumerate(kinds):
-        if kind.by_clock:
-            own = progress([paths[place] for paths in recordings.values()], "clocks")
-            kinds[place] = kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in own))
+    by_sensor = zip(_kinds(folders, rates_hz, columns, pose), zip(*recordings.values(), strict=True), strict=True)
+    kinds = [
+        kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in progress(paths, "clocks")))
+        if kind.by_clock
+        else kind
+        for kind, paths in by_sensor
+    ]
+    settings = Windowing(kinds, window, stride, rate_hz or 0.0, normalise, longest_gap_sec)
     left_out: dict[str, None] = {}  # names of columns, in order
     slower: dict[str, None] = {}  # channels of lower rates than others in their files
     ignored: dict[str, list[list[float]]] = {}  # spans of each recording
@@ -98,32 +101,23 @@ def write_windows(
         _check_absent(target)  # another process may have made it
         for name, paths in progress(recordings.items(), "recordings", say):
             try:
-                files = zip(paths, kinds, strict=True)
-                read = [read_sensor(path, kind, fix, longest_gap_sec, label) for path, kind in files]
-                sensors = _from_first([sensor for sensor, _, _ in read], kinds)
-                made = signal_features(sensors, window, stride, rate_hz, normalise, fix, _apart_sec(kinds))
-                if not kinds[0].channels:  # the first recording that can be read
-                    kinds = [
-                        kind._replace(channels=one.signal.shape[1], columns=tuple(numbers.names))
-                        for kind, (one, numbers, _) in zip(kinds, read, strict=True)
-                    ]
-                _check_channels(sensors, [kind.channels for kind in kinds])
-                notes = [gap_note(name, made)] if len(made.gaps_sec) else []
-                for _, numbers, _ in read:
-                    (left_out if numbers.rate_hz is None else slower).update(dict.fromkeys(numbers.left_out))
+                made, read = _windows(settings, paths, rate_hz, fix, label)
             except ValueError as error:
                 problems.append(str(error))
                 continue
+            settings = settings._replace(sensors=_as_read(settings.sensors, read), rate_hz=made.fps)
             write_array(part / f"{name}.npy", made.features, sync=False)
-            repairs += [f"changed: {line}" for _, _, lines in read for line in lines]
+            for _, numbers, lines in read:
+                (left_out if numbers.rate_hz is None else slower).update(dict.fromkeys(numbers.left_out))
+                repairs += [f"changed: {line}" for line in lines]
             repairs += [f"changed: {line}" for line in made.repairs]
-            repairs += notes
-            ignored |= {name: made.ignored_sec.round(6).tolist()} if notes else {}
+            if len(made.gaps_sec):
+                repairs.append(gap_note(name, made))
+                ignored[name] = made.ignored_sec.round(6).tolist()
         if problems:
             head = f"{len(problems)} of {len(recordings)} recordings cannot be used; correct them"
             raise ValueError("\n".join([f"{head}, or repair gaps and ends with --fix:", *_first(problems)]))
-        settings = Windowing(kinds, window, stride, made.fps, normalise, longest_gap_sec)
-        record = settings._asdict() | {"sensors": [kind._asdict() for kind in kinds]}
+        record = settings._asdict() | {"sensors": [kind._asdict() for kind in settings.sensors]}
         write_json(part / SETTINGS, record | ({IGNORED: ignored} if ignored else {}))
         part.rename(target)
     for line in [*_first(repairs), *_left_out(left_out, slower)]:
@@ -204,17 +198,32 @@ def features_of(settings: Windowing, paths: Sequence[Path]) -> tuple[np.ndarray,
 
     A ValueError names the file.
     """
-    _, window, stride, rate_hz, normalise, gap_sec = settings
-    files = zip(paths, settings.sensors, strict=True)
-    sensors = _from_first([read_sensor(path, kind, False, gap_sec)[0] for path, kind in files], settings.sensors)
-    _check_channels(sensors, [kind.channels for kind in settings.sensors])
-    apart_sec = _apart_sec(settings.sensors)
-    made = signal_features(sensors, window, stride, rate_hz, normalise, tolerance_sec=apart_sec)
+    made, _ = _windows(settings, paths, settings.rate_hz)
     return made.features, made.ignored_sec
 
 
-def _apart_sec(kinds: Sequence[SensorKind]) -> float:
-    return APART_SEC if any(kind.by_clock for kind in kinds) else 0.0
+def _windows(
+    settings: Windowing, paths: Sequence[Path], rate_hz: float | None, fix: bool = False, label: str = ""
+) -> tuple[SignalFeatures, list[tuple[Sensor, Numbers, list[str]]]]:
+    """Features of one recording, and what was read of each of its sensors, see `sample_files.read_sensor`."""
+    kinds, gap_sec = settings.sensors, settings.longest_gap_sec
+    read = [read_sensor(path, kind, fix, gap_sec, label) for path, kind in zip(paths, kinds, strict=True)]
+    sensors = _from_first([sensor for sensor, _, _ in read], kinds)
+    for sensor, kind in zip(sensors, kinds, strict=True):
+        has = sensor.signal.shape[1]
+        if kind.channels and has != kind.channels:
+            raise ValueError(f"{sensor.name} has {has} channels, that sensor has {kind.channels} elsewhere; correct it")
+    apart_sec = APART_SEC if any(kind.by_clock for kind in kinds) else 0.0
+    made = signal_features(sensors, settings.window, settings.stride, rate_hz, settings.normalise, fix, apart_sec)
+    return made, read
+
+
+def _as_read(kinds: list[SensorKind], read: Sequence[tuple[Sensor, Numbers, list[str]]]) -> list[SensorKind]:
+    """The sensors with the channels of the first recording that could be read."""
+    return [
+        kind if kind.channels else kind._replace(channels=sensor.signal.shape[1], columns=tuple(numbers.names))
+        for kind, (sensor, numbers, _) in zip(kinds, read, strict=True)
+    ]
 
 
 class Seen(NamedTuple):
@@ -230,10 +239,8 @@ def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float =
     """What a file holds; a ValueError names it. `label` is a column with a label for each sample."""
     numbers = read_samples(path, kind.columns, kind.pose, label)
     if kind.by_clock and numbers.clock is not None:
-        try:
+        with of_file(path):
             clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
         told_hz = numbers.rate_hz or clock.rate_hz
         return Seen(numbers, clock, told_hz, float(clock.times_sec[-1]) + 1 / told_hz)
     rate_hz = numbers.rate_hz if kind.by_clock else kind.rate_hz
@@ -290,13 +297,6 @@ def _kinds(
     return [
         SensorKind(Path(folder).name, float(hz or 0), 0, tuple(names), hz is None, pose) for folder, hz, names in named
     ]
-
-
-def _check_channels(sensors: Sequence[Sensor], channels: Sequence[int]) -> None:
-    for sensor, number in zip(sensors, channels, strict=True):
-        has = sensor.signal.shape[1]
-        if has != number:
-            raise ValueError(f"{sensor.name} has {has} channels, that sensor has {number} elsewhere; correct it")
 
 
 def _first(lines: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""When a detection of soft, hard or linear NMS is settled, although candidates are still to come.
+"""When a detection of soft or hard NMS is settled, although candidates are still to come.
 
 NMS takes candidates by falling score, and each lowers those of its class that it overlaps. So what becomes of a
 candidate depends on those alone that overlap it and are taken before it, and on those before them; of all that score
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from afkit.detect.reference import LENGTH_EPS, Settings, vote
+from afkit.workbench.export.exported import lowered
 from afkit.workbench.streaming.blocks import NOTHING, Found
 
 EXACT_STEPS = 16384  # positions are rounded to float32 as in recordings of so many steps, however long the stream
@@ -59,16 +60,9 @@ def _after_pick(pick: int, left: np.ndarray, onset: np.ndarray, end: np.ndarray,
     length = end - onset + np.float32(LENGTH_EPS)
     shared = (np.minimum(end, end[pick]) - np.maximum(onset, onset[pick])).clip(min=0)
     iou = shared / (length + length[pick] - shared)
-    if settings.method == "hard":
-        left = np.where(iou >= np.float32(settings.iou_threshold), -np.inf, left)
-    else:
-        weight = np.exp(-(iou * iou / np.float32(settings.sigma)).astype(np.float64))
-        if settings.method == "linear":
-            weight = np.where(iou >= np.float32(settings.iou_threshold), 1 - iou, 1)
-        left = np.where(left > -np.inf, left * weight.astype(np.float32), left)
-        left = np.where(left < np.float32(settings.min_score), -np.inf, left)
+    left = lowered(left, iou, {"nms": settings.method, **settings._asdict()})
     left[pick] = -np.inf
-    return left.astype(np.float32)
+    return left
 
 
 def voted(picks: Found, voters: Found, settings: Settings) -> Found:

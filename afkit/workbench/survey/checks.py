@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from afkit.config import DataConfig
-from afkit.data.annotations import AnnotationFile, Video, frames_per_second, groups_of, read_annotations
+from afkit.data.annotations import AnnotationFile, Video, frames_per_second, groups_of, read_annotations, to_frame
 from afkit.data.features import feature_files, has_features, locate, open_features, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct, mostly_within
 from afkit.workbench.own_data.import_names import alike_labels, divided, divided_people
@@ -142,9 +142,8 @@ def _segments(config: DataConfig, videos: list[Video], table: pd.DataFrame) -> p
     by_file = [video.duration_sec is not None for video in videos]
     segments = table.assign(number=range(len(videos)), fps=fps, by_file=by_file)
     segments = segments.loc[np.repeat(table.index, table["actions"])].reset_index(drop=True)
-    times_sec = np.concatenate([np.zeros((0, 2)), *(video.segments_sec for video in videos)])
-    labels = np.concatenate([np.zeros(0, int), *(video.labels for video in videos)])
-    segments = segments.assign(start=times_sec[:, 0], end=times_sec[:, 1], label=labels)
+    rows = to_frame(videos, clean=False)
+    segments = segments.assign(start=rows["start_sec"], end=rows["end_sec"], label=rows["label"])
     empty = segments["end"] - segments["start"] < MIN_LENGTH_SEC
     distinct = [keep_distinct(video.segments_sec, video.labels) for video in videos]
     repeated = ~np.concatenate([np.zeros(0, bool), *distinct]) & ~empty

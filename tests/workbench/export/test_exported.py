@@ -249,8 +249,8 @@ def test_what_cannot_be_exported_is_one_sentence(run, data, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("recipe", "lacks"),
     [
-        ({"decode": {}}, "data.input_dims"),
-        ({"data": tiny_recipe().data.model_dump()}, "decode.pre_nms_thresh"),
+        ({"decode": {}}, "model.absolute_position"),
+        ({"model": {"absolute_position": False}}, "data.input_dims"),
         ([], None),
     ],
 )

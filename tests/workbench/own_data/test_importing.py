@@ -48,28 +48,6 @@ def test_frames_and_samples_become_seconds_and_the_rate_is_not_taken_for_that_of
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        {"database": {"a": {"annotations": [{"segment": ["1.5", "2"], "label": "x"}]}, "b": {"annotations": []}}},
-        {"a": {"segments": [{"timestamp": [1.5, 2], "class": "x"}]}, "b": {}},
-        {"a": {"actions": [{"start": 1.5, "end": 2.0, "action": "x"}]}, "b": {"actions": []}},
-        {"a": [[1.5, 2, "x"]], "b": []},
-        {"database": {"a": {"annotations": [{"segment": "[1.5, 2]", "label": "x"}]}, "b": {}}},
-    ],
-)
-def test_json_in_many_shapes(bring, content):
-    for name, entry in (content.get("database") or content).items():
-        if isinstance(entry, dict):
-            entry["split"] = {"a": "Training", "b": "Testing"}[name]
-    if isinstance(content.get("a"), list):
-        file = bring(content, "source.json", recordings="video,subset\na,training\nb,testing\n")
-    else:
-        file = bring(content, "source.json")
-    assert segments(file) == {"a": [(1.5, 2.0, "x")], "b": []}
-    assert subsets(file) == {"a": "training", "b": "testing"}
-
-
-@pytest.mark.parametrize(
     ("rows", "names"),
     [
         ([("zebra", 2), ("ant", 5)], {2: "zebra", 5: "ant"}),  # those of the source

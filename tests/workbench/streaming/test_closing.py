@@ -12,9 +12,8 @@ from afkit.workbench.streaming.blocks import NOTHING, Found, join
 from afkit.workbench.streaming.closing import EXACT_STEPS, settle, voted, voting
 
 SETTINGS = {
-    "soft": Settings("soft", min_score=0.2),
+    "soft": Settings("soft", min_score=0.05),
     "across classes": Settings("soft", multiclass=False, min_score=0.2, sigma=0.3),
-    "linear": Settings("linear", iou_threshold=0.3, min_score=0.2),
     "hard": Settings("hard", iou_threshold=0.3, min_score=0.2),
     "voting": Settings("hard", multiclass=False, iou_threshold=0.3, min_score=0.2, voting_threshold=0.5),
     "none": Settings("none"),

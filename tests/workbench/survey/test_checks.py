@@ -60,6 +60,12 @@ def rows(*segments, label_id=0):
         ({"annotations": rows((3, 2))}, "note", "segments without length", "or reversed; left out"),
         ({"annotations": rows((1, 2), (1, 2))}, "note", "duplicates", "annotation 1: segment 1 to 2 s repeats"),
         ({"annotations": rows((1, 500))}, "note", "segments outside the video", "check its times or the duration"),
+        (
+            {"annotations": rows((1, 500)), "duration": None},
+            "note",
+            "segments outside the video",
+            "is outside its features, which cover 25.2 s; check its times, or data.fps",
+        ),
         ({"annotations": rows((-5, 2))}, "note", "segments outside the video", "segment -5 to 2 s is outside"),
         (
             {"annotations": rows((1, 2), (3, 4)), "annotated": [[0, 2], [3.4, 9]], "ignored": [3.6, 4]},

@@ -157,8 +157,6 @@ def test_the_job_is_told_of_where_its_scheduler_could_not_run(tmp_path, commands
         ("kind: pbs\njobs: 2\nsecurity: true", "'security' is set by the sweep"),
         ("kind: pbs\njobs: 2\nscheduler_options: {protocol: tcp}", "'protocol' is set by the sweep"),
         ("kind: pbs\njobs: 2\nscheduler_options: [a]", "'scheduler_options' must be a section"),
-        ("kind: pbs\njobs: 2\nuse_stdin: no", "line 3: no may be true or false, or a word"),
-        ("kind: pbs\njobs: 2\naccount: 0012", "line 3: 0012 may be a number or a name"),
     ],
 )
 def test_a_wrong_cluster_file_is_said_in_one_sentence(tmp_path, text, message):
