@@ -168,7 +168,7 @@ def test_the_widget_works_in_jupyterlab_and_gives_python_what_was_selected(brows
     nbformat.write(notebook, path)
     lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
     with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
-        window.goto(f"http://127.0.0.1:{port}/lab/tree/notebooks/04_visualize.ipynb?token={TOKEN}")
+        window.goto(f"http://127.0.0.1:{port}/lab/tree/notebooks/04_visualize.ipynb?reset&token={TOKEN}")
         window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
         window.wait_for_selector("text=Python 3 (", timeout=START_MS)
         window.click("text=Run >> nth=0")
@@ -261,7 +261,7 @@ def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):
     cells = nbformat.read(project / RUN / "04_visualize.ipynb", as_version=4).cells
     (number,) = (i for i, cell in enumerate(cells) if "afkit_inspector" in str(cell))
     with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
-        window.goto(f"http://127.0.0.1:{port}/lab/tree/{RUN}/04_visualize.ipynb?token={TOKEN}")
+        window.goto(f"http://127.0.0.1:{port}/lab/tree/{RUN}/04_visualize.ipynb?reset&token={TOKEN}")
         window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
         shown = set()  # (cell, kind of output, has a picture); cells far outside the window are not drawn
         window.locator(".jp-Notebook .jp-Cell").first.hover()

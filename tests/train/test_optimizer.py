@@ -175,7 +175,8 @@ def test_gradients_equal_the_original(config):
         if wanted is None:
             assert parameter.grad is None or not parameter.grad.any(), name
         elif f"module.{name}" not in expected["noise_gradient_params"]:  # those are zero but for rounding
-            assert parameter.grad.norm().item() == pytest.approx(wanted["l2"], rel=GRADIENT_NORMS), name
+            # the original's in float64: those of its float32 have as much rounding of their own as ours
+            assert parameter.grad.norm().item() == pytest.approx(wanted["l2_fp64"], rel=GRADIENT_NORMS), name
 
 
 def test_three_steps_equal_the_original(config):

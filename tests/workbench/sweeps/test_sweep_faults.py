@@ -67,8 +67,8 @@ def hold(step, *rest):
             time.sleep(0.02)
     return make_note(step, *rest)
 loop.Note = hold
-train_run(run, dataset, execution, resume=resume)
-finish_training(run, execution)
+metrics = training.train_run(run, dataset, execution, resume=resume)
+training.finish_training(run, execution, metrics)
 """
 SETTING_UP = ("02-02", "02-03", "02-07")  # cells of 02_train
 COMPARE = "from pathlib import Path\nPath(out_dir, 'report.html').write_text(str(runs))\n"
