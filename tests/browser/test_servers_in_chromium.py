@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -69,12 +69,11 @@ def serving(folder: Path, *command: str):
             time.sleep(0.2)
         yield port
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(3)
-        except subprocess.TimeoutExpired:  # JupyterLab asks whether it is meant
-            process.terminate()
-            process.wait(60)
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            process.send_signal(ending)
+            with suppress(subprocess.TimeoutExpired):  # JupyterLab asks whether it is meant; and waits for kernels
+                process.wait(3 if ending == signal.SIGINT else 60)
+                break
 
 
 def _answers(port: int) -> bool:
