@@ -68,7 +68,7 @@ def show(claim: dict[str, str]) -> dict[str, str]:
     print(done.stdout)
     if done.returncode:
         raise SystemExit(f"{line} ended with {done.returncode}; the ledger is as it was")
-    said = [text.strip() for text in done.stdout.splitlines() if text.strip() and str(ROOT) not in text]
+    said = [" ".join(text.split()) for text in done.stdout.splitlines() if text.strip() and str(ROOT) not in text]
     facts = machine()
     where = f"{facts['processor']}, {facts['cores']} cores"
     row = {
