@@ -10,7 +10,8 @@ from typing import TypeVar
 
 FIRST_SEC, TERMINAL_SEC, FILE_SEC = 2.0, 10.0, 60.0
 EVERY = "AFKIT_PROGRESS_SEC"  # variable of the environment: seconds between two lines, also for the kernels of a run
-LINES = re.compile(r"^.*\d (?:s|min) left.*\n", re.MULTILINE)  # of progress, in what was printed
+# of progress in what was printed, those of a training with more behind two blanks
+LINES = re.compile(r"^.*, (?:\d+ h )?\d+ (?:s|min) left(?:  .*)?\n", re.MULTILINE)
 
 Item = TypeVar("Item")
 

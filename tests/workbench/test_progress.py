@@ -67,7 +67,9 @@ def test_time_left_is_by_what_is_done_not_by_the_number_of_calls(clock, monkeypa
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
-    assert LINES.sub("", f"before\nchecks: 2 of 30, {text} left\nafter\n") == "before\nafter\n"
+    training = f"step 3/9, epoch 1/3, 2.5 steps/s, {text} left  loss 0.531 (class 0.300, offset 0.231), rate 1.0e-04"
+    assert LINES.sub("", f"before\nchecks: 2 of 30, {text} left\n{training}\nafter\n") == "before\nafter\n"
+    assert not LINES.search(f"2 labels, {text} left out\nafter {text} left hand\n"), "not progress"
 
 
 def test_lines_of_a_command_leave_its_output_alone_and_those_of_a_notebook_are_output(clock, monkeypatch, capsys):

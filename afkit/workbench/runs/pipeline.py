@@ -229,9 +229,16 @@ def _tidy(path: Path) -> None:
         if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", ())):
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
         if "outputs" in cell:
-            kept = [output for output in _hidden(cell.outputs) if output.get("text") != ""]
-            cell.outputs = nbformat.from_dict(kept)
+            cell.outputs = list(filter(None, map(_without_progress, nbformat.from_dict(_hidden(cell.outputs)))))
     write_text(path, nbformat.writes(notebook))
+
+
+def _without_progress(output: Any) -> Any:
+    """An output without lines of progress among what was printed; None where nothing else was."""
+    if output.output_type != "stream":  # a table may hold anything
+        return output
+    output.text = LINES.sub("", output.text)
+    return output if output.text else None
 
 
 def _hidden(value: Any) -> Any:
@@ -239,4 +246,4 @@ def _hidden(value: Any) -> Any:
         return {key: _hidden(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_hidden(inner) for inner in value]
-    return hide_places(LINES.sub("", value)) if isinstance(value, str) else value
+    return hide_places(value) if isinstance(value, str) else value

@@ -104,10 +104,12 @@ def test_modules_of_the_working_directory_are_for_the_notebooks_of_a_project(tmp
 def test_lines_of_progress_are_shown_while_a_notebook_works_and_are_not_kept(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv(EVERY, "0.1")
     waits = "import time\nfrom afkit.workbench.progress import progress\nfor _ in progress(range(9), 'wait'):"
-    cells = [nbformat.v4.new_code_cell(text) for text in (f"{waits} time.sleep(0.3)", "print('done')")]
+    label = "display({'text/html': 'lift, 5 s left\\n'}, raw=True)"  # in a table anything may stand
+    cells = [nbformat.v4.new_code_cell(text) for text in (f"{waits} time.sleep(0.3)", "print('done')", label)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "waits.ipynb")
     monkeypatch.setattr(pipeline, "notebook_path", lambda _: tmp_path / "waits.ipynb")
     pipeline.execute("waits", tmp_path / "executed.ipynb", {})
     assert re.search(r"^wait: \d of 9, \d s left$", capfd.readouterr().out, re.MULTILINE)
     kept = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells
-    assert [[output.text for output in cell.outputs] for cell in kept] == [[], ["done\n"]]
+    texts = [[output.get("text") or output.data["text/html"] for output in cell.outputs] for cell in kept]
+    assert texts == [[], ["done\n"], ["lift, 5 s left\n"]]
