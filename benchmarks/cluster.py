@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,8 @@ from afkit.data.annotations import frames_per_second
 from afkit.data.features import read_features
 from afkit.data.items import Dataset
 from afkit.workbench.runs.opened import open_run
+from afkit.workbench.sweeps.clusters import open_client
+from afkit.workbench.sweeps.sweep_file import Needs
 from benchmarks import timing
 
 SHARD = 50  # recordings of a task: minutes of work, so that a task lost is little, and its start is nothing
@@ -59,11 +60,8 @@ def predict_shard(run_folder: str, paths: Sequence[str], out: str) -> tuple[int,
 
 def measure(run_folder: Path, paths: Sequence[Path], out: Path, workers: int) -> dict[str, float]:
     """Predict all with so many worker processes; the start of the processes is not counted."""
-    from distributed import Client, LocalCluster
-
     shards = [paths[at : at + SHARD] for at in range(0, len(paths), SHARD)]
-    settings: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-    with LocalCluster(host="127.0.0.1", **settings) as cluster, Client(cluster) as client:
+    with open_client(Needs(memory_gb=1), workers) as client:
         client.wait_for_workers(workers)
         client.run(predict_shard, str(run_folder), [str(paths[0])], str(out / "first"))  # imports, the operator
         began = time.perf_counter()
@@ -100,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             row = {"workers": workers, "hours_of_signal": hours} | measure(options.run.resolve(), paths, out, workers)
             found = contents(out)
             first = first or found
-            rows.append(row | {"per_second": row["recordings"] / row["seconds"], "same_files": found == first})
+            same = found == first and len(found) == row["recordings"]
+            rows.append(row | {"per_second": row["recordings"] / row["seconds"], "same_files": same})
     timing.show(rows)
     timing.write_csv(options.csv, rows)
     print(f"\n{options.csv}")

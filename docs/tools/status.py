@@ -57,8 +57,8 @@ def chosen(claims: Sequence[dict[str, str]], words: str) -> dict[str, str]:
     return found[0]
 
 
-def show(claim: dict[str, str]) -> dict[str, str]:
-    """Run what shows a claim; a line of the ledger, or the end where it fails."""
+def show(claim: dict[str, str], commit: str) -> dict[str, str]:
+    """Run what shows a claim, of the code of a commit; a line of the ledger, or the end where it fails."""
     from benchmarks.timing import machine
 
     began, line = time.monotonic(), command(claim)
@@ -74,7 +74,7 @@ def show(claim: dict[str, str]) -> dict[str, str]:
     row = {
         "claim": claim["claim"],
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": git("rev-parse", "--short", "HEAD"),
+        "commit": commit,
     }
     minutes = f"{(time.monotonic() - began) / 60:.1f}"
     return row | {"machine": where, "minutes": minutes, "ended": said[-1][:120] if said else ""}
@@ -113,8 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted = [chosen(claims, words) for words in options.claims]
     rows = list(csv.DictReader(LEDGER.open(encoding="utf-8"))) if LEDGER.exists() else []
     ledger = {row["claim"]: row for row in rows}
+    commit = git("describe", "--always", "--exclude=*", "--dirty= with changes") if wanted else ""
     for claim in wanted:
-        ledger[claim["claim"]] = show(claim)
+        ledger[claim["claim"]] = show(claim, commit)
         with LEDGER.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(ledger[claim["claim"]]), lineterminator="\n")
             writer.writeheader()
