@@ -27,7 +27,7 @@ _HOME = {
     "build_optimizer": "afkit.train.state",
     "decode": "afkit.detect.decoding",
     "nms": "afkit.detect.suppression",
-    "fuse_scores": "afkit.detect.fusion",
+    "fuse_scores": "afkit.workbench.analysis.fusion",
     "predict": "afkit.detect.prediction",
     "Stream": "afkit.workbench.streaming.stream",
     "evaluate": "afkit.evaluation.scores",
@@ -55,7 +55,7 @@ _MOVED = {  # where it is now: what of afkit lay elsewhere; * stands for its own
     "afkit.workbench.survey": "data.alike data.durations data.widespread",
     "afkit.workbench.survey.*": "data.facts data.checks data.suggest",
     "afkit.workbench.survey.facts": "data.report",
-    "afkit.workbench.analysis.*": "evaluation.baseline evaluation.bootstrap evaluation.calibration "
+    "afkit.workbench.analysis.*": "detect.fusion evaluation.baseline evaluation.bootstrap evaluation.calibration "
     "evaluation.diagnosis evaluation.exports evaluation.false_positives evaluation.matching evaluation.normalised "
     "evaluation.operating_point evaluation.report evaluation.result_files "
     "evaluation.sensitivity evaluation.submissions detect.steps detect.score_curves",

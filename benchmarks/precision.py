@@ -19,13 +19,13 @@ import torch
 
 from afkit.data.annotations import groups_of, to_frame
 from afkit.data.items import Dataset
-from afkit.detect.fusion import num_labels
 from afkit.detect.prediction import detect_items
 from afkit.evaluation.scores import evaluate
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.model.products import arithmetic, bf16_units
 from afkit.workbench.analysis.bootstrap import compare_runs, resample, too_few
+from afkit.workbench.analysis.fusion import num_labels
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.opened import OpenedRun, open_run

@@ -24,13 +24,13 @@ from tiny_data import tiny_recipe, write_tiny_data
 from afkit.data.annotations import load_annotations, read_annotations
 from afkit.data.feature_formats import array_names, holds_array, open_array
 from afkit.data.features import RawFeatures
-from afkit.detect.fusion import read_scores
 from afkit.model.checkpoints import load_weights
 from afkit.recipe_files import read_recipe_file
 from afkit.recipes import _RECIPES, recipe
 from afkit.train.checkpoints import Checkpoints
 from afkit.train.execution import DEFAULT_EXECUTION
 from afkit.train.state import TrainingState, new_state
+from afkit.workbench.analysis.fusion import read_scores
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets import ego4d, twin

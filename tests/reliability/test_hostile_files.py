@@ -27,8 +27,8 @@ from readers import (
 from safetensors.torch import save as save_safetensors
 
 from afkit.data.annotations import read_annotations
-from afkit.detect.fusion import read_scores
 from afkit.model.checkpoints import read_original
+from afkit.workbench.analysis.fusion import read_scores
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.datasets.ego4d import _read_moments, read_leads

@@ -14,9 +14,7 @@ from trainings import LostMachineError, stop_after
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict_dataset
 from afkit.model.actionformer import build_model
-from afkit.train import distributed
 from afkit.train.distributed import (
-    check_peers,
     check_same_everywhere,
     gather_bytes,
     gather_numbers,
@@ -27,7 +25,9 @@ from afkit.train.distributed import (
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.train.state import random_state, set_random_state
+from afkit.workbench.runs import peers
 from afkit.workbench.runs.launch import predict_shared
+from afkit.workbench.runs.peers import check_peers
 from afkit.workbench.runs.training import validation
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ PROGRAM = """
 from pathlib import Path
 import torch
 from test_distributed import RECIPES, EVALUATED, no_pickles, prove_in_vain, share_numbers, start_training, detect
-from afkit.train.distributed import start, stop
+from afkit.workbench.runs.peers import start, stop
 
 torch.set_num_threads(1)
 root = Path(sys.argv[1])
@@ -107,7 +107,7 @@ def prove_in_vain(root):
         check_peers(b"key of %d" % rank)
     (root / f"other_key{rank}.txt").write_text(str(other_key.value))
     if rank == 0:
-        distributed.PROOF = timedelta(seconds=0.1)
+        peers.PROOF = timedelta(seconds=0.1)
         with pytest.raises(ConnectionError) as silence:
             check_peers(b"key")
         (root / "silence.txt").write_text(str(silence.value))
@@ -235,7 +235,7 @@ def test_what_is_only_sent_back_proves_nothing(monkeypatch):
         def wait(self, timeout):
             pass
 
-    monkeypatch.setattr(distributed, "world", lambda: (0, 2))
+    monkeypatch.setattr(peers, "world", lambda: (0, 2))
     monkeypatch.setattr(torch.distributed, "all_to_all_single", Echo)
     with pytest.raises(ConnectionError, match="another program has answered"):
         check_peers(b"key")

@@ -21,8 +21,8 @@ from tiny_data import tiny_recipe, write_tiny_data
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
-from afkit.train import distributed
 from afkit.train.execution import Execution
+from afkit.workbench.runs import peers
 from afkit.workbench.runs.launch import predict_on_devices, train_on_devices
 
 pytestmark = [
@@ -34,11 +34,11 @@ RECIPE = tiny_recipe(optim__epochs=5000)
 JOINING = """
 import os
 from datetime import timedelta
-from afkit.train import distributed
+from afkit.workbench.runs import peers
 
-distributed.PROOF = timedelta(seconds=1)
+peers.PROOF = timedelta(seconds=1)
 try:
-    distributed.start(f"{sys.argv[1]}/store")
+    peers.start(f"{sys.argv[1]}/store")
 except ConnectionError as error:
     print(error, flush=True)
 os._exit(0)
@@ -204,17 +204,17 @@ def test_several_machines_need_an_address(root, monkeypatch):
 def test_an_address_of_another_machine_is_refused():
     documented = "192.0.2.1"  # in documentation, and nowhere else
     with pytest.raises(ValueError, match=r"cannot meet at MASTER_ADDR '192\.0\.2\.1', MASTER_PORT '29400' .*start on"):
-        distributed._store_at(documented, "29400", 0, 2)
+        peers._store_at(documented, "29400", 0, 2)
     with pytest.raises(ValueError, match=r"MASTER_PORT 'port' .* name a port that is free"):
-        distributed._store_at("127.0.0.1", "port", 0, 2)
+        peers._store_at("127.0.0.1", "port", 0, 2)
 
 
 def test_several_machines_meet_at_the_address_alone(monkeypatch):
     before = listening(os.getpid())
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    store = distributed._store_at("127.0.0.1", port, 0, 1)
+    store = peers._store_at("127.0.0.1", port, 0, 1)
     opened = [(str(address), port) for address, port in listening(os.getpid()) if (address, port) not in before]
     assert opened == [("127.0.0.1", int(port))]
     store.set("key", "value")
-    assert distributed._store_at("127.0.0.1", port, 1, 1).get("key") == b"value"
+    assert peers._store_at("127.0.0.1", port, 1, 1).get("key") == b"value"

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from afkit.data.feature_formats import listed
-from afkit.detect.fusion import plain_array, read_pickle
 from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
 from afkit.files import read_json, write_json, write_json_gz
+from afkit.workbench.analysis.fusion import plain_array, read_pickle
 from afkit.workbench.own_data.import_formats import read_csv_table
 from afkit.workbench.own_data.import_names import SCORE, plain, read_name
 from afkit.workbench.own_data.import_rows import as_number, clock_sec

@@ -13,7 +13,6 @@ from torch import nn
 
 from afkit.data.annotations import groups_of, leave_out_ignored, to_frame
 from afkit.data.items import Dataset
-from afkit.detect.fusion import classify
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores, evaluate
 from afkit.files import read_json
@@ -22,6 +21,7 @@ from afkit.workbench.analysis.baseline import prior_predictions
 from afkit.workbench.analysis.bootstrap import Interval, interval_facts
 from afkit.workbench.analysis.exports import export_detections
 from afkit.workbench.analysis.frame_classifier import frame_predictions
+from afkit.workbench.analysis.fusion import classify
 from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, save_scores, score_in_words
 from afkit.workbench.analysis.result_files import write_predictions
 from afkit.workbench.published import network_name

@@ -17,10 +17,10 @@ import pandas as pd
 from afkit.config import Recipe, make_recipe
 from afkit.data.annotations import AnnotationFile, read_annotations, to_frame
 from afkit.data.features import locate
-from afkit.detect.fusion import num_labels
 from afkit.files import write_json
 from afkit.recipes import own_settings
 from afkit.recipes import recipe as make_named_recipe
+from afkit.workbench.analysis.fusion import num_labels
 from afkit.workbench.progress import duration
 from afkit.workbench.runs.notebooks import notebook_parameters, values_in_kernel
 from afkit.workbench.runs.opened import MADE_FROM, open_run, read_run, sha256_of

@@ -11,10 +11,10 @@ import pandas as pd
 
 from afkit.config import nearest
 from afkit.data.annotations import Video, groups_of, to_frame
-from afkit.detect.fusion import num_labels
 from afkit.evaluation.scores import evaluate
 from afkit.opening import open_to_read
 from afkit.workbench.analysis.bootstrap import Comparison, Interval, compare_runs, drawn_units, too_few
+from afkit.workbench.analysis.fusion import num_labels
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry
 from afkit.workbench.runs.paths import without_paths

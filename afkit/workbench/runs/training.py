@@ -13,12 +13,12 @@ from afkit.config import Recipe
 from afkit.data.annotations import leave_out_ignored, read_annotations, to_frame
 from afkit.data.features import locate
 from afkit.data.items import Dataset
-from afkit.detect.fusion import classify
 from afkit.evaluation import scores
 from afkit.files import read_json
 from afkit.model.products import usable_precision
 from afkit.train.execution import FILE, Execution
 from afkit.train.loop import train
+from afkit.workbench.analysis.fusion import classify
 from afkit.workbench.progress import duration
 from afkit.workbench.runs.evaluating import built_backend
 from afkit.workbench.runs.folder import Run, finish_stage

@@ -17,10 +17,11 @@ from afkit.data.items import Dataset
 from afkit.files import read_json, write_array, write_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
-from afkit.train.distributed import lost_a_peer, start, stop, world
+from afkit.train.distributed import world
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.workbench.runs.launch import ERRORS, error_file, predict_shared, to_numbers
+from afkit.workbench.runs.peers import lost_a_peer, start, stop
 from afkit.workbench.runs.training import validation
 
 LOST_PEER_SEC = 15.0  # to be ended by the parent, which then blames the process that went first

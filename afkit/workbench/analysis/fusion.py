@@ -48,7 +48,7 @@ def fuse_scores(
         raise ValueError(
             f"{where} has no class scores for {len(missing)} of {predictions['video'].nunique()} videos "
             f"({', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}); complete it, or leave out the "
-            f"detections of these videos (afkit.detect.fusion.uncovered_videos lists them)"
+            f"detections of these videos (afkit.workbench.analysis.fusion.uncovered_videos lists them)"
         )
     num_classes = len(next(iter(class_scores.values())))
     if not 1 <= top_k <= num_classes or max_predictions < 1:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import afkit
-from afkit.detect.fusion import classify, fuse_scores, num_labels, read_scores, uncovered_videos
+from afkit.workbench.analysis.fusion import classify, fuse_scores, num_labels, read_scores, uncovered_videos
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "fusion"
+GOLDEN = Path(__file__).parents[2] / "golden" / "fusion"
 NAMES = {"video_id": "video", "t_start": "start_sec", "t_end": "end_sec", "label": "label", "score": "score"}
 
 
