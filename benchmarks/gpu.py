@@ -91,6 +91,16 @@ def infer(options: argparse.Namespace) -> list[str]:
     return [*measurement("infer", options), "--size", options.size, *(few if options.size == "tiny" else full)]
 
 
+def graphs(options: argparse.Namespace) -> list[str]:
+    """Steps with the network's kernels launched all at once: how much does a card wait for the processor?"""
+    return [*train(options), "--cuda-graphs", "--csv", str(options.out / "graphs.csv")]
+
+
+def graphs_infer(options: argparse.Namespace) -> list[str]:
+    """The same of single videos."""
+    return [*infer(options), "--cuda-graphs", "--csv", str(options.out / "graphs_infer.csv")]
+
+
 def whole(options: argparse.Namespace) -> list[str]:
     """A THUMOS14 training, projected and made, and the detections of its test set."""
     return [*measurement("whole", options), "--size", options.size, "--precision", "fp32", "bf16", "--run"]
@@ -116,6 +126,8 @@ PARTS = {  # in the order of their worth
     "train": Part(0.3, train),
     "library": Part(0.1, library),
     "infer": Part(0.2, infer, needs="build"),
+    "graphs": Part(0.2, graphs),
+    "graphs_infer": Part(0.15, graphs_infer, needs="build"),
     "whole": Part(0.3, whole),
     "folds": Part(1.0, folds),
 }

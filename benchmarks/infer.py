@@ -20,6 +20,7 @@ from afkit.config import Recipe
 from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import padded_steps, predict, suppress
 from afkit.model.actionformer import build_model, padded_length
+from afkit.model.graphs import with_graphs
 from afkit.recipes import recipe as published
 from benchmarks import launches, limits, memory, plain_detection, synthetic, textbook, timing
 from benchmarks.plain import PlainActionFormer
@@ -137,6 +138,8 @@ def measure(case: Case, precision: str, options: argparse.Namespace) -> dict[str
     set_arithmetic(precision)
     peaks = {name: peak_memory(name, case, precision, options) for name in ("plain", "ours")}
     sides = {name: Side(name, recipe, steps, device, precision) for name in ("plain", "ours")}
+    if options.cuda_graphs:
+        sides["ours"].model = with_graphs(sides["ours"].model, recipe)
     for side in sides.values():
         side.all()
     calls = {f"{name}_{part}_ms": waiting(getattr(sides[name], part), device) for part in PARTS for name in sides}
@@ -245,6 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clock", choices=sorted(timing.CLOCKS), default="wall", help="processor: on a busy machine")
     parser.add_argument("--csv", type=Path, help="default: results/benchmarks/infer_<device>.csv")
     parser.add_argument("--size", choices=("full", "tiny"), default="full")
+    parser.add_argument("--cuda-graphs", action="store_true", help="launch our network's kernels all at once")
     parser.add_argument("--long", type=int, default=0, metavar="STEPS", help="measure one sequence of so many steps")
     parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, default=0, help=argparse.SUPPRESS)
@@ -257,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             result = take_memory(options.child, CASES[options.case], options.precision[0], options)
         print(json.dumps(result))
         return
-    facts = timing.announce(options.device)
+    facts = {"cuda_graphs": options.cuda_graphs} | timing.announce(options.device)
     if options.long:
         rows, kind = measure_long(options), "infer_long"
         timing.show(rows)

@@ -30,6 +30,7 @@ from afkit.config import Recipe
 from afkit.data.batches import Batch, padded_batch_length
 from afkit.model import products
 from afkit.model.actionformer import build_model, padding_alignment
+from afkit.model.graphs import with_graphs
 from afkit.model.losses import Criterion
 from afkit.recipes import recipe as published
 from afkit.train.state import build_optimizer, rounds_of_averaging, update_average
@@ -77,7 +78,7 @@ class OurTraining:
 
     def __init__(self, recipe: Recipe, device: str, steps_per_epoch: int, precision: str = "fp32"):
         self.recipe, self.device, self.precision = recipe, device, precision
-        self.model = build_model(recipe).to(device).train()
+        self.network = self.model = build_model(recipe).to(device).train()
         self.average = copy.deepcopy(self.model).eval()
         self.parameters = list(self.model.parameters())
         self.rounds = rounds_of_averaging(self.average, self.model)
@@ -89,7 +90,7 @@ class OurTraining:
         """The total loss of a batch."""
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.precision):
-            out = self.model(batch.features, batch.mask)
+            out = self.network(batch.features, batch.mask)
         return self.criterion(out.float(), batch.segments, batch.labels)["total"]
 
     def update(self) -> None:
@@ -137,11 +138,16 @@ def inputs(case: Case, recipe: Recipe, device: str) -> dict[str, Batch]:
     return {side: synthetic.padded(side, items, length, device) for side, length in steps.items()}
 
 
-def start(side: str, recipe: Recipe, device: str, precision: str) -> OurTraining | PlainTraining:
+def start(
+    side: str, recipe: Recipe, device: str, precision: str, cuda_graphs: bool = False
+) -> OurTraining | PlainTraining:
     """A training of one side."""
     torch.manual_seed(0)
     if side == "ours":
-        return OurTraining(recipe, device, STEPS_PER_EPOCH, precision)
+        training = OurTraining(recipe, device, STEPS_PER_EPOCH, precision)
+        if cuda_graphs:
+            training.network = with_graphs(training.model, recipe)
+        return training
     return PlainTraining(recipe, device, STEPS_PER_EPOCH, build_model(recipe).state_dict())
 
 
@@ -164,7 +170,7 @@ def compare_steps(case: Case, recipe: Recipe, precision: str, options: argparse.
     set_arithmetic(precision)
     peaks = {side: peak_memory(side, case, recipe, precision, options) for side in ("plain", "ours")}
     batches = inputs(case, recipe, device)
-    trainings = {side: start(side, recipe, device, precision) for side in batches}
+    trainings = {side: start(side, recipe, device, precision, options.cuda_graphs) for side in batches}
     rounds = 10 if device == "cuda" else 1  # steps that are queued before waiting for the GPU
 
     def run(side: str) -> None:
@@ -199,7 +205,7 @@ def peak_memory(side: str, case: Case, recipe: Recipe, precision: str, options: 
     """What `take_memory` finds. A process's peak cannot be forgotten, so it is that of a child, but in a tiny trial."""
     if options.device == "cuda" or options.size == "tiny":
         memory.forget_peak(options.device)
-        return take_memory(side, case, recipe, options.device, precision)
+        return take_memory(side, case, recipe, options.device, precision, options.cuda_graphs)
     child = ["benchmarks.train", "--case", CASES.index(case), "--device", "cpu", "--size", options.size]
     return in_child(*child, "--precision", precision, "--convolutions", options.convolutions, "--child", side)
 
@@ -237,11 +243,13 @@ def in_child(*arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def take_memory(side: str, case: Case, recipe: Recipe, device: str, precision: str) -> dict[str, float]:
+def take_memory(
+    side: str, case: Case, recipe: Recipe, device: str, precision: str, cuda_graphs: bool = False
+) -> dict[str, float]:
     """Peak memory of some steps of one side in this process, and how much of it is fixed."""
     batch = inputs(case, recipe, device)[side]
     before = memory.used_mb(device)
-    training = start(side, recipe, device, precision)
+    training = start(side, recipe, device, precision, cuda_graphs)
     for _ in range(MEMORY_STEPS):
         step(training, batch)
     fixed = before + COPIES * memory.parameters_mb(training.model)
@@ -261,7 +269,7 @@ def show_profile(case: Case, options: argparse.Namespace) -> None:
     """The most expensive operations of our step, and how its time falls into parts."""
     recipe = synthetic.sized(case.recipe, options.size)
     batch = inputs(case, recipe, options.device)["ours"]
-    training = start("ours", recipe, options.device, options.precision[0])
+    training = start("ours", recipe, options.device, options.precision[0], options.cuda_graphs)
     for _ in range(3):
         step(training, batch)
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (options.device == "cuda")
@@ -290,6 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--csv", type=Path, help="default: results/benchmarks/train_<device>.csv")
     parser.add_argument("--size", choices=("full", "tiny"), default="full")
     parser.add_argument("--convolutions", choices=("products", "library"), default="products", help="wide ones of ours")
+    parser.add_argument("--cuda-graphs", action="store_true", help="launch our network's kernels all at once")
     parser.add_argument("--profile", action="store_true", help="show our most expensive operations instead")
     parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--case", type=int, default=0, help=argparse.SUPPRESS)
@@ -303,7 +312,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(take_memory(options.child, case, recipe, options.device, options.precision[0])))
         return
     cases = [case for case in CASES if options.recipes is None or case.recipe in options.recipes]
-    facts = {"convolutions": options.convolutions} | timing.announce(options.device)
+    facts = {"convolutions": options.convolutions, "cuda_graphs": options.cuda_graphs}
+    facts |= timing.announce(options.device)
     if options.profile:
         for case in cases:
             show_profile(case, options)

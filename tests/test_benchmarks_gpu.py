@@ -72,8 +72,10 @@ def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
     assert code == 0
     assert re.fullmatch(r"\d{2,} passed, .*deselected.*", summary["tests"]["why"])
     assert {path.name for path in out.iterdir()} == {
-        "summary.csv", "log.txt", "nms.csv", "train.csv", "library.csv", "infer.csv", "whole.csv", "folds.csv",
+        "summary.csv", "log.txt", "nms.csv", "train.csv", "library.csv", "infer.csv", "graphs.csv", "graphs_infer.csv",
+        "whole.csv", "folds.csv",
     }  # fmt: skip
+    assert {row["cuda_graphs"] for row in rows(out / "graphs.csv") + rows(out / "graphs_infer.csv")} == {"True"}
     assert {row["same_picks"] for row in rows(out / "nms.csv")} == {"True"}
     assert [row["precision"] for row in rows(out / "train.csv")] == ["fp32", "bf16"]
     assert all(float(row["kernels"]) > 10 and 0 < float(row["host_share"]) <= 1 for row in rows(out / "infer.csv"))

@@ -27,6 +27,7 @@ from afkit.data.items import Dataset, GridFeatures, Item, read_finite
 from afkit.detect.decoding import Candidates, Level, candidates_of, decode_batch, decode_level
 from afkit.detect.suppression import Kept, nms_batch
 from afkit.model.actionformer import padded_length, padding_alignment
+from afkit.model.graphs import with_graphs
 from afkit.model.products import arithmetic, usable_precision
 from afkit.segments import grid_to_sec
 
@@ -100,12 +101,13 @@ def predict_dataset(
     backend: str = "auto",
     window_steps: int = 0,
     precision: str = "fp32",
+    cuda_graphs: bool = False,
 ) -> pd.DataFrame:
     """Detections of every video of a data set (`training=False`), in its order; `window_steps` as of `predict`.
 
     `batch_size` videos go through the network together, each padded to the longest; with windows each goes alone. The
-    model is put into eval mode; `on_video` is told how many videos are done; `precision` is one of
-    `afkit.model.products.PRECISIONS`. A ValueError names features that cannot be read or are not finite, or says that
+    model is put into eval mode; `on_video` is told how many videos are done; `precision` and `cuda_graphs` are as of
+    `afkit.train.execution.Execution`. A ValueError names features that cannot be read or are not finite, or says that
     too many are missing.
     """
     dataset.check_missing()
@@ -113,13 +115,14 @@ def predict_dataset(
     size = 1 if window_steps else batch_size
     device = next(model.parameters()).device.type
     usable = usable_precision(precision, device)
+    network = with_graphs(model, recipe) if cuda_graphs else model
     for first in range(0, len(dataset), size):
         items = [dataset.unread(index) for index in range(first, min(first + size, len(dataset)))]
         with arithmetic(usable, device):
             if window_steps:
-                tables.append(detect_in_windows(model, recipe, items[0], window_steps, backend))
+                tables.append(detect_in_windows(network, recipe, items[0], window_steps, backend))
             else:
-                tables.append(detect_items(model, recipe, items, backend))
+                tables.append(detect_items(network, recipe, items, backend))
         if on_video is not None:
             on_video(first + len(items))
     return pd.concat(tables, ignore_index=True)

@@ -97,7 +97,7 @@ class Checkpoints:
         except (LookupError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError) as error:
             reason = str(error).strip().split("\n")[0]
             raise ValueError(f"{path} does not fit this version of afkit ({reason}); delete it to start anew") from None
-        for name in ("precision", "pad_to_batch", "deterministic"):
+        for name in ("precision", "pad_to_batch", "cuda_graphs", "deterministic"):
             before, now = execution.get(name, False), getattr(self._execution, name)
             if before != now:
                 _say(f"{name} was {before} up to step {state.step} and is {now} from here on")

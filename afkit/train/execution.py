@@ -21,16 +21,18 @@ from afkit.train.distributed import world
 class Execution:
     """How a training is carried out; a setting out of its range is a ValueError that names it.
 
-    Only `precision`, (below 1e-6) `pad_to_batch` and (by rounding, and other random masks) the number of devices change
-    its numbers. With the same seed, two trainings on one machine give the same bits on a CPU with the same number of
-    threads (OMP_NUM_THREADS; other numbers group sums otherwise), and on a GPU with `deterministic`. Workers, cache,
-    checkpoints, evaluations and interruptions change no bit. Another machine, or another torch, may round otherwise.
+    Only `precision`, (below 1e-6) `pad_to_batch` and (by rounding, and other random masks) `cuda_graphs` and the number
+    of devices change its numbers. With the same seed, two trainings on one machine give the same bits on a CPU with the
+    same number of threads (OMP_NUM_THREADS; other numbers group sums otherwise), and on a GPU with `deterministic`.
+    Workers, cache, checkpoints, evaluations and interruptions change no bit. Another machine, or another torch, may
+    round otherwise.
     """
 
     workers: int = 0  # processes that load features; 0 loads in the training's own
     pad_to_batch: bool = True  # pad to the longest video of a batch; False pads to max_seq_len, as the original does
     # bf16 computes the network's products in bfloat16 where the machine has units for it; auto does so without a word
     precision: str = "fp32"
+    cuda_graphs: bool = False  # launch the network's kernels all at once, on one GPU; not yet tried on any
     cache_mb: int = 0  # memory for features that have been read once, in MB
     checkpoint_minutes: float = 1.0  # between two checkpoints; 0: none by time
     checkpoint_steps: int = 0  # between two checkpoints; 0: none by steps

@@ -19,6 +19,7 @@ from afkit.data.batches import Batch, check_batch_divides, check_batch_size, tra
 from afkit.data.items import Dataset
 from afkit.model.actionformer import padding_alignment
 from afkit.model.checkpoints import save_weights
+from afkit.model.graphs import with_graphs
 from afkit.model.products import arithmetic, bf16_units, usable_precision
 from afkit.train.checkpoints import Checkpoints, disk_errors_explained
 from afkit.train.distributed import check_same_everywhere, world
@@ -79,6 +80,8 @@ def train(
     checkpoints = Checkpoints(folder / "checkpoints", recipe, seed, execution)
     with deterministic(execution.deterministic) as operations:
         state = _begin(recipe, dataset, seed, checkpoints, resume, start_from)
+        if execution.cuda_graphs:
+            state.network = with_graphs(state.model, recipe)
         began = state.step
         with Record(folder, state, recipe, checkpoints, execution, on_progress) as record:
             run_steps(state, record, recipe, dataset, execution, evaluate)
@@ -126,6 +129,8 @@ def _check(
             f"{execution.devices} devices on {execution.num_nodes} machines need as many processes, and this is one of "
             f"{ranks}; it is for trainings on several devices, see `train_on_devices`"
         )
+    if execution.cuda_graphs and ranks > 1:
+        raise ValueError("cuda_graphs is for a training on one device; leave it out, or train on one")
     if execution.evaluate_every and evaluate is None:
         raise ValueError("evaluate_every needs a function `evaluate`")
 

@@ -16,7 +16,8 @@ from trainings import RECIPE, WEIGHTS, LostMachineError, assert_same_training, s
 from afkit.data.batches import training_batches
 from afkit.data.items import Dataset
 from afkit.detect.prediction import predict, predict_dataset
-from afkit.model.actionformer import build_model
+from afkit.model.actionformer import build_model, padding_alignment
+from afkit.model.graphs import with_graphs
 from afkit.train.execution import Execution
 from afkit.train.loop import train_step
 from afkit.train.state import new_state
@@ -132,6 +133,36 @@ def test_training_steps_equal_the_cpu_within_rounding(data, optimizer, planted):
             difference = (there[key].grad.cpu() - value.grad).norm()
             assert difference <= GRADIENTS * (10 * value.grad.norm() + norm / 100), key
             assert (there[key].cpu() - value).abs().max() <= 2.1 * 3 * recipe.optim.learning_rate, key
+
+
+@PLANTED
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_steps_and_detections_with_cuda_graphs_equal_those_without(data, precision, planted):
+    recipe = tiny_recipe(model__drop_path=0.0, optim__optimizer="sgd", data__crop_ratio=(0.3, 1.0))
+    states = [new_state(recipe, 3, seed=1, device=torch.device(DEVICE)) for _ in range(2)]
+    states[1].network = with_graphs(states[1].model, recipe)
+    if planted:
+        plant(states[1].model)
+    dataset = training_set(data, recipe, seed=1)
+    for state in states:
+        state.model.train()
+    align = padding_alignment(recipe)
+    numbers = [
+        torch.stack([train_step(state, batch, recipe, precision).cpu() for state in states])
+        for batch in training_batches(dataset, recipe.optim.batch_size, epochs=4, align=align)
+    ]
+    videos = Dataset(recipe.data, data, ["training", "test"])
+    make_talkative(states[0].model)
+    make_talkative(states[1].model)
+    plain, graphs = (
+        predict_dataset(state.model, recipe, videos, precision=precision, cuda_graphs=wanted)
+        for state, wanted in zip(states, (False, True), strict=True)
+    )
+    with found_if(planted):
+        without, captured = torch.stack(numbers, dim=1)  # (steps, 4) each
+        assert torch.allclose(captured, without, rtol=LOSSES * 10 if precision == "fp32" else BF16[1], atol=0)
+        if precision == "fp32" or planted:
+            assert_same_detections(graphs, plain)
 
 
 @PLANTED

@@ -117,6 +117,7 @@ def find_actions(
     nms_backend: str = "auto",
     devices: int = 1,
     precision: str = "fp32",
+    cuda_graphs: bool = False,
 ) -> tuple[pd.DataFrame, str, float]:
     """Detections in a data set: by the model, which moves to the GPU if there is one, or on several devices.
 
@@ -127,12 +128,12 @@ def find_actions(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backend = built_backend(nms_backend, device)
     model.to(device)
-    usable, began = usable_precision(precision, device), time.perf_counter()
+    began, how = time.perf_counter(), {"backend": backend, "cuda_graphs": cuda_graphs}
+    how["precision"] = usable_precision(precision, device)
     if devices == 1:
-        predictions = predict_shared(model, run.recipe, dataset, backend=backend, precision=usable)
+        predictions = predict_shared(model, run.recipe, dataset, **how)
     else:  # processes that read the weights themselves
-        arguments: dict[str, Any] = {"which": which, "devices": devices, "backend": backend, "precision": usable}
-        predictions = predict_on_devices(run.recipe, run.data_root, run.folder, weights, **arguments)
+        predictions = predict_on_devices(run.recipe, run.data_root, run.folder, weights, which, devices, **how)
     return predictions, backend, time.perf_counter() - began
 
 
