@@ -56,11 +56,11 @@ def export_network(
     path = Path(out) if str(out) else Path(run_dir) / f"{recipe.name}{ENDINGS[form]}"
     if path.suffix != ENDINGS[form]:
         raise ValueError(f"{path} must end in {ENDINGS[form]}; name another file with --out")
-    length = _length(recipe, length)
+    length = export_length(recipe, length)
     say(f"{about}; {f'{length} feature vectors' if length else 'any number of feature vectors'}")
     traced = trace(network, recipe, length)
     facts = json.dumps(_facts(predictor, weights, length))
-    content, run = (_as_onnx if form == "onnx" else _as_program)(traced, facts)
+    content, run = (as_onnx if form == "onnx" else _as_program)(traced, facts)
     found = differences(run, network, recipe, length)
     largest = ", ".join(f"{name} by {found[name][0]:.1e}" for name in OUTPUTS)
     worst = max(share for _, share in found.values())
@@ -79,7 +79,7 @@ def export_network(
 Run = Callable[[Tensor, Tensor], Sequence[Any]]
 
 
-def _as_onnx(traced: torch.export.ExportedProgram, facts: str) -> tuple[bytes, Run]:
+def as_onnx(traced: torch.export.ExportedProgram, facts: str) -> tuple[bytes, Run]:
     """The file's content, and how to run it."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # which lists what is not installed, nor needed
     with warnings.catch_warnings():
@@ -120,7 +120,7 @@ def _check_libraries() -> None:
         ) from None
 
 
-def _length(recipe: Recipe, length: int) -> int:
+def export_length(recipe: Recipe, length: int) -> int:
     """The one number of steps that the network is to take; 0 for any."""
     stride, longest = recipe.model.level_strides[-1], recipe.data.max_seq_len
     if not length and (recipe.data.resize or recipe.model.absolute_position):
