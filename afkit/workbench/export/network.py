@@ -5,6 +5,7 @@ import importlib
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,19 @@ class Decoded(nn.Module):
 
     Features (T, C) float32, T a multiple of the last level's stride, and how many of the T steps are true, a 0-d int64,
     give scores (P, K), 0 where masked, segments on the grid (P, 1, 2), or (P, K, 2) where each class of a point has its
-    own, and logits (P, K) and offsets in strides (like segments), unspecified where masked.
+    own, and logits (P, K) and offsets in strides (like segments), unspecified where masked. `traced`: by operations
+    that other programs carry out as exactly.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe):
+    def __init__(self, network: nn.Module, recipe: Recipe, traced: bool = False):
         super().__init__()
-        self.network, self.stride = network, recipe.model.level_strides[-1]
+        self.network, self.stride, self.traced = network, recipe.model.level_strides[-1], traced
 
     def forward(self, features: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
         # a product of the stride by itself, so that all lengths below are whole numbers of something
         features = features.unflatten(0, (-1, self.stride)).flatten(0, 1)
         mask = torch.arange(features.shape[0]) < steps  # (T,)
-        with _Windows():
+        with _Elsewhere() if self.traced else nullcontext():
             out = self.network(features.T[None], mask[None])
         return tuple(torch.cat(parts) for parts in zip(*map(_of_level, out.levels()), strict=True))
 
@@ -58,10 +60,16 @@ def _of_level(level: LevelOutput) -> tuple[Tensor, ...]:
     return logits.sigmoid().where(level.mask[0, :, None], 0), segments, logits, offsets
 
 
-class _Windows(TorchFunctionMode):
-    """Overlapping windows by index: as views, a graph would hold for a number of windows only."""
+class _Elsewhere(TorchFunctionMode):
+    """Overlapping windows by index: as views, a graph would hold for a number of windows only. Means in float64.
+
+    onnxruntime adds up thousands of numbers one after the other, where torch adds halves.
+    """
 
     def __torch_function__(self, func: Callable, types: Any, args: Any = (), kwargs: Mapping | None = None) -> Any:
+        if func is torch.Tensor.mean:
+            x, *rest = args
+            return func(x.double(), *rest, **(kwargs or {})).to(x.dtype)
         if func is not torch.Tensor.unfold:
             return func(*args, **(kwargs or {}))
         x, _, size, step = args  # (B, T, C)
@@ -76,7 +84,7 @@ def trace(network: nn.Module, recipe: Recipe, length: int) -> torch.export.Expor
     example = length or max(recipe.data.max_seq_len, 4 * stride)
     least = -(-padded_steps(1, recipe) // stride)
     blocks = torch.export.Dim("blocks", min=least, max=MOST_BLOCKS)
-    module = Decoded(network, recipe).eval().requires_grad_(False)
+    module = Decoded(network, recipe, traced=True).eval().requires_grad_(False)
     arguments = torch.zeros(example, sum(recipe.data.input_dims)), torch.tensor(example)
     shapes: Any = None if length else ({0: stride * blocks}, {})
     # with gradients nothing depends on values, nor goes through in parts; a length of 1 is a length as any other

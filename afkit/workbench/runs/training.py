@@ -78,6 +78,7 @@ def finish_training(run: Run, execution: Execution, metrics: pd.DataFrame) -> No
     ]
     note = run.folder / FILE
     used = asdict(execution) | {"precision": _usable(execution.precision)}
+    used["cuda_graphs"] &= torch.cuda.is_available()
     finish_stage(run, said=said, execution=used, deterministic=read_json(note) if note.exists() else None)
 
 

@@ -112,6 +112,12 @@ def test_an_exported_network_gives_the_detections_of_its_run(run, data, tmp_path
             detect(open_exported(run.file), np.load(data / "new" / "of49.npy"), name="x")
 
 
+def test_a_norm_over_thousands_of_steps_is_as_exact_elsewhere(data, tmp_path):
+    longer = SMALL | TEMPORALMAXER | {"model__neck_norm": "group", "data__max_seq_len": 4096}
+    write_trained(tmp_path, data, tiny_recipe(**longer))
+    assert export_network(tmp_path, "onnx", length=4096).is_file(), "it is refused where it is not"
+
+
 @simple
 def test_suppression_without_torch_is_that_of_the_network(run):
     rng = np.random.default_rng(0)
