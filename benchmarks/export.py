@@ -2,8 +2,8 @@
 
 Random weights. Each network is exported as `python -m afkit export` does it, and compared at the same lengths:
 `worst` is the largest difference, as a share of what rounding explains (more than 1 would not be written). Then both
-get a sequence of max_seq_len steps, in turns and with the same number of threads: torch's network with its decoding, as
-it is traced, against onnxruntime.
+get a sequence of max_seq_len steps, in turns and with the same number of threads: torch's network with its decoding
+against onnxruntime.
 """
 
 import argparse

@@ -51,7 +51,7 @@ SHOWN = ("recipe", "times", "videos", "gigabytes", "stage", "seconds", "per_vide
 
 def prepare(recipe: Recipe, root: Path, videos: int) -> str:
     """Write the twin."""
-    write_twin(recipe, root, videos_per_subset=videos, classes=20, say=_quiet)
+    write_twin(recipe, root, videos_per_subset=videos, classes=20, say=str)
     return ""
 
 
@@ -113,10 +113,6 @@ STAGES: dict[str, Callable[[Recipe, Path, int], str]] = {
 }
 
 
-def _quiet(_: str) -> None:
-    pass
-
-
 def in_child(stage: str, recipe: str, root: Path, videos: int) -> dict[str, Any]:
     """Seconds and peak memory of a stage in a process of its own, its start not counted."""
     command = ["benchmarks.growth", "--recipe", recipe, "--root", root, "--videos", videos, "--stage", stage]
@@ -162,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", choices=sorted(VIDEOS), default="thumos_i3d")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 2, 4, 8], help="the published number of videos")
     parser.add_argument("--videos", type=int, default=0, help="in each of the two subsets, instead of that number")
-    parser.add_argument("--root", type=Path, required=True, help="where twins may lie; 5 GB for each THUMOS14")
+    parser.add_argument("--root", type=Path, required=True, help="where twins may lie; 7 GB for each THUMOS14")
     parser.add_argument("--csv", type=Path, help="default: results/benchmarks/growth_<recipe>.csv")
     parser.add_argument("--stage", choices=list(STAGES), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

@@ -115,7 +115,8 @@ def predict_dataset(
     size = 1 if window_steps else batch_size
     device = next(model.parameters()).device.type
     usable = usable_precision(precision, device)
-    network = with_graphs(model, recipe) if cuda_graphs else model
+    # a window may end without padding, so that more would be seen
+    network = with_graphs(model, recipe) if cuda_graphs and not window_steps else model
     for first in range(0, len(dataset), size):
         items = [dataset.unread(index) for index in range(first, min(first + size, len(dataset)))]
         with arithmetic(usable, device):

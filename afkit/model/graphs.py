@@ -20,8 +20,9 @@ Network = Callable[[Tensor, Tensor], Output]
 class Graphs(nn.Module):
     """A network in one mode (training, or evaluation without gradients) that is captured for each length it meets.
 
-    Outputs are those of the padded sequence, and are written over by the next call. Sequences longer than max_seq_len,
-    of which no two may be alike, go through the network itself.
+    Sequences come padded as of `padded_batch_length`, so that more padding changes nothing. Outputs are those of the
+    padded sequence, and are written over by the next call. Sequences longer than max_seq_len, of which no two may be
+    alike, go through the network itself.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, capture: Callable[[nn.Module, Tensor, Tensor], Network]):
@@ -68,9 +69,9 @@ def capture(network: nn.Module, features: Tensor, mask: Tensor) -> Network:
         torch.cuda.set_rng_state(random)
 
 
-def with_graphs(network: nn.Module, recipe: Recipe, say: Callable[[str], None] = print) -> nn.Module:
-    """The network as CUDA graphs; the network itself where it is not on a GPU, which `say` is told."""
+def with_graphs(network: nn.Module, recipe: Recipe) -> nn.Module:
+    """The network as CUDA graphs; the network itself where it is not on a GPU, and a line that says so."""
     if next(network.parameters()).is_cuda:
         return Graphs(network, recipe, capture)
-    say("afkit: cuda_graphs was asked for, but there is no GPU, so it goes on without")
+    print("afkit: cuda_graphs was asked for, but there is no GPU, so it goes on without", flush=True)
     return network
