@@ -52,16 +52,17 @@ test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 TALLY := results/reliability
+FUZZED := results/published/fuzz.csv
 reliability: $(INSTALLED)
 	rm -rf $(TALLY)/tests
 	OMP_NUM_THREADS=1 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/reliability
 	OMP_NUM_THREADS=1 AFKIT_TIMES=4 $(BIN)/python -m pytest tests/train/test_killed.py tests/detect/test_nms_cuda_sources.py tests/workbench/sweeps/test_sweep_faults.py tests/test_notebooks.py
 	OMP_NUM_THREADS=1 AFKIT_PROCESSES=8 AFKIT_TIMES=20 AFKIT_TALLY=$(TALLY)/tests $(BIN)/python -m pytest tests/reliability/test_concurrent.py
-	$(BIN)/python tests/reliability/table.py $(TALLY) docs/reliability.md
+	$(BIN)/python tests/reliability/table.py $(TALLY)/tests $(FUZZED) docs/reliability.md
 
 MINUTES ?= 10
 fuzz: $(INSTALLED)
-	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/reliability/fuzz.py $(MINUTES) $(TALLY)/fuzz
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/reliability/fuzz.py $(MINUTES) $(TALLY)/broken $(FUZZED)
 
 # The page says where to begin; the settings show it, and other Markdown, as it is meant, and ask no other host for news.
 RESULTS ?= results

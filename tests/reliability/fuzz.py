@@ -5,7 +5,7 @@ with bounded memory, and may take a few seconds for a file. A file that breaks a
 """
 
 import contextlib
-import json
+import fcntl
 import os
 import shutil
 import signal
@@ -16,9 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 from hostile import Ended, damaged, in_child, twisted
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+
+from afkit.files import write_text
 
 FILE_SEC = 5.0  # for one file
 MEMORY_MB = 768  # that a reader may map beyond what it needs to start
@@ -95,7 +98,7 @@ def fuzz(reader: Reader, folder: Path, examples: int, number: int | None = None,
 
 
 def _fuzz(reader: Reader, folder: Path, examples: int, number: int | None, seconds: float) -> dict[str, int]:
-    counts = {"inputs": 0, "accepted": 0, "refused": 0}
+    counts = dict.fromkeys(("inputs", "accepted", "refused"), 0)
     path, until = folder / reader.name, 0.0
     sys.stdout, sys.stderr = open(os.devnull, "w"), open(os.devnull, "w")  # noqa: PTH123, SIM115
 
@@ -116,38 +119,41 @@ def _fuzz(reader: Reader, folder: Path, examples: int, number: int | None, secon
     return counts
 
 
-def main(minutes: float, target: Path) -> int:
-    """Fuzz all readers in turn; the number of those that broke."""
+def main(minutes: float, target: Path, table: Path) -> int:
+    """Fuzz all readers in turn, and add what was tried to a table; the number of those that broke.
+
+    Files that break a reader come to lie in `target`.
+    """
     from readers import READERS, prepare
 
     folder, began = Path(tempfile.mkdtemp()), time.monotonic()
     prepare(folder)
     target.mkdir(parents=True, exist_ok=True)
-    rows = {name: {"inputs": 0, "accepted": 0, "refused": 0, "crashes": 0, "hours": 0.0} for name in READERS}
-    chosen = {name: made() for name, made in READERS.items()}
-    while time.monotonic() - began < 60 * minutes and not any(row["crashes"] for row in rows.values()):
+    chosen, broken = {name: made() for name, made in READERS.items()}, 0
+    while time.monotonic() - began < 60 * minutes and not broken:
         share = max((60 * minutes - (time.monotonic() - began)) / len(READERS), 2)
         for name, reader in chosen.items():
             ended = fuzz(reader, folder, 100_000, int.from_bytes(os.urandom(4)), min(share, 60))
-            for count in ("inputs", "accepted", "refused"):
-                rows[name][count] += ended.said[count] if ended.end == "done" else 0
-            rows[name]["hours"] += ended.seconds / 3600
-            if ended.end != "done":
-                rows[name]["crashes"] += 1
-                kept = target / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{reader.name}"
-                shutil.copy(folder / reader.name, kept)
-                print(f"{name}: {ended.end}: {ended.said}\n  {kept}", flush=True)
-    for name, row in rows.items():
-        print(f"{name}: " + ", ".join(f"{count} {what}" for what, count in row.items() if what != "hours"))
-    broken = sum(row["crashes"] for row in rows.values())
-    lines = [{"section": SECTION, "row": name, "file": "tests/reliability/test_fuzzed_readers.py", "counts": row}
-             for name, row in rows.items()]  # fmt: skip
-    if not broken:
-        path = target / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-        path.write_text(json.dumps({"exit": 0, "rows": lines}, indent=1), encoding="utf-8")
+            if ended.end == "done":
+                add_to(table, target / ".lock", reader=name, **ended.said, hours=ended.seconds / 3600)
+                continue
+            broken += 1
+            kept = target / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{reader.name}"
+            shutil.copy(folder / reader.name, kept)
+            print(f"{name}: {ended.end}: {ended.said}\n  {kept}", flush=True)
     shutil.rmtree(folder)
     return broken
 
 
+def add_to(table: Path, lock: Path, **counts: Any) -> None:
+    """Add counts of a reader to its row of a table; several processes may do so at once."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        rows = pd.DataFrame([counts]).set_index("reader")
+        if table.exists():
+            rows = pd.concat([pd.read_csv(table, index_col="reader"), rows]).groupby(level=0, sort=False).sum()
+        write_text(table, rows.to_csv(float_format="%.5f", lineterminator="\n"))
+
+
 if __name__ == "__main__":
-    sys.exit(bool(main(float(sys.argv[1]), Path(sys.argv[2]))))
+    sys.exit(bool(main(float(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))))

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import workbench_readers
 from fuzz import Reader
 from hostile import as_json, as_npy, as_pickle, as_safetensors, as_yaml, npy_bytes, npz_bytes, saved, zipped
 from run_folders import write_run
@@ -467,4 +468,5 @@ READERS: dict[str, Callable[[], Reader]] = {
     "metrics.csv": _of_run("metrics.csv", _run_file("metrics.csv"), twist=False),
     "per_class.csv": lambda: Reader("per_class.csv", _run_file("per_class.csv"), (PER_CLASS.encode(),)),
     "twin.json": _twin_settings,
+    **workbench_readers.READERS,
 }  # fmt: skip

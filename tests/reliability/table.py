@@ -1,14 +1,16 @@
-"""docs/reliability.md from the counts of tests (`make reliability`): python tests/reliability/table.py FOLDER FILE."""
+"""docs/reliability.md from the counts of tests and `make fuzz`: python tests/reliability/table.py FOLDER CSV FILE."""
 
+import csv
 import json
 import sys
 from pathlib import Path
 
+FUZZED = "Fuzzed readers"
 HEAD = """# What was tried to break it
 
 Written by `make reliability` from what the tests counted while they ran; a test that meets a crash, a lost file or code
 that ran fails, and then this page is not written. Each table names the command that repeats it. `make fuzz MINUTES=60`
-adds to the inputs and hours of the fuzzed readers.
+adds to the inputs and processor hours of the fuzzed readers (`results/published/fuzz.csv`).
 """
 
 
@@ -26,6 +28,15 @@ def collect(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
             for column, count in entry["counts"].items():
                 row[column] = row.get(column, 0) + count
     return sections
+
+
+def add_fuzzed(sections: dict[str, dict[str, dict[str, float]]], table: Path) -> None:
+    """Add what `make fuzz` has counted to the rows of the readers that there are."""
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            counts = sections[FUZZED].get(row.pop("reader"), {})
+            for column, count in row.items():
+                counts[column] += float(count) if column == "hours" else int(count)
 
 
 def render(sections: dict[str, dict[str, dict[str, float]]]) -> str:
@@ -49,6 +60,8 @@ def _shown(count: float | None) -> str:
 
 
 if __name__ == "__main__":
-    source, target = map(Path, sys.argv[1:])
-    target.write_text(render(collect(source)), encoding="utf-8")
+    source, fuzzed, target = map(Path, sys.argv[1:])
+    sections = collect(source)
+    add_fuzzed(sections, fuzzed)
+    target.write_text(render(sections), encoding="utf-8")
     print(target)

@@ -82,13 +82,15 @@ def read_journal(path: Path, header: dict[str, Any]) -> Journal:
         except ValueError:
             journal.torn += bool(line.strip())
             continue
+        except RecursionError:  # lists in lists
+            entry = None
         if not begun:
             _check_header(path, entry, header)
             begun = True
             continue
         try:
             _apply(journal, entry)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             raise ValueError(
                 f"{path}, line {number}: this is no change of a recording as a journal holds it; remove the line"
             ) from None
@@ -106,7 +108,7 @@ def torn_note(path: Path, journal: Journal) -> str:
 
 
 def _check_header(path: Path, entry: Any, header: dict[str, Any]) -> None:
-    if not isinstance(entry, dict) or "sha256" not in entry:
+    if not isinstance(entry, dict) or not isinstance(entry.get("sha256", 0), str | None) or "annotations" not in entry:
         raise ValueError(
             f"{path} does not begin with the line that names its annotation file; if it is that of "
             f"{header['annotations']}, put {json.dumps(header, ensure_ascii=False)} there, else move it away"
@@ -135,7 +137,7 @@ def _apply(journal: Journal, entry: dict[str, Any]) -> None:
         raise ValueError("no such state or step")
     journal.states[name] = entry["state"]
     if entry.get("duration"):
-        journal.durations_sec[name] = float(entry["duration"])
+        journal.durations_sec[name] = _length(entry["duration"])
     if entry["segments"] is None:
         return
     after = [_segment(*row) for row in entry["segments"]]
@@ -148,6 +150,12 @@ def _apply(journal: Journal, entry: dict[str, Any]) -> None:
         taken, other = (journal.undo, journal.redo) if step == "undo" else (journal.redo, journal.undo)
         if taken:
             other.append(taken.pop())
+
+
+def _length(duration_sec: float) -> float:
+    if not 0 < duration_sec < math.inf:
+        raise ValueError("no duration")
+    return float(duration_sec)
 
 
 def _segment(start: float, end: float, label: str, *comment: str) -> Segment:

@@ -128,7 +128,7 @@ def _frames(container: Any, track: Any, counts: _Track, path: Path) -> Iterator[
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            _failed(counts, queue.pop(), track)
+            _failed(counts, queue.pop() if queue else _next(queue, last, step, track), track)
             heapq.heapify(queue)
             continue
         for frame in frames:

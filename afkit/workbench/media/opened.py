@@ -69,8 +69,13 @@ def open_media(path: Path) -> Iterator[Any]:
         raise ValueError(
             f"{path} cannot be read as a film or sound ({reason}): it is cut off, damaged or something else"
         ) from None
-    with container:
-        yield container
+    try:
+        with container:
+            yield container
+    except av.error.FFmpegError as error:
+        raise ValueError(
+            f"{path} cannot be read to its end ({error.strerror or 'unknown'}): it is damaged; copy or encode it anew"
+        ) from None
 
 
 def picture_track(container: Any) -> Any:

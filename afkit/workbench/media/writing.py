@@ -1,5 +1,6 @@
 """Features of many recordings are written, each as soon as it is done; a second start does what is missing."""
 
+import math
 import os
 import shutil
 import sys
@@ -150,7 +151,12 @@ def _known(path: Path, settings: dict[str, Any], force: bool) -> dict[str, Any]:
     """{recording: its entry} of a folder whose features were made with the same settings; the width is taken over."""
     if not path.is_file():
         return {}
-    content = read_json(path)
+    try:
+        content = read_written(path, {})
+    except ValueError:
+        if force:  # they are not known
+            return {}
+        raise
     before = {name: value for name, value in content.items() if name not in ("recordings", "width")}
     differs = sorted(name for name in {*before, *settings} if before.get(name) != settings.get(name))
     if differs and not force:
@@ -169,11 +175,19 @@ def read_written(path: Path, kinds: dict[str, type]) -> dict[str, Any]:
     """
     content = read_json(path)
     numbers = {"width": int, "stride_frames": int, "num_frames": int, "fps": float}
-    if not isinstance(content, dict) or any(
-        not isinstance(content.get(name), kind) for name, kind in (numbers | kinds).items()
-    ):
-        raise ValueError(f"{path} does not say how features are made; write the features again")
+    if not _is_of(content, numbers | kinds) or not all(0 < content[name] < math.inf for name in numbers):
+        raise ValueError(f"{path} does not say how features are made; write the features again, with --force")
+    known = content.get("recordings")
+    facts = {"file": str, "bytes": int, "mtime_ns": int, "duration_sec": float, "notes": list}
+    wrong = [name for name, entry in known.items() if not _is_of(entry, facts)] if isinstance(known, dict) else [""]
+    if wrong:
+        raise ValueError(f"{path} does not say what '{wrong[0]}' was made of; write the features again, with --force")
     return content
+
+
+def _is_of(content: Any, kinds: dict[str, type]) -> bool:
+    """Whether it is a dictionary with values of such types."""
+    return isinstance(content, dict) and all(type(content.get(name)) is kind for name, kind in kinds.items())
 
 
 def _entry_of(source: Path, target: Path) -> dict[str, Any]:
