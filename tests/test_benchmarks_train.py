@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import torch
-from benchmark_files import rows
 
 from afkit.data.batches import padded_batch_length
 from afkit.detect.decoding import decode
@@ -18,6 +17,7 @@ from afkit.workbench.published import published
 from benchmarks import infer, limits, memory, plain_detection, synthetic, textbook, train, whole
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_training import PlainTraining
+from benchmarks.timing import read_csv
 
 RECIPES = ("thumos_i3d", "anet_tsp", "epic_verb", "ego4d_o_e", "ego4d_s_o_e")
 TRIDET = ("tridet_thumos", "tridet_epic_verb", "tridet_epic_noun", "tridet_anet", "tridet_hacs_slowfast")
@@ -237,7 +237,7 @@ def test_peak_memory_is_that_of_the_process_itself():
 def test_the_training_benchmark_runs(tmp_path, capsys):
     path = tmp_path / "new" / "train.csv"
     train.main(["--size", "tiny", "--recipes", *THREE, "--repeats", "1", "--clock", "processor", "--csv", str(path)])
-    found = rows(path)
+    found = read_csv(path)
     assert tuple(row["recipe"] for row in found) == THREE
     for row in found:
         assert row.keys() >= COLUMNS | {"steps", "batch", "target_memory", "processor", "torch"}
@@ -251,7 +251,7 @@ def test_the_training_benchmark_runs(tmp_path, capsys):
 def test_the_inference_benchmark_runs(tmp_path):
     path = tmp_path / "infer.csv"
     infer.main(["--size", "tiny", "--recipes", *THREE, "--repeats", "1", "--clock", "processor", "--csv", str(path)])
-    found = rows(path)
+    found = read_csv(path)
     assert tuple(row["recipe"] for row in found) == THREE
     for row in found:
         assert row.keys() >= COLUMNS | {f"{side}_{part}_ms" for side in ("ours", "plain") for part in infer.PARTS}
@@ -262,7 +262,7 @@ def test_the_inference_benchmark_runs(tmp_path):
 def test_a_long_sequence_is_measured(tmp_path):
     path = tmp_path / "long.csv"
     infer.main(["--size", "tiny", "--long", "2000", "--csv", str(path)])
-    (row,) = rows(path)
+    (row,) = read_csv(path)
     assert row["steps"] == "2000" and int(row["detections"]) > 0 and row["met"] == "True"
 
 

@@ -186,13 +186,6 @@ def test_ignored_spans_are_on_the_grid_and_move_with_a_crop(tmp_path):
 # ---- the data set
 
 
-@pytest.fixture
-def root(tmp_path):
-    """A data root with the tiny data set."""
-    write_tiny_data(tmp_path)
-    return tmp_path
-
-
 def same_items(a, b):
     """Whether two items hold the same features and segments."""
     return (

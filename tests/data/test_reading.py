@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_data import FPS, NUM_FRAMES, STRIDE, seconds_of, tiny_recipe, training_set, write_annotations
+from watched import Watched
 
 from afkit.data.batches import collate, training_batches
 from afkit.data.features import RawFeatures, open_features
@@ -116,17 +117,6 @@ def test_items_are_those_of_whole_files(tmp_path, kind, grid, cache_mb):
                     assert_same_item(found, plain_item(dataset, index, epoch, joined[video]))
                     widths.add(found.features.shape[1])
             assert len(widths) > 4 if training else found.features.shape[1] == dataset.unread(3).features.shape[1]
-
-
-class Watched:
-    """An array that notes which rows are asked for."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.asked = array, array.shape, array.dtype, []
-
-    def __getitem__(self, rows):
-        self.asked.append(rows)
-        return self.array[rows]
 
 
 @pytest.mark.parametrize(("downsample", "rows"), [(1, (20, 35)), (3, (60, 105))])

@@ -6,6 +6,8 @@ import pytest
 import torch
 from golden_files import assert_same_detections
 from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_data
+from tiny_networks import parts
+from watched import Watched
 
 import afkit
 from afkit.data.items import Dataset, Item
@@ -13,11 +15,6 @@ from afkit.detect.prediction import COLUMNS, detect_items, predict, predict_data
 from afkit.model.actionformer import build_model
 from afkit.segments import sec_to_grid
 from afkit.workbench.analysis.score_curves import score_curves
-
-
-def parts(table):
-    """Segments, scores, labels of a table."""
-    return table[["start_sec", "end_sec"]].to_numpy(), table["score"].to_numpy(), table["label"].to_numpy()
 
 
 def test_detections_equal_the_original(config):
@@ -257,28 +254,18 @@ def changed(value, dtype=np.float64):
     return features
 
 
-class Opened:
-    """What is sliced like an array, as one in HDF5."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype = array, array.shape, array.dtype
-
-    def __getitem__(self, rows):
-        return self.array[rows]
-
-
 @pytest.mark.parametrize("window_steps", [0, 64])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Opened])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Watched])
 def test_features_that_are_not_finite_are_refused(model, value, window_steps, kind):
     with pytest.raises(ValueError, match="features of 'v': NaN or infinite at step 7; extract it again"):
         predict(model, tiny_recipe(), kind(changed(value)), fps=10, video="v", window_steps=window_steps)
 
 
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Opened])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Watched])
 def test_features_that_are_no_real_numbers_are_refused(model, kind):
     wrong = [kind(changed(1j, np.complex64))]
-    if kind in (np.asarray, Opened):
+    if kind in (np.asarray, Watched):
         texts = (object, str, "S8", "datetime64[s]", "timedelta64[s]", [("a", "f4")])
         wrong += [kind(FEATURES.astype(int).astype(dtype)) for dtype in texts]
     for features in wrong:
@@ -287,7 +274,7 @@ def test_features_that_are_no_real_numbers_are_refused(model, kind):
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float16", "float64", ">f4", "bfloat16"])
-@pytest.mark.parametrize("kind", [np.asarray, Opened, torch.from_numpy])
+@pytest.mark.parametrize("kind", [np.asarray, Watched, torch.from_numpy])
 def test_numbers_of_any_type_count_as_what_they_are(model, dtype, kind):
     features = (4 * FEATURES).astype(np.int8).clip(0)
     if kind is torch.from_numpy:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import tiny_recipe, write_tiny_data
 from tiny_networks import RECIPES, all_offsets, network, parts
+from watched import Watched
 
 from afkit.data.batches import collate
 from afkit.data.items import Dataset, Item
@@ -208,17 +209,6 @@ def test_windows_with_attention_to_the_whole_sequence_or_absolute_positions_come
 # ---- predictions
 
 
-class Watched:
-    """An array that notes how many rows are asked for at a time."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.asked = array, array.shape, array.dtype, []
-
-    def __getitem__(self, rows):
-        self.asked.append(len(range(*rows.indices(len(self.array)))))
-        return self.array[rows]
-
-
 @pytest.mark.parametrize("downsample", [1, 3])
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
 def test_predictions_in_windows(kind, downsample):
@@ -230,8 +220,9 @@ def test_predictions_in_windows(kind, downsample):
     found = predict(model, recipe, watched, fps=10, duration=300.0, video="name", window_steps=150)
     assert_same_detections(parts(found), parts(expected))
     assert set(found["video"]) == {"name"} and (found["score"].diff().dropna() <= 0).all()
-    assert max(watched.asked) <= 150 * downsample
-    assert sum(watched.asked) <= 2.5 * 777
+    asked = [len(range(*rows.indices(777))) for rows in watched.asked]
+    assert max(asked) <= 150 * downsample
+    assert sum(asked) <= 2.5 * 777
     with pytest.raises(ValueError, match=r"features of 'w' must be \(T, 6\) for recipe 'tiny', not \(6, 777\)"):
         predict(model, recipe, Watched(features.T), fps=10, video="w", window_steps=150)
 
