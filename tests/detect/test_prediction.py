@@ -144,6 +144,11 @@ def test_a_data_set_gives_what_its_recordings_give_alone(model, tmp_path):
         features = np.load(tmp_path / f"tiny/features/{name}.npy")
         alone = predict(model, recipe, features, fps=entry["fps"], duration=entry["duration"], video=name)
         pd.testing.assert_frame_equal(found[found["video"] == name].reset_index(drop=True), alone)
+    done.clear()
+    batched = predict_dataset(model, recipe, dataset, done.append, batch_size=9, backend="torch")
+    assert done == [8] and batched["video"].tolist() == found["video"].tolist()
+    for name in set(found["video"]):
+        assert_same_detections(*(parts(table[table["video"] == name]) for table in (batched, found)))
 
 
 @pytest.mark.parametrize("window_steps", [0, 64])
@@ -228,20 +233,6 @@ def test_a_batch_gives_what_its_videos_give_alone(model):
         assert_same_detections(*(parts(table[table["video"] == item.video]) for table in (together, alone)))
     unlikely = tiny_recipe(decode__duration_thresh=1e6)
     assert len(detect_items(model, unlikely, items)) == 0
-
-
-def test_the_batch_size_changes_nothing_but_the_steps(model, tmp_path):
-    write_tiny_data(tmp_path)
-    recipe = tiny_recipe()
-    dataset = Dataset(recipe.data, tmp_path, recipe.data.test_subsets)
-    assert len(dataset) > 1
-    done = []
-    batched = predict_dataset(model, recipe, dataset, done.append, batch_size=len(dataset) + 1, backend="torch")
-    assert done == [len(dataset)]
-    alone = predict_dataset(model, recipe, dataset)
-    assert batched["video"].tolist() == alone["video"].tolist()
-    for video in set(alone["video"]):
-        assert_same_detections(*(parts(table[table["video"] == video]) for table in (batched, alone)))
 
 
 # ---- which features are taken
