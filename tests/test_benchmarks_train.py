@@ -110,18 +110,12 @@ def test_the_baseline_takes_our_weights(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_networks_agree_on_a_batch_padded_by_each_sides_rule(name):
+def test_networks_agree_on_a_batch_padded_by_each_sides_rule_and_on_a_video_longer_than_in_training(name):
     settings = synthetic.sized(name, "tiny")
     longest, align = settings.data.max_seq_len, padding_alignment(settings)
     for lengths in ((longest, longest // 2), (longest // 3 + 5, longest // 4)):
         assert_same(*both(name, lengths, (padded_batch_length(max(lengths), longest, align), longest)))
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_networks_agree_on_a_video_longer_than_in_training(name):
-    settings = synthetic.sized(name, "tiny")
-    steps = 2 * settings.data.max_seq_len + 7
-    assert_same(*both(name, (steps,), 2 * (padded_length(steps, settings),)))
+    assert_same(*both(name, (2 * longest + 7,), 2 * (padded_length(2 * longest + 7, settings),)))
 
 
 def trainings(name, published_start=False):
