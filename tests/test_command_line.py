@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_folders import write_run, write_scored_run, write_test_data
+from run_folders import write_run
 
 import afkit
 from afkit.__main__ import main
@@ -142,15 +142,6 @@ def test_prepare_writes_the_watch_data_and_says_where(tmp_path, capsys):
     assert main(["prepare", "watch", "--data-root", str(tmp_path)]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "watch")
     assert (tmp_path / "watch" / "annotations" / "watch.json").is_file()
-
-
-def test_view_writes_the_page_where_it_is_asked_to(tmp_path, capsys):
-    gt = write_test_data(tmp_path / "data")
-    run = write_scored_run(tmp_path / "seed1", gt, 2, tmp_path / "data")
-    assert main(["view", str(run), "--html"]) == 0
-    assert main(["view", str(run), "--html", str(tmp_path / "a.html")]) == 0
-    assert (run / "inspector.html").read_bytes() == (tmp_path / "a.html").read_bytes()
-    assert str(tmp_path / "a.html") in capsys.readouterr().out
 
 
 def test_suggestions_are_shown_and_written_as_a_recipe(root, monkeypatch, capsys):

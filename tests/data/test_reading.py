@@ -217,19 +217,14 @@ def test_a_caller_cannot_change_the_cache(root):
             raw.parts[0][:] = 7
 
 
-def test_loading_twice_takes_nothing_twice(root):
-    dataset = cached_set(root, 1)
-    dataset.preload()
-    assert dataset.cached_bytes == sum(BYTES.values())
-
-
 def test_a_copy_for_another_process_leaves_the_cache_behind(root):
     dataset = cached_set(root, 1)
     sent = pickle.loads(pickle.dumps(dataset))
     assert (sent.cached_bytes, dataset.cached_bytes) == (0, sum(BYTES.values()))
     assert torch.equal(sent[0].features, dataset[0].features)
-    sent.preload()
-    assert sent.cached_bytes == dataset.cached_bytes
+    for _ in range(2):  # nothing is taken twice
+        sent.preload()
+        assert sent.cached_bytes == dataset.cached_bytes
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -172,6 +172,7 @@ def test_the_command_compares_runs_and_takes_videos_below_the_page(folder, tmp_p
     (tmp_path / "films" / f"{VIDEO}.mp4").write_bytes(b"film")
     arguments = ["view", str(folder), "--videos", str(tmp_path / "films"), "--html"]
     assert main([*arguments, str(tmp_path / "a.html")]) == 0
+    assert str(tmp_path / "a.html") in capsys.readouterr().out
     assert data_of(tmp_path / "a.html")["tracks"][0]["media"]["url"] == f"films/{VIDEO}.mp4"
     assert "media-src 'self'\"" in (tmp_path / "a.html").read_text()
     assert main([*arguments, str(folder / "b.html")]) == 2

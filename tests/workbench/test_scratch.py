@@ -14,7 +14,7 @@ from refusals import full, without_locks
 from afkit.files import LOCK, locked, write_json
 from afkit.workbench.scratch import alone, clear_scratch, scratch_folder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAKE = """
 import sys, time
 from pathlib import Path
