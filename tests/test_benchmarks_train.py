@@ -6,12 +6,12 @@ import sys
 
 import pytest
 import torch
+from tiny_networks import all_offsets
 
 from afkit.data.batches import padded_batch_length
 from afkit.detect.decoding import decode
 from afkit.detect.operator import unavailable
 from afkit.model.actionformer import build_model, padded_length, padding_alignment
-from afkit.model.heads import Boundaries, offsets_of
 from afkit.recipes import recipe, recipe_names
 from afkit.workbench.published import published
 from benchmarks import infer, limits, memory, plain_detection, synthetic, textbook, train, whole
@@ -63,15 +63,6 @@ def shake(model):
     model.load_state_dict(model.state_dict())  # blocks look for convolutions that are 0
 
 
-def offsets_of_all(level, classes):
-    """What `offsets_of` gives for all points of a level, and, of the trident head, all classes."""
-    if not isinstance(level, Boundaries):
-        return level
-    batch, steps, _ = level.bins.shape
-    ranges = [torch.arange(size) for size in (batch, steps, classes)]
-    return offsets_of(level, *torch.meshgrid(*ranges, indexing="ij"))  # (B, T, K, 2)
-
-
 def both(name, lengths, padded):
     """The outputs of ours and of the baseline with the same weights, for videos padded by each side's rule."""
     torch.manual_seed(0)
@@ -88,15 +79,19 @@ def both(name, lengths, padded):
         ]
 
 
+def for_all_classes(out):
+    """An output of ours with the offsets of each class, as the baseline has them."""
+    return out._replace(offsets=[all_offsets(out, level) for level in range(len(out.offsets))])
+
+
 def assert_same(ours, plain):
     """Both sides at true features; masks and points, too."""
-    levels = zip(*ours, *plain, strict=True)
+    levels = zip(*for_all_classes(ours), *plain, strict=True)
     for logits, offsets, mask, points, plain_logits, plain_offsets, plain_mask, plain_points in levels:
         steps = mask.shape[1]
         assert torch.equal(mask, plain_mask[:, :steps]) and not plain_mask[:, steps:].any()
         assert torch.equal(points, plain_points[:steps])
         assert ((logits - plain_logits[:, :steps])[mask].abs() <= LOGITS).all()
-        offsets = offsets_of_all(offsets, logits.shape[2])
         assert offsets.shape[2:] == plain_offsets.shape[2:]
         assert ((offsets - plain_offsets[:, :steps])[mask].abs() <= LOGITS).all()
 
@@ -182,12 +177,6 @@ def sort(rows):
     """Candidates by descending score."""
     order = rows[1].argsort(descending=True)
     return tuple(column[order] for column in rows)
-
-
-def for_all_classes(out):
-    """An output of ours with the offsets of each class, as the baseline has them."""
-    levels = zip(out.offsets, out.logits, strict=True)
-    return out._replace(offsets=[offsets_of_all(offsets, logits.shape[2]) for offsets, logits in levels])
 
 
 @pytest.mark.parametrize("name", DECODED)

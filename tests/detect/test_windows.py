@@ -62,7 +62,7 @@ def test_nothing_beyond_the_receptive_field_changes_a_point(name):
             after = model(other, mask)
             for level, points in enumerate(before.points):
                 differ = (after.logits[level] != before.logits[level]).any(dim=2)[0]  # (T,)
-                differ |= (all_offsets(after, level) != all_offsets(before, level)).flatten(1).any(dim=1)
+                differ |= (all_offsets(after, level) != all_offsets(before, level))[0].flatten(1).any(dim=1)
                 farthest = max(farthest, int((points[differ, 0] - changed).abs().max()))
     assert reach - stride < farthest <= reach
 
