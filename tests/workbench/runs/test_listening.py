@@ -14,6 +14,7 @@ import pytest
 from job_processes import listening, processes
 from other_users import as_nobody, needs_root
 from tiny_data import tiny_recipe, write_tiny_data
+from trainings import LostMachineError
 
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
@@ -43,10 +44,6 @@ sys.addaudithook(wait)
 """
 
 
-class EnoughError(Exception):
-    """Ends a training that has gone on for long enough."""
-
-
 class Touch:
     """Makes a file where somebody unpickles it."""
 
@@ -66,7 +63,7 @@ class Look:
     def __call__(self, table):
         self.calls += 1
         if self.calls == 3:  # with steps that were made after the first
-            raise EnoughError
+            raise LostMachineError
         if self.calls == 1:
             self.look()
 
@@ -102,7 +99,7 @@ def looked(tmp_path_factory, on_the_processor):
     root = tmp_path_factory.mktemp("looked")
     write_tiny_data(root)
     look = Look(root)
-    with pytest.raises(EnoughError):
+    with pytest.raises(LostMachineError):
         train_on_devices(RECIPE, root, root / "run", 1, Execution(devices=2), on_progress=look)
     return look
 

@@ -30,7 +30,6 @@ def folder(tmp_path):
     write_tiny_data(tmp_path / "data")
     folder = write_run(tmp_path / "results" / "tiny" / "seed1", data_root=tmp_path / "data")
     for seed, weights in enumerate(("ema", "raw")):
-        torch.manual_seed(seed)
         (folder / "checkpoints").mkdir(exist_ok=True)
         save_weights(network(seed), folder / "checkpoints" / f"{weights}.safetensors", weights)
     return folder
