@@ -5,14 +5,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from job_processes import python
 from tiny_data import change_video, seconds_of, tiny_recipe, training_set, write_tiny_data
 
 from afkit.data import items as items_module
@@ -209,12 +208,10 @@ def test_a_broken_file_is_reported_as_it_is_when_its_turn_comes(tmp_path, worker
 
 
 ENDLESS = """
-import sys
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from tiny_data import tiny_recipe, training_set
 from afkit.data.batches import training_batches
-for step, _ in enumerate(training_batches(training_set(Path(sys.argv[2]), tiny_recipe()), 2, 10**6, workers=2)):
+for step, _ in enumerate(training_batches(training_set(Path(sys.argv[1]), tiny_recipe()), 2, 10**6, workers=2)):
     if step == 5:
         print("running", flush=True)
 """
@@ -223,9 +220,8 @@ for step, _ in enumerate(training_batches(training_set(Path(sys.argv[2]), tiny_r
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to a process group")
 def test_ctrl_c_ends_the_training_and_its_workers(root):
     """Every process of the group gets the signal, as from a terminal."""
-    program = [sys.executable, "-c", ENDLESS, str(Path(__file__).parents[1]), str(root)]
     process = subprocess.Popen(
-        program,
+        python(ENDLESS, root),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
