@@ -17,7 +17,7 @@ from job_processes import listening, start_rank
 
 from afkit.train.distributed import world
 from afkit.workbench.runs import peers
-from afkit.workbench.runs.peers import check_peers
+from afkit.workbench.runs.peers import check_peers, lost_a_peer
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="sockets are looked up in /proc")
 REFUSED = "another program has answered in place of one of the processes"
@@ -82,6 +82,18 @@ def test_what_is_only_sent_back_proves_nothing(monkeypatch):
     monkeypatch.setattr(torch.distributed, "all_to_all_single", Echo)
     with pytest.raises(ConnectionError, match=REFUSED):
         check_peers(b"key")
+
+
+def test_only_what_says_that_another_process_has_gone_is_taken_for_that():
+    gone = "[../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:29400"
+    for error, lost in (
+        (RuntimeError(gone), True),
+        (torch.distributed.DistBackendError("x"), True),
+        (RuntimeError("the loss is nan"), False),
+        (ValueError(gone), False),
+        (torch.OutOfMemoryError("of NCCL"), False),
+    ):
+        assert lost_a_peer(error) is lost, error
 
 
 @on_linux
