@@ -132,7 +132,7 @@ def test_a_run_works_in_an_empty_folder_and_is_written_as_a_page(installed):
 def test_recordings_of_ones_own_come_to_detections_in_an_empty_folder(installed):
     write_raw(installed.folder, recordings=6)
     said = installed("-m", "afkit", "start", "raw/labels.csv", "raw/acc@50", "raw/gyro@20")
-    assert said.splitlines()[-1] == "python -m afkit run mine"
+    assert "python -m afkit run mine" in said.splitlines()
     settings = ["--set", "optim.epochs=2", "--set", "optim.warmup_epochs=1", "--name", "short", "--stages", "01,02,03"]
     assert "mAP [%] at tIoU" in installed("-m", "afkit", "run", "mine", *settings)
     new = ["new/acc", "new/gyro", "--signal", "--min-score", "0.01"]
