@@ -40,6 +40,7 @@ class Medium(NamedTuple):
     duration_sec: float
     begin_sec: float | None = None  # of its first sample, on its clock; None where it has none
     group: str = ""  # such as a person, by its name
+    zoned: bool | None = None  # whether its clock tells a time zone, or counts from 1970; None where nobody knows
 
 
 def with_media(listed: Mapping[str, Recording], media: Mapping[str, Medium]) -> dict[str, Recording]:

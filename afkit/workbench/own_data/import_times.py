@@ -11,14 +11,13 @@ from afkit.workbench.own_data.clocks import UNIX_SEC
 from afkit.workbench.own_data.import_columns import Chosen, Way
 from afkit.workbench.own_data.import_names import UNITS
 from afkit.workbench.own_data.import_recordings import Medium
-from afkit.workbench.own_data.import_rows import PART, Part, Recording, is_empty, not_negative, to_time
+from afkit.workbench.own_data.import_rows import PART, SHORT, WALL, Part, Recording, is_empty, not_negative, to_time
 
 LONGEST_SEC = 3600  # whole numbers above it, with nothing else to tell the unit by, are a question
 _USED = (0.1, 1.05)  # between which share of a recording's duration its last action ends, if the unit is right
 COUNTED = ("frames", "samples", "index")
 _USED_BY_RATE = 0.55  # likewise where a frame rate in the file counts: another is often half or double of it
 _LEAST_RECORDINGS = 5  # to judge a rate by
-_AROUND_SEC = 1.0  # by which labels may lie outside their recording
 _SAME = 0.02  # relative difference of times that are the same
 
 
@@ -34,9 +33,10 @@ def in_seconds(
 
     The last is what was decided.
     Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
-    whole numbers in the file), mixed (written otherwise than the unit says) and times (their unit in the file). Without
-    a rate as the user says it (frames or samples per second), that of the files counts. Clocks of `media` tell units,
-    too. ValueError for a time that is none, a unit that cannot be told, or frames without a rate.
+    whole numbers in the file), mixed (written otherwise than the unit says) and times (their unit in the file); those
+    of `_of_clocks`, too. Without a rate as the user says it (frames or samples per second), that of the files counts.
+    Clocks of `media` tell units, too. ValueError for a time that is none, a unit that cannot be told, or frames without
+    a rate.
     """
     tables, told = [], []
     parts: defaultdict[str, list[Part]] = defaultdict(list)
@@ -91,49 +91,6 @@ def _part_sec(rows: pd.DataFrame, field: str, named: str, times: str) -> list[fl
     ]
 
 
-def beginnings(source: Path, rows: pd.DataFrame, media: Mapping[str, Medium], label_clock: str) -> dict[str, float]:
-    """{recording: second of its own clock at which it begins}, where the rows' times are those of the clocks; or {}.
-
-    A ValueError where times are those of a calendar and nothing says when the recording begins, or where they may be
-    either; `label_clock` ("recording" or "sensor") answers that.
-    """
-    if not len(rows):
-        return {}
-    begins = rows["video"].map({video: one.begin_sec for video, one in media.items()}).astype(float)
-    lasts = rows["video"].map({video: one.duration_sec for video, one in media.items()}).astype(float)
-    dated = rows["start"] > UNIX_SEC
-    unknown = rows[dated & begins.isna()]
-    if len(unknown) and label_clock != "recording":
-        row = unknown.iloc[0]
-        raise ValueError(
-            f"{row['where']}: the times are those of a calendar, and nothing says when the recording '{row['video']}' "
-            "begins; give its samples with a column of such times, or write times from its beginning"
-        )
-
-    def share(begin: pd.Series | float) -> float:
-        """Of the rows in known recordings, those that lie inside if these begin then."""
-        inside = (rows["start"] >= begin - _AROUND_SEC) & (rows["end"] <= begin + lasts + _AROUND_SEC)
-        return float(inside[begins.notna()].mean()) if begins.notna().any() else 0.0
-
-    by_clock, own = share(begins), share(0.0)
-    if dated.any() and by_clock < 0.5 and label_clock != "recording":
-        place = (dated & begins.notna()).idxmax()
-        off = rows["start"][place] - begins[place]
-        raise ValueError(
-            f"{rows['where'][place]}: the action begins {off:.6g} s after its recording '{rows['video'][place]}', "
-            f"which lasts {lasts[place]:.6g} s; is one of the two clocks of another time zone? Write both alike"
-        )
-    unclear = label_clock == "" and min(by_clock, own) > 0.9 and begins.abs().max() > 0.05
-    if unclear:
-        raise ValueError(
-            f"{source}: the recordings' clocks begin at {begins.abs().max():.4g} s, and the times may be those of the "
-            "clocks or count from the beginnings; say which, with --label-clock sensor or --label-clock recording"
-        )
-    if label_clock == "sensor" or (label_clock == "" and by_clock > max(own, 0.5)):
-        return {video: one.begin_sec for video, one in media.items() if one.begin_sec}
-    return {}
-
-
 def _with_times(
     source: Path,
     one: Chosen,
@@ -174,7 +131,25 @@ def _with_times(
         of_rate = ": divided by the rate, which is not taken for the features' frame rate" if counted else ""
         told = f"times were in {' and '.join(dict.fromkeys((of_start, of_end)))}{of_rate}{reason}"
     rows = rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span, times=of_start)
-    return rows, of_start, told
+    return _of_clocks(rows, way, start_clock), of_start, told
+
+
+def _of_clocks(rows: pd.DataFrame, way: Way, clock: np.ndarray) -> pd.DataFrame:
+    """The rows with what tells whether they may be times of a day or a calendar, of those that are `clock` times.
+
+    short: all have two parts, of minutes and seconds or of hours and minutes; day_start and day_end: seconds since
+    midnight as times of day, else NaN; naive: times of a clock without a zone. ValueError where some dates have one.
+    """
+    timed = clock & (rows["kept"] & ~rows["empty"]).to_numpy()
+    cells = [str(cell) for side in (way.start, way.end) if side is not None for cell in side[timed]]
+    short = bool(cells) and all(map(SHORT.fullmatch, cells))
+    zoned = {bool(date[3]) for cell in cells if (date := WALL.fullmatch(cell))}
+    if len(zoned) > 1:
+        raise ValueError(f"{rows['where'][timed.argmax()]}: some dates have a time zone, others none; write all alike")
+    of_day = np.where(clock & (rows["start"] < UNIX_SEC), 60.0 if short else 1.0, np.nan)
+    length = (rows["end"] - rows["start"]) * (of_day if way.end is not None else 1.0)
+    start = rows["start"] * of_day
+    return rows.assign(day_start=start, day_end=start + length, naive=timed & (zoned != {True}), short=timed & short)
 
 
 def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:
@@ -194,6 +169,7 @@ def _runs(rows: pd.DataFrame) -> pd.DataFrame:
     factors = _factors("samples", made)
     start, end = made["step"] * factors, (grouped["step"].max().to_numpy() + 1) * factors
     made = made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan, times="seconds")
+    made = made.assign(day_start=np.nan, day_end=np.nan, naive=False, short=False)
     return made.drop(columns="run")
 
 

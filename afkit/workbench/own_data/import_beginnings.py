@@ -1,0 +1,123 @@
+"""The one place that decides from when times count: beginnings, clocks, or midnight; else by asking."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from afkit.workbench.own_data.clocks import DAY_SEC, UNIX_SEC
+from afkit.workbench.own_data.import_recordings import Medium
+from afkit.workbench.own_data.import_rows import wall_sec
+
+_AROUND_SEC = 1.0  # by which labels may lie outside their recording
+_ZONES = sorted([*range(-12, 15), -9.5, -3.5, 3.5, 4.5, 5.5, 6.5, 9.5, 10.5])  # hours that clocks are ahead of UTC
+
+
+class _Times(NamedTuple):
+    """Times of rows as they are read in one way, from the recordings' beginnings on."""
+
+    start: pd.Series
+    end: pd.Series
+    of_day: bool = False  # they were read as times of day
+
+
+def from_beginnings(
+    source: Path, rows: pd.DataFrame, media: Mapping[str, Medium], label_clock: str
+) -> tuple[pd.DataFrame, dict[str, float], list[str]]:
+    """The rows, as of `in_seconds`, with times from their recordings' beginnings on; what was decided.
+
+    Between these, {recording: second at which it begins by its clock}, {} where times counted from the beginnings. A
+    ValueError where they are those of a calendar and nothing says when the recording begins, or where they may be
+    several; `label_clock` ("recording", "sensor", or the zone of the clock that tells none) answers that.
+    """
+    begins, lasts, zoned = (
+        rows["video"].map({video: getattr(one, field) for video, one in media.items()}).astype(float)
+        for field in ("begin_sec", "duration_sec", "zoned")
+    )
+    dated, known = rows["start"] > UNIX_SEC, begins.notna()
+    by_clock = label_clock != "recording"
+    if by_clock and (dated & ~known).any():
+        row = rows[dated & ~known].iloc[0]
+        raise ValueError(
+            f"{row['where']}: the times are those of a calendar, and nothing says when the recording '{row['video']}' "
+            "begins; give its samples with a column of such times, or write times from its beginning"
+        )
+    sign = 1 if rows["naive"].any() else -1  # which clock may tell no zone: that of the labels, or of the recordings
+
+    def share(times: _Times) -> float:
+        """Of the rows in known recordings, those that lie inside."""
+        inside = times.start.between(-_AROUND_SEC, lasts + _AROUND_SEC) & (times.end <= lasts + _AROUND_SEC)
+        return float(inside[known].mean()) if known.any() else 0.0
+
+    def moved(ahead_sec: float) -> _Times:
+        return max(_moved(rows, begins + sign * ahead_sec), key=share)
+
+    own_zone_sec = zone_sec(label_clock)
+    clock, own = moved(own_zone_sec or 0.0), share(_Times(rows["start"], rows["end"]))
+    fits = share(clock)
+    differ = (dated | rows["day_start"].notna()) & (zoned == rows["naive"])  # one clock tells a zone, the other none
+    if by_clock and ((dated.any() and fits < 0.5) or (not label_clock and own < 0.9 and differ.any())):
+        zones = [hours for hours in _ZONES if share(moved(3600 * hours)) > 0.9]
+        _check_zones(rows.assign(after=clock.start, lasts=lasts)[known], zones, fits)
+    if not label_clock and min(fits, own) > 0.9 and begins.abs().max() > 0.05:
+        raise ValueError(
+            f"{source}: the recordings' clocks begin at {_moment(begins.max())}, and the times may be those of the "
+            "clocks or count from the beginnings; say which, with --label-clock sensor or --label-clock recording"
+        )
+    subtract = by_clock and known.any() and (label_clock or fits > max(own, 0.5))
+    of_day = bool(subtract and clock.of_day)
+    short = rows["start"][rows["short"]].astype(int).head(1)
+    read = "hours:minutes, of a day" if of_day else "minutes:seconds"
+    told = [f"times such as {sec // 60}:{sec % 60:02} were read as {read}" for sec in short]
+    if not subtract:
+        return rows, {}, told
+    video, zone = rows["video"][known].iloc[0], "UTC" if own_zone_sec is None else label_clock
+    what = f"their beginnings were subtracted, of '{video}' {_moment(begins[known].iloc[0])}"
+    what += f", where no zone is told read as {zone}" * bool(begins.max() > UNIX_SEC)
+    told.append(f"times of the recordings' clocks: {what}")
+    if of_day and lasts.max() > DAY_SEC:
+        told.append("times of day are those of each recording's first 24 hours")
+    rows = rows.assign(start=clock.start.where(known, rows["start"]), end=clock.end.where(known, rows["end"]))
+    firsts = {video: one.begin_sec + sign * (own_zone_sec or 0.0) for video, one in media.items() if one.begin_sec}
+    return rows, {video: first % DAY_SEC if of_day else first for video, first in firsts.items()}, told
+
+
+def _moved(rows: pd.DataFrame, first: pd.Series) -> list[_Times]:
+    """The rows' times from when their recordings begin, in seconds of the clock, or of the day where they can be."""
+    start, end = rows["start"] - first, rows["end"] - first
+    since = (rows["day_start"] - first + _AROUND_SEC) % DAY_SEC - _AROUND_SEC
+    length = rows["day_end"] - rows["day_start"]
+    until = since + length + DAY_SEC * (length < -DAY_SEC / 2)  # over midnight
+    return [_Times(start, end), _Times(since.fillna(start), until.fillna(end), True)]
+
+
+def _check_zones(rows: pd.DataFrame, hours: list[float], fits: float) -> None:
+    """Refuse times that lie `after` the beginnings where none, or not just UTC, is the zone with which they fit."""
+    row = rows[(rows["start"] > UNIX_SEC) | rows["day_start"].notna()].iloc[0]
+    zones = [_zone(hour) for hour in hours]
+    told = f"They fit if the one that tells none is of {', '.join(zones)}: give --label-clock={''.join(zones[-1:])}, or write"
+    if (zones and zones != ["+00:00"]) or (fits < 0.5 and row["start"] > UNIX_SEC):
+        raise ValueError(
+            f"{row['where']}: the action begins {row['after']:.6g} s after its recording '{row['video']}', which lasts "
+            f"{row['lasts']:.6g} s; is one of the two clocks of another time zone? {told if zones else 'Write'} both alike"
+        )
+
+
+def _zone(hours: float) -> str:
+    """A zone as it stands behind a time: 5.5 is +05:30."""
+    return f"{'-' if hours < 0 else '+'}{int(abs(hours)):02}:{round(abs(hours) % 1 * 60):02}"
+
+
+def zone_sec(zone: str) -> float | None:
+    """By how many seconds a zone such as +05:30 is ahead of UTC; None where it is none."""
+    midnight = wall_sec(f"1970-01-01 00:00{zone}") if zone else None
+    return None if midnight is None else -midnight
+
+
+def _moment(begin_sec: float) -> str:
+    """When a recording begins, as date and time where its clock has them."""
+    if begin_sec < UNIX_SEC:
+        return f"{begin_sec:.4g} s"
+    return f"{datetime.fromtimestamp(begin_sec, UTC):%Y-%m-%d %H:%M:%S}"
