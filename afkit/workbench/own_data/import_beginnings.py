@@ -97,12 +97,14 @@ def _check_zones(rows: pd.DataFrame, hours: list[float], fits: float) -> None:
     """Refuse times that lie `after` the beginnings where none, or not just UTC, is the zone with which they fit."""
     row = rows[(rows["start"] > UNIX_SEC) | rows["day_start"].notna()].iloc[0]
     zones = [_zone(hour) for hour in hours]
-    told = f"They fit if the one that tells none is of {', '.join(zones)}: give --label-clock={''.join(zones[-1:])}, or write"
-    if (zones and zones != ["+00:00"]) or (fits < 0.5 and row["start"] > UNIX_SEC):
-        raise ValueError(
-            f"{row['where']}: the action begins {row['after']:.6g} s after its recording '{row['video']}', which lasts "
-            f"{row['lasts']:.6g} s; is one of the two clocks of another time zone? {told if zones else 'Write'} both alike"
-        )
+    remedy = "Write both alike"
+    if zones and zones != ["+00:00"]:
+        which = f"the one that tells none is of {', '.join(zones)}"
+        remedy = f"They fit if {which}: say it, e.g. --label-clock={zones[-1]}, or write both alike"
+    elif fits >= 0.5 or row["start"] < UNIX_SEC:
+        return
+    seen = f"{row['where']}: the action begins {row['after']:.6g} s after its recording '{row['video']}', which lasts "
+    raise ValueError(f"{seen}{row['lasts']:.6g} s; is one of the two clocks of another time zone? {remedy}")
 
 
 def _zone(hours: float) -> str:

@@ -54,7 +54,9 @@ def in_seconds(
         rows = one.rows.reset_index(drop=True).assign(per_sec=np.array(rates, float), lasts=lasts)
         times = "seconds"
         if one.way is None:
-            tables.append(_runs(rows))
+            runs, decided = _runs(rows, one.others, media)
+            tables.append(runs)
+            told += [decided] if decided else []
         else:
             rows, times, decided = _with_times(source, one, one.way, rows, known, unit, rate)
             tables.append(rows[rows["kept"] & ~rows["empty"]])
@@ -158,19 +160,66 @@ def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:
     return shares[np.isfinite(shares)].groupby(rows["video"]).max()
 
 
-def _runs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Each run of steps with the same label as one row."""
-    step = rows.groupby("video").cumcount()  # of its recording
+def _runs(rows: pd.DataFrame, counting: list[Way], media: Mapping[str, Medium]) -> tuple[pd.DataFrame, str]:
+    """Each run of steps with the same label as one row, and what was decided; a step that is not there ends a run."""
+    step, told = rows.groupby("video").cumcount().astype(float), ""  # of its recording
+    hold = longest = 1.0  # steps that a row holds; between two rows, above which there is a gap
+    if counting:
+        step, hold, longest, told = _counted(rows, counting[0], media)
     runs = rows.assign(step=step, label=rows["label"].fillna(""))
-    changed = (runs["label"] != runs.groupby("video")["label"].shift()) | (step == 0)
+    by_video = runs.groupby("video")
+    following = by_video["step"].shift(-1)
+    gap = following - step > longest
+    runs["until"] = following.where(following.notna() & ~gap, step + hold)
+    changed = (runs["label"] != by_video["label"].shift()) | by_video["step"].shift().isna()
+    changed |= gap.groupby(runs["video"]).shift(fill_value=False)
     runs["run"] = changed.groupby(runs["video"]).cumsum()
     grouped = runs.groupby(["video", "run"], sort=False)
     made = grouped.first().reset_index()
     factors = _factors("samples", made)
-    start, end = made["step"] * factors, (grouped["step"].max().to_numpy() + 1) * factors
+    start, end = made["step"] * factors, grouped["until"].max().to_numpy() * factors
+    made["step"] = made["step"].where(~made["video"].isin(runs["video"][gap]))  # its last label is not its end
     made = made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan, times="seconds")
-    made = made.assign(day_start=np.nan, day_end=np.nan, naive=False, short=False)
-    return made.drop(columns="run")
+    return made.drop(columns=["run", "until"]).assign(day_start=np.nan, day_end=np.nan, naive=False, short=False), told
+
+
+def _counted(rows: pd.DataFrame, way: Way, media: Mapping[str, Medium]) -> tuple[pd.Series, float, float, str]:
+    """By a column of frames or times: the step of each row, how many it holds, above how many there is a gap; and so.
+
+    ValueError where the column falls or stands still, or tells another rate.
+    """
+    where, rate, by_frames = rows["where"], 1 / _factors("samples", rows), way.start_unit in ("frames", "samples")
+    step = pd.Series([to_time(cell, place, way.names)[0] for cell, place in zip(way.start, where, strict=True)])
+    sizes = [UNITS.get(way.start_unit, 1.0)] if way.start_unit else [size for size in UNITS.values() if 0 < size <= 1]
+
+    def rises_of(step: pd.Series) -> tuple[pd.Series, float]:
+        """By how much it rises from row to row, and usually; in batches of one time, on average."""
+        rises = step.groupby(rows["video"]).diff().dropna()
+        usual = rises[rises > 0].median() if rises.min() > 0 else rises.mean()
+        return rises, float(usual) if usual > 0 else 1.0
+
+    if not by_frames:
+        step = min((step * size * rate for size in sizes), key=lambda one: abs(np.log(rises_of(one)[1]))).round(6)
+    rises, usual = rises_of(step)
+    if not by_frames and rises.min() == 0 and abs(usual - 1) < 0.2:  # batches of one time
+        return rows.groupby("video").cumcount().astype(float), 1.0, 1.0, ""
+    if rises.min() <= 0:
+        raise ValueError(f"{where[rises.idxmin()]}: {way.names} does not rise by step; correct or remove that column")
+    if not by_frames and abs(usual - 1) > 0.1:
+        what = f"by {way.names} there are {rate[0] / usual:.4g} labels a second, not {rate[0]:g}"
+        raise ValueError(f"{where[0]}: {what}; correct the rate, or remove that column")
+    longest = 1.5 * usual if by_frames else max(3.0, 0.25 * float(rate.min()))
+    first, told = step.groupby(rows["video"]).transform("min"), f"steps are counted by {way.names}"
+    if by_frames and first.min() == 1:
+        return step - 1, usual, longest, f"{told}, from 1 on"
+    if (
+        not by_frames
+        and first.max() > 0
+        and rises.max() <= longest
+        and all(m.begin_sec is None for m in media.values())
+    ):
+        return step - first, usual, longest, f"{told}, from each recording's first on"
+    return step, usual, longest, told
 
 
 def _numbers(cells: pd.Series, rows: pd.DataFrame, field: str) -> tuple[np.ndarray, np.ndarray]:

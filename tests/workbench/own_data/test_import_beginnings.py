@@ -31,7 +31,7 @@ def told(tmp_path, start, end, begin=None, lasts=3 * HOURS, zoned=None, **option
 )
 def test_where_one_clock_tells_its_zone_and_the_other_none_the_zone_is_asked(tmp_path, start, zoned, truth):
     times = start.format(""), start.replace(":00{}", ":10").replace(":00Z{}", ":10Z")
-    with pytest.raises(ValueError, match=r"They fit if the one that tells none is of .*\+01:00.*: give"):
+    with pytest.raises(ValueError, match=r"They fit if the one that tells none is of .*\+01:00.*: say"):
         told(tmp_path, *times, NINE, zoned=zoned)
     found, said = told(tmp_path, *times, NINE, zoned=zoned, label_clock="+01:00")
     assert found == [truth, truth + 10]
