@@ -12,7 +12,7 @@ from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import wall_sec
 
 _AROUND_SEC = 1.0  # by which labels may lie outside their recording
-_ZONES = sorted([*range(-12, 15), -9.5, -3.5, 3.5, 4.5, 5.5, 6.5, 9.5, 10.5])  # hours that clocks are ahead of UTC
+_ZONES = [f"{hours:+03}:00" for hours in range(-12, 15)] + ["-03:30", "+03:30", "+04:30", "+05:30", "+06:30", "+09:30"]
 
 
 class _Times(NamedTuple):
@@ -59,7 +59,7 @@ def from_beginnings(
     fits = share(clock)
     differ = (dated | rows["day_start"].notna()) & (zoned == rows["naive"])  # one clock tells a zone, the other none
     if by_clock and ((dated.any() and fits < 0.5) or (not label_clock and own < 0.9 and differ.any())):
-        zones = [hours for hours in _ZONES if share(moved(3600 * hours)) > 0.9]
+        zones = [zone for zone in _ZONES if share(moved(zone_sec(zone) or 0.0)) > 0.9]
         _check_zones(rows.assign(after=clock.start, lasts=lasts)[known], zones, fits)
     if not label_clock and min(fits, own) > 0.9 and begins.abs().max() > 0.05:
         raise ValueError(
@@ -93,10 +93,9 @@ def _moved(rows: pd.DataFrame, first: pd.Series) -> list[_Times]:
     return [_Times(start, end), _Times(since.fillna(start), until.fillna(end), True)]
 
 
-def _check_zones(rows: pd.DataFrame, hours: list[float], fits: float) -> None:
+def _check_zones(rows: pd.DataFrame, zones: list[str], fits: float) -> None:
     """Refuse times that lie `after` the beginnings where none, or not just UTC, is the zone with which they fit."""
     row = rows[(rows["start"] > UNIX_SEC) | rows["day_start"].notna()].iloc[0]
-    zones = [_zone(hour) for hour in hours]
     remedy = "Write both alike"
     if zones and zones != ["+00:00"]:
         which = f"the one that tells none is of {', '.join(zones)}"
@@ -105,11 +104,6 @@ def _check_zones(rows: pd.DataFrame, hours: list[float], fits: float) -> None:
         return
     seen = f"{row['where']}: the action begins {row['after']:.6g} s after its recording '{row['video']}', which lasts "
     raise ValueError(f"{seen}{row['lasts']:.6g} s; is one of the two clocks of another time zone? {remedy}")
-
-
-def _zone(hours: float) -> str:
-    """A zone as it stands behind a time: 5.5 is +05:30."""
-    return f"{'-' if hours < 0 else '+'}{int(abs(hours)):02}:{round(abs(hours) % 1 * 60):02}"
 
 
 def zone_sec(zone: str) -> float | None:

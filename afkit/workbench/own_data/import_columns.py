@@ -162,6 +162,7 @@ class Columns:
         what = f"has nothing in its column for '{field}'" if empty else f"has no column for '{field}'"
         steps = field == "start" and self.table.form == "csv"
         other = ", or, where each row is the label of a time step, give --format steps --rate HZ" if steps else ""
+        other = ", or a segment's length, --column span=NAME" if field == "end" else other
         return self.ask(what, f"name it, e.g. --column {field}=NAME{other}")
 
     def by_content(self) -> None:

@@ -13,6 +13,7 @@ FIELDS = (
     "start",
     "end",
     "segment",
+    "span",
     "label",
     "label_id",
     "tier",

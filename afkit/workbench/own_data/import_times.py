@@ -119,6 +119,7 @@ def _with_times(
     finish = np.where(end_clock, end, end * _factors(of_end, rows))
     if way.end is None:
         finish = begin + _spans(way, rows, of_end)
+        _check_lengths(source, way, rows, begin, finish, of_end)
     whole = (np.floor(start) == start) & (np.floor(end) == end) & ~start_clock
     shares = _shares(rows, finish)
     if counted and rate is None and len(shares) >= _LEAST_RECORDINGS and shares.median() < _USED_BY_RATE:
@@ -128,12 +129,34 @@ def _with_times(
         )
     span = _spans(way, rows, "seconds") if way.span and way.span[1] not in COUNTED else np.nan
     mixed = np.isfinite(start + end) & ~whole & counted
+    apart = _apart(finish - begin, span) if np.isfinite(span).any() else False
     told = ""
     if {of_start, of_end} != {"seconds"} or reason:
         of_rate = ": divided by the rate, which is not taken for the features' frame rate" if counted else ""
         told = f"times were in {' and '.join(dict.fromkeys((of_start, of_end)))}{of_rate}{reason}"
-    rows = rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span, times=of_start)
+    rows = rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span, times=of_start, apart=apart)
     return _of_clocks(rows, way, start_clock), of_start, told
+
+
+def _apart(lengths: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Of which rows the length that a column tells is another, where it is that of at least half of them."""
+    apart = abs(span - lengths) > np.maximum(_SAME * abs(lengths), 0.05)
+    return apart & (apart[np.isfinite(span + lengths)].mean() <= 0.5)
+
+
+def _check_lengths(source: Path, way: Way, rows: pd.DataFrame, begin: np.ndarray, end: np.ndarray, unit: str) -> None:
+    """Ask for the unit of lengths that have none, where most reach beyond the next segment, unlike in milliseconds."""
+    room = pd.Series(begin).groupby(rows["video"]).shift(-1) - begin
+    room, lengths = room[room > 0], (end - begin)[room > 0]
+    named = way.span is None or way.span[1] in UNITS
+    if (
+        not named
+        and len(room)
+        and np.median(lengths) >= 100
+        and (lengths > room).mean() > 0.5 > (lengths > 1000 * room).mean()
+    ):
+        what = f"the lengths in {way.names} reach beyond the next segments, if they are in {unit}"
+        raise ValueError(f"{source}: {what}; tell their unit in the column's name, e.g. duration_ms")
 
 
 def _of_clocks(rows: pd.DataFrame, way: Way, clock: np.ndarray) -> pd.DataFrame:
@@ -179,7 +202,7 @@ def _runs(rows: pd.DataFrame, counting: list[Way], media: Mapping[str, Medium]) 
     factors = _factors("samples", made)
     start, end = made["step"] * factors, grouped["until"].max().to_numpy() * factors
     made["step"] = made["step"].where(~made["video"].isin(runs["video"][gap]))  # its last label is not its end
-    made = made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan, times="seconds")
+    made = made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan, times="seconds", apart=False)
     return made.drop(columns=["run", "until"]).assign(day_start=np.nan, day_end=np.nan, naive=False, short=False), told
 
 

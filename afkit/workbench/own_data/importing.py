@@ -279,6 +279,8 @@ def _check_cells(source: Path, tables: Sequence[Table], rows: pd.DataFrame, prob
     for row in rows[rows["mixed"].astype(bool)].itertuples():
         what = f"mixed units, {row.start:g} to {row.end:g} s are no whole frames or samples"
         problems.append(Problem(row.where, what))
+    for row in rows[rows["apart"].astype(bool)].itertuples():
+        problems.append(Problem(row.where, f"{row.start:g} to {row.end:g} s do not last {row.span:g}, as the row says"))
     return rows.assign(label_id=pd.Series([_as_id(cell) for cell in rows["label_id"]], rows.index, object))
 
 

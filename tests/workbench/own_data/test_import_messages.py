@@ -233,4 +233,4 @@ def test_recordings_that_differ_in_case_only_are_noted(bring):
 def test_a_repair_that_leaves_nothing_is_not_offered(bring, tmp_path):
     text = "video,start_s,end_s,label\na,100,102,x\nb,110,112,x\n"
     message = refused(tmp_path, bring, text, recordings="video,duration\na,60\nb,60\n")
-    assert "2 for a person to decide" in message and "--fix" not in message
+    assert "2 outside" in message and "--fix=outside" not in message

@@ -465,9 +465,8 @@ def two_films(events, offset="", durations="60.000;70.000", head="Behavior type,
 )
 def test_boris_adds_a_time_offset_which_is_subtracted(bring, head, cells, durations):
     film = durations.partition(";")[0]
-    events = [
-        (cell, name) for name in "ab" for cell in (one.format(*times) for one, times in zip(cells, [(8, 13), (13,)]))
-    ]
+    pairs = list(zip(cells, [(8, 13), (13,)], strict=False))
+    events = [(cell.format(*times), name) for name in "ab" for cell, times in pairs]
     text = two_films(events, "3.000", film, head).replace("f/a.mp4;f/b.mp4", "f/a.mp4")
     assert segments(bring(text, "events.csv", TWO)) == {name: [(5.0, 10.0, "walk")] for name in "ab"}
     assert "times hold BORIS' time offset of 3 s: subtracted" in describe(bring.report)
@@ -480,7 +479,7 @@ def test_the_second_of_two_films_of_boris_begins_where_the_first_ends(bring, tmp
     assert [video.duration_sec for video in file.videos.values()] == [60, 70]
     assert "'f/b.mp4' begins 60 s after other films: subtracted" in describe(bring.report)
     said = refused(tmp_path, bring, text.replace("60.000;70.000", "NA"), "events.csv", TWO)
-    assert "row 4: 'f/b.mp4' is shown after a.mp4, and how long these last is not told; let BORIS export" in said
+    assert "row 5: 'f/b.mp4' is shown after a.mp4, and how long these last is not told; let BORIS export" in said
     both = text.replace("ob,", "oa,")
     assert segments(bring(both, "events.csv", "video,subset\noa,x\n"))["oa"] == [
         (5.0, 10.0, "walk"),
