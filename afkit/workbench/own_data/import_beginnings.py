@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -13,14 +12,7 @@ from afkit.workbench.own_data.import_rows import wall_sec
 
 _AROUND_SEC = 1.0  # by which labels may lie outside their recording
 _ZONES = [f"{hours:+03}:00" for hours in range(-12, 15)] + ["-03:30", "+03:30", "+04:30", "+05:30", "+06:30", "+09:30"]
-
-
-class _Times(NamedTuple):
-    """Times of rows as they are read in one way, from the recordings' beginnings on."""
-
-    start: pd.Series
-    end: pd.Series
-    of_day: bool = False  # they were read as times of day
+_Times = tuple[pd.Series, pd.Series, bool]  # starts, ends, and whether they were read as times of day
 
 
 def from_beginnings(
@@ -48,26 +40,28 @@ def from_beginnings(
 
     def share(times: _Times) -> float:
         """Of the rows in known recordings, those that lie inside."""
-        inside = times.start.between(-_AROUND_SEC, lasts + _AROUND_SEC) & (times.end <= lasts + _AROUND_SEC)
+        start, end, _ = times
+        inside = start.between(-_AROUND_SEC, lasts + _AROUND_SEC) & (end <= lasts + _AROUND_SEC)
         return float(inside[known].mean()) if known.any() else 0.0
 
     def moved(ahead_sec: float) -> _Times:
         return max(_moved(rows, begins + sign * ahead_sec), key=share)
 
     own_zone_sec = zone_sec(label_clock)
-    clock, own = moved(own_zone_sec or 0.0), share(_Times(rows["start"], rows["end"]))
-    fits = share(clock)
-    differ = (dated | rows["day_start"].notna()) & (zoned == rows["naive"])  # one clock tells a zone, the other none
+    clock, own = moved(own_zone_sec or 0.0), share((rows["start"], rows["end"], False))
+    fits, (start, end, of_day) = share(clock), clock
+    differ = zoned == rows["naive"]  # one clock tells a zone, the other none
+    differ = (dated | rows["day_start"].notna()) & (differ | ((begins > UNIX_SEC) & (fits < 0.5)))
     if by_clock and ((dated.any() and fits < 0.5) or (not label_clock and own < 0.9 and differ.any())):
         zones = [zone for zone in _ZONES if share(moved(zone_sec(zone) or 0.0)) > 0.9]
-        _check_zones(rows.assign(after=clock.start, lasts=lasts)[known], zones, fits)
+        _check_zones(rows.assign(after=start, lasts=lasts)[known], zones, fits)
     if not label_clock and min(fits, own) > 0.9 and begins.abs().max() > 0.05:
         raise ValueError(
             f"{source}: the recordings' clocks begin at {_moment(begins.max())}, and the times may be those of the "
             "clocks or count from the beginnings; say which, with --label-clock sensor or --label-clock recording"
         )
     subtract = by_clock and known.any() and (label_clock or fits > max(own, 0.5))
-    of_day = bool(subtract and clock.of_day)
+    of_day = bool(subtract and of_day)
     short = rows["start"][rows["short"]].astype(int).head(1)
     read = "hours:minutes, of a day" if of_day else "minutes:seconds"
     told = [f"times such as {sec // 60}:{sec % 60:02} were read as {read}" for sec in short]
@@ -79,7 +73,7 @@ def from_beginnings(
     told.append(f"times of the recordings' clocks: {what}")
     if of_day and lasts.max() > DAY_SEC:
         told.append("times of day are those of each recording's first 24 hours")
-    rows = rows.assign(start=clock.start.where(known, rows["start"]), end=clock.end.where(known, rows["end"]))
+    rows = rows.assign(start=start.where(known, rows["start"]), end=end.where(known, rows["end"]))
     firsts = {video: one.begin_sec + sign * (own_zone_sec or 0.0) for video, one in media.items() if one.begin_sec}
     return rows, {video: first % DAY_SEC if of_day else first for video, first in firsts.items()}, told
 
@@ -90,7 +84,7 @@ def _moved(rows: pd.DataFrame, first: pd.Series) -> list[_Times]:
     since = (rows["day_start"] - first + _AROUND_SEC) % DAY_SEC - _AROUND_SEC
     length = rows["day_end"] - rows["day_start"]
     until = since + length + DAY_SEC * (length < -DAY_SEC / 2)  # over midnight
-    return [_Times(start, end), _Times(since.fillna(start), until.fillna(end), True)]
+    return [(start, end, False), (since.fillna(start), until.fillna(end), True)]
 
 
 def _check_zones(rows: pd.DataFrame, zones: list[str], fits: float) -> None:
@@ -114,6 +108,5 @@ def zone_sec(zone: str) -> float | None:
 
 def _moment(begin_sec: float) -> str:
     """When a recording begins, as date and time where its clock has them."""
-    if begin_sec < UNIX_SEC:
-        return f"{begin_sec:.4g} s"
-    return f"{datetime.fromtimestamp(begin_sec, UTC):%Y-%m-%d %H:%M:%S}"
+    dated = begin_sec > UNIX_SEC
+    return f"{datetime.fromtimestamp(begin_sec, UTC):%Y-%m-%d %H:%M:%S}" if dated else f"{begin_sec:.4g} s"

@@ -133,7 +133,8 @@ def read_csv_table(path: Path, form: str = "csv") -> Table:
         for cells in reader:
             width = len(rows[0]) if rows else 0
             if any(cell.strip() for cell in cells):
-                comment = len(cells) == 1 < width if rows else not any(map(is_time, cells[1:]))
+                row = any(map(is_time, cells[1:])) and header.count(separator) in (0, len(cells) - 1)
+                comment = len(cells) == 1 < width if rows else not row
                 if cells[0].startswith("#") and comment:
                     comments += bool(rows)
                     continue

@@ -105,7 +105,7 @@ def _eaf_rows(path: Path, document: Any) -> tuple[list[list], list[str]]:
 
 def _shares(document: Any) -> dict[str, tuple[int, int]]:
     """{annotation: (its place, their number)} of those that share their parent's time evenly, in their order."""
-    shares = {}
+    shares: dict[str, tuple[int, int]] = {}
     for _, referring, about, *_ in document.tiers.values():
         kind = document.linguistic_types.get(about.get("LINGUISTIC_TYPE_REF")) or {}
         if kind.get("CONSTRAINTS") != "Symbolic_Subdivision":

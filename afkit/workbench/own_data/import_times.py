@@ -129,7 +129,7 @@ def _with_times(
         )
     span = _spans(way, rows, "seconds") if way.span and way.span[1] not in COUNTED else np.nan
     mixed = np.isfinite(start + end) & ~whole & counted
-    apart = _apart(finish - begin, span) if np.isfinite(span).any() else False
+    apart = _apart(rows["video"], finish - begin, np.asarray(span)) if np.isfinite(span).any() else False
     told = ""
     if {of_start, of_end} != {"seconds"} or reason:
         of_rate = ": divided by the rate, which is not taken for the features' frame rate" if counted else ""
@@ -138,10 +138,11 @@ def _with_times(
     return _of_clocks(rows, way, start_clock), of_start, told
 
 
-def _apart(lengths: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """Of which rows the length that a column tells is another, where it is that of at least half of them."""
+def _apart(videos: pd.Series, lengths: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Of which rows a column tells another length, if it is that of at least half of them, and not the recording's."""
     apart = abs(span - lengths) > np.maximum(_SAME * abs(lengths), 0.05)
-    return apart & (apart[np.isfinite(span + lengths)].mean() <= 0.5)
+    of_segments = pd.Series(span).groupby(videos).nunique().max() > 1
+    return apart & of_segments & (apart[np.isfinite(span + lengths)].mean() <= 0.5)
 
 
 def _check_lengths(source: Path, way: Way, rows: pd.DataFrame, begin: np.ndarray, end: np.ndarray, unit: str) -> None:
@@ -233,14 +234,9 @@ def _counted(rows: pd.DataFrame, way: Way, media: Mapping[str, Medium]) -> tuple
         raise ValueError(f"{where[0]}: {what}; correct the rate, or remove that column")
     longest = 1.5 * usual if by_frames else max(3.0, 0.25 * float(rate.min()))
     first, told = step.groupby(rows["video"]).transform("min"), f"steps are counted by {way.names}"
-    if by_frames and first.min() == 1:
-        return step - 1, usual, longest, f"{told}, from 1 on"
-    if (
-        not by_frames
-        and first.max() > 0
-        and rises.max() <= longest
-        and all(m.begin_sec is None for m in media.values())
-    ):
+    if by_frames:
+        return (step - 1, usual, longest, f"{told}, from 1 on") if first.min() == 1 else (step, usual, longest, told)
+    if first.max() > 0 and rises.max() <= longest and all(one.begin_sec is None for one in media.values()):
         return step - first, usual, longest, f"{told}, from each recording's first on"
     return step, usual, longest, told
 

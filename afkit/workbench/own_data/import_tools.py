@@ -7,7 +7,7 @@ import re
 import reprlib
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import pandas as pd
@@ -68,23 +68,23 @@ def read_boris(path: Path) -> Table:
 
     def moved(row: dict[str, Any], key: str) -> Any:
         """A time from its film's beginning: BORIS adds its offset, and how long the films before it last."""
-        cell, film = row.get(key), films[row["observation id"]]
+        cell, (film, before_sec, _) = row.get(key), films[row["observation id"]]
         added = as_number(row.get("time offset (s)") or "".join(offset[:1])) or 0.0
-        if is_empty(cell) or not (added or film.before_sec):
+        if is_empty(cell) or not (added or before_sec):
             return cell
         told.add(f"times hold BORIS' time offset of {added:g} s: subtracted" * bool(added))
-        told.add(f"'{film.name}' begins {film.before_sec:g} s after other films: subtracted" * bool(film.before_sec))
-        return round(to_time(cell, row["where"], key)[0] - added - film.before_sec, 9)
+        told.add(f"'{film}' begins {before_sec:g} s after other films: subtracted" * bool(before_sec))
+        return round(to_time(cell, row["where"], key)[0] - added - before_sec, 9)
 
     table: list[list[Any]] = [
         [
-            films[row["observation id"]].name,
+            films[row["observation id"]][0],
             moved(row, "start (s)"),
             moved(row, "stop (s)"),
             row.get("behavior"),
             re.sub(rf"^{NOBODY}( \[\d+\])?$", "", row.get("subject") or ""),
             "; ".join(dict.fromkeys(row[key] for key in row if key.startswith("comment") and not is_empty(row[key]))),
-            films[row["observation id"]].lasts_sec
+            films[row["observation id"]][2]
             or next((row[key] for key in ("media duration (s)", "total length") if as_number(row.get(key))), ""),
         ]
         for row in rows
@@ -118,48 +118,36 @@ def _paired(events: list[dict]) -> list[dict]:
     return rows
 
 
-class _Film(NamedTuple):
-    """The recording that BORIS observed."""
+def _boris_films(events: list[dict]) -> dict[str, tuple[str, float, float | None]]:
+    """{observation: its recording, how long films before it in its player last, how long it lasts if that is told}.
 
-    name: str
-    before_sec: float = 0.0  # that the films before it in its player last
-    lasts_sec: float | None = None
-
-
-def _boris_films(events: list[dict]) -> dict[str, _Film]:
-    """The recording of each observation: its media file where its events have one alone, else its id.
-
-    A ValueError where other films come before it in its player, and nothing says how long they last.
+    The recording is the media file where the events are in one alone, else the observation. A ValueError where films
+    come before it, and nothing says how long they last.
     """
     media: defaultdict[str, dict[str, dict]] = defaultdict(dict)  # {observation: {media file: an event in it}}
     for event in events:
         names = (event.get(key) for key in ("media file name", "media file path", "media file"))
         media[event["observation id"]] |= {name: event for name in [*filter(None, names)][:1] if not is_empty(name)}
     return {
-        observation: _boris_film(*next(iter(found.items()))) if len(found) == 1 else _Film(observation)
+        observation: _boris_film(*next(iter(found.items()))) if len(found) == 1 else (observation, 0.0, None)
         for observation, found in media.items()
     }
 
 
-def _boris_film(name: str, event: dict) -> _Film:
-    """The one film of an observation, of which one event is given."""
+def _boris_film(name: str, event: dict) -> tuple[str, float, float | None]:
+    """The one film of an observation, by an event in it."""
     lasts = [as_number(cell) for cell in (event.get("media duration (s)") or "").split(";")]
+    own = re.split(r"[/\\]", name)[-1]
     for player in re.split(r"player #\d+\s*:", event.get("source") or ""):
-        films = [_last_part(film).strip() for film in player.strip("| ;").split(";")]
-        if _last_part(name) not in films:
-            continue
-        place = films.index(_last_part(name))
+        films = [re.split(r"[/\\]", film)[-1].strip() for film in player.strip("| ;").split(";")]
+        place = films.index(own) if own in films else 0
         before = [sec for sec in lasts[:place] if sec is not None]
         if place and not len(before) == place < len(films) == len(lasts):
             what = f"'{name}' is shown after {listed(films[:place])}, and how long these last is not told"
             raise ValueError(f"{event['where']}: {what}; let BORIS export media durations, or observe each film apart")
-        if len(films) == len(lasts) > 1:
-            return _Film(name, sum(before), lasts[place])
-    return _Film(name)
-
-
-def _last_part(path: str) -> str:
-    return re.split(r"[/\\]", path)[-1]
+        if own in films and len(films) == len(lasts) > 1:
+            return name, sum(before), lasts[place]
+    return name, 0.0, None
 
 
 def read_raven(path: Path) -> Table:

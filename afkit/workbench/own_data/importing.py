@@ -342,11 +342,10 @@ def _notes(
         row = absent.iloc[0]
         more = f" ({len(absent)} such classes)" if len(absent) > 1 else ""
         notes.append(f"{row['where']}: the class '{row['label']}' is absent from training; it cannot be learned{more}")
-    spelled = defaultdict(list)
-    for video in split:
-        spelled[video.casefold()].append(video)
-    for videos in [videos for videos in spelled.values() if len(videos) > 1][:1]:
-        notes.append(f"recordings {' and '.join(videos)} differ in case only; if they are one, write them alike")
+    spelled = Counter(map(str.casefold, split))
+    same = sorted((video for video in split if spelled[video.casefold()] > 1), key=str.casefold)
+    if same:
+        notes.append(f"recordings {same[0]} and {same[1]} differ in case only; if they are one, write them alike")
     pairs = alike_labels(names)
     if pairs:
         shown = ", ".join(f"'{one}' and '{other}'" for one, other in pairs[:MOST_PAIRS])

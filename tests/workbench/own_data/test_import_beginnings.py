@@ -39,6 +39,12 @@ def test_where_one_clock_tells_its_zone_and_the_other_none_the_zone_is_asked(tmp
     assert told(tmp_path, "2024-03-01 11:00:00", "2024-03-01 11:00:10", NINE, zoned=False)[0] == [2 * HOURS, 7210]
 
 
+def test_times_of_day_that_fit_in_another_zone_alone_are_asked(tmp_path):
+    with pytest.raises(ValueError, match=r"They fit if the one that tells none is of \+02:00: say it"):
+        told(tmp_path, "11:00:10", "11:00:20", NINE, 600.0)
+    assert told(tmp_path, "11:00:10", "11:00:20", NINE, 600.0, label_clock="+02:00")[0] == [10, 20]
+
+
 def test_dates_of_which_some_tell_a_zone_are_refused(tmp_path):
     with pytest.raises(ValueError, match="row 2: some dates have a time zone, others none; write all alike"):
         told(tmp_path, "2024-03-01 11:00:00", "2024-03-01 11:00:10Z", NINE)

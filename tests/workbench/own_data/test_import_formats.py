@@ -185,7 +185,7 @@ def test_times_of_samples_in_batches_are_counted(bring):
 
 
 def test_rows_that_begin_with_a_number_sign_are_no_comments(bring, tmp_path):
-    text = "# exported\nvideo,start,end,label\n#1_day1,1,2,walk\n# a remark\n#2_day1,3,4,walk\n"
+    text = "# exported, 10:00:00\nvideo,start,end,label\n#1_day1,1,2,walk\n# a remark\n#2_day1,3,4,walk\n"
     file = bring(text)
     assert segments(file) == {"#1_day1": [(1.0, 2.0, "walk")], "#2_day1": [(3.0, 4.0, "walk")]}
     assert "1 lines below the names that begin with # and are no rows are left out" in describe(bring.report)

@@ -114,7 +114,7 @@ def test_a_frame_rate_of_the_videos_may_be_another_than_that_of_the_labels(bring
 
 
 def test_a_length_that_contradicts_start_and_end_is_told(bring, tmp_path):
-    text = table("video,start,end,duration,label", "a,1.0,3.5,2.5,x", "a,5.0,90.0,2.5,x", "b,2,3,1,x")
+    text = table("video,start,end,duration,label", "a,1.0,4.5,3.5,x", "a,5.0,90.0,2.5,x", "b,2,3,1,x")
     assert "row 3: 5 to 90 s do not last 2.5, as the row says" in refused(tmp_path, bring, text)
 
 
