@@ -52,8 +52,8 @@ def add_label_arguments(add: Callable[..., Any]) -> None:
     """How labels are read; `add` is that of a parser, or of a group of its arguments."""
     add("--format", dest="form", default="", help=f"{FORMS} (default: by file)")
     column = (
-        "video, start, end, segment, label, label_id, tier, comment, subset, group, duration, fps, annotated_start or "
-        "annotated_end, e.g. start=onset"
+        "video, start, end, segment, span (a segment's length), label, label_id, tier, comment, subset, group, "
+        "duration, fps, annotated_start or annotated_end, e.g. start=onset"
     )
     add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help=column)
     unit = (

@@ -20,8 +20,9 @@ def _start_arguments(command: argparse.ArgumentParser) -> None:
     labels = command.add_argument_group("labels (as for import)")
     labels.add_argument("--label-order", default="", metavar="A,B,...", help="order of the label ids")
     add_label_arguments(labels.add_argument)
-    clock = "whether times of labels are those of the sensors' clocks, or count from the recordings' beginnings"
-    labels.add_argument("--label-clock", default="", choices=("sensor", "recording"), help=clock)
+    clock = "sensor: times of labels are those of the sensors' clocks, in this zone if one of the two tells none; "
+    clock += "recording: they count from the recordings' beginnings"
+    labels.add_argument("--label-clock", default="", metavar="sensor|recording|+HH:MM", help=clock)
     add = command.add_argument_group("recordings").add_argument
     add("--channels", action="append", default=[], metavar="A,B,...", help="columns of tables to take, as for signals")
     add("--pose", action="store_true", help="tables hold key points of bodies")
