@@ -20,8 +20,9 @@ from afkit.workbench.datasets import hapt, watch
 from afkit.workbench.own_data.clocks import UNIX_SEC, Clock, read_clock
 from afkit.workbench.own_data.gaps import IGNORED, SETTINGS, gap_note
 from afkit.workbench.own_data.media_files import paired_files
+from afkit.workbench.own_data.number_tables import Numbers
 from afkit.workbench.own_data.physio_files import PHYSIO
-from afkit.workbench.own_data.sample_files import Numbers, SensorKind, of_file, read_samples, read_sensor, read_signal
+from afkit.workbench.own_data.sample_files import SensorKind, of_file, read_samples, read_sensor, read_signal
 from afkit.workbench.own_data.signals import Sensor, SignalFeatures, signal_features
 from afkit.workbench.progress import progress
 from afkit.workbench.scratch import clear_scratch, scratch_folder

@@ -5,7 +5,8 @@ import pytest
 
 from afkit.__main__ import main
 from afkit.workbench.own_data.clocks import clock_problem, read_clock, regular_samples
-from afkit.workbench.own_data.sample_files import SensorKind, read_numbers
+from afkit.workbench.own_data.number_tables import read_numbers
+from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import Windowing, features_of
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2)).round(3)
