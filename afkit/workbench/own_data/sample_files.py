@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from afkit.data.feature_formats import named, open_array
-from afkit.workbench.own_data.clocks import bridged_runs, clock_problem, read_clock, regular_samples
+from afkit.workbench.own_data.clocks import Clock, bridged_runs, clock_problem, read_clock, regular_samples
 from afkit.workbench.own_data.number_tables import Numbers, read_numbers
 from afkit.workbench.own_data.physio_files import CLOCK_NAME, PHYSIO, read_physio
 from afkit.workbench.own_data.pose_files import read_pose
 from afkit.workbench.own_data.signals import Sensor
+
+NO_CLOCK = "has no column with the time; give the samples per second, as FOLDER@HZ"
 
 
 class SensorKind(NamedTuple):
@@ -44,8 +46,7 @@ def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, la
         raise ValueError(f"{path} does not exist; add the file of that sensor")
     with named(path, path.stem):
         if pose:
-            values, names = read_pose(path)
-            return Numbers(values, names, None, "", [])
+            return read_pose(path)
         if ending in PHYSIO:
             found = read_physio(path, columns)
             return Numbers(found.values, found.names, found.clock_sec, CLOCK_NAME, found.slower, [], found.rate_hz)
@@ -61,7 +62,7 @@ def read_sensor(
 
     ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or is mostly gaps:
     steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). Runs of missing samples as long are gaps, too,
-    of a sensor `by_clock` or with `fix`. `start_sec` of a sensor `by_clock` is that of its clock, NaN without one.
+    of a sensor `by_clock` or with `fix`. `start_sec` is that of its clock, NaN without one.
     """
     try:
         numbers = read_samples(path, kind.columns, kind.pose, label)
@@ -71,19 +72,36 @@ def read_sensor(
         numbers = read_samples(path, (), kind.pose)
         if numbers.names:  # a table without names may have as many columns
             raise
-    if kind.by_clock:
-        return _by_clock(path, kind, numbers, longest_gap_sec), numbers, []
-    sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
-    if numbers.clock is not None:
-        with of_file(path):
-            problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
-        if problem and not fix:
-            raise ValueError(f"{path}: {problem}; correct it, or put the samples onto regular times with --fix")
-        if problem:
-            sensor = _on_clock(path, numbers, kind.rate_hz, longest_gap_sec, kind.rate_hz)._replace(start_sec=0.0)
-            repairs.append(f"{path}: {problem}: put onto regular times")
-            return sensor, numbers, repairs
-    return _without_runs(sensor, longest_gap_sec) if fix else sensor, numbers, repairs
+    clock, repairs, follow = clock_of(path, numbers, kind, longest_gap_sec), [], kind.by_clock
+    rate_hz = numbers.rate_hz or kind.rate_hz if kind.by_clock else kind.rate_hz
+    if kind.by_clock and clock is None and numbers.rate_hz is None:
+        raise ValueError(f"{path} {NO_CLOCK}")
+    if clock is not None and not kind.by_clock and (problem := clock_problem(clock, numbers.clock_name, rate_hz)):
+        if not fix:
+            remedy = (
+                f"leave out @{rate_hz:g}, so that the clock tells, or put the samples onto regular times with --fix"
+            )
+            raise ValueError(f"{path}: {problem}; correct it, {remedy}")
+        repairs, follow = [f"{path}: {problem}: put onto regular times"], True
+    signal, gaps_sec, start_sec = numbers.values, np.zeros((0, 2)), np.nan
+    regular = np.arange(len(signal)) / rate_hz
+    if follow or fix or numbers.unseen is not None:
+        times_sec = clock.times_sec if clock is not None and follow else regular
+        signal, gaps_sec = _without_runs(numbers, times_sec, rate_hz, longest_gap_sec)
+    if clock is not None and follow:
+        signal, gaps_sec = regular_samples(signal, clock, rate_hz), np.concatenate([clock.gaps_sec, gaps_sec])
+    if clock is not None and numbers.rate_hz is None:  # else nothing tells how it runs against other sensors' clocks
+        start_sec = clock.start_sec
+    return Sensor(str(path), signal, rate_hz, start_sec, gaps_sec), numbers, repairs
+
+
+def clock_of(path: Path, numbers: Numbers, kind: SensorKind, longest_gap_sec: float = 0) -> Clock | None:
+    """What the clock of a file says, None without one; a ValueError names the file."""
+    if numbers.clock is None:
+        return None
+    with of_file(path):
+        given_hz = None if kind.by_clock else kind.rate_hz
+        return read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz, numbers.clock_unit)
 
 
 @contextmanager
@@ -95,31 +113,11 @@ def of_file(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _without_runs(sensor: Sensor, longest_gap_sec: float) -> Sensor:
-    """The sensor with long runs of missing samples as gaps."""
-    times_sec = np.arange(len(sensor.signal)) / sensor.rate_hz
-    signal, gaps_sec = bridged_runs(sensor.signal, times_sec, sensor.rate_hz, longest_gap_sec)
-    return sensor._replace(signal=signal, gaps_sec=gaps_sec)
-
-
-def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: float) -> Sensor:
-    """The samples at regular times of the kind's rate, as the clock tells, or at the rate that the file tells."""
-    if numbers.rate_hz is not None:  # nothing tells how its clock runs against that of other sensors
-        if numbers.clock is None:
-            return _without_runs(Sensor(str(path), numbers.values, numbers.rate_hz, np.nan), longest_gap_sec)
-        return _on_clock(path, numbers, numbers.rate_hz, longest_gap_sec)._replace(start_sec=np.nan)
-    if numbers.clock is None:
-        raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
-    return _on_clock(path, numbers, kind.rate_hz, longest_gap_sec)
-
-
-def _on_clock(
-    path: Path, numbers: Numbers, rate_hz: float, longest_gap_sec: float, given_hz: float | None = None
-) -> Sensor:
-    """The samples at regular times, as their clock tells, in the unit in which it comes near a rate that is given."""
-    assert numbers.clock is not None
-    with of_file(path):
-        clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz)
-    values, runs_sec = bridged_runs(numbers.values, clock.times_sec, clock.rate_hz, longest_gap_sec)
-    signal = regular_samples(values, clock, rate_hz)
-    return Sensor(str(path), signal, rate_hz, clock.start_sec, np.concatenate([clock.gaps_sec, runs_sec]))
+def _without_runs(
+    numbers: Numbers, times_sec: np.ndarray, rate_hz: float, longest_gap_sec: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The samples with long runs of missing ones bridged, and where those were, see `clocks.bridged_runs`."""
+    if numbers.unseen is None:
+        return bridged_runs(numbers.values, times_sec, rate_hz, longest_gap_sec)
+    seen = np.where(numbers.unseen, np.nan, 0.0)[:, None]
+    return numbers.values, bridged_runs(seen, times_sec, rate_hz, longest_gap_sec)[1]
