@@ -108,6 +108,8 @@ def timed_rows(names: list[str], lines: Lines, width: int) -> tuple[Lines, list[
     stand for samples that are missing.
     """
     full = [(i, cells) for i, cells in lines if any(cells)]
+    if not full:
+        raise ValueError("it holds no row of numbers, only empty ones")
     texts = list(zip(*(cells for _, cells in full), strict=True))
     by_column = [_as_numbers(name, cells) for name, cells in zip(names, texts, strict=True)] if names else texts
     told = [i for i, cells in enumerate(by_column) if cells is not texts[i]]

@@ -72,36 +72,40 @@ def read_sensor(
         numbers = read_samples(path, (), kind.pose)
         if numbers.names:  # a table without names may have as many columns
             raise
-    clock, repairs, follow = clock_of(path, numbers, kind, longest_gap_sec), [], kind.by_clock
+    clock, problem = clock_of(path, numbers, kind, longest_gap_sec, fix)
+    follow = kind.by_clock or bool(problem)
     rate_hz = numbers.rate_hz or kind.rate_hz if kind.by_clock else kind.rate_hz
     if kind.by_clock and clock is None and numbers.rate_hz is None:
         raise ValueError(f"{path} {NO_CLOCK}")
-    if clock is not None and not kind.by_clock and (problem := clock_problem(clock, numbers.clock_name, rate_hz)):
-        if not fix:
-            remedy = (
-                f"leave out @{rate_hz:g}, so that the clock tells, or put the samples onto regular times with --fix"
-            )
-            raise ValueError(f"{path}: {problem}; correct it, {remedy}")
-        repairs, follow = [f"{path}: {problem}: put onto regular times"], True
     signal, gaps_sec, start_sec = numbers.values, np.zeros((0, 2)), np.nan
-    regular = np.arange(len(signal)) / rate_hz
     if follow or fix or numbers.unseen is not None:
-        times_sec = clock.times_sec if clock is not None and follow else regular
+        times_sec = clock.times_sec if clock is not None and follow else np.arange(len(signal)) / rate_hz
         signal, gaps_sec = _without_runs(numbers, times_sec, rate_hz, longest_gap_sec)
     if clock is not None and follow:
         signal, gaps_sec = regular_samples(signal, clock, rate_hz), np.concatenate([clock.gaps_sec, gaps_sec])
     if clock is not None and numbers.rate_hz is None:  # else nothing tells how it runs against other sensors' clocks
         start_sec = clock.start_sec
+    repairs = [f"{path}: {problem}: put onto regular times"] if problem else []
     return Sensor(str(path), signal, rate_hz, start_sec, gaps_sec), numbers, repairs
 
 
-def clock_of(path: Path, numbers: Numbers, kind: SensorKind, longest_gap_sec: float = 0) -> Clock | None:
-    """What the clock of a file says, None without one; a ValueError names the file."""
+def clock_of(
+    path: Path, numbers: Numbers, kind: SensorKind, longest_gap_sec: float = 0, fix: bool = True
+) -> tuple[Clock | None, str]:
+    """What the clock of a file says, None without one, and what it says against a rate that is given, "" for nothing.
+
+    A ValueError names the file; without `fix`, for what it says against the rate, too.
+    """
     if numbers.clock is None:
-        return None
+        return None, ""
     with of_file(path):
         given_hz = None if kind.by_clock else kind.rate_hz
-        return read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz, numbers.clock_unit)
+        clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz, numbers.clock_unit)
+        problem = clock_problem(clock, numbers.clock_name, given_hz) if given_hz is not None else ""
+        if problem and not fix:
+            follow = f"leave out @{given_hz:g}, so that the clock tells, or put the samples onto regular times"
+            raise ValueError(f"{problem}; correct it, {follow} with --fix")
+    return clock, problem
 
 
 @contextmanager

@@ -251,10 +251,13 @@ class Seen(NamedTuple):
     begin_sec: float | None = None  # of the first sample on the clock of the file; None where it has none
 
 
-def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float = 0) -> Seen:
-    """What a file holds; a ValueError names it. `label` is a column with a label for each sample."""
+def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float = 0, fix: bool = True) -> Seen:
+    """What a file holds; a ValueError names it, without `fix` also for a clock that contradicts the kind's rate.
+
+    `label` is a column with a label for each sample.
+    """
     numbers = read_samples(path, kind.columns, kind.pose, label)
-    clock = clock_of(path, numbers, kind, longest_gap_sec)
+    clock, _ = clock_of(path, numbers, kind, longest_gap_sec, fix)
     begin_sec = clock.start_sec if clock is not None and numbers.rate_hz is None else None
     if kind.by_clock and clock is not None:
         told_hz = numbers.rate_hz or clock.rate_hz

@@ -207,6 +207,8 @@ def test_a_rate_that_drifts_against_the_clock_is_refused_however_little_it_is_of
         "it has 49.55 samples a second, not 50: times would be up to 10.8 s wrong; correct it, leave out @50, so "
         in (capsys.readouterr().err)
     )
+    with pytest.raises(ValueError, match=r"it has 49\.55 samples a second, not 50"):  # as for who labels it
+        look(tmp_path / "acc" / "a.csv", SensorKind("acc", 50, 0), fix=False)
     command[1] = acc
     assert main(command) == 0 and "data.fps: 49.6\n" in capsys.readouterr().out
     ends = np.load(made)[:, 49]  # last sample of each window

@@ -79,6 +79,7 @@ def test_the_analysis_file_of_sleap_and_a_frame_that_is_missing(tmp_path):
         ("nose_x,nose_y,nose_likelihood\n1,2,0.1\n", "no point is likely in any frame"),
         ("frame,nose_x,nose_y\n1,1,2\n1,1,2\n", "frame 1 or another one is there twice"),
         ("frame,nose_x,nose_y\n0.5,1,2\n", "its column 'frame' does not number the frames"),
+        ("frame,nose_x,nose_y\n,,\n,,\n", "it holds no row of numbers, only empty ones"),
         ("frame,nose_x,nose_y\n250,1,2\n251,1,2\n", "its column 'frame' begins at 250; count from 0 on if the labels"),
         ("frame,nose_x,nose_y\n0,1,2\n99999999,1,2\n", "its column 'frame' goes up to 99999999 in 2 rows; correct it"),
         ("scorer,n,n\nbodyparts,nose,nose\n1,2,3\n", "none of the next with 'coords'"),
