@@ -65,10 +65,10 @@ def _start(options: argparse.Namespace) -> None:
     channels = [[name.strip() for name in text.split(",")] for text in options.channels]
     how = Options(channels, columns.get("label", ""), options.pose, options.longest_gap, grid if options.fps else None)
     windows = Windows(options.window, options.stride, options.normalise, options.backbone, options.most_minutes)
-    media = [sensor_place(text) for text in options.media]
+    media = [sensor_place(text) for text in options.media or [options.labels]]
     kinds = options.fix
     start(
-        options.labels,
+        options.labels if options.media else media[0][0],
         media,
         options.name,
         data_root=options.data_root,

@@ -214,6 +214,26 @@ def test_names_of_recordings_are_shown_where_labels_name_none_of_them(project, c
     assert "the recordings are called a, b, ..." in said(capsys, "labels.csv", "raw", status=2)
 
 
+def test_labels_on_the_clock_of_samples_with_a_rate_count_from_its_beginning(project, capsys):
+    write_tables("raw", ["a", "b", "c"], late_sec=12.3, label=False, clock=lambda t: f"{t:.3f}")
+    Path("labels.csv").write_text("video,start,end,label\n" + "".join(f"{n},14,17,x\n{n},20,23.5,y\n" for n in "abc"))
+    said(capsys, "labels.csv", "raw", "--channels", "x,y", "--label-clock", "sensor", "--name", "clock")
+    assert "clocks begin at 12.3 s, and the times may be those of" in said(capsys, "labels.csv", "raw@20", status=2)
+    said(capsys, "labels.csv", "raw@20", "--label-clock", "sensor")
+    for name in ("clock", "mine"):
+        database = json.loads(Path(f"data/{name}/annotations/{name}.json").read_text())["database"]
+        assert np.allclose([one["segment"] for one in database["a"]["annotations"]], [[1.7, 4.7], [7.7, 11.2]])
+
+
+def test_the_labels_may_lie_among_the_samples_and_the_place_of_both_have_a_rate(project, capsys):
+    write_tables("raw", ["a", "b", "c"], label=False)
+    Path("raw/labels.csv").write_text("video,start,end,label\n" + "".join(f"{n},2,6,x\n{n},8,11,y\n" for n in "abc"))
+    assert "3 recordings, " in said(capsys, str(Path("raw/labels.csv").resolve()), "raw")
+    assert sorted(path.stem for path in Path("data/mine/features").glob("*.npy")) == ["a", "b", "c"]
+    write_tables("both", ["a", "b", "c"])
+    assert "20 samples a second\n" in said(capsys, f"both@{HZ}", "--name", "both")
+
+
 def test_what_must_be_said_is_asked(project, capsys):
     write_tables("raw", ["a", "b"], label=False)
     assert "none for the label of each sample; name it with --column label=NAME" in said(capsys, "raw", status=2)
