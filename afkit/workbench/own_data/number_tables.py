@@ -15,7 +15,7 @@ from afkit.opening import read_text
 from afkit.workbench.own_data.clocks import UNIX_SEC, as_seconds, fall_like
 from afkit.workbench.own_data.import_formats import places
 from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
-from afkit.workbench.own_data.import_rows import is_empty
+from afkit.workbench.own_data.import_rows import WALL, is_empty
 
 LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
 _COUNTERS = set(
@@ -43,6 +43,7 @@ class Numbers(NamedTuple):
     rate_hz: float | None = None  # samples per second, where the file says so
     clock_unit: str = ""  # of the clock, where its cells tell it rather than its name
     unseen: np.ndarray | None = None  # (T,), samples that only bridge others, of key points
+    naive: bool = False  # the clock tells dates without a time zone
 
 
 def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), label: str = "") -> Numbers:
@@ -97,7 +98,9 @@ def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
     if len(lines) > 2 and [row for _, row in lines[::2]] == [row for _, row in lines[1::2]]:
         raise ValueError(f"each of its rows is there twice, as rows {lines[0][0]} and {lines[1][0]}; keep one of each")
     clock = np.array(by_column[clocks[0]], float)
-    return Numbers(table, channels, clock, names[clocks[0]], left_out, cells, clock_unit=unit)
+    date = WALL.fullmatch(lines[0][1][clocks[0]])
+    naive = date is not None and not date[3]
+    return Numbers(table, channels, clock, names[clocks[0]], left_out, cells, clock_unit=unit, naive=naive)
 
 
 def timed_rows(names: list[str], lines: Lines, width: int) -> tuple[Lines, list[tuple[str, ...]], list[int], str]:

@@ -250,6 +250,11 @@ class Seen(NamedTuple):
     duration_sec: float
     begin_sec: float | None = None  # of the first sample on the clock of the file; None where it has none
 
+    @property
+    def zoned(self) -> bool | None:
+        """Whether the clock tells a time zone, or counts from 1970; None where it is none of a calendar."""
+        return not self.numbers.naive if (self.begin_sec or 0.0) > UNIX_SEC else None
+
 
 def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float = 0, fix: bool = True) -> Seen:
     """What a file holds; a ValueError names it, without `fix` also for a clock that contradicts the kind's rate.

@@ -119,8 +119,9 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
         except ValueError as error:
             problems.append(str(error))
             continue
-        begin_sec = next((one.begin_sec for one in own if one.begin_sec is not None), None)
-        recordings[name] = Medium(str(paths[0]), min(one.duration_sec for one in own), begin_sec)
+        timed = next((one for one in own if one.begin_sec is not None), own[0])
+        lasts_sec = min(one.duration_sec for one in own)
+        recordings[name] = Medium(str(paths[0]), lasts_sec, timed.begin_sec, zoned=timed.zoned)
         found += _labels(name, own[0], recordings[name].duration_sec) if label else []
         found += [(name, *row) for row in written.rows]
         remarks += [f"{name}: {written.remark}"] if written.remark else []

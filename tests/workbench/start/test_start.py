@@ -116,6 +116,20 @@ def test_labels_with_dates_in_a_table_of_their_own(project, capsys):
     assert [one["segment"] for one in database["day2"]["annotations"]] == [[3, 6], [9, 12], [15, 18]]
 
 
+def test_labels_of_another_time_zone_than_the_clock_are_asked(project, capsys):
+    nine = 1_709_283_600  # 2024-03-01 09:00 in UTC
+    Path("raw").mkdir()
+    for name in "abc":
+        rows = [f"{nine + second}.0,{second % 7},{second % 5}" for second in range(4 * 3600)]
+        Path(f"raw/{name}.csv").write_text("\n".join(["unix_time_s,x,y", *rows]), encoding="utf-8")
+    local = "".join(f"{name},2024-03-01 11:00:00,2024-03-01 11:10:00,walk\n" for name in "abc")
+    Path("labels.csv").write_text(f"recording,start,end,label\n{local}", encoding="utf-8")
+    assert "They fit if the one that tells none is of " in said(capsys, "labels.csv", "raw", status=2)
+    said(capsys, "labels.csv", "raw", "--label-clock=+01:00")
+    database = json.loads(Path("data/mine/annotations/mine.json").read_text())["database"]
+    assert [one["segment"] for one in database["b"]["annotations"]] == [[3600, 4200]]
+
+
 def test_features_that_are_given_stay_where_they_are(project, capsys):
     Path("data/given").mkdir(parents=True)
     for name in ("a", "b", "c"):
