@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from afkit.files import read_json
 from afkit.workbench.media.backbones import load_backbone
 from afkit.workbench.media.clips import Backbone, clip_vectors
 from afkit.workbench.media.frames import Facts, pictures_on_grid
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import average_fps
-from afkit.workbench.media.writing import Make, in_turn, write_recordings
+from afkit.workbench.media.writing import Make, in_turn, setting_before, write_recordings
 
 SETTINGS = "film.json"  # beside the features
 KINDS: dict[str, type] = {"backbone": str, "weights": str}  # of its own settings
@@ -58,7 +57,7 @@ def write_film_features(
         raise ValueError(
             f"a clip of {frames} frames, a stride of {stride} and {fps} frames per second: must be above 0"
         )
-    rate = fps or _fps_before(target) or common_fps(paths)
+    rate = fps or setting_before(target / SETTINGS, "fps") or common_fps(paths)
     settings = {
         "backbone": found.name,
         "weights": found.weights,
@@ -95,13 +94,6 @@ def film_vectors(
     """Blocks (n, C) float32 of one film."""
     pictures = pictures_on_grid(path, settings["fps"], backbone.size, facts, fix)
     return clip_vectors(pictures, backbone, settings["num_frames"], settings["stride_frames"])
-
-
-def _fps_before(target: Path) -> float | None:
-    """Of features that are there, so that the same command goes on with them."""
-    path = target / SETTINGS
-    content = read_json(path) if path.is_file() else {}
-    return content.get("fps") if isinstance(content, dict) else None
 
 
 def common_fps(paths: list[Path]) -> float:

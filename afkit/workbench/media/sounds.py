@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from afkit.files import read_json
 from afkit.workbench.media.frames import Facts
 from afkit.workbench.media.made import Made
 from afkit.workbench.media.opened import INSTALL, open_media
 from afkit.workbench.media.waves import waves
-from afkit.workbench.media.writing import Make, in_turn, write_recordings
+from afkit.workbench.media.writing import Make, in_turn, setting_before, write_recordings
 
 SETTINGS = "sound.json"  # beside the features
 KINDS: dict[str, type] = {"rate_hz": int, "bands": int}  # of its own settings
@@ -59,7 +58,7 @@ def write_sound_features(
         )
     hops = HOPS_PER_SEC[min(window_sec, stride_sec) * HOPS_PER_SEC[0] < LEAST_HOPS - 0.5]
     settings = {
-        "rate_hz": _rate_before(target) or common_rate_hz(paths),
+        "rate_hz": setting_before(target / SETTINGS, "rate_hz") or common_rate_hz(paths),
         "bands": bands,
         "fps": float(hops),
         "num_frames": max(round(window_sec * hops), 1),
@@ -67,12 +66,6 @@ def write_sound_features(
     }
     vectors = partial(sound_vectors, settings=settings)
     return write_recordings(paths, target, SETTINGS, settings, vectors, force, say, make)
-
-
-def _rate_before(target: Path) -> int | None:
-    path = target / SETTINGS
-    content = read_json(path) if path.is_file() else {}
-    return content.get("rate_hz") if isinstance(content, dict) else None
 
 
 def common_rate_hz(paths: list[Path]) -> int:

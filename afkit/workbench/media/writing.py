@@ -185,6 +185,14 @@ def read_written(path: Path, kinds: dict[str, type]) -> dict[str, Any]:
     return content
 
 
+def setting_before(path: Path, name: str) -> Any:
+    """A setting of features that are there, so that the same command goes on with them; None where there are none."""
+    try:
+        return read_written(path, {}).get(name)
+    except ValueError:  # is told when they are gone on with
+        return None
+
+
 def _is_of(content: Any, kinds: dict[str, type]) -> bool:
     """Whether it is a dictionary with values of such types."""
     return isinstance(content, dict) and all(type(content.get(name)) is kind for name, kind in kinds.items())

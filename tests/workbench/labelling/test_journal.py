@@ -126,17 +126,23 @@ GOOD = line_of("a", [WALK], "to do", "edit")
         GOOD | {"segments": [[float("nan"), 1, "walk"]]},
         GOOD | {"state": "ready"},
         GOOD | {"step": "jump"},
+        GOOD | {"duration": -1},
+        GOOD | {"segments": [[1, 10**400, "walk"]]},
+        "[" * 100_000,
     ],
 )
 def test_a_line_that_is_none_of_a_journal_is_named(path, header, line):
     keep(path, header, "a", [WALK])
     with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write((line if isinstance(line, str) else json.dumps(line)) + "\n")
     with pytest.raises(ValueError, match=r"labels\.journal\.jsonl, line 3: this is no change .* remove the line"):
         read_journal(path, header)
 
 
-@pytest.mark.parametrize("text", ["[1]\n", '{"recording": "a"}\n', "\x00\n\x01\n"])
+WRONG = ("[1]\n", '{"recording": "a"}\n', "\x00\n\x01\n", '{"annotations": "x", "sha256": true}\n')
+
+
+@pytest.mark.parametrize("text", WRONG)
 def test_a_journal_without_its_first_line_is_refused_and_the_line_is_told(path, header, text):
     path.write_text(text)
     with pytest.raises(ValueError, match=r"does not begin with the line that names .* put (\{.*\}) there") as error:

@@ -7,6 +7,7 @@ pytest.importorskip("av", reason="films are read by PyAV")
 
 from media_files import write_film
 
+from afkit.workbench.media import frames
 from afkit.workbench.media.films import write_film_features
 from afkit.workbench.media.frames import Facts, pictures_on_grid
 
@@ -119,6 +120,19 @@ def test_a_film_that_breaks_off_is_refused_or_taken_as_far_as_it_goes(tmp_path):
         write_film_features([path], tmp_path / "out")
     made = write_film_features([path], tmp_path / "out", fix=True)
     assert 1 < made.durations_sec["film"] < 2.2
+
+
+def test_a_film_that_the_library_cannot_read_on_is_named(tmp_path, monkeypatch):
+    def gives_up(container, track):
+        import av
+
+        raise av.error.BlockingIOError(11, "Resource temporarily unavailable")
+
+    path = tmp_path / "film.mp4"
+    write_film(path)
+    monkeypatch.setattr(frames, "_latest", gives_up)
+    with pytest.raises(ValueError, match=r"film\.mp4 cannot be read to its end \(Resource temporarily unavailable\)"):
+        write_film_features([path], tmp_path / "out")
 
 
 def test_films_of_several_rates_are_brought_to_that_of_most(tmp_path):

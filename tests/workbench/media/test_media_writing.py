@@ -73,6 +73,27 @@ def test_a_second_start_does_what_is_missing_or_has_changed(films, tmp_path, cap
     assert len(np.load(out / "a.npy")) == 1, "eight frames at five a second are longer than the film"
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("{", "film.json is not a readable JSON file"),
+        ({"fps": 0.0}, "film.json does not say how features are made; write the features again, with --force"),
+        ({"width": True}, "film.json does not say how features are made"),
+        ({"recordings": 3}, "film.json does not say what '' was made of; write the features again, with --force"),
+        ({"recordings": {"a": {"file": "a.mp4"}}}, "film.json does not say what 'a' was made of"),
+    ],
+)
+def test_damaged_settings_are_named_and_force_writes_anew(films, tmp_path, capsys, change, said):
+    out = tmp_path / "out"
+    features(films, "--out", out)
+    whole = (out / "film.json").read_text()
+    (out / "film.json").write_text(change if isinstance(change, str) else json.dumps(json.loads(whole) | change))
+    assert features(films, "--out", out) == 2
+    assert said in capsys.readouterr().err
+    assert features(films, "--out", out, "--force") == 0
+    assert (out / "film.json").read_text() == whole
+
+
 def test_a_file_of_somebody_else_is_not_written_over(films, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     np.save(tmp_path / "out" / "a.npy", np.ones((3, 2)))
