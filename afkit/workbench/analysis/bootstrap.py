@@ -16,6 +16,7 @@ import pandas as pd
 
 from afkit.evaluation.pairs import Pairing, check_common_videos, labels_of, pair_up, videos_of
 from afkit.evaluation.scores import average_precision, check_tious, match_greedily, threshold_bits, unpack_bits
+from afkit.workbench.analysis.report import tiou_names
 from afkit.workbench.progress import teller
 
 FEWEST = 5  # videos or groups that an interval can be drawn from; of fewer it would be far too narrow
@@ -44,7 +45,7 @@ class Bootstrap:
 
     def facts(self) -> dict[str, Any]:
         """All but the samples, ready for JSON."""
-        rows = {f"{tiou:.2f}": row for tiou, row in self.map.to_dict(orient="index").items()}
+        rows = dict(zip(tiou_names(self.map.index), self.map.to_dict(orient="records"), strict=True))
         method = {"method": "percentile bootstrap", "resampled": drawn_units(self.counts)}
         content = {"average_map": self.average_map._asdict(), "map": rows, **method}
         return content | {"level": self.level, "counts": self.counts}

@@ -95,6 +95,19 @@ def test_the_command_prints_percent_and_writes_the_classes(folder, capsys):
     assert pd.read_csv("classes.csv")["name"].tolist() == ["walk", "sit"] and shown[-1] == "classes.csv"
 
 
+def test_thresholds_keep_the_decimals_that_they_need(folder, capsys):
+    write_table("p.csv", FOUND)
+    words = ["evaluate", "gt.json", "p.csv", "--csv", "classes.csv", "--tious"]
+    assert main([*words, "0.501,0.504,0.125"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[2:4]] == [
+        ["tIoU", "0.501", "0.504", "0.125", "average"],
+        ["mAP", "[%]", "83.33", "83.33", "83.33", "83.33"],
+    ]
+    assert pd.read_csv("classes.csv").columns[2:].tolist() == ["ap_0.501", "ap_0.504", "ap_0.125", "ap_average"]
+    assert main([*words, "0.5,0.50"]) == 2
+    assert "tIoU thresholds must differ, not [0.5, 0.5]; give each once" in capsys.readouterr().err
+
+
 def test_a_recipe_says_thresholds_and_subsets(folder, capsys):
     write_table("p.csv", FOUND)
     assert main(["evaluate", "gt.json", "p.csv", "--recipe", "watch"]) == 0
