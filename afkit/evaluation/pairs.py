@@ -201,9 +201,8 @@ def _numbers(table: pd.DataFrame, name: str, column: str) -> np.ndarray:
                 raise TypeError
             values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError):
-            raise ValueError(
-                f"column {column} of {name} does not hold numbers but {table[column].dtype}; convert it, times to seconds"
-            ) from None
+            seen = f"column {column} of {name} holds {table[column].dtype}, not numbers"
+            raise ValueError(f"{seen}; convert it, times to seconds") from None
     _refuse(~np.isfinite(values), table, name, column, "a finite number")
     return values
 

@@ -135,10 +135,8 @@ def check_tious(tious: Sequence[float] | np.ndarray) -> np.ndarray:
     tious = np.array(tious, np.float64).reshape(-1)
     if not 1 <= len(tious) <= MAX_THRESHOLDS:
         raise ValueError(f"{len(tious)} tIoU thresholds given; give 1 to {MAX_THRESHOLDS}")
-    if not ((tious > 0) & (tious <= 1)).all():
-        raise ValueError(f"tIoU thresholds must be fractions above 0 and at most 1, not {tious.tolist()}")
-    if len(np.unique(tious)) < len(tious):
-        raise ValueError(f"tIoU thresholds must differ, not {tious.tolist()}; give each once")
+    if not ((tious > 0) & (tious <= 1)).all() or len(np.unique(tious)) < len(tious):
+        raise ValueError(f"tIoU thresholds must be different fractions above 0 and at most 1, not {tious.tolist()}")
     return tious
 
 

@@ -55,7 +55,7 @@ def test_everything_is_read_in_the_order_of_the_file(write):
 )
 def test_a_label_with_two_ids_and_an_id_of_two_labels_are_refused(write, other, seen):
     path = write(a={"annotations": [action(1, 2, 3, "run")]}, b={"annotations": [action(1, 2, 7, 7), other]})
-    with pytest.raises(ValueError, match=rf"json, video 'b', annotation 1: {seen}; give each label one id of its own$"):
+    with pytest.raises(ValueError, match=rf"json, video 'b', annotation 1: {seen}; give each label its own$"):
         read_annotations(path)
 
 
