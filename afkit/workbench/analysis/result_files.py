@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from afkit.data.feature_formats import listed
@@ -60,6 +61,14 @@ def check_named(labels: Iterable[int], label_names: Mapping[int, str]) -> None:
     unnamed = sorted(set(labels) - set(label_names))
     if unnamed:
         raise ValueError(f"label_names has no name for label {unnamed[0]}; give the names of all predicted labels")
+
+
+def forward_segments(predictions: pd.DataFrame) -> np.ndarray:
+    """(N, 2) seconds; a ValueError where one ends before it starts."""
+    segments = segments_of(predictions, "predictions")
+    for row in predictions.index[segments[:, 1] < segments[:, 0]]:
+        raise ValueError(f"row {row} of predictions ends before it starts; leave such rows out")
+    return segments
 
 
 def read_predictions(
