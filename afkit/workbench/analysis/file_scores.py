@@ -134,7 +134,8 @@ def _numbered(path: Path) -> AnnotationFile:
 
 def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
     """Predictions with the labels' names of recordings, and a note on those that are spelt otherwise."""
-    known, others, seen, renamed = defaultdict(list), defaultdict(list), set(found["video"]), {}
+    known, others, seen = defaultdict(list), defaultdict(list), set(found["video"])
+    renamed: dict[str, str] = {}
     for name in names:
         known[_bare(name)].append(name)
     for other in sorted(seen - {name for same in known.values() for name in same}):
@@ -144,10 +145,10 @@ def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFram
         same = known.get(bare, [])
         free = [name for name in same if name not in seen]
         if len(same) > 1 or (free and len(spelt) > 1):
-            raise ValueError(
-                f"what the predictions call {listed(spelt)} may be what the labels call {listed(same)}, and nothing "
-                f"tells which is which; give the recordings of both the same names"
+            seen = (
+                f"the predictions' {listed(spelt)} may be the labels' {listed(same)}, and nothing tells which is which"
             )
+            raise ValueError(f"{both}; give the recordings of both the same names")
         renamed |= dict(zip(spelt, free, strict=False))
     if not renamed:
         return found, []

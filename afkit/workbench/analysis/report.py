@@ -13,12 +13,7 @@ NAIVE, FRAMES = "class frequencies and durations", "frame classifier with smooth
 
 
 def tiou_names(tious: Iterable[float]) -> list[str]:
-    """Names of thresholds: with 2 decimals, more where one needs them to be exact or to differ from another.
-
-    Examples:
-        >>> tiou_names([0.3, 0.125, 1 / 3])
-        ['0.30', '0.125', '0.333333333']
-    """
+    """Names of thresholds: with 2 decimals, more where one needs them to be exact or to differ from another."""
     exact = [float(tiou) for tiou in tious]
     names = [next(f"{t:.{d}f}" for d in range(2, 10) if abs(round(t, d) - t) < 1e-9) for t in exact]
     return names if len(set(names)) == len(names) else [repr(t) for t in exact]

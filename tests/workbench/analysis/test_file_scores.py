@@ -140,16 +140,16 @@ def test_a_recording_spelt_otherwise_is_the_one_that_was_labelled(folder, spelt)
         (
             ["day1"],
             ["camA/day1.mp4", "camB/day1.mp4"],
-            "call camA/day1.mp4, camB/day1.mp4 may be what the labels call day1,",
+            "camA/day1.mp4, camB/day1.mp4 may be the labels' day1,",
         ),
-        (["day1", "DAY1"], ["day1", "v_day1"], "call v_day1 may be what the labels call day1, DAY1,"),
+        (["day1", "DAY1"], ["day1", "v_day1"], "v_day1 may be the labels' day1, DAY1,"),
     ],
 )
 def test_recordings_whose_bare_names_are_one_are_not_merged(folder, labelled, predicted, told):
     rows = [(name, 2.0, 6.0, "walk") for name in labelled]
     write_table("labels.csv", rows, ["clip", "onset", "stop", "behaviour"])
     write_table("p.csv", [(name, 2.0, 6.0, "walk", 0.5) for name in predicted])
-    with pytest.raises(ValueError, match=rf"^what the predictions {told} and nothing tells which is which; give the "):
+    with pytest.raises(ValueError, match=rf"^the predictions' {told} and nothing tells which is which; give the "):
         evaluate_files("labels.csv", ["p.csv"], [0.5])
 
 
