@@ -60,25 +60,26 @@ class AnnotationFile:
         return [video for video in self.videos.values() if video.subset in wanted]
 
 
-def read_annotations(path: str | Path) -> AnnotationFile:
+def read_annotations(path: str | Path, content: Any = None) -> AnnotationFile:
     """Read an annotation file: {"database": {video: {"subset", "duration", "fps", "annotations": [...]}}}.
 
     Every annotation has "segment" [start, end] in seconds, "label" and "label_id". A video of which only a part was
     labelled says so by "annotated": [start, end], or a list of such parts; "ignored" is a list of spans in which it is
     not to be judged. Neither training nor evaluation looks there. "group" is whom it is of: a person, an animal, a
-    site. A ValueError names file, video and row.
+    site. A ValueError names file, video and row; of a label with two ids or an id of two labels, both.
+    `content`, where it is given, is taken for what the file holds.
     """
-    path = Path(path)
-    content = read_json(path)
+    path, content = Path(path), read_json(path) if content is None else content
     database = content.get("database") if isinstance(content, Mapping) else None
     if not isinstance(database, Mapping):
         raise ValueError(f"{path} has no 'database' of videos; is it an annotation file?")
-    label_names: dict[int, str] = {}
-    videos = {name: _read_video(path, name, entry, label_names) for name, entry in database.items()}
-    return AnnotationFile(path, videos, dict(sorted(label_names.items())))
+    names: dict[int, str] = {}
+    ids: dict[str, int] = {}
+    videos = {name: _read_video(path, name, entry, names, ids) for name, entry in database.items()}
+    return AnnotationFile(path, videos, dict(sorted(names.items())))
 
 
-def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) -> Video:
+def _read_video(path: Path, name: str, entry: Any, names: dict[int, str], ids: dict[str, int]) -> Video:
     check_name(path, name)
     where = f"{path}, video '{name}'"
     if not isinstance(entry, Mapping) or not isinstance(entry.get("subset"), str):
@@ -96,12 +97,18 @@ def _read_video(path: Path, name: str, entry: Any, label_names: dict[int, str]) 
             labels[row] = annotation["label_id"]
             if labels[row] != float(annotation["label_id"]):
                 raise ValueError
-            label_names.setdefault(int(labels[row]), str(label))
         except (KeyError, TypeError, ValueError, OverflowError):
             raise ValueError(
                 f"{where}, annotation {row}: expected 'segment' [start, end] in seconds, 'label' and an integer "
                 f"'label_id', found {reprlib.repr(annotation)}"
             ) from None
+        own = str(label), int(labels[row])
+        before = names.setdefault(own[1], own[0]), ids.setdefault(*own)
+        if before != own:
+            seen = f"before, it had {before[1]}" if before[1] != own[1] else f"before, {before[0]!r} had it"
+            raise ValueError(
+                f"{where}, annotation {row}: {own[0]!r} has the label_id {own[1]}; {seen}; give each label its own"
+            )
     if not np.isfinite(segments).all():
         raise ValueError(f"{where}: a segment is not finite; correct or remove it")
     duration_sec, fps = (_positive(where, key, entry.get(key)) for key in ("duration", "fps"))

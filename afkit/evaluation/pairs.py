@@ -145,10 +145,12 @@ PREDICTION_COLUMNS = [*GT_COLUMNS, "score"]
 
 
 def check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
-    """A ValueError with the columns that a table lacks."""
+    """A ValueError with the columns that a table lacks, or with one that it has twice."""
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(f"{name} lacks the columns {', '.join(missing)}; it needs {', '.join(columns)}")
+    for column in table.columns[table.columns.duplicated()].intersection(columns):
+        raise ValueError(f"{name} has several columns of the name {column}; leave one")
 
 
 def segments_of(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -158,6 +160,8 @@ def segments_of(table: pd.DataFrame, name: str) -> np.ndarray:
 
 def labels_of(table: pd.DataFrame, name: str) -> np.ndarray:
     """(N,) int64 label ids; ValueError where one is not a whole number."""
+    if table["label"].to_numpy().dtype.kind == "i":  # exact, where float64 ends at 2**53
+        return table["label"].to_numpy(np.int64)
     labels = _numbers(table, name, "label")
     _refuse(labels != np.rint(labels), table, name, "label", "a whole number")
     return labels.astype(np.int64)
@@ -185,7 +189,7 @@ def check_common_videos(gt: pd.DataFrame, predictions: pd.DataFrame) -> None:
 
 
 def _few(videos: pd.Series) -> str:
-    names = [str(name) for name in videos.unique()]
+    names = [repr(name) for name in videos.unique().tolist()]
     return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''} ({len(names)})" if names else "none"
 
 
@@ -193,9 +197,12 @@ def _numbers(table: pd.DataFrame, name: str, column: str) -> np.ndarray:
     values = table[column].to_numpy()
     if values.dtype.kind != "f":
         try:
+            if table[column].dtype.kind in "mMc":  # durations and dates would become nanoseconds
+                raise TypeError
             values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError):
-            raise ValueError(f"column {column} of {name} does not hold numbers; convert it") from None
+            seen = f"column {column} of {name} holds {table[column].dtype}, not numbers"
+            raise ValueError(f"{seen}; convert it, times to seconds") from None
     _refuse(~np.isfinite(values), table, name, column, "a finite number")
     return values
 

@@ -9,9 +9,9 @@ import pytest
 from afkit.data.annotations import groups_of, leave_out_ignored, load_annotations, read_annotations, to_frame
 
 
-def action(start, end, label_id=0, label="a"):
+def action(start, end, label_id=0, label=None):
     """One annotation."""
-    return {"segment": [start, end], "label": label, "label_id": label_id}
+    return {"segment": [start, end], "label": label or f"class {label_id}", "label_id": label_id}
 
 
 @pytest.fixture
@@ -43,6 +43,20 @@ def test_everything_is_read_in_the_order_of_the_file(write):
     assert (alpha.segments_sec.dtype, alpha.labels.dtype) == (np.float64, np.int64)
     assert mike.segments_sec.shape == (0, 2)
     assert [video.name for video in file.of_subsets(["TEST"])] == ["alpha", "mike"]
+
+
+@pytest.mark.parametrize(
+    ("other", "seen"),
+    [
+        (action(3, 4, 4, "run"), "'run' has the label_id 4; before, it had 3"),
+        (action(3, 4, 3, "jump"), "'jump' has the label_id 3; before, 'run' had it"),
+        (action(3, 4, 3.0, 4), "'4' has the label_id 3; before, 'run' had it"),
+    ],
+)
+def test_a_label_with_two_ids_and_an_id_of_two_labels_are_refused(write, other, seen):
+    path = write(a={"annotations": [action(1, 2, 3, "run")]}, b={"annotations": [action(1, 2, 7, 7), other]})
+    with pytest.raises(ValueError, match=rf"json, video 'b', annotation 1: {seen}; give each label its own$"):
+        read_annotations(path)
 
 
 def test_a_group_is_a_name_and_may_be_missing(write):

@@ -1,12 +1,15 @@
 """Scores in the run folder: under the names of the split, and as the table that people look at."""
 
+import numpy as np
 import pandas as pd
 import pytest
-from random_tables import random_predictions
+from random_tables import random_gt, random_predictions
 
 from afkit.evaluation.scores import evaluate
 from afkit.files import read_json
-from afkit.workbench.analysis.report import headline, save_scores, score_in_words
+from afkit.workbench.analysis.bootstrap import bootstrap_map
+from afkit.workbench.analysis.diagnosis import diagnose, summarise
+from afkit.workbench.analysis.report import headline, save_scores, score_in_words, tiou_names
 
 NAMES = {3: "Jump", 7: "Läufer", 20: "20-metre run", 21: "Swim"}
 
@@ -78,3 +81,25 @@ def test_a_score_in_words_begins_with_the_number_and_its_interval(tmp_path, scor
     assert "frame classifier" not in beside, "where there is none"
     save_scores(tmp_path, scores, scores, NAMES)
     assert len(score_in_words(read_json(tmp_path / "eval.json"))) == 3, "of what an older version has left"
+
+
+@pytest.mark.parametrize(
+    ("tious", "names"),
+    [
+        (np.linspace(0.5, 0.95, 10), ["0.50", "0.55", "0.60", "0.65", "0.70", "0.75", "0.80", "0.85", "0.90", "0.95"]),
+        ([0.1 + 0.2, 1], ["0.30", "1.00"]),
+        ([0.125, 0.12, 0.501, 0.504], ["0.125", "0.12", "0.501", "0.504"]),
+        ([0.5, 0.5 + 2**-52, 2 / 3], ["0.5", "0.5000000000000002", "0.6666666666666666"]),
+    ],
+)
+def test_each_threshold_has_a_name_of_its_own_and_its_numbers_are_kept(tmp_path, tious, names):
+    assert tiou_names(tious) == names
+    gt, predictions = random_gt(0), random_predictions(0)
+    scores = evaluate(gt, predictions, tious)
+    save_scores(tmp_path, scores, scores, {}, confidence=bootstrap_map(gt, predictions, tious, 10).facts())
+    content = read_json(tmp_path / "eval.json")
+    assert list(content["map"].values()) == scores.map.tolist()
+    for part in (content["map"], content["recall"]["1"], content["baseline"]["map"], content["confidence"]["map"]):
+        assert list(part) == names
+    assert list(summarise(diagnose(gt, predictions, tious, {}))["normalised_map"]) == names
+    assert all(name in headline(tmp_path / "eval.json") for name in names)

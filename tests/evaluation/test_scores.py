@@ -143,13 +143,18 @@ def test_duplicated_predictions_are_counted_in_any_order():
 def test_nothing_in_common_is_an_error_with_both_sets_of_names():
     predictions = random_predictions(0)
     others = predictions.assign(video=[f"x{i}" for i in range(len(predictions))])
-    message = r"^gt and predictions have no video in common; gt: .*a.* \(4\); predictions: x0, .*, x4, \.\.\. \(120\); "
+    message = (
+        r"^gt and predictions have no video in common; gt: .*'a'.* \(4\); predictions: 'x0', .*, 'x4', \.\.\. \(120\); "
+    )
     with pytest.raises(ValueError, match=message):
         evaluate(random_gt(0), others, TIOUS)
     with pytest.raises(ValueError, match=r"gt has no rows, .*; gt: none; predictions: .*e.* \(5\); "):
         evaluate(random_gt(0, 0), predictions, TIOUS)
     with pytest.raises(ValueError, match="; gt: none; predictions: none; "):
         evaluate(random_gt(0, 0), random_predictions(0, 0), TIOUS)
+    numbers = table([(0, 1)]).assign(video=7)
+    with pytest.raises(ValueError, match=r"gt: 7 .1.; predictions: '7' .1.; "):
+        evaluate(numbers, table([(0, 1, 0.5)]).assign(video="7"), TIOUS)
     one_more = pd.concat([others, predictions.iloc[:1].assign(video="a")])
     assert evaluate(random_gt(0), one_more, TIOUS).counts["predictions_unknown_video"] == 120
 
@@ -265,12 +270,37 @@ def with_value(predictions, row, column, value):
         ("start_sec", np.inf, "row 7 of predictions has start_sec inf"),
         ("label", 1.5, "row 7 of predictions has label 1.5"),
         ("video", None, "row 7 of predictions has video"),
-        ("end_sec", "soon", "column end_sec of predictions does not hold numbers"),
+        ("end_sec", "soon", "column end_sec of predictions holds object, not numbers; convert it, times to seconds"),
     ],
 )
 def test_a_bad_value_is_named(column, value, message):
     with pytest.raises(ValueError, match=message):
         evaluate(random_gt(0), with_value(random_predictions(0), 7, column, value), TIOUS)
+
+
+@pytest.mark.parametrize("column", ["start_sec", "label", "score"])
+@pytest.mark.parametrize(
+    "kind", ["timedelta64[s]", "timedelta64[ns]", "datetime64[ns]", "datetime64[ns, UTC]", "complex"]
+)
+def test_durations_dates_and_complex_numbers_are_refused_and_not_taken_for_nanoseconds(column, kind):
+    predictions = random_predictions(0)
+    wrong = predictions.assign(**{column: pd.Series(np.arange(len(predictions))).astype(kind)})
+    with pytest.raises(ValueError, match=rf"^column {column} of predictions holds .*, not numbers; convert it, "):
+        evaluate(random_gt(0), wrong, TIOUS)
+
+
+def test_a_column_that_is_there_twice_is_refused():
+    gt, predictions = random_gt(0), random_predictions(0)
+    with pytest.raises(ValueError, match=r"^predictions has several columns of the name start_sec; leave one$"):
+        evaluate(gt, pd.concat([predictions, predictions[["start_sec"]]], axis=1), TIOUS)
+    twice = pd.concat([predictions.assign(a=1), predictions.assign(a=1)[["a"]]], axis=1)
+    assert evaluate(gt, twice, TIOUS).average_map == evaluate(gt, predictions, TIOUS).average_map, "none of ours"
+
+
+def test_labels_beyond_the_whole_numbers_of_floats_stay_apart():
+    gt = table([(0, 1), (0, 1)]).assign(label=[2**60, 2**60 + 1])
+    found = table([(0, 1, 0.5)]).assign(label=2**60 + 1)
+    assert evaluate(gt, found, [0.5]).ap[0.5].to_dict() == {2**60: 0, 2**60 + 1: 1}
 
 
 def test_bad_arguments_are_named():
@@ -287,6 +317,7 @@ def test_bad_arguments_are_named():
         (gt, predictions, TIOUS, "oficial", "choose from: fixed, official"),
         (gt, predictions, np.linspace(0.1, 0.9, 64), "fixed", "64 tIoU thresholds"),
         (gt, predictions, [], "fixed", "0 tIoU thresholds"),
+        (gt, predictions, [0.3, 0.5, 0.3], "fixed", r"must be different fractions .*, not \[0.3, 0.5, 0.3\]"),
         *((gt, predictions, bad, "fixed", "above 0 and at most 1") for bad in ([0.0, 0.5], [50], [np.nan])),
     ]:
         with pytest.raises(ValueError, match=message):

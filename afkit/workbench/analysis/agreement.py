@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from afkit.data.annotations import Video, read_annotations, to_frame
+from afkit.data.feature_formats import listed
 from afkit.segments import keep_distinct, mostly_within, tiou
 
 TIOUS = (0.3, 0.4, 0.5, 0.6, 0.7)
@@ -52,10 +53,16 @@ def agreement(one: str | Path, other: str | Path, tolerance_sec: float = 0.5) ->
     """
     if not tolerance_sec >= 0:
         raise ValueError(f"the tolerance is {tolerance_sec} s; give 0 or more")
+    for path in (one, other):
+        if Path(path).suffix.lower() in (".csv", ".tsv"):
+            raise ValueError(
+                f"{path} is a table; make an annotation file of it: python -m afkit import {path} FILE.json"
+            )
     files = [read_annotations(path) for path in (one, other)]
     videos = [name for name in files[0].videos if name in files[1].videos]
     if not videos:
-        raise ValueError(f"{one} and {other} have no recording in common; compare files about the same recordings")
+        there = " and ".join(f"{file.path} ({listed(file.videos, 5)})" for file in files)
+        raise ValueError(f"{there} have no recording in common; compare files about the same recordings")
     tables, lengths, compared, notes = [], [], [], []
     for name in videos:
         pair = [file.videos[name] for file in files]
@@ -68,13 +75,13 @@ def agreement(one: str | Path, other: str | Path, tolerance_sec: float = 0.5) ->
         notes += [note] if note else []
         lengths.append(_instants(segments, ignored, last))
         compared += _compared(name, rows, matches, tolerance_sec)
-    listed = pd.DataFrame(compared, columns=list(DIFFERENCES)).astype(DIFFERENCES)
+    every = pd.DataFrame(compared, columns=list(DIFFERENCES)).astype(DIFFERENCES)
     for path, file, counterpart in ((one, files[0], files[1]), (other, files[1], files[0])):
         alone = [name for name in file.videos if name not in counterpart.videos]
         notes += [f"{len(alone)} recordings are in {path} alone, as '{alone[0]}': not compared"] if alone else []
-    listed = listed.sort_values(["video", "start_sec", "end_sec"], kind="stable", ignore_index=True)
-    differences = listed[listed["what"] != ""].reset_index(drop=True)
-    return Agreement(_classes(tables, pd.concat(lengths, ignore_index=True)), differences, notes, listed)
+    every = every.sort_values(["video", "start_sec", "end_sec"], kind="stable", ignore_index=True)
+    differences = every[every["what"] != ""].reset_index(drop=True)
+    return Agreement(_classes(tables, pd.concat(lengths, ignore_index=True)), differences, notes, every)
 
 
 def named_segments(video: Video, names: Mapping[int, str]) -> pd.DataFrame:

@@ -26,6 +26,7 @@ def prior_predictions(
         ValueError: no usable training annotation, or a duration that is not above 0.
     """
     check_columns(train_gt, "train_gt", GT_COLUMNS)
+    durations_sec = dict(durations_sec)
     for video, seconds in durations_sec.items():
         if seconds is None or not 0 < seconds < np.inf:
             raise ValueError(f"the duration of video '{video}' is {seconds}; give its seconds, above 0")

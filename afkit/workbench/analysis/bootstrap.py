@@ -16,6 +16,7 @@ import pandas as pd
 
 from afkit.evaluation.pairs import Pairing, check_common_videos, labels_of, pair_up, videos_of
 from afkit.evaluation.scores import average_precision, check_tious, match_greedily, threshold_bits, unpack_bits
+from afkit.workbench.analysis.report import tiou_names
 from afkit.workbench.progress import teller
 
 FEWEST = 5  # videos or groups that an interval can be drawn from; of fewer it would be far too narrow
@@ -44,7 +45,7 @@ class Bootstrap:
 
     def facts(self) -> dict[str, Any]:
         """All but the samples, ready for JSON."""
-        rows = {f"{tiou:.2f}": row for tiou, row in self.map.to_dict(orient="index").items()}
+        rows = dict(zip(tiou_names(self.map.index), self.map.to_dict(orient="records"), strict=True))
         method = {"method": "percentile bootstrap", "resampled": drawn_units(self.counts)}
         content = {"average_map": self.average_map._asdict(), "map": rows, **method}
         return content | {"level": self.level, "counts": self.counts}
@@ -113,11 +114,12 @@ def bootstrap_map(
     Args:
         level: of the intervals, e.g. 0.95 from the 2.5th to the 97.5th percentile.
         label_remap: see `evaluate`; classes are numbered once, for all resamples.
-        groups: {video: person, animal or site}, which are drawn in place of videos; one that is not named is a group
-            of its own.
+        groups: {video: person, animal or site}, which are drawn in place of videos; a video that is not there, or whose
+            group is missing (None, NaN), is a group of its own. A Series does, too.
 
     Raises:
-        ValueError: as `evaluate`; fewer than 2 resamples with ground truth; a level outside 0 to 1.
+        ValueError: as `evaluate`; groups of which none is of a video; fewer than 2 resamples with ground truth; a level
+            outside 0 to 1.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
@@ -183,13 +185,13 @@ def interval_facts(
     predictions: pd.DataFrame,
     tious: Sequence[float],
     groups: Mapping[str, str],
-    seed: int = 0,
     label_remap: str = "fixed",
 ) -> dict[str, Any]:
     """What `bootstrap_map` says of a result, as `Bootstrap.facts`; or {"refused": why} where it would be of too few."""
     if refused := too_few(gt, [predictions], groups):
         return {"refused": refused}
-    return bootstrap_map(gt, predictions, tious, seed=seed, label_remap=label_remap, groups=groups).facts()
+    groups = {video: groups[video] for table in (gt, predictions) for video in table["video"] if video in groups}
+    return bootstrap_map(gt, predictions, tious, label_remap=label_remap, groups=groups).facts()
 
 
 def drawn_units(counts: Mapping[str, float]) -> str:
@@ -199,8 +201,8 @@ def drawn_units(counts: Mapping[str, float]) -> str:
 
 def _units(videos: Iterable[str], groups: Mapping[str, str] | None) -> tuple[np.ndarray, str]:
     """The number (from 0 on, in their order) of what each video is drawn with, and whether these are "groups"."""
-    groups, numbers = groups or {}, dict[tuple[bool, str], int]()
-    keys = [(video in groups, groups.get(video, video)) for video in videos]
+    groups = {} if groups is None else {video: group for video, group in groups.items() if not pd.isna(group)}
+    keys, numbers = [(video in groups, groups.get(video, video)) for video in videos], dict[tuple[bool, str], int]()
     codes = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
     return codes, "groups" if any(grouped for grouped, _ in keys) else "recordings"
 
@@ -291,6 +293,9 @@ def resample(
     tables = [videos_of(gt, "gt"), *(videos_of(predictions, "predictions") for predictions in runs)]
     codes, videos = pd.factorize(np.concatenate(tables))
     units, what = _units(videos, groups)
+    if what != "groups" and groups is not None and any(pd.notna(group) for _, group in groups.items()):
+        other = f"no key of groups is a video: {next(iter(groups.keys()))!r} is none, {videos[0]!r} is one"
+        raise ValueError(f"{other}; give {{video: group}}")
     number = len(np.unique(units))
     gt_video, *run_videos = np.split(units[codes], np.cumsum([len(table) for table in tables])[:-1])
     ranked = [_rank(*each, tious) for each in zip(pairings, run_videos, strict=True)]

@@ -38,6 +38,8 @@ def calibration(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float = 0.5, 
     Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017); for detections, Kueppers et al.,
     Multivariate Confidence Calibration for Object Detection (CVPR Workshops 2020).
     """
+    if num_bins < 1:
+        raise ValueError(f"num_bins is {num_bins}; give 1 or more")
     matched = match_segments(gt, predictions, tiou)[1]
     check_common_videos(gt, predictions)
     scores, hits = scores_of(predictions, "predictions"), (matched["outcome"] == "hit").to_numpy()

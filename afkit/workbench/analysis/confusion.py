@@ -29,11 +29,11 @@ def confusion_counts(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -
     best, best_tiou = most_overlapping(gt, predictions)
     hit, labels = (matched["outcome"] == "hit").to_numpy(), matched["label"].to_numpy(np.int64)
     lies_on = np.where(best_tiou >= tiou, best, -1)  # row of gt
-    truth = np.append(gt["label"].to_numpy(np.int64), -1)[lies_on]
-    truth = np.where(hit, labels, np.where(truth == labels, -1, truth))  # of double detections nothing is left
+    other = np.append(gt["label"].to_numpy(np.int64), 0)[lies_on]
+    taken = (lies_on >= 0) & (other != labels)  # for another class; of double detections nothing is left
     classes = np.union1d(gt["label"].to_numpy(np.int64), labels)
     counts = np.zeros((len(classes) + 1, len(classes) + 1), np.int64)
-    rows = np.where((truth >= 0) | hit, np.searchsorted(classes, truth), len(classes))
+    rows = np.where(taken | hit, np.searchsorted(classes, np.where(hit, labels, other)), len(classes))
     np.add.at(counts, (rows, np.searchsorted(classes, labels)), 1)
     missed = matched_gt.loc[~matched_gt["found"], "label"].to_numpy(np.int64)
     np.add.at(counts, (np.searchsorted(classes, missed), len(classes)), 1)

@@ -10,6 +10,7 @@ import pandas as pd
 from afkit.evaluation.pairs import segments_of
 from afkit.workbench.analysis.false_positives import false_positive_profile, find_kinds, gain_of_removal
 from afkit.workbench.analysis.normalised import Matches, match_all, normalised_map
+from afkit.workbench.analysis.report import by_tiou
 from afkit.workbench.analysis.sensitivity import NO_BIN, characteristics, false_negatives, name_bins, sensitivity
 
 
@@ -60,11 +61,10 @@ def diagnose(
 
 def summarise(diagnosis: Diagnosis) -> dict[str, Any]:
     """The entries for eval.json: plain numbers, None where there is none; averages over the thresholds."""
-    by_tiou = {f"{tiou:.2f}": float(value) for tiou, value in diagnosis.normalised_map.items()}
     return {
         "bins": diagnosis.bins,
         "average_normalised_map": float(diagnosis.normalised_map.mean()),
-        "normalised_map": by_tiou,
+        "normalised_map": by_tiou(diagnosis.normalised_map),
         "profile": {str(band): row.to_dict() for band, row in diagnosis.profile.iterrows()},
         "gain_of_removal": diagnosis.gains.mean(axis=1).to_dict(),
         "sensitivity": _nested(diagnosis.sensitivity),

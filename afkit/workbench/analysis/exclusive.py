@@ -18,7 +18,7 @@ def without_overlaps(detections: pd.DataFrame) -> pd.DataFrame:
         >>> without_overlaps(pd.DataFrame(rows, columns=columns))[["start_sec", "end_sec", "label"]].values.tolist()
         [[0.0, 10.0, 0.0], [10.0, 14.0, 1.0]]
     """
-    by_score = detections.sort_values("score", ascending=False, kind="stable")
+    by_score = detections.reset_index(drop=True).sort_values("score", ascending=False, kind="stable")
     kept = []
     for _, rows in by_score.groupby("video", sort=False):
         taken = np.zeros((0, 2))  # rising, apart
@@ -28,7 +28,7 @@ def without_overlaps(detections: pd.DataFrame) -> pd.DataFrame:
                 kept.append((row, left, right))
                 place = np.searchsorted(taken[:, 0], left)
                 taken = np.insert(taken, place, (left, right), axis=0)
-    chosen = detections.loc[[row for row, _, _ in kept]]
+    chosen = detections.iloc[[row for row, _, _ in kept]]
     times = np.array([times for _, *times in kept]).reshape(-1, 2)
     chosen = chosen.assign(start_sec=times[:, 0], end_sec=times[:, 1])
     return chosen.sort_values(["video", "start_sec"], kind="stable", ignore_index=True)

@@ -8,27 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from afkit.evaluation.pairs import (
-    GT_COLUMNS,
-    PREDICTION_COLUMNS,
-    check_columns,
-    labels_of,
-    scores_of,
-    segments_of,
-    videos_of,
-)
+from afkit.evaluation.pairs import GT_COLUMNS, PREDICTION_COLUMNS, check_columns, labels_of, scores_of, videos_of
 from afkit.files import atomic_open, write_text
 from afkit.opening import safe_names
-from afkit.workbench.analysis.result_files import check_named, write_predictions
+from afkit.workbench.analysis.result_files import check_named, forward_segments, write_predictions
 from afkit.workbench.own_data.export_tiers import Labelled, Row
 from afkit.workbench.own_data.exporting import TOOLS, one_line
 from afkit.workbench.progress import progress
 
 FORMATS = ("csv", "json", "srt", "vtt", "elan")
-SINGLE = (
-    *FORMATS,
-    *(tool for tool in TOOLS if tool not in FORMATS),
-)  # formats of one recording, as `predict` writes it
+SINGLE = (*FORMATS, *(tool for tool in TOOLS if tool not in FORMATS))  # of one recording, as `predict` writes it
 _ENDINGS = {"elan": "txt"}  # where a format's name is not the file's ending
 
 Cue = tuple[int, int, str, float]  # start and end in ms, label, score
@@ -110,11 +99,7 @@ def write_recording(
 def _cues(predictions: pd.DataFrame, label_names: Mapping[int, str], videos: Iterable[str]) -> dict[str, list[Cue]]:
     """Detections of each video by time, those of `videos` first."""
     check_columns(predictions, "predictions", PREDICTION_COLUMNS)
-    segments = segments_of(predictions, "predictions")
-    backwards = segments[:, 1] < segments[:, 0]
-    if backwards.any():
-        row = predictions.index[int(backwards.argmax())]
-        raise ValueError(f"row {row} of predictions ends before it starts; leave such rows out")
+    segments = forward_segments(predictions)
     labels, scores = labels_of(predictions, "predictions").tolist(), scores_of(predictions, "predictions").tolist()
     check_named(labels, label_names)
     start_ms = np.rint(1000 * segments[:, 0]).clip(min=0).astype(np.int64)

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +12,14 @@ import pandas as pd
 from afkit.data.annotations import AnnotationFile, Video, groups_of, leave_out_ignored, read_annotations, to_frame
 from afkit.data.feature_formats import listed
 from afkit.evaluation.scores import Scores, evaluate
+from afkit.files import read_json
 from afkit.opening import read_bytes
+from afkit.segments import MIN_LENGTH_SEC
 from afkit.workbench.analysis.bootstrap import interval_facts
 from afkit.workbench.analysis.report import interval_in_words, map_table, recall_table
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.own_data.import_checks import SORTED_IDS
-from afkit.workbench.own_data.import_rows import SLACK_SEC, base_name
+from afkit.workbench.own_data.import_rows import MEDIA, SLACK_SEC, base_name
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.runs.interrupts import temporary_folder
 
@@ -47,6 +51,7 @@ def evaluate_files(
     subsets: Sequence[str] = (),
     label_remap: str = "fixed",
     num_classes: int = 0,
+    labels_are: str = "",
 ) -> FileScores:
     """Score predictions on disk against labels on disk, with the rules of `afkit.evaluate`.
 
@@ -58,14 +63,15 @@ def evaluate_files(
         files: of predictions, as `read_predictions` takes them; together they are one result.
         subsets: of the annotation file; () for those of the predicted recordings.
         num_classes: label ids below it are known even where no label has them.
+        labels_are: of predictions, as `read_predictions` takes it; "names" where the labels have no ids.
 
     Raises:
         ValueError: a file that cannot be read, a subset that is not there, no recording in common, or none of the
             predictions with a label and subset of these.
     """
     annotations, told = read_truth(truth)
-    names, by_id = annotations.names_of(num_classes), SORTED_IDS not in told
-    found = pd.concat([read_predictions(path, names, "keep", by_id) for path in files], ignore_index=True)
+    names, labels_are = annotations.names_of(num_classes), labels_are or "names" * (SORTED_IDS in told)
+    found = read_predictions(files, names, "keep", labels_are)
     found, renamed = _as_labelled(found, annotations.videos)
     every, predicted = list(annotations.videos.values()), set(found["video"])
     own = [video for video in every if video.name in predicted] or every
@@ -75,13 +81,16 @@ def evaluate_files(
     other = found["video"].isin([name for name in annotations.videos if name not in names_here])
     asked = found[~other].reset_index(drop=True)
     judged, gt = leave_out_ignored(asked, videos), to_frame(videos)
+    lost = list(_about_lost(videos, gt))
+    if lost and gt.empty:
+        raise ValueError(f"{truth} has no action that counts; {lost[0]}")
     left_out = {"of recordings of other subsets": int(other.sum()), "where nobody labelled": len(asked) - len(judged)}
     notes = [f"predictions {which}, left out: {number}" for which, number in left_out.items() if number]
-    notes += _about_unknown(files, judged, names, by_id)
+    notes += _about_unknown(files, judged, names, labels_are)
     if len(found) and not judged["label"].isin(list(names)).any():
         raise ValueError(f"none of the {len(found)} predictions can be judged: {'; '.join(notes)}")
     scores = evaluate(gt, judged, tious, label_remap)
-    notes = [f"labels: {text}" for text in told if text != SORTED_IDS] + renamed + notes
+    notes = [f"labels: {text}" for text in told if text != SORTED_IDS] + lost + renamed + notes
     of = "" if unnamed else f" of {', '.join(sorted({video.subset for video in videos}))}"
     evaluated = f"{truth}: {len(videos)} recordings{of}, {len(gt)} actions of {scores.counts['classes']} classes\n"
     evaluated += f"{', '.join(map(str, files))}: {len(judged)} predictions in {judged['video'].nunique()} recordings"
@@ -97,28 +106,50 @@ def read_truth(path: str | Path) -> tuple[AnnotationFile, list[str]]:
     Where they name no subset, all recordings are in the subset "". Errors are those of the two.
     """
     path = Path(path)
-    if path.suffix.lower() == ".json" and path.is_file():
-        content = read_bytes(path)
-        if b'"label_id"' in content and b'"subset"' in content:
-            return read_annotations(path), []
+    content = read_bytes(path) if path.suffix.lower() == ".json" and path.is_file() else b""
+    if b'"label_id"' in content and b'"subset"' in content:
+        return read_annotations(path), []
+    if b'"database"' in content and b'"subset"' in content:
+        return _numbered(path), [SORTED_IDS, "they have no label_id, so that their sorted names are numbered from 0 on"]
     with temporary_folder() as folder:
         try:
             report = import_annotations(path, folder / "truth.json", draw=False)
             told = [change.what for change in report.changes if change.where == str(path)]
-            return read_annotations(report.target), told
+            return replace(read_annotations(report.target), path=path), told
         except ValueError as error:
             remedy = f"; or make an annotation file of it, with options: python -m afkit import {path} FILE.json"
             raise ValueError(f"{error}{remedy if path.exists() else ''}") from None
 
 
+def _numbered(path: Path) -> AnnotationFile:
+    """An annotation file as ActivityNet publishes it: labels have names alone, which are numbered here."""
+    content = read_json(path)
+    with suppress(AttributeError, KeyError, TypeError):  # what is malformed, the reading tells
+        rows = [row for video in content["database"].values() for row in video.get("annotations") or []]
+        ids = {name: number for number, name in enumerate(sorted({str(row["label"]) for row in rows}))}
+        for row in rows:
+            row["label_id"] = ids[str(row["label"])]
+    return read_annotations(path, content)
+
+
 def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
     """Predictions with the labels' names of recordings, and a note on those that are spelt otherwise."""
-    known, seen = defaultdict(list), set(found["video"])
+    known, others, seen = defaultdict(list), defaultdict(list), set(found["video"])
+    renamed: dict[str, str] = {}
     for name in names:
         known[_bare(name)].append(name)
-    others = sorted(seen - {name for same in known.values() for name in same})
-    meant = {other: known[_bare(other)] for other in others if _bare(other) in known}
-    renamed = {other: name for other, (name, *more) in meant.items() if not more and name not in seen}
+    for other in sorted(seen - {name for same in known.values() for name in same}):
+        in_folder = MEDIA.sub("", other).casefold()
+        others[in_folder if in_folder in known else _bare(other)].append(other)
+    for bare, spelt in others.items():
+        same = known.get(bare, [])
+        free = [name for name in same if name not in seen]
+        if len(same) > 1 or (free and len(spelt) > 1):
+            seen = (
+                f"the predictions' {listed(spelt)} may be the labels' {listed(same)}, and nothing tells which is which"
+            )
+            raise ValueError(f"{both}; give the recordings of both the same names")
+        renamed |= dict(zip(spelt, free, strict=False))
     if not renamed:
         return found, []
     first = f"'{next(iter(renamed))}' as '{next(iter(renamed.values()))}'"
@@ -131,16 +162,27 @@ def _bare(name: str) -> str:
     return base_name(name.strip()).removeprefix("v_").casefold()
 
 
+def _about_lost(videos: Sequence[Video], gt: pd.DataFrame) -> Iterator[str]:
+    """A note on the annotations that do not count."""
+    every = to_frame(videos, clean=False)
+    length_sec = every["end_sec"] - every["start_sec"]
+    turned, short = int((length_sec < 0).sum()), int((length_sec < MIN_LENGTH_SEC).sum())
+    lost = {"end before they start": turned, "are shorter than 1 ms": short - turned}
+    lost["are repeated, or mostly where nobody judges"] = len(every) - short - len(gt)
+    if reasons := [f"{number} {why}" for why, number in lost.items() if number]:
+        yield f"annotations left out: {', '.join(reasons)}"
+
+
 def _about_unknown(
-    files: Sequence[str | Path], found: pd.DataFrame, names: Mapping[int, str], by_id: bool
+    files: Sequence[str | Path], found: pd.DataFrame, names: Mapping[int, str], labels_are: str
 ) -> Iterator[str]:
     """A note on labels that nobody has given."""
     unknown = int((~found["label"].isin(list(names))).sum())
     try:
-        for path in files if unknown else ():
-            read_predictions(path, names, by_id=by_id)
+        if unknown:
+            read_predictions(files, names, labels_are=labels_are)
     except ValueError as error:
-        of = f"{error}; the labels are {listed(names.values())}{'' if by_id else ', and have no ids'}"
+        of = f"{error}; the labels are {listed(names.values())}{', and have no ids' * (labels_are == 'names')}"
         yield f"predictions of labels that nobody has given, left out: {unknown}; the first: {of}"
 
 

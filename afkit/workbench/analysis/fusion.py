@@ -17,6 +17,7 @@ from afkit.evaluation.pairs import check_columns
 from afkit.files import read_json
 from afkit.opening import read_bytes
 
+ROUNDING = 1e-6  # by which a sum of probabilities may exceed 1
 NEEDED = ["video", "start_sec", "end_sec", "score"]  # the label is replaced, so it may be missing
 
 
@@ -64,13 +65,12 @@ def fuse_scores(
         values = class_scores[_key(video, class_scores)]  # (K,)
         classes = np.argsort(values, kind="stable")[::-1][:top_k]  # (top_k,) best first
         weights = values[classes]
-        if weights[-1] < 0:  # lower ones are never used
-            raise ValueError(
-                f"{where}, video '{video}': a negative class score is among the {top_k} best; give probabilities"
-            )
+        for weight in weights[(weights < 0) | (weights > 1 + ROUNDING)]:  # lower ones are never used
+            seen = f"{where}, video '{video}': a class score of {weight:g} is among the {top_k} best"
+            raise ValueError(f"{seen}; give probabilities, from 0 to 1")
         rows.append(np.tile(best, top_k))
         labels.append(np.repeat(classes, len(best)))
-        fused.append(np.sqrt(np.outer(weights, scores[best])).ravel())  # (top_k, n) -> (top_k * n,)
+        fused.append(np.sqrt(np.outer(weights.clip(max=1), scores[best])).ravel())  # (top_k, n) -> (top_k * n,)
     table = predictions[NEEDED[:3]].iloc[np.concatenate(rows)].reset_index(drop=True)
     table = table.astype({"start_sec": np.float64, "end_sec": np.float64})
     return table.assign(label=np.concatenate(labels), score=np.concatenate(fused))

@@ -44,10 +44,12 @@ def match_segments(gt: pd.DataFrame, predictions: pd.DataFrame, tiou: float) -> 
 def outcomes_by_score(predictions: pd.DataFrame) -> pd.DataFrame:
     """How many of the predictions of `match_segments` are hits and false alarms, a row for each range of the score."""
     limits = [0, 0.05, 0.1, 0.2, 0.4, 0.6, 1]
-    names = [f"{low:g} to {high:g}" for low, high in pairwise(limits)]
-    ranges = pd.cut(predictions["score"], limits, labels=names, include_lowest=True).rename("score")
+    names = ["below 0", *(f"{low:g} to {high:g}" for low, high in pairwise(limits)), "above 1"]
+    limits = [-np.inf, np.nextafter(0, -1), *limits[1:], np.inf]
+    ranges = pd.cut(predictions["score"], limits, labels=names).rename("score")
     counts = pd.crosstab(ranges, predictions["outcome"])
     counts = counts.reindex(index=names, columns=["hit", "false alarm"], fill_value=0)
+    counts = counts.drop(index=[name for name in (names[0], names[-1]) if not counts.loc[name].any()])
     return counts.rename_axis(index="score", columns=None)
 
 

@@ -79,7 +79,7 @@ def operating_points(
     """
     matched = match_segments(gt, predictions, tiou)[1]
     check_common_videos(gt, predictions)
-    hours = np.nan if durations_sec is None else _hours(predictions, durations_sec)
+    hours = np.nan if durations_sec is None else _hours(predictions, dict(durations_sec))
     scores, hits = scores_of(predictions, "predictions"), (matched["outcome"] == "hit").to_numpy()
     labels, gt_labels = labels_of(predictions, "predictions"), labels_of(gt, "gt")
 

@@ -1,6 +1,6 @@
 """What an evaluation leaves in the run folder: eval.json, per_class.csv, and the table that people look at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,17 @@ from afkit.files import atomic_open, read_json, write_json
 NAIVE, FRAMES = "class frequencies and durations", "frame classifier with smoothing"  # rows beside the network's
 
 
+def tiou_names(tious: Iterable[float]) -> list[str]:
+    """Names of thresholds: with 2 decimals, more where one needs them to be exact or to differ from another."""
+    exact = [float(tiou) for tiou in tious]
+    names = [next(f"{t:.{d}f}" for d in range(2, 10) if abs(round(t, d) - t) < 1e-9) for t in exact]
+    return names if len(set(names)) == len(names) else [repr(t) for t in exact]
+
+
 def map_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
     """mAP in percent: a row per named result, a column per tIoU threshold, and the average last."""
     table = pd.DataFrame({name: 100 * scores.map for name, scores in rows.items()}).T
-    table.columns = [f"{tiou:.2f}" for tiou in table.columns]
+    table.columns = tiou_names(table.columns)
     table["average"] = [100 * scores.average_map for scores in rows.values()]
     return table
 
@@ -26,7 +33,7 @@ def recall_table(rows: Mapping[str, Scores]) -> pd.DataFrame:
         f"{name}, Recall@{k}x": 100 * column for name, scores in rows.items() for k, column in scores.recall.items()
     }
     table = pd.DataFrame(parts).T
-    table.columns = [f"{tiou:.2f}" for tiou in table.columns]
+    table.columns = tiou_names(table.columns)
     return table
 
 
@@ -51,7 +58,7 @@ def save_scores(
 def write_classes(path: str | Path, scores: Scores, label_names: Mapping[int, str]) -> None:
     """Write a table of the classes: label, name, ap_0.30, ..., ap_average; fractions."""
     table = scores.ap.copy()
-    table.columns = [f"ap_{tiou:.2f}" for tiou in table.columns]
+    table.columns = [f"ap_{name}" for name in tiou_names(table.columns)]
     table.insert(0, "name", [label_names.get(label, str(label)) for label in table.index])
     table["ap_average"] = scores.ap.mean(axis=1)
     with atomic_open(path) as file:
@@ -60,12 +67,16 @@ def write_classes(path: str | Path, scores: Scores, label_names: Mapping[int, st
 
 def as_dict(scores: Scores) -> dict[str, Any]:
     """Fractions: average_map, map {"0.30": ...}, recall {"1": {"0.30": ...}, "5": ...}."""
-    recall = {str(k): {f"{tiou:.2f}": value for tiou, value in scores.recall[k].items()} for k in scores.recall.columns}
     return {
         "average_map": scores.average_map,
-        "map": {f"{tiou:.2f}": float(value) for tiou, value in scores.map.items()},
-        "recall": recall,
+        "map": by_tiou(scores.map),
+        "recall": {str(k): by_tiou(scores.recall[k]) for k in scores.recall.columns},
     }
+
+
+def by_tiou(values: pd.Series) -> dict[str, float]:
+    """Numbers by the names of their thresholds, ready for JSON."""
+    return dict(zip(tiou_names(values.index), values.tolist(), strict=True))
 
 
 def headline(path: str | Path) -> str:
@@ -84,7 +95,7 @@ def _headline(content: Any) -> str:
     tious = list(content["map"])
     lines = ["generated data: these numbers say nothing about the method"] if content.get("generated") else []
     title = f"mAP [%] of '{content['split']}' at tIoU" if content.get("split") else "mAP [%] at tIoU"
-    lines += [title.ljust(34) + "".join(f"{tiou:>8}" for tiou in tious) + " average"]
+    lines += [title.ljust(34) + "".join(f" {tiou:>7}" for tiou in tious) + " average"]
     for name, row in rows.items():
         numbers = [*row["map"].values(), row["average_map"]]
         lines.append(name.ljust(34) + "".join(f"{100 * number:8.2f}" for number in numbers))

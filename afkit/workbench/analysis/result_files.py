@@ -7,10 +7,11 @@ Tables, and the pickle that the original writes (`eval.py --saveonly`), are read
 
 import math
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from afkit.data.feature_formats import listed
@@ -62,8 +63,19 @@ def check_named(labels: Iterable[int], label_names: Mapping[int, str]) -> None:
         raise ValueError(f"label_names has no name for label {unnamed[0]}; give the names of all predicted labels")
 
 
+def forward_segments(predictions: pd.DataFrame) -> np.ndarray:
+    """(N, 2) seconds; a ValueError where one ends before it starts."""
+    segments = segments_of(predictions, "predictions")
+    for row in predictions.index[segments[:, 1] < segments[:, 0]]:
+        raise ValueError(f"row {row} of predictions ends before it starts; leave such rows out")
+    return segments
+
+
 def read_predictions(
-    path: str | Path, label_names: Mapping[int, str], unknown_labels: str = "refuse", by_id: bool = True
+    path: str | Path | Sequence[str | Path],
+    label_names: Mapping[int, str],
+    unknown_labels: str = "refuse",
+    labels_are: str = "",
 ) -> pd.DataFrame:
     """Read predictions in the ActivityNet result format, a table (.csv, .tsv) or the original's pickle (.pkl).
 
@@ -73,35 +85,71 @@ def read_predictions(
     order; a pickle holds the same columns. Of pickles only numbers and text are read; nothing in them is executed.
 
     Args:
-        label_names: name of each label id; the file may hold names or ids, also as text.
+        path: the file, or several that are one result.
+        label_names: name of each label id; the files may hold names or ids, also as text.
         unknown_labels: what becomes of a label that is neither. "refuse": an error. "keep": an id stays as it is, a
             name becomes label -1; `evaluate` counts both (predictions_unknown_label).
-        by_id: False where nobody gave labels their ids: a number is then a name, or unknown.
+        labels_are: "names" or "ids"; "" for either. Where a label is then the name of one class and the id of
+            another, all are what all can be, or what their column says (name, label_id; a pickle has ids).
 
     Returns:
         DataFrame with video (str), start_sec, end_sec (float64 seconds), label (int64 id), score (float64).
 
     Raises:
         ValueError: the file is missing or not of this format, a label is unknown, or a number is unusable; the message
-            names file, video and row.
+            names file, video and row. Or the question what labels are, where nothing tells.
     """
     _check_names(label_names)
     if unknown_labels not in ("refuse", "keep"):
         raise ValueError(f"unknown_labels is {unknown_labels!r}; choose refuse or keep")
-    ids = {spelling: label for label in label_names for spelling in (label, str(label)) if by_id}
-    ids |= {name: label for label, name in label_names.items()}
-    rows, kept = [], None if unknown_labels == "refuse" else range(2**31 if by_id else 0)
-    for where, video, entry in _entries(Path(path)):
-        try:
-            rows.append((video, *_read_entry(entry, ids, kept)))
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
+    if labels_are not in ("", "names", "ids"):
+        raise ValueError(f"labels_are is {labels_are!r}; choose names or ids")
+    by_name = {name: label for label, name in label_names.items()}
+    rows, first, hints = [], dict[str, tuple[str, Any]](), set()
+    for file in [path] if isinstance(path, str | Path) else path:
+        for where, video, entry, hint in _entries(Path(file)):
+            try:
+                start, end, label, score = _read_entry(entry)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
+            text = label if label in by_name else str(label).strip()
+            rows.append((video, start, end, text, score))
+            first.setdefault(text, (where, label))
+            hints.add(hint)
+    labels_are = labels_are or _told(first, by_name, hints)
+    by_id = {str(label): label for label in label_names}
+    ids = {"names": by_name, "ids": by_id}.get(labels_are, by_id | by_name)
+    for text, (where, label) in first.items():
+        if text not in ids and unknown_labels == "refuse":
+            raise ValueError(f"{where}: label {reprlib.repr(label)} is neither the name nor the id of a class")
+        number = text.isdecimal() and len(text) <= ID_DIGITS and int(text) < 2**31 and labels_are != "names"
+        ids.setdefault(text, int(text) if number else UNKNOWN)
     types = dict(zip(PREDICTION_COLUMNS, (str, "float64", "float64", "int64", "float64"), strict=True))
-    return pd.DataFrame(rows, columns=PREDICTION_COLUMNS).astype(types)
+    found = [(video, start, end, ids[text], score) for video, start, end, text, score in rows]
+    return pd.DataFrame(found, columns=PREDICTION_COLUMNS).astype(types)
 
 
-def _entries(path: Path) -> Iterator[tuple[str, str, Any]]:
-    """(file and row, video, prediction as JSON has it) of all in a file; ValueError where it is of no known form."""
+def _told(first: Mapping[str, tuple[str, Any]], by_name: Mapping[str, int], hints: Collection[str]) -> str:
+    """What all labels are, where one would be another class by its name than by its id; `first` as it stands first."""
+    by_id = {str(label): label for label in by_name.values()}
+    unclear = [text for text in first if text in by_id and by_name.get(text, by_id[text]) != by_id[text]]
+    if not unclear:
+        return ""
+    known = [text for text in first if text in by_id or text in by_name]
+    named, numbered = (all(text in one for text in known) for one in (by_name, by_id))
+    if named != numbered:
+        return "names" if named else "ids"
+    if len(hints) == 1 and (hint := next(iter(hints))):
+        return hint
+    text, names = unclear[0], {label: name for name, label in by_name.items()}
+    raise ValueError(
+        f"{first[text][0]}: label {text!r} is the name of the class with id {by_name[text]}, and the id of the class "
+        f"{names[by_id[text]]!r}; say which is meant: --labels-are names or --labels-are ids (labels_are in Python)"
+    )
+
+
+def _entries(path: Path) -> Iterator[tuple[str, str, Any, str]]:
+    """(file and row, video, prediction as JSON has it, what its label must be) of all in a file, or a ValueError."""
     if not path.exists():
         raise ValueError(f"{path} does not exist; name a file of predictions")
     if path.is_dir():
@@ -123,10 +171,10 @@ def _entries(path: Path) -> Iterator[tuple[str, str, Any]]:
             if not isinstance(entries, list):
                 raise ValueError(f"{path}, video '{video}': expected a list of predictions")
             for i, entry in enumerate(entries):
-                yield f"{path}, video '{video}', row {i}", video, entry
+                yield f"{path}, video '{video}', row {i}", video, entry, ""
 
 
-def _of_columns(path: Path, columns: Mapping[str, list], where: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
+def _of_columns(path: Path, columns: Mapping[str, list], where: Sequence[str]) -> Iterator[tuple[str, str, Any, str]]:
     """The same from columns by name; what a column is, its name tells."""
     found: dict[str, list] = {}
     for name, values in columns.items():
@@ -135,8 +183,9 @@ def _of_columns(path: Path, columns: Mapping[str, list], where: Sequence[str]) -
             found.setdefault("score", values)
         elif meaning and meaning.unit in ("", "seconds"):
             found.setdefault(meaning.field, values)
-    names = found.get("name", found.get("label", found.get("label_id")))
-    needed = {field: found.get(field) for field in ("video", "start", "end", "score")} | {"label": names}
+    column = next((column for column in ("name", "label", "label_id") if column in found), "")
+    hint = {"name": "names", "label_id": "ids"}.get(column, "" if where else "ids")
+    needed = {field: found.get(field) for field in ("video", "start", "end", "score")} | {"label": found.get(column)}
     lacks = [field for field, values in needed.items() if values is None]
     if lacks or len({len(values) for values in needed.values() if values is not None}) != 1:
         seen = f"lacks {listed(lacks)} in the columns {listed(columns)}" if columns else "holds no columns"
@@ -146,7 +195,7 @@ def _of_columns(path: Path, columns: Mapping[str, list], where: Sequence[str]) -
         place = where[i] if where else f"{path}, row {i}"
         if not isinstance(video, str | int):
             raise ValueError(f"{place}: the video is no name but {reprlib.repr(video)}")
-        yield place, str(video), {"label": label, "score": score, "segment": [start, end]}
+        yield place, str(video), {"label": label, "score": score, "segment": [start, end]}, hint
 
 
 def _videos_in(path: str | Path) -> dict[str, Any]:
@@ -161,27 +210,20 @@ def _videos_in(path: str | Path) -> dict[str, Any]:
     raise ValueError(f'{path} holds no predictions; expected {{"results": {{video: [...]}}}}')
 
 
-def _read_entry(entry: Any, ids: Mapping[str | int, int], kept: range | None) -> tuple[float, float, int, float]:
-    """(start_sec, end_sec, label id, score) of one prediction; `ids` by name, id, and id as text."""
+def _read_entry(entry: Any) -> tuple[float, float, str | int, float]:
+    """(start_sec, end_sec, label, score) of one prediction."""
     if not isinstance(entry, dict) or not {"label", "score", "segment"} <= entry.keys():
+        if isinstance(entry, dict) and {"verb", "noun"} <= entry.keys():
+            raise ValueError("an action of EPIC-Kitchens (verb and noun) has no label; `actions` scores such pairs")
         raise ValueError("expected a prediction with label, score and segment")
-    segment = entry["segment"]
+    segment, label = entry["segment"], entry["label"]
     if not isinstance(segment, list) or len(segment) != 2:
         raise ValueError(f"segment {reprlib.repr(segment)} is not [start, end] in seconds")
-    return _seconds(segment[0]), _seconds(segment[1]), _label(entry["label"], ids, kept), _number(entry["score"])
-
-
-def _label(label: Any, ids: Mapping[str | int, int], kept: range | None) -> int:
-    """The id; of a label that is none of `ids`, the number itself where it is `kept`, else -1 (None: refused)."""
     if isinstance(label, float) and label.is_integer():  # ids that went through a table
         label = int(label)
-    if isinstance(label, str | int) and not isinstance(label, bool):
-        text = str(label).strip()
-        if (known := ids.get(label, ids.get(text))) is not None:
-            return known
-        if kept is not None:
-            return int(text) if text.isdecimal() and len(text) <= ID_DIGITS and int(text) in kept else UNKNOWN
-    raise ValueError(f"label {reprlib.repr(label)} is neither the name nor the id of a class")
+    if not isinstance(label, str | int) or isinstance(label, bool):
+        raise ValueError(f"label {reprlib.repr(label)} is neither the name nor the id of a class")
+    return _seconds(segment[0]), _seconds(segment[1]), label, _number(entry["score"])
 
 
 def _seconds(value: Any) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
 from afkit.files import write_json
 from afkit.segments import tiou
-from afkit.workbench.analysis.result_files import VERSION, check_named
+from afkit.workbench.analysis.result_files import VERSION, check_named, forward_segments
 
 EPIC_VERBS, EPIC_NOUNS = 97, 300
 EPIC_LEVELS = 5  # highest of each of the three supervision levels
@@ -31,7 +31,8 @@ def write_activitynet_submission(
         external_data: what was used beside the data set, e.g. pre-training; "" for nothing.
 
     Raises:
-        ValueError: missing columns, a number that is not finite, a label without a name.
+        ValueError: missing columns, a number that is not finite, a label without a name, a segment that ends before it
+            starts, a negative score.
 
     Source: format of the sample submission of the challenge, activity-net.org ("VERSION 1.3").
     """
@@ -56,7 +57,7 @@ def write_ego4d_submission(
         clips: ids that are listed even without detections; the challenge wants all clips of the split.
         lead_sec: seconds that our clips begin before the official ones, by clip id: `read_leads` of
             `workbench.datasets.ego4d` (the preparation widens clips to whole features, by half a second at 30 frames a
-            second); they are taken off the times, which then begin at 0.
+            second); they are taken off the times, which then begin at 0; what ends before is left out.
 
     Raises:
         ValueError: missing columns, a number that is not finite, a label without a name, a clip without its lead.
@@ -71,7 +72,7 @@ def write_ego4d_submission(
             raise ValueError(f"lead_sec lacks clip '{missing[0]}'; give the seconds of all predicted clips")
         lead = predictions["video"].map(dict(lead_sec)).astype(float)
         times = {name: (predictions[name] - lead).clip(lower=0) for name in ("start_sec", "end_sec")}
-        table = predictions.assign(**times)
+        table = predictions.assign(**times)[times["end_sec"] > 0]
     results = _by_video(table, _named(table, label_names), clips)
     head = {"version": "1.0", "challenge": "ego4d_moment_queries"}
     write_json(path, {**head, "detect_results": results, "retrieve_results": results})
@@ -181,8 +182,10 @@ def _by_video(
 ) -> dict[str, list[dict]]:
     """{video: [{what describes the label, score, segment}]}, best first; the listed videos before others."""
     check_columns(table, "predictions", PREDICTION_COLUMNS)
-    labels, segments = labels_of(table, "predictions"), segments_of(table, "predictions")
+    labels, segments = labels_of(table, "predictions"), forward_segments(table)
     scores, names = scores_of(table, "predictions"), videos_of(table, "predictions")
+    for row in table.index[scores < 0]:
+        raise ValueError(f"row {row} of predictions has a negative score; leave such rows out")
     results: dict[str, list[dict]] = {rename(str(video)): [] for video in videos}
     for row in np.argsort(-scores, kind="stable").tolist():
         entry = {**describe(int(labels[row])), "score": float(scores[row]), "segment": segments[row].tolist()}

@@ -142,6 +142,8 @@ def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
     add("--tious", default="", metavar="A,B,...", help="thresholds (default: the recipe's, else 0.3,0.4,0.5,0.6,0.7)")
     by_videos = "of GT (default: the recipe's test subsets, else those of the predicted recordings)"
     add("--subset", dest="subsets", action="append", default=[], metavar="NAME", help=by_videos)
+    are = "of PREDICTIONS, where classes are named by numbers: names or ids (default: told by all of them together)"
+    add("--labels-are", default="", choices=("names", "ids"), help=are)
     remap = "official: number labels as the original's evaluation does, with its flaw (default: fixed)"
     add("--label-remap", default="fixed", choices=("fixed", "official"), help=remap)
     add("--csv", default="", metavar="FILE", help="table of the classes to write: average precision at each threshold")
@@ -162,7 +164,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         Path(name).resolve() for name in (options.truth, *options.files)
     ):
         raise ValueError(f"--csv {options.csv} would write over what is read; name another file")
-    found = evaluate_files(options.truth, options.files, tious, subsets, options.label_remap, number)
+    how = options.label_remap, number, options.labels_are
+    found = evaluate_files(options.truth, options.files, tious, subsets, *how)
     print(found.describe())
     if options.csv:
         write_classes(options.csv, found.scores, found.label_names)

@@ -118,7 +118,7 @@ def read_inspected(run_dir: str | Path, data_root: str | Path = "") -> Inspected
     names = annotations.names_of(num_classes) | {UNKNOWN: "unknown label"}
     predictions, remark = pd.DataFrame(columns=PREDICTION_COLUMNS).astype({"label": int, "score": float}), ""
     if (folder / "predictions.json.gz").is_file():
-        predictions = read_predictions(folder / "predictions.json.gz", names, unknown_labels="keep")
+        predictions = read_predictions(folder / "predictions.json.gz", names, "keep", "names")
     else:
         remark = f"This run has no predictions yet: {_how_far(stages)}."
     durations_sec = {video.name: video.duration_sec for video in videos}

@@ -41,7 +41,7 @@ def proposals_of(
     names = annotations.names_of(run.recipe.data.num_classes)
     tables = []
     if (folder / "predictions.json.gz").is_file():
-        table = read_predictions(folder / "predictions.json.gz", names, unknown_labels="keep")
+        table = read_predictions(folder / "predictions.json.gz", names, "keep", "names")
         named = names | {UNKNOWN: "unknown label"}
         shown = table.assign(name=[named.get(label, f"class {label}") for label in table["label"]])
         tables.append(shown[shown["video"].isin(list(recordings))])

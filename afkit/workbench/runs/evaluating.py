@@ -55,7 +55,7 @@ class Sure(NamedTuple):
 def how_sure(run: Run, scores: Scores, gt: pd.DataFrame, predictions: pd.DataFrame, label_remap: str) -> Sure:
     """The interval of the average mAP over the test recordings, or over their groups where these are known."""
     groups = groups_of(run.annotations.videos.values())
-    facts = interval_facts(gt, predictions, run.recipe.data.tious, groups, run.seed, label_remap)
+    facts = interval_facts(gt, predictions, run.recipe.data.tious, groups, label_remap)
     average = Interval(**facts["average_map"]) if "average_map" in facts else scores.average_map
     return Sure(average, interval_in_words(facts), facts)
 

@@ -74,7 +74,7 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
     tables = []
     for run in (a, b):
         names = annotations.names_of(num_labels(run.recipe, root))
-        tables.append(read_predictions(run.folder / "predictions.json.gz", names))
+        tables.append(read_predictions(run.folder / "predictions.json.gz", names, labels_are="names"))
         again = evaluate(gt, tables[-1], tious, remap).average_map
         if abs(again - run.scores["average_map"]) > SAME_SCORE:
             raise ValueError(

@@ -141,6 +141,12 @@ def test_the_command_prints_the_table_and_writes_the_differences(compare, tmp_pa
 
 
 def test_files_about_other_recordings_are_refused(compare):
-    with pytest.raises(ValueError, match="have no recording in common; compare files about the same recordings"):
-        compare({"a": ([], {})}, {"b": ([], {})})
+    with pytest.raises(
+        ValueError, match=r"one\.json \(a\) and .*other\.json \(b, 'c d'\) have no recording in common; "
+    ):
+        compare({"a": ([], {})}, {"b": ([], {}), "c d": ([], {})})
+    with pytest.raises(
+        ValueError, match=r"^b\.csv is a table; make an annotation file of it: python -m afkit import b\.csv "
+    ):
+        agreement("a.json", "b.csv")
     assert describe_agreement(compare({"a": ([], {})}, {"a": ([], {})})).splitlines()[-1] == "0 differences"

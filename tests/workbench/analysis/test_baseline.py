@@ -39,6 +39,7 @@ def test_long_segments_are_cut_to_the_video():
 def test_the_seed_decides():
     durations_sec = {"a": 60.0, "b": 61.0}
     first = prior_predictions(random_gt(0), durations_sec, seed=3)
+    pd.testing.assert_frame_equal(first, prior_predictions(random_gt(0), pd.Series(durations_sec), seed=3))
     pd.testing.assert_frame_equal(first, prior_predictions(random_gt(0), durations_sec, seed=3))
     assert not first.equals(prior_predictions(random_gt(0), durations_sec, seed=4))
 

@@ -17,6 +17,7 @@ from afkit.workbench.analysis.bootstrap import (
     bootstrap_map,
     compare_runs,
     drawn_units,
+    interval_facts,
     map_by_video,
     resample,
     sign_test,
@@ -249,6 +250,23 @@ def test_groups_vary_as_five_draws_do_and_videos_would_as_ten():
     assert apart.average_map.standard_error == pytest.approx(math.sqrt(0.4 * 0.6 / 10), abs=0.01)
     assert (grouped.facts()["resampled"], apart.facts()["resampled"]) == ("5 groups", "10 recordings")
     assert (drawn_units({"videos": 1, "groups": 7}), grouped.facts()["counts"]["videos"]) == ("7 groups", 10)
+
+
+def test_missing_groups_are_none_and_a_series_names_groups_too():
+    gt, predictions, groups = twins_of_five("vw")
+    some = {video: group for i, (video, group) in enumerate(groups.items()) if i < 4}
+    expected = bootstrap_map(gt, predictions, [0.5], 20, groups=some)
+    gaps = {video: some.get(video, (None, np.nan)[i % 2]) for i, video in enumerate(groups)}
+    for named in (gaps, pd.Series(gaps), pd.Series(some)):
+        found = bootstrap_map(gt, predictions, [0.5], 20, groups=named)
+        assert found.facts() == expected.facts() and found.counts["groups"] > 4
+    assert "groups" not in bootstrap_map(gt, predictions, [0.5], 20, groups=dict.fromkeys(groups)).counts
+    for named in ({7: "ann"}, pd.Series({7: "ann"})):
+        with pytest.raises(
+            ValueError, match=r"^no key of groups is a video: 7 is none, '.*' is one; give \{video: group\}"
+        ):
+            compare_runs(gt, predictions, predictions, [0.5], 20, groups=named)
+    assert "refused" not in interval_facts(gt, predictions, [0.5], {"of another subset": "ann"})
 
 
 def test_the_paired_test_draws_groups_and_its_sign_test_counts_them():

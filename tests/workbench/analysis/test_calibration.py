@@ -78,3 +78,8 @@ def test_a_score_that_is_no_share_is_named():
         wrong.loc["p7", "score"] = score
         with pytest.raises(ValueError, match=f"row p7 of predictions has score {score}; scores between 0 and 1"):
             calibration(gt, wrong)
+
+
+def test_no_bins_are_refused():
+    with pytest.raises(ValueError, match="num_bins is 0; give 1 or more"):
+        calibration(random_gt(0), random_predictions(0), num_bins=0)

@@ -23,6 +23,12 @@ def tables(gt, predicted):
     return truth.astype({"label": int}), found.astype({"label": int, "score": float})
 
 
+def test_a_label_below_0_is_a_class_like_others():
+    lower = [[(*row[:3], row[3] - 1, *row[4:]) for row in rows] for rows in (GT, PREDICTED)]
+    counts = confusion_counts(*tables([*lower[0], ("z", 0, 9, -1)], [*lower[1], ("z", 0, 9, 2, 0.5)]), tiou=0.5)
+    assert counts.loc[-1].tolist() == [1, 0, 1, 2] and counts.loc[NOTHING].tolist() == [2, 1, 0, 0]
+
+
 def test_each_error_stands_in_its_cell():
     counts = confusion_counts(*tables(GT, PREDICTED), tiou=0.5)
     assert list(counts.index) == [0, 1, 3, NOTHING] and list(counts.columns) == [0, 1, 3, MISSED]

@@ -26,6 +26,12 @@ def test_the_longest_free_part_of_a_worse_one_stays_if_it_is_half():
     assert times() == []
 
 
+def test_tables_put_together_keep_their_rows():
+    parts = [[("v", 0.0, 4.0, 0, 0.9)], [("v", 10.0, 14.0, 1, 0.8)], [("w", 0.0, 4.0, 2, 0.7)]]
+    table = pd.concat([pd.DataFrame(rows, columns=COLUMNS) for rows in parts])  # the index is 0, 0, 0
+    assert without_overlaps(table).to_numpy().tolist() == [list(row) for rows in parts for row in rows]
+
+
 def test_other_videos_do_not_matter_and_columns_stay():
     rows = [("b", 0.0, 4.0, 1, 0.2), ("a", 0.0, 4.0, 0, 0.9), ("a", 1.0, 2.0, 2, 0.95)]
     found = without_overlaps(pd.DataFrame(rows, columns=COLUMNS))

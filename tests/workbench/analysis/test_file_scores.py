@@ -95,6 +95,21 @@ def test_the_command_prints_percent_and_writes_the_classes(folder, capsys):
     assert pd.read_csv("classes.csv")["name"].tolist() == ["walk", "sit"] and shown[-1] == "classes.csv"
 
 
+def test_thresholds_keep_the_decimals_that_they_need(folder, capsys):
+    write_table("p.csv", FOUND)
+    words = ["evaluate", "gt.json", "p.csv", "--csv", "classes.csv", "--tious"]
+    assert main([*words, "0.501,0.504,0.125"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[2:4]] == [
+        ["tIoU", "0.501", "0.504", "0.125", "average"],
+        ["mAP", "[%]", "83.33", "83.33", "83.33", "83.33"],
+    ]
+    assert pd.read_csv("classes.csv").columns[2:].tolist() == ["ap_0.501", "ap_0.504", "ap_0.125", "ap_average"]
+    assert main([*words, "0.5,0.50"]) == 2
+    assert (
+        "tIoU thresholds must be different fractions above 0 and at most 1, not [0.5, 0.5]" in capsys.readouterr().err
+    )
+
+
 def test_a_recipe_says_thresholds_and_subsets(folder, capsys):
     write_table("p.csv", FOUND)
     assert main(["evaluate", "gt.json", "p.csv", "--recipe", "watch"]) == 0
@@ -117,6 +132,106 @@ def test_a_recording_spelt_otherwise_is_the_one_that_was_labelled(folder, spelt)
     assert found.notes == [f"recordings that the labels spell otherwise, taken for theirs: 1, '{rows[1][0]}' as 'b'"]
     both = evaluate_files("gt.json", [write_table("p.csv", [*rows, *FOUND])], [0.5])
     assert f"false alarms: 3 in 1 recordings, as '{rows[1][0]}'" in "\n".join(both.notes), "the right one is there, too"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "predicted", "told"),
+    [
+        (
+            ["day1"],
+            ["camA/day1.mp4", "camB/day1.mp4"],
+            "camA/day1.mp4, camB/day1.mp4 may be the labels' day1,",
+        ),
+        (["day1", "DAY1"], ["day1", "v_day1"], "v_day1 may be the labels' day1, DAY1,"),
+    ],
+)
+def test_recordings_whose_bare_names_are_one_are_not_merged(folder, labelled, predicted, told):
+    rows = [(name, 2.0, 6.0, "walk") for name in labelled]
+    write_table("labels.csv", rows, ["clip", "onset", "stop", "behaviour"])
+    write_table("p.csv", [(name, 2.0, 6.0, "walk", 0.5) for name in predicted])
+    with pytest.raises(ValueError, match=rf"^the predictions' {told} and nothing tells which is which; give the "):
+        evaluate_files("labels.csv", ["p.csv"], [0.5])
+
+
+def test_recordings_of_one_name_are_told_apart_by_their_folder(folder):
+    rows = [(f"cam{name}/day1.mp4", start, start + 4.0, "walk") for name, start in (("A", 2.0), ("B", 20.0))]
+    write_table("labels.csv", rows, ["clip", "onset", "stop", "behaviour"])
+    write_table("p.csv", [(*row, 0.5) for row in rows])
+    assert evaluate_files("labels.csv", ["p.csv"], [0.5]).scores.average_map == 1
+
+
+@pytest.mark.parametrize("by", ["ids", "names"])
+@pytest.mark.parametrize("kind", ["csv", "text", "ints"])
+def test_classes_named_by_numbers_get_their_score_by_id_and_by_name(folder, by, kind):
+    rows = [("a", 2.0 * i, 2.0 * i + 1, i % 3) for i in range(9)]  # ids 0, 1, 2 of the classes "1", "2", "3"
+    named = [{"segment": [s, e], "label": str(label + 1), "label_id": label} for _, s, e, label in rows]
+    Path("numbers.json").write_text(json.dumps({"database": {"a": {"subset": "test", "annotations": named}}}))
+    found = [(*row[:3], row[3] + (by == "names"), 0.5) for row in rows]
+    if kind == "csv":
+        write_table("p.csv", found, ("video", "start", "end", "label", "score"))
+    else:
+        spell = str if kind == "text" else int
+        entries = [{"label": spell(label), "segment": [s, e], "score": p} for _, s, e, label, p in found]
+        Path("p.json").write_text(json.dumps({"results": {"a": entries}}))
+    name = "p.csv" if kind == "csv" else "p.json"
+    assert evaluate_files("numbers.json", [name], [0.5]).scores.average_map == 1
+    assert evaluate_files("numbers.json", [name], [0.5], labels_are=by).scores.average_map == 1
+    assert (
+        evaluate_files("numbers.json", [name], [0.5], labels_are={"ids": "names"}.get(by, "ids")).scores.average_map
+        < 0.5
+    )
+
+
+def test_what_the_labels_of_predictions_are_is_asked_and_told_by_an_option(folder, capsys):
+    rows = [("a", 2, 6, "1", 0), ("a", 8, 9, "2", 1)]
+    named = [{"segment": [s, e], "label": label, "label_id": number} for _, s, e, label, number in rows]
+    Path("numbers.json").write_text(json.dumps({"database": {"a": {"subset": "test", "annotations": named}}}))
+    write_table("p.csv", [("a", 2, 6, 1, 0.5)], ("video", "start", "end", "label", "score"))
+    assert main(["evaluate", "numbers.json", "p.csv"]) == 2
+    assert "p.csv, row 2: label '1' is the name of the class with id 0, and the id of the" in capsys.readouterr().err
+    for are, score in (("names", "50.0"), ("ids", "0.0")):
+        assert main(["evaluate", "numbers.json", "p.csv", "--labels-are", are, "--tious", "0.5"]) == 0
+        assert ["mAP", "[%]", score, score] in [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_file_that_activitynet_publishes_is_read_with_the_cleaning_of_the_evaluation(folder):
+    content = json.loads(Path("gt.json").read_text())
+    for video in content["database"].values():
+        video["url"] = "https://example.org"
+        for row in video["annotations"]:
+            del row["label_id"]
+    content["database"]["b"]["annotations"] *= 2  # import would refuse that
+    Path("gt.json").write_text(json.dumps({"version": "VERSION 1.3", "taxonomy": [], **content}))
+    found = evaluate_files("gt.json", [write_table("p.csv", FOUND)], [0.5, 0.8], ["test"])
+    assert found.scores.map.tolist() == pytest.approx([(2 / 3 + 1) / 2, (1 / 6 + 1) / 2])
+    assert found.label_names == {0: "run", 1: "sit", 2: "walk"} and found.notes == [
+        "labels: they have no label_id, so that their sorted names are numbered from 0 on",
+        "annotations left out: 2 are repeated, or mostly where nobody judges",
+    ]
+    content["database"]["b"]["annotations"] = [3]
+    Path("gt.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"gt\.json, video 'a', annotation 0: expected 'segment'"):
+        evaluate_files("gt.json", ["p.csv"], [0.5])
+
+
+def test_annotations_that_do_not_count_are_noted(folder):
+    content = json.loads(Path("gt.json").read_text())
+    first, second = content["database"]["a"]["annotations"]
+    odd = [first | {"segment": segment} for segment in ([6, 2], [9, 8], [7, 7], [27, 29])]
+    content["database"]["a"]["annotations"] = [first, second, second, *odd]
+    Path("gt.json").write_text(json.dumps(content))
+    found = evaluate_files("gt.json", [write_table("p.csv", FOUND)], [0.5, 0.8])
+    assert found.scores.map.tolist() == pytest.approx([(2 / 3 + 1) / 2, (1 / 6 + 1) / 2])
+    lost = (
+        "annotations left out: 2 end before they start, 1 are shorter than 1 ms, 2 are repeated, or mostly where nobody"
+    )
+    assert found.notes == [f"{lost} judges"]
+    content["database"] = {"a": content["database"]["a"] | {"annotations": odd[:2]}}
+    Path("gt.json").write_text(json.dumps(content))
+    with pytest.raises(
+        ValueError, match=r"^gt\.json has no action that counts; annotations left out: 2 end before they"
+    ):
+        evaluate_files("gt.json", ["p.csv"], [0.5])
 
 
 def test_labels_that_hold_scores_and_times_of_another_unit_are_noted(folder):

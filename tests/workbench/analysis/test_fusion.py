@@ -162,11 +162,23 @@ def test_a_forged_data_type_is_refused(tmp_path):
     assert read_scores(as_pickle(tmp_path, flagged))["a"].tolist() == [0, 0]
 
 
+def test_class_scores_above_1_are_refused_but_for_rounding(tmp_path):
+    path = as_json(tmp_path, {"a": [0.5, 1.649, 0.2], "b": [0.5, 1 + 1e-7, 0.2]})
+    with pytest.raises(
+        ValueError, match=r"scores\.json, video 'a': a class score of 1\.649 is among the 1 best; give prob"
+    ):
+        fuse_scores(detections([0.5]), path, top_k=1)
+    assert fuse_scores(detections([1.0], "b"), path, top_k=1)["score"].tolist() == [1]
+
+
 def test_negative_class_scores_are_refused_where_they_count(tmp_path):
     path = as_json(tmp_path, {"a": [0.5, -0.1, 0.2], "b": [0.5, 0.1, 0.2]})
     assert fuse_scores(detections([0.5]), path, top_k=2)["label"].tolist() == [0, 2]
     assert len(fuse_scores(detections([0.5], "b"), path, top_k=3)) == 3
-    with pytest.raises(ValueError, match=r"scores\.json, video 'a': a negative class score is among the 3 best"):
+    with pytest.raises(
+        ValueError,
+        match=r"scores\.json, video 'a': a class score of -0.1 is among the 3 best; give probabilities, from 0",
+    ):
         fuse_scores(detections([0.5]), path, top_k=3)
 
 

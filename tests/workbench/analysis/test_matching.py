@@ -48,6 +48,14 @@ def test_columns_of_a_small_case():
     assert matched["gt_index"].dtype == np.int64
     by_score = outcomes_by_score(matched)
     assert by_score.loc["0.6 to 1"].tolist() == [1, 2] and by_score.loc["0.05 to 0.1", "false alarm"] == 1
+    far = outcomes_by_score(matched.assign(score=[-0.1, 0.0, 1.0, 1.649]))
+    assert far.loc[["below 0", "0 to 0.05", "0.6 to 1", "above 1"]].to_numpy().tolist() == [
+        [0, 1],
+        [1, 0],
+        [0, 1],
+        [0, 1],
+    ]
+    assert by_score.index[0] == "0 to 0.05" and by_score.index[-1] == "0.6 to 1"
     assert by_score.to_numpy().sum() == 4 and by_score.columns.tolist() == ["hit", "false alarm"]
 
 

@@ -100,6 +100,8 @@ def test_durations_are_optional_and_checked():
     per_hour = operating_points(gt, predictions, 0.5, durations_sec).overall["false_alarms_per_hour"].iloc[-1]
     alarms = operating_points(gt, predictions).overall["false_alarms"].iloc[-1]
     assert per_hour == pytest.approx(alarms / (5 * 60 / 3600))
+    series = operating_points(gt, predictions, 0.5, pd.Series(durations_sec)).overall["false_alarms_per_hour"]
+    assert series.iloc[-1] == per_hour
     unknown = operating_points(gt, predictions, 0.5, durations_sec | {"b": None}).overall
     assert unknown["false_alarms_per_hour"].isna().all()
     with pytest.raises(ValueError, match="durations_sec lacks video 'e'"):

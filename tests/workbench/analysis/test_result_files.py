@@ -1,6 +1,7 @@
 """Predictions on disk: what is written comes back, foreign spellings are read, bad files are named."""
 
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from random_tables import random_predictions
 
 from afkit.evaluation.scores import evaluate
 from afkit.workbench.analysis.result_files import read_predictions, write_predictions
+from afkit.workbench.analysis.submissions import write_epic_submission
 
 NAMES = {3: "Jump", 7: "Läufer", 20: "20-metre run", 21: "Swim"}
 COLUMNS = ["video", "start_sec", "end_sec", "label", "score"]
@@ -57,10 +59,85 @@ def test_labels_as_names_or_ids_and_numbers_as_text(tmp_path, label):
     assert read_predictions(path, NAMES).to_dict("records") == [
         {"video": "v", "start_sec": 10.0, "end_sec": 12.0, "label": 21, "score": 0.5}
     ]
-    path = write_results(tmp_path / "p.json", *({**GOOD, "label": label} for label in ("1", 1)))
-    assert read_predictions(path, {1: "2", 2: "1"})["label"].tolist() == [2, 1], "a name that looks like an id"
-    back = read_predictions(path, {1: "2", 0: "1"}, "keep", by_id=False)
-    assert back["label"].tolist() == [0, 0], "where labels have no ids, a number is a name"
+
+
+NUMBERS = {0: "1", 1: "2", 2: "3"}  # ids and names of classes
+
+
+@pytest.mark.parametrize("spell", [str, int, float])
+@pytest.mark.parametrize(
+    ("labels", "labels_are", "ids"),
+    [
+        ([1, 0, 2], "", [1, 0, 2]),  # 0 is no name
+        ([1, 3, 2], "", [0, 2, 1]),  # 3 is no id
+        ([1, 3, 2, 9], "", [0, 2, 1, -1]),  # 9 is neither
+        ([1, 0, 9], "", [1, 0, 9]),
+        ([1, 2], "ids", [1, 2]),
+        ([1, 2], "names", [0, 1]),
+        ([1, 0], "names", [0, -1]),
+        ([1, 3], "ids", [1, 3]),
+    ],
+)
+def test_classes_named_by_numbers_are_read_as_what_all_labels_can_be(tmp_path, spell, labels, labels_are, ids):
+    path = write_results(
+        tmp_path / "p.json", *({**GOOD, "label": spell(label)} for label in labels if spell is not str)
+    )
+    if spell is str:
+        path = tmp_path / "p.csv"
+        pd.DataFrame([("v", 0, 1, label, 0.5) for label in labels], columns=COLUMNS).to_csv(path, index=False)
+    assert read_predictions(path, NUMBERS, "keep", labels_are)["label"].tolist() == ids
+    (tmp_path / "unclear").mkdir()
+    other = write_results(tmp_path / "unclear" / "p.json", {**GOOD, "label": 1})
+    both = read_predictions([path, other], NUMBERS, "keep", labels_are)["label"].tolist()
+    assert both == [*ids, ids[0]], "several files are one result"
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([1, 2], NUMBERS),
+        (["1", "2"], NUMBERS),
+        ([1, 0, 3], NUMBERS),  # some can only be ids, some only names
+        ([9, "1"], NUMBERS),
+        (["1", 1], {1: "2", 2: "1"}),
+    ],
+)
+def test_what_labels_are_is_asked_where_nothing_tells(tmp_path, labels, names):
+    path = write_results(tmp_path / "p.json", *({**GOOD, "label": label} for label in labels))
+    question = (
+        "label '1' is the name of the class with id ., and the id of the class '2'; say which is meant: --labels-"
+    )
+    with pytest.raises(ValueError, match=rf"p\.json, video 'v', row .: {question}"):
+        read_predictions(path, names, "keep")
+    with pytest.raises(ValueError, match="labels_are is 'number'; choose names or ids"):
+        read_predictions(path, names, labels_are="number")
+
+
+@pytest.mark.parametrize(("column", "ids"), [("name", [0, 1]), ("label_id", [1, 2]), ("label", None)])
+def test_a_column_may_say_what_labels_are(tmp_path, column, ids):
+    table = pd.DataFrame([("v", 0, 1, 1, 0.5), ("v", 0, 1, 2, 0.5)], columns=[*COLUMNS[:3], column, "score"])
+    table.to_csv(tmp_path / "p.csv", index=False)
+    (tmp_path / "p.pkl").write_bytes(pickle.dumps({name: table[name].tolist() for name in table}))
+    if ids:
+        assert read_predictions(tmp_path / "p.csv", NUMBERS)["label"].tolist() == ids
+    else:
+        assert read_predictions(tmp_path / "p.pkl", NUMBERS)["label"].tolist() == [1, 2], "the original's has ids"
+        with pytest.raises(ValueError, match=r"p\.csv, row 2: label '1' is the name"):
+            read_predictions(tmp_path / "p.csv", NUMBERS)
+
+
+def test_names_and_ids_in_one_file_are_read_where_each_can_be_one_only(tmp_path):
+    path = write_results(tmp_path / "p.json", *({**GOOD, "label": label} for label in ("Jump", 7, "20", "41")))
+    assert read_predictions(path, NAMES | {41: "41"})["label"].tolist() == [3, 7, 20, 41]
+
+
+def test_a_file_of_actions_for_the_server_of_epic_kitchens_is_named(tmp_path):
+    actions = pd.DataFrame([("v", 0.0, 1.0, 3, 4, 0.5)], columns=[*COLUMNS[:3], "verb", "noun", "score"])
+    write_epic_submission(tmp_path / "test.json", actions, 2, 4, 3)
+    with pytest.raises(
+        ValueError, match=r"row 0: an action of EPIC-Kitchens \(verb and noun\) has no label; `actions` "
+    ):
+        read_predictions(tmp_path / "test.json", NAMES)
 
 
 @pytest.mark.parametrize(

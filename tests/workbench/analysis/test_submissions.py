@@ -33,7 +33,7 @@ def falls(entries):
 
 
 def test_activitynet(tmp_path):
-    predictions = random_predictions(0)
+    predictions = random_predictions(0).query("end_sec >= start_sec")
     predictions["video"] = "v_" + predictions["video"] * 11  # YouTube ids have 11 letters
     path = tmp_path / "submission.json"
     write_activitynet_submission(path, predictions, NAMES, "Kinetics-400 pre-training", videos=["v_" + "z" * 11, "v_z"])
@@ -51,7 +51,7 @@ def test_activitynet(tmp_path):
 
 
 def test_ego4d(tmp_path):
-    predictions, path = random_predictions(1), tmp_path / "submission.json"
+    predictions, path = random_predictions(1).query("end_sec >= start_sec"), tmp_path / "submission.json"
     write_ego4d_submission(path, predictions, NAMES, clips=["none", "c", "a"])
     content = json.loads(path.read_text(encoding="utf-8"))
     assert list(content) == ["version", "challenge", "detect_results", "retrieve_results"]
@@ -74,8 +74,23 @@ def test_ego4d_times_count_from_the_official_start(tmp_path):
     assert [entry["segment"] for entry in results["a"]] == [[0.5, 1.5], [0.0, 0.25]]
     assert results["b"][0]["segment"] == [1.0, 2.0]
     pd.testing.assert_frame_equal(predictions, before)
+    write_ego4d_submission(path, predictions, NAMES, lead_sec={"a": 0.75, "b": 2.0})
+    results = json.loads(path.read_text())["detect_results"]
+    assert [entry["segment"] for entry in results["a"]] == [[0.25, 1.25]] and "b" not in results, "no [0, 0]"
     with pytest.raises(ValueError, match="lead_sec lacks clip 'b'"):
         write_ego4d_submission(path, predictions, NAMES, lead_sec={"a": 0.5})
+
+
+@pytest.mark.parametrize("write", [write_activitynet_submission, write_ego4d_submission])
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [(("b", 2.0, 1.0, 3, 0.5), "ends before it starts"), (("b", 1.0, 2.0, 3, -0.5), "has a negative score")],
+)
+def test_reversed_segments_and_negative_scores_are_not_submitted(tmp_path, write, row, told):
+    predictions = pd.DataFrame([("a", 1.0, 2.0, 3, 0.5), row], columns=COLUMNS, index=[5, 7])
+    with pytest.raises(ValueError, match=rf"^row 7 of predictions {told}; leave such rows out$"):
+        write(tmp_path / "submission.json", predictions, NAMES)
+    assert not list(tmp_path.iterdir())
 
 
 def some_actions():

@@ -40,10 +40,10 @@ def test_only_the_segments_of_the_named_videos_change(source, tmp_path):
     assert json.loads((tmp_path / "new.json").read_text()) == expected, "an annotation as it was keeps its other keys"
     assert json.loads(source.read_text()) == CONTENT
 
-    rows = segments(("empty", 0.0, 2.0, 1, "throw"), *[("b", 1.5, 4.0, 0, "jump")] * 2)
+    rows = segments(("empty", 0.0, 2.0, 1, "throw"), *[("b", 1.5, 4.0, 0, 'say "jump"')] * 2)
     write_corrected(tmp_path / "more.json", source, ["a", "empty", "b"], rows)
     database = json.loads((tmp_path / "more.json").read_text())["database"]
-    again = {"label": "jump", "segment": [1.5, 4.0], "label_id": 0}
+    again = {"label": 'say "jump"', "segment": [1.5, 4.0], "label_id": 0}
     assert database["b"]["annotations"] == [JUMP, again], "equal ones are kept as often as they are asked for"
     videos = read_annotations(tmp_path / "more.json").videos
     assert videos["a"].segments_sec.shape == (0, 2) and videos["empty"].segments_sec.tolist() == [[0, 2]]

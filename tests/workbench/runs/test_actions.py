@@ -44,7 +44,7 @@ def write_nouns(root):
     database = read_database(root)
     for video in database.values():
         rows = video["annotations"][::-1]
-        video["annotations"] = [row | {"label": "n", "label_id": row["label_id"] + 1} for row in rows]
+        video["annotations"] = [row | {"label": f"n {row['label']}", "label_id": row["label_id"] + 1} for row in rows]
     write_json(root / "tiny" / "nouns.json", {"database": database})
 
 
@@ -170,7 +170,7 @@ def test_ap_is_that_of_a_case_done_by_hand():
 
 def test_a_verb_and_a_noun_are_one_action_where_their_times_are_the_same(root):
     change_video(root, "video1", annotations=[
-        {"segment": [start, end], "label": "v", "label_id": verb}
+        {"segment": [start, end], "label": f"action {verb}", "label_id": verb}
         for start, end, verb in [(1.0, 3.0, 0), (1.0, 2.0, 1), (1.0, 3.0, 2), (1.0, 3.0, 0), (0.5, 9.0, 2)]
     ])  # fmt: skip
     write_nouns(root)  # those of equal times are in the opposite order there

@@ -10,7 +10,8 @@ from afkit.workbench.survey.facts import SAMPLE_BYTES, fingerprint, is_twin, sum
 
 
 def test_counts_per_subset(root):
-    rows = [{"segment": [0, 1], "label": "x", "label_id": 1}] * 2 + [{"segment": [2, 2], "label": "x", "label_id": 2}]
+    rows = [{"segment": [0, 1], "label": "action 1", "label_id": 1}] * 2
+    rows += [{"segment": [2, 2], "label": "action 2", "label_id": 2}]
     for video in ("video6", "video7"):
         change_video(root, video, annotations=rows)
     (root / "tiny/features/video7.npy").unlink()
