@@ -66,6 +66,19 @@ def choose_subsets(
     return list(train), list(test)
 
 
+def shared_subsets(train: Iterable[str], test: Iterable[str]) -> list[str]:
+    """The subsets that are for training and for test, sorted, in lower case as they are compared."""
+    return sorted({name.lower() for name in train} & {name.lower() for name in test})
+
+
+def trained_on(train: Iterable[str], test: Iterable[str]) -> str:
+    """What must be said beside a score where test subsets are trained on, too; "" elsewhere."""
+    shared = ", ".join(shared_subsets(train, test))
+    return f"Tested on {shared}, which is trained on, too: the score says nothing about other recordings." * bool(
+        shared
+    )
+
+
 def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: Sequence[Video]) -> Features:
     """Format, widths and lengths of the features of some videos; of most files only the beginning is read."""
     fixed = {"annotations": "", "num_classes": 1, "stride_frames": 1, "num_frames": 1, "max_seq_len": 1}

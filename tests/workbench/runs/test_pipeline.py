@@ -19,6 +19,7 @@ from afkit.workbench.runs.pipeline import run
         ({"overrides": {"optim.epoch": 1}}, "did you mean 'optim.epochs'?"),
         ({"overrides": {"optim.epochs": "x"}}, "'optim.epochs' = 'x'"),
         ({"parameters": {"color": 1}}, "has the parameter 'color'"),
+        ({"seed": -1}, "seed is -1; give a whole number, 0 or more"),
         ({"stages": ["05"]}, "there is no stage '05'"),
         ({"again": ["05"]}, "there is no stage '05'"),
         ({"stages": ["03"], "again": ["02"]}, "stage 02_train is to be done again, but is not among those to run; add"),
@@ -58,6 +59,13 @@ def test_a_finished_stage_of_other_code_is_kept_and_named(tmp_path, executed, mo
     assert said[0] == "01_data        already done" and said[2] == "03_eval        already done"
     change = "with other code: afkit/train has changed since"
     assert said[1].startswith(f"02_train       already done, {change}") and said[1].endswith("; --again 02 repeats it")
+
+
+def test_what_settings_do_not_do_is_said_at_the_start(tmp_path, executed):
+    said, overrides = [], {"data.test_subsets": ["Training"], "optim.schedule_epochs": [3]}
+    run("watch", 5, overrides, {}, str(tmp_path / "data"), stages=["01"], folder=tmp_path / "own", say=said.append)
+    assert said[0].startswith("note: data.test_subsets has 'training', which is trained on, too")
+    assert said[1].startswith("note: optim.schedule_epochs [3] do nothing with a cosine")
 
 
 def test_again_trains_from_the_beginning_and_makes_the_later_stages_new(tmp_path, executed, monkeypatch):
