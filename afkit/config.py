@@ -332,16 +332,16 @@ def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
         _check_parameter(dotted)
         section, _, parameter = dotted.partition(".")
         merged.setdefault(section, {})[parameter] = value
-    name = str(settings.get("name", "?"))
     try:
         made = Recipe.model_validate(merged)
     except ValidationError as error:
-        raise ValueError(_one_sentence(error, name)) from None
+        raise ValueError(_one_sentence(error, str(settings.get("name", "?")))) from None
     for dotted, value in (overrides or {}).items():
         kind = type(getattr(getattr(made, dotted.partition(".")[0]), dotted.partition(".")[2]))
         if isinstance(value, bool | str) and kind in (int, float, bool) and kind is not type(value):
-            wanted = "true or false" if kind is bool else "a number, written without quotes or underscores"
-            raise ValueError(f"recipe {name!r}, parameter '{dotted}' = {value!r}: must be {wanted}")
+            raise ValueError(
+                f"recipe {made.name!r}, parameter '{dotted}' = {value!r}: must be a value such as {kind(1)}"
+            )
     return made
 
 
@@ -375,8 +375,9 @@ def _check_parameter(dotted: str) -> None:
     if dotted in valid:
         return
     section, _, last = dotted.rpartition(".")
-    initials = {name: "".join(word[0] for word in name.split(".")[1].split("_")) for name in valid}  # lr: learning_rate
-    same_name = [name for name in valid if last in (name.split(".")[1], initials[name])]
+    same_name = [  # or its initials: lr
+        name for name in valid if last in (own := name.split(".")[1], "".join(word[0] for word in own.split("_")))
+    ]
     in_section = [name for name in valid if name.startswith(f"{section}.")]
     hint = f"did you mean '{same_name[0]}'?" if same_name else nearest(dotted, in_section or valid)
     raise ValueError(f"no recipe has the parameter '{dotted}'; {hint}")

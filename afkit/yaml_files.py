@@ -54,14 +54,10 @@ def read_value(text: str, where: str) -> Any:
     """What a word of a command line stands for: as in a file, but that any word which is no number is text.
 
     A ValueError as of `read_yaml`, with `where` for the file.
-
-    Examples:
-        >>> [read_value(text, "--set") for text in ("1e-3", "[3, walk]", "null", "a: b", "")]
-        [0.001, [3, 'walk'], None, 'a: b', '']
     """
     kind = next((kind for kind, pattern in SCHEMA.items() if re.fullmatch(pattern, text)), "str")
-    is_text = not text or (kind in ("str", "timestamp", "merge") and text[0] not in "[{'\"")
-    return text if is_text else read_yaml(where, text=text)[1]
+    plain = not text or (kind in ("str", "timestamp", "merge") and text[0] not in "[{'\"")
+    return text if plain else read_yaml(where, text=text)[1]
 
 
 def read_yaml(path: Path | str, tags: Collection[str] = (), text: str | None = None) -> tuple[Any, Any]:

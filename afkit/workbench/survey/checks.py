@@ -81,7 +81,7 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
         if config.skip_missing and reason and len(names) < len(of_subsets):  # of none, `_check_table` says more
             findings.append(Finding("error", "too many missing features", reason))
     findings += _empty_ends(path, segments, [video.name for video in videos if len(video.ignored_sec)])
-    return table, [*findings, *_check_table(config, annotations, table, len(missing))]
+    return table, [*findings, *_check_table(config, annotations, table, len(missing) == len(videos))]
 
 
 def check_settings(recipe: Recipe) -> list[Finding]:
@@ -277,12 +277,10 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
     return len(features), covered, found
 
 
-def _check_table(
-    config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame, missing: int
-) -> Iterator[Finding]:
+def _check_table(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame, none: bool) -> Iterator[Finding]:
     """No features; a stride or frame rate that does not fit most videos; nothing to learn from, or to evaluate on."""
     if not (table["steps"] > 0).any():
-        if missing == len(table):  # else those that cannot be read were named
+        if none:  # there, else those that cannot be read were named
             what = f"no video has a feature file in {', '.join(config.features)}; check data.features"
             yield Finding("error", "no features at all", what)
         return

@@ -10,17 +10,7 @@ import pandas as pd
 
 from afkit.config import Recipe
 from afkit.data.annotations import read_annotations
-from afkit.workbench.survey.facts import (
-    Facts,
-    Features,
-    Grid,
-    check_axes,
-    choose_subsets,
-    find_grid,
-    measure,
-    read_shapes,
-    shared_subsets,
-)
+from afkit.workbench.survey.facts import Facts, Grid, check_axes, choose_subsets, find_grid, measure, read_shapes
 
 MOST_STEPS = 4608  # of a training sequence: twice that of the published experiments; memory grows with it
 STEPS_PER_BATCH = 4608  # feature vectors in a batch of the published experiments
@@ -266,9 +256,8 @@ def suggest(
         train_subsets, test_subsets: names of subsets; () where the file has two, one of them for training by its name.
     """
     file = read_annotations(annotations)
-    train, test = choose_subsets(file, train_subsets, test_subsets)
-    if lengths is None and (shared := shared_subsets(train, test)):  # 01_data, which gives lengths, has told of it
-        raise ValueError(f"the subset '{shared[0]}' is for training and for test; name another for test")
+    apart = lengths is None  # 01_data, which gives them, tells of subsets that are for both
+    train, test = choose_subsets(file, train_subsets, test_subsets, apart)
     choices: list[Choice] = []
     videos = file.of_subsets([*train, *test])
     found = None
@@ -281,7 +270,7 @@ def suggest(
         check_axes(found, videos, grid, fps)
     facts = measure(file, train, grid, fps, lengths)
     if found:
-        choices = _where(paths, prefix, found, train, test) + _when(grid, fps, num_frames)
+        choices = _where(paths, prefix, found.suffix, train, test, *found[1:]) + _when(grid, fps, num_frames)
     choices += choose(facts, input_dims)
     return pd.DataFrame(choices).astype({"value": object}).set_index("parameter")
 
@@ -301,22 +290,28 @@ def below(data_root: str | Path, path: str | Path) -> str:
     return absolute.relative_to(root).as_posix()
 
 
-def _where(paths: list[str], prefix: str, found: Features, train: list[str], test: list[str]) -> list[Choice]:
+def _where(
+    paths: list[str],
+    prefix: str,
+    suffix: str,
+    train: list[str],
+    test: list[str],
+    widths: list[int],
+    lengths: dict[str, int],
+) -> list[Choice]:
     """Files and subsets: nothing to choose, but a recipe names them."""
-    channels, lengths = "So many channels do the feature files have.", set(found.lengths.values())
-    if len(lengths) == 1 < len(found.lengths):
-        channels = (
-            f"All {len(found.lengths)} recordings have {min(lengths)} steps of so many channels: if that is the number "
-            "of steps, the files are (C, T), and must be transposed."
-        )
+    channels, steps = "So many channels do the feature files have.", set(lengths.values())
+    if len(steps) == 1 < len(lengths):
+        seen = f"All {len(lengths)} recordings have {min(steps)} steps of so many channels"
+        channels = f"{seen}: if that is the number of steps, the files are (C, T); transpose them."
     return [
         Choice("data.annotations", paths[0], "As given."),
         Choice("data.features", paths[1:], "As given."),
         *([Choice("data.prefix", prefix, "As given.")] if prefix else []),
-        Choice("data.suffix", found.suffix, "The files of most videos end so."),
+        Choice("data.suffix", suffix, "The files of most videos end so."),
         Choice("data.train_subsets", train, "As given, or by its name."),
         Choice("data.test_subsets", test, "As given, or the other one."),
-        Choice("data.input_dims", found.widths, channels),
+        Choice("data.input_dims", widths, channels),
     ]
 
 
