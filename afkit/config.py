@@ -7,19 +7,9 @@ are far above any use: they are for files of others, and for slips of the keyboa
 import difflib
 import math
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from afkit.opening import plain_name
 
@@ -50,7 +40,7 @@ class DataConfig(_Section):
     num_classes: Width  # classes; 1 with many labels in the file: class-agnostic proposals
     input_dims: list[Width] = Field(min_length=1)  # channels of each feature folder, or one number for all together
     stride_frames: float  # frames between two feature vectors; <= 0: features of fixed length per video
-    num_frames: float  # frames that a feature vector covers
+    num_frames: float = Field(gt=0)  # frames that a feature vector covers
     fps: float | None = Field(None, gt=0)  # frames per second; None: the annotation file's
     downsample: int = Field(1, ge=1, le=MOST_STEPS)  # keep every n-th feature vector
     max_seq_len: int = Field(ge=1, le=MOST_STEPS)  # M, steps of a training sequence
@@ -195,12 +185,13 @@ class DecodeConfig(_Section):
     pre_nms_thresh: float = Field(0.001, ge=0, lt=1)  # lowest score of a candidate
     pre_nms_topk: int = Field(2000, ge=1, le=10**7)  # candidates kept before NMS, per level
     duration_thresh: float = Field(0.05, ge=0)  # shortest detection, on the grid
-    nms: Literal["soft", "hard", "none"] = "soft"  # how duplicates are suppressed
+    nms: Literal["soft", "hard", "none"] = "soft"  # how duplicates are suppressed; none: every candidate is kept
     multiclass: bool = True  # NMS within each class
     iou_threshold: float = Field(0.1, ge=0, le=1)  # hard NMS: overlap from which a candidate is dropped
     sigma: float = Field(0.5, gt=0)  # soft NMS: the larger, the less an overlap lowers a score
-    min_score: float = Field(0.001, ge=0)  # detections below it are dropped after NMS
-    max_segments: int = Field(200, ge=1, le=10**6)  # detections kept of each video
+    # hard NMS takes candidates above it; soft NMS drops what it has lowered below it, so a class's best always stays
+    min_score: float = Field(0.001, ge=0)
+    max_segments: int = Field(200, ge=1, le=10**6)  # soft, hard: detections kept of each video
     voting_threshold: float = Field(0.7, ge=0, le=1)  # overlap from which candidates move a kept segment; 0: none does
     voting_weight: Literal["score_iou", "score"] = "score_iou"  # of a candidate that votes for a segment
     score_file: str | None = None  # external video-level class scores, relative to the data root
@@ -216,7 +207,8 @@ class OptimConfig(_Section):
     batch_size: int = Field(2, ge=1, le=2**14)  # sequences in a step, of all devices together
     epochs: int = Field(30, ge=1, le=MOST_EPOCHS)  # passes over the training data after the warm-up
     warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # in which the learning rate rises; 0: none
-    extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)  # after the schedule's end; below 0: left out
+    # after the schedule's end, where the rate of a cosine rises again, as the original's does; below 0: left out
+    extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
     final_rate: float | None = Field(None, ge=0)  # cosine: at its end; None: 1e-8, or 0 without a warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
@@ -311,7 +303,7 @@ def _oversized(data: DataConfig, model: ModelConfig) -> Iterator[str]:
 class Recipe(_Section):
     """All settings of one experiment. Frozen; made with `afkit.recipe`, changed with dotted overrides."""
 
-    name: Annotated[str, AfterValidator(partial(plain_name, "a recipe"))]  # of the experiment, and of its folders
+    name: str  # of the experiment, and of its folders
     base: str = Field("", exclude=True)  # built-in recipe whose data a recipe file uses, to prepare it
     data: DataConfig  # where the data lies and how it is read
     model: ModelConfig = ModelConfig()  # the network
@@ -321,6 +313,7 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> "Recipe":
+        plain_name("a recipe", self.name)
         for complaint in _misfits(self.data, self.model, self.loss, self.optim):
             raise ValueError(complaint)
         return self
@@ -340,9 +333,16 @@ def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
         section, _, parameter = dotted.partition(".")
         merged.setdefault(section, {})[parameter] = value
     try:
-        return Recipe.model_validate(merged)
+        made = Recipe.model_validate(merged)
     except ValidationError as error:
         raise ValueError(_one_sentence(error, str(settings.get("name", "?")))) from None
+    for dotted, value in (overrides or {}).items():
+        kind = type(getattr(getattr(made, dotted.partition(".")[0]), dotted.partition(".")[2]))
+        if isinstance(value, bool | str) and kind in (int, float, bool) and kind is not type(value):
+            raise ValueError(
+                f"recipe {made.name!r}, parameter '{dotted}' = {value!r}: must be a value such as {kind(1)}"
+            )
+    return made
 
 
 def parameter_names() -> list[str]:
@@ -375,7 +375,9 @@ def _check_parameter(dotted: str) -> None:
     if dotted in valid:
         return
     section, _, last = dotted.rpartition(".")
-    same_name = [name for name in valid if name.split(".")[1] == last]
+    same_name = [  # or its initials: lr
+        name for name in valid if last in (own := name.split(".")[1], "".join(word[0] for word in own.split("_")))
+    ]
     in_section = [name for name in valid if name.startswith(f"{section}.")]
     hint = f"did you mean '{same_name[0]}'?" if same_name else nearest(dotted, in_section or valid)
     raise ValueError(f"no recipe has the parameter '{dotted}'; {hint}")

@@ -24,6 +24,7 @@ SCHEMA = {  # the first that fits a plain value is its kind
     "bool": r"true|True|TRUE|false|False|FALSE",
     "word": r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF",
     "zeros": r"[-+]?0[0-9]+",
+    "none": r"None",
     "timestamp": r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?",
     "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
     "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
@@ -32,6 +33,7 @@ SCHEMA = {  # the first that fits a plain value is its kind
 UNCLEAR = {  # kinds of `SCHEMA` that are refused, and how to write what is meant
     "word": "true or false, or a word; write true or false, or '{}' in quotes",
     "zeros": "a number or a name; write it without the zeros, or '{}' in quotes",
+    "none": "nothing, or a word; write null, or '{}' in quotes",
 }
 
 
@@ -48,15 +50,26 @@ for _kind, _pattern in SCHEMA.items():
         _class.add_implicit_resolver(PREFIX + _kind, re.compile(rf"(?:{_pattern})\Z"), None)
 
 
-def read_yaml(path: Path, tags: Collection[str] = ()) -> tuple[Any, Any]:
+def read_value(text: str, where: str) -> Any:
+    """What a word of a command line stands for: as in a file, but that any word which is no number is text.
+
+    A ValueError as of `read_yaml`, with `where` for the file.
+    """
+    kind = next((kind for kind, pattern in SCHEMA.items() if re.fullmatch(pattern, text)), "str")
+    plain = not text or (kind in ("str", "timestamp", "merge") and text[0] not in "[{'\"")
+    return text if plain else read_yaml(where, text=text)[1]
+
+
+def read_yaml(path: Path | str, tags: Collection[str] = (), text: str | None = None) -> tuple[Any, Any]:
     """The nodes of a YAML document of plain data, as of `yaml.compose`, and its content; both None where it is empty.
 
-    `tags` of sequences are allowed beside those of plain data. A ValueError has the file, the line and what is wrong: a
-    plain value that may mean two things, a key that comes twice, dates, sets, objects and the like, a value that is not
-    what its tag says, an alias that holds itself, or aliases that stand for very much.
+    `tags` of sequences are allowed beside those of plain data; `text` is that of the document, where it is no file's. A
+    ValueError has the file, the line and what is wrong: a plain value that may mean two things, a key that comes twice,
+    dates, sets, objects and the like, a value that is not what its tag says, an alias that holds itself, or aliases
+    that stand for very much.
     """
     try:
-        tree = yaml.compose(read_text(path), Loader=_Loader)
+        tree = yaml.compose(read_text(Path(path)) if text is None else text, Loader=_Loader)
         if tree is None:
             return None, None
         if _size(tree, tags, {}) > MAX_ENTRIES:

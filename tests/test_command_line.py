@@ -27,10 +27,14 @@ def start(*arguments, path=ROOT):
 SUGGEST = "suggest tiny/annotations.json --data-root ."
 REFUSED = {
     "rum watch": "there is no command 'rum'; did you mean 'run'?",
-    "run watch --seed x": "invalid int value: 'x'",
+    "run watch --seed x": "argument --seed: 'x' is no seed; give a whole number, 0 or more",
+    "run watch --seed -1": "argument --seed: '-1' is no seed; give a whole number, 0 or more",
     "run wach": "afkit: there is no recipe 'wach'; did you mean 'watch'?",
     "run watch --set optim.epoch=3": "did you mean 'optim.epochs'?",
     "run watch --set optim.epochs": "afkit: --set takes NAME=VALUE, not 'optim.epochs'",
+    "run watch --set optim.epochs=010": "--set optim.epochs, line 1: 010 may be a number or a name; write it without",
+    "run watch --set optim.epochs=true": "'optim.epochs' = True: must be a value such as 1",
+    "run watch --set data.fps=None": "--set data.fps, line 1: None may be nothing, or a word; write null",
     "run watch -p weihgts=raw": "did you mean 'weights'?",
     "run thumos_i3d": "thumos14.json; name its folder with --data-root, or prepare it with: python -m",
     "run watch --again 2": "there is no stage '2'",
@@ -56,6 +60,7 @@ REFUSED = {
     f"{SUGGEST} --features tiny/nothing": "no video has features in tiny/nothing",
     f"{SUGGEST} --features tiny/features --prefix v_": "put v_video0.npy or the like there",
     f"{SUGGEST} --train trainign --test test": "did you mean 'training'?",
+    f"{SUGGEST} --train training --test Training": "'training' is for training and for test; name another for test",
 }
 
 

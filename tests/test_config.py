@@ -60,6 +60,7 @@ def test_parameter_names():
         ("epochs", "did you mean 'optim.epochs'?"),
         ("decode.sigmas", "did you mean 'decode.sigma'?"),
         ("mdoel.embed_dim", "did you mean 'model.embed_dim'?"),
+        ("optim.lr", "did you mean 'optim.learning_rate'?"),
     ],
 )
 def test_an_unknown_parameter_gets_the_nearest(wrong, offered):
@@ -86,8 +87,8 @@ def test_a_missing_parameter_is_named():
 
 WRONG = {
     "optim": {
-        **{"epochs": ["many", 0, 2.5], "learning_rate": [-1, float("nan")], "ema_decay": [1]},
-        "schedule": ["linear"],
+        **{"epochs": ["many", 0, 2.5, True, "1_0", "10"], "learning_rate": [-1, float("nan"), False, "1e-3"]},
+        **{"schedule": ["linear"], "ema_decay": [1], "ema_warmup": ["yes"]},
     },
     "model": {
         **{"backbone": ["lstm"], "drop_path": [1.0], "class_prior": [0], "embed_layers": [-1]},
@@ -96,7 +97,7 @@ WRONG = {
     "data": {
         **{"crop_ratio": [(0.9, 0.5), (0, 1), (0.5, 1.5)], "crop_min_overlap": [-0.1], "suffix": [".pt"]},
         **{"tious": [[0.5, 0.3], [0.5, 0.5], [0.0, 0.5], []], "num_classes": [0], "input_dims": [[]]},
-        **{"features": ["tiny/features"], "downsample": [0], "fps": [0, -30]},
+        **{"features": ["tiny/features"], "downsample": [0], "fps": [0, -30], "num_frames": [0, -8]},
     },
     "loss": {"init_loss_norm": [0], "label_smoothing": [1], "regression": ["l1"]},
     "decode": {"nms": ["fast"], "sigma": [0], "iou_threshold": [1.5], "max_segments": [0], "pre_nms_topk": [0]},

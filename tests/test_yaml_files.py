@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afkit.yaml_files import read_yaml, yaml_text
+from afkit.yaml_files import read_value, read_yaml, yaml_text
 
 
 def read(folder, text):
@@ -70,6 +70,18 @@ def test_a_word_that_may_be_a_truth_value_is_refused_with_its_line(tmp_path, wor
 def test_zeros_in_front_of_a_number_are_refused(tmp_path, number):
     with pytest.raises(ValueError, match=rf"line 1: {number} may be a number or a name; .*, or '{number}' in quotes"):
         read(tmp_path, f"account: {number}\n")
+
+
+def test_a_word_of_a_command_line_is_read_as_a_value_in_a_file():
+    given = {"true": True, "1e-3": 0.001, "[training, 3]": ["training", 3], "'010'": "010", '{"a":1}': {"a": 1}}
+    texts = ["", "1_0", "x: y", "a #b", "@x", "2020-01-01", "C:\\x", "&x"]  # of which a file makes something else
+    for text, value in (given | {text: text for text in texts}).items():
+        assert read_value(text, "--set") == value
+    for text, said in {"010": "a number or a name", "yes": "true or false", "None": "write null"}.items():
+        with pytest.raises(ValueError, match=rf"--set a, line 1: {text} may be .*{said}"):
+            read_value(text, "--set a")
+    with pytest.raises(ValueError, match="--set a, line 1: not YAML"):
+        read_value("[x", "--set a")
 
 
 def test_a_key_that_comes_twice_is_refused_however_deep_and_merges_are_not(tmp_path):

@@ -70,8 +70,10 @@ def predict(
     if fps is None:
         raise ValueError(f"recipe '{recipe.name}' takes the frame rate from the data; give fps")
     for name, value in (("fps", fps), ("duration", duration)):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} of '{video}' must be a number above 0, not {value}")
+        if value is not None and not (
+            isinstance(value, int | float | np.integer | np.floating) and 0 < value < math.inf
+        ):
+            raise ValueError(f"{name} of '{video}' must be a number above 0, not {value!r}")
     if recipe.data.stride_frames <= 0 and duration is None:
         raise ValueError(f"recipe '{recipe.name}' has features of fixed length; give the duration in seconds")
     duration = None if duration is None else float(duration)

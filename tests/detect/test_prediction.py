@@ -120,7 +120,7 @@ def test_features_of_fixed_length_need_the_duration(model):
             for wrong in (FEATURES.T, FEATURES[0], FEATURES[:0], FEATURES[None])
         ),
         (FEATURES, {}, "recipe 'tiny' takes the frame rate from the data; give fps"),
-        *((FEATURES, {"fps": fps}, "fps of 'video' must be") for fps in (0, -5, np.nan)),
+        *((FEATURES, {"fps": fps}, "fps of 'video' must be") for fps in (0, -5, np.nan, np.inf, "25", [25])),
         (FEATURES, {"fps": 10, "duration": -1}, "duration of 'video' must be"),
     ],
 )

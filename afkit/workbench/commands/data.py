@@ -16,6 +16,7 @@ from afkit.workbench.commands.options import (
     add_data_arguments,
     data_folder,
     given,
+    seed,
     words,
 )
 
@@ -72,7 +73,7 @@ def add_label_arguments(add: Callable[..., Any]) -> None:
         help="table: video, duration, fps, subset, group, annotated_start, annotated_end",
     )
     add("--test-share", type=float, default=0.3, help="of recordings or groups (default: 0.3)")
-    add("--seed", type=int, default=0, help="of the split")
+    add("--seed", type=seed, default=0, help="of the split")
     fix = "repair what can be repaired, if it is not more than 5 %% of the rows; of this kind, however much it is"
     add("--fix", action="append", nargs="?", const="", default=[], metavar="KIND", help=fix)
     add("--allow-overlaps", action="store_true", help="accept overlaps of the same label")
@@ -97,7 +98,7 @@ def column_fields(texts: Sequence[str]) -> dict[str, str]:
 def _twin_arguments(command: argparse.ArgumentParser) -> None:
     add_data_arguments(command)
     command.add_argument("--annotations", metavar="FILE", help="real annotations: a twin of their size")
-    command.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
+    command.add_argument("--seed", type=seed, default=0, help="of the random numbers (default: 0)")
 
 
 def _twin(options: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """Arguments that several commands take, and what a command consists of."""
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,23 +46,29 @@ def data_folder(options: argparse.Namespace) -> Path:
     return Path(options.data_root) / Path(recipe(options.recipe).data.annotations).parts[0]
 
 
+def seed(text: str) -> int:
+    """The seed of random numbers that a word of the command line gives."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed; give a whole number, 0 or more")
+    return int(text)
+
+
 def assignments(texts: Sequence[str], option: str) -> dict[str, object]:
-    """["a.b=1"] -> {"a.b": 1}; values are JSON, or text where they are not.
+    """["a.b=1"] -> {"a.b": 1}; values are read as in a recipe file.
 
     Raises:
-        ValueError: a text without `=` or without a name.
+        ValueError: a text without `=` or without a name, or a value that may mean two things.
 
     Examples:
         >>> assignments(["optim.epochs=2", "model.heads=[1, 2]", "name=x"], "--set")
         {'optim.epochs': 2, 'model.heads': [1, 2], 'name': 'x'}
     """
+    from afkit.yaml_files import read_value  # it needs a library that few commands need
+
     pairs: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"{option} takes NAME=VALUE, not '{text}'")
-        try:
-            pairs[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
-            pairs[name.strip()] = value
+        pairs[name.strip()] = read_value(value, f"{option} {name.strip()}")
     return pairs

@@ -9,6 +9,7 @@ from afkit.workbench.commands.options import (
     add_data_arguments,
     assignments,
     given,
+    seed,
     words,
 )
 
@@ -18,7 +19,7 @@ PARAMETER = "parameter of the notebooks, e.g. {}; each has its own in the first 
 def _run_arguments(command: argparse.ArgumentParser) -> None:
     add_data_arguments(command)
     add = command.add_argument
-    add("--seed", type=int, default=1234567891, help="of all random numbers (default: 1234567891)")
+    add("--seed", type=seed, default=1234567891, help="of all random numbers (default: 1234567891)")
     add("--set", action="append", default=[], metavar="SETTING=VALUE", help="of the recipe, e.g. optim.epochs=2")
     add("-p", action="append", default=[], metavar="NAME=VALUE", help=PARAMETER.format("evaluate_every=5"))
     add("--results", default="results", help="folder of all runs (default: results)")

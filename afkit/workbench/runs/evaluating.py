@@ -25,11 +25,12 @@ from afkit.workbench.analysis.fusion import classify
 from afkit.workbench.analysis.report import FRAMES, as_dict, interval_in_words, save_scores, score_in_words
 from afkit.workbench.analysis.result_files import write_predictions
 from afkit.workbench.published import network_name
-from afkit.workbench.runs.folder import Run, finish_stage, note_input
+from afkit.workbench.runs.folder import Run, finish_stage, note_input, note_stage
 from afkit.workbench.runs.launch import predict_on_devices, predict_shared
 from afkit.workbench.runs.model_card import write_model_card
 from afkit.workbench.runs.notebooks import skip_remaining_cells
 from afkit.workbench.runs.paths import without_paths
+from afkit.workbench.survey.facts import trained_on
 from afkit.workbench.trust import project_root
 
 LEAST_SCORE = 0.2  # of the detections that are exported where no labels tell a better threshold
@@ -121,15 +122,16 @@ def find_actions(
 ) -> tuple[pd.DataFrame, str, float]:
     """Detections in a data set: by the model, which moves to the GPU if there is one, or on several devices.
 
-    With them the backend of NMS, and the seconds that it took.
+    With them the backend of NMS, and the seconds that it took. What precision and graphs came to is noted in run.json.
 
     Errors are those of `predict_dataset`, `choose_backend` and `predict_on_devices`.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backend = built_backend(nms_backend, device)
     model.to(device)
-    began, how = time.perf_counter(), {"backend": backend, "cuda_graphs": cuda_graphs}
-    how["precision"] = usable_precision(precision, device)
+    used = {"precision": usable_precision(precision, device), "cuda_graphs": cuda_graphs and device == "cuda"}
+    note_stage(run.folder, run.entry, used=used)
+    began, how = time.perf_counter(), {"backend": backend, **used, "cuda_graphs": cuda_graphs}
     if devices == 1:
         predictions = predict_shared(model, run.recipe, dataset, **how)
     else:  # processes that read the weights themselves
@@ -165,6 +167,7 @@ def finish_evaluation(run: Run, scores: Scores, baseline: Scores, nms_backend: s
     facts |= {"split": subsets[0]} if run.suffix else {}
     save_scores(run.folder, scores, baseline, run.label_names, run.suffix, **facts)
     said = score_in_words(read_json(run.folder / f"eval{run.suffix}.json"))
+    said.insert(1, trained_on(run.recipe.data.train_subsets, subsets))
     finish_stage(run, said=said, nms_backend=nms_backend)
     if not run.suffix:
         write_model_card(run.folder)

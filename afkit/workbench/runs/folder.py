@@ -95,8 +95,10 @@ def plan_run(
     """The run that these arguments lead to, with the recipe's own test subsets; arguments as of `start_stage`.
 
     Raises:
-        ValueError: unknown recipe, parameter or split, or a folder that holds a run with other settings.
+        ValueError: unknown recipe, parameter or split, a seed below 0, or a folder of a run with other settings.
     """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; give a whole number, 0 or more")
     resolved, root = make_named_recipe(recipe, overrides), project_root() / data_root
     folder = project_root() / folder if folder else run_folder(recipe, seed, overrides)
     check_same_run(folder, resolved, seed)
@@ -235,7 +237,7 @@ def _how_made(run: Run) -> str:
     """Which run the stage is of, what was changed for it, and how long it took."""
     opened = open_run(run.folder)
     noted, defaults = opened.stage(run.entry), notebook_parameters(run.stage)
-    own = {name: value for name, value in noted.values.items() if value != defaults[name]}
+    own = {key: value for key, value in (noted.values | noted.used).items() if value != defaults.get(key, value)}
     changed = ", ".join(f"{name}={value}" for name, value in {**opened.changes, **own}.items())
     began, name = str(noted.started)[:16].replace("T", " "), "/".join(run.folder.parts[-2:])
     took = duration((noted.model_extra or {}).get("seconds", 0))

@@ -13,6 +13,7 @@ from afkit.files import read_json, write_text
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.opened import OpenedRun, dictionary, open_run
+from afkit.workbench.survey.facts import trained_on
 
 FILE = "model_card.md"
 
@@ -51,8 +52,8 @@ def _facts(run: OpenedRun, scores: Mapping[str, Any]) -> dict[str, str]:
     versions, commit = facts.versions, str(dictionary(git).get("commit", "unknown"))[:12]
     rate = f"{data.fps:g} frames per second" if data.fps else "the data's frames per second"
     return {
-        "trained on": _counted(subsets, data.train_subsets),
-        "tested on": _counted(subsets, data.test_subsets),
+        "trained on": _counted(subsets, data.train_subsets, "actions"),
+        "tested on": _counted(subsets, data.test_subsets, "actions_after_cleaning"),
         "annotations": f"`{data.annotations}`; fingerprint of the data {str(run.fingerprint)[:12]}",
         "features": f"{', '.join(f'`{name}`' for name in data.features)}: {sum(data.input_dims)} channels, every "
         f"{data.stride_frames:g} frames over {data.num_frames:g}, {rate}",
@@ -63,10 +64,10 @@ def _facts(run: OpenedRun, scores: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _counted(subsets: Mapping[str, Any], names: list[str]) -> str:
-    """Recordings, hours and actions of subsets."""
-    rows = [dictionary(subsets, name) for name in names]
-    videos, actions = (sum(row.get(name, 0) for row in rows) for name in ("videos", "actions"))
+def _counted(subsets: Mapping[str, Any], names: list[str], key: str) -> str:
+    """Recordings, hours and actions (the count `key`) of subsets."""
+    rows = [dictionary(subsets, name) for name in {name.lower() for name in names}]
+    videos, actions = (sum(row.get(name, 0) for row in rows) for name in ("videos", key))
     hours = sum(row.get("hours") or 0 for row in rows)
     return f"{', '.join(names)}: {videos} recordings, {hours:.1f} hours, {actions} actions"
 
@@ -110,7 +111,9 @@ def _limits(run: OpenedRun, scores: Mapping[str, Any], classes: pd.DataFrame) ->
     if run.generated:
         sentences.append("**The data is generated: the numbers say nothing about any recording.**")
     refused = dictionary(scores, "confidence").get("refused")
-    if refused:
+    if seen := trained_on(run.recipe.data.train_subsets, run.recipe.data.test_subsets):
+        sentences.append(f"**{seen}**")
+    elif refused:
         sentences.append(f"How far the score would move on other recordings is not known: {refused}.")
     else:
         sentences.append(

@@ -58,6 +58,7 @@ class StageEntry(_Noted):
     error: Any = None  # why it failed
     parameters: dict[str, Any] = {}  # of its notebook, as they were given
     values: dict[str, Any] = {}  # the same with all defaults
+    used: dict[str, Any] = {}  # what some of them came to on this machine
     files: list[str] | None = None  # that it has left, None for all that it can leave
     sha256: dict[str, Any] = {}  # file -> digest, of some of them
     made_from: dict[str, Any] = {}  # file that it read -> digest

@@ -33,6 +33,7 @@ from afkit.workbench.runs.pages import drop_widgets
 from afkit.workbench.runs.paths import hide_places, portable, relative_to_project, run_folder
 from afkit.workbench.runs.provenance import SPIN_COUNT
 from afkit.workbench.shipped import NOTEBOOKS
+from afkit.workbench.survey.checks import check_settings
 from afkit.workbench.trust import project_root
 
 SAVING_SEC = 60.0  # that an interrupted training has to end its step and to save
@@ -108,6 +109,8 @@ def run_stages(
         )
     if not run.suffix:  # else 03_eval has something to say about it
         check_data(run)
+    for finding in check_settings(run.recipe):
+        say(f"note: {finding.message}")
     common = {"recipe": recipe, "seed": seed, "overrides": overrides, "data_root": portable(data_root)}
     common["run_dir"] = relative_to_project(run.folder)
     with locked(run.folder / LOCK) as lock:

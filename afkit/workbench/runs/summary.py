@@ -15,6 +15,7 @@ from afkit.workbench.analysis.bootstrap import FEWEST
 from afkit.workbench.published import published
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry, read_metrics
 from afkit.workbench.runs.paths import without_paths
+from afkit.workbench.survey.facts import trained_on
 
 SPLIT = ("data.train_subsets", "data.test_subsets")  # the settings in which the folds of an experiment differ
 SETTING = ["recipe", "setting", "changed", "generated", "weights", "label_remap", "subsets", "data"]
@@ -149,6 +150,13 @@ def in_words(scored: pd.DataFrame) -> list[str]:
     if len(best) == 1:
         return [*lines, f"It is the best of {len(scored)} runs." if len(scored) > 1 else "It is the only run."]
     return [f"{len(scored)} runs of {len(best)} recipes, the best of each:" if lines else "No run has scores", *lines]
+
+
+def seen_in_training(runs: Sequence[OpenedRun]) -> list[str]:
+    """A sentence for each run whose scores are of recordings that it was trained on."""
+    trained = [entry(run.facts.recipe, "data", "train_subsets") for run in runs]
+    both = [(run, own) for run, own in zip(runs, trained, strict=True) if run.scores and isinstance(own, list)]
+    return [f"{run.name}: {said}" for run, own in both if (said := trained_on(map(str, own), run.subsets))]
 
 
 def for_readers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from afkit.train.loop import train
 from afkit.workbench.analysis.fusion import classify
 from afkit.workbench.progress import duration
 from afkit.workbench.runs.evaluating import built_backend
-from afkit.workbench.runs.folder import Run, finish_stage
+from afkit.workbench.runs.folder import Run, finish_stage, note_stage
 from afkit.workbench.runs.launch import predict_shared, train_on_devices
 
 
@@ -79,6 +79,7 @@ def finish_training(run: Run, execution: Execution, metrics: pd.DataFrame) -> No
     note = run.folder / FILE
     used = asdict(execution) | {"precision": _usable(execution.precision)}
     used["cuda_graphs"] &= torch.cuda.is_available()
+    note_stage(run.folder, run.entry, used={name: used[name] for name in ("precision", "cuda_graphs")})
     finish_stage(run, said=said, execution=used, deterministic=read_json(note) if note.exists() else None)
 
 

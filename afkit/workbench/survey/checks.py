@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from afkit.config import DataConfig
+from afkit.config import DataConfig, Recipe
 from afkit.data.annotations import AnnotationFile, Video, frames_per_second, groups_of, read_annotations, to_frame
 from afkit.data.features import feature_files, has_features, locate, open_features, too_many_missing
 from afkit.segments import MIN_LENGTH_SEC, keep_distinct, mostly_within
 from afkit.workbench.own_data.import_names import alike_labels, divided, divided_people
 from afkit.workbench.progress import progress
-from afkit.workbench.survey.facts import covered_sec
+from afkit.workbench.survey.facts import covered_sec, shared_subsets
 
 ROUNDING_STEPS, ROUNDING_SHARE = 2, 0.05  # by which extractors of one stride differ at the end of a video
 COVERED = (0.9, 1.1)  # features should cover this share of a video; outside it a stride or frame rate is wrong
@@ -81,7 +81,30 @@ def inspect_data(config: DataConfig, root: str | Path) -> tuple[pd.DataFrame, li
         if config.skip_missing and reason and len(names) < len(of_subsets):  # of none, `_check_table` says more
             findings.append(Finding("error", "too many missing features", reason))
     findings += _empty_ends(path, segments, [video.name for video in videos if len(video.ignored_sec)])
-    return table, [*findings, *_check_table(config, annotations, table)]
+    return table, [*findings, *_check_table(config, annotations, table, len(missing) == len(videos))]
+
+
+def check_settings(recipe: Recipe) -> list[Finding]:
+    """Notes on settings with which a run goes on, but does not do what they seem to say."""
+    optim, found = recipe.optim, []
+    if shared := shared_subsets(recipe.data.train_subsets, recipe.data.test_subsets):
+        seen = f"data.test_subsets has '{shared[0]}', which is trained on, too: its score says nothing about others"
+        remedy = f"test on another subset, and look at this one beside it with -p split={shared[0]}"
+        found.append(Finding("note", "subsets in training and test", f"{seen}; {remedy}"))
+    falls, last = f"optim.schedule_epochs {optim.schedule_epochs}", optim.total_epochs - optim.warmup_epochs
+    rate = f"optim.final_rate {optim.final_rate} is above optim.learning_rate {optim.learning_rate}"
+    cosine = optim.schedule == "cosine"
+    for holds, message in (
+        (cosine and (optim.final_rate or 0) > optim.learning_rate, f"{rate}, so that the rate rises; set it below"),
+        (cosine and optim.schedule_epochs, f"{falls} do nothing with a cosine; set optim.schedule multistep"),
+        (
+            not cosine and all(epoch >= last for epoch in optim.schedule_epochs),
+            f"{falls} let the rate never fall in {last} epochs of the schedule multistep; name some of these",
+        ),
+    ):
+        if holds:
+            found.append(Finding("note", "settings of the learning rate", message))
+    return found
 
 
 def count_findings(findings: list[Finding]) -> pd.DataFrame:
@@ -125,6 +148,7 @@ def _check_labels(annotations: AnnotationFile, config: DataConfig) -> Iterator[F
         yield Finding("note", "labels that look alike", f"{path}: {message}")
     of_subset = {subset.lower(): "training" for subset in config.train_subsets}
     of_subset |= {subset.lower(): "test" for subset in config.test_subsets}
+    of_subset |= dict.fromkeys(shared_subsets(config.train_subsets, config.test_subsets), "both")
     used = {video.name: of_subset[video.subset] for video in annotations.videos.values() if video.subset in of_subset}
     groups = groups_of(video for video in annotations.videos.values() if video.name in used)
     remedy = "a result on others may be lower; keep the recordings of a group in one subset"
@@ -253,21 +277,26 @@ def _check_features(config: DataConfig, root: str | Path, video: Video) -> tuple
     return len(features), covered, found
 
 
-def _check_table(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame) -> Iterator[Finding]:
+def _check_table(config: DataConfig, annotations: AnnotationFile, table: pd.DataFrame, none: bool) -> Iterator[Finding]:
     """No features; a stride or frame rate that does not fit most videos; nothing to learn from, or to evaluate on."""
     if not (table["steps"] > 0).any():
-        folders = ", ".join(config.features)
-        yield Finding("error", "no features at all", f"no video has a feature file in {folders}; check data.features")
+        if none:  # there, else those that cannot be read were named
+            what = f"no video has a feature file in {', '.join(config.features)}; check data.features"
+            yield Finding("error", "no features at all", what)
         return
     known = table.dropna(subset=["covered"])
     odd = known[~known["covered"].between(*COVERED)]
     if len(odd) > LIMIT * len(known):
         frames = odd["duration_sec"] * [frames_per_second(config, annotations.videos[name]) for name in odd["video"]]
         fitting = np.median((frames - config.num_frames) / np.maximum(odd["steps"] - 1, 1))
+        width = config.input_dims[0]  # steps, if the axes are exchanged
+        turned = ((width - 1) * config.stride_frames + config.num_frames) / frames
+        axes = len(config.features) == 1 and turned.between(*COVERED).mean() > 1 - LIMIT
+        or_else = f"; or the files are (C, T): {width} steps would fit, transpose them" if axes else ""
         seen = f"features of {len(odd)} of {len(known)} videos cover {odd['covered'].median():.2f} of them (median; "
         message = (
             f"{seen}{annotations.path}): data.stride_frames is {config.stride_frames:g}, a stride of {fitting:.2f} "
-            "frames would fit; set it, or data.fps"
+            f"frames would fit; set it, or data.fps{or_else}"
         )
         yield Finding("error", "wrong stride or frame rate", message)
     for purpose, key in (("training", "train"), ("test", "test")):

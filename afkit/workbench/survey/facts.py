@@ -51,9 +51,12 @@ class Features(NamedTuple):
 
 
 def choose_subsets(
-    annotations: AnnotationFile, train: Sequence[str], test: Sequence[str]
+    annotations: AnnotationFile, train: Sequence[str], test: Sequence[str], apart: bool = False
 ) -> tuple[list[str], list[str]]:
-    """The subsets for training and test: those given, or by the names of two; else a ValueError."""
+    """The subsets for training and test: those given, or by the names of two; else a ValueError.
+
+    So is one that is for both, where they must be `apart`.
+    """
     there = sorted({video.subset for video in annotations.videos.values()})
     training = [name for name in there if name.startswith("train")]
     if not train and not test and len(there) == 2 and len(training) == 1:
@@ -63,7 +66,22 @@ def choose_subsets(
         raise ValueError(f"{annotations.path} has the subsets {names}; say which are for training and which for test")
     for subsets in (train, test):
         annotations.of_subsets(subsets)
+    if apart and (shared := shared_subsets(train, test)):
+        raise ValueError(f"the subset '{shared[0]}' is for training and for test; name another for test")
     return list(train), list(test)
+
+
+def shared_subsets(train: Iterable[str], test: Iterable[str]) -> list[str]:
+    """The subsets that are for training and for test, sorted, in lower case as they are compared."""
+    return sorted({name.lower() for name in train} & {name.lower() for name in test})
+
+
+def trained_on(train: Iterable[str], test: Iterable[str]) -> str:
+    """What must be said beside a score where test subsets are trained on, too; "" elsewhere."""
+    shared = ", ".join(shared_subsets(train, test))
+    return f"Tested on {shared}, which is trained on, too: the score says nothing about other recordings." * bool(
+        shared
+    )
 
 
 def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: Sequence[Video]) -> Features:

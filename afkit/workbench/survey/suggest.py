@@ -256,7 +256,8 @@ def suggest(
         train_subsets, test_subsets: names of subsets; () where the file has two, one of them for training by its name.
     """
     file = read_annotations(annotations)
-    train, test = choose_subsets(file, train_subsets, test_subsets)
+    apart = lengths is None  # 01_data, which gives them, tells of subsets that are for both
+    train, test = choose_subsets(file, train_subsets, test_subsets, apart)
     choices: list[Choice] = []
     videos = file.of_subsets([*train, *test])
     found = None
@@ -269,7 +270,7 @@ def suggest(
         check_axes(found, videos, grid, fps)
     facts = measure(file, train, grid, fps, lengths)
     if found:
-        choices = _where(paths, prefix, found.suffix, train, test, found.widths) + _when(grid, fps, num_frames)
+        choices = _where(paths, prefix, found.suffix, train, test, *found[1:]) + _when(grid, fps, num_frames)
     choices += choose(facts, input_dims)
     return pd.DataFrame(choices).astype({"value": object}).set_index("parameter")
 
@@ -290,9 +291,19 @@ def below(data_root: str | Path, path: str | Path) -> str:
 
 
 def _where(
-    paths: list[str], prefix: str, suffix: str, train: list[str], test: list[str], widths: list[int]
+    paths: list[str],
+    prefix: str,
+    suffix: str,
+    train: list[str],
+    test: list[str],
+    widths: list[int],
+    lengths: dict[str, int],
 ) -> list[Choice]:
     """Files and subsets: nothing to choose, but a recipe names them."""
+    channels, steps = "So many channels do the feature files have.", set(lengths.values())
+    if len(steps) == 1 < len(lengths):
+        seen = f"All {len(lengths)} recordings have {min(steps)} steps of so many channels"
+        channels = f"{seen}: if that is the number of steps, the files are (C, T); transpose them."
     return [
         Choice("data.annotations", paths[0], "As given."),
         Choice("data.features", paths[1:], "As given."),
@@ -300,7 +311,7 @@ def _where(
         Choice("data.suffix", suffix, "The files of most videos end so."),
         Choice("data.train_subsets", train, "As given, or by its name."),
         Choice("data.test_subsets", test, "As given, or the other one."),
-        Choice("data.input_dims", widths, "So many channels do the feature files have."),
+        Choice("data.input_dims", widths, channels),
     ]
 
 

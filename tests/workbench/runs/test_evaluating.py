@@ -3,12 +3,14 @@
 import sys
 
 import pytest
+import torch
 from tiny_data import change_video, tiny_recipe, write_tiny_data
 
 import afkit
 from afkit.workbench.analysis.bootstrap import Interval
 from afkit.workbench.runs import evaluating
 from afkit.workbench.runs.folder import Run
+from afkit.workbench.runs.opened import open_run
 
 
 @pytest.fixture
@@ -57,6 +59,14 @@ def test_the_frame_classifier_has_a_row_or_a_sentence(run, capsys, monkeypatch):
     why = "the frame classifier has no training video with an action to learn from"
     assert (found.rows, found.facts) == ({}, {"left_out": why})
     assert capsys.readouterr().out == f"without the row of a frame classifier: {why}\n"
+
+
+@pytest.mark.parametrize("bf16_units", [True, False], indirect=True)
+def test_what_was_computed_in_is_noted(run, bf16_units):
+    dataset, model = afkit.Dataset(run.recipe.data, run.data_root, ["test"]), afkit.build_model(run.recipe)
+    evaluating.find_actions(run, model, dataset, run.folder, "ema", "torch", 1, "bf16", True)
+    used = {"precision": "bf16" if bf16_units else "fp32", "cuda_graphs": torch.cuda.is_available()}
+    assert torch.cuda.is_available() or open_run(run.folder).stage("03_eval").used == used
 
 
 def test_what_the_building_of_the_operator_says_is_no_error_in_a_notebook(monkeypatch, capsys):

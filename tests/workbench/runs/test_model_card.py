@@ -1,13 +1,14 @@
 """The card of a run says what its files say, and what they do not know."""
 
 from run_folders import change_json, write_scored_run, write_test_data
+from tiny_data import tiny_recipe
 
 from afkit.files import write_text
 from afkit.workbench.runs.model_card import write_model_card
 
 SUBSETS = {
     "training": {"videos": 21, "hours": 4.43, "actions": 849},
-    "test": {"videos": 9, "hours": 1.807, "actions": 365},
+    "test": {"videos": 9, "hours": 1.807, "actions": 367, "actions_after_cleaning": 365},
 }
 POINT = {
     "tiou": 0.5,
@@ -37,6 +38,16 @@ def test_it_has_data_settings_scores_and_limits(tmp_path):
     )
     assert "| jump | 50.0 |" in card and "differs from it by 13 points" in card
     assert "2 test recordings had no features" in card and "generated" not in card
+
+
+def test_a_score_of_recordings_that_were_trained_on_is_told(tmp_path):
+    folder, card = write_card(tmp_path)
+    assert "other recordings of this kind" in card and "trained on, too" not in card
+    recipe = tiny_recipe(data__train_subsets=["TEST"], data__test_subsets=["Test", "test"]).model_dump(mode="json")
+    change_json(folder / "run.json", recipe=recipe)
+    card = write_model_card(folder).read_text(encoding="utf-8")
+    assert "**Tested on test, which is trained on, too: the score says nothing about other recordings.**" in card
+    assert "| Test, test: 9 recordings, 1.8 hours, 365 actions |" in card and "of this kind" not in card
 
 
 def test_what_is_not_known_and_generated_data_are_told(tmp_path):

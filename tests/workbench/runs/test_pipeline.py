@@ -40,6 +40,13 @@ def test_a_finished_stage_of_other_code_is_kept_and_named(tmp_path, executed, mo
     assert said[1].startswith(f"02_train       already done, {change}") and said[1].endswith("; --again 02 repeats it")
 
 
+def test_what_settings_do_not_do_is_said_at_the_start(tmp_path, executed):
+    said, overrides = [], {"data.test_subsets": ["Training"], "optim.schedule_epochs": [3]}
+    run("watch", 5, overrides, {}, str(tmp_path / "data"), stages=["01"], folder=tmp_path / "own", say=said.append)
+    assert said[0].startswith("note: data.test_subsets has 'training', which is trained on, too")
+    assert said[1].startswith("note: optim.schedule_epochs [3] do nothing with a cosine")
+
+
 def test_again_trains_from_the_beginning_and_makes_the_later_stages_new(tmp_path, executed, monkeypatch):
     state = tmp_path / "run" / "checkpoints" / "step000000009.pt"
     state.touch()

@@ -18,6 +18,7 @@ from afkit.workbench.runs.summary import (
     for_readers,
     in_words,
     readable_costs,
+    seen_in_training,
     summarise_costs,
     summarise_folds,
     summarise_runs,
@@ -42,6 +43,15 @@ def test_a_row_says_what_a_run_found_and_what_it_cost(tmp_path):
         "baseline_percent=10 frames_percent=40 published_percent=66.83 difference_percent=-6.83 training_sec=1 "
         "prediction_sec=1.5 steps=3 epochs=3 device=x86_64, 2 threads afkit=0.1.0 commit=0123456789"
     )
+
+
+def test_runs_that_are_tested_on_what_they_were_trained_on_are_told(tmp_path):
+    folders = [write_run(tmp_path / name) for name in "abc"]
+    recipe = {"data": {"train_subsets": ["Test"], "test_subsets": ["test"]}}
+    change_json(folders[1] / "run.json", recipe=recipe)
+    change_json(folders[2] / "run.json", recipe={"data": {"train_subsets": 3}})
+    said = "b: Tested on test, which is trained on, too: the score says nothing about other recordings."
+    assert seen_in_training(read_runs(folders, tmp_path)) == [said]
 
 
 def test_memory_is_the_most_that_the_event_files_have_and_steps_done_again_are_no_warning(tmp_path, caplog):

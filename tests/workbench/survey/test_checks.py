@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_data import FPS, NUM_FRAMES, STRIDE, change_video, read_database, tiny_recipe
 
-from afkit.workbench.survey.checks import count_findings, count_notes, inspect_data, raise_on_errors
+from afkit.workbench.survey.checks import check_settings, count_findings, count_notes, inspect_data, raise_on_errors
 
 TRAINING = [f"video{number}" for number in range(6)]
 TEST = ["video6", "video7"]
@@ -119,9 +119,33 @@ def test_groups_in_training_and_test_are_counted_and_told_by_the_file_rather_tha
         findings[0]
     )
     assert count_notes(findings) == "2 notes on the data: 2 groups in training and test"
+    both = tiny_recipe(data__train_subsets=["training", "Test"]).data  # what is trained on as a whole is no group apart
+    assert [finding.check for finding in inspect_data(both, root)[1]] == ["groups in training and test"] * 2
+    both = tiny_recipe(data__train_subsets=["TEST"]).data
+    assert inspect_data(both, root)[1] == []
     for number in (6, 7):
         change_video(root, f"video{number}", group="animal 9")
     assert inspect_data(tiny_recipe().data, root)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "messages"),
+    [
+        ({}, []),
+        ({"data__train_subsets": ["training", "Test"]}, ["data.test_subsets has 'test', which is trained on, too"]),
+        ({"optim__final_rate": 1}, ["optim.final_rate 1.0 is above optim.learning_rate 0.001, so that the rate rises"]),
+        ({"optim__schedule_epochs": [1]}, ["optim.schedule_epochs [1] do nothing with a cosine"]),
+        ({"optim__schedule": "multistep"}, ["optim.schedule_epochs [] let the rate never fall in 2 epochs"]),
+        ({"optim__schedule": "multistep", "optim__schedule_epochs": [2]}, ["[2] let the rate never fall in 2 epochs"]),
+        ({"optim__schedule": "multistep", "optim__schedule_epochs": [1, 5]}, []),
+        ({"optim__final_rate": 1e-4}, []),
+    ],
+)
+def test_settings_that_do_not_do_what_they_seem_to_say_are_noted(overrides, messages):
+    found = check_settings(tiny_recipe(**overrides))
+    assert [finding.level for finding in found] == ["note"] * len(messages)
+    for finding, message in zip(found, messages, strict=True):
+        assert message in finding.message
 
 
 def broken(root, kind):
@@ -173,6 +197,9 @@ def test_missing_features_are_an_error_where_too_many_or_where_the_data_set_must
     assert finding.level == "error" and "add it, or set data.skip_missing" in finding.message
     seen = "no video has a feature file in tiny/features; check data.features"
     assert errors(root, data__prefix="other_") == {"no features at all": seen}
+    for path in (root / "tiny/features").iterdir():
+        path.write_bytes(b"no array")
+    assert errors(root, data__max_missing=1).keys() == {"unreadable features"}, "they are there"
     with pytest.raises(ValueError, match=r"has no video of the subset 'trainin'; did you mean 'training'\?"):
         inspect_data(tiny_recipe(data__train_subsets=["trainin"]).data, root)
 
@@ -218,6 +245,14 @@ def test_a_wrong_stride_or_frame_rate_is_named_with_the_stride_that_fits(root, o
         np.save(path, np.repeat(np.load(path), 2, axis=0))
     found = errors(root)["wrong stride or frame rate"]
     assert found.startswith("features of 3 of 8 videos cover 1.9") and "a stride of 1.9" in found
+
+
+def test_files_with_exchanged_axes_are_told_beside_the_stride(root):
+    for number in range(8):
+        np.save(root / f"tiny/features/video{number}.npy", np.zeros((6, 50), np.float32))
+        change_video(root, f"video{number}", duration=(49 * STRIDE + NUM_FRAMES) / FPS, annotations=rows((1, 2)))
+    found = errors(root, data__input_dims=[50])["wrong stride or frame rate"]
+    assert "a stride of 39.20 frames would fit; set it, or data.fps; or the files are (C, T): 50 steps would" in found
 
 
 def test_an_unknown_duration_cannot_be_compared(root):

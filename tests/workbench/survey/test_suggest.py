@@ -124,6 +124,22 @@ def test_with_features_a_suggestion_is_a_whole_recipe(root):
     assert given["why"]["data.stride_frames"] == "As given." and given["value"]["data.fps"] == FPS
 
 
+def test_files_of_one_shape_may_have_their_axes_exchanged(root):
+    assert suggest_tiny(root)["why"]["data.input_dims"] == "So many channels do the feature files have."
+    for number in range(8):
+        np.save(root / "tiny" / "features" / f"video{number}.npy", np.zeros((16, 200), np.float32))
+    table = suggest_tiny(root)
+    assert table["value"]["data.input_dims"] == [200]
+    assert table["why"]["data.input_dims"].startswith("All 8 recordings have 16 steps of so many channels: if that is")
+
+
+@pytest.mark.parametrize("features", [True, False])
+def test_what_is_for_training_and_for_test_is_refused(root, features):
+    given = {} if features else {"features": (), "stride_frames": STRIDE}
+    with pytest.raises(ValueError, match="the subset 'test' is for training and for test; name another for test"):
+        suggest_tiny(root, train_subsets=["training", "Test"], test_subsets=["TEST"], **given)
+
+
 def test_only_training_videos_with_features_count(root):
     before = suggest_tiny(root)["value"]
     change_video(root, "video6", annotations=[{"segment": [0, 500], "label": "action 0", "label_id": 0}] * 300)
