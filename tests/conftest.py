@@ -43,6 +43,14 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def on_the_processor():
+    """Children compute without a GPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        yield
+
+
 @pytest.fixture(params=[True])
 def bf16_units(request, monkeypatch):
     """As on a processor with units for bfloat16 or, with the parameter False, without any."""

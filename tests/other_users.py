@@ -17,15 +17,15 @@ def give_away(path: Path) -> None:
     os.chown(path, NOBODY, NOBODY)
 
 
-def as_nobody(function: Callable[[], Any]) -> Any:
+def as_nobody(function: Callable[[], Any], user: int = NOBODY) -> Any:
     """What a function returns, or the error it raises, in a process of another user."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            os.setgid(user)
+            os.setuid(user)
             found = function()
         except BaseException as error:
             found = error

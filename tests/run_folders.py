@@ -8,7 +8,7 @@ import torch
 from tiny_data import tiny_recipe, write_annotations
 
 from afkit.config import Recipe
-from afkit.files import write_json, write_text
+from afkit.files import read_json, write_json, write_text
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.workbench.analysis.result_files import write_predictions
@@ -87,3 +87,13 @@ def write_scored_run(folder: Path, gt: pd.DataFrame, num_right: int, data_root: 
     ap = num_right / NUM_VIDEOS
     write_text(folder / "per_class.csv", f"label,name,ap_0.50,ap_average\n0,jump,{ap},{ap}\n1,throw,{ap},{ap}\n")
     return folder
+
+
+def outputs_of(path: Path) -> list[dict]:
+    """What the cells of a notebook have left."""
+    return [output for cell in read_json(path)["cells"] for output in cell.get("outputs", [])]
+
+
+def pages_of(path: Path) -> list[str]:
+    """What a notebook shows as HTML."""
+    return ["".join(output.get("data", {}).get("text/html", "")) for output in outputs_of(path)]

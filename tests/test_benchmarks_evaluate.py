@@ -3,15 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from benchmark_files import rows
 
 from afkit.evaluation.scores import evaluate
 from benchmarks import evaluate as benchmark
+from benchmarks.timing import read_csv
 
 
 def test_it_runs_and_writes(tmp_path, capsys):
     benchmark.main(["--quick", "--csv", str(tmp_path / "deep" / "evaluate.csv")])
-    found = rows(tmp_path / "deep" / "evaluate.csv")
+    found = read_csv(tmp_path / "deep" / "evaluate.csv")
     assert len(found) == 3
     assert [row["same_numbers"] for row in found] == ["True", "", "True"]
     assert float(found[0]["ratio"]) == pytest.approx(float(found[0]["plain_s"]) / float(found[0]["ours_s"]))

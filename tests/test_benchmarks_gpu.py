@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark_files import rows
 
 from benchmarks import folds, gpu
+from benchmarks.timing import read_csv
 
 ROOT = Path(gpu.__file__).parents[1]
 LACKING = ("papermill", "nbformat", "dask", "distributed", "playwright", "matplotlib", "seaborn", "seglearn", "yaml",
@@ -67,7 +67,7 @@ def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
     out, few = tmp_path / "out", "-k 'few or noticed or thumos'"  # on a processor both sides are one
     arguments = ["--minutes", 60, "--data", tmp_path / "data", "--out", out]
     code, said = run(arguments, tmp_path, PYTEST_ADDOPTS=few)
-    summary = {row["part"]: row for row in rows(out / "summary.csv")}
+    summary = {row["part"]: row for row in read_csv(out / "summary.csv")}
     assert {name: row["state"] for name, row in summary.items()} == dict.fromkeys(gpu.PARTS, "done"), said
     assert code == 0
     assert re.fullmatch(r"\d{2,} passed, .*deselected.*", summary["tests"]["why"])
@@ -75,14 +75,14 @@ def test_every_part_runs_without_what_a_bare_machine_lacks(tmp_path):
         "summary.csv", "log.txt", "nms.csv", "train.csv", "library.csv", "infer.csv", "graphs.csv", "graphs_infer.csv",
         "whole.csv", "folds.csv",
     }  # fmt: skip
-    assert {row["cuda_graphs"] for row in rows(out / "graphs.csv") + rows(out / "graphs_infer.csv")} == {"True"}
-    assert {row["same_picks"] for row in rows(out / "nms.csv")} == {"True"}
-    assert [row["precision"] for row in rows(out / "train.csv")] == ["fp32", "bf16"]
-    assert all(float(row["kernels"]) > 10 and 0 < float(row["host_share"]) <= 1 for row in rows(out / "infer.csv"))
-    assert [(row["what"], row["how"]) for row in rows(out / "whole.csv")] == [
+    assert {row["cuda_graphs"] for row in read_csv(out / "graphs.csv") + read_csv(out / "graphs_infer.csv")} == {"True"}
+    assert {row["same_picks"] for row in read_csv(out / "nms.csv")} == {"True"}
+    assert [row["precision"] for row in read_csv(out / "train.csv")] == ["fp32", "bf16"]
+    assert all(float(row["kernels"]) > 10 and 0 < float(row["host_share"]) <= 1 for row in read_csv(out / "infer.csv"))
+    assert [(row["what"], row["how"]) for row in read_csv(out / "whole.csv")] == [
         ("test", "run"), ("training", "projected"), ("training", "projected"), ("training", "run"),
     ]  # fmt: skip
-    made = sorted(rows(out / "folds.csv"), key=lambda row: row["person"])  # people are trained at once
+    made = sorted(read_csv(out / "folds.csv"), key=lambda row: row["person"])  # people are trained at once
     assert [row["person"] for row in made] == [f"person0{n}" for n in (1, 2, 3) for _ in "er"]
     assert all(0 <= float(row["average_map"]) <= 1 and float(row["seconds"]) > 0 for row in made)
 
@@ -109,7 +109,7 @@ def call(tmp_path, *arguments):
         gpu.main(["--device", "cpu", "--out", str(tmp_path), *arguments])
     except SystemExit as end:
         code = end.code
-    return code, {row["part"]: row for row in rows(tmp_path / "summary.csv")}
+    return code, {row["part"]: row for row in read_csv(tmp_path / "summary.csv")}
 
 
 def test_a_failed_part_is_told_and_stops_only_those_that_need_it(parts, tmp_path, capsys):
@@ -215,14 +215,14 @@ def test_folds_go_on_where_they_were_cut_short(tmp_path, capsys, monkeypatch):
     )
     arguments = ["--data-root", str(tmp_path / "data"), "--setting", "tiny", "--csv", str(path)]
     folds.main(arguments)
-    first = rows(path)
+    first = read_csv(path)
     people = [(f"person0{number}", which) for number in (1, 2, 3) for which in ("ema", "raw")]
     assert [(row["person"], row["weights"]) for row in first] == people
     assert re.search(r"actionformer +tiny +ema +3 +25\.00 +12\.50 +12\.50 to 12\.50 +94\.3", capsys.readouterr().out)
     path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")  # as if cut after the first person
     folds.main(arguments)
     assert "3 people, 2 to do" in capsys.readouterr().out
-    assert rows(path) == first
+    assert read_csv(path) == first
 
 
 def test_folds_that_fail_are_named_and_not_written(tmp_path, monkeypatch):

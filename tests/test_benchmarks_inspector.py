@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from benchmark_files import rows
 
 from benchmarks import inspector
+from benchmarks.timing import read_csv
 
 
 def test_the_page_has_the_segments_asked_for():
@@ -23,7 +23,7 @@ def test_the_inspectors_benchmark_runs(tmp_path, capsys):
         pytest.skip("there is no chromium")
     path = tmp_path / "inspector.csv"
     inspector.main(["--segments", "400", "--frames", "5", "--csv", str(path)])
-    found = rows(path)
+    found = read_csv(path)
     assert len(found) == 20 and {row["segments"] for row in found} == {"400"}
     assert all(float(row["value"]) >= 0 for row in found)
     for row in found:

@@ -2,13 +2,13 @@
 
 import pandas as pd
 import pytest
-from benchmark_files import rows
 
 from afkit.data.annotations import to_frame
 from afkit.data.items import Dataset
 from afkit.recipes import recipe
 from afkit.workbench.datasets.watch import write_watch
 from benchmarks import labelling
+from benchmarks.timing import read_csv
 
 COLUMNS = ["video", "start_sec", "end_sec", "label"]
 GT = pd.DataFrame([("a", 0.0, 10.0, 0), ("a", 20.0, 30.0, 1)], columns=COLUMNS)
@@ -40,7 +40,7 @@ def test_all_orders_start_and_end_alike_and_the_table_is_written(tmp_path, monke
     monkeypatch.setattr(labelling, "NUMBERS", (2, 8, 14))
     monkeypatch.setattr(labelling, "SEEDS", (1,))
     labelling.main(["--data-root", str(tmp_path), "--csv", str(tmp_path / "out" / "labelling.csv")])
-    table = pd.DataFrame(rows(tmp_path / "out" / "labelling.csv"))
+    table = pd.DataFrame(read_csv(tmp_path / "out" / "labelling.csv"))
     assert [len(names) for names in asked] == [2, 8, 14] * 3 and not tested & set().union(*asked)
     assert asked[0] == asked[3] == asked[6] and asked[2] == asked[5] == asked[8] and asked[1] != asked[7]
     assert set(table["average_map"].astype(float)) == {1.0}

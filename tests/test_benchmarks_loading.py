@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from benchmark_files import rows
 
 from benchmarks import loading
 from benchmarks.synthetic import sized
+from benchmarks.timing import read_csv
 
 METHODS = ["whole files", "mapped", "mapped, 1 workers", "cache", "cache, 1 workers"]
 
@@ -33,7 +33,7 @@ def test_the_loading_benchmark_runs(tmp_path, capsys):
     path = tmp_path / "new" / "loading.csv"
     arguments = ["--videos", "3", "--batches", "2", "--rounds", "1", "--workers", "1", "--csv", str(path)]
     loading.main([*arguments, "--folder", str(tmp_path)])
-    found = rows(path)
+    found = read_csv(path)
     assert [row["method"] for row in found] == METHODS
     assert all(row.keys() >= {*loading.SHOWN, "videos", "feature_mb", "cold", "processor", "torch"} for row in found)
     for row in found:

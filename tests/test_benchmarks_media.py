@@ -1,9 +1,9 @@
 """The benchmark of films and sound goes on where it was stopped, and compares the long film with the short one."""
 
 import pytest
-from benchmark_files import rows
 
 from benchmarks import media
+from benchmarks.timing import read_csv
 
 
 def test_rows_that_are_there_are_kept_and_the_others_made(tmp_path, monkeypatch, capsys):
@@ -20,7 +20,7 @@ def test_rows_that_are_there_are_kept_and_the_others_made(tmp_path, monkeypatch,
     monkeypatch.setattr(media, "save_network", lambda folder: None)
     with pytest.raises(KeyboardInterrupt):
         media.main(["--csv", str(path)])
-    first = rows(path)
+    first = read_csv(path)
     assert [(row["features"], row["minutes"], row["more_than_short_mb"]) for row in first] == [
         ("grid", "2.0", ""), ("grid", "120.0", "1.0"), ("sound", "2.0", ""),
     ]  # fmt: skip
@@ -29,5 +29,5 @@ def test_rows_that_are_there_are_kept_and_the_others_made(tmp_path, monkeypatch,
         ("sound", "1films120", "1"), ("sound", "1films120", "1"), ("film", "1films2", "1"),
         ("film", "4films5", "1"), ("film", "4films5", "2"),
     ]  # fmt: skip
-    assert rows(path)[:3] == first and rows(path)[3]["more_than_short_mb"] == "2.0"
-    assert len(rows(path)) == 7 and "VideoMAE" in capsys.readouterr().out.splitlines()[-3]
+    assert read_csv(path)[:3] == first and read_csv(path)[3]["more_than_short_mb"] == "2.0"
+    assert len(read_csv(path)) == 7 and "VideoMAE" in capsys.readouterr().out.splitlines()[-3]

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from benchmark_files import rows
 
 from afkit.detect.operator import unavailable
 from afkit.detect.suppression import nms
 from benchmarks import nms as benchmark
 from benchmarks import textbook
 from benchmarks.candidates import PATTERNS, patterned, realistic
+from benchmarks.timing import read_csv
 
 REASON = unavailable("cpp")  # the baseline needs the same tools
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(REASON), reason=REASON)]
@@ -67,7 +67,7 @@ def test_ties_may_come_in_any_order():
 def test_it_runs_and_writes_what_it_measured(tmp_path, capsys):
     path = tmp_path / "folder" / "nms.csv"
     benchmark.main(["--quick", "--csv", str(path)])
-    found = rows(path)
+    found = read_csv(path)
     assert list(found[0]) == COLUMNS.split()
     assert len(found) == len(benchmark.CASES) + len(benchmark.grid(benchmark.SIZES[:2]))
     assert {row["same_picks"] for row in found} == {"True"}

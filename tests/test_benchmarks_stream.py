@@ -1,10 +1,10 @@
 """The benchmark of streams finds them equal, counts those that came early, and draws."""
 
-from benchmark_files import rows
 from run_folders import write_trained
 from tiny_data import tiny_recipe, write_tiny_data
 
 from benchmarks import stream
+from benchmarks.timing import read_csv
 
 
 def test_a_row_for_each_recording_and_each_detection_and_a_picture(tmp_path):
@@ -12,7 +12,7 @@ def test_a_row_for_each_recording_and_each_detection_and_a_picture(tmp_path):
     run = write_trained(tmp_path / "run", tmp_path, tiny_recipe(model__class_prior=0.3))
     table = tmp_path / "out" / "stream.csv"
     stream.main([str(run), "--data-root", str(tmp_path), "--days", "0.001", "--csv", str(table)])
-    found, latencies, memory = (rows(table.with_stem(f"stream{name}")) for name in ("", "_latency", "_memory"))
+    found, latencies, memory = (read_csv(table.with_stem(f"stream{name}")) for name in ("", "_latency", "_memory"))
     assert [row["video"] for row in found] == ["video1", "video2"]
     for row in found:
         assert int(row["equal"]) == int(row["expected"]) == int(row["detections"]) > int(row["early"]) > 0

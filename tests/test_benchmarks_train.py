@@ -6,18 +6,18 @@ import sys
 
 import pytest
 import torch
-from benchmark_files import rows
+from tiny_networks import all_offsets
 
 from afkit.data.batches import padded_batch_length
 from afkit.detect.decoding import decode
 from afkit.detect.operator import unavailable
 from afkit.model.actionformer import build_model, padded_length, padding_alignment
-from afkit.model.heads import Boundaries, offsets_of
 from afkit.recipes import recipe, recipe_names
 from afkit.workbench.published import published
 from benchmarks import infer, limits, memory, plain_detection, synthetic, textbook, train, whole
 from benchmarks.plain import PlainActionFormer
 from benchmarks.plain_training import PlainTraining
+from benchmarks.timing import read_csv
 
 RECIPES = ("thumos_i3d", "anet_tsp", "epic_verb", "ego4d_o_e", "ego4d_s_o_e")
 TRIDET = ("tridet_thumos", "tridet_epic_verb", "tridet_epic_noun", "tridet_anet", "tridet_hacs_slowfast")
@@ -63,15 +63,6 @@ def shake(model):
     model.load_state_dict(model.state_dict())  # blocks look for convolutions that are 0
 
 
-def offsets_of_all(level, classes):
-    """What `offsets_of` gives for all points of a level, and, of the trident head, all classes."""
-    if not isinstance(level, Boundaries):
-        return level
-    batch, steps, _ = level.bins.shape
-    ranges = [torch.arange(size) for size in (batch, steps, classes)]
-    return offsets_of(level, *torch.meshgrid(*ranges, indexing="ij"))  # (B, T, K, 2)
-
-
 def both(name, lengths, padded):
     """The outputs of ours and of the baseline with the same weights, for videos padded by each side's rule."""
     torch.manual_seed(0)
@@ -88,15 +79,19 @@ def both(name, lengths, padded):
         ]
 
 
+def for_all_classes(out):
+    """An output of ours with the offsets of each class, as the baseline has them."""
+    return out._replace(offsets=[all_offsets(out, level) for level in range(len(out.offsets))])
+
+
 def assert_same(ours, plain):
     """Both sides at true features; masks and points, too."""
-    levels = zip(*ours, *plain, strict=True)
+    levels = zip(*for_all_classes(ours), *plain, strict=True)
     for logits, offsets, mask, points, plain_logits, plain_offsets, plain_mask, plain_points in levels:
         steps = mask.shape[1]
         assert torch.equal(mask, plain_mask[:, :steps]) and not plain_mask[:, steps:].any()
         assert torch.equal(points, plain_points[:steps])
         assert ((logits - plain_logits[:, :steps])[mask].abs() <= LOGITS).all()
-        offsets = offsets_of_all(offsets, logits.shape[2])
         assert offsets.shape[2:] == plain_offsets.shape[2:]
         assert ((offsets - plain_offsets[:, :steps])[mask].abs() <= LOGITS).all()
 
@@ -110,18 +105,12 @@ def test_the_baseline_takes_our_weights(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_networks_agree_on_a_batch_padded_by_each_sides_rule(name):
+def test_networks_agree_on_a_batch_padded_by_each_sides_rule_and_on_a_video_longer_than_in_training(name):
     settings = synthetic.sized(name, "tiny")
     longest, align = settings.data.max_seq_len, padding_alignment(settings)
     for lengths in ((longest, longest // 2), (longest // 3 + 5, longest // 4)):
         assert_same(*both(name, lengths, (padded_batch_length(max(lengths), longest, align), longest)))
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_networks_agree_on_a_video_longer_than_in_training(name):
-    settings = synthetic.sized(name, "tiny")
-    steps = 2 * settings.data.max_seq_len + 7
-    assert_same(*both(name, (steps,), 2 * (padded_length(steps, settings),)))
+    assert_same(*both(name, (2 * longest + 7,), 2 * (padded_length(2 * longest + 7, settings),)))
 
 
 def trainings(name, published_start=False):
@@ -190,12 +179,6 @@ def sort(rows):
     return tuple(column[order] for column in rows)
 
 
-def for_all_classes(out):
-    """An output of ours with the offsets of each class, as the baseline has them."""
-    levels = zip(out.offsets, out.logits, strict=True)
-    return out._replace(offsets=[offsets_of_all(offsets, logits.shape[2]) for offsets, logits in levels])
-
-
 @pytest.mark.parametrize("name", DECODED)
 def test_decoding_agrees(name):
     side = infer.Side("ours", synthetic.sized(name, "tiny"), 150, "cpu", "fp32")
@@ -237,7 +220,7 @@ def test_peak_memory_is_that_of_the_process_itself():
 def test_the_training_benchmark_runs(tmp_path, capsys):
     path = tmp_path / "new" / "train.csv"
     train.main(["--size", "tiny", "--recipes", *THREE, "--repeats", "1", "--clock", "processor", "--csv", str(path)])
-    found = rows(path)
+    found = read_csv(path)
     assert tuple(row["recipe"] for row in found) == THREE
     for row in found:
         assert row.keys() >= COLUMNS | {"steps", "batch", "target_memory", "processor", "torch"}
@@ -251,7 +234,7 @@ def test_the_training_benchmark_runs(tmp_path, capsys):
 def test_the_inference_benchmark_runs(tmp_path):
     path = tmp_path / "infer.csv"
     infer.main(["--size", "tiny", "--recipes", *THREE, "--repeats", "1", "--clock", "processor", "--csv", str(path)])
-    found = rows(path)
+    found = read_csv(path)
     assert tuple(row["recipe"] for row in found) == THREE
     for row in found:
         assert row.keys() >= COLUMNS | {f"{side}_{part}_ms" for side in ("ours", "plain") for part in infer.PARTS}
@@ -262,7 +245,7 @@ def test_the_inference_benchmark_runs(tmp_path):
 def test_a_long_sequence_is_measured(tmp_path):
     path = tmp_path / "long.csv"
     infer.main(["--size", "tiny", "--long", "2000", "--csv", str(path)])
-    (row,) = rows(path)
+    (row,) = read_csv(path)
     assert row["steps"] == "2000" and int(row["detections"]) > 0 and row["met"] == "True"
 
 

@@ -1,6 +1,5 @@
 """Files appear whole or not at all, and the same value gives the same bytes."""
 
-import errno
 import fcntl
 import gzip
 import json
@@ -13,6 +12,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from refusals import full, without_locks
 
 from afkit.files import atomic_open, read_json, write_array, write_json, write_json_gz, write_text
 
@@ -169,7 +169,7 @@ def test_what_a_stranger_put_in_the_place_of_the_temporary_file_leads_nowhere(tm
     else:
         path.symlink_to(mine)
     if not locks:
-        monkeypatch.setattr(fcntl, "flock", unknown)
+        monkeypatch.setattr(fcntl, "flock", without_locks)
     write_json(tmp_path / "a.json", 1)
     assert names(tmp_path) == (["a.json"] if kind == "dangling link" else ["a.json", "mine"])
     assert kind == "dangling link" or mine.read_text() == "mine"
@@ -184,7 +184,7 @@ def test_a_link_in_the_place_of_the_file_itself_goes_and_what_it_leads_to_stays(
 
 
 def test_threads_that_write_the_same_file_do_not_meet(tmp_path, monkeypatch):
-    monkeypatch.setattr(fcntl, "flock", unknown)
+    monkeypatch.setattr(fcntl, "flock", without_locks)
     contents = [str(number) * 200_000 for number in range(6)]
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(lambda content: write_text(tmp_path / "a.txt", content, sync=False), contents))
@@ -199,15 +199,7 @@ def test_a_pipe_is_no_json_and_nobody_waits_for_it(tmp_path, name):
         read_json(tmp_path / name)
 
 
-def unknown(*_):
-    raise OSError(errno.ENOLCK, "No locks available")
-
-
 # ---- errors of the system
-
-
-def full(*_):
-    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path, monkeypatch):

@@ -8,16 +8,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from other_users import as_nobody, give_away, needs_root
 from run_folders import write_trained
 from tiny_data import tiny_recipe, write_tiny_data
-from together import at_once
 
 from afkit.__main__ import main
 from afkit.opening import home_folder, private_folder, why_not
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no users with numbers")
-OTHER, UNKNOWN = 65534, 23456  # users
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
+UNKNOWN = 23456  # a user
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def test_a_link_is_one(tmp_path):
 def test_what_belongs_to_another_user_is_one(tmp_path):
     place = tmp_path / "theirs"
     (place / "ours").mkdir(parents=True)
-    os.chown(place, OTHER, OTHER)
+    give_away(place)
     assert why_not(place) == why_not(place / "ours") == f"{place} belongs to another user"
 
 
@@ -126,14 +125,11 @@ def common():
 def as_unknown_user(action):
     """What an action gives in a process of a user whom the system does not know, without a home folder."""
 
-    def change_user(_):
-        os.setgroups([])
-        os.setgid(UNKNOWN)
-        os.setuid(UNKNOWN)
+    def without_home():
         os.environ.pop("HOME", None)
         return action()
 
-    return at_once(1, change_user)[0]
+    return as_nobody(without_home, UNKNOWN)
 
 
 @needs_root
@@ -155,7 +151,7 @@ def test_a_user_whom_the_system_does_not_know_prepares_and_predicts(common, monk
 
     (common / "root").mkdir()
     assert work(common / "root") == (0, 0), "after which no module has to be imported"
-    assert as_unknown_user(lambda: work(common / "unknown")) == [0, 0]
+    assert as_unknown_user(lambda: work(common / "unknown")) == (0, 0)
     assert as_unknown_user(lambda: str(cache_folder())) == str(common / f"afkit-{UNKNOWN}")
     left = [path for path in (common / "unknown").rglob("*") if path.is_file()]
     assert {path.stat().st_uid for path in left} == {UNKNOWN} and len(left) == 42 + 3

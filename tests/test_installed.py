@@ -12,8 +12,8 @@ import venv
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
+from own_data import write_raw
 
 import afkit
 from afkit.detect.operator import unavailable
@@ -130,22 +130,15 @@ def test_a_run_works_in_an_empty_folder_and_is_written_as_a_page(installed):
 
 @pytest.mark.slow
 def test_recordings_of_ones_own_come_to_detections_in_an_empty_folder(installed):
-    rng, rows = np.random.default_rng(0), ["recording,start,end,label"]
-    (installed.folder / "raw").mkdir()
-    for number in range(6):
-        samples = rng.normal(size=(1500, 3))
-        for place in range(5):
-            start, end = 300 * place + 50, 300 * place + 50 + int(rng.integers(60, 180))
-            samples[start:end, place % 2] += 3
-            rows.append(f"day{number},{start / 50},{end / 50},{('walk', 'wave')[place % 2]}")
-        np.savetxt(installed.folder / "raw" / f"day{number}.csv", samples, delimiter=",", header="x,y,z", comments="")
-    (installed.folder / "labels.csv").write_text("\n".join(rows) + "\n")
-    assert installed("-m", "afkit", "start", "labels.csv", "raw@50").splitlines()[-1] == "python -m afkit run mine"
+    write_raw(installed.folder, recordings=6)
+    said = installed("-m", "afkit", "start", "raw/labels.csv", "raw/acc@50", "raw/gyro@20")
+    assert "python -m afkit run mine" in said.splitlines()
     settings = ["--set", "optim.epochs=2", "--set", "optim.warmup_epochs=1", "--name", "short", "--stages", "01,02,03"]
     assert "mAP [%] at tIoU" in installed("-m", "afkit", "run", "mine", *settings)
-    installed("-m", "afkit", "predict", "results/mine/short", "raw/day0.csv", "--signal", "--min-score", "0.01")
-    found = (installed.folder / "results" / "mine" / "short" / "predicted" / "day0.csv").read_text()
-    assert found.startswith("video,start_sec,end_sec,label,name,score\nday0,")
+    new = ["new/acc", "new/gyro", "--signal", "--min-score", "0.01"]
+    installed("-m", "afkit", "predict", "results/mine/short", *new)
+    found = (installed.folder / "results" / "mine" / "short" / "predicted" / "day7.csv").read_text()
+    assert found.startswith("video,start_sec,end_sec,label,name,score\nday7,")
 
 
 def test_a_checkout_uses_its_own_files():

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from refusals import full, without_locks
 
 from afkit import files as lock
 from afkit.files import LOCK, BusyError, holder, locked, try_lock
@@ -172,10 +173,7 @@ def test_a_folder_that_the_last_one_takes_with_it_is_made_again(tmp_path, monkey
 
 
 def test_where_there_are_no_locks_that_is_said_and_nothing_left(tmp_path, monkeypatch):
-    def unknown(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", unknown)
+    monkeypatch.setattr(fcntl, "flock", without_locks)
     with pytest.raises(OSError, match="No locks available"), locked(tmp_path / LOCK, 0):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -199,9 +197,6 @@ def test_a_lock_that_cannot_be_opened_is_named_and_a_folder_that_cannot_be_writt
 
 
 def test_a_full_disk_is_named_and_leaves_no_lock(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patches:
         patches.setattr(os, "write", full)
         with pytest.raises(OSError, match="No space left on device") as error, locked(tmp_path / LOCK):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from run_folders import outputs_of, pages_of
 from tiny_data import change_video, read_database, tiny_recipe, write_tiny_data, write_tiny_recipe
 
 import afkit
@@ -133,15 +134,6 @@ def test_progress_of_the_training_is_one_picture_and_about_ten_lines(finished):
     lines = "".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream").splitlines()
     assert len([line for line in lines if line.startswith("step ")]) <= 10
     assert lines[-1].startswith(f"step {STEPS}/{STEPS}, epoch 21/21, ")
-
-
-def outputs_of(path: Path) -> list[dict]:
-    return [output for cell in read_json(path)["cells"] for output in cell.get("outputs", [])]
-
-
-def pages_of(path: Path) -> list[str]:
-    """What a notebook shows as HTML."""
-    return ["".join(output.get("data", {}).get("text/html", "")) for output in outputs_of(path)]
 
 
 @pytest.mark.parametrize("stage", STAGES)

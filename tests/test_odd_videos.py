@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from run_folders import pages_of
 from tiny_data import (
     CHANNELS,
     FPS,
@@ -66,8 +67,7 @@ def runs(tmp_path_factory):
 def test_names_with_markup_are_shown_and_not_interpreted(runs):
     seen = 0
     for notebook in [*runs[0].glob("*.ipynb"), *runs[0].parents[1].glob("*.ipynb")]:
-        outputs = [o for cell in json.loads(notebook.read_text())["cells"] for o in cell.get("outputs", [])]
-        pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+        pages = pages_of(notebook)
         assert not any("test <b>" in page or "training <b>" in page for page in pages), notebook.name
         seen += sum("&lt;b&gt;" in page for page in pages)
     assert seen >= 3

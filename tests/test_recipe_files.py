@@ -130,6 +130,8 @@ def test_names_that_mean_nothing_are_answered_with_the_nearest_of_both_kinds(pro
         afkit.recipe("kitchn")
     with pytest.raises(ValueError, match=r"^there is no recipe 'hpt'; did you mean 'hapt'\?$"):
         afkit.recipe("hpt")
+    with pytest.raises(ValueError, match=r"^there is no recipe 'zzzz'; choose from: kitchen, watch, hapt, thumos"):
+        afkit.recipe("zzzz")
     with pytest.raises(ValueError, match=r"none\.yaml does not exist; own recipes: kitchen"):
         afkit.recipe("recipes/none.yaml")
 

@@ -35,11 +35,6 @@ OF_OTHERS = {  # the same of TriDet and TemporalMaxer
 }
 
 
-def test_names():
-    assert set(OF_ORIGINAL) | set(OF_OTHERS) | {"watch", "hapt"} <= set(afkit.recipe_names())
-    assert len(afkit.recipe_names()) == len(set(afkit.recipe_names()))
-
-
 @pytest.mark.parametrize("name", afkit.recipe_names())
 def test_each_makes_a_network(name):
     recipe = afkit.recipe(name)
@@ -70,15 +65,6 @@ def comparable(recipe):
     if not recipe.model.stream_dims:
         values["data.input_dims"] = sum(recipe.data.input_dims)  # without projections only the sum counts
     return values
-
-
-def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(ValueError, match=r"^there is no recipe 'thumos'; did you mean 'thumos_i3d'\?$"):
-        afkit.recipe("thumos")
-    with pytest.raises(ValueError, match=r"^there is no recipe 'zzzz'; choose from: watch, hapt, thumos_i3d"):
-        afkit.recipe("zzzz")
-    with pytest.raises(ValueError, match=r"no recipe has the parameter 'optim\.lr'"):
-        afkit.recipe("watch", {"optim.lr": 1})
 
 
 def test_hapt_is_trained_as_published_for_small_data():

@@ -35,12 +35,11 @@ def network(recipe):
 
 
 def all_offsets(out, level):
-    """(T, 1 or K, 2) of the one video."""
+    """(B, T, 2) as they are or, of a trident head, (B, T, K, 2) of all classes."""
     if isinstance(out.offsets[level], torch.Tensor):
-        return out.offsets[level][0, :, None]
-    steps, classes = out.logits[level].shape[1:]
-    points, labels = torch.arange(steps)[:, None], torch.arange(classes)
-    return offsets_of(out.offsets[level], torch.zeros(1, 1, dtype=torch.int64), points, labels)
+        return out.offsets[level]
+    ranges = [torch.arange(size) for size in out.logits[level].shape]  # B, T, K
+    return offsets_of(out.offsets[level], *torch.meshgrid(*ranges, indexing="ij"))
 
 
 def parts(table):

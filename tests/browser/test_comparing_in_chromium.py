@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import PANEL, click, many, panel_of, panels, said, settle
+from pages import CANVAS, EVIL, PANEL, click, many, panel_of, panels, said, settle
 
 from afkit.files import write_json
 from afkit.segments import tiou
 from afkit.workbench.inspector.annotators import collect_annotators
 from afkit.workbench.inspector.comparison import write_comparison
 from afkit.workbench.inspector.inspected import KINDS, list_segments, match_listed
+from afkit.workbench.inspector.tracks import Tracks
 
 pytestmark = pytest.mark.slow
 FIRST = f"{PANEL}.panels[0]"
@@ -51,13 +52,12 @@ def changed(one, other, threshold, min_score):
 
 @pytest.fixture
 def compared(opened_file, tmp_path):
-    """A page of two runs, the second with other scores, fewer predictions, and other places of some."""
-    one = many(2)
+    """A page of two runs with curves, the second with other scores, fewer predictions, and other ends of some."""
+    one = replace(many(2), tracks=Tracks(lambda video: (np.arange(201.0), np.ones((201, 3)))))
     draws = np.random.default_rng(1)
     predictions = one.predictions.sample(frac=0.8, random_state=1)
-    predictions = predictions.assign(
-        score=draws.uniform(size=len(predictions)), end_sec=predictions["end_sec"] + draws.choice([0, 1.5])
-    )
+    scores, later_sec = draws.uniform(size=len(predictions)), draws.choice([0, 1.5, 15], len(predictions))
+    predictions = predictions.assign(score=scores, end_sec=predictions["end_sec"] + later_sec)
     two = replace(one, predictions=predictions, title="another run")
     write_comparison(tmp_path / "both.html", [one, two], min_score=0.3)
     return opened_file(tmp_path / "both.html"), one, two
@@ -65,7 +65,6 @@ def compared(opened_file, tmp_path):
 
 def test_what_changed_between_two_runs_is_listed_and_walked(compared):
     page, one, two = compared
-    assert page.locator("h2").all_inner_texts() == ["A: a run", "B: another run"]
     page.keyboard.press("l")
     settle(page)
     page.select_option("[data-role=whose]", "0 1")
@@ -122,6 +121,52 @@ def test_the_errors_of_each_run_are_listed(compared):
     assert panels(page, "p.state.picked.length")[1] == 1
     cells = [int(text or 0) for text in page.locator("td").all_inner_texts()[1:]]
     assert sum(cells) - sum(cells[::5]) == sum(map(len, wrong)), "the table is that of the same run"
+
+
+def test_runs_have_their_own_lanes_and_titles_below_common_controls(compared):
+    page, *_ = compared
+    assert page.locator("h2").all_inner_texts() == ["A: a run", "B: another run"]
+    assert page.locator("[data-role=video]:visible").count() == 1
+    assert page.locator(f"{CANVAS}:visible").count() == 2
+    assert page.locator("[data-role=edit]:visible").count() == 0
+    assert not any("edits" in text for text in page.locator(".help").all_inner_texts())
+    assert len(set(map(str, panels(page, "Array.from(p.scene.segments.start)")))) == 2
+
+
+def test_both_runs_look_at_the_same_time_though_one_predicts_beyond_the_end(compared):
+    page, *_ = compared
+    whole = panels(page, "[p.scene.view.from, p.scene.view.to]")
+    assert whole[0] == whole[1] and whole[0][1] > 200
+    page.locator(CANVAS).nth(1).press("+")
+    page.locator(CANVAS).nth(1).press("ArrowRight")
+    second = panels(page, "[p.scene.view.from, p.scene.view.to]")
+    assert second[0] == pytest.approx(second[1]) and second[0][1] - second[0][0] == pytest.approx(whole[0][1] / 2)
+    page.locator(CANVAS).nth(0).press("0")
+    assert panels(page, "[p.scene.view.from, p.scene.view.to]") == whole
+
+
+def test_controls_of_one_run_act_on_both(compared):
+    page, *_ = compared
+    page.select_option("[data-role=video] >> nth=0", "video1")
+    page.select_option("[data-role=tiou] >> nth=0", "0.3")
+    page.locator("[data-role=score]").nth(0).fill("0.6")
+    page.fill("[data-role=top] >> nth=0", "9")
+    page.locator(".classes summary").nth(0).click()
+    page.locator("input[data-label='1']").nth(0).uncheck()
+    expected = [["video1", 0.3, 0.6, 9, [1]]] * 2
+    state = "[p.state.video, p.state.tiou, p.state.minScore, p.state.topK, [...p.state.hidden]]"
+    assert panels(page, state) == expected
+    assert all(1 not in kinds for kinds in panels(page, "p.scene.lanes.map((lane) => lane.label)"))
+    page.select_option("[data-role=track-class] >> nth=0", "0")
+    settle(page)
+    assert panels(page, "p.tracks.drawn.name") == [EVIL] * 2
+
+
+def test_a_detection_that_is_selected_in_one_run_stays_there(compared):
+    page, *_ = compared
+    page.evaluate(f"{PANEL}.panels[0].set({{ listOpen: true, whose: '1', what: 'false' }})")
+    page.locator(CANVAS).nth(0).press("n")
+    assert panels(page, "p.state.picked.length") == [0, 1]
 
 
 def test_where_two_annotators_differ_is_walked_by_keys(opened, tmp_path):

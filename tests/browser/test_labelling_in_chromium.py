@@ -162,7 +162,7 @@ def kept_of(folder):
 def test_labels_survive_a_killed_kernel_and_page_and_films_come_in_ranges(browser, tmp_path):
     pytest.importorskip("voila", reason="an extra")
     write_film(tmp_path / "film 1.webm", codec="libvpx-vp9", rate="5", length_sec=8)
-    log = tmp_path / "server.log"
+    log = tmp_path / "afkit.log"
     command = ("afkit", "label", "film 1.webm", "--labels", "walk,sit")
     with serving(tmp_path, *command), browser.new_context() as context:
         window = context.new_page()

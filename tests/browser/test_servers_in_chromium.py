@@ -33,6 +33,7 @@ RUN = "results/watch/seen"
 TOKEN = "a token of this test"
 START_MS = 120_000  # of a server and a kernel, on a busy machine
 PANEL = "document.querySelector('.afkit-inspector').inspector"
+LAB = re.search(r"^lab:.*\n\t\S+python -m (.*?) \$\(if", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
 FOREIGN = re.compile(r"https?://(?!127\.0\.0\.1)")
 
 
@@ -50,22 +51,31 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def lab(project):
+    """The port of JupyterLab as `make lab` starts it."""
+    shutil.copytree(ROOT / "notebooks" / ".lab", project / "notebooks" / ".lab")
+    with serving(project, *LAB, "--no-browser", "--allow-root") as port:
+        yield port
+
+
 @contextmanager
 def serving(folder: Path, *command: str):
-    """A server process that listens on a free port; the port."""
+    """A server process that listens on a free port, and writes into a file named after the command; the port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "JUPYTER_TOKEN": TOKEN}
     environment |= {"PYTHONUNBUFFERED": "1", "JUPYTER_CONFIG_DIR": str(folder / "config")}  # no user's settings
-    with (folder / "server.log").open("w") as log:
+    said = folder / f"{command[0]}.log"
+    with said.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *command, f"--port={port}"], cwd=folder, env=environment, stdout=log, stderr=log
         )
     try:
         until = time.monotonic() + START_MS / 1000
         while not _answers(port):
-            assert process.poll() is None and time.monotonic() < until, (folder / "server.log").read_text()
+            assert process.poll() is None and time.monotonic() < until, said.read_text()
             time.sleep(0.2)
         yield port
     finally:
@@ -159,15 +169,14 @@ WHERE = """({ scene, canvas }) => {
 }"""
 
 
-def test_the_widget_works_in_jupyterlab_and_gives_python_what_was_selected(browser, tmp_path, project):
+def test_the_widget_works_in_jupyterlab_and_gives_python_what_was_selected(browser, tmp_path, project, lab):
     path = project / "notebooks" / "04_visualize.ipynb"
     notebook = nbformat.read(path, as_version=4)
     (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
     cell.source += f'\nseed, overrides, run_dir = 1, {{"optim.epochs": 1}}, "{RUN}"'
     nbformat.write(notebook, path)
-    lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
-    with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
-        window.goto(f"http://127.0.0.1:{port}/lab/tree/notebooks/04_visualize.ipynb?reset&token={TOKEN}")
+    with looking(browser, tmp_path) as window:
+        window.goto(f"http://127.0.0.1:{lab}/lab/tree/notebooks/04_visualize.ipynb?reset&token={TOKEN}")
         window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
         window.wait_for_selector("text=Python 3 (", timeout=START_MS)
         window.click("text=Run >> nth=0")
@@ -214,39 +223,30 @@ def test_the_widget_works_in_voila(browser, tmp_path, project):
     with serving(project, "afkit", "view", RUN, "--data-root", "data") as port, looking(browser, tmp_path) as window:
         window.goto(f"http://127.0.0.1:{port}/")
         assert window.locator(".afkit-inspector").count() == 0 and "oken" in window.inner_text("body"), "nobody gets in"
-        address = (project / "server.log").read_text().split("open ")[1].split()[0]
+        address = (project / "afkit.log").read_text().split("open ")[1].split()[0]
         answer = window.goto(address)
         assert "default-src 'self' " in answer.headers["content-security-policy"], "nothing is fetched from elsewhere"
         use(window, project)
-    assert "without encryption" not in (project / "server.log").read_text(), "the kernel listens on files, not on ports"
+    assert "without encryption" not in (project / "afkit.log").read_text(), "the kernel listens on files, not on ports"
 
 
-def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(project):
-    lab = re.search(r"^lab:.*\n\t\$\(BIN\)/python -m (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    command = [word for word in lab.split(" $(")[0].split() if "default_url" not in word]  # as `make lab` starts it
-    assert "--ip=127.0.0.1" in command and not any("token" in word or "password" in word for word in command)
-    with serving(project, *command, "--no-browser", "--allow-root") as port:
-        for address in ("api/contents", "api/kernels"):
-            with pytest.raises(urllib.error.HTTPError, match="403"):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/{address}", timeout=60)
-        address = f"api/contents?token={urllib.parse.quote(TOKEN)}"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{address}", timeout=60) as answer:
-            assert answer.status == 200
-        listening = {entry.laddr.ip for entry in psutil.net_connections("tcp") if entry.laddr.port == port}
-        assert listening == {"127.0.0.1"}
+def test_jupyterlab_lets_nobody_in_without_the_token_and_listens_here_alone(lab):
+    assert "--ip=127.0.0.1" in LAB and not any("token" in word or "password" in word for word in LAB)
+    for address in ("api/contents", "api/kernels"):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"http://127.0.0.1:{lab}/{address}", timeout=60)
+    address = f"api/contents?token={urllib.parse.quote(TOKEN)}"
+    with urllib.request.urlopen(f"http://127.0.0.1:{lab}/{address}", timeout=60) as answer:
+        assert answer.status == 200
+    assert {entry.laddr.ip for entry in psutil.net_connections("tcp") if entry.laddr.port == lab} == {"127.0.0.1"}
 
 
-def test_jupyterlab_begins_with_a_page_whose_links_open(browser, tmp_path, project):
+def test_jupyterlab_begins_with_a_page_whose_links_open(browser, tmp_path, project, lab):
     (project / RUN / "inspector.html").write_text("<title>the inspector</title>")
-    shutil.copytree(ROOT / "notebooks" / ".lab", project / "notebooks" / ".lab", dirs_exist_ok=True)
     make = [sys.executable, "-m", "afkit.workbench.runs.start_page"]
     subprocess.run(make, cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
-    command = re.search(r"^lab:.*\n\t\S+python -m (.*?) \$\(if", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    with (
-        serving(project, *command.split(), "--no-browser", "--allow-root") as port,
-        looking(browser, tmp_path) as window,
-    ):
-        window.goto(f"http://127.0.0.1:{port}/lab/tree/results/start.md?reset&token={TOKEN}")
+    with looking(browser, tmp_path) as window:
+        window.goto(f"http://127.0.0.1:{lab}/lab/tree/results/start.md?reset&token={TOKEN}")
         with window.context.expect_page() as opened:
             window.get_by_role("link", name="inspector").click(timeout=START_MS)
         assert opened.value.title() == "the inspector"
@@ -255,12 +255,11 @@ def test_jupyterlab_begins_with_a_page_whose_links_open(browser, tmp_path, proje
         assert window.url.endswith(f"/{RUN}/03_eval.ipynb")
 
 
-def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project):
-    lab = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--allow-root")
+def test_a_reopened_notebook_shows_the_picture(browser, tmp_path, project, lab):
     cells = nbformat.read(project / RUN / "04_visualize.ipynb", as_version=4).cells
     (number,) = (i for i, cell in enumerate(cells) if "afkit_inspector" in str(cell))
-    with serving(project, *lab, "--ServerApp.root_dir=.") as port, looking(browser, tmp_path) as window:
-        window.goto(f"http://127.0.0.1:{port}/lab/tree/{RUN}/04_visualize.ipynb?reset&token={TOKEN}")
+    with looking(browser, tmp_path) as window:
+        window.goto(f"http://127.0.0.1:{lab}/lab/tree/{RUN}/04_visualize.ipynb?reset&token={TOKEN}")
         window.wait_for_selector(".jp-Notebook .jp-Cell", timeout=START_MS)
         shown = set()  # (cell, kind of output, has a picture); cells far outside the window are not drawn
         window.locator(".jp-Notebook .jp-Cell").first.hover()

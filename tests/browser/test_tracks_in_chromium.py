@@ -1,4 +1,4 @@
-"""Tracks below the lanes, the video, and several runs above each other, in a real browser."""
+"""Tracks below the lanes, and the video, in a real browser."""
 
 import base64
 import io
@@ -18,7 +18,6 @@ from pages import (
     eventually,
     many,
     panel_of,
-    panels,
     place,
     press,
     said,
@@ -26,7 +25,6 @@ from pages import (
     view_of,
 )
 
-from afkit.workbench.inspector.comparison import write_comparison
 from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
 from afkit.workbench.inspector.tracks import Tracks
@@ -406,58 +404,3 @@ def test_media_of_other_places_are_refused(browser, tmp_path):
     )
     assert refused == "media-src"
     page.close()
-
-
-@pytest.fixture
-def compared(opened_file, tmp_path):
-    """A page of two runs with the same ground truth; the second one predicts other segments."""
-    first, second = with_tracks(many(2), curves=curves), with_tracks(many(2), curves=curves)
-    shifted = second.predictions.assign(
-        start_sec=second.predictions["start_sec"] + 3, end_sec=second.predictions["end_sec"] + 15
-    )
-    write_comparison(
-        tmp_path / "both.html", [replace(first, title="one"), replace(second, title="two", predictions=shifted)]
-    )
-    return opened_file(tmp_path / "both.html")
-
-
-def test_runs_have_their_own_lanes_and_titles_below_common_controls(compared):
-    assert compared.locator("h2").all_inner_texts() == ["A: one", "B: two"]
-    assert compared.locator("[data-role=video]:visible").count() == 1
-    assert compared.locator(f"{CANVAS}:visible").count() == 2
-    assert compared.locator("[data-role=edit]:visible").count() == 0
-    assert not any("edits" in text for text in compared.locator(".help").all_inner_texts())
-    assert len(set(map(str, panels(compared, "Array.from(p.scene.segments.start)")))) == 2
-
-
-def test_both_runs_look_at_the_same_time_though_one_predicts_beyond_the_end(compared):
-    whole = panels(compared, "[p.scene.view.from, p.scene.view.to]")
-    assert whole[0] == whole[1] and whole[0][1] > 200
-    compared.locator(CANVAS).nth(1).press("+")
-    compared.locator(CANVAS).nth(1).press("ArrowRight")
-    second = panels(compared, "[p.scene.view.from, p.scene.view.to]")
-    assert second[0] == pytest.approx(second[1]) and second[0][1] - second[0][0] == pytest.approx(whole[0][1] / 2)
-    compared.locator(CANVAS).nth(0).press("0")
-    assert panels(compared, "[p.scene.view.from, p.scene.view.to]") == whole
-
-
-def test_controls_of_one_run_act_on_both(compared):
-    compared.select_option("[data-role=video] >> nth=0", "video1")
-    compared.select_option("[data-role=tiou] >> nth=0", "0.3")
-    compared.locator("[data-role=score]").nth(0).fill("0.6")
-    compared.fill("[data-role=top] >> nth=0", "9")
-    compared.locator(".classes summary").nth(0).click()
-    compared.locator("input[data-label='1']").nth(0).uncheck()
-    expected = [["video1", 0.3, 0.6, 9, [1]]] * 2
-    state = "[p.state.video, p.state.tiou, p.state.minScore, p.state.topK, [...p.state.hidden]]"
-    assert panels(compared, state) == expected
-    assert all(1 not in kinds for kinds in panels(compared, "p.scene.lanes.map((lane) => lane.label)"))
-    compared.select_option("[data-role=track-class] >> nth=0", "0")
-    settle(compared)
-    assert panels(compared, "p.tracks.drawn.name") == [EVIL] * 2
-
-
-def test_a_detection_that_is_selected_in_one_run_stays_there(compared):
-    compared.evaluate(f"{PANEL}.panels[0].set({{ listOpen: true, whose: '1', what: 'false' }})")
-    compared.locator(CANVAS).nth(0).press("n")
-    assert panels(compared, "p.state.picked.length") == [0, 1]

@@ -127,11 +127,8 @@ def test_missing_and_unreadable_files(tmp_path):
         {"segment": [1, 2], "label_id": 0},
         {"label": "a", "label_id": 0},
         {"segment": [1], "label": "a", "label_id": 0},
-        {"segment": [1, 2, 3], "label": "a", "label_id": 0},
         {"segment": ["one", 2], "label": "a", "label_id": 0},
-        {"segment": "12", "label": "a", "label_id": 0},
         {"segment": [1, 2], "label": "a", "label_id": "walk"},
-        {"segment": [1, 2], "label": "a", "label_id": 10**30},
         {"segment": [1, 2], "label": "a", "label_id": 1.7},
         "walk",
     ],
@@ -147,12 +144,6 @@ def test_a_wrong_row_is_named(write, row):
 def test_annotations_that_are_no_list_are_named(write, rows):
     with pytest.raises(ValueError, match="video 'bad'"):
         load_annotations(write(bad={"annotations": rows}))
-
-
-@pytest.mark.parametrize("end", [float("nan"), float("inf")])
-def test_times_must_be_finite(write, end):
-    with pytest.raises(ValueError, match="video 'bad': a segment is not finite; correct or remove it"):
-        load_annotations(write(bad={"annotations": [action(0, end)]}))
 
 
 @pytest.mark.parametrize("key", ["duration", "fps"])

@@ -10,11 +10,10 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_data import change_video, tiny_recipe, write_tiny_data
+from tiny_data import tiny_recipe
 
 from afkit.data.feature_formats import SUFFIXES, array_names, open_array
 from afkit.data.features import feature_files, has_features, locate, open_features, read_features
-from afkit.data.items import Dataset
 
 
 @pytest.fixture
@@ -143,17 +142,6 @@ def test_a_recipe_names_the_format_by_the_ending(tmp_path, suffix):
     assert rows.dtype == np.float32
     np.testing.assert_array_equal(rows, TABLE)
     assert has_features(config, tmp_path, "v") and not has_features(config, tmp_path, "w")
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".safetensors", ".h5"])
-def test_a_data_set_is_the_same_in_every_format(tmp_path, suffix):
-    write_tiny_data(tmp_path, training=1, test=1)
-    folder = tmp_path / "tiny" / "features"
-    for path in list(folder.glob("*.npy")):
-        write(path.with_suffix(suffix), np.load(path).astype(np.float64 if suffix == ".csv" else np.float32))
-    change_video(tmp_path, "video1", fps=10.0)
-    plain, other = (Dataset(tiny_recipe(data__suffix=end).data, tmp_path, ["test"])[0] for end in (".npy", suffix))
-    assert plain.video == other.video and torch.equal(plain.features, other.features)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5", ".safetensors"])

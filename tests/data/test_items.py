@@ -10,8 +10,6 @@ from golden_files import OWN, arrays, content
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_data import (
-    NUM_FRAMES,
-    STRIDE,
     change_video,
     read_database,
     seconds_of,
@@ -22,8 +20,7 @@ from tiny_data import (
 )
 
 from afkit.config import DataConfig
-from afkit.data.features import RawFeatures
-from afkit.data.items import CROP_TRIES, Dataset, GridFeatures, Item, crop
+from afkit.data.items import CROP_TRIES, Dataset, Item, crop
 from afkit.workbench.original import recipe_from_original
 
 CROP_FOLDERS = ("truncate", "truncate_tridet")
@@ -186,13 +183,6 @@ def test_ignored_spans_are_on_the_grid_and_move_with_a_crop(tmp_path):
 # ---- the data set
 
 
-@pytest.fixture
-def root(tmp_path):
-    """A data root with the tiny data set."""
-    write_tiny_data(tmp_path)
-    return tmp_path
-
-
 def same_items(a, b):
     """Whether two items hold the same features and segments."""
     return (
@@ -215,14 +205,6 @@ def test_crops_depend_on_seed_epoch_and_index_alone(root):
     assert not all(same_items(items[index], again[index]) for index in range(6))
     again.epoch = 0
     assert all(same_items(items[index], again[index]) for index in range(6))
-
-
-def test_nothing_is_random_outside_training(root):
-    recipe = tiny_recipe()
-    items = [Dataset(recipe.data, root, ["training"], seed=seed)[2] for seed in (0, 1)]
-    assert same_items(*items)
-    raw = np.load(root / "tiny/features/video2.npy")
-    np.testing.assert_array_equal(items[0].features, raw.T)
 
 
 def test_the_recipe_frame_rate_wins(root):
@@ -285,37 +267,3 @@ def test_a_missing_annotation_file_is_named(tmp_path):
         ValueError, match=r"annotation file .*tiny.annotations\.json does not exist; prepare the data set"
     ):
         training_set(tmp_path, tiny_recipe())
-
-
-# ---- the grid of the features
-
-
-def on_grid(raw, config, fps=10.0, duration_sec=4.0):
-    """The features of an array (T, C) on the grid."""
-    return GridFeatures(RawFeatures([raw], ["raw.npy"], "v"), config, fps, duration_sec)
-
-
-def test_every_nth_feature_is_kept():
-    config = crop_config(downsample=3, input_dims=[2])
-    raw = np.arange(20, dtype=np.float32).reshape(10, 2)
-    features = on_grid(raw, config)
-    assert features.shape == (2, 4)
-    np.testing.assert_array_equal(features[:, :], raw[::3].T)
-    assert (features.stride, features.num_frames) == (3 * STRIDE, NUM_FRAMES)
-
-
-@pytest.mark.parametrize("steps", [3, 10, 25])
-def test_resized_features_are_interpolated(steps):
-    raw = np.random.default_rng(0).normal(size=(steps, 2)).astype(np.float32)
-    features = on_grid(raw, crop_config(resize=True, crop_ratio=None))
-    source = (np.arange(10) + 0.5) * steps / 10 - 0.5
-    expected = [np.interp(source, np.arange(steps), channel) for channel in raw.T]
-    np.testing.assert_allclose(features[:, :], expected, atol=1e-6)
-    assert features.stride == features.num_frames == pytest.approx(((steps - 1) * STRIDE + NUM_FRAMES) / 10)
-
-
-def test_features_of_fixed_length_are_spread_over_the_duration():
-    raw = np.zeros((8, 2), np.float32)
-    features = on_grid(raw, crop_config(stride_frames=-1))
-    assert features.shape == (2, 8)
-    assert features.stride == features.num_frames == pytest.approx(4.0 * 10 / 8)

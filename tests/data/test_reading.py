@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_data import FPS, NUM_FRAMES, STRIDE, seconds_of, tiny_recipe, training_set, write_annotations
+from watched import Watched
 
 from afkit.data.batches import collate, training_batches
 from afkit.data.features import RawFeatures, open_features
@@ -118,17 +119,6 @@ def test_items_are_those_of_whole_files(tmp_path, kind, grid, cache_mb):
             assert len(widths) > 4 if training else found.features.shape[1] == dataset.unread(3).features.shape[1]
 
 
-class Watched:
-    """An array that notes which rows are asked for."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.asked = array, array.shape, array.dtype, []
-
-    def __getitem__(self, rows):
-        self.asked.append(rows)
-        return self.array[rows]
-
-
 @pytest.mark.parametrize(("downsample", "rows"), [(1, (20, 35)), (3, (60, 105))])
 def test_only_the_rows_of_a_crop_are_read(downsample, rows):
     parts = [Watched(np.random.default_rng(0).normal(size=(steps, 3))) for steps in (200, 190)]
@@ -227,19 +217,14 @@ def test_a_caller_cannot_change_the_cache(root):
             raw.parts[0][:] = 7
 
 
-def test_loading_twice_takes_nothing_twice(root):
-    dataset = cached_set(root, 1)
-    dataset.preload()
-    assert dataset.cached_bytes == sum(BYTES.values())
-
-
 def test_a_copy_for_another_process_leaves_the_cache_behind(root):
     dataset = cached_set(root, 1)
     sent = pickle.loads(pickle.dumps(dataset))
     assert (sent.cached_bytes, dataset.cached_bytes) == (0, sum(BYTES.values()))
     assert torch.equal(sent[0].features, dataset[0].features)
-    sent.preload()
-    assert sent.cached_bytes == dataset.cached_bytes
+    for _ in range(2):  # nothing is taken twice
+        sent.preload()
+        assert sent.cached_bytes == dataset.cached_bytes
 
 
 @pytest.mark.parametrize("workers", [0, 2])

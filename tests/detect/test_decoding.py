@@ -52,22 +52,6 @@ def rows(candidates):
     ]
 
 
-def test_levels_follow_each_other_and_scores_fall_within_them():
-    out = output(
-        (1, [[0.1, 0.2], [0.5, 0.3]], [[1, 2], [0.5, 1]], [True, True]),
-        (2, [[0.9, 0.05]], [[1, 1.5]], [True]),
-    )
-    (found,) = decode(out, tiny_recipe())
-    assert rows(found) == [
-        (0.5, 2, 0.5, 0),
-        (0.5, 2, 0.3, 1),
-        (-1, 2, 0.2, 1),
-        (-1, 2, 0.1, 0),
-        (-2, 3, 0.9, 0),  # offsets count strides
-        (-2, 3, 0.05, 1),
-    ]
-
-
 def test_masked_points_give_nothing():
     out = output((1, [[0.9], [0.8]], [[1, 1], [1, 1]], [True, False]))
     out.logits[0][0, 1] = torch.nan

@@ -190,12 +190,6 @@ def test_no_candidates(method, multiclass):
 # ---- voting
 
 
-def test_votes_may_count_the_score_alone():
-    rows = [(0, 10, 0.8, 0), (1, 10, 0.6, 1), (0, 20, 0.5, 0)]
-    found = run(rows, multiclass=False, voting_threshold=0.7, voting_weight="score")
-    assert found[0][:2] == pytest.approx((0.6 / 1.4, 10), abs=1e-5)
-
-
 def test_voting_counts_an_iou_that_equals_the_threshold():
     rows = [(0, 8, 0.5, 0), (0, 4, 0.25, 0)]
     assert run(rows, multiclass=False, voting_threshold=0.5)[0][1] == pytest.approx((0.5 * 8 + 0.125 * 4) / 0.625)

@@ -12,13 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from other_users import give_away, needs_root
 
 from afkit.detect import operator
 from afkit.detect.operator import FILES, SOURCES, cache_folder, unavailable
 
 WITHOUT_CPP = unavailable("cpp")
-OTHER = 65534  # a user's number that is not ours
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
 needs_cpp = pytest.mark.skipif(bool(WITHOUT_CPP), reason=WITHOUT_CPP)
 
 PROGRAM = """
@@ -164,7 +163,7 @@ def test_a_library_that_somebody_else_may_have_written_is_not_loaded(tmp_path, w
     path.symlink_to(library()) if whose == "behind a link" else shutil.copy(library(), path)
     reason = f"others can write to {path} (chmod go-w forbids it)"
     if whose == "another user's":
-        os.chown(path, OTHER, OTHER)
+        give_away(path)
         reason = f"{path} belongs to another user"
     elif whose == "behind a link":
         reason = f"{path} is a link"
@@ -193,23 +192,18 @@ def in_the_private_folder(cache, reason, environment, program=PROGRAM):
 
 
 @needs_cpp
-@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
-def test_a_folder_that_others_can_write_to_is_passed_over(tmp_path, mode, temporary):
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    cache.chmod(mode)
-    shutil.copy(library(), cache)
-    in_the_private_folder(cache, f"others can write to {cache} (chmod go-w forbids it)", temporary)
-
-
-@needs_cpp
-@needs_root
-def test_a_folder_of_another_user_is_passed_over(tmp_path, temporary):
+@pytest.mark.parametrize("whose", [pytest.param("another user's", marks=needs_root), 0o770, 0o707, 0o1777])
+def test_a_folder_that_others_can_write_to_is_passed_over(tmp_path, whose, temporary):
     cache = tmp_path / "theirs" / "cache"
     cache.mkdir(parents=True)
     shutil.copy(library(), cache)
-    os.chown(cache.parent, OTHER, OTHER)
-    in_the_private_folder(cache, f"{cache.parent} belongs to another user", temporary)
+    if whose == "another user's":
+        give_away(cache.parent)
+        reason = f"{cache.parent} belongs to another user"
+    else:
+        cache.chmod(whose)
+        reason = f"others can write to {cache} (chmod go-w forbids it)"
+    in_the_private_folder(cache, reason, temporary)
 
 
 WITHOUT_HOME = f"""
@@ -231,7 +225,7 @@ def test_a_user_without_a_home_folder_has_a_private_one(tmp_path, temporary):
 @needs_root
 def test_a_private_folder_that_another_user_has_made_is_not_used(tmp_path, temporary):
     private = Path(temporary["TMPDIR"]) / f"afkit-{os.getuid()}"
-    os.chown(private, OTHER, OTHER)
+    give_away(private)
     falls_back(
         tmp_path,
         f"this user has no home folder, and {private} belongs to another user; set AFKIT_CACHE to a folder of your own",

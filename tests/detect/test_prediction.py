@@ -6,6 +6,8 @@ import pytest
 import torch
 from golden_files import assert_same_detections
 from tiny_data import read_database, tiny_recipe, write_annotations, write_tiny_data
+from tiny_networks import parts
+from watched import Watched
 
 import afkit
 from afkit.data.items import Dataset, Item
@@ -13,11 +15,6 @@ from afkit.detect.prediction import COLUMNS, detect_items, predict, predict_data
 from afkit.model.actionformer import build_model
 from afkit.segments import sec_to_grid
 from afkit.workbench.analysis.score_curves import score_curves
-
-
-def parts(table):
-    """Segments, scores, labels of a table."""
-    return table[["start_sec", "end_sec"]].to_numpy(), table["score"].to_numpy(), table["label"].to_numpy()
 
 
 def test_detections_equal_the_original(config):
@@ -147,6 +144,11 @@ def test_a_data_set_gives_what_its_recordings_give_alone(model, tmp_path):
         features = np.load(tmp_path / f"tiny/features/{name}.npy")
         alone = predict(model, recipe, features, fps=entry["fps"], duration=entry["duration"], video=name)
         pd.testing.assert_frame_equal(found[found["video"] == name].reset_index(drop=True), alone)
+    done.clear()
+    batched = predict_dataset(model, recipe, dataset, done.append, batch_size=9, backend="torch")
+    assert done == [8] and batched["video"].tolist() == found["video"].tolist()
+    for name in set(found["video"]):
+        assert_same_detections(*(parts(table[table["video"] == name]) for table in (batched, found)))
 
 
 @pytest.mark.parametrize("window_steps", [0, 64])
@@ -233,20 +235,6 @@ def test_a_batch_gives_what_its_videos_give_alone(model):
     assert len(detect_items(model, unlikely, items)) == 0
 
 
-def test_the_batch_size_changes_nothing_but_the_steps(model, tmp_path):
-    write_tiny_data(tmp_path)
-    recipe = tiny_recipe()
-    dataset = Dataset(recipe.data, tmp_path, recipe.data.test_subsets)
-    assert len(dataset) > 1
-    done = []
-    batched = predict_dataset(model, recipe, dataset, done.append, batch_size=len(dataset) + 1, backend="torch")
-    assert done == [len(dataset)]
-    alone = predict_dataset(model, recipe, dataset)
-    assert batched["video"].tolist() == alone["video"].tolist()
-    for video in set(alone["video"]):
-        assert_same_detections(*(parts(table[table["video"] == video]) for table in (batched, alone)))
-
-
 # ---- which features are taken
 
 
@@ -257,28 +245,18 @@ def changed(value, dtype=np.float64):
     return features
 
 
-class Opened:
-    """What is sliced like an array, as one in HDF5."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype = array, array.shape, array.dtype
-
-    def __getitem__(self, rows):
-        return self.array[rows]
-
-
 @pytest.mark.parametrize("window_steps", [0, 64])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Opened])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Watched])
 def test_features_that_are_not_finite_are_refused(model, value, window_steps, kind):
     with pytest.raises(ValueError, match="features of 'v': NaN or infinite at step 7; extract it again"):
         predict(model, tiny_recipe(), kind(changed(value)), fps=10, video="v", window_steps=window_steps)
 
 
-@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Opened])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, np.ndarray.tolist, pd.DataFrame, Watched])
 def test_features_that_are_no_real_numbers_are_refused(model, kind):
     wrong = [kind(changed(1j, np.complex64))]
-    if kind in (np.asarray, Opened):
+    if kind in (np.asarray, Watched):
         texts = (object, str, "S8", "datetime64[s]", "timedelta64[s]", [("a", "f4")])
         wrong += [kind(FEATURES.astype(int).astype(dtype)) for dtype in texts]
     for features in wrong:
@@ -287,7 +265,7 @@ def test_features_that_are_no_real_numbers_are_refused(model, kind):
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float16", "float64", ">f4", "bfloat16"])
-@pytest.mark.parametrize("kind", [np.asarray, Opened, torch.from_numpy])
+@pytest.mark.parametrize("kind", [np.asarray, Watched, torch.from_numpy])
 def test_numbers_of_any_type_count_as_what_they_are(model, dtype, kind):
     features = (4 * FEATURES).astype(np.int8).clip(0)
     if kind is torch.from_numpy:

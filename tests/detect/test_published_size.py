@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 from golden_files import LOGITS, OFFSETS, OTHERS_AT_FULL_SIZE, arrays, assert_same_detections, experiment, pad
+from tiny_networks import all_offsets
 
 from afkit.detect.decoding import decode_batch
 from afkit.detect.prediction import suppress
 from afkit.model.actionformer import build_model, padded_length
-from afkit.model.heads import Boundaries, offsets_of
+from afkit.model.heads import Boundaries
 from afkit.segments import grid_to_sec
 
 TRIDENT = 1e-5  # of offsets that are expectations
@@ -33,14 +34,6 @@ def full_size_weight(name, shape):
     if len(shape) == 1:
         return 1.0 + 0.1 * z  # of a norm over groups
     return z / np.sqrt(shape[1] * shape[2])
-
-
-def offsets_at(level, steps):
-    """(n, 2) offsets of some steps of a level of one video, or (n, K, 2) of all classes."""
-    if isinstance(level.offsets, torch.Tensor):
-        return level.offsets[0, steps]
-    points, labels = torch.arange(level.logits.shape[1])[steps, None], torch.arange(level.logits.shape[2])
-    return offsets_of(level.offsets, torch.zeros(1, 1, dtype=torch.int64), points, labels)
 
 
 NAMES = ["thumos_i3d", "anet_tsp", "anet_i3d", "epic_slowfast_verb", "ego4d_omnivore_egovlp", *OTHERS_AT_FULL_SIZE]
@@ -67,11 +60,12 @@ def test_outputs_at_the_published_size(name):
     out, thinned = model(*pad(features, length)), slice(None, None, int(expected["stride_sub"]))
     for number, level in enumerate(out.levels()):
         assert level.mask.sum() == expected[f"mask_sum_{number}"]
-        found = {"logits": (level.logits[0, thinned], LOGITS), "offsets": (offsets_at(level, thinned), OFFSETS)}
+        tolerance = TRIDENT if isinstance(level.offsets, Boundaries) else OFFSETS
+        found = {"logits": (level.logits, LOGITS), "offsets": (all_offsets(out, number), tolerance)}
         if isinstance(level.offsets, Boundaries):
-            found |= {"offsets": (found["offsets"][0], TRIDENT), "bins": (level.offsets.bins[0, thinned], LOGITS)}
+            found["bins"] = (level.offsets.bins, LOGITS)
         for key, (values, tolerance) in found.items():
-            close = np.isclose(values, expected[f"{key}_{number}"], rtol=tolerance, atol=tolerance)
+            close = np.isclose(values[0, thinned], expected[f"{key}_{number}"], rtol=tolerance, atol=tolerance)
             assert close[level.mask[0, thinned].numpy()].all(), f"{key} of level {number}"
     candidates = decode_batch(out, recipe)
     assert len(candidates.scores) == pytest.approx(int(expected["n_dec"]), rel=1e-3)

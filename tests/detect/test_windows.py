@@ -3,7 +3,6 @@
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,10 @@ import torch
 from golden_files import assert_same_detections
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from job_processes import python
 from tiny_data import tiny_recipe, write_tiny_data
 from tiny_networks import RECIPES, all_offsets, network, parts
+from watched import Watched
 
 from afkit.data.batches import collate
 from afkit.data.items import Dataset, Item
@@ -61,7 +62,7 @@ def test_nothing_beyond_the_receptive_field_changes_a_point(name):
             after = model(other, mask)
             for level, points in enumerate(before.points):
                 differ = (after.logits[level] != before.logits[level]).any(dim=2)[0]  # (T,)
-                differ |= (all_offsets(after, level) != all_offsets(before, level)).flatten(1).any(dim=1)
+                differ |= (all_offsets(after, level) != all_offsets(before, level))[0].flatten(1).any(dim=1)
                 farthest = max(farthest, int((points[differ, 0] - changed).abs().max()))
     assert reach - stride < farthest <= reach
 
@@ -208,17 +209,6 @@ def test_windows_with_attention_to_the_whole_sequence_or_absolute_positions_come
 # ---- predictions
 
 
-class Watched:
-    """An array that notes how many rows are asked for at a time."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.asked = array, array.shape, array.dtype, []
-
-    def __getitem__(self, rows):
-        self.asked.append(len(range(*rows.indices(len(self.array)))))
-        return self.array[rows]
-
-
 @pytest.mark.parametrize("downsample", [1, 3])
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
 def test_predictions_in_windows(kind, downsample):
@@ -230,8 +220,9 @@ def test_predictions_in_windows(kind, downsample):
     found = predict(model, recipe, watched, fps=10, duration=300.0, video="name", window_steps=150)
     assert_same_detections(parts(found), parts(expected))
     assert set(found["video"]) == {"name"} and (found["score"].diff().dropna() <= 0).all()
-    assert max(watched.asked) <= 150 * downsample
-    assert sum(watched.asked) <= 2.5 * 777
+    asked = [len(range(*rows.indices(777))) for rows in watched.asked]
+    assert max(asked) <= 150 * downsample
+    assert sum(asked) <= 2.5 * 777
     with pytest.raises(ValueError, match=r"features of 'w' must be \(T, 6\) for recipe 'tiny', not \(6, 777\)"):
         predict(model, recipe, Watched(features.T), fps=10, video="w", window_steps=150)
 
@@ -255,8 +246,6 @@ def test_a_data_set_in_windows(tmp_path):
 
 LONG = """
 import resource
-import sys
-sys.path.insert(0, sys.argv[1])
 import numpy as np
 import torch
 from tiny_data import tiny_recipe
@@ -267,10 +256,10 @@ torch.set_num_threads(1)
 recipe = tiny_recipe(data__input_dims=[64], model__embed_dim=64, data__max_seq_len=512)
 torch.manual_seed(0)
 model = build_model(recipe)
-features = np.load(sys.argv[2], mmap_mode="r")
+features = np.load(sys.argv[1], mmap_mode="r")
 found = []
 for steps in (3000, len(features)):
-    table = predict(model, recipe, features[:steps], fps=10, window_steps=int(sys.argv[3]))
+    table = predict(model, recipe, features[:steps], fps=10, window_steps=int(sys.argv[2]))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, len(table), table["end_sec"].max())
 """
 
@@ -281,8 +270,7 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
     """100 000 steps of a memory map in float16 (13 MB); at once they take 580 MB more than 3000 steps."""
     path = tmp_path / "features.npy"
     np.save(path, np.random.default_rng(0).normal(size=(100_000, 64)).astype(np.float16))
-    program = [sys.executable, "-c", LONG, str(Path(__file__).parents[1]), str(path), "1024"]
-    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    done = subprocess.run(python(LONG, path, 1024), capture_output=True, text=True, check=True)
     (short_mb, _, _), (long_mb, count, end_sec) = (map(float, line.split()) for line in done.stdout.splitlines())
     assert count == 200 and end_sec > 39_000
     assert long_mb - short_mb < 60

@@ -5,8 +5,9 @@ import copy
 import numpy as np
 import pytest
 import torch
-from golden_files import OTHERS, Config, arrays, assert_same_detections, content
+from golden_files import OTHERS, Config, arrays, assert_same_detections, content, pad
 from tiny_data import tiny_recipe
+from tiny_networks import all_offsets
 
 import afkit
 from afkit.data.batches import Batch
@@ -21,8 +22,6 @@ from afkit.segments import grid_to_sec
 from afkit.train.loop import train_step
 from afkit.train.state import new_state, update_average
 
-from golden_files import pad  # isort: skip
-
 # What the releases meet themselves in float64 and on two threads (the goldens' README).
 LOGITS, OFFSETS, TRIDENT_OFFSETS = 1e-5, 5e-6, 6e-5  # largest absolute difference
 LOSSES, GRADIENT_NORMS, UPDATES = 1e-6, 5e-4, 2e-3  # largest relative difference
@@ -33,14 +32,6 @@ STEP = 1.2e-7  # of a float32 near 1
 def config(request):
     """Each of their small networks in turn."""
     return Config(request.param)
-
-
-def all_offsets(level):
-    """(T, 2) offsets of a level of one video, or (T, K, 2) of all classes."""
-    if isinstance(level.offsets, torch.Tensor):
-        return level.offsets[0]
-    steps, classes = level.logits.shape[1:]
-    return offsets_of(level.offsets, torch.tensor([[0]]), torch.arange(steps)[:, None], torch.arange(classes)[None])
 
 
 @torch.no_grad()
@@ -54,7 +45,7 @@ def test_outputs_and_detections_equal_the_original(config):
             valid = expected[f"mask_{number}"]
             np.testing.assert_array_equal(level.mask[0], valid)
             np.testing.assert_array_equal(level.points, expected[f"points_{number}"])
-            found = {"logits": (level.logits[0], LOGITS), "offsets": (all_offsets(level), OFFSETS)}
+            found = {"logits": (level.logits[0], LOGITS), "offsets": (all_offsets(out, number)[0], OFFSETS)}
             if isinstance(level.offsets, Boundaries):
                 found["offsets"] = (found["offsets"][0], TRIDENT_OFFSETS)
                 found["bins"] = (level.offsets.bins[0], LOGITS)

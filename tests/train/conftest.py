@@ -22,21 +22,6 @@ def finished(data, tmp_path_factory):
     return folder, start(data, folder)
 
 
-@pytest.fixture(scope="module")
-def on_the_processor():
-    """Children compute without a GPU."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        yield
-
-
-@pytest.fixture
-def root(tmp_path):
-    """A data root of this test's own; the run folder is `root` / "run"."""
-    write_tiny_data(tmp_path)
-    return tmp_path
-
-
 @pytest.fixture
 def told_each_step(monkeypatch):
     """on_progress is called after every step."""

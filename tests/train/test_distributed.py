@@ -1,8 +1,6 @@
 """Two processes (gloo) that train and detect together: the same numbers as one process with the same batches."""
 
 import subprocess
-import time
-from datetime import timedelta
 
 import pandas as pd
 import pytest
@@ -25,9 +23,7 @@ from afkit.train.distributed import (
 from afkit.train.execution import Execution
 from afkit.train.loop import train
 from afkit.train.state import random_state, set_random_state
-from afkit.workbench.runs import peers
 from afkit.workbench.runs.launch import predict_shared
-from afkit.workbench.runs.peers import check_peers
 from afkit.workbench.runs.training import validation
 
 pytestmark = pytest.mark.slow
@@ -50,7 +46,7 @@ EVALUATED = "four rows"  # on the way, too
 PROGRAM = """
 from pathlib import Path
 import torch
-from test_distributed import RECIPES, EVALUATED, no_pickles, prove_in_vain, share_numbers, start_training, detect
+from test_distributed import RECIPES, EVALUATED, no_pickles, share_numbers, start_training, detect
 from afkit.workbench.runs.peers import start, stop
 
 torch.set_num_threads(1)
@@ -61,7 +57,6 @@ share_numbers(root)
 for name in RECIPES:
     start_training(name, root, root / name, devices=2)
 detect(root, root)
-prove_in_vain(root)
 stop()
 """
 
@@ -98,21 +93,6 @@ def share_numbers(root):
     except RuntimeError as error:
         told["differ"] = str(error)
     torch.save(told, root / f"told{rank}.pt")
-
-
-def prove_in_vain(root):
-    """What a process says of another that has another key, and of one that says nothing; written down by each."""
-    rank, _ = world()
-    with pytest.raises(ConnectionError) as other_key:
-        check_peers(b"key of %d" % rank)
-    (root / f"other_key{rank}.txt").write_text(str(other_key.value))
-    if rank == 0:
-        peers.PROOF = timedelta(seconds=0.1)
-        with pytest.raises(ConnectionError) as silence:
-            check_peers(b"key")
-        (root / "silence.txt").write_text(str(silence.value))
-    while not (root / "silence.txt").exists():
-        time.sleep(0.01)
 
 
 def detect(root, folder):
@@ -219,26 +199,6 @@ def test_what_processes_tell_each_other(together):
         assert told["tensors"] == [[[0], 0.1], [[1], 0.1]], "as JSON, so that nothing is executed"
         assert told["bytes"] == [b"\0\1\xff", b"\0\1\xff\0\1\xff"]
         assert "the weights of the 2 devices are no longer the same at step 3" in told["differ"]
-
-
-def test_a_process_that_does_not_know_the_key_is_refused(together):
-    for name in ("other_key0", "other_key1", "silence"):
-        said = (together / f"{name}.txt").read_text()
-        assert said.startswith("another program has answered in place of one of the processes"), name
-
-
-def test_what_is_only_sent_back_proves_nothing(monkeypatch):
-    class Echo:
-        def __init__(self, heard, sent, async_op):
-            heard.copy_(sent)
-
-        def wait(self, timeout):
-            pass
-
-    monkeypatch.setattr(peers, "world", lambda: (0, 2))
-    monkeypatch.setattr(torch.distributed, "all_to_all_single", Echo)
-    with pytest.raises(ConnectionError, match="another program has answered"):
-        check_peers(b"key")
 
 
 def test_random_states_keep_their_types(together):

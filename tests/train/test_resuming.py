@@ -1,6 +1,5 @@
 """Training that is interrupted, and its checkpoints: what is kept, what is refused, what a full disk does."""
 
-import errno
 import json
 import random
 from io import BytesIO
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from refusals import full
 from tiny_data import TEMPORALMAXER, TRIDET, tiny_recipe, training_set
 from trainings import (
     FILES,
@@ -264,10 +264,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_named(data, finished, tm
 
 @pytest.mark.parametrize(("place", "name"), [(record.MetricsFile, "flush"), (torch, "save")])
 def test_a_full_disk_is_named(data, tmp_path, monkeypatch, told_each_step, place, name):
-    def fail(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(place, name, fail)
+    monkeypatch.setattr(place, name, full)
     with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\); make room") as caught:
         start(data, tmp_path)
     assert str(tmp_path) in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from gpu_device import DEVICE, needs_device, nudged
 from safetensors.torch import load_file, save_file
-from tiny_data import tiny_recipe, training_set, write_tiny_data
+from tiny_data import tiny_recipe, training_set
 from trainings import RECIPE, WEIGHTS, LostMachineError, assert_same_training, start, stop_after
 
 from afkit.data.batches import training_batches
@@ -41,13 +41,6 @@ def full_float32():
     torch.backends.cudnn.allow_tf32 = False
     yield
     torch.backends.cudnn.allow_tf32 = before
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    write_tiny_data(root)
-    return root
 
 
 def found_if(planted):

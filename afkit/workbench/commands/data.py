@@ -53,8 +53,8 @@ def add_label_arguments(add: Callable[..., Any]) -> None:
     """How labels are read; `add` is that of a parser, or of a group of its arguments."""
     add("--format", dest="form", default="", help=f"{FORMS} (default: by file)")
     column = (
-        "video, start, end, segment, label, label_id, tier, comment, subset, group, duration, fps, annotated_start or "
-        "annotated_end, e.g. start=onset"
+        "video, start, end, segment, span (a segment's length), label, label_id, tier, comment, subset, group, "
+        "duration, fps, annotated_start or annotated_end, e.g. start=onset"
     )
     add("--column", dest="columns", action="append", default=[], metavar="FIELD=NAME", help=column)
     unit = (
@@ -175,12 +175,15 @@ def sensor_place(text: str) -> tuple[str, float | None]:
 
 
 def _signals(options: argparse.Namespace) -> None:
+    from afkit.data.feature_formats import listed
     from afkit.workbench.own_data.gaps import read_ignored
     from afkit.workbench.own_data.signal_files import write_windows
 
     folders, rates = zip(*map(sensor_place, options.sensors), strict=True)
     columns = [[name.strip() for name in text.split(",")] for text in options.columns]
     made = write_windows(folders, rates, **given(options, "sensors", "columns"), columns=columns)
+    for kind in made.sensors:
+        print(f"channels of {kind.name}: {listed(kind.columns) if kind.columns else kind.channels}")
     print(f"data.input_dims: [{made.width}]", f"data.stride_frames: {made.stride}", sep="\n")
     print(f"data.num_frames: {made.window}", f"data.fps: {made.rate_hz:g}", options.target, sep="\n")
     if read_ignored(options.target):

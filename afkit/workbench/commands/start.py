@@ -20,8 +20,9 @@ def _start_arguments(command: argparse.ArgumentParser) -> None:
     labels = command.add_argument_group("labels (as for import)")
     labels.add_argument("--label-order", default="", metavar="A,B,...", help="order of the label ids")
     add_label_arguments(labels.add_argument)
-    clock = "whether times of labels are those of the sensors' clocks, or count from the recordings' beginnings"
-    labels.add_argument("--label-clock", default="", choices=("sensor", "recording"), help=clock)
+    clock = "sensor: times of labels are those of the sensors' clocks, in this zone if one of the two tells none; "
+    clock += "recording: they count from the recordings' beginnings"
+    labels.add_argument("--label-clock", default="", metavar="sensor|recording|+HH:MM", help=clock)
     add = command.add_argument_group("recordings").add_argument
     add("--channels", action="append", default=[], metavar="A,B,...", help="columns of tables to take, as for signals")
     add("--pose", action="store_true", help="tables hold key points of bodies")
@@ -64,10 +65,10 @@ def _start(options: argparse.Namespace) -> None:
     channels = [[name.strip() for name in text.split(",")] for text in options.channels]
     how = Options(channels, columns.get("label", ""), options.pose, options.longest_gap, grid if options.fps else None)
     windows = Windows(options.window, options.stride, options.normalise, options.backbone, options.most_minutes)
-    media = [sensor_place(text) for text in options.media]
+    media = [sensor_place(text) for text in options.media or [options.labels]]
     kinds = options.fix
     start(
-        options.labels,
+        options.labels if options.media else media[0][0],
         media,
         options.name,
         data_root=options.data_root,

@@ -147,7 +147,7 @@ def _lengths(files: Mapping[str, tuple[Path, float | None]]) -> tuple[dict[str, 
             except ValueError as error:
                 unread.append(str(error))
         else:
-            signals[name] = look(path, SensorKind(name, rate_hz or 0, 0, by_clock=rate_hz is None))
+            signals[name] = look(path, SensorKind(name, rate_hz or 0, 0, by_clock=rate_hz is None), fix=False)
             lengths[name] = signals[name].duration_sec
     more = f" (and {len(unread) - 1} more that cannot be read)" if len(unread) > 1 else ""
     unread_note = f"{unread[0]}{more}" if unread else ""

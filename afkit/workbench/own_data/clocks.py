@@ -1,6 +1,7 @@
 """The column with the time in a table of samples: its unit, its rate, and where it has gaps or runs backwards."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -14,60 +15,9 @@ MOST_APART = 2.1  # times a given rate, or the reverse: it is not the clock of t
 MOST_HZ = 1e5  # above which a clock that does not name its unit is hardly in seconds
 LONGER_SEC = {"minutes": 60, "days": 86400}
 LEAST_FULL = 0.9  # of the usual samples that a batch of one time has, below which it is incomplete
-RATE_TOLERANCE, LEAST_DRIFT_SEC = 0.01, 0.1  # by which a clock may run at another rate than is given
-
-
-def clock_problem(clock: np.ndarray, name: str, rate_hz: float) -> str:
-    """What a column with the time says against the rate of a sensor; "" where they agree.
-
-    `clock` is (samples,), in seconds, or what its name or the rate tells. A ValueError where its rate is another by
-    more than a factor of two.
-
-    Examples:
-        >>> clock_problem(np.arange(100) * 20, "time_ms", 50), clock_problem(np.arange(100) / 25, "time", 50)
-        ('', "by its clock 'time' it has 25 samples a second, not 50")
-    """
-    unit = _unit_near(clock, name, rate_hz)
-    steps = np.diff(_spread((clock - clock[0]) * UNITS[unit]))
-    jumps = np.flatnonzero(steps > max(LONGEST_STEP_SEC, LONGEST_STEP / rate_hz))
-    if len(jumps):
-        more = f" ({len(jumps)} jumps)" if len(jumps) > 1 else ""
-        return f"its clock '{name}' jumps by {steps[jumps[0]]:.3g} s after sample {jumps[0] + 1}{more}"
-    rate = len(steps) / steps.sum()
-    if abs(rate / rate_hz - 1) > RATE_TOLERANCE and abs(steps.sum() - len(steps) / rate_hz) > LEAST_DRIFT_SEC:
-        return f"by its clock '{name}' it has {rate:.4g} samples a second, not {rate_hz:g}"
-    return ""
-
-
-def _unit_near(clock: np.ndarray, name: str, rate_hz: float) -> str:
-    """The unit of a clock in which it comes near the rate; a ValueError where none does."""
-    meaning = unit_of(name)
-    units = [meaning] if UNITS.get(meaning) else [unit for unit, size in UNITS.items() if size and size <= 1]
-    middle = max(_usual_step(clock), 1e-300)
-    near = min(units, key=lambda unit: abs(np.log(middle * UNITS[unit] * rate_hz)))
-    own_hz = 1 / (middle * UNITS[near])
-    if max(own_hz / rate_hz, rate_hz / own_hz) > MOST_APART:
-        what = f"by its clock '{name}', read in {near}, it has {own_hz:.3g} samples a second, not {rate_hz:g}"
-        longer = _in_longer(own_hz, rate_hz / MOST_APART, rate_hz * MOST_APART)
-        raise ValueError(f"{what}{longer}; correct the rate, write seconds, or remove that column")
-    return near
-
-
-def _in_longer(rate_hz: float, least_hz: float = 5, most_hz: float = 2000) -> str:
-    """The longer unit in which a rate lies in those limits, to be shown."""
-    usual = [(name, rate_hz / size) for name, size in LONGER_SEC.items() if least_hz < rate_hz / size < most_hz]
-    return "".join(f" (in {name} it would be {own_hz:.3g})" for name, own_hz in usual)
-
-
-def _usual_step(clock: np.ndarray) -> float:
-    """By how much a clock rises a sample, without jumps."""
-    _, counts, steps = _stamps(clock)
-    usual = steps <= np.quantile(steps, 0.99)
-    return float(steps[usual].sum() / counts[:-1][usual].sum())
-
-
 DAY_SEC = 86400
 UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
+LEAST_HZ = 2  # below which a clock that does not name its unit is as likely in milliseconds as in seconds
 
 
 class Clock(NamedTuple):
@@ -93,8 +43,8 @@ def as_seconds(cells: Sequence[str]) -> np.ndarray | None:
         (array([36000.5, 36001. ]), array([1.7672616e+09, 1.7672616e+09]))
     """
     read = wall_sec if wall_sec(cells[0]) is not None else clock_sec
-    times = [read(cell) for cell in cells]
-    return None if any(time is None for time in times) else np.array(times, float)
+    times = list(takewhile(lambda time: time is not None, map(read, cells)))
+    return np.array(times, float) if len(times) == len(cells) else None
 
 
 def fall_like(clock: np.ndarray, place: int, cell: str) -> tuple[str, str]:
@@ -114,13 +64,16 @@ def fall_like(clock: np.ndarray, place: int, cell: str) -> tuple[str, str]:
     return "", "correct it"
 
 
-def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_hz: float | None = None) -> Clock:
+def read_clock(
+    values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_hz: float | None = None, unit: str = ""
+) -> Clock:
     """What a column with the time says; a ValueError where its unit is not told, or it is mostly gaps.
 
     `values` (samples,) rise or stay. A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a
-    gap. With a rate, the unit is that in which the clock comes near it.
+    gap. The unit is `unit`, else that of the name, else, with a rate, that in which the clock comes near it.
     """
-    unit = _unit_alone(values, name) if rate_hz is None else _unit_near(values, name, rate_hz)
+    told = unit or unit_of(name)
+    unit = _unit_alone(values, name, told) if rate_hz is None else _unit_near(values, name, told, rate_hz)
     unit_sec = UNITS[unit]
     times = _spread((values - values[0]) * unit_sec, longest_gap_sec)
     start_sec, times = float(values[0] * unit_sec + times[0]), times - times[0]
@@ -129,7 +82,7 @@ def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_h
     gap = steps > max(longest_gap_sec or LONGEST_STEP_SEC, jump)
     regular = steps[~gap & (steps <= max(LONGEST_STEP_SEC, jump))]
     rate = len(regular) / regular.sum()
-    if rate_hz is None and rate > MOST_HZ and not UNITS.get(unit_of(name)):
+    if rate_hz is None and rate > MOST_HZ and not UNITS.get(told):
         what = f"its clock '{name}', read in {unit}, makes {rate:.3g} samples a second{_in_longer(rate)}"
         raise ValueError(f"{what}; write seconds, or give it a name with its unit, such as '{name}_us'")
     if steps[gap].sum() > MOST_GAPS * times[-1]:
@@ -141,22 +94,71 @@ def read_clock(values: np.ndarray, name: str, longest_gap_sec: float = 0, rate_h
     return Clock(times, start_sec, float(rate), float(regular.std()), gaps_sec)
 
 
-def _unit_alone(values: np.ndarray, name: str) -> str:
-    """The unit of a clock by its name, or by its size; a ValueError asks for the rate."""
-    unit, steps = unit_of(name), np.diff(values)
+def clock_problem(clock: Clock, name: str, rate_hz: float) -> str:
+    """What a column with the time says against the rate of a sensor; "" where they agree.
+
+    They agree while no sample would lie further from its time than a step may be long that still counts as samples, a
+    quarter of a second (of slow sensors, a sample): a rate that is wrong by a thousandth is off by seconds in an hour.
+
+    Examples:
+        >>> clock = read_clock(np.arange(999) / 49, "time", rate_hz=50)
+        >>> clock_problem(clock, "time", 49), clock_problem(clock, "time", 50)
+        ('', "by its clock 'time' it has 49 samples a second, not 50: times would be up to 0.407 s wrong")
+    """
+    times, steps = clock.times_sec, np.diff(clock.times_sec)
+    jumps = np.flatnonzero(steps > max(LONGEST_STEP_SEC, LONGEST_STEP / rate_hz))
+    if len(jumps):
+        more = f" ({len(jumps)} jumps)" if len(jumps) > 1 else ""
+        return f"its clock '{name}' jumps by {steps[jumps[0]]:.3g} s after sample {jumps[0] + 1}{more}"
+    apart_sec = float(np.abs(times - np.arange(len(times)) / rate_hz).max())
+    if apart_sec > max(LONGEST_STEP_SEC, 1 / rate_hz):
+        rate = f"{len(steps) / times[-1]:.6g} samples a second, not {rate_hz:g}"
+        return f"by its clock '{name}' it has {rate}: times would be up to {apart_sec:.3g} s wrong"
+    return ""
+
+
+def _unit_near(clock: np.ndarray, name: str, told: str, rate_hz: float) -> str:
+    """The unit of a clock, that which is told or in which it comes near the rate; a ValueError where none does."""
+    units = [told] if UNITS.get(told) else [unit for unit, size in UNITS.items() if size and size <= 1]
+    middle = max(_usual_step(clock), 1e-300)
+    near = min(units, key=lambda unit: abs(np.log(middle * UNITS[unit] * rate_hz)))
+    own_hz = 1 / (middle * UNITS[near])
+    if max(own_hz / rate_hz, rate_hz / own_hz) > MOST_APART:
+        what = f"by its clock '{name}', read in {near}, it has {own_hz:.3g} samples a second, not {rate_hz:g}"
+        longer = _in_longer(own_hz, rate_hz / MOST_APART, rate_hz * MOST_APART)
+        raise ValueError(f"{what}{longer}; correct the rate, write seconds, or remove that column")
+    return near
+
+
+def _in_longer(rate_hz: float, least_hz: float = 5, most_hz: float = 2000) -> str:
+    """The longer unit in which a rate lies in those limits, to be shown."""
+    usual = [(name, rate_hz / size) for name, size in LONGER_SEC.items() if least_hz < rate_hz / size < most_hz]
+    return "".join(f" (in {name} it would be {own_hz:.3g})" for name, own_hz in usual)
+
+
+def _usual_step(clock: np.ndarray) -> float:
+    """By how much a clock rises a sample, without jumps."""
+    _, counts, steps = _stamps(clock)
+    usual = steps <= np.quantile(steps, 0.99)
+    return float(steps[usual].sum() / counts[:-1][usual].sum())
+
+
+def _unit_alone(values: np.ndarray, name: str, told: str) -> str:
+    """The unit of a clock, that which is told, or by its size; a ValueError asks for the rate."""
+    steps = np.diff(values)
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
     if not step:
         raise ValueError(f"its clock '{name}' does not rise; give the rate as FOLDER@HZ")
-    if UNITS.get(unit):
-        return unit
+    if UNITS.get(told):
+        return told
     since = [known for known, size in UNITS.items() if size and size < 60 and UNIX_SEC < values[0] * size < 1e10]
     if len(since) == 1:
         return since[0]
-    if (values % 1 != 0).any() and step < LONGEST_STEP:
+    if (values % 1 != 0).any() and step < LONGEST_STEP and _usual_step(values) * LEAST_HZ < 1:
         return "seconds"
     raise ValueError(
         f"its clock '{name}' rises by {step:.4g} a sample, in what is not told; give the rate as FOLDER@HZ, or a name "
-        f"with the unit, such as '{name}_ms'"
+        f"with the unit, such as '{name}_s' or '{name}_ms'"
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from afkit.segments import DUPLICATE_SEC, MIN_LENGTH_SEC
+from afkit.workbench.own_data.clocks import DAY_SEC
 from afkit.workbench.own_data.import_rows import Recording, is_empty
 
 SORTED_IDS = "label ids are the sorted labels"  # a change that the report names
@@ -129,7 +130,10 @@ def check_rows(
     missing = ~np.isfinite(rows["start"] + rows["end"])
     rows = drop(rows, missing, "times", lambda row: "a time is not finite, or missing")
     turned = rows["end"] < rows["start"]
-    found += [Problem(r.where, f"{_shown(r)} is reversed", "turned", "reversed") for r in rows[turned].itertuples()]
+    for row in rows[turned].itertuples():
+        night = row.start - row.end > DAY_SEC / 2
+        what = f"{_shown(row)} is reversed" + ", as over midnight; write times with dates" * night
+        found.append(Problem(row.where, what) if night else Problem(row.where, what, "turned", "reversed"))
     rows = rows.assign(start=rows[["start", "end"]].min(axis=1), end=rows[["start", "end"]].max(axis=1))
     rows = _inside(rows, recordings, rate, found)
     short = rows["end"] - rows["start"] < MIN_LENGTH_SEC
@@ -183,6 +187,7 @@ def _inside(
             found.append(Problem(row.where, what))
         else:
             repair = "left out" if row.outside else "cut"
+            repair = "" if outside.all() else repair  # nothing would be left
             found.append(Problem(row.where, f"{_shown(row)} is beyond {of}", repair, "outside"))
     cut = {"start": rows["start"].clip(lower=0), "end": rows["end"].clip(upper=rows["lasts"])}
     rows = rows.assign(**{side: rows[side].where(~beyond, times) for side, times in cut.items()})

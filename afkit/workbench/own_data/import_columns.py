@@ -44,7 +44,7 @@ class Chosen(NamedTuple):
 
     rows: pd.DataFrame  # where, video, label, label_id, comment, tier, fields of `ABOUT` and `PART`; None where none
     way: Way | None  # times, None for labels per step
-    others: list[Way]  # further ways, to tell the unit by
+    others: list[Way]  # further ways, to tell the unit by; of labels per step, what counts the steps
     part_units: dict[str, str]  # of the columns of `PART`, by their names
     used: set[str]  # fields that were found
     told: list[str]  # which columns were taken, where their names alone do not say so
@@ -78,7 +78,7 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
         rows[field] = chooser.cells(field)
     rows["tier"] = _tier_names(chooser.cells("tier"), label)
     part_units = {field: unit for field in PART for _, unit in chooser.found(field)[:1]}
-    way, others = (None, []) if table.form == "steps" else _way(chooser, unit)
+    way, others = (None, _counting(chooser)) if table.form == "steps" else _way(chooser, unit)
     names = list(map(str, chooser.table.cells))
     for score in [name for name in names if plain(name) in SCORE.split()][:1]:
         ids = "" if label_id is not None else "; ids of labels come from csv only, or from --labels"
@@ -162,6 +162,7 @@ class Columns:
         what = f"has nothing in its column for '{field}'" if empty else f"has no column for '{field}'"
         steps = field == "start" and self.table.form == "csv"
         other = ", or, where each row is the label of a time step, give --format steps --rate HZ" if steps else ""
+        other = ", or a segment's length, --column span=NAME" if field == "end" else other
         return self.ask(what, f"name it, e.g. --column {field}=NAME{other}")
 
     def by_content(self) -> None:
@@ -321,6 +322,13 @@ def _ways(chooser: Columns) -> list[Way]:
     if starts and not ends and span is not None:
         ways = [Way(f"'{n}' and '{spans[0][0]}'", chooser.of(n), None, u, u, span) for n, u in starts]
     return ways
+
+
+def _counting(chooser: Columns) -> list[Way]:
+    """The frame or time of each step, where a column tells it; the best one first."""
+    found = [one for field in ("", "segment") for one in chooser.found(field) if one[1] != "minutes"]
+    ways = [Way(f"'{name}'", chooser.of(name), None, unit, unit) for name, unit in found]
+    return sorted((way for way in ways if way.start.map(is_time).all()), key=lambda way: -ORDER.index(way.start_unit))
 
 
 def _of_tiers(chooser: Columns, rows: pd.DataFrame, tier: pd.Series | None, tiers: Sequence[str]) -> pd.Series:

@@ -112,8 +112,12 @@ CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
 _THUMOS = re.compile(r"(video_(validation|test)_\d+)\s+(\S+)\s+(\S+)\s*")
 
 
-def read_csv_table(path: Path) -> Table:
-    """A table, separated by comma, semicolon, tab, or blanks; its first row names the columns, unless it has a time."""
+def read_csv_table(path: Path, form: str = "csv") -> Table:
+    """A table, separated by comma, semicolon, tab, or blanks; its first row names the columns, unless it has a time.
+
+    Lines that begin with # are comments before the names, and later where they are one cell under several names. Of
+    `steps`, a row whose cells are empty is one, too.
+    """
     text = read_text(path)
     first = re.match(r"sep=(.)\r?\n", text)  # Excel writes it
     skipped = 1 if first else 0
@@ -123,12 +127,21 @@ def read_csv_table(path: Path) -> Table:
     if separator not in header and len(header.split()) > 2 and not first:
         separator = " "
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=separator == " ")
-    rows, where = [], []
+    rows: list[list[str]] = []
+    where, comments = [], 0
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-                rows.append(cells)
-                where.append(f"{path}, row {reader.line_num + skipped}")
+            width = len(rows[0]) if rows else 0
+            if any(cell.strip() for cell in cells):
+                row = any(map(is_time, cells[1:])) and header.count(separator) in (0, len(cells) - 1)
+                comment = len(cells) == 1 < width if rows else not row
+                if cells[0].startswith("#") and comment:
+                    comments += bool(rows)
+                    continue
+            elif form != "steps" or not (width == 1 or (cells and width)):
+                continue
+            rows.append(cells or [""])
+            where.append(f"{path}, row {reader.line_num + skipped}")
     except csv.Error as error:
         where_now = f"{path}, row {reader.line_num + skipped}"
         raise ValueError(f"{where_now} is no row of a table ({error}); correct it") from None
@@ -139,7 +152,8 @@ def read_csv_table(path: Path) -> Table:
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
         check_width(place, cells, names, separator)
-    return _unpacked(as_table(path, "csv", rows, names, where, named))
+    told = (Change(str(path), f"{comments} lines below the names that begin with # and are no rows are left out"),)
+    return _unpacked(as_table(path, form, rows, names, where, named)._replace(changes=told * bool(comments)))
 
 
 def _unpacked(table: Table) -> Table:
@@ -246,7 +260,7 @@ def _cues(lines: list[str]) -> dict[int, tuple[re.Match, str]]:
 def read_steps(path: Path) -> Table:
     """A label per time step, in a table or one a line."""
     if path.suffix.lower() in (".csv", ".tsv", ".tab"):
-        return read_csv_table(path)._replace(form="steps")
+        return read_csv_table(path, "steps")
     lines = read_text(path).splitlines()
     counted = [re.fullmatch(r"(\d+)[\s,;]+\S.*", line) for line in lines]
     if len(lines) > 2 and all(counted) and len({match[1] for match in counted if match}) == len(lines):

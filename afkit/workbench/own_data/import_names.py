@@ -13,6 +13,7 @@ FIELDS = (
     "start",
     "end",
     "segment",
+    "span",
     "label",
     "label_id",
     "tier",
@@ -113,6 +114,7 @@ def read_name(name: str) -> Meaning | None:
     units = list(dict.fromkeys(meaning for kind, meaning in meanings if kind == "unit"))
     if ("rate" in filler and units in (["frames"], ["samples"], [])) or "fps" in fields:
         return Meaning("fps", "") if not fields - {"fps", "video"} and ("fps" in fields or units) else None
+    units = [unit for unit in units if unit != "index"] if {"frames", "samples"} & set(units) else units
     if len(units) > 1:
         return None
     unit = units[0] if units else ""

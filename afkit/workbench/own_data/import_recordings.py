@@ -40,6 +40,7 @@ class Medium(NamedTuple):
     duration_sec: float
     begin_sec: float | None = None  # of its first sample, on its clock; None where it has none
     group: str = ""  # such as a person, by its name
+    zoned: bool | None = None  # whether its clock tells a time zone, or counts from 1970; None where nobody knows
 
 
 def with_media(listed: Mapping[str, Recording], media: Mapping[str, Medium]) -> dict[str, Recording]:
@@ -231,7 +232,7 @@ def lasting(rows: pd.DataFrame, known: Mapping[str, Recording]) -> dict[str, Rec
 
     That is a column `length` (`span`) beside the labels, if it is not of the segments.
     """
-    lasts = rows.groupby("video")["end"].max().to_dict() if "step" in rows else {}
+    lasts = rows[rows["step"].notna()].groupby("video")["end"].max().to_dict() if "step" in rows else {}
     use = rows[rows["span"].notna() & rows["end"].notna()]
     of_segments = (abs(use["end"] - use["start"] - use["span"]) < 0.02 * use["span"]).mean() > 0.5
     by_video = use.groupby("video").agg(least=("span", "min"), most=("span", "max"), last=("end", "max"))

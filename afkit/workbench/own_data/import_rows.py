@@ -18,6 +18,7 @@ ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
 SLACK_SEC = 1.0  # by which what is said of a recording may exceed it
 PART = ("annotated_start", "annotated_end")  # and of a part of it; a recording may have several
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
+SHORT = re.compile(r"\s*([01]?\d|2[0-3]):[0-5]\d\s*")  # minutes and seconds, or hours and minutes
 WALL = re.compile(r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?\s*")  # and a date
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
 EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case

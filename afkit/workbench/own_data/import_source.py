@@ -36,6 +36,7 @@ _OF_FOLDER = (  # the first that is there
 )
 _ELSEWHERE = (  # endings, what the content begins with, what it is, and the step before an import
     (r"\.(xlsx?|ods)$", r"PK\x03\x04", "a spreadsheet; save the sheet as CSV"),
+    (r"\.boris$", r'.*"(project_format_version|behaviors_conf)"', "a project of BORIS; export its events as a table"),
     (r"\.(mat|pkl|pickle|pt|np[yz])$", r"\x93NUMPY", "an array file; write a table with start, end and label of it"),
 )
 
@@ -61,6 +62,10 @@ def read_source(source: Path, form: str) -> list[Table]:
         wanted = ", ".join(ending for group in groups for ending in group)
         what = f"has no file that ends in {wanted}, but {listed(there)}"
         raise ValueError(f"{source} {what}; name the folder of the files")
+    stems: dict[str, Path] = {}
+    for path in chosen:
+        if stems.setdefault(path.stem, path) != path:
+            raise ValueError(f"{path} and {stems[path.stem].name} are of one name; keep one of them")
     tables = [FORMS[form or _form_of(path)](path) for path in progress(chosen, "files of labels")]
     left = [Change(str(path), "left out: not the ending of the others") for path in files if path not in chosen]
     return [tables[0]._replace(changes=(*left, *tables[0].changes)), *tables[1:]]
@@ -86,13 +91,13 @@ def _form_of(path: Path) -> str:
         text = read_bytes(path)[:4096].decode("utf-8-sig", errors="ignore").strip()
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    for endings, content, what in _ELSEWHERE:
+        if re.search(endings, path.name, re.I) or re.match(content, text[:400], re.S):
+            raise ValueError(f"{path}: its ending does not tell the format; it looks like {what}")
     if ending in (".json", ".csv", ".tsv", ".tab", ".txt"):
         tool = tool_of(text)
         if tool or ending == ".json":
             return tool or "json"
-    for endings, content, what in _ELSEWHERE:
-        if re.search(endings, path.name, re.I) or re.match(content, text[:400], re.S):
-            raise ValueError(f"{path}: its ending does not tell the format; it looks like {what}")
     lines = [line for line in text.splitlines() if line.strip()]
     looks = next((form for pattern, form in _BEGINNINGS if re.match(pattern, text[:400], re.S)), "")
     looks = looks or ("srt" if any(CUE.match(line) and "\t" not in line for line in lines) else _form_of_lines(lines))

@@ -22,7 +22,8 @@ def read_eaf(path: Path) -> Table:
     """A row for each annotation of a document of ELAN; child tiers that are called "comment" comment on their parents.
 
     Time slots without a value lie evenly between their neighbours, as ELAN draws them. An annotation that only refers
-    to another has its times. Times are those of the first film: where ELAN begins within it (TIME_ORIGIN), they move.
+    to another has its times, or its part of them on a tier that divides them (Symbolic_Subdivision). Times are those of
+    the first film: where ELAN begins within it (TIME_ORIGIN), they move.
     """
     try:
         from pympi.Elan import Eaf
@@ -32,12 +33,15 @@ def read_eaf(path: Path) -> Table:
     _check_full(path)
     try:
         document = Eaf(path, suppress_version_warning=True)
+        unit = document.header.get("TIME_UNITS", "milliseconds")
         rows, where = _eaf_rows(path, document)
         origin_ms = int(next((film.get("TIME_ORIGIN") for film in document.media_descriptors), None) or 0)
     except Exception as error:  # pympi lets through whatever a malformed document leads to
         reason = error.__context__ or error
         seen = f"{type(reason).__name__}: {reason}"
         raise ValueError(f"{path} is no document that ELAN can open ({seen}); open it there and save it") from None
+    if unit != "milliseconds":
+        raise ValueError(f"{path} counts its times in {unit}; save it in an ELAN that writes milliseconds")
     told = []
     if origin_ms:
         rows = [
@@ -78,16 +82,41 @@ def _eaf_rows(path: Path, document: Any) -> tuple[list[list], list[str]]:
                 comments[parent].append(text)
             else:
                 texts.append((tier, name, text))
+    shares = _shares(document)
+
+    def span_of(name: str) -> tuple[Any, Any]:
+        """Begin and end of an annotation: its own, its parent's, or its share of these."""
+        if name in spans:
+            return spans[name]
+        begin, end = span_of(parents[name])
+        place, number = shares.get(name, (0, 1))
+        if begin is None or end is None:
+            return begin, end
+        return tuple(begin + (end - begin) * k / number for k in (place, place + 1))
+
     rows, where = [], []
     for tier, name, text in texts:
-        own = name
-        for _ in range(len(parents)):
-            own = parents.get(own, own)
-        begin, end = spans[own]
+        begin, end = span_of(name)
         who = document.tiers[tier][2].get("PARTICIPANT") or ""
         rows.append([tier, who, begin, end, text, "; ".join(filter(None, comments[name])), media])
         where.append(f"{path}, tier '{tier}', annotation {name}")
     return rows, where
+
+
+def _shares(document: Any) -> dict[str, tuple[int, int]]:
+    """{annotation: (its place, their number)} of those that share their parent's time evenly, in their order."""
+    shares: dict[str, tuple[int, int]] = {}
+    for _, referring, about, *_ in document.tiers.values():
+        kind = document.linguistic_types.get(about.get("LINGUISTIC_TYPE_REF")) or {}
+        if kind.get("CONSTRAINTS") != "Symbolic_Subdivision":
+            continue
+        after = {before: name for name, (_, _, before, _) in referring.items() if before}
+        for first in (name for name, (_, _, before, _) in referring.items() if not before):
+            row = [first]
+            while row[-1] in after and len(row) <= len(after):
+                row.append(after[row[-1]])
+            shares |= {name: (place, len(row)) for place, name in enumerate(row)}
+    return shares
 
 
 def _around(spans: Mapping[str, tuple[Any, Any]], others: Iterable[str], name: str) -> str:

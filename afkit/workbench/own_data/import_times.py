@@ -11,14 +11,13 @@ from afkit.workbench.own_data.clocks import UNIX_SEC
 from afkit.workbench.own_data.import_columns import Chosen, Way
 from afkit.workbench.own_data.import_names import UNITS
 from afkit.workbench.own_data.import_recordings import Medium
-from afkit.workbench.own_data.import_rows import PART, Part, Recording, is_empty, not_negative, to_time
+from afkit.workbench.own_data.import_rows import PART, SHORT, WALL, Part, Recording, is_empty, not_negative, to_time
 
 LONGEST_SEC = 3600  # whole numbers above it, with nothing else to tell the unit by, are a question
 _USED = (0.1, 1.05)  # between which share of a recording's duration its last action ends, if the unit is right
 COUNTED = ("frames", "samples", "index")
 _USED_BY_RATE = 0.55  # likewise where a frame rate in the file counts: another is often half or double of it
 _LEAST_RECORDINGS = 5  # to judge a rate by
-_AROUND_SEC = 1.0  # by which labels may lie outside their recording
 _SAME = 0.02  # relative difference of times that are the same
 
 
@@ -34,9 +33,10 @@ def in_seconds(
 
     The last is what was decided.
     Rows are as of `Chosen`, with span (length of the segment by a column of its own, seconds), whole (both times were
-    whole numbers in the file), mixed (written otherwise than the unit says) and times (their unit in the file). Without
-    a rate as the user says it (frames or samples per second), that of the files counts. Clocks of `media` tell units,
-    too. ValueError for a time that is none, a unit that cannot be told, or frames without a rate.
+    whole numbers in the file), mixed (written otherwise than the unit says) and times (their unit in the file); those
+    of `_of_clocks`, too. Without a rate as the user says it (frames or samples per second), that of the files counts.
+    Clocks of `media` tell units, too. ValueError for a time that is none, a unit that cannot be told, or frames without
+    a rate.
     """
     tables, told = [], []
     parts: defaultdict[str, list[Part]] = defaultdict(list)
@@ -54,7 +54,9 @@ def in_seconds(
         rows = one.rows.reset_index(drop=True).assign(per_sec=np.array(rates, float), lasts=lasts)
         times = "seconds"
         if one.way is None:
-            tables.append(_runs(rows))
+            runs, decided = _runs(rows, one.others, media)
+            tables.append(runs)
+            told += [decided] if decided else []
         else:
             rows, times, decided = _with_times(source, one, one.way, rows, known, unit, rate)
             tables.append(rows[rows["kept"] & ~rows["empty"]])
@@ -91,49 +93,6 @@ def _part_sec(rows: pd.DataFrame, field: str, named: str, times: str) -> list[fl
     ]
 
 
-def beginnings(source: Path, rows: pd.DataFrame, media: Mapping[str, Medium], label_clock: str) -> dict[str, float]:
-    """{recording: second of its own clock at which it begins}, where the rows' times are those of the clocks; or {}.
-
-    A ValueError where times are those of a calendar and nothing says when the recording begins, or where they may be
-    either; `label_clock` ("recording" or "sensor") answers that.
-    """
-    if not len(rows):
-        return {}
-    begins = rows["video"].map({video: one.begin_sec for video, one in media.items()}).astype(float)
-    lasts = rows["video"].map({video: one.duration_sec for video, one in media.items()}).astype(float)
-    dated = rows["start"] > UNIX_SEC
-    unknown = rows[dated & begins.isna()]
-    if len(unknown) and label_clock != "recording":
-        row = unknown.iloc[0]
-        raise ValueError(
-            f"{row['where']}: the times are those of a calendar, and nothing says when the recording '{row['video']}' "
-            "begins; give its samples with a column of such times, or write times from its beginning"
-        )
-
-    def share(begin: pd.Series | float) -> float:
-        """Of the rows in known recordings, those that lie inside if these begin then."""
-        inside = (rows["start"] >= begin - _AROUND_SEC) & (rows["end"] <= begin + lasts + _AROUND_SEC)
-        return float(inside[begins.notna()].mean()) if begins.notna().any() else 0.0
-
-    by_clock, own = share(begins), share(0.0)
-    if dated.any() and by_clock < 0.5 and label_clock != "recording":
-        place = (dated & begins.notna()).idxmax()
-        off = rows["start"][place] - begins[place]
-        raise ValueError(
-            f"{rows['where'][place]}: the action begins {off:.6g} s after its recording '{rows['video'][place]}', "
-            f"which lasts {lasts[place]:.6g} s; is one of the two clocks of another time zone? Write both alike"
-        )
-    unclear = label_clock == "" and min(by_clock, own) > 0.9 and begins.abs().max() > 0.05
-    if unclear:
-        raise ValueError(
-            f"{source}: the recordings' clocks begin at {begins.abs().max():.4g} s, and the times may be those of the "
-            "clocks or count from the beginnings; say which, with --label-clock sensor or --label-clock recording"
-        )
-    if label_clock == "sensor" or (label_clock == "" and by_clock > max(own, 0.5)):
-        return {video: one.begin_sec for video, one in media.items() if one.begin_sec}
-    return {}
-
-
 def _with_times(
     source: Path,
     one: Chosen,
@@ -160,6 +119,7 @@ def _with_times(
     finish = np.where(end_clock, end, end * _factors(of_end, rows))
     if way.end is None:
         finish = begin + _spans(way, rows, of_end)
+        _check_lengths(source, way, rows, begin, finish, of_end)
     whole = (np.floor(start) == start) & (np.floor(end) == end) & ~start_clock
     shares = _shares(rows, finish)
     if counted and rate is None and len(shares) >= _LEAST_RECORDINGS and shares.median() < _USED_BY_RATE:
@@ -169,12 +129,53 @@ def _with_times(
         )
     span = _spans(way, rows, "seconds") if way.span and way.span[1] not in COUNTED else np.nan
     mixed = np.isfinite(start + end) & ~whole & counted
+    apart = _apart(rows["video"], finish - begin, np.asarray(span)) if np.isfinite(span).any() else False
     told = ""
     if {of_start, of_end} != {"seconds"} or reason:
         of_rate = ": divided by the rate, which is not taken for the features' frame rate" if counted else ""
         told = f"times were in {' and '.join(dict.fromkeys((of_start, of_end)))}{of_rate}{reason}"
-    rows = rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span, times=of_start)
-    return rows, of_start, told
+    rows = rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span, times=of_start, apart=apart)
+    return _of_clocks(rows, way, start_clock), of_start, told
+
+
+def _apart(videos: pd.Series, lengths: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Of which rows a column tells another length, if it is that of at least half of them, and not the recording's."""
+    apart = abs(span - lengths) > np.maximum(_SAME * abs(lengths), 0.05)
+    of_segments = pd.Series(span).groupby(videos).nunique().max() > 1
+    return apart & of_segments & (apart[np.isfinite(span + lengths)].mean() <= 0.5)
+
+
+def _check_lengths(source: Path, way: Way, rows: pd.DataFrame, begin: np.ndarray, end: np.ndarray, unit: str) -> None:
+    """Ask for the unit of lengths that have none, where most reach beyond the next segment, unlike in milliseconds."""
+    room = pd.Series(begin).groupby(rows["video"]).shift(-1) - begin
+    room, lengths = room[room > 0], (end - begin)[room > 0]
+    named = way.span is None or way.span[1] in UNITS
+    if (
+        not named
+        and len(room)
+        and np.median(lengths) >= 100
+        and (lengths > room).mean() > 0.5 > (lengths > 1000 * room).mean()
+    ):
+        what = f"the lengths in {way.names} reach beyond the next segments, if they are in {unit}"
+        raise ValueError(f"{source}: {what}; tell their unit in the column's name, e.g. duration_ms")
+
+
+def _of_clocks(rows: pd.DataFrame, way: Way, clock: np.ndarray) -> pd.DataFrame:
+    """The rows with what tells whether they may be times of a day or a calendar, of those that are `clock` times.
+
+    short: all have two parts, of minutes and seconds or of hours and minutes; day_start and day_end: seconds since
+    midnight as times of day, else NaN; naive: times of a clock without a zone. ValueError where some dates have one.
+    """
+    timed = clock & (rows["kept"] & ~rows["empty"]).to_numpy()
+    cells = [str(cell) for side in (way.start, way.end) if side is not None for cell in side[timed]]
+    short = bool(cells) and all(map(SHORT.fullmatch, cells))
+    zoned = {bool(date[3]) for cell in cells if (date := WALL.fullmatch(cell))}
+    if len(zoned) > 1:
+        raise ValueError(f"{rows['where'][timed.argmax()]}: some dates have a time zone, others none; write all alike")
+    of_day = np.where(clock & (rows["start"] < UNIX_SEC), 60.0 if short else 1.0, np.nan)
+    length = (rows["end"] - rows["start"]) * (of_day if way.end is not None else 1.0)
+    start = rows["start"] * of_day
+    return rows.assign(day_start=start, day_end=start + length, naive=timed & (zoned != {True}), short=timed & short)
 
 
 def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:
@@ -183,18 +184,61 @@ def _shares(rows: pd.DataFrame, end: np.ndarray) -> pd.Series:
     return shares[np.isfinite(shares)].groupby(rows["video"]).max()
 
 
-def _runs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Each run of steps with the same label as one row."""
-    step = rows.groupby("video").cumcount()  # of its recording
+def _runs(rows: pd.DataFrame, counting: list[Way], media: Mapping[str, Medium]) -> tuple[pd.DataFrame, str]:
+    """Each run of steps with the same label as one row, and what was decided; a step that is not there ends a run."""
+    step, told = rows.groupby("video").cumcount().astype(float), ""  # of its recording
+    hold = longest = 1.0  # steps that a row holds; between two rows, above which there is a gap
+    if counting:
+        step, hold, longest, told = _counted(rows, counting[0], media)
     runs = rows.assign(step=step, label=rows["label"].fillna(""))
-    changed = (runs["label"] != runs.groupby("video")["label"].shift()) | (step == 0)
+    by_video = runs.groupby("video")
+    following = by_video["step"].shift(-1)
+    gap = following - step > longest
+    runs["until"] = following.where(following.notna() & ~gap, step + hold)
+    changed = (runs["label"] != by_video["label"].shift()) | by_video["step"].shift().isna()
+    changed |= gap.groupby(runs["video"]).shift(fill_value=False)
     runs["run"] = changed.groupby(runs["video"]).cumsum()
     grouped = runs.groupby(["video", "run"], sort=False)
     made = grouped.first().reset_index()
     factors = _factors("samples", made)
-    start, end = made["step"] * factors, (grouped["step"].max().to_numpy() + 1) * factors
-    made = made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan, times="seconds")
-    return made.drop(columns="run")
+    start, end = made["step"] * factors, grouped["until"].max().to_numpy() * factors
+    made["step"] = made["step"].where(~made["video"].isin(runs["video"][gap]))  # its last label is not its end
+    made = made.assign(start=start, end=end, whole=True, mixed=False, span=np.nan, times="seconds", apart=False)
+    return made.drop(columns=["run", "until"]).assign(day_start=np.nan, day_end=np.nan, naive=False, short=False), told
+
+
+def _counted(rows: pd.DataFrame, way: Way, media: Mapping[str, Medium]) -> tuple[pd.Series, float, float, str]:
+    """By a column of frames or times: the step of each row, how many it holds, above how many there is a gap; and so.
+
+    ValueError where the column falls or stands still, or tells another rate.
+    """
+    where, rate, by_frames = rows["where"], 1 / _factors("samples", rows), way.start_unit in ("frames", "samples")
+    step = pd.Series([to_time(cell, place, way.names)[0] for cell, place in zip(way.start, where, strict=True)])
+    sizes = [UNITS.get(way.start_unit, 1.0)] if way.start_unit else [size for size in UNITS.values() if 0 < size <= 1]
+
+    def rises_of(step: pd.Series) -> tuple[pd.Series, float]:
+        """By how much it rises from row to row, and usually; in batches of one time, on average."""
+        rises = step.groupby(rows["video"]).diff().dropna()
+        usual = rises[rises > 0].median() if rises.min() > 0 else rises.mean()
+        return rises, float(usual) if usual > 0 else 1.0
+
+    if not by_frames:
+        step = min((step * size * rate for size in sizes), key=lambda one: abs(np.log(rises_of(one)[1]))).round(6)
+    rises, usual = rises_of(step)
+    if not by_frames and rises.min() == 0 and abs(usual - 1) < 0.2:  # batches of one time
+        return rows.groupby("video").cumcount().astype(float), 1.0, 1.0, ""
+    if rises.min() <= 0:
+        raise ValueError(f"{where[rises.idxmin()]}: {way.names} does not rise by step; correct or remove that column")
+    if not by_frames and abs(usual - 1) > 0.1:
+        what = f"by {way.names} there are {rate[0] / usual:.4g} labels a second, not {rate[0]:g}"
+        raise ValueError(f"{where[0]}: {what}; correct the rate, or remove that column")
+    longest = 1.5 * usual if by_frames else max(3.0, 0.25 * float(rate.min()))
+    first, told = step.groupby(rows["video"]).transform("min"), f"steps are counted by {way.names}"
+    if by_frames:
+        return (step - 1, usual, longest, f"{told}, from 1 on") if first.min() == 1 else (step, usual, longest, told)
+    if first.max() > 0 and rises.max() <= longest and all(one.begin_sec is None for one in media.values()):
+        return step - first, usual, longest, f"{told}, from each recording's first on"
+    return step, usual, longest, told
 
 
 def _numbers(cells: pd.Series, rows: pd.DataFrame, field: str) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
+from afkit.data.feature_formats import listed
 from afkit.files import read_json
 from afkit.workbench.own_data.import_formats import as_table, read_csv_table
 from afkit.workbench.own_data.import_names import read_name
@@ -28,7 +29,8 @@ def tool_of(text: str) -> str:
     if re.search(r"^# CSV_HEADER = metadata_id", text, re.M):
         return "via"
     told = set(re.findall(r'"(\w+)"\s*:', text)) if re.match(r"\s*\[\s*\{", text) else set()
-    if {"annotations", "result"} <= told or told & {"original_length", "timelinelabels", "timeserieslabels"}:
+    small = {"channel", "labels"} <= told or {"annotation_id", "lead_time"} <= told  # JSON-MIN
+    if small or {"annotations", "result"} <= told or told & {"original_length", "timelinelabels", "timeserieslabels"}:
         return "labelstudio"
     if re.search(r"^Selection\t.*\bBegin Time \(s\)", text, re.M):
         return "raven"
@@ -60,21 +62,36 @@ def read_boris(path: Path) -> Table:
             }
             events.append(event | {"observation id": event.get("observation id") or "".join(own[:1]) or path.stem})
     rows: list[dict[str, Any]] = _paired(events) if "time" in names and "start (s)" not in names else events
-    videos = _boris_videos(events)
+    offset = next((line.strip().split(separator)[1:] for line in lines[:first] if line.startswith("Time offset")), [])
+    films = _boris_films(events)
+    told: set[str] = set()
+
+    def moved(row: dict[str, Any], key: str) -> Any:
+        """A time from its film's beginning: BORIS adds its offset, and how long the films before it last."""
+        cell, (film, before_sec, _) = row.get(key), films[row["observation id"]]
+        added = as_number(row.get("time offset (s)") or "".join(offset[:1])) or 0.0
+        if is_empty(cell) or not (added or before_sec):
+            return cell
+        told.add(f"times hold BORIS' time offset of {added:g} s: subtracted" * bool(added))
+        told.add(f"'{film}' begins {before_sec:g} s after other films: subtracted" * bool(before_sec))
+        return round(to_time(cell, row["where"], key)[0] - added - before_sec, 9)
+
     table: list[list[Any]] = [
         [
-            videos[row["observation id"]],
-            row.get("start (s)"),
-            row.get("stop (s)"),
+            films[row["observation id"]][0],
+            moved(row, "start (s)"),
+            moved(row, "stop (s)"),
             row.get("behavior"),
             re.sub(rf"^{NOBODY}( \[\d+\])?$", "", row.get("subject") or ""),
             "; ".join(dict.fromkeys(row[key] for key in row if key.startswith("comment") and not is_empty(row[key]))),
-            next((row[key] for key in ("media duration (s)", "total length") if as_number(row.get(key))), ""),
+            films[row["observation id"]][2]
+            or next((row[key] for key in ("media duration (s)", "total length") if as_number(row.get(key))), ""),
         ]
         for row in rows
     ]
     columns = ["video", "Start (s)", "Stop (s)", "Behavior", "Tier", "Comment", "duration"]
-    return as_table(path, "boris", table, columns, [row["where"] for row in rows])
+    changes = tuple(Change(str(path), what) for what in sorted(told) if what)
+    return as_table(path, "boris", table, columns, [row["where"] for row in rows])._replace(changes=changes)
 
 
 def _paired(events: list[dict]) -> list[dict]:
@@ -101,13 +118,36 @@ def _paired(events: list[dict]) -> list[dict]:
     return rows
 
 
-def _boris_videos(events: list[dict]) -> dict[str, str]:
-    """The recording of each observation: its media file where it has one alone, else its id."""
-    media: defaultdict[str, set[str]] = defaultdict(set)
+def _boris_films(events: list[dict]) -> dict[str, tuple[str, float, float | None]]:
+    """{observation: its recording, how long films before it in its player last, how long it lasts if that is told}.
+
+    The recording is the media file where the events are in one alone, else the observation. A ValueError where films
+    come before it, and nothing says how long they last.
+    """
+    media: defaultdict[str, dict[str, dict]] = defaultdict(dict)  # {observation: {media file: an event in it}}
     for event in events:
         names = (event.get(key) for key in ("media file name", "media file path", "media file"))
-        media[event["observation id"]].update([name for name in names if name and not is_empty(name)][:1])
-    return {observation: next(iter(names)) if len(names) == 1 else observation for observation, names in media.items()}
+        media[event["observation id"]] |= {name: event for name in [*filter(None, names)][:1] if not is_empty(name)}
+    return {
+        observation: _boris_film(*next(iter(found.items()))) if len(found) == 1 else (observation, 0.0, None)
+        for observation, found in media.items()
+    }
+
+
+def _boris_film(name: str, event: dict) -> tuple[str, float, float | None]:
+    """The one film of an observation, by an event in it."""
+    lasts = [as_number(cell) for cell in (event.get("media duration (s)") or "").split(";")]
+    own = re.split(r"[/\\]", name)[-1]
+    for player in re.split(r"player #\d+\s*:", event.get("source") or ""):
+        films = [re.split(r"[/\\]", film)[-1].strip() for film in player.strip("| ;").split(";")]
+        place = films.index(own) if own in films else 0
+        before = [sec for sec in lasts[:place] if sec is not None]
+        if place and not len(before) == place < len(films) == len(lasts):
+            what = f"'{name}' is shown after {listed(films[:place])}, and how long these last is not told"
+            raise ValueError(f"{event['where']}: {what}; let BORIS export media durations, or observe each film apart")
+        if own in films and len(films) == len(lasts) > 1:
+            return name, sum(before), lasts[place]
+    return name, 0.0, None
 
 
 def read_raven(path: Path) -> Table:

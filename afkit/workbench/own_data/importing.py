@@ -15,6 +15,7 @@ from afkit.data.annotations import AnnotationFile, read_annotations
 from afkit.data.feature_formats import listed
 from afkit.files import write_json
 from afkit.workbench.own_data.gaps import ignored_among, ignored_note, with_ignored
+from afkit.workbench.own_data.import_beginnings import from_beginnings, zone_sec
 from afkit.workbench.own_data.import_checks import (
     KINDS,
     Problem,
@@ -39,7 +40,7 @@ from afkit.workbench.own_data.import_recordings import (
 )
 from afkit.workbench.own_data.import_rows import Change, Recording, Table
 from afkit.workbench.own_data.import_source import read_source
-from afkit.workbench.own_data.import_times import beginnings, in_seconds
+from afkit.workbench.own_data.import_times import in_seconds
 from afkit.workbench.progress import teller
 
 MOST_PAIRS = 3  # of labels that a note shows
@@ -75,7 +76,7 @@ def import_annotations(
     fix: bool | Collection[str] = False,
     allow_overlaps: bool = False,
     media: Mapping[str, Medium] | None = None,
-    label_clock: Literal["", "recording", "sensor"] = "",
+    label_clock: str = "",
     signals: str | Path = "",
     like: str | Path = "",
 ) -> ImportReport:
@@ -107,8 +108,9 @@ def import_annotations(
         ambiguous: labels that mean that nobody can tell; nothing is learned or judged there.
         allow_overlaps: accept overlaps and repetitions of the same label.
         media: what the recordings themselves say.
-        label_clock: whether times count from the beginning of the recording, or are those of its clock; "" to tell it
-            by which of the two lie in the recordings, or to ask.
+        label_clock: "recording" where times count from its beginning, "sensor" where they are those of its clock; a
+            zone such as +01:00 where they are, and one of the two tells none. "" to tell it by which of these lie in
+            the recordings, or to ask.
         signals: folder of features that `signals` made; the gaps of their sensors are not to be learned or judged.
         like: the annotation file that `export` wrote for the tool: subsets, groups, durations, parts, ids, and what
             is said of segments that have not changed, stay as there.
@@ -121,7 +123,7 @@ def import_annotations(
     old = read_annotations(like) if like else None
     tiers = tiers or ("all",) * bool(old)
     kinds: set[str] = ({""} if fix else set()) if isinstance(fix, bool) else set(fix)
-    _check_arguments(target, unit, rate, test_share, kinds)
+    _check_arguments(target, unit, rate, test_share, label_clock, kinds)
     check_columns(columns, form)
     tell = teller("steps of the import", 3)
     read = _read(source, form, columns, unit, rate, tiers, recordings, media or {}, label_clock, old)
@@ -204,13 +206,9 @@ def _read(
     known = merge(known, expected)
     rows, parts, told = in_seconds(source, chosen, known, unit, rate, media)
     _check_spans(rows, spanned)
-    begins = beginnings(source, rows, media, label_clock)
-    if begins:
-        first = rows["video"].map(begins).fillna(0.0)
-        rows = rows.assign(start=rows["start"] - first, end=rows["end"] - first)
-        told.append("times of the recordings' clocks: their beginnings were subtracted")
+    rows, begins, decided = from_beginnings(source, rows, media, label_clock) if len(rows) else (rows, {}, [])
     known = lasting(rows, all_parts(known, parts, begins))
-    told = list(dict.fromkeys([*(text for one in chosen for text in one.told), *told]))
+    told = list(dict.fromkeys([*(text for one in chosen for text in one.told), *told, *decided]))
     return _Read(tables, chosen, rows, known, expected, brought, renamed, told)
 
 
@@ -226,7 +224,9 @@ def _named(rows: pd.DataFrame, labels: Collection[str]) -> pd.Series:
     return rows["label"].str.strip().str.casefold().isin([label.strip().casefold() for label in labels])
 
 
-def _check_arguments(target: Path, unit: str, rate: float | None, test_share: float, kinds: Collection[str]) -> None:
+def _check_arguments(
+    target: Path, unit: str, rate: float | None, test_share: float, label_clock: str, kinds: Collection[str]
+) -> None:
     if target.exists():
         raise ValueError(f"{target} exists; remove it, or name another file")
     if unit and unit not in UNITS:
@@ -235,6 +235,8 @@ def _check_arguments(target: Path, unit: str, rate: float | None, test_share: fl
         raise ValueError(f"the rate is {rate}; give the frames or samples per second")
     if not 0 < test_share < 1:
         raise ValueError(f"the test share is {test_share}; give a number between 0 and 1")
+    if label_clock not in ("", "recording", "sensor") and zone_sec(label_clock) is None:
+        raise ValueError(f"the label clock is '{label_clock}'; give recording, sensor, or a zone such as +01:00")
     unknown = sorted(set(kinds) - {"", *KINDS})
     if unknown:
         raise ValueError(f"--fix knows no kind '{unknown[0]}'; choose from: {', '.join(KINDS)}")
@@ -277,6 +279,8 @@ def _check_cells(source: Path, tables: Sequence[Table], rows: pd.DataFrame, prob
     for row in rows[rows["mixed"].astype(bool)].itertuples():
         what = f"mixed units, {row.start:g} to {row.end:g} s are no whole frames or samples"
         problems.append(Problem(row.where, what))
+    for row in rows[rows["apart"].astype(bool)].itertuples():
+        problems.append(Problem(row.where, f"{row.start:g} to {row.end:g} s do not last {row.span:g}, as the row says"))
     return rows.assign(label_id=pd.Series([_as_id(cell) for cell in rows["label_id"]], rows.index, object))
 
 
@@ -338,6 +342,10 @@ def _notes(
         row = absent.iloc[0]
         more = f" ({len(absent)} such classes)" if len(absent) > 1 else ""
         notes.append(f"{row['where']}: the class '{row['label']}' is absent from training; it cannot be learned{more}")
+    spelled = Counter(map(str.casefold, split))
+    same = sorted((video for video in split if spelled[video.casefold()] > 1), key=str.casefold)
+    if same:
+        notes.append(f"recordings {same[0]} and {same[1]} differ in case only; if they are one, write them alike")
     pairs = alike_labels(names)
     if pairs:
         shown = ", ".join(f"'{one}' and '{other}'" for one, other in pairs[:MOST_PAIRS])

@@ -9,7 +9,9 @@ import numpy as np
 
 from afkit.data.feature_formats import HDF5, listed
 from afkit.opening import check_plain, read_text
+from afkit.workbench.own_data.number_tables import Numbers, numbered_lines, timed_rows
 
+MOST_FRAMES = 10  # times the rows; a recording of which so much is missing is none
 LEAST_LIKELIHOOD = 0.6  # below it a point is bridged; the limit that DeepLabCut proposes
 AXES = ("x", "y", "z")
 SCORES = ("likelihood", "score", "confidence", "conf", "visibility", "vis", "presence", "c", "v", "p")
@@ -23,18 +25,24 @@ class Points(NamedTuple):
 
     names: list[str]  # of the points
     places: np.ndarray  # (frames, points, 2 or 3), NaN where a point was not seen
+    clock: np.ndarray | None = None  # (frames,), and its name and unit, as of `number_tables.Numbers`
+    clock_name: str = ""
+    clock_unit: str = ""
 
 
-def read_pose(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Channels (frames, C) float64 of a file of key points, and their names; see `pose_channels`.
+def read_pose(path: Path) -> Numbers:
+    """Channels (frames, C) float64 of a file of key points, see `pose_channels`, and the clock where it has one.
 
     The messages of its ValueErrors name the columns, not the file.
     """
     check_plain(path)
     points = _read_sleap(path) if path.suffix.lower() in HDF5 else _read_table(path)
-    if not np.isfinite(points.places).any():
+    unseen = ~np.isfinite(points.places).all(axis=2).any(axis=1)
+    if unseen.all():
         raise ValueError("no point is likely in any frame")
-    return pose_channels(points)
+    channels, names = pose_channels(points)
+    clock, left_out = points[2:], [points.clock_name] if points.clock_name else []
+    return Numbers(channels, names, *clock[:2], left_out, clock_unit=clock[2], unseen=unseen)
 
 
 def pose_channels(points: Points) -> tuple[np.ndarray, list[str]]:
@@ -85,30 +93,31 @@ def _read_table(path: Path) -> Points:
     """A table; three or four rows of names are DeepLabCut's, columns `track` and `frame_idx` SLEAP's."""
     text = read_text(path, "utf-8-sig")
     separator = max(",;\t", key=text.partition("\n")[0].count)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=separator) if any(row)]
+    lines = [line for _, line in numbered_lines(text)]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
     if len(rows) < 2:
         raise ValueError("it holds no row of key points")
     if rows[0][0].lower() == "scorer":  # then (individuals,) bodyparts and coords
-        depth = next((i + 1 for i, row in enumerate(rows[:4]) if row[0].lower() == "coords"), 0)
+        depth = next((i + 1 for i, row in enumerate(rows[:4]) if row and row[0].lower() == "coords"), 0)
         if not depth:
             raise ValueError("its first row begins with 'scorer', but none of the next with 'coords'")
         columns = ["_".join(row[i] for row in rows[1:depth] if i < len(row)) for i in range(len(rows[0]))]
         columns[0] = "frame"
     else:
         depth, columns = 1, rows[0]
-    wrong = next((i for i, row in enumerate(rows[depth:], depth + 1) if len(row) != len(columns)), None)
+    wrong = next((i for i, row in enumerate(rows[depth:], depth + 1) if any(row) and len(row) != len(columns)), None)
     if wrong is not None:
         raise ValueError(f"row {wrong} has {len(rows[wrong - 1])} cells under {len(columns)} columns; correct it")
     places = _places(columns)
-    cells = np.array(rows[depth:], object)  # (rows, columns)
     frames = next((i for i, name in enumerate(columns) if _FRAME.fullmatch(name)), None)
-    numbers = np.arange(len(cells)) if frames is None else _floats(cells[:, [frames]], columns[frames])[:, 0]
-    if not (np.isfinite(numbers).all() and (numbers % 1 == 0).all() and (numbers >= 0).all() and numbers.max() < 1e8):
-        raise ValueError(f"its column '{columns[frames or 0]}' does not number the frames")
     track = next((i for i, name in enumerate(columns) if name.lower() == "track"), None)
+    body = [(i, row) for i, row in enumerate(rows[depth:]) if any(row) or frames is None]  # else their numbers tell
+    kept, by_column, clocks, unit = timed_rows(columns, body, len(columns))
+    cells = np.array([row for _, row in kept], object)  # (rows, columns)
+    numbers = np.arange(len(cells)) if frames is None else _floats(cells[:, [frames]], columns[frames])[:, 0]
+    begin = _first_frame(numbers, columns[frames or 0], frames is not None and track is None and depth == 1)
     tracks = sorted(set(cells[:, track])) if track is not None else [""]
     names, parts = [], []
-    begin = int(numbers.min()) if frames is not None and track is None and depth == 1 else 0
     for one in tracks:
         own = cells[:, track] == one if track is not None else np.ones(len(cells), bool)
         at = numbers[own].astype(int) - begin
@@ -122,7 +131,25 @@ def _read_table(path: Path) -> Points:
                 part[at[~(scores >= LEAST_LIKELIHOOD)]] = np.nan
             names.append(f"{one}_{name}" if len(tracks) > 1 else name)
             parts.append(part)
-    return Points(names, np.stack(parts, axis=1))
+    points = Points(names, np.stack(parts, axis=1))
+    if not clocks or track is not None:
+        return points
+    clock = np.interp(np.arange(len(parts[0])), at, np.array(by_column[clocks[0]], float))  # of lost frames: between
+    return Points(*points[:2], clock, columns[clocks[0]], unit)
+
+
+def _first_frame(numbers: np.ndarray, name: str, may_be_part: bool) -> int:
+    """The number of the first frame; a ValueError where they are none, or it is not told where the recording begins."""
+    if not (np.isfinite(numbers).all() and (numbers % 1 == 0).all() and (numbers >= 0).all()):
+        raise ValueError(f"its column '{name}' does not number the frames")
+    if may_be_part and numbers.min() > 1:
+        raise ValueError(
+            f"its column '{name}' begins at {numbers.min():.0f}; count from 0 on if the labels begin there, too, or "
+            "else add a row of frame 0 with empty cells"
+        )
+    if numbers.max() >= MOST_FRAMES * len(numbers):
+        raise ValueError(f"its column '{name}' goes up to {numbers.max():.0f} in {len(numbers)} rows; correct it")
+    return int(numbers.min()) if may_be_part else 0
 
 
 def _places(columns: list[str]) -> dict[str, dict[str, int]]:

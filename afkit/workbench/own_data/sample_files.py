@@ -1,8 +1,5 @@
-"""One file of raw samples: its numbers, which columns are channels, and when they were taken."""
+"""One file of raw samples: its numbers, and when they were taken."""
 
-import csv
-import io
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,265 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from afkit.data.feature_formats import listed, named, open_array
-from afkit.opening import read_text
-from afkit.workbench.own_data.clocks import (
-    as_seconds,
-    bridged_runs,
-    clock_problem,
-    fall_like,
-    read_clock,
-    regular_samples,
-)
-from afkit.workbench.own_data.import_formats import places
-from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
-from afkit.workbench.own_data.import_rows import is_empty
+from afkit.data.feature_formats import named, open_array
+from afkit.workbench.own_data.clocks import Clock, bridged_runs, clock_problem, read_clock, regular_samples
+from afkit.workbench.own_data.number_tables import Numbers, read_numbers
 from afkit.workbench.own_data.physio_files import CLOCK_NAME, PHYSIO, read_physio
 from afkit.workbench.own_data.pose_files import read_pose
 from afkit.workbench.own_data.signals import Sensor
 
-LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
-_COUNTERS = set(
-    "index idx row id no nr number sample samples frame frames counter count step n line unnamed".split()  # noqa: SIM905
-)
-_CLOCKS = {"timestamp", "timestamps", "clock", "datetime", "date", "uhrzeit", "horodatage", "epoch"}
-_PAIR = re.compile(r"[+-]?\d+,\d+")
-
-Lines = list[tuple[int, list[str]]]  # number of the line, its cells
-
-
-class Numbers(NamedTuple):
-    """A table of numbers."""
-
-    values: np.ndarray  # (T, C) float64, the channels
-    names: list[str]  # of the channels; [] where the file has none
-    clock: np.ndarray | None  # (T,), the column with the time, which is no channel
-    clock_name: str  # of that column
-    left_out: list[str]  # names of the columns that are no channels, or of channels of a lower rate
-    labels: list[str] = []  # cells of the column with a label for each sample
-    rate_hz: float | None = None  # samples per second, where the file says so
-
-
-def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), label: str = "") -> Numbers:
-    """A table of numbers, with or without a row of column names, separated by comma, semicolon, tab or blanks.
-
-    Semicolons and tabs allow decimal commas. A column with the time, or that counts the rows, is left out if its name
-    says so and it rises; other columns that may be no channels are refused, unless `columns` chooses by names, or by
-    places from 1 on where the file has no names. `label` is the column with labels. `gaps` accepts empty cells, which
-    become NaN, and numbers that are not finite. A ValueError names the line or the columns, not the file.
-    """
-    lines, separator = _lines(read_text(path, "utf-8-sig"))
-    names, lines = _split_names(lines)
-    if not lines:
-        raise ValueError("it holds no row of numbers" + (f", only the names {listed(names)}" if names else ""))
-    if names and len(lines[0][1]) == len(names) + 1:  # R leaves out the name of its row names
-        names = ["", *names]
-    width = len(names) or len(lines[0][1])
-    for place, (i, cells) in enumerate(lines):
-        if len(cells) != width:
-            before = f"under {width} columns ({listed(names)})" if names and not place else f"those before it {width}"
-            comma = separator == "," and len(cells) == 2 * width
-            hint = "; with decimal commas, separate the cells by semicolons" if comma else ""
-            raise ValueError(f"row {i} has {len(cells)} cells, {before}; correct it{hint}")
-    if not names and separator == "," and all(len(c) == 2 and _PAIR.fullmatch(",".join(c)) for _, c in lines):
-        raise ValueError(
-            f"'{','.join(lines[0][1])}' may be two columns or one number with a decimal comma; give the columns a row "
-            "of names, or write decimal points"
-        )
-    by_column = list(zip(*(cells for _, cells in lines), strict=True))
-    if names:
-        by_column = [_as_numbers(name, cells) for name, cells in zip(names, by_column, strict=True)]
-    clocks = [i for i, name in enumerate(names) if _is_clock(name) and _rises(by_column[i])]
-    labels = [i for i, name in enumerate(names) if label and name.casefold() == label.casefold()]
-    others = [*clocks, *labels]
-    chosen = _named_places(names or places(width), columns) if columns else _channels(names, by_column, others, lines)
-    table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
-    left_out = [name for i, name in enumerate(names or places(width)) if i not in chosen]
-    channels = [names[i] for i in chosen] if names else []
-    cells = list(by_column[labels[0]]) if labels else []
-    if not clocks or clocks[0] in chosen:
-        return Numbers(table, channels, None, "", left_out, cells)
-    return Numbers(table, channels, np.array(by_column[clocks[0]], float), names[clocks[0]], left_out, cells)
-
-
-def _as_numbers(name: str, cells: tuple[str, ...]) -> tuple[str, ...]:
-    """The cells of a clock that tells times of day, or dates, as seconds; other cells as they are."""
-    if not _is_clock(name) or is_empty(cells[0]) or _is_number(cells[0]):
-        return cells
-    seconds = as_seconds(cells)
-    return cells if seconds is None else tuple(map(repr, seconds.tolist()))
-
-
-def _lines(text: str) -> tuple[Lines, str | None]:
-    """The cells of all lines that hold something, with decimal points, and what separates them (None: blanks)."""
-    numbered = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not numbered:
-        return [], None
-    if re.fullmatch(r"sep=.\s*", numbered[0][1]):  # Excel writes it
-        separator: str | None = numbered.pop(0)[1][4]
-    else:
-        separator = _separator(numbered[0][1], numbered[:20][-1][1].split())
-    if numbered and numbered[0][1].startswith("#") and not _is_number(numbered[0][1].lstrip("# ").split(separator)[0]):
-        numbered[0] = (numbered[0][0], numbered[0][1].lstrip("# "))
-    cells = []
-    for i, line in numbered:
-        parts = next(csv.reader([line], delimiter=separator or " ")) if '"' in line else line.split(separator)
-        cells.append((i, [part.strip() for part in parts]))
-    if separator != "," and any(_PAIR.fullmatch(re.sub("[eE].*", "", cell)) for _, row in cells for cell in row):
-        if any(re.fullmatch(r"[+-]?\d*\.\d+", cell) for _, row in cells for cell in row):
-            raise ValueError("it has numbers with decimal commas and with decimal points; write them alike")
-        cells = [(i, [cell.replace(",", ".", 1) if _is_comma(cell) else cell for cell in row]) for i, row in cells]
-    return cells, separator
-
-
-def _is_comma(cell: str) -> bool:
-    return re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", cell) is not None
-
-
-def _separator(first: str, blanks: list[str]) -> str | None:
-    """By the first line, and the parts between blanks of a later one."""
-    for separator in ("\t", ";"):
-        if separator in first:
-            return separator
-    if len(blanks) > 1 and all(map(_is_comma, blanks)):
-        return None  # 0,5 1,5
-    numbers = all(_is_number(part) or _is_comma(part) for part in blanks)
-    return None if "," not in first or (len(blanks) > 1 and numbers and "," not in first.strip(",")) else ","
-
-
-def _split_names(lines: Lines) -> tuple[list[str], Lines]:
-    """The names of the columns, [] where there are none, and the other lines."""
-    if not lines:
-        return [], lines
-    first, rest = lines[0][1], lines[1:]
-    numbers = [cell for cell in first if _is_number(cell)]
-    whole = all(re.fullmatch(r"\d+", cell) for cell in numbers)
-    counted = whole and list(map(int, numbers)) in [list(range(begin, begin + len(numbers))) for begin in (0, 1)]
-    has_numbers = bool(rest) and all(_is_number(cell) or is_empty(cell) for cell in rest[0][1])
-    if not numbers or (counted and 1 < len(numbers) < len(first) and has_numbers):
-        return first, rest
-    if not (counted and len(numbers) > 2 and rest and all(cells != first for _, cells in rest)):
-        return [], lines
-    if all(re.fullmatch(r"[+-]?\d+", cell) for _, cells in rest for cell in cells):
-        raise ValueError(f"row 1 ({', '.join(first[:3])}, ...) may be names or numbers; remove it, or write names")
-    return first, rest
-
-
-def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
-    """Where the columns of those names are."""
-    places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(names)))}
-    missing = next((name for name in columns if name.strip().casefold() not in places), None)
-    if missing is not None:
-        raise ValueError(f"it has no column '{missing}', but {listed(names)}; correct --columns")
-    return [places[name.strip().casefold()] for name in columns]
-
-
-def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[int], lines: Lines) -> list[int]:
-    """Places of the channels: all but clocks and counters; refused where it is in doubt what a column is."""
-    width = len(by_column)
-    shown = names or places(width)
-    counters = [i for i, name in enumerate(names) if _is_counter(name) and _rises(by_column[i])]
-    chosen = [i for i in range(width) if i not in clocks and i not in counters] or list(range(width))
-    many = len(by_column[0]) >= LEAST_ROWS
-    rising = [i for i in range(width) if many and _rises(by_column[i], strictly=True)]
-    doubts = {}
-    for i in chosen:
-        doubt = _doubt(names[i], by_column[i]) if names else ""
-        if not doubt and i in rising and len(rising) < width:
-            doubt = "rises in every row, like a clock or a number of the row"
-        if doubt:
-            doubts[i] = f"the column {shown[i]!r} {doubt}"
-    if doubts:
-        rest = ",".join(shown[i] for i in chosen if i not in doubts)
-        fallen = [i for i in doubts if names and _is_clock(names[i]) and _falls(by_column[i])]
-        if fallen and not any(_is_clock(names[i]) for i in clocks):
-            clock = np.array(by_column[fallen[0]], float)
-            raise ValueError(
-                _backwards(names[fallen[0]], clock, [(row, cells[fallen[0]]) for row, cells in lines], rest)
-            )
-        option = f"choose the channels with --columns, e.g. --columns {rest}" if rest else "keep channels only"
-        raise ValueError(f"{'; '.join(doubts.values())}; its columns are {listed(shown)}; {option}")
-    return chosen
-
-
-def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", plain(name)))
-
-
-def _is_clock(name: str) -> bool:
-    meaning = read_name(name)
-    if meaning is not None and meaning.field in ("", "segment") and meaning.unit not in ("frames", "samples", "index"):
-        return True
-    return bool(_words(name) & _CLOCKS)
-
-
-def _is_counter(name: str) -> bool:
-    """Whether a name is that of a count of the rows, which may have none."""
-    return not name.strip() or set() < _words(name) <= _COUNTERS
-
-
-def _doubt(name: str, cells: Sequence[str]) -> str:
-    """Why a named column may be no channel; "" where it looks like one."""
-    full = [cell for cell in cells if not is_empty(cell)]
-    if full and not any(map(_is_number, full)):
-        return f"holds texts ({full[0][:40]!r})"
-    meaning = read_name(name)
-    if meaning is not None and meaning.field not in ("", "segment", "duration", "span"):
-        return f"is called like a {meaning.field.replace('_', ' ')}"
-    if _words(name) & set(PEOPLE.split()) or _is_counter(name):
-        return "is called like the number of something" if name.strip() else "has no name"
-    if not _is_clock(name):
-        return ""
-    return f"is called like a clock, but {'runs backwards' if _falls(cells) else 'does not rise'}"
-
-
-def _falls(cells: Sequence[str]) -> bool:
-    return all(map(_is_number, cells)) and bool((np.diff(np.array(cells, float)) < 0).any())
-
-
-def _backwards(name: str, clock: np.ndarray, cells: list[tuple[int, str]], rest: str) -> str:
-    """Where a clock runs backwards, of which the (row, text) of each cell is given; `rest` are the other columns."""
-    place = int(np.argmax(np.diff(clock) < 0))
-    (_, before), (row, after) = cells[place : place + 2]
-    like, remedy = fall_like(clock, place, before)
-    what = f"its clock '{name}' runs backwards in row {row}, from {before} to {after}{like and ', ' + like}"
-    regular = f"leave it out with --columns {rest or 'NAMES'} and give FOLDER@HZ if the samples are regular"
-    return f"{what}; {remedy}, or {regular}"
-
-
-def _rises(cells: Sequence[str], strictly: bool = False) -> bool:
-    """Whether the numbers of a column never fall, and do rise."""
-    if len(cells) < 2 or not all(map(_is_number, cells)):
-        return False
-    values = np.array(cells, float)
-    steps = np.diff(values)
-    return bool((steps > 0).all() if strictly else (steps >= 0).all() and values[-1] > values[0])
-
-
-def _parse(lines: Lines, gaps: bool) -> np.ndarray:
-    """The numbers; the first cell that is none is named."""
-    if gaps:
-        lines = [(i, ["nan" if is_empty(cell) else cell for cell in cells]) for i, cells in lines]
-    text = io.StringIO("\n".join("\t".join(cells) for _, cells in lines))
-    try:
-        table = np.loadtxt(text, delimiter="\t", ndmin=2, comments=None)
-    except ValueError:
-        table = None
-    if table is not None and (gaps or np.isfinite(table).all()):
-        return table
-    for i, cells in lines:
-        for cell in cells:
-            if not _is_number(cell) or not (gaps or np.isfinite(float(cell))):
-                raise ValueError(f"row {i}: {cell[:40]!r} is no {'' if gaps else 'finite '}number; correct it")
-    raise ValueError("it is no table of numbers")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+NO_CLOCK = "has no column with the time; give the samples per second, as FOLDER@HZ"
 
 
 class SensorKind(NamedTuple):
@@ -300,8 +46,7 @@ def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, la
         raise ValueError(f"{path} does not exist; add the file of that sensor")
     with named(path, path.stem):
         if pose:
-            values, names = read_pose(path)
-            return Numbers(values, names, None, "", [])
+            return read_pose(path)
         if ending in PHYSIO:
             found = read_physio(path, columns)
             return Numbers(found.values, found.names, found.clock_sec, CLOCK_NAME, found.slower, [], found.rate_hz)
@@ -317,7 +62,7 @@ def read_sensor(
 
     ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or is mostly gaps:
     steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). Runs of missing samples as long are gaps, too,
-    of a sensor `by_clock` or with `fix`. `start_sec` of a sensor `by_clock` is that of its clock, NaN without one.
+    of a sensor `by_clock` or with `fix`. `start_sec` is that of its clock, NaN without one.
     """
     try:
         numbers = read_samples(path, kind.columns, kind.pose, label)
@@ -327,19 +72,40 @@ def read_sensor(
         numbers = read_samples(path, (), kind.pose)
         if numbers.names:  # a table without names may have as many columns
             raise
-    if kind.by_clock:
-        return _by_clock(path, kind, numbers, longest_gap_sec), numbers, []
-    sensor, repairs = Sensor(str(path), numbers.values, kind.rate_hz), []
-    if numbers.clock is not None:
-        with of_file(path):
-            problem = clock_problem(numbers.clock, numbers.clock_name, kind.rate_hz)
+    clock, problem = clock_of(path, numbers, kind, longest_gap_sec, fix)
+    follow = kind.by_clock or bool(problem)
+    rate_hz = numbers.rate_hz or kind.rate_hz if kind.by_clock else kind.rate_hz
+    if kind.by_clock and clock is None and numbers.rate_hz is None:
+        raise ValueError(f"{path} {NO_CLOCK}")
+    signal, gaps_sec, start_sec = numbers.values, np.zeros((0, 2)), np.nan
+    if follow or fix or numbers.unseen is not None:
+        times_sec = clock.times_sec if clock is not None and follow else np.arange(len(signal)) / rate_hz
+        signal, gaps_sec = _without_runs(numbers, times_sec, rate_hz, longest_gap_sec)
+    if clock is not None and follow:
+        signal, gaps_sec = regular_samples(signal, clock, rate_hz), np.concatenate([clock.gaps_sec, gaps_sec])
+    if clock is not None and numbers.rate_hz is None:  # else nothing tells how it runs against other sensors' clocks
+        start_sec = clock.start_sec
+    repairs = [f"{path}: {problem}: put onto regular times"] if problem else []
+    return Sensor(str(path), signal, rate_hz, start_sec, gaps_sec), numbers, repairs
+
+
+def clock_of(
+    path: Path, numbers: Numbers, kind: SensorKind, longest_gap_sec: float = 0, fix: bool = True
+) -> tuple[Clock | None, str]:
+    """What the clock of a file says, None without one, and what it says against a rate that is given, "" for nothing.
+
+    A ValueError names the file; without `fix`, for what it says against the rate, too.
+    """
+    if numbers.clock is None:
+        return None, ""
+    with of_file(path):
+        given_hz = None if kind.by_clock else kind.rate_hz
+        clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz, numbers.clock_unit)
+        problem = clock_problem(clock, numbers.clock_name, given_hz) if given_hz is not None else ""
         if problem and not fix:
-            raise ValueError(f"{path}: {problem}; correct it, or put the samples onto regular times with --fix")
-        if problem:
-            sensor = _on_clock(path, numbers, kind.rate_hz, longest_gap_sec, kind.rate_hz)._replace(start_sec=0.0)
-            repairs.append(f"{path}: {problem}: put onto regular times")
-            return sensor, numbers, repairs
-    return _without_runs(sensor, longest_gap_sec) if fix else sensor, numbers, repairs
+            follow = f"leave out @{given_hz:g}, so that the clock tells, or put the samples onto regular times"
+            raise ValueError(f"{problem}; correct it, {follow} with --fix")
+    return clock, problem
 
 
 @contextmanager
@@ -351,31 +117,11 @@ def of_file(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _without_runs(sensor: Sensor, longest_gap_sec: float) -> Sensor:
-    """The sensor with long runs of missing samples as gaps."""
-    times_sec = np.arange(len(sensor.signal)) / sensor.rate_hz
-    signal, gaps_sec = bridged_runs(sensor.signal, times_sec, sensor.rate_hz, longest_gap_sec)
-    return sensor._replace(signal=signal, gaps_sec=gaps_sec)
-
-
-def _by_clock(path: Path, kind: SensorKind, numbers: Numbers, longest_gap_sec: float) -> Sensor:
-    """The samples at regular times of the kind's rate, as the clock tells, or at the rate that the file tells."""
-    if numbers.rate_hz is not None:  # nothing tells how its clock runs against that of other sensors
-        if numbers.clock is None:
-            return _without_runs(Sensor(str(path), numbers.values, numbers.rate_hz, np.nan), longest_gap_sec)
-        return _on_clock(path, numbers, numbers.rate_hz, longest_gap_sec)._replace(start_sec=np.nan)
-    if numbers.clock is None:
-        raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
-    return _on_clock(path, numbers, kind.rate_hz, longest_gap_sec)
-
-
-def _on_clock(
-    path: Path, numbers: Numbers, rate_hz: float, longest_gap_sec: float, given_hz: float | None = None
-) -> Sensor:
-    """The samples at regular times, as their clock tells, in the unit in which it comes near a rate that is given."""
-    assert numbers.clock is not None
-    with of_file(path):
-        clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec, given_hz)
-    values, runs_sec = bridged_runs(numbers.values, clock.times_sec, clock.rate_hz, longest_gap_sec)
-    signal = regular_samples(values, clock, rate_hz)
-    return Sensor(str(path), signal, rate_hz, clock.start_sec, np.concatenate([clock.gaps_sec, runs_sec]))
+def _without_runs(
+    numbers: Numbers, times_sec: np.ndarray, rate_hz: float, longest_gap_sec: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The samples with long runs of missing ones bridged, and where those were, see `clocks.bridged_runs`."""
+    if numbers.unseen is None:
+        return bridged_runs(numbers.values, times_sec, rate_hz, longest_gap_sec)
+    seen = np.where(numbers.unseen, np.nan, 0.0)[:, None]
+    return numbers.values, bridged_runs(seen, times_sec, rate_hz, longest_gap_sec)[1]

@@ -5,7 +5,7 @@ text (.txt) with blanks between the numbers, EDF or WFDB, or key points of a bod
 a recording begin at time 0 of its annotations; where the clock tells it, the first sample of the first sensor is there.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,11 +17,12 @@ from afkit.data.feature_formats import SUFFIXES, listed
 from afkit.data.features import locate
 from afkit.files import read_json, write_array, write_json
 from afkit.workbench.datasets import hapt, watch
-from afkit.workbench.own_data.clocks import UNIX_SEC, Clock, read_clock
+from afkit.workbench.own_data.clocks import UNIX_SEC, Clock
 from afkit.workbench.own_data.gaps import IGNORED, SETTINGS, gap_note
 from afkit.workbench.own_data.media_files import paired_files
+from afkit.workbench.own_data.number_tables import Numbers
 from afkit.workbench.own_data.physio_files import PHYSIO
-from afkit.workbench.own_data.sample_files import Numbers, SensorKind, of_file, read_samples, read_sensor, read_signal
+from afkit.workbench.own_data.sample_files import NO_CLOCK, SensorKind, clock_of, read_samples, read_sensor, read_signal
 from afkit.workbench.own_data.signals import Sensor, SignalFeatures, signal_features
 from afkit.workbench.progress import progress
 from afkit.workbench.scratch import clear_scratch, scratch_folder
@@ -30,6 +31,7 @@ SIGNAL_SUFFIXES = (*SUFFIXES, ".txt", ".tsv", *PHYSIO)
 MOST_SHOWN = 20
 NO_SPANS = np.zeros((0, 2))
 APART_SEC = 0.5  # by which sensors with clocks of their own may start or end apart
+LEAST_BEGIN_SEC = 0.05  # from which it is said that a clock does not begin at 0
 
 
 class Windowing(NamedTuple):
@@ -62,6 +64,7 @@ def write_windows(
     longest_gap_sec: float = 0,
     label: str = "",
     say: Callable[[str], None] = print,
+    files: Mapping[str, Sequence[Path]] | None = None,
 ) -> Windowing:
     """Write `<target>/<recording>.npy`, (T, C) float32, for every recording, and `<target>/signals.json`.
 
@@ -79,11 +82,12 @@ def write_windows(
             longer ones stands in signals.json, and `gaps.leave_out_gaps` writes it into an annotation file.
         label: column of tables with a label for each sample, which is no channel.
         say: receives a line per repair or recording with gaps (at most 20), which columns were left out, and the
-            number of recordings.
+            number of recordings, and where the clocks begin if that is not 0.
+        files: of each recording, one of each sensor; None for all that the folders hold.
     """
     target = Path(target)
     _check_absent(target)
-    recordings = paired_files(folders, SIGNAL_SUFFIXES)
+    recordings = paired_files(folders, SIGNAL_SUFFIXES) if files is None else files
     by_sensor = zip(_kinds(folders, rates_hz, columns, pose), zip(*recordings.values(), strict=True), strict=True)
     kinds = [
         kind._replace(rate_hz=usual_rate(look(path, kind, label) for path in progress(paths, "clocks")))
@@ -95,6 +99,7 @@ def write_windows(
     left_out: dict[str, None] = {}  # names of columns, in order
     slower: dict[str, None] = {}  # channels of lower rates than others in their files
     ignored: dict[str, list[list[float]]] = {}  # spans of each recording
+    begins: list[str] = []  # where a clock begins, of each recording
     repairs: list[str] = []
     problems: list[str] = []
     with scratch_folder(target, say) as part:
@@ -107,6 +112,7 @@ def write_windows(
                 continue
             settings = settings._replace(sensors=_as_read(settings.sensors, read), rate_hz=made.fps)
             write_array(part / f"{name}.npy", made.features, sync=False)
+            begins += _begin(name, read)
             for _, numbers, lines in read:
                 (left_out if numbers.rate_hz is None else slower).update(dict.fromkeys(numbers.left_out))
                 repairs += [f"changed: {line}" for line in lines]
@@ -120,10 +126,18 @@ def write_windows(
         record = settings._asdict() | {"sensors": [kind._asdict() for kind in settings.sensors]}
         write_json(part / SETTINGS, record | ({IGNORED: ignored} if ignored else {}))
         part.rename(target)
-    for line in [*_first(repairs), *_left_out(left_out, slower)]:
+    more = f" (and of {len(begins) - 1} more recordings, a time of theirs)" if len(begins) > 1 else ""
+    for line in [*_first(repairs), *_left_out(left_out, slower), *(line + more for line in begins[:1])]:
         say(line)
     say(f"{len(recordings)} recordings, {settings.width} numbers in a feature vector")
     return settings
+
+
+def _begin(name: str, read: Sequence[tuple[Sensor, Numbers, list[str]]]) -> list[str]:
+    """A sentence where the first clock of a recording does not begin at 0."""
+    clocks = [(one.start_sec, numbers.clock_name) for one, numbers, _ in read if one.start_sec == one.start_sec]
+    late = [(start, clock) for start, clock in clocks[:1] if abs(start) > LEAST_BEGIN_SEC]
+    return [f"time 0 of {name} is {start:.12g} s of its clock '{clock}'" for start, clock in late]
 
 
 def _left_out(columns: Collection[str], slower: Collection[str]) -> Iterator[str]:
@@ -208,12 +222,13 @@ def _windows(
     """Features of one recording, and what was read of each of its sensors, see `sample_files.read_sensor`."""
     kinds, gap_sec = settings.sensors, settings.longest_gap_sec
     read = [read_sensor(path, kind, fix, gap_sec, label) for path, kind in zip(paths, kinds, strict=True)]
-    sensors = _from_first([sensor for sensor, _, _ in read], kinds)
+    sensors = _from_first(read, kinds)
     for sensor, kind in zip(sensors, kinds, strict=True):
         has = sensor.signal.shape[1]
         if kind.channels and has != kind.channels:
             raise ValueError(f"{sensor.name} has {has} channels, that sensor has {kind.channels} elsewhere; correct it")
-    apart_sec = APART_SEC if any(kind.by_clock for kind in kinds) else 0.0
+    clocks = [sensor.start_sec == sensor.start_sec for sensor, _, _ in read]
+    apart_sec = APART_SEC if any(clocks) or any(kind.by_clock for kind in kinds) else 0.0
     made = signal_features(sensors, settings.window, settings.stride, rate_hz, settings.normalise, fix, apart_sec)
     return made, read
 
@@ -233,20 +248,29 @@ class Seen(NamedTuple):
     clock: Clock | None  # None where a rate is given, or the file tells it
     rate_hz: float
     duration_sec: float
+    begin_sec: float | None = None  # of the first sample on the clock of the file; None where it has none
+
+    @property
+    def zoned(self) -> bool | None:
+        """Whether the clock tells a time zone, or counts from 1970; None where it is none of a calendar."""
+        return not self.numbers.naive if (self.begin_sec or 0.0) > UNIX_SEC else None
 
 
-def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float = 0) -> Seen:
-    """What a file holds; a ValueError names it. `label` is a column with a label for each sample."""
+def look(path: Path, kind: SensorKind, label: str = "", longest_gap_sec: float = 0, fix: bool = True) -> Seen:
+    """What a file holds; a ValueError names it, without `fix` also for a clock that contradicts the kind's rate.
+
+    `label` is a column with a label for each sample.
+    """
     numbers = read_samples(path, kind.columns, kind.pose, label)
-    if kind.by_clock and numbers.clock is not None:
-        with of_file(path):
-            clock = read_clock(numbers.clock, numbers.clock_name, longest_gap_sec)
+    clock, _ = clock_of(path, numbers, kind, longest_gap_sec, fix)
+    begin_sec = clock.start_sec if clock is not None and numbers.rate_hz is None else None
+    if kind.by_clock and clock is not None:
         told_hz = numbers.rate_hz or clock.rate_hz
-        return Seen(numbers, clock, told_hz, float(clock.times_sec[-1]) + 1 / told_hz)
+        return Seen(numbers, clock, told_hz, float(clock.times_sec[-1]) + 1 / told_hz, begin_sec)
     rate_hz = numbers.rate_hz if kind.by_clock else kind.rate_hz
     if rate_hz is None:
-        raise ValueError(f"{path} has no column with the time; give the samples per second, as FOLDER@HZ")
-    return Seen(numbers, None, rate_hz, len(numbers.values) / rate_hz)
+        raise ValueError(f"{path} {NO_CLOCK}")
+    return Seen(numbers, None, rate_hz, len(numbers.values) / rate_hz, begin_sec)
 
 
 def usual_rate(seen: Iterable[Seen]) -> float:
@@ -254,23 +278,25 @@ def usual_rate(seen: Iterable[Seen]) -> float:
     return float(f"{np.median([one.rate_hz for one in seen]):.3g}")
 
 
-def _from_first(sensors: list[Sensor], kinds: Sequence[SensorKind]) -> list[Sensor]:
+def _from_first(read: Sequence[tuple[Sensor, Numbers, list[str]]], kinds: Sequence[SensorKind]) -> list[Sensor]:
     """Sensors with their starts counted from that of the first; a ValueError where their clocks are not one.
 
-    A sensor without a clock of its own begins with the first.
+    A sensor without a clock of its own begins with the first; so does one whose clock is another and whose rate is
+    given, which its list of changes then says.
     """
-    clocks = [sensor.start_sec if kind.by_clock else np.nan for sensor, kind in zip(sensors, kinds, strict=True)]
-    first = next((start for start in clocks if start == start), 0.0)
+    starts = [sensor.start_sec for sensor, _, _ in read]
+    first = next((start for start in starts if start == start), 0.0)
     found = []
-    for sensor, start in zip(sensors, clocks, strict=True):
+    for (sensor, _, lines), kind, start in zip(read, kinds, starts, strict=True):
         late = start - first if start == start else 0.0
-        lasts = len(sensor.signal) / sensor.rate_hz
-        if abs(late) > lasts:
+        if abs(late) > len(sensor.signal) / sensor.rate_hz:
             since = " of 1970" if max(start, first) > UNIX_SEC else ""
-            what = f"starts {late:.6g} s after that of {sensors[0].name}, which is longer than it lasts"
-            raise ValueError(
-                f"the clock{since} of {sensor.name} {what}; give the rates, as FOLDER@HZ, if both begin together"
-            )
+            what = f"starts {late:.6g} s after that of {read[0][0].name}, which is longer than it lasts"
+            what = f"the clock{since} of {sensor.name} {what}"
+            if kind.by_clock:
+                raise ValueError(f"{what}; give the rates, as FOLDER@HZ, if both begin together")
+            lines.append(f"{what}: both begin together")
+            late = 0.0
         found.append(sensor._replace(start_sec=late))
     return found
 

@@ -179,7 +179,7 @@ def _common_end(sensors: Sequence[Sensor], tolerance_sec: float, fix: bool, repa
         if late > tolerance_sec:
             what = f"sensor '{sensor.name}' starts {late:.4g} s after the annotations' time 0"
             if not fix:
-                raise ValueError(f"{what}; correct 'start_sec', or ask for a repair")
+                raise ValueError(f"{what}; cut the others, correct its clock, or repeat its first sample with --fix")
             repairs.append(f"{what}: its first sample is repeated")
         if longer > tolerance_sec:
             what = f"sensor '{sensor.name}' ends {longer:.4g} s after sensor '{first}'"

@@ -99,7 +99,7 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
         )
     files = paired_files([place for place, _ in places], SIGNAL_SUFFIXES)
     if labels is not None:
-        files = {name: paths for name, paths in files.items() if paths[0] != labels}
+        files = {name: paths for name, paths in files.items() if paths[0].resolve() != labels.resolve()}
     _ask_for_rates(places, files)
     first = next(iter(files.values()))[0]
     inside = labels is None and first.suffix.lower() in PHYSIO
@@ -119,8 +119,9 @@ def _sensors(places: Sequence[tuple[str, float | None]], labels: Path | None, op
         except ValueError as error:
             problems.append(str(error))
             continue
-        begin = own[0].clock.start_sec if own[0].clock is not None else None
-        recordings[name] = Medium(str(paths[0]), min(one.duration_sec for one in own), begin)
+        timed = next((one for one in own if one.begin_sec is not None), own[0])
+        lasts_sec = min(one.duration_sec for one in own)
+        recordings[name] = Medium(str(paths[0]), lasts_sec, timed.begin_sec, zoned=timed.zoned)
         found += _labels(name, own[0], recordings[name].duration_sec) if label else []
         found += [(name, *row) for row in written.rows]
         remarks += [f"{name}: {written.remark}"] if written.remark else []

@@ -315,6 +315,7 @@ def _sensor_features(
         how.longest_gap_sec,
         looked.label_column,
         lambda line: say(f"{'features':<11} {line}"),
+        looked.files,
     )
     return Grid([str(target)], found.stride, found.window, found.rate_hz)
 

@@ -10,8 +10,9 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from afkit.workbench.own_data.clocks import LONGEST_STEP_SEC, RATE_TOLERANCE
+from afkit.workbench.own_data.clocks import LONGEST_STEP_SEC
 
+RATE_TOLERANCE = 0.01  # by which rows may come at another rate, and count as after a pause
 MOST_LETTERS = 64  # of a number
 
 

@@ -13,7 +13,7 @@ from afkit.workbench.own_data.gaps import leave_out_gaps
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.own_data.sample_files import SensorKind, read_samples
-from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, features_of
+from afkit.workbench.own_data.signal_files import SETTINGS, Windowing, features_of, look
 from afkit.workbench.own_data.signals import Sensor, signal_features
 
 UNIX = 1_700_000_000  # seconds
@@ -42,6 +42,7 @@ def test_the_unit_is_that_of_the_name_or_of_the_size(values, name, rate_hz, star
     [
         (np.arange(10.0), "time", "rises by 1 a sample, in what is not told; give the rate as FOLDER@HZ, or a name"),
         (np.ones(10), "time", "its clock 'time' does not rise"),
+        (np.arange(15360) * 1.953125, "Timestamp", "rises by 1.953 a sample, in what is not told; give the rate as"),
     ],
 )
 def test_a_clock_that_tells_nothing_is_one_sentence(values, name, message):
@@ -72,10 +73,9 @@ def test_a_clock_that_tells_nothing_is_one_sentence(values, name, message):
     ],
 )
 def test_a_clock_of_another_rate_than_is_given_is_told_with_both(values, name, what):
-    for read in (clock_problem, lambda values, name, hz: read_clock(values, name, rate_hz=hz)):
-        with pytest.raises(ValueError) as caught:
-            read(values, name, 50)
-        assert f"by its clock '{name}', read in {what.format('samples a second')}" in str(caught.value)
+    with pytest.raises(ValueError) as caught:
+        read_clock(values, name, rate_hz=50)
+    assert f"by its clock '{name}', read in {what.format('samples a second')}" in str(caught.value)
 
 
 def test_a_clock_that_makes_too_high_a_rate_is_asked_for_its_unit():
@@ -125,7 +125,7 @@ def test_gaps_of_a_clock_that_repeats_its_times_lie_between_batches(tick_sec, ra
     given = read_clock(UNIX + ticks, "time", rate_hz=rate_hz)
     np.testing.assert_array_equal(given.times_sec, clock.times_sec)
     what = f"jumps by {np.diff(clock.gaps_sec[0])[0]:.3g} s after sample {(kept < missing[0] - 1e-9).sum()}"
-    assert clock_problem(UNIX + ticks, "time", rate_hz) == f"its clock 'time' {what}"
+    assert clock_problem(given, "time", rate_hz) == f"its clock 'time' {what}"
     bridged = read_clock(UNIX + ticks, "time", longest_gap_sec=20)
     assert len(bridged.gaps_sec) == 0 and bridged.rate_hz == clock.rate_hz
     np.testing.assert_array_equal(bridged.times_sec, clock.times_sec)
@@ -184,6 +184,68 @@ def test_calendars_and_times_of_day_are_seconds():
     assert as_seconds(["2023-11-15T00:13:20+02:00"]).tolist() == [UNIX]
     assert as_seconds(["10:00:00", "10:00:00.25"]).tolist() == [36000, 36000.25]
     assert as_seconds(["10:00:00", "x"]) is None and as_seconds(["2023-13-14 22:13:20"]) is None
+
+
+def write_at(root, sensor, times, head="time", first="{:.4f}"):
+    """A table whose channels are the time."""
+    (root / sensor).mkdir(parents=True)
+    rows = [f"{first.format(t)},{t:.4f},{t:.4f}" for t in times]
+    (root / sensor / "a.csv").write_text("\n".join([f"{head},x,y", *rows]) + "\n")
+    return str(root / sensor)
+
+
+def features(root, *places):
+    """The command that makes them, and the file of those of the recording."""
+    return ["signals", *places, "--out", str(root / "out"), "--window", "50", "--stride", "5"], root / "out" / "a.npy"
+
+
+def test_a_rate_that_drifts_against_the_clock_is_refused_however_little_it_is_off(tmp_path, capsys):
+    acc = write_at(tmp_path, "acc", np.arange(20 * 60 * 49.55) / 49.55)  # true times up to 1200 s
+    command, made = features(tmp_path, f"{acc}@50")
+    assert main(command) == 2
+    assert (
+        "it has 49.55 samples a second, not 50: times would be up to 10.8 s wrong; correct it, leave out @50, so "
+        in (capsys.readouterr().err)
+    )
+    with pytest.raises(ValueError, match=r"it has 49\.55 samples a second, not 50"):  # as for who labels it
+        look(tmp_path / "acc" / "a.csv", SensorKind("acc", 50, 0), fix=False)
+    command[1] = acc
+    assert main(command) == 0 and "data.fps: 49.6\n" in capsys.readouterr().out
+    ends = np.load(made)[:, 49]  # last sample of each window
+    np.testing.assert_allclose(ends, (np.arange(len(ends)) * 5 + 49) / 49.6, atol=1e-3)
+
+
+def test_with_a_rate_the_clocks_say_when_sensors_begin(tmp_path, capsys):
+    acc, gyro, late, other = (
+        write_at(tmp_path, name, start + np.arange(1000) / 50)
+        for name, start in (("acc", 12.3), ("gyro", 12.5), ("late", 15.3), ("other", 5000))
+    )
+    command, made = features(tmp_path, f"{acc}@50", f"{gyro}@50")
+    assert main(command) == 0 and "time 0 of a is 12.3 s of its clock 'time'\n" in capsys.readouterr().out
+    found = np.load(made)[5:]
+    np.testing.assert_allclose(found[:, 0], 12.3 + 0.1 * (np.arange(len(found)) + 5), atol=1e-4)
+    np.testing.assert_allclose(found[:, 100], found[:, 0], atol=1e-4)
+    command[1:3] = [f"{acc}@50", f"{late}@50"]
+    command[command.index("--out") + 1] = str(tmp_path / "new")
+    assert main(command) == 2
+    assert "late/a.csv' starts 3 s after the annotations' time 0; cut the others, correct" in capsys.readouterr().err
+    command[2] = f"{other}@50"
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "other/a.csv starts 4987.7 s after that of" in said and "than it lasts: both begin together\n" in said
+    command[1:3] = [acc]
+    command[command.index("--out") + 1] = str(tmp_path / "by_clock")
+    assert main(command) == 0 and "time 0 of a is 12.3 s of its clock 'time'\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rate_hz", [0.0, 50.0])
+def test_times_of_day_without_decimals_are_seconds(tmp_path, rate_hz):
+    ticks = 0.6 + np.arange(2600) / 50
+    (tmp_path / "a.csv").write_text(
+        "clock [hh:mm:ss],x\n" + "".join(f"10:00:{int(t):02d},{t % 0.7:.2f}\n" for t in ticks)
+    )
+    seen = look(tmp_path / "a.csv", SensorKind("a", rate_hz, 0, by_clock=not rate_hz))
+    assert (seen.rate_hz, seen.begin_sec, seen.duration_sec) == pytest.approx((50, 36000.6, 52))
 
 
 def write_two(root, late_sec=0.2, rate=100):

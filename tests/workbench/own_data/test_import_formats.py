@@ -1,7 +1,11 @@
 """Formats of published data sets and of other programs, as they are found."""
 
 import pytest
-from imported import segments, subsets
+from imported import refused, segments, subsets
+
+from afkit.files import read_json
+from afkit.workbench.own_data.exporting import export_annotations
+from afkit.workbench.own_data.importing import describe, import_annotations
 
 CHARADES = """id,subject,scene,quality,objects,actions,length
 46GP8,HR43,Kitchen,6,food;cup,c092 11.90 21.20;c147 0.00 12.60,24.83
@@ -121,3 +125,76 @@ def test_a_table_of_samples_gives_its_labels_per_step(bring):
     file = bring({"s1_1.csv": f"x_acc,timestamp,label\n{rows}", "s2_1.csv": f"x_acc,timestamp,label\n{rows}"},
                  "folder", form="steps", rate=50)  # fmt: skip
     assert segments(file)["s1_1"] == [(0.0, 1.0, "sit"), (1.0, 2.0, "walk")]
+
+
+BLANK = [""] * 20 + ["walk"] * 30 + [""] * 20 + ["sit"] * 30
+TRUTH = [(2.0, 5.0, "walk"), (7.0, 10.0, "sit")]
+
+
+@pytest.mark.parametrize("empty", ["", '""'])
+def test_empty_rows_of_a_column_of_steps_are_steps_without_label(bring, empty):
+    text = "\n".join(["label", *(label or empty for label in BLANK), ""])
+    file = bring({"a.csv": text, "b.csv": text}, "folder", form="steps", rate=10, fix=["empty"])
+    assert segments(file)["a"] == TRUTH and file.videos["a"].duration_sec == 10
+    lines = "\n".join([*BLANK, ""])
+    assert (
+        segments(bring({"c.txt": lines, "d.txt": lines}, "folder", form="steps", rate=10, fix=["empty"]))["c"] == TRUTH
+    )
+
+
+def steps(head, rows):
+    return f"video,{head},label\n" + "".join(f"{video},{at},{label}\n" for video in "ab" for at, label in rows)
+
+
+SPARSE = [(i, label) for i, label in enumerate(BLANK) if label]
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "rate"),
+    [
+        ("frame", SPARSE, 10),
+        ("frame_idx", SPARSE, 10),
+        ("frame", [(i + 1, label) for i, label in enumerate(BLANK)], 10),
+        ("time", [(f"{i / 10:.1f}", label) for i, label in SPARSE], 10),
+        ("time_ms", [(100 * i, label) for i, label in SPARSE], 10),
+        ("frame", [(5 * i, label) for i, label in SPARSE], 50),
+    ],
+)
+def test_a_column_of_frames_or_times_tells_the_steps(bring, head, rows, rate):
+    assert segments(bring(steps(head, rows), form="steps", rate=rate, fix=["empty"]))["a"] == TRUTH
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "said"),
+    [
+        (
+            "time",
+            [(f"{i / 10:.1f}", label) for i, label in SPARSE],
+            "row 2: by 'time' there are 10 labels a second, not 25",
+        ),
+        ("frame", [(i % 40, label) for i, label in SPARSE], "row 22: 'frame' does not rise by step; correct or remove"),
+    ],
+)
+def test_a_column_of_steps_that_falls_or_tells_another_rate_is_refused(bring, tmp_path, head, rows, said):
+    assert said in refused(tmp_path, bring, steps(head, rows), form="steps", rate=25)
+
+
+def test_times_of_samples_in_batches_are_counted(bring):
+    rows = [(i // 10, label) for i, label in enumerate(BLANK)]
+    assert segments(bring(steps("time", rows), form="steps", rate=10, fix=["empty"]))["a"] == TRUTH
+
+
+def test_rows_that_begin_with_a_number_sign_are_no_comments(bring, tmp_path):
+    text = "# exported, 10:00:00\nvideo,start,end,label\n#1_day1,1,2,walk\n# a remark\n#2_day1,3,4,walk\n"
+    file = bring(text)
+    assert segments(file) == {"#1_day1": [(1.0, 2.0, "walk")], "#2_day1": [(3.0, 4.0, "walk")]}
+    assert "1 lines below the names that begin with # and are no rows are left out" in describe(bring.report)
+    nameless = bring(
+        "#1_day1,1,2,walk\n#2_day1,3,4,walk\n", columns={"video": "1", "start": "2", "end": "3", "label": "4"}
+    )
+    assert list(nameless.videos) == ["#1_day1", "#2_day1"]
+    source = tmp_path / "mine.json"
+    (tmp_path / "out" / "mine.json").rename(source)
+    (table,) = export_annotations(source, tmp_path / "sent", "csv")
+    import_annotations(table, tmp_path / "back.json", like=source)
+    assert read_json(tmp_path / "back.json") == read_json(source)

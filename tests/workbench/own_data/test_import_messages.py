@@ -16,6 +16,7 @@ RAVEN = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tSpecies\n
 VIA = '# Exported\n# CSV_HEADER = id,file_list,coordinates\n"1_x","[""one.mp4""]","[1.5,2.5]","{""1"":""walk""}"\n'
 BORIS = "Time,Media file path,FPS,Subject,Behavior,Status\n1.5,a.mp4,60,s1,walk,START\n2.5,a.mp4,60,s1,walk,STOP\n"
 STUDIO = [{"id": 1, "annotations": [{"result": [{"value": {"start": 1.5, "labels": ["x"]}}]}]}]
+BORIS_PROJECT = '{"time_format": "hh:mm:ss", "project_name": "p", "project_format_version": "7.0", "observations": {}}'
 CAPTIONS = {"v": {"duration": 9.5, "timestamps": [[0.5, 4], [5, 7]], "sentences": ["A man sits", "He walks"]}}
 
 
@@ -36,6 +37,10 @@ CAPTIONS = {"v": {"duration": 9.5, "timestamps": [[0.5, 4], [5, 7]], "sentences"
         ("a.TextGrid", "x", "begin as a TextGrid does, with File type = \"ooTextFile\"; save it in Praat"),
         ("a.txt", 'File type = "ooTextFile"\n', "it looks like textgrid, so try --format textgrid"),
         ("a.xlsx", "PK\x03\x04", "looks like a spreadsheet; save the sheet as CSV"),
+        ("a.boris", BORIS_PROJECT, "looks like a project of BORIS; export its events as a table"),
+        ("a.json", BORIS_PROJECT, "looks like a project of BORIS; export its events as a table"),
+        ("folder", {"a.csv": "start,end,label\n1,2,x\n", "a.txt": "1 2 x\n"}, "a.txt and a.csv are of one name"),
+        ("a.csv", "video,start,end,label\na,23:59:50,0:00:10,x\n", "is reversed, as over midnight; write"),
         ("a.mat", "MATLAB 5.0", "looks like an array file"),
         ("a.txt", "1\n00:00:01,000 --> 00:00:02,000\nwalk\n", "it looks like srt, so try --format srt"),
         ("a.txt", '{"a": []}', "it looks like json, so try --format json"),
@@ -216,3 +221,16 @@ def test_features_with_their_axes_exchanged_are_recognised(tmp_path, lengths, du
     (tmp_path / "a.json").write_text(json.dumps({"database": database}))
     with pytest.raises(ValueError, match=r"they may be \(C, T\): transpose them"):
         suggest(tmp_path / "a.json", [tmp_path / "f"], data_root=tmp_path, fps=25, stride_frames=8, num_frames=16)
+
+
+def test_recordings_that_differ_in_case_only_are_noted(bring):
+    bring("video,start,end,label\nRec1,1,2,x\nrec1,3,4,x\n")
+    assert "note: recordings Rec1 and rec1 differ in case only; if they are one, write them alike" in describe(
+        bring.report
+    )
+
+
+def test_a_repair_that_leaves_nothing_is_not_offered(bring, tmp_path):
+    text = "video,start_s,end_s,label\na,100,102,x\nb,110,112,x\n"
+    message = refused(tmp_path, bring, text, recordings="video,duration\na,60\nb,60\n")
+    assert "2 outside" in message and "--fix=outside" not in message

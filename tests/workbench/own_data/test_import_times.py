@@ -111,3 +111,26 @@ def test_a_frame_rate_of_the_videos_may_be_another_than_that_of_the_labels(bring
     assert "the last actions end after 48 % of their recordings (median)" in message and "--rate" in message
     assert segments(bring(text, recordings=listed, rate=30))["a"] == [(0.0, 10.0, "x"), (50.0, 60.0, "x")]
     assert "--unit" in refused(tmp_path, bring, text.replace("_frame", ""), recordings=listed)
+
+
+def test_a_length_that_contradicts_start_and_end_is_told(bring, tmp_path):
+    text = table("video,start,end,duration,label", "a,1.0,4.5,3.5,x", "a,5.0,90.0,2.5,x", "b,2,3,1,x")
+    assert "row 3: 5 to 90 s do not last 2.5, as the row says" in refused(tmp_path, bring, text)
+
+
+def test_lengths_without_a_unit_that_reach_beyond_the_next_segments_are_asked(bring, tmp_path):
+    rows = [f"{video},{10 * i + 0.5},2500,x" for video in "ab" for i in range(4)]
+    said = refused(tmp_path, bring, table("video,start_s,duration,label", *rows))
+    assert "reach beyond the next segments, if they are in seconds; tell their unit in the column's name" in said
+    file = bring(table("video,start_s,duration_ms,label", *rows))
+    assert segments(file)["a"][:2] == [(0.5, 3.0, "x"), (10.5, 13.0, "x")]
+
+
+def test_a_segments_length_can_be_mapped(bring, tmp_path):
+    head = "video,Time_Relative_hms,Time_Relative_sf,Duration_sf,Behavior,Event_Type"
+    rows = [f"{video},00:00:01,1.5,2.25,walk,State start" for video in "ab"]
+    assert "or a segment's length, --column span=NAME" in refused(
+        tmp_path, bring, table("video,begins,lasting,label", "a,1,2,x"), columns={"start": "begins"}
+    )
+    found = {"start": "Time_Relative_sf", "span": "Duration_sf", "label": "Behavior"}
+    assert segments(bring(table(head, *rows), columns=found))["a"] == [(1.5, 3.75, "walk")]

@@ -445,5 +445,71 @@ def test_the_small_json_of_label_studio(bring):
             "label": [{"start": 3, "end": 4, "channel": 0, "labels": ["y"]}],
         },
     ]
-    file = bring(json.dumps(small), "x.json", TWO, form="labelstudio")
-    assert segments(file) == {"a": [(1.5, 2.5, "x")], "b": [(3.0, 4.0, "y")]}
+    for form in ("", "labelstudio"):
+        file = bring(json.dumps(small), "x.json", TWO, form=form)
+        assert segments(file) == {"a": [(1.5, 2.5, "x")], "b": [(3.0, 4.0, "y")]}
+
+
+def two_films(events, offset="", durations="60.000;70.000", head="Behavior type,Time"):
+    """Events (head's cells, film) of one observation of two films in one player, of which BORIS counts on."""
+    names = f"Observation id,Source,Time offset (s),Media duration (s),Subject,Behavior,{head},Media file name\n"
+    return names + "".join(
+        f"o{film},player #1:f/a.mp4;f/b.mp4,{offset},{durations},,walk,{cells},f/{film}.mp4\n" for cells, film in events
+    )
+
+
+@pytest.mark.parametrize("durations", ["60.000;70.000", "NA"])
+@pytest.mark.parametrize(
+    ("head", "cells"),
+    [("Behavior type,Time", ("START,{}", "STOP,{}")), ("Start (s),Stop (s)", ("{},{}",))],
+)
+def test_boris_adds_a_time_offset_which_is_subtracted(bring, head, cells, durations):
+    film = durations.partition(";")[0]
+    pairs = list(zip(cells, [(8, 13), (13,)], strict=False))
+    events = [(cell.format(*times), name) for name in "ab" for cell, times in pairs]
+    text = two_films(events, "3.000", film, head).replace("f/a.mp4;f/b.mp4", "f/a.mp4")
+    assert segments(bring(text, "events.csv", TWO)) == {name: [(5.0, 10.0, "walk")] for name in "ab"}
+    assert "times hold BORIS' time offset of 3 s: subtracted" in describe(bring.report)
+
+
+def test_the_second_of_two_films_of_boris_begins_where_the_first_ends(bring, tmp_path):
+    text = two_films([("START,5", "a"), ("STOP,10", "a"), ("START,65", "b"), ("STOP,70", "b")])
+    file = bring(text, "events.csv", TWO)
+    assert segments(file) == {name: [(5.0, 10.0, "walk")] for name in "ab"}
+    assert [video.duration_sec for video in file.videos.values()] == [60, 70]
+    assert "'f/b.mp4' begins 60 s after other films: subtracted" in describe(bring.report)
+    said = refused(tmp_path, bring, text.replace("60.000;70.000", "NA"), "events.csv", TWO)
+    assert "row 5: 'f/b.mp4' is shown after a.mp4, and how long these last is not told; let BORIS export" in said
+    both = text.replace("ob,", "oa,")
+    assert segments(bring(both, "events.csv", "video,subset\noa,x\n"))["oa"] == [
+        (5.0, 10.0, "walk"),
+        (65.0, 70.0, "walk"),
+    ]
+
+
+def test_what_divides_an_annotation_of_elan_shares_its_time(bring):
+    def child(name, text, before=""):
+        made = referring(name, "a1", text)
+        return made.replace("ANNOTATION_REF", f'PREVIOUS_ANNOTATION="{before}" ANNOTATION_REF') if before else made
+
+    parts = child("a4", "stroke", "a3") + child("a2", "stroke") + child("a3", "hold", "a2")
+    tiers = [
+        ('TIER_ID="gesture" LINGUISTIC_TYPE_REF="t"', aligned("a1", "t1", "t2", "gesture")),
+        ('TIER_ID="phase" LINGUISTIC_TYPE_REF="d" PARENT_REF="gesture"', parts),
+        ('TIER_ID="hand" LINGUISTIC_TYPE_REF="r" PARENT_REF="phase"', referring("a9", "a3", "left")),
+    ]
+    kinds = "".join(
+        f'<LINGUISTIC_TYPE LINGUISTIC_TYPE_ID="{name}" CONSTRAINTS="Symbolic_{kind}" TIME_ALIGNABLE="false"/>'
+        for name, kind in (("d", "Subdivision"), ("r", "Association"))
+    )
+    text = eaf({"t1": 1000, "t2": 4000}, tiers).replace("</ANNOTATION_DOCUMENT>", f"{kinds}</ANNOTATION_DOCUMENT>")
+    found = {}
+    for tier in ("phase", "hand"):
+        found[tier] = segments(bring({"a.eaf": text, "b.eaf": text}, "folder", TWO, tiers=[tier]))["a"]
+    assert found["phase"] == [(1.0, 2.0, "stroke"), (2.0, 3.0, "hold"), (3.0, 4.0, "stroke")]
+    assert found["hand"] == [(2.0, 3.0, "left")]
+
+
+def test_a_document_of_elan_that_counts_frames_is_refused(bring, tmp_path):
+    said = refused(tmp_path, bring, DOCUMENT.replace('"milliseconds"', '"PAL-frames"'), "a.eaf")
+    assert "a.eaf counts its times in PAL-frames; save it in an ELAN that writes milliseconds" in said

@@ -5,8 +5,9 @@ import pytest
 
 from afkit.__main__ import main
 from afkit.workbench.own_data.clocks import clock_problem, read_clock, regular_samples
-from afkit.workbench.own_data.sample_files import SensorKind, read_numbers
-from afkit.workbench.own_data.signal_files import Windowing, features_of
+from afkit.workbench.own_data.number_tables import read_numbers
+from afkit.workbench.own_data.sample_files import SensorKind, read_sensor
+from afkit.workbench.own_data.signal_files import Windowing, features_of, look
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2)).round(3)
 
@@ -25,6 +26,9 @@ def read(tmp_path):
         return read_numbers(tmp_path / "v.csv", **options)
 
     return read
+
+
+TRUTHS = ["target", "gt", "ground_truth", "state", "trigger", "posture", "annot"]
 
 
 def clock(i):
@@ -46,6 +50,13 @@ def clock(i):
         ("frame,x,y", str),
         ("x,y", str),  # row names of R, which has no name for them
         ("row,x,y", lambda i: str(i + 1)),
+        *((f"{name},x,y", lambda i: str(1709287200 + i // 20)) for name in ("unix_time", "utc", "ts", "recorded_at")),
+        *(
+            (f"{name},x,y", lambda i: str(i // 10))
+            for name in ("LoggedTime", "Elapsed Time (s)", "systime", "epoc (ms)")
+        ),
+        ("hr:min:sec,x,y", lambda i: f"10:00:{i // 10:02d}"),
+        ("when,x,y", lambda i: f"2026-01-01 10:00:{i // 10:02d}"),
     ],
 )
 def test_a_clock_and_a_row_number_are_no_channels(read, head, first):
@@ -63,10 +74,19 @@ def test_a_clock_and_a_row_number_are_no_channels(read, head, first):
         ("subject,x,y", lambda i: "7", "'subject' is called like the number of something"),
         ("activity,x,y", lambda i: "jogging", "'activity' holds texts ('jogging')"),
         ("kind,x,y", lambda i: "jogging" * (i > 9), "'kind' holds texts ('jogging')"),
-        ("ticks,x,y", lambda i: str(7 * i + i % 2), "'ticks' rises in every row"),
+        (
+            "ticks,x,y",
+            lambda i: str(7 * i + i % 2),
+            "'ticks' rises like a clock (which would be called time_s, time_ms, ...) or like",
+        ),
         ("time,x,y", lambda i: "7", "'time' is called like a clock, but does not rise"),
+        *((f"{name},x,y", lambda i: str(i % 3), f"'{name}' is called like a label") for name in TRUTHS),
+        ("q,x,y", lambda i: f"{0.2 * (i // 2):.1f}", "'q' rises like a clock"),  # batches
+        ("", lambda i: str(1709287200 + i // 20), "the column '1' rises like a clock"),
+        ("wall,x,y", lambda i: str(5 + i // 8), "'wall' rises like a clock"),
+        ("time,x,y", lambda i: f"10:00:{i:02d} AM", "holds texts ('10:00:00 AM'), no times as 10:00:00.5 or 2026-"),
         ("index,x,y", lambda i: str(-i % 5), "'index' is called like the number of something"),
-        ("", clock, "the column '1' rises in every row"),
+        ("", clock, "the column '1' rises like a clock"),
         (",x,y", lambda i: str(-i % 5), "has no name"),
     ],
 )
@@ -85,6 +105,8 @@ def test_numbers_as_names_of_columns_are_no_vector(read):
     assert len(read(f"{head}\n0.5,1.5,2.5\n3,4,5\n").values) == 2
     assert len(read(f",{head}\n0,0.5,1.5,2.5\n1,3,4,5\n").values) == 2
     assert len(read("0.0,1.0,2.0\n0.5,1.5,2.5\n").values) == 2
+    assert read("0,1\n0.5,1.5\n2.0,3.0\n").values.tolist() == [[0.5, 1.5], [2, 3]]
+    assert len(read("0,1\n0.5,2\n3,4\n").values) == 3 and len(read("3,12,4,5,6,7\n" * 2).values) == 2
     with pytest.raises(ValueError, match=r"row 1 \(0, 1, 2, \.\.\.\) may be names or numbers"):
         read(f"{head}\n5,6,7\n")
 
@@ -115,6 +137,7 @@ def test_semicolons_tabs_and_blanks_allow_decimal_commas(read, text):
         ("x,y\n0,5,1,25\n", "row 2 has 4 cells, under 2 columns (x, y); correct it; with decimal commas, separate"),
         ("1,5;2.5\n3;4\n", "decimal commas and with decimal points; write them alike"),
         ("x;y\n1.000,5;2\n", "holds texts ('1.000,5')"),
+        ("0,12,-0,98,9,81\n1,05,0,97,9,8\n", "'0,12' may be two columns or one number with a decimal comma"),
     ],
 )
 def test_commas_that_may_be_either_are_refused(read, text, message):
@@ -129,16 +152,68 @@ def test_commas_that_may_be_either_are_refused(read, text, message):
         (np.arange(100) / 50, "time", ""),
         (np.arange(100) * 20 + 5, "time", ""),  # milliseconds, as 50 Hz tells
         (np.arange(100) * 20_000, "timestamp", ""),
-        (np.arange(400) / 49, "time", "by its clock 'time' it has 49 samples a second, not 50"),
+        (
+            np.arange(999) / 49,
+            "time",
+            "by its clock 'time' it has 49 samples a second, not 50: times would be up to 0.407 s wrong",
+        ),
+        (np.arange(580) / 49, "time", ""),  # 0.236 s in the end
         (np.arange(100) / 50 + 1.5 * (np.arange(100) > 60), "time", "its clock 'time' jumps by 1.52 s after sample 61"),
         (np.arange(100) / 50 + np.random.default_rng(0).uniform(0, 0.015, 100), "time", ""),
     ],
 )
 def test_a_clock_is_compared_with_the_rate(times, name, problem):
-    assert clock_problem(times, name, 50) == problem
+    assert clock_problem(read_clock(times, name, rate_hz=50), name, 50) == problem
     times = np.array([0.0, 0.02, 0.06, 0.08])
     clock = read_clock(times, name, rate_hz=50)
     np.testing.assert_allclose(regular_samples(times[:, None] * 3, clock, 50), 3 * np.arange(5)[:, None] / 50)
+
+
+EMPATICA = "1700000000.00, 1700000000.00\n32.000000, 32.000000\n" + "3,-4\n5,6\n" * 960
+
+
+def test_rows_with_start_and_rate_are_no_samples(read, tmp_path):
+    numbers = read(EMPATICA)
+    assert numbers.values.shape == (1920, 2) and numbers.values[0].tolist() == [3, -4]
+    seen = look(tmp_path / "v.csv", SensorKind("acc", 0, 0, by_clock=True))
+    assert (seen.rate_hz, seen.duration_sec, seen.begin_sec) == (pytest.approx(32), pytest.approx(60), 1_700_000_000)
+    sensor, _, _ = read_sensor(tmp_path / "v.csv", SensorKind("acc", 32, 0), False)
+    assert len(sensor.signal) == 1920 and sensor.start_sec == 1_700_000_000
+    with pytest.raises(ValueError, match="by its clock 'rows 1 and 2' it has 32 samples a second, not 50: times would"):
+        read_sensor(tmp_path / "v.csv", SensorKind("acc", 50, 0), False)
+    with pytest.raises(
+        ValueError, match=r"its first row \(64\) is unlike all others \(-1 to 1\); remove it if it is a"
+    ):
+        read("64\n" + "-1\n0.5\n1\n" * 9)
+    assert len(read("x\n64\n" + "-1\n0.5\n1\n" * 9).values) == 28, "the remedy works"
+
+
+def test_blank_rows_are_missing_samples_unless_a_clock_tells_the_times(read):
+    def at(text):
+        return np.flatnonzero(np.isnan(read(text, gaps=True).values[:, 0])).tolist()
+
+    assert at("x\ty\n1\t2\n\t\n3\t4\n5\t6\n\n") == [1]
+    assert at("1\n\n2\n3\n4\n\n \n") == [1]
+    assert at("x,y\n1,2\n\n\n3,4\n") == [1, 2]
+    assert at("x,y\n\n1,2\n\n3,4\n\n") == [], "as Windows ends lines twice"
+    timed = read("time,x\n0.00,1\n\n0.04,3\n0.06,4\n", gaps=True)
+    assert timed.values[:, 0].tolist() == [1, 3, 4] and timed.clock.tolist() == [0, 0.04, 0.06]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("index,x\n0,5\n1,6\n4,7\n5,8\n", "its column 'index' rises by 3 after row 3: add rows of empty cells for"),
+        ("time,x\n0,5\n0,5\n1,6\n1,6\n", "each of its rows is there twice, as rows 2 and 3; keep one of each"),
+        ("made by X\nat 50 Hz\n\nx,y\n" + "1,2\n" * 9, "its numbers begin in line 5: of the lines before, leave one"),
+        ("sep=\t\ntime\tx\nms\tm/s\n" + "1\t2\n" * 9, "its numbers begin in line 4: of the lines before, leave one"),
+        ("x,y\n1,2\n3\n", "row 3 has 1 cells, those before it 2; correct it"),
+    ],
+)
+def test_rows_that_are_lost_twice_or_no_table_are_told(read, text, message):
+    with pytest.raises(ValueError) as caught:
+        read(text, gaps=True)
+    assert message in str(caught.value) and ("begin in line" in message or "begin in line" not in str(caught.value))
 
 
 @pytest.fixture
@@ -158,9 +233,13 @@ def test_a_jump_of_the_clock_is_refused_or_bridged(folder, capsys):
     cells = [f"{i / 50 + (i > 100):.2f},{x},{y}" for i, (x, y) in enumerate(rows)]
     command, out = folder("time,x,y", cells)
     assert main(command) == 2 and not out.exists()
-    assert "p.csv: its clock 'time' jumps by 1.02 s after sample 101; correct it" in capsys.readouterr().err
+    assert (
+        "p.csv: its clock 'time' jumps by 1.02 s after sample 101; correct it, leave out @50, so"
+        in capsys.readouterr().err
+    )
     assert main([*command, "--fix"]) == 0
-    assert "columns that are no channels, left out: time" in capsys.readouterr().out
+    out_said = capsys.readouterr().out
+    assert "columns that are no channels, left out: time" in out_said and "channels of acc: x, y\n" in out_said
     assert np.load(out / "p.npy").shape == (9, 100)  # 250 samples of two channels, not 200 of three
 
 

@@ -56,7 +56,7 @@ def test_pauses_of_a_discontinuous_recording_are_gaps_and_what_follows_is_not_sh
     np.testing.assert_allclose(sensor.signal[[0, 299, 400, 499], 0], [0, 5, 6, 7], atol=1e-3)
     np.testing.assert_allclose(sensor.gaps_sec, [[5.98, 8]])
     assert read_physio_labels(path)[:2] == ([(8, 10, "walk")], 10)
-    with pytest.raises(ValueError, match=r"jumps by 2.02 s after sample 300; correct it, or put the samples .* --fix"):
+    with pytest.raises(ValueError, match=r"jumps by 2.02 s after sample 300; correct it, leave out @50, so .* --fix"):
         read_sensor(path, SensorKind("x", 50.0, 0), False)
     path.write_bytes(content.replace(b"+3\x14\x14", b"_3\x14\x14"))
     with pytest.raises(ValueError, match="its data record 4 does not say when it begins"):

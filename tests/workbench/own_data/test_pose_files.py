@@ -6,6 +6,7 @@ import pytest
 
 from afkit.__main__ import main
 from afkit.workbench.own_data.pose_files import Points, pose_channels, read_pose
+from afkit.workbench.own_data.sample_files import SensorKind, read_sensor
 
 NAMES = ["nose", "tail"]
 PLACES = np.array([[[0, 0], [4, 0]], [[1, 0], [5, 0]], [[2, 1], [6, 1]], [[2, 2], [6, 2]]], float)  # (4, 2, 2)
@@ -31,7 +32,7 @@ def as_plain(places):
 def test_tables_give_the_same_channels(tmp_path, text):
     path = tmp_path / "a.csv"
     path.write_text(text(PLACES))
-    channels, names = read_pose(path)
+    channels, names = read_pose(path)[:2]
     expected, _ = pose_channels(Points(NAMES, PLACES))
     np.testing.assert_allclose(channels, expected)
     assert names == [f"{n}_{a}{v}" for v in ("", "_velocity") for n in NAMES for a in "xy"]
@@ -76,8 +77,11 @@ def test_the_analysis_file_of_sleap_and_a_frame_that_is_missing(tmp_path):
         ("nose_x,nose_y\n1,2\n3\n", "row 3 has 1 cells under 2 columns"),
         ("nose_x,nose_y\n1,left\n", "'nose': could not convert string to float: 'left'"),
         ("nose_x,nose_y,nose_likelihood\n1,2,0.1\n", "no point is likely in any frame"),
-        ("frame,nose_x,nose_y\n3,1,2\n3,1,2\n", "frame 3 or another one is there twice"),
+        ("frame,nose_x,nose_y\n1,1,2\n1,1,2\n", "frame 1 or another one is there twice"),
         ("frame,nose_x,nose_y\n0.5,1,2\n", "its column 'frame' does not number the frames"),
+        ("frame,nose_x,nose_y\n,,\n,,\n", "it holds no row of numbers, only empty ones"),
+        ("frame,nose_x,nose_y\n250,1,2\n251,1,2\n", "its column 'frame' begins at 250; count from 0 on if the labels"),
+        ("frame,nose_x,nose_y\n0,1,2\n99999999,1,2\n", "its column 'frame' goes up to 99999999 in 2 rows; correct it"),
         ("scorer,n,n\nbodyparts,nose,nose\n1,2,3\n", "none of the next with 'coords'"),
     ],
 )
@@ -95,3 +99,43 @@ def test_the_command_makes_windows_of_key_points(tmp_path, capsys):
     command = ["signals", f"{tmp_path / 'pose'}@25", "--pose", "--out", str(out), "--window", "4", "--stride", "2"]
     assert main(command) == 0
     assert np.load(out / "a.npy").shape == (9, 4 * 8)
+
+
+LOST = range(100, 200)  # of 500 frames at 25 Hz: 4 to 8 s
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "lost", "rate"),
+    [
+        ("timestamp,", "{0:.2f},{1},{2},{3},4", None, ""),
+        ("", "{1},{2},{3},4", ",,,", "@25"),
+        ("frame,", "{4},{1},{2},{3},4", None, "@25"),
+        ("frame,time_ms,", "{4},{5},{1},{2},{3},4", None, "@25"),
+        ("frame,time_ms,", "{4},{5},{1},{2},{3},4", None, ""),
+        ("frame,", "{4},{1},{2},{3},4", "{4},,,,", "@25"),
+    ],
+)
+def test_frames_without_any_point_are_a_gap_that_moves_nothing(tmp_path, capsys, head, row, lost, rate):
+    rows = []
+    for i in range(500):
+        text = lost if i in LOST else row
+        rows += [text.format(i / 25, i % 7, i % 5, i % 3 + 9, i, 40 * i)] if text is not None else []
+    (tmp_path / "pose").mkdir()
+    (tmp_path / "pose" / "a.csv").write_text("\n".join([f"{head}nose_x,nose_y,tail_x,tail_y", *rows]) + "\n")
+    command = ["signals", f"{tmp_path / 'pose'}{rate}", "--pose", "--out", str(tmp_path / "out"), "--window", "1"]
+    assert main([*command, "--stride", "1"]) == 0
+    assert "gap: a has no samples for 4.04 s after 3.96 s: bridged by straight lines" in capsys.readouterr().out
+    found = np.load(tmp_path / "out" / "a.npy")
+    shape, _ = pose_channels(Points(NAMES, np.array([[[i % 7, i % 5], [i % 3 + 9, 4]] for i in range(500)], float)))
+    assert found.shape == (500, 8)
+    same = found[:, 0] / shape[:, 0]  # sizes of the body differ by what was not seen
+    np.testing.assert_allclose(same[[*range(100), *range(200, 500)]], same[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("rate", "seen"), [(25, "jumps by 4.04 s after sample 100"), (30, "has 25 samples a second")])
+def test_the_clock_of_a_table_contradicts_a_rate(tmp_path, rate, seen):
+    kept = [i for i in range(500) if i not in LOST or rate == 30]
+    rows = [f"{i / 25:.2f},{i % 7},{i % 5}" for i in kept]
+    (tmp_path / "a.csv").write_text("\n".join(["timestamp,nose_x,nose_y", *rows]))
+    with pytest.raises(ValueError, match=f"its clock 'timestamp' .*{seen}"):
+        read_sensor(tmp_path / "a.csv", SensorKind("pose", rate, 0, pose=True), False)

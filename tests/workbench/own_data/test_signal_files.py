@@ -130,6 +130,8 @@ def test_the_command_says_what_the_recipe_needs(sensors, tmp_path, capsys):
     command = ["signals", f"{sensors[0]}@10", f"{sensors[1]}@5", "--out", str(out), "--window", "20", "--stride", "10"]
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
+        "channels of acc: x, y",
+        "channels of gyro: 1",
         "data.input_dims: [60]",
         "data.stride_frames: 10",
         "data.num_frames: 20",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from run_folders import change_json, write_run, write_scored_run, write_test_data
+from run_folders import change_json, outputs_of, write_run, write_scored_run, write_test_data
 
 from afkit.__main__ import main
 from afkit.files import write_text
@@ -83,7 +83,7 @@ def test_a_single_run_is_a_page_too(tmp_path, capfd):
     assert "03_eval is running, or was interrupted" in (tmp_path / "out" / "report.html").read_text()
     notebook = json.loads((tmp_path / "out" / "05_compare.ipynb").read_text())
     assert notebook["metadata"]["papermill"]["output_path"] == "05_compare.ipynb"
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    outputs = outputs_of(tmp_path / "out" / "05_compare.ipynb")
     assert all(output["output_type"] != "error" for output in outputs)
 
 

@@ -30,7 +30,6 @@ def folder(tmp_path):
     write_tiny_data(tmp_path / "data")
     folder = write_run(tmp_path / "results" / "tiny" / "seed1", data_root=tmp_path / "data")
     for seed, weights in enumerate(("ema", "raw")):
-        torch.manual_seed(seed)
         (folder / "checkpoints").mkdir(exist_ok=True)
         save_weights(network(seed), folder / "checkpoints" / f"{weights}.safetensors", weights)
     return folder
@@ -172,6 +171,7 @@ def test_the_command_compares_runs_and_takes_videos_below_the_page(folder, tmp_p
     (tmp_path / "films" / f"{VIDEO}.mp4").write_bytes(b"film")
     arguments = ["view", str(folder), "--videos", str(tmp_path / "films"), "--html"]
     assert main([*arguments, str(tmp_path / "a.html")]) == 0
+    assert str(tmp_path / "a.html") in capsys.readouterr().out
     assert data_of(tmp_path / "a.html")["tracks"][0]["media"]["url"] == f"films/{VIDEO}.mp4"
     assert "media-src 'self'\"" in (tmp_path / "a.html").read_text()
     assert main([*arguments, str(folder / "b.html")]) == 2

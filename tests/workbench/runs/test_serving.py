@@ -76,24 +76,21 @@ def temporary():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])  # Ctrl-C: tests/browser
-def test_however_the_server_is_ended_nothing_stays_of_it(run, temporary, number):
-    pytest.importorskip("voila", reason="an extra")
-    with viewing(run, temporary) as (process, address):
-        assert address.startswith("http://127.0.0.1:") and any(Path(temporary).iterdir())
-        process.send_signal(number)
-        process.wait(60)
-        assert not any(Path(temporary).iterdir())
-
-
-@pytest.mark.slow
-def test_nothing_that_lies_in_the_working_directory_is_executed(run, tmp_path, temporary):
+def test_nothing_in_the_working_directory_is_executed_and_nothing_stays_however_it_is_ended(
+    run, tmp_path, temporary, number
+):
     pytest.importorskip("voila", reason="an extra")
     (tmp_path / "lab").mkdir()
     for name in ("voila", "jupyter_config", "pandas", "anywidget"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'a').write({name!r})\n")
     (tmp_path / "lab" / "index.html.j2").write_text("a template of somebody else")
-    with viewing(run, temporary) as (_, address), urllib.request.urlopen(address, timeout=120) as answer:
-        page = answer.read().decode()
+    with viewing(run, temporary) as (process, address):
+        assert address.startswith("http://127.0.0.1:") and any(Path(temporary).iterdir())
+        with urllib.request.urlopen(address, timeout=120) as answer:
+            page = answer.read().decode()
+        process.send_signal(number)
+        process.wait(60)
+        assert not any(Path(temporary).iterdir())
     assert "a template of somebody else" not in page and "afkit.workbench.inspector.widget" in page
     assert not (tmp_path / "executed").exists(), (tmp_path / "executed").read_text()
 

@@ -116,6 +116,20 @@ def test_labels_with_dates_in_a_table_of_their_own(project, capsys):
     assert [one["segment"] for one in database["day2"]["annotations"]] == [[3, 6], [9, 12], [15, 18]]
 
 
+def test_labels_of_another_time_zone_than_the_clock_are_asked(project, capsys):
+    nine = 1_709_283_600  # 2024-03-01 09:00 in UTC
+    Path("raw").mkdir()
+    for name in "abc":
+        rows = [f"{nine + second}.0,{second % 7},{second % 5}" for second in range(4 * 3600)]
+        Path(f"raw/{name}.csv").write_text("\n".join(["unix_time_s,x,y", *rows]), encoding="utf-8")
+    local = "".join(f"{name},2024-03-01 11:00:00,2024-03-01 11:10:00,walk\n" for name in "abc")
+    Path("labels.csv").write_text(f"recording,start,end,label\n{local}", encoding="utf-8")
+    assert "They fit if the one that tells none is of " in said(capsys, "labels.csv", "raw", status=2)
+    said(capsys, "labels.csv", "raw", "--label-clock=+01:00")
+    database = json.loads(Path("data/mine/annotations/mine.json").read_text())["database"]
+    assert [one["segment"] for one in database["b"]["annotations"]] == [[3600, 4200]]
+
+
 def test_features_that_are_given_stay_where_they_are(project, capsys):
     Path("data/given").mkdir(parents=True)
     for name in ("a", "b", "c"):
@@ -212,6 +226,26 @@ def test_names_of_recordings_are_shown_where_labels_name_none_of_them(project, c
     write_tables("raw", ["a", "b"], label=False)
     Path("labels.csv").write_text("video,start,end,label\nday1,1,3,x\nday2,5,7,y\n")
     assert "the recordings are called a, b, ..." in said(capsys, "labels.csv", "raw", status=2)
+
+
+def test_labels_on_the_clock_of_samples_with_a_rate_count_from_its_beginning(project, capsys):
+    write_tables("raw", ["a", "b", "c"], late_sec=12.3, label=False, clock=lambda t: f"{t:.3f}")
+    Path("labels.csv").write_text("video,start,end,label\n" + "".join(f"{n},14,17,x\n{n},20,23.5,y\n" for n in "abc"))
+    said(capsys, "labels.csv", "raw", "--channels", "x,y", "--label-clock", "sensor", "--name", "clock")
+    assert "clocks begin at 12.3 s, and the times may be those of" in said(capsys, "labels.csv", "raw@20", status=2)
+    said(capsys, "labels.csv", "raw@20", "--label-clock", "sensor")
+    for name in ("clock", "mine"):
+        database = json.loads(Path(f"data/{name}/annotations/{name}.json").read_text())["database"]
+        assert np.allclose([one["segment"] for one in database["a"]["annotations"]], [[1.7, 4.7], [7.7, 11.2]])
+
+
+def test_the_labels_may_lie_among_the_samples_and_the_place_of_both_have_a_rate(project, capsys):
+    write_tables("raw", ["a", "b", "c"], label=False)
+    Path("raw/labels.csv").write_text("video,start,end,label\n" + "".join(f"{n},2,6,x\n{n},8,11,y\n" for n in "abc"))
+    assert "3 recordings, " in said(capsys, str(Path("raw/labels.csv").resolve()), "raw")
+    assert sorted(path.stem for path in Path("data/mine/features").glob("*.npy")) == ["a", "b", "c"]
+    write_tables("both", ["a", "b", "c"])
+    assert "20 samples a second\n" in said(capsys, f"both@{HZ}", "--name", "both")
 
 
 def test_what_must_be_said_is_asked(project, capsys):

@@ -24,7 +24,7 @@ def test_what_a_changed_input_changes_lies_within_each_levels_sight_up_to_both_e
             after = model(other, mask)
             for level, points in enumerate(before.points):
                 differ = (after.logits[level] != before.logits[level]).any(dim=2)[0]  # (T,)
-                differ |= (all_offsets(after, level) != all_offsets(before, level)).flatten(1).any(dim=1)
+                differ |= (all_offsets(after, level) != all_offsets(before, level))[0].flatten(1).any(dim=1)
                 distance = (points[differ, 0] - changed).tolist()
                 found[level] = max(found[level][0], *distance), max(found[level][1], *(-step for step in distance))
     assert found == [tuple(sight) for sight in sights]

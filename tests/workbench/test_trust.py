@@ -13,7 +13,7 @@ from afkit.workbench.runs.notebooks import notebook_path
 from afkit.workbench.shipped import NOTEBOOKS, shipped
 from afkit.workbench.trust import check_trusted, project_root
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

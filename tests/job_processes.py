@@ -8,16 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-import afkit
 from afkit.workbench.runs.launch import LOOPBACK
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
+FOLDERS = (TESTS.parent, TESTS, TESTS / "train", TESTS / "workbench" / "runs")  # of what a program may import
 
 
 def python(program, *arguments):
     """The command that runs a program with what the tests import."""
-    paths = [str(path) for path in (Path(afkit.__file__).parents[1], TESTS, TESTS / "train")]
-    return [sys.executable, "-c", f"import sys\nsys.path[:0] = {paths}\n{program}", *map(str, arguments)]
+    return [sys.executable, "-c", f"import sys\nsys.path[:0] = {[*map(str, FOLDERS)]}\n{program}", *map(str, arguments)]
 
 
 def start_rank(rank, program, *arguments, **options):

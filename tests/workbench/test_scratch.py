@@ -1,6 +1,5 @@
 """Folders that appear whole: one process at a time makes them, the others wait, and what killed ones left goes."""
 
-import errno
 import fcntl
 import os
 import signal
@@ -10,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from refusals import full, without_locks
 
 from afkit.files import LOCK, locked, write_json
 from afkit.workbench.scratch import alone, clear_scratch, scratch_folder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAKE = """
 import sys, time
 from pathlib import Path
@@ -47,10 +47,6 @@ def make():
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def full(*_):
-    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_folder_takes_its_name_at_the_end_and_nothing_else_stays(tmp_path):
@@ -119,11 +115,8 @@ def test_what_was_left_beside_a_complete_folder_goes_but_not_what_is_in_use(tmp_
 
 
 def test_where_there_are_no_locks_each_has_a_folder_of_its_own(tmp_path, monkeypatch):
-    def unknown(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
     (tmp_path / ".set.1.part").mkdir()  # perhaps of another process, which nobody can tell
-    monkeypatch.setattr(fcntl, "flock", unknown)
+    monkeypatch.setattr(fcntl, "flock", without_locks)
     with scratch_folder(tmp_path / "set") as part:
         assert str(os.getpid()) in part.name
         part.rename(tmp_path / "set")

@@ -209,13 +209,9 @@ def test_unreadable_files_are_named(tmp_path, name, text, message):
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
-def test_missing_and_binary_files_are_named(tmp_path, suffix):
-    path = tmp_path / f"a.{suffix}"
+def test_missing_files_are_named(tmp_path, suffix):
     with pytest.raises(ValueError, match=r"does not exist; name a \.yaml or \.json configuration of the original"):
-        recipe_from_original(path)
-    path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(ValueError, match="read"):
-        recipe_from_original(path)
+        recipe_from_original(tmp_path / f"a.{suffix}")
 
 
 def test_without_a_yaml_library_only_yaml_is_unreadable(tmp_path, monkeypatch):

@@ -1,28 +1,25 @@
-"""What takes connections while several processes work, and what becomes of a stranger who makes some."""
+"""What takes connections while several processes work, and what another user of the machine can do with that."""
 
 import os
 import pickle
-import signal
 import socket
 import stat
 import struct
-import subprocess
 import sys
 import threading
-import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from job_processes import listening, processes, start_rank
+from job_processes import listening, processes
 from other_users import as_nobody, needs_root
 from tiny_data import tiny_recipe, write_tiny_data
+from trainings import LostMachineError
 
 from afkit.files import read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import save_weights
 from afkit.train.execution import Execution
-from afkit.workbench.runs import peers
 from afkit.workbench.runs.launch import predict_on_devices, train_on_devices
 
 pytestmark = [
@@ -31,18 +28,6 @@ pytestmark = [
 ]
 
 RECIPE = tiny_recipe(optim__epochs=5000)
-JOINING = """
-import os
-from datetime import timedelta
-from afkit.workbench.runs import peers
-
-peers.PROOF = timedelta(seconds=1)
-try:
-    peers.start(f"{sys.argv[1]}/store")
-except ConnectionError as error:
-    print(error, flush=True)
-os._exit(0)
-"""
 WAITING = """
 import os, sys, time
 from pathlib import Path
@@ -57,10 +42,6 @@ def wait(event, arguments):
 
 sys.addaudithook(wait)
 """
-
-
-class EnoughError(Exception):
-    """Ends a training that has gone on for long enough."""
 
 
 class Touch:
@@ -82,7 +63,7 @@ class Look:
     def __call__(self, table):
         self.calls += 1
         if self.calls == 3:  # with steps that were made after the first
-            raise EnoughError
+            raise LostMachineError
         if self.calls == 1:
             self.look()
 
@@ -118,7 +99,7 @@ def looked(tmp_path_factory, on_the_processor):
     root = tmp_path_factory.mktemp("looked")
     write_tiny_data(root)
     look = Look(root)
-    with pytest.raises(EnoughError):
+    with pytest.raises(LostMachineError):
         train_on_devices(RECIPE, root, root / "run", 1, Execution(devices=2), on_progress=look)
     return look
 
@@ -159,62 +140,8 @@ def test_in_detection_nothing_is_reached_from_other_machines(root, on_the_proces
     assert len(sockets) == 2 and all(address.is_loopback for address, _ in sockets), sockets
 
 
-def test_a_stranger_who_comes_before_a_process_is_told_apart(tmp_path, on_the_processor):
-    """Of two processes one waits for the other to connect; the stranger connects to both before they can."""
-    with join(tmp_path, rank=0) as first:
-        strangers = connect_to(first)
-        first.send_signal(signal.SIGSTOP)
-        with join(tmp_path, rank=1) as second:
-            strangers += connect_to(second)
-            first.send_signal(signal.SIGCONT)
-            for process in (first, second):
-                assert "another program has answered in place of one of the processes" in process.communicate()[0]
-    assert strangers
-
-
-@contextmanager
-def join(folder, rank):
-    """A process that joins another in a folder, and is impatient."""
-    with start_rank(rank, JOINING, folder, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def connect_to(process):
-    """Connections to a process as those of gloo's peers 0 and 1, as soon as it listens."""
-    while not (found := listening(process.pid)):
-        assert process.poll() is None
-        time.sleep(0.01)
-    ((address, port),) = found
-    connections = [socket.create_connection((str(address), port)) for _ in range(2)]
-    for peer, connection in enumerate(connections):
-        connection.sendall(struct.pack("<q", peer))
-    return connections
-
-
 def test_several_machines_need_an_address(root, monkeypatch):
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(ValueError, match=r"num_nodes is 2, and MASTER_ADDR is not set; set it to this machine's addr"):
         train_on_devices(RECIPE, root, root / "run", 1, Execution(num_nodes=2))
     assert not (root / "run").exists()
-
-
-def test_an_address_of_another_machine_is_refused():
-    documented = "192.0.2.1"  # in documentation, and nowhere else
-    with pytest.raises(ValueError, match=r"cannot meet at MASTER_ADDR '192\.0\.2\.1', MASTER_PORT '29400' .*start on"):
-        peers._store_at(documented, "29400", 0, 2)
-    with pytest.raises(ValueError, match=r"MASTER_PORT 'port' .* name a port that is free"):
-        peers._store_at("127.0.0.1", "port", 0, 2)
-
-
-def test_several_machines_meet_at_the_address_alone(monkeypatch):
-    before = listening(os.getpid())
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    store = peers._store_at("127.0.0.1", port, 0, 1)
-    opened = [(str(address), port) for address, port in listening(os.getpid()) if (address, port) not in before]
-    assert opened == [("127.0.0.1", int(port))]
-    store.set("key", "value")
-    assert peers._store_at("127.0.0.1", port, 1, 1).get("key") == b"value"
