@@ -339,9 +339,7 @@ def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
     for dotted, value in (overrides or {}).items():
         kind = type(getattr(getattr(made, dotted.partition(".")[0]), dotted.partition(".")[2]))
         if isinstance(value, bool | str) and kind in (int, float, bool) and kind is not type(value):
-            raise ValueError(
-                f"recipe {made.name!r}, parameter '{dotted}' = {value!r}: must be a value such as {kind(1)}"
-            )
+            raise ValueError(f"recipe {made.name!r}, parameter '{dotted}' = {value!r}: give a value like {kind(1)}")
     return made
 
 

@@ -33,7 +33,7 @@ REFUSED = {
     "run watch --set optim.epoch=3": "did you mean 'optim.epochs'?",
     "run watch --set optim.epochs": "afkit: --set takes NAME=VALUE, not 'optim.epochs'",
     "run watch --set optim.epochs=010": "--set optim.epochs, line 1: 010 may be a number or a name; write it without",
-    "run watch --set optim.epochs=true": "'optim.epochs' = True: must be a value such as 1",
+    "run watch --set optim.epochs=true": "'optim.epochs' = True: give a value like 1",
     "run watch --set data.fps=None": "--set data.fps, line 1: None may be nothing, or a word; write null",
     "run watch -p weihgts=raw": "did you mean 'weights'?",
     "run thumos_i3d": "thumos14.json; name its folder with --data-root, or prepare it with: python -m",

@@ -12,6 +12,12 @@ from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.pipeline import run
 
 
+def test_a_seed_below_0_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="seed is -1; give a whole number, 0 or more"):
+        run("watch", -1, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def executed(tmp_path, monkeypatch):
     """Data, and stages that are done at once; which they were."""
