@@ -145,9 +145,7 @@ def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFram
         same = known.get(bare, [])
         free = [name for name in same if name not in seen]
         if len(same) > 1 or (free and len(spelt) > 1):
-            seen = (
-                f"the predictions' {listed(spelt)} may be the labels' {listed(same)}, and nothing tells which is which"
-            )
+            both = f"the predictions' {listed(spelt)} may be the labels' {listed(same)}, nothing tells which is which"
             raise ValueError(f"{both}; give the recordings of both the same names")
         renamed |= dict(zip(spelt, free, strict=False))
     if not renamed:

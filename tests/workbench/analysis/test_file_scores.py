@@ -149,7 +149,7 @@ def test_recordings_whose_bare_names_are_one_are_not_merged(folder, labelled, pr
     rows = [(name, 2.0, 6.0, "walk") for name in labelled]
     write_table("labels.csv", rows, ["clip", "onset", "stop", "behaviour"])
     write_table("p.csv", [(name, 2.0, 6.0, "walk", 0.5) for name in predicted])
-    with pytest.raises(ValueError, match=rf"^the predictions' {told} and nothing tells which is which; give the "):
+    with pytest.raises(ValueError, match=rf"^the predictions' {told} nothing tells which is which; give the "):
         evaluate_files("labels.csv", ["p.csv"], [0.5])
 
 
