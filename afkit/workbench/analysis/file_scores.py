@@ -69,6 +69,8 @@ def evaluate_files(
         ValueError: a file that cannot be read, a subset that is not there, no recording in common, or none of the
             predictions with a label and subset of these.
     """
+    if len(set(tious)) < len(tious):
+        raise ValueError(f"a tIoU threshold is there twice: {listed(tious)}; give each once")
     annotations, told = read_truth(truth)
     names, labels_are = annotations.names_of(num_classes), labels_are or "names" * (SORTED_IDS in told)
     found = read_predictions(files, names, "keep", labels_are)
