@@ -105,9 +105,7 @@ def test_thresholds_keep_the_decimals_that_they_need(folder, capsys):
     ]
     assert pd.read_csv("classes.csv").columns[2:].tolist() == ["ap_0.501", "ap_0.504", "ap_0.125", "ap_average"]
     assert main([*words, "0.5,0.50"]) == 2
-    assert (
-        "a tIoU threshold is there twice: 0.5, 0.5; give each once" in capsys.readouterr().err
-    )
+    assert "a tIoU threshold is there twice: 0.5, 0.5; give each once" in capsys.readouterr().err
 
 
 def test_a_recipe_says_thresholds_and_subsets(folder, capsys):
