@@ -73,8 +73,7 @@ def read_annotations(path: str | Path, content: Any = None) -> AnnotationFile:
     database = content.get("database") if isinstance(content, Mapping) else None
     if not isinstance(database, Mapping):
         raise ValueError(f"{path} has no 'database' of videos; is it an annotation file?")
-    names: dict[int, str] = {}
-    ids: dict[str, int] = {}
+    names, ids = dict[int, str](), dict[str, int]()
     videos = {name: _read_video(path, name, entry, names, ids) for name, entry in database.items()}
     return AnnotationFile(path, videos, dict(sorted(names.items())))
 

@@ -131,12 +131,12 @@ def _with_equal_score(predictions: pd.DataFrame, pairing: Pairing) -> np.ndarray
 
 
 def check_tious(tious: Sequence[float] | np.ndarray) -> np.ndarray:
-    """(S,) float64 thresholds; ValueError unless they are 1 to 63 different fractions above 0 and at most 1."""
+    """(S,) float64 thresholds; ValueError unless they are 1 to 63 fractions above 0 and at most 1."""
     tious = np.array(tious, np.float64).reshape(-1)
     if not 1 <= len(tious) <= MAX_THRESHOLDS:
         raise ValueError(f"{len(tious)} tIoU thresholds given; give 1 to {MAX_THRESHOLDS}")
-    if not ((tious > 0) & (tious <= 1)).all() or len(np.unique(tious)) < len(tious):
-        raise ValueError(f"tIoU thresholds must be different fractions above 0 and at most 1, not {tious.tolist()}")
+    if not ((tious > 0) & (tious <= 1)).all():
+        raise ValueError(f"tIoU thresholds must be fractions above 0 and at most 1, not {tious.tolist()}")
     return tious
 
 

@@ -317,7 +317,6 @@ def test_bad_arguments_are_named():
         (gt, predictions, TIOUS, "oficial", "choose from: fixed, official"),
         (gt, predictions, np.linspace(0.1, 0.9, 64), "fixed", "64 tIoU thresholds"),
         (gt, predictions, [], "fixed", "0 tIoU thresholds"),
-        (gt, predictions, [0.3, 0.5, 0.3], "fixed", r"must be different fractions .*, not \[0.3, 0.5, 0.3\]"),
         *((gt, predictions, bad, "fixed", "above 0 and at most 1") for bad in ([0.0, 0.5], [50], [np.nan])),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -69,6 +69,8 @@ def evaluate_files(
         ValueError: a file that cannot be read, a subset that is not there, no recording in common, or none of the
             predictions with a label and subset of these.
     """
+    if len(set(tious)) < len(tious):
+        raise ValueError(f"a tIoU threshold is there twice: {listed(tious)}; give each once")
     annotations, told = read_truth(truth)
     names, labels_are = annotations.names_of(num_classes), labels_are or "names" * (SORTED_IDS in told)
     found = read_predictions(files, names, "keep", labels_are)
@@ -145,8 +147,8 @@ def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFram
         same = known.get(bare, [])
         free = [name for name in same if name not in seen]
         if len(same) > 1 or (free and len(spelt) > 1):
-            both = f"the predictions' {listed(spelt)} may be the labels' {listed(same)}"
-            raise ValueError(f"{both}, and nothing tells which is which; give the recordings of both the same names")
+            both = f"the predictions' {listed(spelt)} may be the labels' {listed(same)}, nothing tells which is which"
+            raise ValueError(f"{both}; give the recordings of both the same names")
         renamed |= dict(zip(spelt, free, strict=False))
     if not renamed:
         return found, []
