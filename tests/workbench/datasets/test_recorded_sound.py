@@ -148,7 +148,9 @@ def test_what_a_stranger_or_a_slip_wrote_into_the_settings_is_refused_in_a_sente
         assert look(tmp_path, "ton")["spectrogram"].remark.startswith("No waveform: ")
     for change in ({"bands": 3}, {"fps": 0.0}, {"stride_frames": -1}, {"rate_hz": "much"}):
         kept.write_text(json.dumps(settings | change))
-        with pytest.raises(ValueError, match=r"^the signal of 'ton' cannot be read: .*; write the features again(, with --force)?$"):
+        with pytest.raises(
+            ValueError, match=r"^the signal of 'ton' cannot be read: .*; write the features again(, with --force)?$"
+        ):
             look(tmp_path, "ton")
     kept.write_text(json.dumps(settings))
     assert look(tmp_path, "another") == {}
