@@ -40,7 +40,7 @@ class DataConfig(_Section):
     num_classes: Width  # classes; 1 with many labels in the file: class-agnostic proposals
     input_dims: list[Width] = Field(min_length=1)  # channels of each feature folder, or one number for all together
     stride_frames: float  # frames between two feature vectors; <= 0: features of fixed length per video
-    num_frames: float = Field(gt=0)  # frames that a feature vector covers
+    num_frames: float  # frames that a feature vector covers; of features of fixed length it says nothing
     fps: float | None = Field(None, gt=0)  # frames per second; None: the annotation file's
     downsample: int = Field(1, ge=1, le=MOST_STEPS)  # keep every n-th feature vector
     max_seq_len: int = Field(ge=1, le=MOST_STEPS)  # M, steps of a training sequence
@@ -224,6 +224,8 @@ class OptimConfig(_Section):
 
 def _misfits(data: DataConfig, model: ModelConfig, loss: LossConfig, optim: OptimConfig) -> Iterator[str]:
     """A sentence for each pair of settings that contradict each other, or are too large."""
+    if data.num_frames <= 0 < data.stride_frames:
+        yield f"data.num_frames is {data.num_frames:g}; give the frames that a feature vector covers, above 0"
     if model.neck_start_level > model.branch_layers:
         yield f"model.neck_start_level {model.neck_start_level} is above the last level {model.branch_layers}"
         return

@@ -97,7 +97,7 @@ WRONG = {
     "data": {
         **{"crop_ratio": [(0.9, 0.5), (0, 1), (0.5, 1.5)], "crop_min_overlap": [-0.1], "suffix": [".pt"]},
         **{"tious": [[0.5, 0.3], [0.5, 0.5], [0.0, 0.5], []], "num_classes": [0], "input_dims": [[]]},
-        **{"features": ["tiny/features"], "downsample": [0], "fps": [0, -30], "num_frames": [0, -8]},
+        **{"features": ["tiny/features"], "downsample": [0], "fps": [0, -30]},
     },
     "loss": {"init_loss_norm": [0], "label_smoothing": [1], "regression": ["l1"]},
     "decode": {"nms": ["fast"], "sigma": [0], "iou_threshold": [1.5], "max_segments": [0], "pre_nms_topk": [0]},
@@ -122,6 +122,10 @@ def test_a_wrong_value_is_named_with_its_parameter(parameter, value):
         ({"model.neck_start_level": 3}, "model.neck_start_level 3 is above the last level 2"),
         ({"model.regression_ranges": [(0, 4), (8, 4), (8, 99)]}, "each range is [low, high] with low < high"),
         ({"model.windows": [5, 5]}, "model.windows has 2 numbers; give one, or 3"),
+        (
+            {"data.num_frames": -8},
+            "data.num_frames is -8; give the frames that a feature vector covers, above 0",
+        ),
         (
             {"data.max_seq_len": 66},
             "data.max_seq_len 66 is not a multiple of 4, the stride of the last pyramid level; the nearest above is 68",

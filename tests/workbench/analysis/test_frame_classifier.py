@@ -56,8 +56,8 @@ def test_the_median_filter_closes_gaps_and_drops_what_is_short():
 
 def test_targets_hold_all_classes_of_a_step_and_leave_out_what_was_not_annotated(root):
     first, last = seconds_of(0), seconds_of(19)
-    rows = [{"segment": [first, last], "label": "a", "label_id": 0}]
-    rows.append({"segment": [seconds_of(10), seconds_of(30)], "label": "c", "label_id": 2})
+    rows = [{"segment": [first, last], "label": "action 0", "label_id": 0}]
+    rows.append({"segment": [seconds_of(10), seconds_of(30)], "label": "action 2", "label_id": 2})
     change_video(root, "video0", annotations=rows, annotated=[first, seconds_of(25)])
     classes, usable = frame_classifier._targets(datasets(root)[0].unread(0), 3)
     assert classes.shape[1] == 4 and np.flatnonzero(classes[:, 0]).tolist() == list(range(20))
