@@ -207,8 +207,7 @@ class OptimConfig(_Section):
     batch_size: int = Field(2, ge=1, le=2**14)  # sequences in a step, of all devices together
     epochs: int = Field(30, ge=1, le=MOST_EPOCHS)  # passes over the training data after the warm-up
     warmup_epochs: int = Field(5, ge=0, le=MOST_EPOCHS)  # in which the learning rate rises; 0: none
-    # after the schedule's end, where the rate of a cosine rises again, as the original's does; below 0: left out
-    extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)
+    extra_epochs: int = Field(0, ge=-MOST_EPOCHS, le=MOST_EPOCHS)  # at the end; a cosine's rate rises again; <0: fewer
     schedule: Literal["cosine", "multistep"] = "cosine"  # how the learning rate falls after the warm-up
     final_rate: float | None = Field(None, ge=0)  # cosine: at its end; None: 1e-8, or 0 without a warm-up
     schedule_epochs: list[int] = []  # multistep: epochs (after the warm-up) at which the rate falls
