@@ -12,6 +12,7 @@ with attention to the whole sequence (a number <= 1 in `model.windows`).
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,9 +71,7 @@ def predict(
     if fps is None:
         raise ValueError(f"recipe '{recipe.name}' takes the frame rate from the data; give fps")
     for name, value in (("fps", fps), ("duration", duration)):
-        if value is not None and not (
-            isinstance(value, int | float | np.integer | np.floating) and 0 < value < math.inf
-        ):
+        if value is not None and not (isinstance(value, Real) and 0 < value < math.inf):
             raise ValueError(f"{name} of '{video}' must be a number above 0, not {value!r}")
     if recipe.data.stride_frames <= 0 and duration is None:
         raise ValueError(f"recipe '{recipe.name}' has features of fixed length; give the duration in seconds")

@@ -3,9 +3,14 @@
 import time
 
 import pytest
-from fuzz import FILE_SEC, SECTION, Reader, fuzz
+from fuzz import FILE_SEC, SECTION, Reader, add_to, fuzz
 from hostile import in_child
 from readers import READERS, prepare
+from table import FUZZED, add_fuzzed
+
+from afkit.workbench.export.exported import _read_about
+from afkit.workbench.own_data.import_tools import read_via
+from afkit.workbench.runs.predicting import _read_log
 
 EXAMPLES, SLOW_EXAMPLES = 30, 8
 SLOW = ("training checkpoints",)
@@ -35,6 +40,29 @@ def test_a_broken_file_is_read_or_refused(folder, name, tally):
     counts = ended.said
     assert counts["inputs"] == counts["accepted"] + counts["refused"] >= SLOW_EXAMPLES
     tally(SECTION, name, **counts, crashes=0, hours=ended.seconds / 3600)
+
+
+DEEP = "[" * 100_000  # a structure of which Python's reader gives up
+
+
+def test_lists_in_lists_are_refused_wherever_json_stands_in_another_file(tmp_path):
+    via = "# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata\n"
+    (tmp_path / "via.csv").write_text(f'{via}1,"[""a.mp4""]",0,{DEEP},[],"{{}}"\n')
+    with pytest.raises(ValueError, match="is not as VIA 3 writes it"):
+        read_via(tmp_path / "via.csv")
+    (tmp_path / "log").write_text(f"{DEEP}\n")
+    assert _read_log(tmp_path / "log") == {}
+    with pytest.raises(ValueError, match=r"net\.onnx says in format None how to predict with it"):
+        _read_about(DEEP, "net.onnx")
+
+
+def test_what_several_fuzzers_tried_is_added_up(tmp_path):
+    counts = {"reader": "run.json, compared", "inputs": 3, "accepted": 1, "refused": 2, "hours": 0.5}
+    for _ in range(2):
+        add_to(tmp_path / "fuzz.csv", tmp_path / "lock", **counts)
+    rows = {FUZZED: {"": {}, "run.json, compared": {"inputs": 30, "accepted": 0, "refused": 30, "hours": 0.0}}}
+    add_fuzzed(rows, tmp_path / "fuzz.csv")
+    assert rows[FUZZED]["run.json, compared"] == {"inputs": 36, "accepted": 2, "refused": 34, "hours": 1.0}
 
 
 def raises(error):

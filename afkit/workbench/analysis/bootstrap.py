@@ -190,7 +190,7 @@ def interval_facts(
     """What `bootstrap_map` says of a result, as `Bootstrap.facts`; or {"refused": why} where it would be of too few."""
     if refused := too_few(gt, [predictions], groups):
         return {"refused": refused}
-    groups = {video: groups[video] for table in (gt, predictions) for video in table["video"] if video in groups}
+    groups = {video: groups[video] for video in {*gt["video"].unique(), *predictions["video"].unique()} & groups.keys()}
     return bootstrap_map(gt, predictions, tious, label_remap=label_remap, groups=groups).facts()
 
 

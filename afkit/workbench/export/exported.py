@@ -272,7 +272,7 @@ def _read_about(text: str, path: str | Path) -> dict[str, Any]:
         lacking = [name for name in NEEDED if name not in about]
         for section, names in NEEDED_SETTINGS.items() if not lacking else ():
             lacking += [f"{section}.{name}" for name in names if name not in about["recipe"].get(section, ())]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         found, lacking = None, []
     if found != FORMAT or lacking:
         what = f"format {found}" if found != FORMAT else f"no '{lacking[0]}'"

@@ -11,7 +11,8 @@ from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import wall_sec
 
 _AROUND_SEC = 1.0  # by which labels may lie outside their recording
-_ZONES = [f"{hours:+03}:00" for hours in range(-12, 15)] + ["-03:30", "+03:30", "+04:30", "+05:30", "+06:30", "+09:30"]
+_HALVES = ["-03:30", "+03:30", "+04:30", "+05:30", "+05:45", "+06:30", "+09:30", "+10:30"]
+_ZONES = [f"{hours:+03}:00" for hours in range(-12, 15)] + _HALVES
 _Times = tuple[pd.Series, pd.Series, bool]  # starts, ends, and whether they were read as times of day
 
 

@@ -253,7 +253,7 @@ def _via_csv(path: Path) -> tuple[Segments, dict, list[str]]:
             spatial = json.loads(row.get("spatial_coordinates") or "[]")
             values = {str(name): value for name, value in json.loads(row["metadata"]).items()}
             segments.append((place, str(json.loads(row["file_list"])[0]), times, spatial, values))
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
             raise ValueError(f"{place} is not as VIA 3 writes it ({reprlib.repr(error)}); export it there") from None
         used |= set(values) if times and not spatial else set()
     return segments, {}, sorted(used)

@@ -362,7 +362,7 @@ def _read_log(path: Path) -> dict[str, dict[str, str]]:
     """{recording: its last entry}; the file is written anew without what an interruption has left of a line."""
     entries = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             entry = json.loads(line)
             entries[entry["recording"]] = {name: str(entry[name]) for name in ("recording", "file", "key")}
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in entries.values()))

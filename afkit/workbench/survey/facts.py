@@ -79,9 +79,8 @@ def shared_subsets(train: Iterable[str], test: Iterable[str]) -> list[str]:
 def trained_on(train: Iterable[str], test: Iterable[str]) -> str:
     """What must be said beside a score where test subsets are trained on, too; "" elsewhere."""
     shared = ", ".join(shared_subsets(train, test))
-    return f"Tested on {shared}, which is trained on, too: the score says nothing about other recordings." * bool(
-        shared
-    )
+    said = f"Tested on {shared}, which is trained on, too: the score says nothing about other recordings."
+    return said if shared else ""
 
 
 def read_shapes(root: str | Path, features: Sequence[str], prefix: str, videos: Sequence[Video]) -> Features:
