@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from afkit.config import MOST_WIDTH
 from afkit.segments import DUPLICATE_SEC, MIN_LENGTH_SEC
 from afkit.workbench.own_data.clocks import DAY_SEC
 from afkit.workbench.own_data.import_rows import Recording, is_empty
@@ -244,7 +245,8 @@ def label_ids(rows: pd.DataFrame, labels: Sequence[str], problems: list[Problem]
         return {label: number for number, label in enumerate(labels)}, "label ids are the given order"
     found = {label: sorted(set(ids.dropna())) for label, ids in rows.groupby("label", sort=False)["label_id"]}
     ids = [number for numbers in found.values() for number in numbers]
-    if rows["label_id"].notna().all() and len(set(ids)) == len(ids) == len(found) and min(ids, default=0) >= 0:
+    usable = all(0 <= number < MOST_WIDTH for number in ids)
+    if rows["label_id"].notna().all() and len(set(ids)) == len(ids) == len(found) and usable:
         return dict(sorted(zip(found, ids, strict=True), key=lambda pair: pair[1])), ""
     for row in rows[rows["label_id"].notna()].itertuples():
         others = [number for number in found[row.label] if number != row.label_id]

@@ -294,10 +294,10 @@ def _seen(table: Table) -> str:
 
 
 def _as_id(cell: object) -> int | None:
-    """A label id, as a number or a text."""
-    if type(cell) is str and cell.strip().lstrip("-").isdecimal() and len(cell) < 10:
-        return int(cell)
-    return int(cell) if type(cell) is int or (type(cell) is float and cell % 1 == 0) else None
+    """A label id, as a number or a text; None for what is none, or has more digits than a class number."""
+    text = str(int(cell)) if type(cell) is float and cell % 1 == 0 else str(cell).strip()
+    is_id = type(cell) in (int, float, str) and text.removeprefix("-").isdecimal() and len(text) < 10
+    return int(text) if is_id else None
 
 
 def _database(

@@ -55,6 +55,9 @@ def test_frames_and_samples_become_seconds_and_the_rate_is_not_taken_for_that_of
         ([("zebra", 3), ("ant", 3)], {0: "ant", 1: "zebra"}),
         ([("zebra", 2), ("ant", None)], {0: "ant", 1: "zebra"}),
         ([("zebra", 2), ("ant", None), ("ant", 5)], {0: "ant", 1: "zebra"}),
+        ([("zebra", 2), ("ant", 2**17)], {0: "ant", 1: "zebra"}),  # more classes than a network may have
+        ([("zebra", 2), ("ant", 2**63)], {0: "ant", 1: "zebra"}),
+        ([("zebra", "2"), ("ant", "--5")], {0: "ant", 1: "zebra"}),
         ([("10", None), ("9", None)], {0: "9", 1: "10"}),  # sorted as numbers
     ],
 )
