@@ -2,7 +2,6 @@
 
 import errno
 import gzip
-import io
 import json
 import os
 import re
@@ -11,8 +10,8 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,13 +92,13 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_json_gz(path: str | Path, value: Any) -> None:
-    """Write compressed JSON atomically; the same value gives the same bytes (no time stamp, no name inside)."""
-    buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as packed:
-        packed.write(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
-    with atomic_open(path) as file:
-        file.write(buffer.getvalue())
+def write_texts(path: str | Path, texts: Iterable[str]) -> None:
+    """Write UTF-8 text piece by piece, atomically; where the name ends in .gz, packed without time stamp or name."""
+    with ExitStack() as stack:
+        file: IO[bytes] | gzip.GzipFile = stack.enter_context(atomic_open(path))
+        if Path(path).suffix == ".gz":
+            file = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0))
+        file.writelines(text.encode() for text in texts)
 
 
 def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
@@ -110,8 +109,8 @@ def write_array(path: str | Path, array: Any, sync: bool = True) -> None:
         np.save(SimpleNamespace(write=file.write), array)  # given a file, it hides why a write failed
 
 
-def read_json(path: str | Path) -> Any:
-    """Read JSON, plain or (by the name's ending `.gz`) compressed.
+def read_json(path: str | Path, becomes: Callable[[dict[str, Any]], Any] = lambda entries: entries) -> Any:
+    """Read JSON, plain or (by the name's ending `.gz`) compressed; `becomes` is what each object is kept as.
 
     A ValueError names a file that is missing or not JSON, gives a key twice, holds half of a character (a lone
     surrogate), or unpacks to far more than it is long.
@@ -120,10 +119,10 @@ def read_json(path: str | Path) -> Any:
     try:
         data = _decompressed(path) if path.suffix == ".gz" else read_bytes(path)
         text = data.decode(json.detect_encoding(data))
-        content = json.loads(text, object_pairs_hook=_distinct)
+        del data  # a large file is not held twice
         if re.search(r"\\u[dD][89a-fA-F]", text):  # perhaps half of a character, which no other file can hold
-            json.dumps(content, ensure_ascii=False).encode()
-        return content
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
+        return json.loads(text, object_pairs_hook=lambda pairs: becomes(_distinct(pairs)))
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from refusals import full, without_locks
 
-from afkit.files import atomic_open, read_json, write_array, write_json, write_json_gz, write_text
+from afkit.files import atomic_open, read_json, write_array, write_json, write_text, write_texts
 
 
 def names(folder):
@@ -63,28 +63,43 @@ def test_many_small_files_need_not_wait_for_the_disk(tmp_path, monkeypatch):
 VALUE = {"text": "Ünïcode 影片", "numbers": [1, 2.5, -1e-9], "none": None, "deep": {"a": [True, {}]}}
 
 
-@pytest.mark.parametrize("write, name", [(write_json, "a.json"), (write_json_gz, "a.json.gz")])
-def test_json_there_and_back(tmp_path, write, name):
-    write(tmp_path / name, VALUE)
-    assert read_json(tmp_path / name) == read_json(str(tmp_path / name)) == VALUE
+def test_json_there_and_back(tmp_path):
+    write_json(tmp_path / "a.json", VALUE)
+    write_texts(tmp_path / "b.json", json.dumps(VALUE))
+    write_texts(tmp_path / "c.json.gz", json.dumps(VALUE))
+    for name in ("a.json", "b.json", "c.json.gz"):
+        assert read_json(tmp_path / name) == read_json(str(tmp_path / name)) == VALUE
+
+
+def test_objects_of_a_json_file_may_become_something_else(tmp_path):
+    write_json(tmp_path / "a.json", [{"a": 1}, {"b": {"a": 2}}])
+    assert read_json(tmp_path / "a.json", lambda entries: entries.get("a", entries)) == [1, {"b": 2}]
 
 
 def test_packed_json_is_plain_gzip_and_repeats_its_bytes(tmp_path, monkeypatch):
-    write_json_gz(tmp_path / "a.json.gz", VALUE)
+    write_texts(tmp_path / "a.json.gz", [json.dumps(VALUE)])
     first = (tmp_path / "a.json.gz").read_bytes()
     assert json.loads(gzip.decompress(first)) == VALUE
     monkeypatch.setattr(time, "time", lambda: 1e9)
-    write_json_gz(tmp_path / "other.gz", VALUE)
+    write_texts(tmp_path / "other.gz", json.dumps(VALUE))  # letter by letter
     assert (tmp_path / "other.gz").read_bytes() == first
 
 
-@pytest.mark.parametrize("write", [write_json, write_json_gz])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
-def test_what_json_cannot_hold_is_refused(tmp_path, write, value):
-    write(tmp_path / "a.json", 1)
+def test_what_json_cannot_hold_is_refused(tmp_path, value):
+    write_json(tmp_path / "a.json", 1)
     with pytest.raises((ValueError, TypeError)):
-        write(tmp_path / "a.json", [value])
+        write_json(tmp_path / "a.json", [value])
     assert names(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
+def test_texts_that_end_in_an_error_leave_the_older_file(tmp_path, name):
+    write_texts(tmp_path / name, ["1"])
+    with pytest.raises(ZeroDivisionError):
+        write_texts(tmp_path / name, (str(1 / (2 - i)) for i in range(3)))
+    assert read_json(tmp_path / name) == 1
+    assert names(tmp_path) == [name]
 
 
 def broken_contents():

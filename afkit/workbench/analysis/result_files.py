@@ -5,9 +5,12 @@
 Tables, and the pickle that the original writes (`eval.py --saveonly`), are read, too.
 """
 
+import json
 import math
 import reprlib
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pandas as pd
 
 from afkit.data.feature_formats import listed
 from afkit.evaluation.pairs import PREDICTION_COLUMNS, check_columns, labels_of, scores_of, segments_of, videos_of
-from afkit.files import read_json, write_json, write_json_gz
+from afkit.files import read_json, write_texts
 from afkit.workbench.analysis.fusion import plain_array, read_pickle
 from afkit.workbench.own_data.import_formats import read_csv_table
 from afkit.workbench.own_data.import_names import SCORE, plain, read_name
@@ -43,17 +46,37 @@ def write_predictions(
         raise ValueError(f"{path} must end in .json or .json.gz")
     check_columns(predictions, "predictions", PREDICTION_COLUMNS)
     _check_names(label_names)
-    of_rows = videos_of(predictions, "predictions")
-    segments = segments_of(predictions, "predictions").tolist()
-    scores = scores_of(predictions, "predictions").tolist()
-    labels = labels_of(predictions, "predictions").tolist()
-    check_named(labels, label_names)
+    ids = np.array([str(video) for video in videos_of(predictions, "predictions")], object)
+    segments, scores = segments_of(predictions, "predictions"), scores_of(predictions, "predictions")
+    labels = labels_of(predictions, "predictions")
+    check_named(np.unique(labels).tolist(), label_names)
 
-    results: dict[str, list] = {str(video): [] for video in videos}
-    for video, segment, label, score in zip(of_rows, segments, labels, scores, strict=True):
-        results.setdefault(str(video), []).append({"label": label_names[label], "score": score, "segment": segment})
-    write = write_json_gz if path.suffix == ".gz" else write_json
-    write(path, {"version": VERSION, "results": results, "external_data": {}})
+    code, found = pd.factorize(ids)
+    rows_of = dict(zip(found, np.split(np.argsort(code, kind="stable"), np.bincount(code).cumsum()[:-1]), strict=False))
+
+    def entries(video: str) -> list[dict[str, Any]]:
+        rows = rows_of.get(video, np.zeros(0, np.int64))
+        cells = zip(labels[rows].tolist(), scores[rows].tolist(), segments[rows].tolist(), strict=True)
+        return [{"label": label_names[label], "score": score, "segment": segment} for label, score, segment in cells]
+
+    whole = {"version": VERSION, "results": {}, "external_data": {}}
+    order = dict.fromkeys([*map(str, videos), *found])
+    write_texts(
+        path, _json_texts(whole, ((video, entries(video)) for video in order), 0 if path.suffix == ".gz" else 2)
+    )
+
+
+def _json_texts(whole: Any, results: Iterable[tuple[str, Any]], indent: int) -> Iterator[str]:
+    """JSON of `whole` with `results` in its first {}, piece by piece, so that one of them is held at a time."""
+    to_text = partial(json.dumps, indent=indent or None, ensure_ascii=False, allow_nan=False)
+    head, tail = to_text(whole).split("{}", 1)
+    last = between = ""
+    yield head + "{"
+    for video, entries in results:
+        text = to_text({video: entries})[1:-1]
+        yield between + (text.removesuffix("\n").replace("\n", "\n" + " " * indent) if indent else text)
+        between, last = ("," if indent else ", "), "\n" + " " * indent if indent else ""
+    yield last + "}" + tail + ("\n" if indent else "")
 
 
 def check_named(labels: Iterable[int], label_names: Mapping[int, str]) -> None:
@@ -105,32 +128,66 @@ def read_predictions(
     if labels_are not in ("", "names", "ids"):
         raise ValueError(f"labels_are is {labels_are!r}; choose names or ids")
     by_name = {name: label for label, name in label_names.items()}
-    rows, first, hints = [], dict[str, tuple[str, Any]](), set()
+    columns, videos, rows, hints, first = _Columns(by_name), list[str](), array("q"), set[str](), dict[int, str]()
     for file in [path] if isinstance(path, str | Path) else path:
-        for where, video, entry, hint in _entries(Path(file)):
+        for where, video, entry, hint in _entries(Path(file), columns):
             try:
-                start, end, label, score = _read_entry(entry)
+                row = entry if isinstance(entry, _Row) else columns.add(entry)
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
-            text = label if label in by_name else str(label).strip()
-            rows.append((video, start, end, text, score))
-            first.setdefault(text, (where, label))
+            videos.append(video)
+            rows.append(row)
+            first.setdefault(columns.numbers[-1][row], where)
             hints.add(hint)
-    labels_are = labels_are or _told(first, by_name, hints)
+    texts = list(columns.labels)
+    labels_are = labels_are or _told({texts[i]: where for i, where in first.items()}, by_name, hints)
     by_id = {str(label): label for label in label_names}
     ids = {"names": by_name, "ids": by_id}.get(labels_are, by_id | by_name)
-    for text, (where, label) in first.items():
+    for i, where in first.items():
+        text = texts[i]
         if text not in ids and unknown_labels == "refuse":
-            raise ValueError(f"{where}: label {reprlib.repr(label)} is neither the name nor the id of a class")
+            spelled = reprlib.repr(columns.labels[text][1])
+            raise ValueError(f"{where}: label {spelled} is neither the name nor the id of a class")
         number = text.isdecimal() and len(text) <= ID_DIGITS and int(text) < 2**31 and labels_are != "names"
         ids.setdefault(text, int(text) if number else UNKNOWN)
-    types = dict(zip(PREDICTION_COLUMNS, (str, "float64", "float64", "int64", "float64"), strict=True))
-    found = [(video, start, end, ids[text], score) for video, start, end, text, score in rows]
-    return pd.DataFrame(found, columns=PREDICTION_COLUMNS).astype(types)
+    start_sec, end_sec, score, label = (np.array(column)[np.array(rows, np.int64)] for column in columns.numbers)
+    label = np.array([ids.get(text, UNKNOWN) for text in texts], np.int64)[label]
+    found = (pd.Series(videos, dtype="str"), start_sec, end_sec, label, score)
+    return pd.DataFrame(dict(zip(PREDICTION_COLUMNS, found, strict=True)))
 
 
-def _told(first: Mapping[str, tuple[str, Any]], by_name: Mapping[str, int], hints: Collection[str]) -> str:
-    """What all labels are, where one would be another class by its name than by its id; `first` as it stands first."""
+class _Row(int):
+    """A prediction that stands in the columns: its number there."""
+
+
+class _Columns:
+    """Predictions as they are read: of millions, the numbers are held, not the objects of their file."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names  # of the classes
+        # start_sec, end_sec, score, index into labels
+        self.numbers: tuple[array, ...] = array("d"), array("d"), array("d"), array("q")
+        self.labels: dict[str, tuple[int, str | int]] = {}  # by their text: which it is, and what stood there first
+
+    def add(self, entry: Any) -> _Row:
+        """A ValueError where it is no prediction."""
+        start, end, label, score = _read_entry(entry)
+        text = label if isinstance(label, str) and label in self.names else str(label).strip()
+        index, _ = self.labels.setdefault(text, (len(self.labels), label))
+        for column, number in zip(self.numbers, (start, end, score, index), strict=True):
+            column.append(number)
+        return _Row(len(self.numbers[0]) - 1)
+
+    def add_if_it_is_one(self, entry: dict[str, Any]) -> Any:
+        """The row of a prediction; whatever else is in a file stays as it is, and is judged where it stands."""
+        try:
+            return self.add(entry)
+        except ValueError:
+            return entry
+
+
+def _told(first: Mapping[str, str], by_name: Mapping[str, int], hints: Collection[str]) -> str:
+    """What all labels are, where one would be another class by name than by id; `first` is where each stands first."""
     by_id = {str(label): label for label in by_name.values()}
     unclear = [text for text in first if text in by_id and by_name.get(text, by_id[text]) != by_id[text]]
     if not unclear:
@@ -143,13 +200,16 @@ def _told(first: Mapping[str, tuple[str, Any]], by_name: Mapping[str, int], hint
         return hint
     text, names = unclear[0], {label: name for name, label in by_name.items()}
     raise ValueError(
-        f"{first[text][0]}: label {text!r} is the name of the class with id {by_name[text]}, and the id of the class "
+        f"{first[text]}: label {text!r} is the name of the class with id {by_name[text]}, and the id of the class "
         f"{names[by_id[text]]!r}; say which is meant: --labels-are names or --labels-are ids (labels_are in Python)"
     )
 
 
-def _entries(path: Path) -> Iterator[tuple[str, str, Any, str]]:
-    """(file and row, video, prediction as JSON has it, what its label must be) of all in a file, or a ValueError."""
+def _entries(path: Path, columns: _Columns) -> Iterator[tuple[str, str, Any, str]]:
+    """(file and row, video, prediction, what its label must be) of all in a file, or a ValueError.
+
+    A prediction is as JSON has it, or its row in the columns.
+    """
     if not path.exists():
         raise ValueError(f"{path} does not exist; name a file of predictions")
     if path.is_dir():
@@ -160,14 +220,14 @@ def _entries(path: Path) -> Iterator[tuple[str, str, Any, str]]:
         yield from _of_columns(path, {str(name): table.cells[name].tolist() for name in table.cells}, table.where)
     elif ending == ".pkl":
         content = read_pickle(path)
-        columns = content.items() if isinstance(content, dict) else ()
-        named = {name: cells for name, cells in columns if isinstance(name, str)}
+        named_cells = content.items() if isinstance(content, dict) else ()
+        named = {name: cells for name, cells in named_cells if isinstance(name, str)}
         lists = {name: v if isinstance(v, list) else plain_array(v).ravel().tolist() for name, v in named.items()}
         yield from _of_columns(path, lists, [])
     elif not path.name.lower().endswith((".json", ".json.gz")):
         raise ValueError(f"{path} must end in .json, .json.gz, .csv, .tsv or .pkl, to tell what it is")
     else:
-        for video, entries in _videos_in(path).items():
+        for video, entries in _videos_in(path, columns).items():
             if not isinstance(entries, list):
                 raise ValueError(f"{path}, video '{video}': expected a list of predictions")
             for i, entry in enumerate(entries):
@@ -198,9 +258,9 @@ def _of_columns(path: Path, columns: Mapping[str, list], where: Sequence[str]) -
         yield place, str(video), {"label": label, "score": score, "segment": [start, end]}, hint
 
 
-def _videos_in(path: str | Path) -> dict[str, Any]:
+def _videos_in(path: Path, columns: _Columns) -> dict[str, Any]:
     """{video: its predictions}, as far as it has been looked at."""
-    content = read_json(path)
+    content = read_json(path, columns.add_if_it_is_one)
     if isinstance(content, dict):
         key = next((key for key in ("results", "detect_results") if key in content), None)
         videos = content[key] if key else content

@@ -1,5 +1,6 @@
 """Predictions on disk: what is written comes back, foreign spellings are read, bad files are named."""
 
+import gzip
 import json
 import pickle
 
@@ -46,6 +47,31 @@ def test_the_file_is_in_the_activitynet_format(tmp_path):
         {"label": "Jump", "score": 0.5, "segment": [1.0, 2.5]},
         {"label": "Läufer", "score": 0.75, "segment": [0.0, 1.0]},
     ]
+
+
+@pytest.mark.parametrize("videos", [[], ["{}", "a"]])
+@pytest.mark.parametrize("rows", [0, 1, 50])
+def test_the_file_is_the_json_of_the_whole(tmp_path, rows, videos):
+    table = random_predictions(1, rows)
+    results = {video: [] for video in videos}
+    for row in table.itertuples():
+        entry = {"label": NAMES[row.label], "score": row.score, "segment": [row.start_sec, row.end_sec]}
+        results.setdefault(row.video, []).append(entry)
+    whole = {"version": "VERSION 1.3", "results": results, "external_data": {}}
+    for name, indent, end in (("p.json", 2, "\n"), ("p.json.gz", None, "")):
+        write_predictions(tmp_path / name, table, NAMES, videos)
+        data = (tmp_path / name).read_bytes()
+        data = gzip.decompress(data) if indent is None else data
+        assert data.decode() == json.dumps(whole, indent=indent, ensure_ascii=False) + end
+
+
+def test_what_looks_like_a_prediction_elsewhere_is_none(tmp_path):
+    inner = {**GOOD, "score": 0.9}
+    path = write_results(tmp_path / "p.json", {**GOOD, "seen_with": inner}, {**GOOD, "label": "Swim", "more": [inner]})
+    content = json.loads(path.read_text()) | {"last": [inner], "retrieve_results": {"v": [inner]}}
+    path.write_text(json.dumps(content))
+    found = read_predictions(path, NAMES)
+    assert (found["label"].tolist(), found["score"].tolist()) == ([3, 21], [0.5, 0.5])
 
 
 def write_results(path, *entries):

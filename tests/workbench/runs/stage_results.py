@@ -1,11 +1,12 @@
 """Stages that write small files at once instead of notebooks that compute: for tests of what happens around them."""
 
+import json
 import os
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from afkit.files import write_json, write_json_gz, write_text
+from afkit.files import write_json, write_text, write_texts
 from afkit.workbench.runs import notebooks, provenance
 from afkit.workbench.runs.folder import finish_stage, note_input, start_stage
 from afkit.workbench.survey.facts import fingerprint
@@ -76,7 +77,7 @@ def write_training(folder, number) -> None:
 def write_evaluation(folder, number) -> None:
     """Detections and scores."""
     found = [{"label": "jump", "segment": [1.0, number + 2.0], "score": 0.5}]
-    write_json_gz(folder / "predictions.json.gz", {"results": {"v0": found, "v1": []}})
+    write_texts(folder / "predictions.json.gz", [json.dumps({"results": {"v0": found, "v1": []}})])
     average = min(number / 100, 1)
     write_json(folder / "eval.json", {"map": {"0.50": average, "0.70": 0.25}, "average_map": average})
     write_text(folder / "per_class.csv", "label\n")

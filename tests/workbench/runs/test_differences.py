@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 from stage_results import write_results
 
-from afkit.files import write_json, write_json_gz, write_text
+from afkit.files import write_json, write_text, write_texts
 from afkit.workbench.runs.differences import compare_results
 from afkit.workbench.runs.folder import note_stage
 from afkit.workbench.runs.opened import sha256_of
@@ -64,7 +64,7 @@ def test_other_tensors_steps_detections_and_thresholds_are_differences(folders):
     save_file({"a": np.zeros(3, np.float32), "b": np.zeros(2, np.float32)}, now / "checkpoints" / "ema.safetensors")
     write_text(now / "metrics.csv", "".join((now / "metrics.csv").read_text().splitlines(keepends=True)[:-1]))
     rows = [{"label": label, "segment": [1.0, 2.0], "score": 0.5} for label in ("jump", "throw")]
-    write_json_gz(now / "predictions.json.gz", {"results": {"v0": rows}})
+    write_texts(now / "predictions.json.gz", [json.dumps({"results": {"v0": rows}})])
     write_json(now / "eval.json", {"map": {"0.50": 0.03}, "average_map": 0.03})
     found = compared(folders)
     assert found["weights (ema)"] == (False, "other tensors")
