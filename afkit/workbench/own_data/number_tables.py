@@ -18,6 +18,7 @@ from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
 from afkit.workbench.own_data.import_rows import WALL, is_empty
 
 LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
+LONGEST_NAME = 500  # letters, of a column
 _COUNTERS = set(
     "index idx row id no nr number sample samples frame frames counter count step n line unnamed".split()  # noqa: SIM905
 )
@@ -66,6 +67,9 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), la
 def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
     lines, separator = _lines(text)
     names, lines = _split_names(lines)
+    long = max(names, key=len, default="")
+    if len(long) > LONGEST_NAME:
+        raise ValueError(f"a column is called '{long[:40]}...', {len(long)} letters; give it a shorter name")
     if not lines:
         raise ValueError("it holds no row of numbers" + (f", only the names {listed(names)}" if names else ""))
     if names and len(lines[0][1]) == len(names) + 1:  # R leaves out the name of its row names

@@ -88,6 +88,7 @@ def test_a_clock_and_a_row_number_are_no_channels(read, head, first):
         ("index,x,y", lambda i: str(-i % 5), "'index' is called like the number of something"),
         ("", clock, "the column '1' rises like a clock"),
         (",x,y", lambda i: str(-i % 5), "has no name"),
+        ("time" * 1000 + ",x,y", str, f"a column is called '{'time' * 10}...', 4000 letters"),
     ],
 )
 def test_what_may_be_no_channel_is_asked(read, head, first, question):
