@@ -39,7 +39,10 @@ def recipe_file(name: str) -> Path | None:
     if name.endswith(".yaml"):
         return find_project() / name
     path = find_project() / FOLDER / f"{name}.yaml"
-    return path if name and Path(name).name == name and path.is_file() else None
+    with suppress(OSError):  # a name longer than a file's can be
+        if name and Path(name).name == name and path.is_file():
+            return path
+    return None
 
 
 def own_names() -> list[str]:

@@ -65,6 +65,7 @@ def test_a_path_is_relative_to_the_project_or_absolute(project, tmp_path):
     (project / "other.yaml").write_text(WHOLE)
     assert afkit.recipe("other.yaml").name == "other"
     assert recipe_file("other") is None and recipe_file("../other") is None and recipe_file("") is None
+    assert recipe_file("é" * 200) is None, "no file can have that name"
     assert own_names() == ["mine"]
 
 
