@@ -1,7 +1,9 @@
 """Key points of a body, frame by frame, as channels: DeepLabCut, SLEAP, and tables with name_x, name_y."""
 
 import csv
+import mmap
 import re
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +80,7 @@ def _read_sleap(path: Path) -> Points:
     with h5py.File(path, "r") as file:
         if "tracks" not in file or "node_names" not in file or file["tracks"].ndim != 4:
             raise ValueError(f"it holds {listed(file)}, not tracks and node_names as SLEAP's analysis files do")
+        _check_texts(path)
         tracks = np.array(file["tracks"], float)  # (tracks, axes, nodes, frames)
         nodes = [name.decode() if isinstance(name, bytes) else str(name) for name in file["node_names"][:]]
         if "point_scores" in file:
@@ -87,6 +90,22 @@ def _read_sleap(path: Path) -> Points:
         raise ValueError(f"its tracks are {tracks.shape}, with {len(nodes)} names of nodes")
     names = [node if len(tracks) == 1 else f"{number}_{node}" for number in range(len(tracks)) for node in nodes]
     return Points(names, tracks.transpose(3, 0, 2, 1).reshape(tracks.shape[3], len(names), -1))
+
+
+def _check_texts(path: Path) -> None:
+    """A ValueError where a heap with the texts of an HDF5 file is damaged: the library might read it for ever.
+
+    Source: HDF5 File Format Specification, III.E, global heap.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for heap in re.finditer(rb"GCOL\x01\x00{3}", data):
+            place, end = heap.end() + 8, heap.start() + int.from_bytes(data[heap.end() : heap.end() + 8], "little")
+            while place + 16 <= min(end, len(data)):
+                number, length = struct.unpack_from("<H6xQ", data, place)
+                needed = 16 + -(-length // 8) * 8 if number else length  # 0 is what is free
+                if not 16 <= needed <= end - place:
+                    raise ValueError("its texts, such as the names of nodes, are damaged; write the file again")
+                place += needed
 
 
 def _read_table(path: Path) -> Points:
