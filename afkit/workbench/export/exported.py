@@ -43,12 +43,14 @@ def open_exported(path: str | Path, threads: int = 0) -> Exported:
         raise ValueError(f"{path} does not exist; write it with: python -m afkit export RUN --to onnx")
     try:
         session = session_of(str(path), threads)
+        text = session.get_modelmeta().custom_metadata_map.get(KEY)
+        for place in (*session.get_inputs(), *session.get_outputs()):
+            str(place.name)  # bytes that are no text are found out here
     except ImportError as error:
         raise ValueError(f"{path} needs onnxruntime ({error}); pip install onnxruntime") from None
     except Exception as error:  # of a damaged file almost anything
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} is no ONNX file that onnxruntime can read; export it again ({reason})") from None
-    text = session.get_modelmeta().custom_metadata_map.get(KEY)
     if text is None:
         raise ValueError(
             f"{path} does not say how to predict with it; take one of: python -m afkit export RUN --to onnx"

@@ -192,11 +192,15 @@ def changed(file, target, **entries):
 def test_what_is_wrong_with_an_exported_file_or_its_features_is_one_sentence(run, tmp_path, monkeypatch, capsys):
     features, whole = np.zeros((20, CHANNELS), np.float32), open_exported(run.file)
     (tmp_path / "short.onnx").write_bytes(run.file.read_bytes()[:9000])
+    for name, old in (("key", KEY), ("place", "scores")):
+        (tmp_path / f"{name}.onnx").write_bytes(run.file.read_bytes().replace(old.encode(), b"\xff" * len(old)))
     recipe = whole.about["recipe"]
     wide = recipe | {"data": recipe["data"] | {"input_dims": [7]}}
     files = {
         tmp_path / "none.onnx": r"does not exist; write it with: python -m afkit export RUN --to onnx$",
         tmp_path / "short.onnx": r"is no ONNX file that onnxruntime can read; export it again \(",
+        tmp_path / "key.onnx": r"is no ONNX file that onnxruntime can read; export it again \(",
+        tmp_path / "place.onnx": r"is no ONNX file that onnxruntime can read; export it again \(",
         changed(run.file, tmp_path / "bare.onnx"): "does not say how to predict with it; take one of",
         changed(run.file, tmp_path / "later.onnx", format=2): "says in format 2 how to predict with it, this program",
         changed(
