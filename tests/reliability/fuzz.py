@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from afkit.files import write_text
 
-FILE_SEC = 5.0  # for one file
+FILE_SEC = 5.0  # of the processor, for one file
 MEMORY_MB = 768  # that a reader may map beyond what it needs to start
 SECTION = "Fuzzed readers"
 
@@ -79,13 +79,13 @@ def _time_limit() -> Iterator[None]:
     def stop(*_):
         raise TooSlow
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, FILE_SEC)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, FILE_SEC)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def fuzz(reader: Reader, folder: Path, examples: int, number: int | None = None, seconds: float = 1e9) -> Ended:
