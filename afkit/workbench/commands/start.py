@@ -62,13 +62,8 @@ def _start(options: argparse.Namespace) -> None:
         "allow_overlaps": options.allow_overlaps,
         "label_clock": options.label_clock,
     }
-    how = Options(
-        list(map(words, options.channels)),
-        columns.get("label", ""),
-        options.pose,
-        options.longest_gap,
-        grid if options.fps else None,
-    )
+    channels = list(map(words, options.channels))
+    how = Options(channels, columns.get("label", ""), options.pose, options.longest_gap, grid if options.fps else None)
     windows = Windows(options.window, options.stride, options.normalise, options.backbone, options.most_minutes)
     media = [sensor_place(text) for text in options.media or [options.labels]]
     kinds = options.fix

@@ -11,7 +11,7 @@ from afkit.workbench.own_data.import_rows import is_empty
 
 LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
 _COUNTERS = (
-    "index idx row id no nr num number sample samples frame frames image img packet counter count sub step n seq "
+    "index idx row id no nr num number sample samples frame frames image img video packet counter count sub step n seq "
     "sequence line unnamed"
 )
 _LABELS = "activity annot annotation class event gt groundtruth label posture stage state states target trigger truth"
@@ -26,6 +26,7 @@ def _words(name: str) -> set[str]:
 
 
 def is_clock(name: str) -> bool:
+    """Whether a name is that of a time."""
     meaning = read_name(name)
     if meaning is not None and meaning.field in ("", "segment") and meaning.unit not in ("frames", "samples", "index"):
         return True
@@ -74,6 +75,7 @@ def doubt_of(name: str, cells: Sequence[str]) -> str:
 
 
 def falls(cells: Sequence[str]) -> bool:
+    """Whether the numbers of a column fall somewhere."""
     return all(map(is_number, cells)) and bool((np.diff(np.array(cells, float)) < 0).any())
 
 
@@ -111,6 +113,7 @@ def counted(cells: Sequence[str]) -> np.ndarray | None:
 
 
 def begins_anew(cells: Sequence[str]) -> bool:
+    """Whether a column counts rows again and again."""
     return len(cells) >= LEAST_ROWS and not rises(cells) and counted(cells) is not None
 
 
@@ -142,6 +145,7 @@ def check_alike(name: str, other: str, cells: Sequence[str], others: Sequence[st
 
 
 def is_number(cell: str) -> bool:
+    """Whether a cell holds a number."""
     try:
         float(cell)
     except ValueError:

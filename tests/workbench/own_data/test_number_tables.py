@@ -191,6 +191,12 @@ def test_clocks_in_two_units_are_one(read, head, first):
     assert (numbers.names, len(numbers.left_out)) == (["x", "y"], 2)
 
 
+def test_another_encoding_is_one_sentence(tmp_path):
+    (tmp_path / "v.csv").write_text("x,y\n1,2\n", encoding="utf-16")
+    with pytest.raises(ValueError, match=r"v\.csv is not a readable .*: it is no text in UTF-8; save it as that"):
+        read_sensor(tmp_path / "v.csv", SensorKind("acc", 50, 0), False)
+
+
 def test_dates_need_no_names(read):
     numbers = read(lines("", lambda i: f"2026-03-29 09:30:00.{20 * i:03d}"))
     assert numbers.values.shape == (30, 2) and numbers.naive
