@@ -135,7 +135,7 @@ def timed_rows(names: list[str], lines: Lines, width: int) -> tuple[Lines, list[
     told = [i for i, cells in enumerate(by_column) if cells is not texts[i]]
     named = [i for i, name in enumerate(titles) if i in told or is_like_clock(name, by_column[i])]
     clocks = [i for i in named if rises(by_column[i])]
-    for i in named if clocks else []:
+    for i in [i for i in named if clocks and i != clocks[0]]:
         units = ["seconds" if place in told else unit_of(titles[place]) for place in (clocks[0], i)]
         check_alike(titles[clocks[0]], titles[i], by_column[clocks[0]], by_column[i], units)
     if clocks or len(full) == len(lines):

@@ -16,6 +16,7 @@ _COUNTERS = (
 )
 _LABELS = "activity annot annotation class event gt groundtruth label posture stage state states target trigger truth"
 _LIKE_CLOCKS = re.compile(r"(?<![a-z])(time|zeit|unix|utc|ts\b|epoc|elapsed|logged|recorded)|(time|zeit)(?![a-z])")
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 _CLOCKS = {"timestamp", "timestamps", "clock", "datetime", "date", "uhrzeit", "horodatage", "epoch"}
 
 Lines = list[tuple[int, list[str]]]  # number of the line, its cells
@@ -100,8 +101,10 @@ def ticks(cells: Sequence[str]) -> bool:
 
 def counted(cells: Sequence[str]) -> np.ndarray | None:
     """By how much a column that counts rows rises from row to row, though it may begin anew; None of other columns."""
-    values = np.array(cells, float) if all(map(is_number, cells)) else np.array([np.nan])
-    if len(values) < 2 or not np.isfinite(values).all() or not np.ptp(values):
+    if len(cells) < 2 or not all(map(_WHOLE.fullmatch, cells[:LEAST_ROWS])) or not all(map(is_number, cells)):
+        return None
+    values = np.array(cells, float)
+    if not np.isfinite(values).all() or not np.ptp(values):
         return None
     steps = np.diff(values)
     fell = steps < 0
@@ -135,13 +138,13 @@ def check_alike(name: str, other: str, cells: Sequence[str], others: Sequence[st
         for column, unit in zip((cells, others), units, strict=True)
     ]
     least, most = sorted(map(float, map(np.ptp, times)))
-    told = all(map(UNITS.get, units))
-    coarse = max(float(np.diff(one).max()) for one in times)  # one may count in whole seconds
-    if 1.05 * least + coarse < most < (np.inf if told else 100 * least) and (told or not 57 < most / least < 63):
-        what = (
-            f"it has the clocks '{name}' and '{other}', of which one runs {most / max(least, 1e-9):.3g} times as fast"
-        )
-        raise ValueError(f"{what}, as of sensors with rates of their own; write a file for each")
+    told, coarse = all(map(UNITS.get, units)), [float(np.diff(one).max()) for one in times]
+    if any(np.ptp(one) <= 2 * step for one, step in zip(times, coarse, strict=True)):
+        return  # days, or whole seconds of a short recording
+    apart = most / least
+    if 1.05 * least + max(coarse) < most and (told or (apart < 100 and not 57 < apart < 63)):
+        what = f"it has the clocks '{name}' and '{other}', of which one runs {apart:.3g} times as fast"
+        raise ValueError(f"{what}, as of sensors with rates of their own; write a file for each, or remove one")
 
 
 def is_number(cell: str) -> bool:
