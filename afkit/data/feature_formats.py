@@ -77,7 +77,8 @@ def named(path: str | Path, video: str) -> Iterator[None]:
     except KeyError as error:
         raise ValueError(f"{path} has no array {error.args[0]} (video '{video}')") from None
     except Exception as error:  # damaged files raise almost anything
-        reason = " ".join(str(error).split())
+        no_text = isinstance(error, UnicodeDecodeError)
+        reason = "it is no text in UTF-8; save it as that" if no_text else " ".join(str(error).split())
         raise ValueError(f"{path} is not a readable feature file for video '{video}': {reason}") from None
 
 

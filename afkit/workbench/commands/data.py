@@ -180,7 +180,7 @@ def _signals(options: argparse.Namespace) -> None:
     from afkit.workbench.own_data.signal_files import write_windows
 
     folders, rates = zip(*map(sensor_place, options.sensors), strict=True)
-    columns = [[name.strip() for name in text.split(",")] for text in options.columns]
+    columns = list(map(words, options.columns))
     made = write_windows(folders, rates, **given(options, "sensors", "columns"), columns=columns)
     for kind in made.sensors:
         print(f"channels of {kind.name}: {listed(kind.columns) if kind.columns else kind.channels}")

@@ -1,6 +1,7 @@
 """Arguments that several commands take, and what a command consists of."""
 
 import argparse
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,8 +38,8 @@ def given(options: argparse.Namespace, *without: str) -> dict[str, Any]:
 
 
 def words(text: str) -> list[str]:
-    """What stands between commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+    """What stands between commas, some of which may stand in double quotes: '"EMG,uV",x'."""
+    return [word.strip() for word in next(csv.reader([text], skipinitialspace=True), []) if word.strip()]
 
 
 def data_folder(options: argparse.Namespace) -> Path:

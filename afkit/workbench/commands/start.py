@@ -62,7 +62,7 @@ def _start(options: argparse.Namespace) -> None:
         "allow_overlaps": options.allow_overlaps,
         "label_clock": options.label_clock,
     }
-    channels = [[name.strip() for name in text.split(",")] for text in options.channels]
+    channels = list(map(words, options.channels))
     how = Options(channels, columns.get("label", ""), options.pose, options.longest_gap, grid if options.fps else None)
     windows = Windows(options.window, options.stride, options.normalise, options.backbone, options.most_minutes)
     media = [sensor_place(text) for text in options.media or [options.labels]]

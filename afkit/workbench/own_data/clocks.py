@@ -17,6 +17,7 @@ LONGER_SEC = {"minutes": 60, "days": 86400}
 LEAST_FULL = 0.9  # of the usual samples that a batch of one time has, below which it is incomplete
 DAY_SEC = 86400
 UNIX_SEC = 1e8  # seconds above which a clock counts from 1970 on
+RECENT_SEC = 9e8, 2.6e9  # of 1998 to 2052, in which such a clock lies whose unit is told by its size alone
 LEAST_HZ = 2  # below which a clock that does not name its unit is as likely in milliseconds as in seconds
 
 
@@ -72,7 +73,7 @@ def read_clock(
     `values` (samples,) rise or stay. A step above `longest_gap_sec` (0: a quarter of a second, and three samples) is a
     gap. The unit is `unit`, else that of the name, else, with a rate, that in which the clock comes near it.
     """
-    told = unit or unit_of(name)
+    told, dated = unit or unit_of(name), bool(unit)
     unit = _unit_alone(values, name, told) if rate_hz is None else _unit_near(values, name, told, rate_hz)
     unit_sec = UNITS[unit]
     times = _spread((values - values[0]) * unit_sec, longest_gap_sec)
@@ -85,13 +86,26 @@ def read_clock(
     if rate_hz is None and rate > MOST_HZ and not UNITS.get(told):
         what = f"its clock '{name}', read in {unit}, makes {rate:.3g} samples a second{_in_longer(rate)}"
         raise ValueError(f"{what}; write seconds, or give it a name with its unit, such as '{name}_us'")
-    if steps[gap].sum() > MOST_GAPS * times[-1]:
+    like = _jump_like(start_sec + times, steps[gap], 1 / rate, dated)
+    if like or steps[gap].sum() > MOST_GAPS * times[-1]:
         place = int(np.argmax(gap))
-        share = f"gaps are {100 * steps[gap].sum() / times[-1]:.0f} % of its time"
-        what = f"jumps by {steps[place]:.3g} s after sample {place + 1}, and {share}"
-        raise ValueError(f"its clock '{name}' {what}; cut the file there, or leave it out")
+        share = (
+            f"and gaps are {100 * steps[gap].sum() / times[-1]:.0f} % of its time; cut the file there, or leave it out"
+        )
+        raise ValueError(f"its clock '{name}' jumps by {steps[place]:.4g} s after sample {place + 1}, {like or share}")
     gaps_sec = np.column_stack([times[:-1][gap], times[1:][gap]])
     return Clock(times, start_sec, float(rate), float(regular.std()), gaps_sec)
+
+
+def _jump_like(times_sec: np.ndarray, jumps_sec: np.ndarray, period_sec: float, dated: bool) -> str:
+    """What it looks like that a clock jumps, "" if unknown, and what to do. `dated`: it is no number in the file."""
+    more_sec = jumps_sec - period_sec
+    if dated and (np.abs(more_sec - 3600) <= 2 * period_sec).sum() == 1:
+        return "as where summer time begins; write times with a date and a zone"
+    minutes = np.abs(more_sec % 100 - 40) <= period_sec
+    if not dated and period_sec < 10 and minutes.any() and (times_sec % 100 < 60).all():
+        return "as times do that are written HHMMSS; write them as HH:MM:SS"
+    return ""
 
 
 def clock_problem(clock: Clock, name: str, rate_hz: float) -> str:
@@ -151,8 +165,10 @@ def _unit_alone(values: np.ndarray, name: str, told: str) -> str:
         raise ValueError(f"its clock '{name}' does not rise; give the rate as FOLDER@HZ")
     if UNITS.get(told):
         return told
-    since = [known for known, size in UNITS.items() if size and size < 60 and UNIX_SEC < values[0] * size < 1e10]
-    if len(since) == 1:
+    least, most = RECENT_SEC
+    since = [known for known, size in UNITS.items() if size and size < 60 and least < values[0] * size < most]
+    # phones count nanoseconds from their start on, days later as many as microseconds from 1970 on
+    if len(since) == 1 and (since != ["microseconds"] or _usual_step(values) * 1e-6 * LEAST_HZ < 1):
         return since[0]
     if (values % 1 != 0).any() and step < LONGEST_STEP and _usual_step(values) * LEAST_HZ < 1:
         return "seconds"

@@ -42,6 +42,7 @@ UNITS = {  # name: seconds, or 0 where a rate tells
 _SEPARATED = (  # times written in several ways, as ELAN names them
     (re.compile(r"h+:mm?:ss?(?:[.,]m?s\w*)?(?!:)"), " clock "),
     (re.compile(r"\bss?[.,]m?s(?:ec)?\b"), " seconds "),
+    (re.compile(r"(?<![a-z])(m|u|\u03bc|n|milli|micro|nano) (?=sec)"), r"\1"),  # mSec, with a blank before its capital
 )
 
 

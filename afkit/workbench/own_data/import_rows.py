@@ -19,7 +19,9 @@ SLACK_SEC = 1.0  # by which what is said of a recording may exceed it
 PART = ("annotated_start", "annotated_end")  # and of a part of it; a recording may have several
 CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
 SHORT = re.compile(r"\s*([01]?\d|2[0-3]):[0-5]\d\s*")  # minutes and seconds, or hours and minutes
-WALL = re.compile(r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?\s*")  # and a date
+WALL = re.compile(  # and a date, perhaps with 10:00:00:500 as GENEActiv writes it
+    r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9}|:\d{3})?)?(Z|[+-]\d\d:?\d\d)?\s*"
+)
 _NOTHING = "- -- --- \u2013 \u2014 na n/a n.a. #n/a nan null leer vide vacio vac\u00edo vazio vuoto leeg 空 なし 无"
 EMPTY = frozenset(["", *_NOTHING.split()])  # spellings of a cell that holds nothing, in lower case
 MEDIA = re.compile(  # endings of files that a recording is kept in
@@ -160,7 +162,8 @@ def wall_sec(cell: Any) -> float | None:
     """
     if not isinstance(cell, str) or WALL.fullmatch(cell) is None:
         return None
-    text = re.sub(r"[/.]", "-", cell.strip()[:10]) + cell.strip()[10:].replace(",", ".")
+    day, of_day = cell.strip()[:10], re.sub(r":(?=\d{3})", ".", cell.strip()[10:])
+    text = re.sub(r"[/.]", "-", day) + of_day.replace(",", ".")
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

@@ -6,30 +6,39 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import dropwhile
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
 
 from afkit.data.feature_formats import listed
 from afkit.opening import read_text
-from afkit.workbench.own_data.clocks import UNIX_SEC, as_seconds, fall_like
+from afkit.workbench.own_data.clocks import UNIX_SEC, as_seconds
 from afkit.workbench.own_data.import_formats import places
-from afkit.workbench.own_data.import_names import PEOPLE, plain, read_name
+from afkit.workbench.own_data.import_names import unit_of
 from afkit.workbench.own_data.import_rows import WALL, is_empty
-
-LEAST_ROWS = 20  # from which a column that rises in each row is a clock or counts the rows, rather than a channel
-LONGEST_NAME = 500  # letters, of a column
-_COUNTERS = set(
-    "index idx row id no nr number sample samples frame frames counter count step n line unnamed".split()  # noqa: SIM905
+from afkit.workbench.own_data.sample_columns import (
+    LEAST_ROWS,
+    Lines,
+    backwards,
+    begins_anew,
+    check_alike,
+    check_count,
+    counted,
+    doubt_of,
+    falls,
+    is_clock,
+    is_counter,
+    is_like_clock,
+    is_number,
+    rises,
+    ticks,
 )
-_LABELS = "activity annot annotation class event gt groundtruth label posture stage state states target trigger truth"
-_LIKE_CLOCKS = re.compile(r"(?<![a-z])(time|zeit|unix|utc|ts\b|epoc|elapsed|logged|recorded)|(time|zeit)(?![a-z])")
+
+LONGEST_NAME = 500  # letters, of a column
 _USUAL_HZ = "1 2 4 5 8 10 16 20 25 30 32 40 50 60 64 75 100 120 128 200 250 256 500 512 1000"
 _FAR = 10  # times the range of all other rows, by which a first row may lie outside it
-_CLOCKS = {"timestamp", "timestamps", "clock", "datetime", "date", "uhrzeit", "horodatage", "epoch"}
 _PAIR = re.compile(r"[+-]?\d+,\d+")
-
-Lines = list[tuple[int, list[str]]]  # number of the line, its cells
 
 
 class Numbers(NamedTuple):
@@ -66,7 +75,7 @@ def read_numbers(path: Path, gaps: bool = False, columns: Sequence[str] = (), la
 
 def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
     lines, separator = _lines(text)
-    names, lines = _split_names(lines)
+    names, lines = _without_last(*_split_names(lines))
     long = max(names, key=len, default="")
     if len(long) > LONGEST_NAME:
         raise ValueError(f"a column is called '{long[:40]}...', {len(long)} letters; give it a shorter name")
@@ -88,13 +97,16 @@ def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
         )
     lines, by_column, clocks, unit = timed_rows(names, lines, width)
     labels = [i for i, name in enumerate(names) if label and name.casefold() == label.casefold()]
-    shown, others = names or places(width), [*clocks, *labels]
+    counters = [i for i, name in enumerate(names) if is_counter(name) and counted(by_column[i]) is not None]
+    shown, others = names or places(width), [*clocks, *labels, *counters]
     chosen = _named_places(shown, columns) if columns else _channels(names, by_column, others, lines)
+    for i in [] if clocks else sorted(set(counters) - set(chosen)):
+        check_count(names[i], by_column[i], lines)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
     left_out = [name for i, name in enumerate(shown) if i not in chosen]
     channels = [names[i] for i in chosen] if names else []
     cells = list(by_column[labels[0]]) if labels else []
-    if not names and len(table) > LEAST_ROWS:
+    if not names and not clocks and len(table) > LEAST_ROWS:
         table, clock = _after_start_and_rate(table)
         return Numbers(table, [], clock, "rows 1 and 2", left_out, clock_unit="seconds")
     if not clocks or clocks[0] in chosen:
@@ -104,7 +116,7 @@ def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
     clock = np.array(by_column[clocks[0]], float)
     date = WALL.fullmatch(lines[0][1][clocks[0]])
     naive = date is not None and not date[3]
-    return Numbers(table, channels, clock, names[clocks[0]], left_out, cells, clock_unit=unit, naive=naive)
+    return Numbers(table, channels, clock, shown[clocks[0]], left_out, cells, clock_unit=unit, naive=naive)
 
 
 def timed_rows(names: list[str], lines: Lines, width: int) -> tuple[Lines, list[tuple[str, ...]], list[int], str]:
@@ -118,10 +130,14 @@ def timed_rows(names: list[str], lines: Lines, width: int) -> tuple[Lines, list[
     if not full:
         raise ValueError("it holds no row of numbers, only empty ones")
     texts = list(zip(*(cells for _, cells in full), strict=True))
-    by_column = [_as_numbers(name, cells) for name, cells in zip(names, texts, strict=True)] if names else texts
+    titles = names or [""] * width
+    by_column = [_as_numbers(name, cells) for name, cells in zip(titles, texts, strict=True)]
     told = [i for i, cells in enumerate(by_column) if cells is not texts[i]]
-    named = {i for i, name in enumerate(names) if _is_clock(name) or _LIKE_CLOCKS.search(plain(name))}
-    clocks = [i for i in sorted(named.union(told)) if _rises(by_column[i])]
+    named = [i for i, name in enumerate(titles) if i in told or is_like_clock(name, by_column[i])]
+    clocks = [i for i in named if rises(by_column[i])]
+    for i in [i for i in named if clocks and i != clocks[0]]:
+        units = ["seconds" if place in told else unit_of(titles[place]) for place in (clocks[0], i)]
+        check_alike(titles[clocks[0]], titles[i], by_column[clocks[0]], by_column[i], units)
     if clocks or len(full) == len(lines):
         return full, by_column, clocks, "seconds" if clocks and clocks[0] in told else ""
     lines = [(i, cells if any(cells) else [""] * width) for i, cells in lines]
@@ -163,16 +179,16 @@ def _after_start_and_rate(table: np.ndarray) -> tuple[np.ndarray, np.ndarray | N
 def _numbers_begin(text: str) -> int:
     """The number of the line from which on most cells are numbers, alike in number; 0 where there is none."""
     rows = [re.split(r"[;,\s]+", line.strip()) for line in text.splitlines()[:200]]
-    like = [len(cells) * (2 * sum(map(_is_number, cells)) > len(cells)) for cells in rows]
+    like = [len(cells) * (2 * sum(map(is_number, cells)) > len(cells)) for cells in rows]
     return next((i + 1 for i, one in enumerate(like) if one and like[i : i + 5] == [one] * 5), 0)
 
 
 def _as_numbers(name: str, cells: tuple[str, ...]) -> tuple[str, ...]:
     """The cells of a clock that tells times of day, or dates, as seconds; other cells as they are."""
-    if is_empty(cells[0]) or _is_number(cells[0]) or (seconds := as_seconds(cells)) is None:
+    if is_empty(cells[0]) or is_number(cells[0]) or (seconds := as_seconds(cells)) is None:
         return cells
     numbers = tuple(map(repr, seconds.tolist()))
-    return numbers if _is_clock(name) or _rises(numbers) else cells
+    return numbers if is_clock(name) or rises(numbers) else cells
 
 
 def numbered_lines(text: str) -> list[tuple[int, str]]:
@@ -193,7 +209,7 @@ def _lines(text: str) -> tuple[Lines, str | None]:
         separator: str | None = numbered.pop(0)[1][4]
     else:
         separator = _separator(numbered[0][1], [line for _, line in numbered if line.strip()][:20][-1].split())
-    if numbered and numbered[0][1].startswith("#") and not _is_number(numbered[0][1].lstrip("# ").split(separator)[0]):
+    if numbered and numbered[0][1].startswith("#") and not is_number(numbered[0][1].lstrip("# ").split(separator)[0]):
         numbered[0] = (numbered[0][0], numbered[0][1].lstrip("# "))
     cells = []
     for i, line in numbered:
@@ -217,7 +233,7 @@ def _separator(first: str, blanks: list[str]) -> str | None:
             return separator
     if len(blanks) > 1 and all(map(_is_comma, blanks)):
         return None  # 0,5 1,5
-    numbers = all(_is_number(part) or _is_comma(part) for part in blanks)
+    numbers = all(is_number(part) or _is_comma(part) for part in blanks)
     return None if "," not in first or (len(blanks) > 1 and numbers and "," not in first.strip(",")) else ","
 
 
@@ -226,10 +242,10 @@ def _split_names(lines: Lines) -> tuple[list[str], Lines]:
     if not lines:
         return [], lines
     first, rest = lines[0][1], lines[1:]
-    numbers = [cell for cell in first if _is_number(cell)]
+    numbers = [cell for cell in first if is_number(cell)]
     whole = all(re.fullmatch(r"\d+", cell) for cell in numbers)
     counted = whole and list(map(int, numbers)) in [list(range(begin, begin + len(numbers))) for begin in (0, 1)]
-    has_numbers = bool(rest) and all(_is_number(cell) or is_empty(cell) for cell in rest[0][1])
+    has_numbers = bool(rest) and all(is_number(cell) or is_empty(cell) for cell in rest[0][1])
     if not numbers or (counted and 1 < len(numbers) < len(first) and has_numbers):
         return first, rest
     if not (counted and rest and all(cells != first for _, cells in rest)):
@@ -241,112 +257,54 @@ def _split_names(lines: Lines) -> tuple[list[str], Lines]:
     return first, rest
 
 
+def _without_last(names: list[str], lines: Lines) -> tuple[list[str], Lines]:
+    """Both without a last column of neither name nor cell, which separators at the ends of rows make."""
+    width = len(next((cells for _, cells in lines if any(cells)), []))
+    unnamed = len(names) in (0, width - 1) or (len(names) == width and not names[-1])
+    if width < 2 or not unnamed or any(cells[width - 1 :] != [""] for _, cells in lines if any(cells)):
+        return names, lines
+    return names[: width - 1], [(i, cells[: width - 1]) for i, cells in lines]
+
+
 def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
-    """Where the columns of those names are."""
-    places = {name.strip().casefold(): place for place, name in reversed(list(enumerate(names)))}
-    missing = next((name for name in columns if name.strip().casefold() not in places), None)
-    if missing is not None:
-        raise ValueError(f"it has no column '{missing}', but {listed(names)}; correct --columns")
-    return [places[name.strip().casefold()] for name in columns]
+    """Where the columns of those names are; columns of one name are taken together, in their order."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name.strip().casefold(), []).append(place)
+    wanted = [name.strip().casefold() for name in columns]
+    for name, key in zip(columns, wanted, strict=True):
+        if key not in places:
+            raise ValueError(f"it has no column '{name}', but {listed(names)}; correct --columns")
+        if wanted.count(key) != len(places[key]):
+            raise ValueError(f"it has {len(places[key])} columns '{name}'; give each a name of its own")
+    return [places[key].pop(0) for key in wanted]
 
 
-def _channels(names: list[str], by_column: list[tuple[str, ...]], clocks: list[int], lines: Lines) -> list[int]:
-    """Places of the channels: all but clocks and counters; refused where it is in doubt what a column is."""
+def _channels(names: list[str], by_column: list[tuple[str, ...]], others: list[int], lines: Lines) -> list[int]:
+    """Places of the channels: all but those others; refused where it is in doubt what a column is."""
     width = len(by_column)
     shown = names or places(width)
-    counters = [i for i, name in enumerate(names) if _is_counter(name) and _rises(by_column[i])]
-    for i in [] if clocks else counters:
-        steps = np.diff(np.array(by_column[i], float))
-        if steps.max() > steps.min() >= 1:
-            what = f"its column {names[i]!r} rises by {steps.max():g} after row {lines[int(steps.argmax())][0]}"
-            raise ValueError(f"{what}: add rows of empty cells for samples that are missing, or remove that column")
-    chosen = [i for i in range(width) if i not in clocks and i not in counters] or list(range(width))
-    rising = [i for i in range(width) if _ticks(by_column[i])]
+    chosen = [i for i in range(width) if i not in others] or list(range(width))
+    rising = [i for i in range(width) if ticks(by_column[i]) or begins_anew(by_column[i])]
     doubts = {}
     for i in chosen:
-        doubt = _doubt(names[i], by_column[i]) if names else ""
+        doubt = doubt_of(names[i], by_column[i]) if names else ""
         if not doubt and i in rising and len(rising) < width:
             doubt = "rises like a clock (which would be called time_s, time_ms, ...) or like a number of the row"
         if doubt:
             doubts[i] = f"the column {shown[i]!r} {doubt}"
     if doubts:
-        rest = ",".join(shown[i] for i in chosen if i not in doubts)
-        fallen = [i for i in doubts if names and _is_clock(names[i]) and _falls(by_column[i])]
-        if fallen and not any(_is_clock(names[i]) for i in clocks):
+        rest = ",".join(f'"{shown[i]}"' if "," in shown[i] else shown[i] for i in chosen if i not in doubts)
+        rest = quote(rest) if rest else ""
+        fallen = [i for i in doubts if names and is_clock(names[i]) and falls(by_column[i])]
+        if fallen and not any(is_clock(names[i]) for i in others):
             clock = np.array(by_column[fallen[0]], float)
             raise ValueError(
-                _backwards(names[fallen[0]], clock, [(row, cells[fallen[0]]) for row, cells in lines], rest)
+                backwards(names[fallen[0]], clock, [(row, cells[fallen[0]]) for row, cells in lines], rest)
             )
         option = f"choose the channels with --columns, e.g. --columns {rest}" if rest else "keep channels only"
         raise ValueError(f"{'; '.join(doubts.values())}; its columns are {listed(shown)}; {option}")
     return chosen
-
-
-def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", plain(name)))
-
-
-def _is_clock(name: str) -> bool:
-    meaning = read_name(name)
-    if meaning is not None and meaning.field in ("", "segment") and meaning.unit not in ("frames", "samples", "index"):
-        return True
-    return bool(_words(name) & _CLOCKS)
-
-
-def _is_counter(name: str) -> bool:
-    """Whether a name is that of a count of the rows, which may have none."""
-    return not name.strip() or set() < _words(name) <= _COUNTERS
-
-
-def _doubt(name: str, cells: Sequence[str]) -> str:
-    """Why a named column may be no channel; "" where it looks like one."""
-    full = [cell for cell in cells if not is_empty(cell)]
-    if full and not any(map(_is_number, full)):
-        other = ", no times as 10:00:00.5 or 2026-03-01 10:00:00.5" if _is_clock(name) else ""
-        return f"holds texts ({full[0][:40]!r}){other}"
-    meaning = read_name(name)
-    if meaning is not None and meaning.field not in ("", "segment", "duration", "span"):
-        return f"is called like a {meaning.field.replace('_', ' ')}"
-    if _words(name) & set(_LABELS.split()):
-        return "is called like a label"
-    if _words(name) & set(PEOPLE.split()) or _is_counter(name):
-        return "is called like the number of something" if name.strip() else "has no name"
-    if not _is_clock(name):
-        return ""
-    return f"is called like a clock, but {'runs backwards' if _falls(cells) else 'does not rise'}"
-
-
-def _falls(cells: Sequence[str]) -> bool:
-    return all(map(_is_number, cells)) and bool((np.diff(np.array(cells, float)) < 0).any())
-
-
-def _backwards(name: str, clock: np.ndarray, cells: list[tuple[int, str]], rest: str) -> str:
-    """Where a clock runs backwards, of which the (row, text) of each cell is given; `rest` are the other columns."""
-    place = int(np.argmax(np.diff(clock) < 0))
-    (_, before), (row, after) = cells[place : place + 2]
-    like, remedy = fall_like(clock, place, before)
-    what = f"its clock '{name}' runs backwards in row {row}, from {before} to {after}{like and ', ' + like}"
-    regular = f"leave it out with --columns {rest or 'NAMES'} and give FOLDER@HZ if the samples are regular"
-    return f"{what}; {remedy}, or {regular}"
-
-
-def _rises(cells: Sequence[str]) -> bool:
-    """Whether the numbers of a column never fall, and do rise."""
-    if len(cells) < 2 or not all(map(_is_number, cells)):
-        return False
-    values = np.array(cells, float)
-    return bool((np.diff(values) >= 0).all() and values[-1] > values[0])
-
-
-def _ticks(cells: Sequence[str]) -> bool:
-    """Whether the numbers of a column rise as those of a clock do, of which several rows may have one time."""
-    if len(cells) < LEAST_ROWS or not _rises(cells):
-        return False
-    values = np.array(cells, float)
-    steps = np.diff(values)[np.diff(values) > 0]
-    alike = np.abs(steps / np.median(steps) - 1) < 0.5
-    regular = 2 * alike.sum() > len(steps) > LEAST_ROWS / 2 or (len(steps) > 1 and (alike & (steps % 1 == 0)).all())
-    return bool(len(steps) == len(cells) - 1 or values[0] > UNIX_SEC or regular)
 
 
 def _parse(lines: Lines, gaps: bool) -> np.ndarray:
@@ -362,14 +320,6 @@ def _parse(lines: Lines, gaps: bool) -> np.ndarray:
         return table
     for i, cells in lines:
         for cell in cells:
-            if not _is_number(cell) or not (gaps or np.isfinite(float(cell))):
+            if not is_number(cell) or not (gaps or np.isfinite(float(cell))):
                 raise ValueError(f"row {i}: {cell[:40]!r} is no {'' if gaps else 'finite '}number; correct it")
     raise ValueError("it is no table of numbers")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

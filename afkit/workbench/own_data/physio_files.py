@@ -13,8 +13,8 @@ from afkit.opening import check_plain, read_text
 
 PHYSIO = (".edf", ".bdf", ".hea")  # the last is the header of a WFDB record, whose samples lie beside it
 
-
 CLOCK_NAME = "record onsets (s)"
+TRIGGERS = re.compile(r"status|triggers?|trig|markers?|events?|stim", re.IGNORECASE)  # what is to be found, perhaps
 
 
 class PhysioSamples(NamedTuple):
@@ -24,15 +24,15 @@ class PhysioSamples(NamedTuple):
     names: list[str]  # of the channels
     rate_hz: float  # samples per second
     clock_sec: np.ndarray | None  # (samples,) from the first on, of a recording that pauses; else None
-    slower: list[str]  # channels that were left out, with their rates
+    left_out: list[str]  # other channels, with their rates
 
 
 def read_physio(path: Path, columns: Sequence[str] = ()) -> PhysioSamples:
     """The samples of a recording.
 
     Args:
-        columns: names of the channels to take; () for all. Of channels of several rates, those of the highest are
-            taken, unless `columns` chooses.
+        columns: names of the channels to take; () for all but those of triggers. Of channels of several rates, those
+            of the highest are taken, unless `columns` chooses.
 
     Raises:
         ValueError: it is damaged, has no such channel, chosen channels of several rates, or the package lacks.
@@ -45,17 +45,19 @@ def read_physio(path: Path, columns: Sequence[str] = ()) -> PhysioSamples:
     if missing is not None:
         raise ValueError(f"it has no column '{missing}', but {listed(channels)}; correct --columns")
     most = max(rate for _, rate in channels.values())
-    chosen = list(columns) or [name for name, (_, rate) in channels.items() if rate == most]
+    fast = [name for name, (_, rate) in channels.items() if rate == most]
+    chosen = list(columns) or [name for name in fast if not TRIGGERS.fullmatch(name)] or fast
     rates = {channels[name][1] for name in chosen}
     if len(rates) > 1:
         raise ValueError(f"its channels {listed(chosen)} have several rates; choose those of one with --columns")
-    values, rate_hz = np.stack([channels[name][0] for name in chosen], axis=1), rates.pop()
-    slower = [f"{name} ({rate:g} Hz)" for name, (_, rate) in channels.items() if not columns and rate < most]
+    values, rate_hz = np.stack([_samples(name, channels[name][0]) for name in chosen], axis=1), rates.pop()
+    others = [name for name in channels if not columns and name not in chosen]
+    left_out = [f"{name} ({channels[name][1]:g} Hz)" for name in others]
     onsets, clock_sec = _onsets(path), None
     if onsets is not None:
         within = np.arange(len(values) // len(onsets)) / rate_hz
         clock_sec = (onsets[:, None] + within).ravel()  # (records, samples in each) -> (samples,)
-    return PhysioSamples(values, chosen, rate_hz, clock_sec, slower)
+    return PhysioSamples(values, chosen, rate_hz, clock_sec, left_out)
 
 
 class PhysioLabels(NamedTuple):
@@ -122,9 +124,32 @@ def _rhythms(path: Path) -> tuple[PhysioLabels, list[str]]:
     return PhysioLabels(sorted(rows), lasts_sec, "; ".join(said)), points
 
 
-def _edf(path: Path) -> dict[str, tuple[np.ndarray, float]]:
+def _edf(path: Path) -> dict[str, tuple[Any, float]]:
     signals = _edf_file(path).signals
-    return {signal.label: (np.asarray(signal.data, float), float(signal.sampling_frequency)) for signal in signals}
+    names = _distinct([signal.label for signal in signals])
+    return {name: (signal, float(signal.sampling_frequency)) for name, signal in zip(names, signals, strict=True)}
+
+
+def _distinct(names: Sequence[str | None]) -> list[str]:
+    """Names of channels, those that are empty or there already with the number of the channel."""
+    found: list[str] = []
+    for number, name in enumerate(names, 1):
+        found.append(name if name and name not in found else f"{name or 'channel'} ({number})")
+    return found
+
+
+def _samples(name: str, channel: Any) -> np.ndarray:
+    """A channel in its unit, which an EDF's header must tell."""
+    if isinstance(channel, np.ndarray):
+        return channel
+    try:
+        scaled = channel.physical_max != channel.physical_min and channel.digital_max != channel.digital_min
+    except ValueError:  # -20,0
+        scaled = False
+    if not scaled:
+        what = f"the header gives its channel '{name}' no range, and so no unit"
+        raise ValueError(f"{what}; correct it, or choose other channels with --columns")
+    return np.asarray(channel.data, float)
 
 
 def _onsets(path: Path) -> np.ndarray | None:
@@ -150,6 +175,12 @@ def _onsets(path: Path) -> np.ndarray | None:
     if not found or not all(found):
         raise ValueError(f"its data record {found.index(None) + 1 if found else 1} does not say when it begins")
     onsets = np.array([float(match[1]) for match in found if match])
+    lasts_sec = float(bytes(content[244:252]))
+    sample_sec = lasts_sec * width / max([size for i, size in enumerate(sizes) if i != times], default=width)
+    if (early := np.diff(onsets) < lasts_sec - sample_sec).any():
+        place = int(early.argmax()) + 1
+        what = f"its data record {place + 1} begins at {onsets[place]:g} s, before the end of the one before it"
+        raise ValueError(f"{what}; export it anew, or cut it there")
     return onsets - onsets[0]
 
 
@@ -165,7 +196,8 @@ def _wfdb(path: Path) -> dict[str, tuple[np.ndarray, float]]:
     record = _package("wfdb").rdrecord(str(path.with_suffix("")), smooth_frames=True)
     if record.p_signal is None:
         return {}
-    return dict(zip(record.sig_name, ((channel, float(record.fs)) for channel in record.p_signal.T), strict=True))
+    names = _distinct(record.sig_name)
+    return dict(zip(names, ((channel, float(record.fs)) for channel in record.p_signal.T), strict=True))
 
 
 def _package(name: str) -> Any:

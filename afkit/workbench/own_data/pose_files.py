@@ -11,7 +11,9 @@ import numpy as np
 
 from afkit.data.feature_formats import HDF5, listed
 from afkit.opening import check_plain, read_text
+from afkit.workbench.own_data.import_rows import is_empty
 from afkit.workbench.own_data.number_tables import Numbers, numbered_lines, timed_rows
+from afkit.workbench.own_data.sample_columns import counted, is_counter, is_like_clock, ticks
 
 MOST_FRAMES = 10  # times the rows; a recording of which so much is missing is none
 LEAST_LIKELIHOOD = 0.6  # below it a point is bridged; the limit that DeepLabCut proposes
@@ -79,7 +81,8 @@ def _read_sleap(path: Path) -> Points:
 
     with h5py.File(path, "r") as file:
         if "tracks" not in file or "node_names" not in file or file["tracks"].ndim != 4:
-            raise ValueError(f"it holds {listed(file)}, not tracks and node_names as SLEAP's analysis files do")
+            what = f"it holds {listed(file)}, not tracks and node_names as SLEAP's analysis files do"
+            raise ValueError(f"{what}; of DeepLabCut, give the .csv")
         _check_texts(path)
         tracks = np.array(file["tracks"], float)  # (tracks, axes, nodes, frames)
         nodes = [name.decode() if isinstance(name, bytes) else str(name) for name in file["node_names"][:]]
@@ -128,7 +131,10 @@ def _read_table(path: Path) -> Points:
     if wrong is not None:
         raise ValueError(f"row {wrong} has {len(rows[wrong - 1])} cells under {len(columns)} columns; correct it")
     places = _places(columns)
-    frames = next((i for i, name in enumerate(columns) if _FRAME.fullmatch(name)), None)
+    others = [i for i in range(len(columns)) if i not in {place for own in places.values() for place in own.values()}]
+    frames = next((i for i in others if _FRAME.fullmatch(columns[i])), None)
+    if frames is None:
+        frames = next((i for i in others if _counts(columns[i], [row[i] for row in rows[depth:] if any(row)])), None)
     track = next((i for i, name in enumerate(columns) if name.lower() == "track"), None)
     body = [(i, row) for i, row in enumerate(rows[depth:]) if any(row) or frames is None]  # else their numbers tell
     kept, by_column, clocks, unit = timed_rows(columns, body, len(columns))
@@ -157,6 +163,14 @@ def _read_table(path: Path) -> Points:
     return Points(*points[:2], clock, columns[clocks[0]], unit)
 
 
+def _counts(name: str, cells: list[str]) -> bool:
+    """Whether a column numbers the frames, whatever it is called."""
+    if is_like_clock(name, cells) or not (is_counter(name) or ticks(cells)):
+        return False
+    steps = counted(cells)
+    return steps is not None and steps.min() >= 1
+
+
 def _first_frame(numbers: np.ndarray, name: str, may_be_part: bool) -> int:
     """The number of the first frame; a ValueError where they are none, or it is not told where the recording begins."""
     if not (np.isfinite(numbers).all() and (numbers % 1 == 0).all() and (numbers >= 0).all()):
@@ -179,7 +193,10 @@ def _places(columns: list[str]) -> dict[str, dict[str, int]]:
             match = pattern.fullmatch(column)
             if match:
                 what = match[kind].lower()
-                found.setdefault(match[point], {}).setdefault(what if what in AXES else "score", place)
+                own = found.setdefault(match[point], {})
+                if what in AXES and what in own:
+                    raise ValueError(f"it has several columns '{column}'; give each a name of its own")
+                own.setdefault(what if what in AXES else "score", place)
         found = {name: by_axis for name, by_axis in found.items() if {"x", "y"} <= by_axis.keys()}
         if found:
             if any("z" not in by_axis for by_axis in found.values()):
@@ -193,6 +210,6 @@ def _places(columns: list[str]) -> dict[str, dict[str, int]]:
 def _floats(cells: np.ndarray, name: str) -> np.ndarray:
     """Cells as numbers, empty ones as NaN."""
     try:
-        return np.array([[float(cell) if cell else np.nan for cell in row] for row in cells], float)
+        return np.array([[np.nan if is_empty(cell) else float(cell) for cell in row] for row in cells], float)
     except ValueError as error:
         raise ValueError(f"'{name}': {error}; correct it") from None

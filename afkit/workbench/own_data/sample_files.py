@@ -49,7 +49,7 @@ def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, la
             return read_pose(path)
         if ending in PHYSIO:
             found = read_physio(path, columns)
-            return Numbers(found.values, found.names, found.clock_sec, CLOCK_NAME, found.slower, [], found.rate_hz)
+            return Numbers(found.values, found.names, found.clock_sec, CLOCK_NAME, found.left_out, [], found.rate_hz)
         if ending in (".csv", ".txt", ".tsv"):
             return read_numbers(path, True, columns, label)
     return Numbers(open_array(path, path.stem, path.stem)[:], [], None, "", [])

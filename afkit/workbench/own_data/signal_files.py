@@ -141,12 +141,12 @@ def _begin(name: str, read: Sequence[tuple[Sensor, Numbers, list[str]]]) -> list
 
 
 def _left_out(columns: Collection[str], slower: Collection[str]) -> Iterator[str]:
-    """Sentences on columns that are no channels, and on channels of lower rates than others."""
+    """Sentences on columns that are no channels, and on channels of lower rates than others, or of triggers."""
     if columns:
         yield f"columns that are no channels, left out: {listed(columns)}"
     if slower:
         how = "name the folder once more, with --columns for each sensor, to take those of one rate as another sensor"
-        yield f"channels of lower rates, left out: {', '.join(_first(list(slower)))}; {how}"
+        yield f"channels of lower rates or of triggers, left out: {', '.join(_first(list(slower)))}; {how}"
 
 
 def _check_absent(target: Path) -> None:

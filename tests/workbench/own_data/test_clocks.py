@@ -43,6 +43,9 @@ def test_the_unit_is_that_of_the_name_or_of_the_size(values, name, rate_hz, star
         (np.arange(10.0), "time", "rises by 1 a sample, in what is not told; give the rate as FOLDER@HZ, or a name"),
         (np.ones(10), "time", "its clock 'time' does not rise"),
         (np.arange(15360) * 1.953125, "Timestamp", "rises by 1.953 a sample, in what is not told; give the rate as"),
+        (123_456_789_012_345 + 2e7 * np.arange(500), "timestamp", "rises by 2e+07 a sample, in what is not told"),
+        (1_234_567_890_123_456 + 2e7 * np.arange(500), "timestamp", "rises by 2e+07 a sample, in what is not told"),
+        (639_103_734 * 1e9 + 2e5 * np.arange(500), "timestamp", "a sample, in what is not told"),  # 100 ns from year 1
     ],
 )
 def test_a_clock_that_tells_nothing_is_one_sentence(values, name, message):
@@ -98,7 +101,7 @@ def test_gaps_count_from_the_limit_on_and_do_not_change_the_rate():
     clock = read_clock(times, "time")
     assert clock.rate_hz == pytest.approx(50) and clock.gaps_sec.tolist() == [[1.2, pytest.approx(2.2)]]
     assert len(read_clock(times, "time", longest_gap_sec=1.1).gaps_sec) == 0
-    with pytest.raises(ValueError, match=r"jumps by 3\.6e.03 s after sample 61, and gaps are 100 % of its time; cut"):
+    with pytest.raises(ValueError, match=r"jumps by 3601 s after sample 61, and gaps are 100 % of its time; cut"):
         read_clock(times + 3600 * (times > 1.3), "time")
 
 
@@ -170,6 +173,19 @@ def test_a_clock_that_runs_backwards_is_shown_with_what_it_looks_like(tmp_path, 
     assert read_samples(path, ["x", "y"]).clock is None, "the remedy works"
 
 
+def test_jumps_of_summer_time_and_of_times_without_colons_are_told():
+    of_day = 9 * 3600 + 1800 + np.arange(3000) / 10.0
+    packed = [int(t // 3600) * 10000 + int(t % 3600 // 60) * 100 + t % 60 for t in of_day]
+    with pytest.raises(ValueError, match=r"jumps by 40\.1 s after sample 600, as times do that are written HHMMSS; w"):
+        read_clock(np.array(packed), "utc")
+    local = UNIX + np.arange(10800.0) + 3600 * (np.arange(10800) >= 5400)
+    with pytest.raises(
+        ValueError, match=r"jumps by 3601 s after sample 5400, as where summer time begins; write times"
+    ):
+        read_clock(local, "time", unit="seconds")
+    assert len(read_clock(local, "time").gaps_sec) == 1, "numbers from 1970 on know no summer time"
+
+
 def test_samples_are_put_where_their_clock_says():
     draws = np.random.default_rng(0)
     times = np.sort(draws.uniform(0, 10, 500))
@@ -182,6 +198,7 @@ def test_samples_are_put_where_their_clock_says():
 def test_calendars_and_times_of_day_are_seconds():
     assert as_seconds(["2023-11-14 22:13:20", "2023/11/14 22:13:20,5"]).tolist() == [UNIX, UNIX + 0.5]
     assert as_seconds(["2023-11-15T00:13:20+02:00"]).tolist() == [UNIX]
+    assert as_seconds(["2023-11-14 22:13:20:000", "2023-11-14 22:13:20:500"]).tolist() == [UNIX, UNIX + 0.5]
     assert as_seconds(["10:00:00", "10:00:00.25"]).tolist() == [36000, 36000.25]
     assert as_seconds(["10:00:00", "x"]) is None and as_seconds(["2023-13-14 22:13:20"]) is None
 

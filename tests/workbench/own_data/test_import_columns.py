@@ -57,6 +57,8 @@ def test_a_name_counts_only_where_all_its_words_are_known(name, meaning):
 
 def test_the_unit_of_a_name_counts_whatever_its_other_words():
     assert unit_of("freeze onset (ms)") == "milliseconds" and unit_of("freeze") == ""
+    assert {unit_of(name) for name in ("onset (mSec)", "ECG_milliSec", "t msec")} == {"milliseconds"}
+    assert [unit_of(name) for name in ("EMG µSec", "EMG t [nanoSec]")] == ["microseconds", "nanoseconds"]
 
 
 # ---- rows without names

@@ -1,5 +1,7 @@
 """Tables of numbers in text: separators, decimal signs, names, and which columns are channels."""
 
+import shlex
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,102 @@ def test_a_name_of_thousands_of_letters_is_refused_in_few(read):
     ) as caught:
         read(lines("time" * 1000 + ",x,y", str))
     assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize("head", ["x,y", "x,y,", ""])
+def test_separators_at_the_ends_of_rows_make_no_column_and_move_none(read, head):
+    numbers = read(
+        lines(head).replace("\n", ",\n").replace(f"{head},\n", f"{head}\n") if head else lines(head, rows=ROWS)
+    )
+    assert numbers.names == ["x", "y"][: 2 * bool(head)]
+    np.testing.assert_array_equal(numbers.values, ROWS)
+
+
+def test_columns_of_one_name_are_all_taken_in_every_recording(tmp_path):
+    (tmp_path / "acc").mkdir()
+    for name in "pq":
+        (tmp_path / "acc" / f"{name}.csv").write_text("Frame,X,Y,X,Y\n" + "".join(f"{i},1,2,3,4\n" for i in range(60)))
+    out = tmp_path / "out"
+    assert main(["signals", f"{tmp_path / 'acc'}@50", "--out", str(out), "--window", "1", "--stride", "1"]) == 0
+    assert [np.load(out / f"{name}.npy")[9].tolist() for name in "pq"] == [[1, 2, 3, 4]] * 2
+    with pytest.raises(ValueError, match="it has 2 columns 'x'; give each a name of its own"):
+        read_numbers(tmp_path / "acc" / "p.csv", columns=["x", "Y"])
+
+
+def test_names_with_commas_can_be_chosen_as_the_question_says(tmp_path, capsys):
+    (tmp_path / "p.csv").write_text('label,"TIB,uV",Acc x\n' + "1,2,3\n" * 60)
+    command = ["signals", f"{tmp_path / 'p.csv'}@50", "--out", str(tmp_path / "out"), "--window", "1", "--stride", "1"]
+    assert main(command) == 2
+    asked = capsys.readouterr().err
+    chosen = shlex.split(asked)[-2:]
+    assert chosen == ["--columns", '"TIB,uV",Acc x'] and main([*command, *chosen]) == 0
+    assert "channels of p.csv: TIB,uV, 'Acc x'\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("head", "first", "steps"),
+    [
+        ("PacketCounter,x,y", lambda i: (65520 + i) % 65536, 4),
+        ("nSeq,x,y", lambda i: i % 16, 4),
+        ("Sub Frame,x,y", lambda i: i % 10, 4),
+        ("sample,x,y", lambda i: i, 4),
+    ],
+)
+@pytest.mark.parametrize("columns", [(), ("x", "y")])
+def test_counts_may_begin_anew_and_tell_what_is_lost(read, head, first, steps, columns):
+    rows = np.tile(ROWS, (7, 1))
+    numbers = read(lines(head, lambda i: str(first(i)), rows), columns=columns)
+    assert numbers.names == ["x", "y"] and len(numbers.values) == len(rows)
+    with pytest.raises(ValueError, match=f"'{head[:-4]}' rises by {steps} after row 43: add rows of empty cells"):
+        read(lines(head, lambda i: str(first(i + 3 * (i > 41))), rows), columns=columns)
+
+
+def test_an_unnamed_count_that_begins_anew_is_asked_about(read):
+    with pytest.raises(ValueError, match=r"the column 'q' rises like a clock \(.*\) or like a number of the row"):
+        read(lines("q,x,y", lambda i: str(i % 12)))
+
+
+@pytest.mark.parametrize(
+    ("names", "unit"), [(("EMG time [s]", "ACC time [s]"), 1), (("X[s]", "X[s]"), 1), (("time", "time 2"), 1000)]
+)
+@pytest.mark.parametrize("padded", ["", "0", None])
+def test_clocks_of_two_rates_side_by_side_are_refused(read, names, unit, padded):
+    rows = []
+    for i in range(1000 if padded is not None else 100):
+        other = ("", "") if padded == "" else ("0", "0")
+        other = (f"{unit * i / 10:g}", str(i % 7)) if i < 100 else other
+        rows.append(",".join([f"{unit * i / 100:g}", str(i % 5), *other]))
+    with pytest.raises(
+        ValueError, match=r"of which one runs 10 times as fast, as of sensors .* write a file for each, or"
+    ):
+        read("\n".join([f"{names[0]},EMG,{names[1]},ACC", *rows]), gaps=True, columns=["ACC"])
+
+
+@pytest.mark.parametrize(
+    ("head", "first"),
+    [
+        ("unix_s,t_ms,x,y", lambda i: f"{1_700_000_000 + i // 50},{20 * i}"),
+        ("time,timestamp,x,y", lambda i: f"{0.02 * i:.2f},{20_000 * i}"),
+        ("clock,time_min,x,y", lambda i: f"{0.02 * i:.2f},{i / 3000:.6f}"),
+        ("clock,GPS time,x,y", lambda i: f"{0.02 * i:.2f},{i / 3000:.6f}"),
+        ("clock,date,x,y", lambda i: f"{0.2 * i:.1f},{20260329 + (i > 99)}"),
+    ],
+)
+def test_clocks_in_two_units_are_one(read, head, first):
+    numbers = read(lines(head, first, np.tile(ROWS, (9, 1))))
+    assert (numbers.names, len(numbers.left_out)) == (["x", "y"], 2)
+
+
+def test_another_encoding_is_one_sentence(tmp_path):
+    (tmp_path / "v.csv").write_text("x,y\n1,2\n", encoding="utf-16")
+    with pytest.raises(ValueError, match=r"v\.csv is not a readable .*: it is no text in UTF-8; save it as that"):
+        read_sensor(tmp_path / "v.csv", SensorKind("acc", 50, 0), False)
+
+
+def test_dates_need_no_names(read):
+    numbers = read(lines("", lambda i: f"2026-03-29 09:30:00.{20 * i:03d}"))
+    assert numbers.values.shape == (30, 2) and numbers.naive
+    np.testing.assert_allclose(np.diff(numbers.clock), 0.02, atol=1e-6)
 
 
 def test_numbers_as_names_of_columns_are_no_vector(read):

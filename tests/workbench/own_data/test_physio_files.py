@@ -35,7 +35,9 @@ def test_edf_gives_channels_of_the_highest_rate_or_those_chosen(edf):
     assert sensor.rate_hz == 100
     said, both = [], [["ECG"], ["resp"]]
     write_windows([edf.parent], [None], edf.parent / "out", 50, 25, say=said.append)
-    assert said[0].startswith("channels of lower rates, left out: resp (10 Hz); name the folder once more, with")
+    assert said[0].startswith(
+        "channels of lower rates or of triggers, left out: resp (10 Hz); name the folder once more, with"
+    )
     write_windows([edf.parent] * 2, [None] * 2, edf.parent / "two", 50, 25, columns=both, say=said.append)
     assert np.load(edf.parent / "two" / "a.npy").shape == (39, 100) and "left out" not in said[2]
 
@@ -58,6 +60,11 @@ def test_pauses_of_a_discontinuous_recording_are_gaps_and_what_follows_is_not_sh
     assert read_physio_labels(path)[:2] == ([(8, 10, "walk")], 10)
     with pytest.raises(ValueError, match=r"jumps by 2.02 s after sample 300; correct it, leave out @50, so .* --fix"):
         read_sensor(path, SensorKind("x", 50.0, 0), False)
+    path.write_bytes(content.replace(b"+3\x14\x14", b"+1\x14\x14"))
+    with pytest.raises(
+        ValueError, match="its data record 4 begins at 1 s, before the end of the one before it; export"
+    ):
+        read_sensor(path, SensorKind("x", 50.0, 0, by_clock=True), False)
     path.write_bytes(content.replace(b"+3\x14\x14", b"_3\x14\x14"))
     with pytest.raises(ValueError, match="its data record 4 does not say when it begins"):
         read_sensor(path, SensorKind("x", 50.0, 0, by_clock=True), False)
@@ -74,6 +81,30 @@ def test_wfdb_gives_all_channels_and_opens_no_file_elsewhere(tmp_path):
     (tmp_path / "c.hea").write_text(header.replace("b.dat", "../secret.dat"))
     with pytest.raises(ValueError, match="it names a file elsewhere"):
         read_physio(tmp_path / "c.hea")
+
+
+def test_channels_of_one_name_are_kept_apart_and_triggers_are_no_channels(tmp_path):
+    edfio, wfdb = pytest.importorskip("edfio"), pytest.importorskip("wfdb")
+    signals = [edfio.EdfSignal(k * WAVE, 100, label=label) for k, label in ((1, "EMG"), (2, "EMG"), (3, "Status"))]
+    edfio.Edf(signals).write(tmp_path / "a.edf")
+    values, names, _, _, left_out = read_physio(tmp_path / "a.edf")
+    assert (names, left_out) == (["EMG", "EMG (2)"], ["Status (100 Hz)"])
+    np.testing.assert_allclose(values, np.stack([WAVE, 2 * WAVE], axis=1), atol=1e-3)
+    np.testing.assert_allclose(read_physio(tmp_path / "a.edf", ["EMG (2)"])[0], values[:, 1:])
+    assert read_physio(tmp_path / "a.edf", ["Status"])[1] == ["Status"]
+    wfdb.wrsamp("b", 360, ["mV", "mV"], ["I", "II"], values, fmt=["16", "16"], write_dir=str(tmp_path))
+    (tmp_path / "b.hea").write_text((tmp_path / "b.hea").read_text().replace(" II", " I"))
+    assert read_physio(tmp_path / "b.hea")[1] == ["I", "I (2)"]
+
+
+@pytest.mark.parametrize("limits", [b"-1,5     1,5     ", b"0       0       "])
+def test_a_channel_without_a_range_is_refused(tmp_path, limits):
+    edfio = pytest.importorskip("edfio")
+    edfio.Edf([edfio.EdfSignal(WAVE, 100, label="x", physical_range=(-1.5, 1.5))]).write(tmp_path / "a.edf")
+    content = (tmp_path / "a.edf").read_bytes()
+    (tmp_path / "a.edf").write_bytes(content.replace(b"-1.5    1.5     ", limits))
+    with pytest.raises(ValueError, match="gives its channel 'x' no range, and so no unit; correct it, or choose other"):
+        read_physio(tmp_path / "a.edf")
 
 
 def test_damaged_files_and_a_missing_package_are_one_sentence(edf, tmp_path, monkeypatch):

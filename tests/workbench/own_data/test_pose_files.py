@@ -88,6 +88,7 @@ def test_names_in_a_damaged_file_of_sleap_are_not_read_for_ever(tmp_path, change
         ("a,b\n1,2\n", "its columns a, b name no key points; call them name_x, name_y"),
         ("nose_x,nose_y\n1,2\n3\n", "row 3 has 1 cells under 2 columns"),
         ("nose_x,nose_y\n1,left\n", "'nose': could not convert string to float: 'left'"),
+        ("nose_x,nose_y,nose_x,nose_y\n1,2,3,4\n", "it has several columns 'nose_x'; give each a name of its own"),
         ("nose_x,nose_y,nose_likelihood\n1,2,0.1\n", "no point is likely in any frame"),
         ("frame,nose_x,nose_y\n1,1,2\n1,1,2\n", "frame 1 or another one is there twice"),
         ("frame,nose_x,nose_y\n0.5,1,2\n", "its column 'frame' does not number the frames"),
@@ -125,6 +126,9 @@ LOST = range(100, 200)  # of 500 frames at 25 Hz: 4 to 8 s
         ("frame,time_ms,", "{4},{5},{1},{2},{3},4", None, "@25"),
         ("frame,time_ms,", "{4},{5},{1},{2},{3},4", None, ""),
         ("frame,", "{4},{1},{2},{3},4", "{4},,,,", "@25"),
+        ("frame,", "{4},{1},{2},{3},4", "{4},NA,NA,NA,NA", "@25"),
+        *((f"{name},", "{4},{1},{2},{3},4", None, "@25") for name in ("", "index", "frame_num", "Frame #", "fnum")),
+        ("id,video_frame,", "7,{4},{1},{2},{3},4", None, "@25"),
     ],
 )
 def test_frames_without_any_point_are_a_gap_that_moves_nothing(tmp_path, capsys, head, row, lost, rate):
