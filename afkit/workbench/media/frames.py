@@ -13,6 +13,7 @@ from afkit.workbench.media.opened import declared_sec, open_media, picture_track
 DAMAGED_SHARE = 0.05  # of a film's pictures that may be damaged; the last good one is shown instead
 LONGEST_JUMP_SEC = 60.0  # beyond the length that a film declares
 ROUNDING_SEC = 1e-3  # of time stamps in whole milliseconds
+UNSHOWN = ("vp8", "vp9", "av1")  # codecs with pictures that only others are made of
 
 Size = Callable[[int, int], tuple[int, int]]  # (height, width) of a film, as shown -> of the pictures that are wanted
 
@@ -45,16 +46,16 @@ def pictures_on_grid(path: Path, fps: float, size: Size, facts: Facts, fix: bool
     Raises:
         ValueError: no pictures, more than a twentieth damaged, or a film that breaks off (both allowed by `fix`).
     """
-    number = 0
+    number, rounding_sec = 0, min(ROUNDING_SEC, 0.25 / fps)
     shown: _Shown | None = None
     for time_sec, frame in _film(path, facts, fix):
-        while shown is not None and (number + 0.5) / fps < time_sec - ROUNDING_SEC:
+        while shown is not None and (number + 0.5) / fps < time_sec - rounding_sec:
             yield shown.picture()
             number += 1
         if shown is None and time_sec > 1 / fps:
             facts.notes.append(f"{path.name}: pictures begin {time_sec:.3f} s late; the first is shown before")
         shown = _Shown(frame, size)
-    while shown is not None and (number + 0.5) / fps < facts.duration_sec - ROUNDING_SEC:
+    while shown is not None and (number + 0.5) / fps < facts.duration_sec - rounding_sec:
         yield shown.picture()
         number += 1
 
@@ -121,7 +122,7 @@ def _frames(container: Any, track: Any, counts: _Track, path: Path) -> Iterator[
     last = -np.inf
     for packet in container.demux(track):
         if packet.size:
-            counts.packets += 1
+            counts.packets += not packet.is_discard  # which an edit list cuts off, needed for what follows alone
             unstamped |= packet.pts is None
             decoded_sec = packet.dts * base if packet.dts is not None else _next(queue, last, step, track)
             heapq.heappush(queue, decoded_sec)
@@ -169,7 +170,7 @@ def _checked_end(path: Path, container: Any, track: Any, counts: _Track, facts: 
     ends = start + declared if declared is not None else counts.end_sec
     missing_sec = ends - counts.end_sec
     lost = counts.packets - counts.frames
-    if lost > counts.frames:  # two packets a picture: fields
+    if lost > counts.frames or track.codec_context.name in UNSHOWN:  # two packets a picture: fields
         lost = 0
     damaged = max(counts.failed, lost)
     share = max(damaged / (counts.frames + damaged), missing_sec / max(ends - start, 1e-9))
