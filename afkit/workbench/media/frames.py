@@ -33,6 +33,7 @@ class _Track:
     packets: int = 0
     frames: int = 0
     failed: int = 0  # packets that cannot be decoded, and pictures that are marked as damaged
+    back: int = 0  # of these, pictures that begin no later than others before
     first_failed_sec: float | None = None
     end_sec: float = 0.0  # of the last picture, in the film's own clock
 
@@ -136,6 +137,7 @@ def _frames(container: Any, track: Any, counts: _Track, path: Path) -> Iterator[
             counts.frames += 1
             earliest = heapq.heappop(queue) if queue else last + step
             time_sec = earliest if unstamped or frame.pts is None else frame.pts * base
+            counts.back += time_sec <= last
             if frame.is_corrupt or time_sec <= last:
                 _failed(counts, time_sec, track)
                 continue
@@ -175,11 +177,15 @@ def _checked_end(path: Path, container: Any, track: Any, counts: _Track, facts: 
     damaged = max(counts.failed, lost)
     share = max(damaged / (counts.frames + damaged), missing_sec / max(ends - start, 1e-9))
     if share > DAMAGED_SHARE and not fix:
-        if missing_sec / max(ends - start, 1e-9) >= share:
-            seen = f"breaks off after {counts.end_sec - start:.2f} of {ends - start:.2f} s"
+        if 2 * counts.back > damaged:
+            seen = (
+                f"has {counts.back} pictures of {counts.frames} that go back in time, as films that were joined; encode"
+            )
+        elif missing_sec / max(ends - start, 1e-9) >= share:
+            seen = f"breaks off after {counts.end_sec - start:.2f} of {ends - start:.2f} s; copy"
         else:
-            seen = f"has {damaged} damaged pictures of {counts.frames + damaged}"
-        raise ValueError(f"{path} {seen}; copy it anew, or take what is there with --fix")
+            seen = f"has {damaged} damaged pictures of {counts.frames + damaged}; copy"
+        raise ValueError(f"{path} {seen} it anew, or take what is there with --fix")
     if damaged:
         first = (
             "" if counts.first_failed_sec is None else f", the first near {counts.first_failed_sec:.0f} s"

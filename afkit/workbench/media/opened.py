@@ -176,9 +176,8 @@ def average_fps(path: Path) -> float:
 
 
 def length_sec(path: Path) -> float:
-    """How long a recording says that it lasts; 0 where it does not say, or cannot be read."""
+    """As `lasts_sec`; 0 where it cannot be read."""
     try:
-        with open_media(path) as container:
-            return (container.duration or 0) / 1e6
+        return lasts_sec(path)
     except ValueError:
         return 0.0

@@ -161,6 +161,13 @@ def test_a_film_that_breaks_off_is_refused_or_taken_as_far_as_it_goes(tmp_path):
     assert 1 < made.durations_sec["film"] < 2.2
 
 
+def test_joined_films_are_told_apart_from_damaged_ones(tmp_path):
+    write_film(tmp_path / "film.ts")
+    (tmp_path / "two.ts").write_bytes(2 * (tmp_path / "film.ts").read_bytes())
+    with pytest.raises(ValueError, match=r"two.ts has 50 pictures of 100 that go back in time, .*; encode it anew"):
+        write_film_features([tmp_path / "two.ts"], tmp_path / "out")
+
+
 def test_a_film_that_the_library_cannot_read_on_is_named(tmp_path, monkeypatch):
     def gives_up(container, track):
         import av
