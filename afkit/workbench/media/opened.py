@@ -125,7 +125,8 @@ def declared_sec(container: Any, track: Any) -> float | None:
     if _is_guessed(container, track):
         return None
     if track.duration is not None:
-        return float(track.duration * track.time_base)
+        late = (track.start_time or 0) if container.format.name == "asf" else 0  # where tracks last as the whole file
+        return float((track.duration - late) * track.time_base)
     text = track.metadata.get("DURATION", "")
     parts = text.split(":")
     if len(parts) == 3:

@@ -109,6 +109,7 @@ def _resampled(container: Any, track: Any, rate_hz: int, counts: _Heard) -> Iter
     resampler: Any = None
     expected: float | None = None
     anew: float | None = None
+    kind = ("", "", 0)  # of samples, which joined files change
     for packet in container.demux(track):
         counts.packets += packet.size > 0
         counts.bytes += packet.size
@@ -119,7 +120,10 @@ def _resampled(container: Any, track: Any, rate_hz: int, counts: _Heard) -> Iter
             continue
         for frame in frames:
             begins = frame.time if frame.time is not None else expected or 0.0
-            if expected is None or abs(begins - expected) > LEAST_GAP_SEC:
+            before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
+            if before[2] not in (0, kind[2]):  # the library's times may be by the first
+                raise ValueError(f"its sound changes from {before[2]} to {kind[2]} samples a second; encode it anew")
+            if expected is None or abs(begins - expected) > LEAST_GAP_SEC or before != kind:
                 for samples in _through(resampler, None):
                     yield anew, samples
                     anew = None
