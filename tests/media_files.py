@@ -20,7 +20,8 @@ def write_film(path, flashes_sec=(), times_sec=None, rate="25", length_sec=2.0, 
         times_sec = [float(k / rate) for k in range(round(length_sec * rate))]
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=rate, options={"g": str(more.get("gop", 12))})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        height, width = more["picture"](0).shape[:2] if "picture" in more else (48, 64)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         counts = path.suffix == ".avi"  # such files have a rate and no times
         video.codec_context.time_base = 1 / rate if counts else base
         if more.get("rotation"):

@@ -168,6 +168,17 @@ def test_joined_films_are_told_apart_from_damaged_ones(tmp_path):
         write_film_features([tmp_path / "two.ts"], tmp_path / "out")
 
 
+def test_a_film_that_changes_its_size_is_named_if_a_backbone_takes_pictures_as_they_are(tmp_path, monkeypatch):
+    (tmp_path / "own_means.py").write_text("def means(clips):\n    return clips.mean(axis=(1, 2, 3))\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, shape, first in (("a", (48, 64, 3), 0), ("b", (96, 128, 3), 2.0)):
+        write_film(tmp_path / f"{name}.ts", picture=lambda _, shape=shape: np.zeros(shape, np.uint8), first_sec=first)
+    (tmp_path / "film.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    with pytest.raises(ValueError, match=r"film.ts: its pictures change from 64 x 48 to 128 x 96; encode it anew"):
+        write_film_features([tmp_path / "film.ts"], tmp_path / "out", backbone="own_means:means")
+    assert write_film_features([tmp_path / "film.ts"], tmp_path / "out").width == 128
+
+
 def test_a_film_that_the_library_cannot_read_on_is_named(tmp_path, monkeypatch):
     def gives_up(container, track):
         import av
