@@ -20,7 +20,8 @@ def write_film(path, flashes_sec=(), times_sec=None, rate="25", length_sec=2.0, 
         times_sec = [float(k / rate) for k in range(round(length_sec * rate))]
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=rate, options={"g": str(more.get("gop", 12))})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        height, width = more["picture"](0).shape[:2] if "picture" in more else (48, 64)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         counts = path.suffix == ".avi"  # such files have a rate and no times
         video.codec_context.time_base = 1 / rate if counts else base
         if more.get("rotation"):
@@ -46,6 +47,21 @@ def write_film(path, flashes_sec=(), times_sec=None, rate="25", length_sec=2.0, 
         for stream in container.streams:
             container.mux(stream.encode())
     return times_sec
+
+
+def remux(source, path, shift_sec=0.0, change=lambda number, data: data, roles=("default",)):
+    """Copy the pictures of a film, on another clock or with other data, as one track for each role."""
+    with av.open(str(source)) as old, av.open(str(path), "w") as new:
+        tracks = [new.add_stream_from_template(old.streams.video[0]) for _ in roles]
+        for track, role in zip(tracks, roles, strict=True):
+            track.disposition = av.stream.Disposition[role]
+        for number, packet in enumerate(one for one in old.demux(video=0) if one.size):
+            for track in tracks:
+                copy = av.Packet(change(number, bytes(packet)))
+                copy.time_base, copy.duration, copy.is_keyframe = packet.time_base, packet.duration, packet.is_keyframe
+                copy.pts, copy.dts = (time + round(shift_sec / packet.time_base) for time in (packet.pts, packet.dts))
+                copy.stream = track
+                new.mux(copy)
 
 
 def clicks(times_sec, length_sec, rate_hz):

@@ -50,6 +50,9 @@ def _windows(rows: Iterable[np.ndarray], length: int, stride: int) -> Iterator[n
     held: deque[np.ndarray] = deque(maxlen=length)
     count = 0
     for count, row in enumerate(rows, 1):
+        if held and row.shape != held[-1].shape:
+            sizes = " to ".join(f"{shape[1]} x {shape[0]}" for shape in (held[-1].shape, row.shape))
+            raise ValueError(f"its pictures change from {sizes}; encode it anew in one size")
         held.append(row)
         if count >= length and (count - length) % stride == 0:
             yield np.stack(held)

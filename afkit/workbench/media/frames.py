@@ -13,6 +13,7 @@ from afkit.workbench.media.opened import declared_sec, open_media, picture_track
 DAMAGED_SHARE = 0.05  # of a film's pictures that may be damaged; the last good one is shown instead
 LONGEST_JUMP_SEC = 60.0  # beyond the length that a film declares
 ROUNDING_SEC = 1e-3  # of time stamps in whole milliseconds
+UNSHOWN = ("vp8", "vp9", "av1")  # codecs with pictures that only others are made of
 
 Size = Callable[[int, int], tuple[int, int]]  # (height, width) of a film, as shown -> of the pictures that are wanted
 
@@ -32,6 +33,7 @@ class _Track:
     packets: int = 0
     frames: int = 0
     failed: int = 0  # packets that cannot be decoded, and pictures that are marked as damaged
+    back: int = 0  # of these, pictures that begin no later than others before
     first_failed_sec: float | None = None
     end_sec: float = 0.0  # of the last picture, in the film's own clock
 
@@ -45,16 +47,16 @@ def pictures_on_grid(path: Path, fps: float, size: Size, facts: Facts, fix: bool
     Raises:
         ValueError: no pictures, more than a twentieth damaged, or a film that breaks off (both allowed by `fix`).
     """
-    number = 0
+    number, rounding_sec = 0, min(ROUNDING_SEC, 0.25 / fps)
     shown: _Shown | None = None
     for time_sec, frame in _film(path, facts, fix):
-        while shown is not None and (number + 0.5) / fps < time_sec - ROUNDING_SEC:
+        while shown is not None and (number + 0.5) / fps < time_sec - rounding_sec:
             yield shown.picture()
             number += 1
         if shown is None and time_sec > 1 / fps:
             facts.notes.append(f"{path.name}: pictures begin {time_sec:.3f} s late; the first is shown before")
         shown = _Shown(frame, size)
-    while shown is not None and (number + 0.5) / fps < facts.duration_sec - ROUNDING_SEC:
+    while shown is not None and (number + 0.5) / fps < facts.duration_sec - rounding_sec:
         yield shown.picture()
         number += 1
 
@@ -121,7 +123,7 @@ def _frames(container: Any, track: Any, counts: _Track, path: Path) -> Iterator[
     last = -np.inf
     for packet in container.demux(track):
         if packet.size:
-            counts.packets += 1
+            counts.packets += not packet.is_discard  # which an edit list cuts off, needed for what follows alone
             unstamped |= packet.pts is None
             decoded_sec = packet.dts * base if packet.dts is not None else _next(queue, last, step, track)
             heapq.heappush(queue, decoded_sec)
@@ -135,6 +137,7 @@ def _frames(container: Any, track: Any, counts: _Track, path: Path) -> Iterator[
             counts.frames += 1
             earliest = heapq.heappop(queue) if queue else last + step
             time_sec = earliest if unstamped or frame.pts is None else frame.pts * base
+            counts.back += time_sec <= last
             if frame.is_corrupt or time_sec <= last:
                 _failed(counts, time_sec, track)
                 continue
@@ -169,16 +172,20 @@ def _checked_end(path: Path, container: Any, track: Any, counts: _Track, facts: 
     ends = start + declared if declared is not None else counts.end_sec
     missing_sec = ends - counts.end_sec
     lost = counts.packets - counts.frames
-    if lost > counts.frames:  # two packets a picture: fields
+    if lost > counts.frames or track.codec_context.name in UNSHOWN:  # two packets a picture: fields
         lost = 0
     damaged = max(counts.failed, lost)
     share = max(damaged / (counts.frames + damaged), missing_sec / max(ends - start, 1e-9))
     if share > DAMAGED_SHARE and not fix:
-        if missing_sec / max(ends - start, 1e-9) >= share:
-            seen = f"breaks off after {counts.end_sec - start:.2f} of {ends - start:.2f} s"
+        if 2 * counts.back > damaged:
+            seen = (
+                f"has {counts.back} pictures of {counts.frames} that go back in time, as films that were joined; encode"
+            )
+        elif missing_sec / max(ends - start, 1e-9) >= share:
+            seen = f"breaks off after {counts.end_sec - start:.2f} of {ends - start:.2f} s; copy"
         else:
-            seen = f"has {damaged} damaged pictures of {counts.frames + damaged}"
-        raise ValueError(f"{path} {seen}; copy it anew, or take what is there with --fix")
+            seen = f"has {damaged} damaged pictures of {counts.frames + damaged}; copy"
+        raise ValueError(f"{path} {seen} it anew, or take what is there with --fix")
     if damaged:
         first = (
             "" if counts.first_failed_sec is None else f", the first near {counts.first_failed_sec:.0f} s"

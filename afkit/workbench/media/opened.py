@@ -14,6 +14,7 @@ READ_AS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,asf,flv,wav,w64,flac,mp3,ogg,aac,aiff"  # names of FFmpeg's readers
 )
 INSTALL = 'pip install "afkit[media]"'
+UNMEASURED = ("aac", "mpegvideo", "m4v")  # readers of bare pieces, without times or a length
 PROBED_PACKETS = 200  # of a track, in which the first sound is looked for
 
 
@@ -79,12 +80,13 @@ def open_media(path: Path) -> Iterator[Any]:
 
 
 def picture_track(container: Any) -> Any:
-    """The first stream of moving pictures, or None: the cover of a record is none."""
-    return next((stream for stream in container.streams.video if "attached_pic" not in _roles(stream)), None)
+    """The stream of moving pictures that players show, the first if none is marked, or None: a cover is none."""
+    moving = [stream for stream in container.streams.video if "attached_pic" not in _roles(stream)]
+    return max(moving, key=lambda stream: "default" in _roles(stream), default=None)
 
 
 def _roles(stream: Any) -> str:
-    return str(getattr(stream, "disposition", "")).lower()
+    return repr(stream.disposition)  # a flag, of which str is a number
 
 
 def second_zero(path: Path) -> float:
@@ -120,8 +122,11 @@ def first_sound(container: Any) -> list[float]:
 
 def declared_sec(container: Any, track: Any) -> float | None:
     """How long a track says that it lasts, from its own beginning; None where it does not say."""
+    if _is_guessed(container, track):
+        return None
     if track.duration is not None:
-        return float(track.duration * track.time_base)
+        late = (track.start_time or 0) if container.format.name == "asf" else 0  # where tracks last as the whole file
+        return float((track.duration - late) * track.time_base)
     text = track.metadata.get("DURATION", "")
     parts = text.split(":")
     if len(parts) == 3:
@@ -139,6 +144,28 @@ def declared_sec(container: Any, track: Any) -> float | None:
     return None
 
 
+def _is_guessed(container: Any, track: Any) -> bool:
+    """Whether the library reckons a length by the bit rate of the first pieces; an MP3 tells it in whole samples."""
+    if container.format.name == "mp3" and track.duration is not None:
+        return (track.duration * track.time_base * track.rate).denominator > 1
+    return container.format.name in UNMEASURED
+
+
+def lasts_sec(path: Path) -> float:
+    """Seconds of a film or sound from its beginning, as its tracks say, or else by its pieces; a ValueError if none."""
+    with open_media(path) as container:
+        tracks = [track for track in [picture_track(container), *container.streams.audio[:1]] if track is not None]
+        spans = [((one.start_time or 0) * one.time_base, declared_sec(container, one) or 0.0) for one in tracks]
+        if not all(length for _, length in spans):
+            pieces = (one for one in container.demux(tracks) if one.dts is not None)
+            times = ((one.dts if one.pts is None else one.pts, one.duration or 0, one.time_base) for one in pieces)
+            spans = [(begin * base, float(length * base)) for begin, length, base in times]
+    seconds = float(max([begin + length for begin, length in spans], default=0) - min(spans, default=(0, 0))[0])
+    if not seconds > 0:
+        raise ValueError(f"{path} holds no sound or pictures that last; copy or encode it anew")
+    return seconds
+
+
 def average_fps(path: Path) -> float:
     """Pictures per second of a film to three decimals, on average; 0 where nothing says so or it cannot be read."""
     try:
@@ -150,9 +177,8 @@ def average_fps(path: Path) -> float:
 
 
 def length_sec(path: Path) -> float:
-    """How long a recording says that it lasts; 0 where it does not say, or cannot be read."""
+    """As `lasts_sec`; 0 where it cannot be read."""
     try:
-        with open_media(path) as container:
-            return (container.duration or 0) / 1e6
+        return lasts_sec(path)
     except ValueError:
         return 0.0

@@ -12,8 +12,9 @@ from afkit.workbench.media.frames import DAMAGED_SHARE, Facts
 from afkit.workbench.media.opened import declared_sec, open_media, second_zero
 
 LEAST_GAP_SEC = 0.05  # between the time stamps of sound and its samples, from which it is placed anew
+LEAST_REST = 2**16  # bytes of a wav file, beside its sound, that are told
 LONGEST_GAP_SEC = 600.0  # of silence that is put where sound is missing
-
+LONGEST_REPEAT_SEC = 1.0  # of sound that is there twice; a clock that goes back further begins anew, as in joined files
 ROUNDING = 1e-4  # loudness that may come of rounding alone
 CANCELLED = 1e-3  # of the loudness of its channels, below which their mean is no sound
 
@@ -23,6 +24,7 @@ class _Heard:
     """Counts of sound that is being read."""
 
     packets: int = 0
+    bytes: int = 0  # of all packets
     failed: int = 0  # packets that cannot be decoded
     samples: int = 0  # of all channels
     broken: int = 0  # samples that are no finite numbers
@@ -34,22 +36,30 @@ class _Heard:
 def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
     """Blocks (N,) float32 from -1 to 1, joined: the sample at second 0 of the recording first, channels averaged.
 
-    Where sound begins later than pictures, or some is missing or no finite number, there is silence. `facts` is filled
-    in at the end.
+    Where sound begins later than pictures, or some is missing or no finite number, there is silence; what is there
+    twice is taken once. `facts` is filled in at the end.
 
     Raises:
         ValueError: no sound, a gap of more than ten minutes, or more than a twentieth that cannot be decoded or is no
             finite number.
     """
     _check_wave(path)
-    zero, placed = second_zero(path), 0  # samples that were given
+    zero, placed, begins = second_zero(path), 0, 0  # samples that were given, and where the next ones lie
     with open_media(path) as container:
         if not container.streams.audio:
             raise ValueError(f"{path} has no sound; name a recording with a track of sound")
         track = container.streams.audio[0]
+        if (tracks := len(container.streams.audio)) > 1:
+            facts.notes.append(f"{path.name} has {tracks} tracks of sound; the first is taken")
         counts = _Heard()
         for time_sec, samples in _resampled(container, track, rate_hz, counts):
-            begins = placed if time_sec is None else round((time_sec - zero) * rate_hz)
+            begins = begins if time_sec is None else round((time_sec - zero) * rate_hz)
+            if placed - begins > LEAST_GAP_SEC * rate_hz and time_sec is not None:
+                repeats = placed - begins <= LONGEST_REPEAT_SEC * rate_hz
+                how = "is taken once" if repeats else "is taken to go on"
+                back = f"goes back by {(placed - begins) / rate_hz:.3f} s at {placed / rate_hz:.3f} s"
+                facts.notes.append(f"{path.name}: sound {back}; it {how}")
+                begins = begins if repeats else placed
             if begins - placed > LONGEST_GAP_SEC * rate_hz:
                 gap_sec = (begins - placed) / rate_hz
                 raise ValueError(
@@ -63,7 +73,7 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
                     facts.notes.append(f"{path.name}: sound {word} {missing_sec:.3f} s{late}; silence is taken there")
                 yield from _silence(begins - placed)
                 placed = begins
-            samples = samples[placed - begins :]  # what was there already
+            begins, samples = begins + len(samples), samples[placed - begins :]  # without what was there already
             placed += len(samples)
             if len(samples):
                 counts.loudest_mean = max(counts.loudest_mean, float(np.abs(samples).max()))
@@ -99,8 +109,10 @@ def _resampled(container: Any, track: Any, rate_hz: int, counts: _Heard) -> Iter
     resampler: Any = None
     expected: float | None = None
     anew: float | None = None
+    kind = ("", "", 0)  # of samples, which joined files change
     for packet in container.demux(track):
         counts.packets += packet.size > 0
+        counts.bytes += packet.size
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
@@ -108,7 +120,10 @@ def _resampled(container: Any, track: Any, rate_hz: int, counts: _Heard) -> Iter
             continue
         for frame in frames:
             begins = frame.time if frame.time is not None else expected or 0.0
-            if expected is None or abs(begins - expected) > LEAST_GAP_SEC:
+            before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
+            if before[2] not in (0, kind[2]):  # the library's times may be by the first
+                raise ValueError(f"its sound changes from {before[2]} to {kind[2]} samples a second; encode it anew")
+            if expected is None or abs(begins - expected) > LEAST_GAP_SEC or before != kind:
                 for samples in _through(resampler, None):
                     yield anew, samples
                     anew = None
@@ -137,7 +152,8 @@ def _finite(frame: Any, begins_sec: float, counts: _Heard) -> Any:
 
     frame.pts = None
     is_float = frame.format.name.startswith(("flt", "dbl"))
-    if not is_float and counts.loudest_mean > max(ROUNDING, CANCELLED * counts.loudest):  # it is to be heard
+    heard = counts.loudest_mean > max(ROUNDING, CANCELLED * counts.loudest)
+    if heard and counts.loudest and not is_float:  # not a constant alone, which A-law has for silence
         return frame
     values = frame.to_ndarray()
     counts.samples += values.size
@@ -180,5 +196,11 @@ def _check_whole(path: Path, end_sec: float, container: Any, track: Any, counts:
         raise ValueError(f"{path} breaks off after {end_sec - start:.2f} of {declared:.2f} s; copy it anew")
     if share > DAMAGED_SHARE:
         raise ValueError(f"{path} has {counts.failed} damaged of {counts.packets} pieces of sound; copy it anew")
+    there = path.stat().st_size
+    if container.format.name == "wav" and there - counts.bytes > max(DAMAGED_SHARE * there, LEAST_REST):
+        facts.notes.append(
+            f"{path.name}: its header calls {counts.bytes} of {there} bytes sound; if its recorder was cut off, write "
+            "it anew: ffmpeg -ignore_length 1 -i OLD NEW"
+        )
     if counts.failed:
         facts.notes.append(f"{path.name}: {counts.failed} damaged pieces of sound are silent")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from afkit.data.feature_formats import SUFFIXES, listed, open_array
-from afkit.workbench.media.opened import FILMS, SOUNDS, declared_sec, open_media
+from afkit.workbench.media.opened import FILMS, SOUNDS, lasts_sec
 from afkit.workbench.own_data.import_names import person_of, read_name
 from afkit.workbench.own_data.import_recordings import Medium
 from afkit.workbench.own_data.import_rows import is_empty
@@ -69,7 +69,7 @@ def look_at(places: Sequence[tuple[str, float | None]], labels: Path | None, opt
                     raise ValueError(f"{path} and {files[name][0]} are of one name; rename one of them")
                 files[name] = [path]
     each = progress(files.items(), "looking at recordings")
-    recordings = {name: Medium(str(paths[0]), _lasts(paths[0])) for name, paths in each}
+    recordings = {name: Medium(str(paths[0]), lasts_sec(paths[0])) for name, paths in each}
     return Media(kind, _with_people(recordings), files, 0, 0, [], [(kind, _place_names(places))])
 
 
@@ -235,13 +235,3 @@ def _with_people(recordings: dict[str, Medium]) -> dict[str, Medium]:
     if all(people.values()) and 1 < len(set(people.values())) < len(people):
         return {name: one._replace(group=people[name]) for name, one in recordings.items()}
     return recordings
-
-
-def _lasts(path: Path) -> float:
-    """Seconds of a film or sound, as its container says; a ValueError where it is none."""
-    with open_media(path) as container:
-        tracks = [declared_sec(container, one) or 0.0 for one in container.streams if one.type in ("video", "audio")]
-        seconds = max([*tracks, (container.duration or 0) / 1e6], default=0.0)
-    if not seconds > 0:
-        raise ValueError(f"{path} does not say how long it is; convert it again")
-    return seconds

@@ -5,11 +5,12 @@ import pytest
 
 pytest.importorskip("av", reason="films are read by PyAV")
 
-from media_files import write_film
+from media_files import remux, write_film
 
 from afkit.workbench.media import frames
 from afkit.workbench.media.films import write_film_features
 from afkit.workbench.media.frames import Facts, pictures_on_grid
+from afkit.workbench.media.opened import lasts_sec, open_media, picture_track
 
 FLASHES = (0.52, 1.37)
 
@@ -58,6 +59,44 @@ def test_pictures_that_begin_after_the_sound_are_on_the_clock_of_the_sound(tmp_p
     found, facts = onsets(tmp_path / "film.mp4", 25.0)
     assert np.abs(found - [0.92, 1.76]).max() <= 0.5 / 25 + 0.001
     assert "pictures begin 0.400 s late" in facts.notes[0]
+
+
+def test_what_an_edit_list_cuts_off_is_not_damaged(tmp_path):
+    write_film(tmp_path / "whole.mp4", [1.2, 2.6], length_sec=4.0, gop=100)
+    remux(tmp_path / "whole.mp4", tmp_path / "cut.mp4", shift_sec=-1.0)
+    found, facts = onsets(tmp_path / "cut.mp4", 25.0)
+    assert np.abs(found - [0.2, 1.6]).max() < 0.021 and not facts.notes
+    assert facts.duration_sec == pytest.approx(3.0) == lasts_sec(tmp_path / "cut.mp4")
+
+
+def test_pictures_that_are_never_shown_are_not_damaged(tmp_path):
+    def hide(number, data):
+        return bytes([data[0] & ~0x10]) + data[1:] if number % 10 == 7 else data
+
+    write_film(tmp_path / "all.webm", FLASHES, codec="libvpx")
+    remux(tmp_path / "all.webm", tmp_path / "some.webm", change=hide)
+    found, facts = onsets(tmp_path / "some.webm", 25.0)
+    assert np.abs(found - [0.52, 1.4]).max() < 0.021 and not facts.notes
+
+
+@pytest.mark.parametrize("role", ["attached_pic", "dub"])
+def test_a_cover_or_another_track_is_not_the_film(tmp_path, role):
+    write_film(tmp_path / "film.mp4", FLASHES)
+    remux(tmp_path / "film.mp4", tmp_path / "more.mkv", roles=(role, "default"))
+    with open_media(tmp_path / "more.mkv") as container:
+        assert len(container.streams.video) == 2 and picture_track(container).index == 1
+
+
+def test_a_clock_that_begins_late_makes_no_film_longer(tmp_path):
+    write_film(tmp_path / "film.mkv", FLASHES, first_sec=3600)
+    assert lasts_sec(tmp_path / "film.mkv") == pytest.approx(2.0, abs=0.002)
+
+
+def test_each_picture_of_a_fast_film_is_at_its_time(tmp_path):
+    grey = [np.full((48, 64, 3), 2 * number, np.uint8) for number in range(100)]
+    write_film(tmp_path / "film.avi", rate="1000", length_sec=0.1, codec="ffv1", picture=lambda k: grey[k])
+    shown = [picture.mean() for picture in pictures_on_grid(tmp_path / "film.avi", 1000.0, same, Facts())]
+    np.testing.assert_allclose(shown, 2 * np.arange(100), atol=3)
 
 
 def test_vectors_that_hold_a_flash_are_those_that_the_contract_names(tmp_path):
@@ -120,6 +159,24 @@ def test_a_film_that_breaks_off_is_refused_or_taken_as_far_as_it_goes(tmp_path):
         write_film_features([path], tmp_path / "out")
     made = write_film_features([path], tmp_path / "out", fix=True)
     assert 1 < made.durations_sec["film"] < 2.2
+
+
+def test_joined_films_are_told_apart_from_damaged_ones(tmp_path):
+    write_film(tmp_path / "film.ts")
+    (tmp_path / "two.ts").write_bytes(2 * (tmp_path / "film.ts").read_bytes())
+    with pytest.raises(ValueError, match=r"two.ts has 50 pictures of 100 that go back in time, .*; encode it anew"):
+        write_film_features([tmp_path / "two.ts"], tmp_path / "out")
+
+
+def test_a_film_that_changes_its_size_is_named_if_a_backbone_takes_pictures_as_they_are(tmp_path, monkeypatch):
+    (tmp_path / "own_means.py").write_text("def means(clips):\n    return clips.mean(axis=(1, 2, 3))\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, shape, first in (("a", (48, 64, 3), 0), ("b", (96, 128, 3), 2.0)):
+        write_film(tmp_path / f"{name}.ts", picture=lambda _, shape=shape: np.zeros(shape, np.uint8), first_sec=first)
+    (tmp_path / "film.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    with pytest.raises(ValueError, match=r"film.ts: its pictures change from 64 x 48 to 128 x 96; encode it anew"):
+        write_film_features([tmp_path / "film.ts"], tmp_path / "out", backbone="own_means:means")
+    assert write_film_features([tmp_path / "film.ts"], tmp_path / "out").width == 128
 
 
 def test_a_film_that_the_library_cannot_read_on_is_named(tmp_path, monkeypatch):

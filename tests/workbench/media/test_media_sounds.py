@@ -10,9 +10,11 @@ import pytest
 pytest.importorskip("av", reason="sound is read by PyAV")
 pytest.importorskip("transformers", reason="the mel scale is that of transformers")
 
-from media_files import write_film, write_wave
+import av
+from media_files import clicks, write_film, write_wave
 
 from afkit.workbench.media.frames import Facts
+from afkit.workbench.media.opened import lasts_sec
 from afkit.workbench.media.sounds import log_mel, write_sound_features
 from afkit.workbench.media.waves import waves
 
@@ -44,12 +46,68 @@ def test_a_click_is_in_the_vector_that_covers_it(tmp_path, name):
     assert len(np.load(tmp_path / "out" / "ton.npy")) == 200
 
 
-@pytest.mark.parametrize("file", ["film.mp4", "film.mkv", "film.ts"])
+@pytest.mark.parametrize("file", ["film.mp4", "film.mkv", "film.ts", "film.wmv"])
 def test_sound_that_begins_late_is_on_the_clock_of_the_film(tmp_path, file):
-    write_film(tmp_path / file, length_sec=2.5, clicks_sec=[0.9, 1.8], sound_from_sec=0.7)
+    codec = "wmv2" if file.endswith("wmv") else "libx264"
+    write_film(tmp_path / file, length_sec=2.5, clicks_sec=[0.9, 1.8], sound_from_sec=0.7, codec=codec)
     found, made = loudest(tmp_path / file, tmp_path / "out", [0.9, 1.8])
     assert np.abs(np.subtract(found, [0.9, 1.8])).max() <= 0.5 * made.num_frames / made.fps + 0.5 / made.fps
     assert "begins 0." in made.notes[0] and "silence is taken there" in made.notes[0]
+
+
+def encode(path, samples, codec, rate_hz=44_100, layout="mono"):
+    """A file of sound (N,) float32."""
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream(codec, rate=rate_hz, layout=layout)
+        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="flt", layout="mono")
+        frame.sample_rate = rate_hz
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+
+
+def test_a_length_that_the_library_guesses_by_a_quiet_beginning_is_not_believed(tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 88_200 * 6) * (np.arange(88_200 * 6) > 88_200 * 4)
+    encode(tmp_path / "bare.aac", samples, "aac")
+    made = write_sound_features([tmp_path / "bare.aac"], tmp_path / "out", window_sec=1, stride_sec=1)
+    assert made.durations_sec["bare"] == pytest.approx(lasts_sec(tmp_path / "bare.aac"), abs=0.01)
+    assert 12 <= made.durations_sec["bare"] < 12.1
+
+
+def test_joined_sound_goes_on_and_repeated_sound_is_taken_once(tmp_path):
+    encode(tmp_path / "one.flac", clicks(CLICKS, 2.0, 44_100), "flac")
+    (tmp_path / "two.flac").write_bytes(2 * (tmp_path / "one.flac").read_bytes())
+    expected = [*CLICKS, *np.add(CLICKS, 2.0)]
+    found, made = loudest(tmp_path / "two.flac", tmp_path / "out", expected)
+    assert np.abs(np.subtract(found, expected)).max() <= 0.5 * made.num_frames / made.fps + 0.5 / made.fps
+    assert made.notes == ["two.flac: sound goes back by 2.000 s at 2.000 s; it is taken to go on"]
+    for name, begin in (("a", 0.0), ("b", 1.75)):
+        write_film(
+            tmp_path / f"{name}.ts", length_sec=begin + 2, clicks_sec=[begin + 1], first_sec=begin, sound_from_sec=begin
+        )
+    (tmp_path / "c.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    found, made = loudest(tmp_path / "c.ts", tmp_path / "out", [1.0, 2.75])
+    assert np.diff(found) == pytest.approx(2.75 - 1.08, abs=0.01), "the first clock is set by 0.08 s for B-frames"
+    assert "taken once" in made.notes[0]
+
+
+def test_sound_that_becomes_stereo_goes_on_and_another_rate_is_named(tmp_path):
+    for name, rate_hz, layout in (("mono", 44_100, "mono"), ("stereo", 44_100, "stereo"), ("fast", 48_000, "mono")):
+        encode(tmp_path / f"{name}.aac", clicks([1.0], 2.0, rate_hz), "aac", rate_hz, layout)
+    mono, stereo, fast = ((tmp_path / f"{name}.aac").read_bytes() for name in ("mono", "stereo", "fast"))
+    (tmp_path / "a.aac").write_bytes(mono + stereo)
+    found, made = loudest(tmp_path / "a.aac", tmp_path / "out", [1.02, 3.06])
+    assert np.abs(np.subtract(found, [1.023, 3.066])).max() < 0.012 and not made.notes, "with the encoder's delay"
+    (tmp_path / "b.aac").write_bytes(mono + fast)
+    with pytest.raises(ValueError, match=r"b\.aac: its sound changes from 44100 to 48000 samples a second; encode"):
+        loudest(tmp_path / "b.aac", tmp_path / "out", [1.0])
+
+
+def test_a_header_that_calls_little_of_a_file_sound_is_told(tmp_path):
+    write_wave(tmp_path / "ton.wav", CLICKS)
+    content = (tmp_path / "ton.wav").read_bytes()
+    (tmp_path / "ton.wav").write_bytes(content[:40] + struct.pack("<I", 44_100) + content[44:])
+    _, made = loudest(tmp_path / "ton.wav", tmp_path / "out", [0.3])
+    assert "its header calls 44100 of 176444 bytes sound; if its recorder was cut off, write it anew" in made.notes[0]
 
 
 def test_windows_hold_the_hops_that_the_contract_names(tmp_path):
@@ -127,6 +185,8 @@ def test_silence_and_channels_that_cancel_each_other_are_noted(tmp_path):
         assert notes(np.hstack([one, 0 * one]), write) == notes(1e-2 * one, write) == []
     for write in (write_floats, partial(write_whole, sample_bytes=2), partial(write_whole, sample_bytes=1)):
         assert notes(np.zeros((16_000, 2)), write) == ["a.wav is silent"]
+    assert notes(np.vstack([0 * one, one]) + 0.3, write_floats) == []
+    assert notes(np.vstack([0 * one, one]) + 0.3, partial(write_whole, sample_bytes=2)) == [], "nor what is off centre"
 
 
 @pytest.mark.parametrize("kind", ["<i2", "<f4"])
