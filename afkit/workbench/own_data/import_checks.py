@@ -5,6 +5,7 @@ times were whole numbers in the file, which frames are), mixed (they were writte
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -137,7 +138,7 @@ def check_rows(
         found.append(Problem(row.where, what) if night else Problem(row.where, what, "turned", "reversed"))
     rows = rows.assign(start=rows[["start", "end"]].min(axis=1), end=rows[["start", "end"]].max(axis=1))
     rows = _inside(rows, recordings, rate, found)
-    short = rows["end"] - rows["start"] < MIN_LENGTH_SEC
+    short = rows["end"] - rows["start"] < MIN_LENGTH_SEC - 1e-9  # 0.003 - 0.002 is less than 0.001
     rows = drop(rows, short, "short", lambda row: f"{_shown(row)} is shorter than 1 ms")
     return rows if allow_overlaps else _distinct(rows, found)
 
@@ -167,7 +168,7 @@ def _spell(rows: pd.DataFrame, found: list[Problem]) -> pd.DataFrame:
 
 
 def _key(label: str) -> str:
-    return re.sub(r"[\s_-]+", " ", label.strip()).casefold()
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", label.strip())).casefold()
 
 
 def _inside(
