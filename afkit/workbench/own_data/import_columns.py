@@ -69,7 +69,7 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
     a question: what cannot be decided, with the columns that there are and the option to give.
     """
     chooser = Columns(table, columns)
-    times = {"segment"} if "segment" in chooser.mapped else {"start", "end"}
+    times = {"segment"} if "segment" in chooser.mapped else {"start", "span" if "span" in chooser.mapped else "end"}
     if not table.named and len(table.cells) and not chooser.mapped.keys() >= {"label", *times}:
         chooser.by_content()
     label, label_id, tier = chooser.label()
@@ -77,6 +77,9 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
     for field in (*ABOUT, *PART, "comment"):
         rows[field] = chooser.cells(field)
     rows["tier"] = _tier_names(chooser.cells("tier"), label)
+    if table.form == "csv" and rows["subset"].notna().any() and "video" not in chooser.used:
+        option = "name it, e.g. --column video=NAME, or --column video=file where each file is of one recording"
+        raise chooser.ask("tells subsets of recordings, and no column says which recording a row is of", option)
     part_units = {field: unit for field in PART for _, unit in chooser.found(field)[:1]}
     way, others = (None, _counting(chooser)) if table.form == "steps" else _way(chooser, unit)
     names = list(map(str, chooser.table.cells))
