@@ -195,8 +195,12 @@ class Columns:
         if "video" in self.mapped:
             return self._recordings(self.mapped["video"])
         nested = self.table.form == "json" and set(self.table.recordings) != {self.table.path.stem}
-        found = [] if nested else [name for name, _ in self.found("video")]
-        if not found:
+        found = [name for name, _ in self.found("video")]
+        if not found or nested:
+            names = list(map(base_name, self.table.videos))
+            if found and list(map(base_name, self._recordings(found[0]))) != names:
+                seen = f"tells the recordings twice, as '{names[0]}' and in '{found[0]}', and they differ"
+                raise self.ask(seen, f"choose: --column video={found[0]}, or --column video=file for the former")
             return pd.Series(self.table.videos, dtype=object)
         first, *others = map(self._recordings, found)
         if any(list(map(base_name, first)) != list(map(base_name, other)) for other in others):
@@ -206,7 +210,7 @@ class Columns:
         return first
 
     def _recordings(self, name: str) -> pd.Series:
-        for where, cell in zip(self.table.where, self.table.cells[name], strict=True):
+        for where, cell in zip(self.table.where, self.of(name), strict=True):
             if isinstance(cell, list | dict):
                 raise ValueError(f"{where}: the recording is no text, but {reprlib.repr(cell)}; correct it")
         return self.texts(name)
@@ -330,6 +334,8 @@ def _ways(chooser: Columns) -> list[Way]:
 def _counting(chooser: Columns) -> list[Way]:
     """The frame or time of each step, where a column tells it; the best one first."""
     found = [one for field in ("", "segment") for one in chooser.found(field) if one[1] != "minutes"]
+    of_pandas = [name for name in ("column 1", "Unnamed: 0") if not found and name in chooser.table.cells]
+    found += [(name, "index") for name in of_pandas if _whole(chooser.of(name))]
     ways = [Way(f"'{name}'", chooser.of(name), None, unit, unit) for name, unit in found]
     return sorted((way for way in ways if way.start.map(is_time).all()), key=lambda way: -ORDER.index(way.start_unit))
 
@@ -358,7 +364,7 @@ def _of_tiers(chooser: Columns, rows: pd.DataFrame, tier: pd.Series | None, tier
 
 def _tier_names(tier: pd.Series | None, label: pd.Series) -> pd.Series | None:
     """The tier of each row, without the number that overlaps give it; None where there is just one for each label."""
-    names = None if tier is None else tier.map(as_text).map(lambda name: re.sub(r" \[\d+\]$", "", name))
+    names = None if tier is None else tier.map(as_text).map(lambda name: re.sub(r" \[\d+\]$", "", str(name)))
     return None if names is None or set(names) <= set(map(str, label)) else names
 
 

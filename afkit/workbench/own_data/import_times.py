@@ -230,7 +230,7 @@ def _counted(rows: pd.DataFrame, way: Way, media: Mapping[str, Medium]) -> tuple
 
     ValueError where the column falls or stands still, or tells another rate.
     """
-    where, rate, by_frames = rows["where"], 1 / _factors("samples", rows), way.start_unit in ("frames", "samples")
+    where, rate, by_frames = rows["where"], 1 / _factors("samples", rows), way.start_unit in COUNTED
     step = pd.Series([to_time(cell, place, way.names)[0] for cell, place in zip(way.start, where, strict=True)])
     sizes = [UNITS.get(way.start_unit, 1.0)] if way.start_unit else [size for size in UNITS.values() if 0 < size <= 1]
 
@@ -252,6 +252,11 @@ def _counted(rows: pd.DataFrame, way: Way, media: Mapping[str, Medium]) -> tuple
         raise ValueError(f"{where[0]}: {what}; correct the rate, or remove that column")
     longest = 1.5 * usual if by_frames else max(3.0, 0.25 * float(rate.min()))
     first, told = step.groupby(rows["video"]).transform("min"), f"steps are counted by {way.names}"
+    if way.start_unit == "index" and first.nunique() > 1 and step.is_monotonic_increasing:
+        if rises.max() > longest:
+            what = f"{way.names} counts on over the recordings, and has gaps; write a column 'frame' for each"
+            raise ValueError(f"{where[rises.idxmax()]}: {what}")
+        return step - first, usual, longest, f"{told}, from each recording's first on"
     if by_frames:
         return (step - 1, usual, longest, f"{told}, from 1 on") if first.min() == 1 else (step, usual, longest, told)
     if first.max() > 0 and rises.max() <= longest and all(one.begin_sec is None for one in media.values()):
@@ -300,7 +305,7 @@ def _unit(
     known: Mapping[str, Recording],
 ) -> tuple[str, str]:
     """The unit that no name tells, and a reason; by frames, segments' lengths and recordings' durations in the file."""
-    finite = np.isfinite(end)
+    finite = np.isfinite(start + end)
     latest = pd.Series(end[finite]).groupby(rows["video"][finite].to_numpy()).max()
     fps = any(known[video].fps for video in latest.index if video in known)
     seen = "frame rates are given" if fps else f"they reach {latest.max():g}"

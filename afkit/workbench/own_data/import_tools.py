@@ -82,6 +82,10 @@ def read_boris(path: Path) -> Table:
         told.add(f"'{film}' begins {before_sec:g} s after other films: subtracted" * bool(before_sec))
         return round(to_time(cell, row["where"], key)[0] - added - before_sec, 9)
 
+    def remarks(row: dict[str, Any]) -> str:
+        cells = dict.fromkeys(row[key] for key in row if key.startswith(("comment", "modifier")))
+        return "; ".join(cell for cell in cells if not is_empty(cell) and cell != "None")
+
     table: list[list[Any]] = [
         [
             shown[row["observation id"]][0],
@@ -89,7 +93,7 @@ def read_boris(path: Path) -> Table:
             moved(row, "stop (s)"),
             row.get("behavior"),
             re.sub(rf"^{NOBODY}( \[\d+\])?$", "", row.get("subject") or ""),
-            "; ".join(dict.fromkeys(row[key] for key in row if key.startswith("comment") and not is_empty(row[key]))),
+            remarks(row),
             shown[row["observation id"]][2]
             or next((row[key] for key in ("media duration (s)", "total length") if as_number(row.get(key))), ""),
         ]

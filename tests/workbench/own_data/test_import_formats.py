@@ -231,3 +231,32 @@ def test_recordings_named_by_addresses(bring):
     names = "https://x.org/f/day%201.mp4?token=3.wav", "file:///C:/films/day2.MP4"
     text = "video,start,end,label\n" + "".join(f"{name},1,2,x\n" for name in names)
     assert set(segments(bring(text))) == {"day 1", "day2"}
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index"])
+def test_rows_that_pandas_left_out_are_known_by_its_index(bring, tmp_path, name):
+    def table(*rows):
+        return "\n".join([f"{name},video,label", *rows]) + "\n"
+
+    def steps(*rows):
+        return segments(bring(table(*rows), form="steps", rate=10, draw=False))
+
+    assert steps("0,a,x", "1,a,x", "57,a,y", "58,a,y") == {"a": [(0.0, 0.2, "x"), (5.7, 5.9, "y")]}
+    assert steps("0,a,x", "1,a,x", "2,b,y", "3,b,y") == {"a": [(0.0, 0.2, "x")], "b": [(0.0, 0.2, "y")]}
+    assert steps("0,a,x", "1,a,x", "9,a,x", "0,b,y", "1,b,y")["b"] == [(0.0, 0.2, "y")]
+    rows = "0,a,x", "1,a,x", "9,b,y", "19,b,y"
+    said = refused(tmp_path, bring, table(*rows), form="steps", rate=10)
+    assert "counts on over the recordings, and has gaps; write a column 'frame' for each" in said
+
+
+def test_rows_of_json_that_name_their_recordings_below_a_subset(bring, tmp_path):
+    content = {name: [{"video": f"{name}1", "start": 1, "end": 2, "label": "x"}] for name in ("train", "test")}
+    said = refused(tmp_path, bring, content, "a.json")
+    assert "tells the recordings twice, as 'train' and in 'video', and they differ" in said
+    assert set(segments(bring(content, "a.json", columns={"video": "video"}))) == {"train1", "test1"}
+    assert set(segments(bring(content, "a.json", columns={"video": "file"}))) == {"train", "test"}
+
+
+def test_a_list_in_json_can_be_a_tier(bring):
+    rows = [{"video": name, "start": 1, "end": 2, "label": "x", "who": [1, 2]} for name in "ab"]
+    assert set(segments(bring(rows, "a.json", columns={"tier": "who"}))) == {"a", "b"}

@@ -240,3 +240,10 @@ def test_a_repair_that_leaves_nothing_is_not_offered(bring, tmp_path):
     text = "video,start_s,end_s,label\na,100,102,x\nb,110,112,x\n"
     message = refused(tmp_path, bring, text, recordings="video,duration\na,60\nb,60\n")
     assert "2 outside" in message and "--fix=outside" not in message
+
+
+def test_labels_that_are_known_keep_their_spelling(bring, tmp_path):
+    text = "video,start,end,label\na,1,2,walk_on\nb,3,4,walk_on\nb,5,6,Sit\n"
+    said = refused(tmp_path, bring, text, labels=["Walk on", "Sit"])
+    assert said.count("the label 'walk_on' is elsewhere spelled 'Walk on'") == 2
+    assert segments(bring(text, labels=["Walk on", "walk_on", "Sit"]))["a"] == [(1.0, 2.0, "walk_on")]

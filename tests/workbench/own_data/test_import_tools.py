@@ -251,7 +251,7 @@ def test_start_and_stop_of_boris_are_one_action_of_a_behaviour_and_subject(bring
     assert [(one["tier"], one.get("comment")) for one in entries] == [
         ("cow 1", "begins; ends, here"),
         ("cow 2", None),
-        ("cow 1", None),
+        ("cow 1", "fast"),
     ]
 
 
