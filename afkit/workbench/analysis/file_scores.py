@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -158,8 +159,13 @@ def _as_labelled(found: pd.DataFrame, names: Iterable[str]) -> tuple[pd.DataFram
 
 
 def _bare(name: str) -> str:
-    """The name of a recording without what programs add to it, such as the "v_" of ActivityNet's files."""
-    return base_name(name.strip()).removeprefix("v_").casefold()
+    """The name of a recording without what programs add to it, such as the "v_" of ActivityNet's files.
+
+    Examples:
+        >>> _bare("v_Tu\u0308r.MP4") == _bare("T\u00fcr")
+        True
+    """
+    return normalize("NFC", base_name(name.strip()).removeprefix("v_")).casefold()
 
 
 def _about_lost(videos: Sequence[Video], gt: pd.DataFrame) -> Iterator[str]:

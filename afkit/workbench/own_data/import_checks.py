@@ -5,6 +5,7 @@ times were whole numbers in the file, which frames are), mixed (they were writte
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -127,7 +128,7 @@ def check_rows(
     rows = drop(rows, rows["video"] == "", "unnamed", lambda row: "the recording has no name")
     empty = rows["label"].map(is_empty).astype(bool) & ~rows["label"].isin(labels)
     rows = drop(rows, empty, "empty", lambda row: f"the label is empty{f' ({row.label!r})' * bool(row.label.strip())}")
-    rows = _spell(rows, found)
+    rows = _spell(rows, labels, found)
     missing = ~np.isfinite(rows["start"] + rows["end"])
     rows = drop(rows, missing, "times", lambda row: "a time is not finite, or missing")
     turned = rows["end"] < rows["start"]
@@ -137,7 +138,7 @@ def check_rows(
         found.append(Problem(row.where, what) if night else Problem(row.where, what, "turned", "reversed"))
     rows = rows.assign(start=rows[["start", "end"]].min(axis=1), end=rows[["start", "end"]].max(axis=1))
     rows = _inside(rows, recordings, rate, found)
-    short = rows["end"] - rows["start"] < MIN_LENGTH_SEC
+    short = rows["end"] - rows["start"] < MIN_LENGTH_SEC - 1e-9  # 0.003 - 0.002 is less than 0.001
     rows = drop(rows, short, "short", lambda row: f"{_shown(row)} is shorter than 1 ms")
     return rows if allow_overlaps else _distinct(rows, found)
 
@@ -151,14 +152,15 @@ def _shown(row: Any) -> str:
     return f"segment {row.start:g} to {row.end:g} s"
 
 
-def _spell(rows: pd.DataFrame, found: list[Problem]) -> pd.DataFrame:
-    """One spelling for labels that differ in case, spaces, hyphens and underscores only: the most frequent."""
+def _spell(rows: pd.DataFrame, known: Collection[str], found: list[Problem]) -> pd.DataFrame:
+    """One spelling for labels that differ only in case, spaces, hyphens, underscores: the known, or most frequent."""
     spaced = {label: " ".join(label.split()) for label in rows["label"]}
     counts = Counter(spaced[label] for label in rows["label"])
-    chosen: dict[str, str] = {}
+    own = [" ".join(label.split()) for label in known]
+    chosen = {_key(label): label for label in reversed(own)}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         chosen.setdefault(_key(label), label)
-    spelled = {label: chosen[_key(label)] for label in spaced}
+    spelled = {label: spaced[label] if spaced[label] in own else chosen[_key(label)] for label in spaced}
     for row in rows[rows["label"] != rows["label"].map(spelled)].itertuples():
         label = spelled[row.label]
         other = f"is elsewhere spelled {label!r}" if spaced[row.label] != label else "has stray spaces"
@@ -167,7 +169,7 @@ def _spell(rows: pd.DataFrame, found: list[Problem]) -> pd.DataFrame:
 
 
 def _key(label: str) -> str:
-    return re.sub(r"[\s_-]+", " ", label.strip()).casefold()
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", label.strip())).casefold()
 
 
 def _inside(

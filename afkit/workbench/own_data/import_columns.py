@@ -69,7 +69,7 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
     a question: what cannot be decided, with the columns that there are and the option to give.
     """
     chooser = Columns(table, columns)
-    times = {"segment"} if "segment" in chooser.mapped else {"start", "end"}
+    times = {"segment"} if "segment" in chooser.mapped else {"start", "span" if "span" in chooser.mapped else "end"}
     if not table.named and len(table.cells) and not chooser.mapped.keys() >= {"label", *times}:
         chooser.by_content()
     label, label_id, tier = chooser.label()
@@ -77,6 +77,9 @@ def choose(table: Table, columns: Mapping[str, str], unit: str, tiers: Sequence[
     for field in (*ABOUT, *PART, "comment"):
         rows[field] = chooser.cells(field)
     rows["tier"] = _tier_names(chooser.cells("tier"), label)
+    if table.form == "csv" and rows["subset"].notna().any() and "video" not in chooser.used:
+        option = "name it, e.g. --column video=NAME, or --column video=file where each file is of one recording"
+        raise chooser.ask("tells subsets of recordings, and no column says which recording a row is of", option)
     part_units = {field: unit for field in PART for _, unit in chooser.found(field)[:1]}
     way, others = (None, _counting(chooser)) if table.form == "steps" else _way(chooser, unit)
     names = list(map(str, chooser.table.cells))
@@ -192,8 +195,12 @@ class Columns:
         if "video" in self.mapped:
             return self._recordings(self.mapped["video"])
         nested = self.table.form == "json" and set(self.table.recordings) != {self.table.path.stem}
-        found = [] if nested else [name for name, _ in self.found("video")]
-        if not found:
+        found = [name for name, _ in self.found("video")]
+        if not found or nested:
+            names = list(map(base_name, self.table.videos))
+            if found and list(map(base_name, self._recordings(found[0]))) != names:
+                seen = f"tells the recordings twice, as '{names[0]}' and in '{found[0]}', and they differ"
+                raise self.ask(seen, f"choose: --column video={found[0]}, or --column video=file for the former")
             return pd.Series(self.table.videos, dtype=object)
         first, *others = map(self._recordings, found)
         if any(list(map(base_name, first)) != list(map(base_name, other)) for other in others):
@@ -203,7 +210,7 @@ class Columns:
         return first
 
     def _recordings(self, name: str) -> pd.Series:
-        for where, cell in zip(self.table.where, self.table.cells[name], strict=True):
+        for where, cell in zip(self.table.where, self.of(name), strict=True):
             if isinstance(cell, list | dict):
                 raise ValueError(f"{where}: the recording is no text, but {reprlib.repr(cell)}; correct it")
         return self.texts(name)
@@ -327,6 +334,8 @@ def _ways(chooser: Columns) -> list[Way]:
 def _counting(chooser: Columns) -> list[Way]:
     """The frame or time of each step, where a column tells it; the best one first."""
     found = [one for field in ("", "segment") for one in chooser.found(field) if one[1] != "minutes"]
+    of_pandas = [name for name in ("column 1", "Unnamed: 0") if not found and name in chooser.table.cells]
+    found += [(name, "index") for name in of_pandas if _whole(chooser.of(name))]
     ways = [Way(f"'{name}'", chooser.of(name), None, unit, unit) for name, unit in found]
     return sorted((way for way in ways if way.start.map(is_time).all()), key=lambda way: -ORDER.index(way.start_unit))
 
@@ -355,7 +364,7 @@ def _of_tiers(chooser: Columns, rows: pd.DataFrame, tier: pd.Series | None, tier
 
 def _tier_names(tier: pd.Series | None, label: pd.Series) -> pd.Series | None:
     """The tier of each row, without the number that overlaps give it; None where there is just one for each label."""
-    names = None if tier is None else tier.map(as_text).map(lambda name: re.sub(r" \[\d+\]$", "", name))
+    names = None if tier is None else tier.map(as_text).map(lambda name: re.sub(r" \[\d+\]$", "", str(name)))
     return None if names is None or set(names) <= set(map(str, label)) else names
 
 

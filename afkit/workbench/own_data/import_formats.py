@@ -13,6 +13,7 @@ import pandas as pd
 
 from afkit.data.feature_formats import listed
 from afkit.workbench.own_data.import_json import pair
+from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, is_time, read_text
 from afkit.workbench.own_data.physio_files import read_physio_labels
 
@@ -109,6 +110,7 @@ def _is_duration(cells: list[str], first: int, width: int) -> bool:
 
 
 CUE = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)")
+_TAGS = re.compile(r"</?(?:[ibuvc]|font|lang|ruby|rt)\b[^>]*>|<[\d:.]+>|\{\\[^}]*\}")  # how subtitles are drawn
 _THUMOS = re.compile(r"(video_(validation|test)_\d+)\s+(\S+)\s+(\S+)\s*")
 
 
@@ -126,7 +128,8 @@ def read_csv_table(path: Path, form: str = "csv") -> Table:
     separator = first[1] if first else max(",;\t", key=header.count)
     if separator not in header and len(header.split()) > 2 and not first:
         separator = " "
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=separator == " ")
+    spaced = separator == " " or f'{separator} "' in body  # quotes count at the beginning of a cell alone
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=spaced)
     rows: list[list[str]] = []
     where, comments = [], 0
     try:
@@ -142,6 +145,9 @@ def read_csv_table(path: Path, form: str = "csv") -> Table:
                 continue
             rows.append(cells or [""])
             where.append(f"{path}, row {reader.line_num + skipped}")
+            inside = [line for cell in cells if "\n" in cell for line in cell.splitlines()[1:]]
+            if any(line.count(separator) == header.count(separator) > 0 for line in inside):
+                raise ValueError(f"{where[-1]}: a cell holds whole rows, as after a quote that is not closed; close it")
     except csv.Error as error:
         where_now = f"{path}, row {reader.line_num + skipped}"
         raise ValueError(f"{where_now} is no row of a table ({error}); correct it") from None
@@ -159,6 +165,8 @@ def read_csv_table(path: Path, form: str = "csv") -> Table:
 def _unpacked(table: Table) -> Table:
     """A row for each action where a cell holds several, "label start end;label start end", as Charades has them."""
     one = r"\s*[^\s;]+ [\d.]+ [\d.]+\s*"
+    if any(meaning.field in ("start", "segment") for meaning in map(read_name, table.cells) if meaning):
+        return table  # it says them in columns
     for column in table.cells:
         cells = [cell for cell in table.cells[column] if not is_empty(cell)]
         if not cells or not all(re.fullmatch(f"{one}(;{one})*;?", cell) for cell in cells):
@@ -226,7 +234,7 @@ def read_subtitles(path: Path) -> Table:
     is_vtt = bool(lines) and lines[0].startswith("WEBVTT")
     rows, where, scored = [], [], False
     for place, (cue, text) in _cues(lines).items():
-        label = " ".join(re.sub(r"</?(?:[ibuvc]|font)\b[^>]*>", "", text).split())
+        label = " ".join(_TAGS.sub("", text).split())
         name = SCORE.sub("", label)
         scored |= name != label
         if is_vtt:

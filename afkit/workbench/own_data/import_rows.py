@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from afkit.data.annotations import joined_spans
 ABOUT = ("subset", "group", "duration", "fps")  # what is said of a recording
 SLACK_SEC = 1.0  # by which what is said of a recording may exceed it
 PART = ("annotated_start", "annotated_end")  # and of a part of it; a recording may have several
-CLOCK = re.compile(r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)\s*")
+CLOCK = re.compile(r"\s*(?:(\d{1,6}):(?=[0-5]?\d:))?(\d{1,2}):([0-5]?\d(?:[.,]\d{1,9})?)\s*")  # else it counts frames
 SHORT = re.compile(r"\s*([01]?\d|2[0-3]):[0-5]\d\s*")  # minutes and seconds, or hours and minutes
 WALL = re.compile(  # and a date, perhaps with 10:00:00:500 as GENEActiv writes it
     r"\s*\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9}|:\d{3})?)?(Z|[+-]\d\d:?\d\d)?\s*"
@@ -116,9 +117,11 @@ def base_name(video: str) -> str:
     """A recording's name without folder and ending, where it is the name of a film, sound or other file.
 
     Examples:
-        >>> base_name("C:/films/day1.MP4"), base_name("a/b"), base_name("day1.2")
-        ('day1', 'a/b', 'day1.2')
+        >>> base_name("C:/films/day1.MP4"), base_name("a/b"), base_name("day1.2"), base_name("https://x/a%20b.mp4?v=1")
+        ('day1', 'a/b', 'day1.2', 'a b')
     """
+    path = unquote(re.sub(r"[?#].*", "", video)) if "://" in video else video
+    video = path if MEDIA.search(path) else video
     return (MEDIA.sub("", re.split(r"[/\\]", video)[-1]) or video) if MEDIA.search(video) else video
 
 
@@ -144,7 +147,7 @@ def as_number(cell: Any) -> float | None:
     if isinstance(cell, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell):
         cell = cell.replace(",", ".")
     try:
-        return None if isinstance(cell, bool) else float(cell)
+        return None if isinstance(cell, bool) or "_" in str(cell) else float(cell)
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -192,7 +195,8 @@ def to_time(cell: Any, where: str, field: str) -> tuple[float, bool]:
     if seconds is not None:
         return seconds, True
     if number is None:
-        raise ValueError(f"{where}: '{field}' is no time: {reprlib.repr(cell)}; correct it, or name another column")
+        remedy = "write a number, or hours:minutes:seconds as 0:01:02.5, or name another column"
+        raise ValueError(f"{where}: '{field}' is no time: {reprlib.repr(cell)}; {remedy}")
     return number, False
 
 

@@ -37,6 +37,9 @@ _OF_FOLDER = (  # the first that is there
 _ELSEWHERE = (  # endings, what the content begins with, what it is, and the step before an import
     (r"\.(xlsx?|ods)$", r"PK\x03\x04", "a spreadsheet; save the sheet as CSV"),
     (r"\.boris$", r'.*"(project_format_version|behaviors_conf)"', "a project of BORIS; export its events as a table"),
+    (r"\.(anvil|svl|xml)$", r"<\?xml(?!.*<ANNOTATION_DOCUMENT)", "XML; export a table with start, end and label there"),
+    (r"\.(ass|ssa)$", r"\[Script Info\]", "subtitles of SubStation; save them as .srt"),
+    (r"\.(jsonl|ndjson)$", r"\{[^\n]*\}\r?\n\s*\{", "a JSON object a line; join them to one list, [{...}, {...}]"),
     (r"\.(mat|pkl|pickle|pt|np[yz])$", r"\x93NUMPY", "an array file; write a table with start, end and label of it"),
 )
 
@@ -110,6 +113,8 @@ def _form_of(path: Path) -> str:
 
 
 def _form_of_lines(lines: list[str]) -> str:
+    if lines and re.search(r" - (hh:mm:ss|ss\.msec|msec)", lines[0]):  # names that ELAN gives in all languages
+        return "elan"
     cells = [cell.strip() for cell in lines[0].split("\t")] if lines else []
     if not any(is_time(cell) for line in lines[:1] for cell in re.split(r"[\t;,\s]+", line)) and len(lines) > 1:
         return "csv"  # a row of names

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import Change, Table
 
 _SIZES = re.compile(  # how many entries a tier of a TextGrid says it has, in its long and its short form
-    r'(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"(?:IntervalTier|TextTier)"\s+"(?:[^"]|"")*"\s+\S+\s+\S+\s+(\d+)'
+    r'(?m:^)\s*(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"(?:IntervalTier|TextTier)"\s+"(?:[^"]|"")*"\s+\S+\s+\S+\s+(\d+)'
 )
 
 
@@ -61,7 +62,7 @@ def _check_full(path: Path) -> None:
 
 def _eaf_rows(path: Path, document: Any) -> tuple[list[list], list[str]]:
     """Tier, participant, begin and end (ms), text, comment and film of each annotation, and where it stands."""
-    media = next((re.split(r"[/\\]", one["MEDIA_URL"])[-1] for one in document.media_descriptors), "")
+    media = next((re.split(r"[/\\]", unquote(one["MEDIA_URL"]))[-1] for one in document.media_descriptors), "")
     spans: dict[str, tuple[Any, Any]] = {}  # of annotations with times of their own
     parents: dict[str, str] = {}  # of the others
     comments: defaultdict[str, list[str]] = defaultdict(list)

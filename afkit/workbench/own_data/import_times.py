@@ -105,8 +105,9 @@ def _with_times(
     """The rows with the columns that `in_seconds` adds, the unit of the starts, and a sentence on the units."""
     start, start_clock = _numbers(way.start, rows, "start")
     end, end_clock = _numbers(way.end, rows, "end") if way.end is not None else (start, start_clock)
-    if (start_clock != end_clock).any():
-        place = rows["where"][int((start_clock != end_clock).argmax())]
+    differ = (start_clock != end_clock) & np.isfinite(start + end)
+    if differ.any():
+        place = rows["where"][int(differ.argmax())]
         raise ValueError(f"{place}: mixed units, start and end are not written alike; correct one")
     named, reason = [name for name in (way.start_unit, way.end_unit) if name in UNITS], ""
     if not named and not start_clock.all():
@@ -114,6 +115,7 @@ def _with_times(
         named = [decided]
     named = named or ["seconds"]  # a column that has no unit has the other's
     of_start, of_end = (name if name in UNITS else named[0] for name in (way.start_unit, way.end_unit))
+    _check_points(way, rows, {of_start, of_end}.isdisjoint(("seconds", "minutes")))
     counted = not {of_start, of_end}.isdisjoint(("frames", "samples"))
     begin = np.where(start_clock, start, start * _factors(of_start, rows))
     finish = np.where(end_clock, end, end * _factors(of_end, rows))
@@ -136,6 +138,22 @@ def _with_times(
         told = f"times were in {' and '.join(dict.fromkeys((of_start, of_end)))}{of_rate}{reason}"
     rows = rows.assign(start=begin, end=finish, whole=whole, mixed=mixed, span=span, times=of_start, apart=apart)
     return _of_clocks(rows, way, start_clock), of_start, told
+
+
+def _check_points(way: Way, rows: pd.DataFrame, small: bool) -> None:
+    """Refuse numbers whose point or comma may be one of thousands: a file has both, or all have three digits behind it.
+
+    The latter only in `small` units, of which there are thousands and hardly parts.
+    """
+    cells = pd.concat([side[rows["kept"]] for side in (way.start, way.end) if side is not None])
+    texts = cells[[isinstance(cell, str) for cell in cells]].astype(str).str.strip()
+    commas, points = (texts[texts.str.fullmatch(rf"[+-]?\d+{sign}\d+")] for sign in (",", r"\."))
+    signs, files = pd.concat([commas, points]), rows["where"].str.rpartition(",")[0]
+    both = {*files[commas.index]} & {*files[points.index]}
+    if both or (small and len(signs) and texts.str.fullmatch(r"\d{1,3}([.,]\d{3})?").all()):
+        signs = signs[files[signs.index].isin(both or set(files)).to_numpy()]
+        what = f"{signs.iloc[0]!r} and {signs.iloc[-1]!r} may hold thousands or decimals"
+        raise ValueError(f"{rows['where'][signs.index[0]]}: {what}; write all with one decimal sign, without thousands")
 
 
 def _apart(videos: pd.Series, lengths: np.ndarray, span: np.ndarray) -> np.ndarray:
@@ -212,7 +230,7 @@ def _counted(rows: pd.DataFrame, way: Way, media: Mapping[str, Medium]) -> tuple
 
     ValueError where the column falls or stands still, or tells another rate.
     """
-    where, rate, by_frames = rows["where"], 1 / _factors("samples", rows), way.start_unit in ("frames", "samples")
+    where, rate, by_frames = rows["where"], 1 / _factors("samples", rows), way.start_unit in COUNTED
     step = pd.Series([to_time(cell, place, way.names)[0] for cell, place in zip(way.start, where, strict=True)])
     sizes = [UNITS.get(way.start_unit, 1.0)] if way.start_unit else [size for size in UNITS.values() if 0 < size <= 1]
 
@@ -234,6 +252,11 @@ def _counted(rows: pd.DataFrame, way: Way, media: Mapping[str, Medium]) -> tuple
         raise ValueError(f"{where[0]}: {what}; correct the rate, or remove that column")
     longest = 1.5 * usual if by_frames else max(3.0, 0.25 * float(rate.min()))
     first, told = step.groupby(rows["video"]).transform("min"), f"steps are counted by {way.names}"
+    if way.start_unit == "index" and first.nunique() > 1 and step.is_monotonic_increasing:
+        if rises.max() > longest:
+            what = f"{way.names} counts on over the recordings, and has gaps; write a column 'frame' for each"
+            raise ValueError(f"{where[rises.idxmax()]}: {what}")
+        return step - first, usual, longest, f"{told}, from each recording's first on"
     if by_frames:
         return (step - 1, usual, longest, f"{told}, from 1 on") if first.min() == 1 else (step, usual, longest, told)
     if first.max() > 0 and rises.max() <= longest and all(one.begin_sec is None for one in media.values()):
@@ -282,7 +305,7 @@ def _unit(
     known: Mapping[str, Recording],
 ) -> tuple[str, str]:
     """The unit that no name tells, and a reason; by frames, segments' lengths and recordings' durations in the file."""
-    finite = np.isfinite(end)
+    finite = np.isfinite(start + end)
     latest = pd.Series(end[finite]).groupby(rows["video"][finite].to_numpy()).max()
     fps = any(known[video].fps for video in latest.index if video in known)
     seen = "frame rates are given" if fps else f"they reach {latest.max():g}"

@@ -35,6 +35,8 @@ def tool_of(text: str) -> str:
     if re.search(r"^Selection\t.*\bBegin Time \(s\)", text, re.M):
         return "raven"
     names = [{cell.strip(' "').casefold() for cell in re.split(r"[\t,;]", line)} for line in text.splitlines()]
+    if any({"annotation_id", "lead_time"} <= row for row in names):
+        return "labelstudio"
     return "boris" if any(map(_of_boris, names)) else ""
 
 
@@ -54,21 +56,25 @@ def read_boris(path: Path) -> Table:
     reader = csv.reader(io.StringIO("".join(lines[first:]), newline=""), delimiter=separator)
     names = [name.strip().casefold() for name in next(reader)]
     own = next((line.strip().split(separator)[1:] for line in lines[:first] if line.startswith("Observation id")), [])
+    films = [name for name in names if (meaning := read_name(name)) and meaning.field == "video"]
     events = []
     for cells in reader:
         if any(cell.strip() for cell in cells):
             event = dict(zip(names, map(str.strip, cells), strict=False)) | {
                 "where": f"{path}, row {first + reader.line_num}"
             }
-            events.append(event | {"observation id": event.get("observation id") or "".join(own[:1]) or path.stem})
+            id_or_film = (
+                event.get("observation id") or "".join(own[:1]) or next(filter(None, map(event.get, films)), "")
+            )
+            events.append(event | {"observation id": id_or_film or path.stem})
     rows: list[dict[str, Any]] = _paired(events) if "time" in names and "start (s)" not in names else events
     offset = next((line.strip().split(separator)[1:] for line in lines[:first] if line.startswith("Time offset")), [])
-    films = _boris_films(events)
+    shown = _boris_films(events)
     told: set[str] = set()
 
     def moved(row: dict[str, Any], key: str) -> Any:
         """A time from its film's beginning: BORIS adds its offset, and how long the films before it last."""
-        cell, (film, before_sec, _) = row.get(key), films[row["observation id"]]
+        cell, (film, before_sec, _) = row.get(key), shown[row["observation id"]]
         added = as_number(row.get("time offset (s)") or "".join(offset[:1])) or 0.0
         if is_empty(cell) or not (added or before_sec):
             return cell
@@ -76,15 +82,19 @@ def read_boris(path: Path) -> Table:
         told.add(f"'{film}' begins {before_sec:g} s after other films: subtracted" * bool(before_sec))
         return round(to_time(cell, row["where"], key)[0] - added - before_sec, 9)
 
+    def remarks(row: dict[str, Any]) -> str:
+        cells = dict.fromkeys(row[key] for key in row if key.startswith(("comment", "modifier")))
+        return "; ".join(cell for cell in cells if not is_empty(cell) and cell != "None")
+
     table: list[list[Any]] = [
         [
-            films[row["observation id"]][0],
+            shown[row["observation id"]][0],
             moved(row, "start (s)"),
             moved(row, "stop (s)"),
             row.get("behavior"),
             re.sub(rf"^{NOBODY}( \[\d+\])?$", "", row.get("subject") or ""),
-            "; ".join(dict.fromkeys(row[key] for key in row if key.startswith("comment") and not is_empty(row[key]))),
-            films[row["observation id"]][2]
+            remarks(row),
+            shown[row["observation id"]][2]
             or next((row[key] for key in ("media duration (s)", "total length") if as_number(row.get(key))), ""),
         ]
         for row in rows
@@ -199,6 +209,9 @@ def read_via(path: Path) -> Table:
     frame = pd.DataFrame(rows, columns=["start [s]", "end [s]", *attributes], dtype=object).rename(
         columns={label: "label"}
     )
+    frame = frame.explode("label") if "label" in frame else frame  # a row for each of the boxes that are ticked
+    where, videos = ([items[i] for i in frame.index] for items in (where, videos))
+    frame = frame.reset_index(drop=True)
     told = (Change(str(path), f"{regions} regions in single pictures are left out"),) if regions else ()
     return Table(path, "via", frame.where(frame.notna(), None), where, videos, True, recordings, told)
 
@@ -220,7 +233,11 @@ def _via_json(path: Path) -> tuple[Segments, dict, list[str]]:
             values = {}
             for number, value in item["av"].items():
                 attribute = known.get(number) or {"aname": number}
-                values[str(attribute["aname"])] = (attribute.get("options") or {}).get(value, value)
+                options, ticked = attribute.get("options") or {}, str(value).split(",")
+                several = len(ticked) > 1 and options.keys() >= set(ticked)
+                values[str(attribute["aname"])] = (
+                    [options[one] for one in ticked] if several else options.get(value, value)
+                )
             used |= set(values) if item["z"] and not item["xy"] else set()
             video = str(files[str(view["fid_list"][0])]["fname"])
             segments.append((place, video, list(item["z"]), list(item["xy"]), values))
@@ -265,11 +282,11 @@ def read_labelstudio(path: Path) -> Table:
     Ranges of frames, which count from 1 and hold their last frame, need a rate. Of several annotators, each is a tier.
     Where nobody has annotated any task, predictions are taken.
     """
-    content = read_json(path)
+    content = _cells_of_tasks(path) if path.suffix.lower() in (".csv", ".tsv") else read_json(path)
     tasks = content if isinstance(content, list) else [content]
     rows, where, videos = [], [], []
     told: set[str] = set()
-    several = False  # annotators of one task
+    people: defaultdict[str, set[str]] = defaultdict(set)  # annotators of each task
     recordings: dict[str, tuple[str, dict]] = {}
     place = str(path)
     try:
@@ -281,7 +298,7 @@ def read_labelstudio(path: Path) -> Table:
             rate = next((data[key] for key in ("fps", "framerate", "frame_rate") if key in data), None)
             facts: dict[str, Any] = {}
             results = _results(task, by_people, told)
-            several |= len({who for who, _ in results}) > 1
+            people[place] |= {who for who, _ in results}
             for who, regions in results:
                 for region in regions:
                     if region.get("original_length"):
@@ -300,9 +317,20 @@ def read_labelstudio(path: Path) -> Table:
     if len(kinds) > 1:
         raise ValueError(f"{path} tells times in several ways ({', '.join(kinds)}); export these projects one by one")
     frame = frame.where(frame.notna(), None) if len(frame) else frame
-    frame = frame if several else frame.drop(columns="tier", errors="ignore")
+    frame = frame if any(len(who) > 1 for who in people.values()) else frame.drop(columns="tier", errors="ignore")
     changes = tuple(Change(str(path), one) for one in sorted(told))
     return Table(path, "labelstudio", frame, where, videos, True, recordings, changes)
+
+
+def _cells_of_tasks(path: Path) -> list[dict]:
+    """The rows of a table, which holds the same as JSON-MIN."""
+    cells = read_csv_table(path).cells.to_dict("records")
+    try:
+        return [
+            {key: json.loads(cell) if cell.startswith("[{") else cell for key, cell in row.items()} for row in cells
+        ]
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} has a cell that is no JSON ({error}); export JSON from Label Studio") from None
 
 
 def _media_of(data: dict, task: dict) -> str:
@@ -313,7 +341,7 @@ def _media_of(data: dict, task: dict) -> str:
     name = next((text for text in texts.values() if MEDIA.search(text.split("?")[0])), "")
     name = name or next((text for text in texts.values() if "?d=" in text), "") or str(task.get("file_upload") or "")
     name = name or next(iter(texts.values()), "") or str(task["id"])
-    name = unquote(re.split(r"[/\\]", name.rpartition("?d=")[2])[-1])
+    name = unquote(re.split(r"[/\\]", re.sub(r"\?.*", "", name.rpartition("?d=")[2]))[-1])
     return re.sub(r"^[0-9a-f]{8}-(?=.)", "", name) if "/upload/" in str(texts) or task.get("file_upload") else name
 
 
@@ -321,7 +349,8 @@ def _results(task: dict, by_people: bool, told: set[str]) -> list[tuple[str, lis
     """(annotator, regions) of a task, in the form of JSON; `by_people`: somebody has annotated one of the tasks."""
     if "annotations" not in task and "predictions" not in task:  # JSON-MIN
         lists = [value for value in task.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        return [("", [{"value": item, "id": str(i)} for i, item in enumerate(items)]) for items in lists]
+        who = str(task.get("annotator", ""))
+        return [(who, [{"value": item, "id": str(i)} for i, item in enumerate(items)]) for items in lists]
     given = [one for one in task.get("annotations") or [] if not one.get("was_cancelled")]
     if not given and task.get("predictions"):
         told.add(f"predictions are {'left out, as some tasks are' if by_people else 'taken, as nobody has'} annotated")

@@ -4,6 +4,7 @@ Cells are read, their columns and units decided (or asked), rows in seconds made
 """
 
 import reprlib
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ from afkit.workbench.own_data.import_recordings import (
     recordings_of,
     with_media,
 )
-from afkit.workbench.own_data.import_rows import Change, Recording, Table
+from afkit.workbench.own_data.import_rows import Change, Recording, Table, base_name
 from afkit.workbench.own_data.import_source import read_source
 from afkit.workbench.own_data.import_times import in_seconds
 from afkit.workbench.progress import teller
@@ -342,10 +343,12 @@ def _notes(
         row = absent.iloc[0]
         more = f" ({len(absent)} such classes)" if len(absent) > 1 else ""
         notes.append(f"{row['where']}: the class '{row['label']}' is absent from training; it cannot be learned{more}")
-    spelled = Counter(map(str.casefold, split))
-    same = sorted((video for video in split if spelled[video.casefold()] > 1), key=str.casefold)
+    spelled = {video: unicodedata.normalize("NFC", base_name(video)).casefold() for video in split}
+    counts = Counter(spelled.values())
+    same = sorted((video for video in split if counts[spelled[video]] > 1), key=lambda video: (spelled[video], video))
     if same:
-        notes.append(f"recordings {same[0]} and {same[1]} differ in case only; if they are one, write them alike")
+        what = "differ only in case, ending or how accents are coded"
+        notes.append(f"recordings {same[0]} and {same[1]} {what}; if they are one, write them alike")
     pairs = alike_labels(names)
     if pairs:
         shown = ", ".join(f"'{one}' and '{other}'" for one, other in pairs[:MOST_PAIRS])

@@ -198,3 +198,65 @@ def test_rows_that_begin_with_a_number_sign_are_no_comments(bring, tmp_path):
     (table,) = export_annotations(source, tmp_path / "sent", "csv")
     import_annotations(table, tmp_path / "back.json", like=source)
     assert read_json(tmp_path / "back.json") == read_json(source)
+
+
+def test_lengths_of_columns_without_names_as_in_speech(bring):
+    text = "SPEAKER a 1 1.5 2.5 <NA> <NA> x <NA>\nSPEAKER b 1 3 1 <NA> <NA> y <NA>\n"
+    columns = {"video": "2", "start": "4", "span": "5", "label": "8"}
+    assert segments(bring(text, "a.rttm", form="csv", columns=columns)) == {"a": [(1.5, 4.0, "x")], "b": [(3, 4, "y")]}
+
+
+def test_a_label_that_looks_like_an_action_of_charades_is_a_label(bring):
+    text = "video,start,end,label\na,1,2,take 1 2\nb,3,4,take 1 3\n"
+    assert segments(bring(text)) == {"a": [(1.0, 2.0, "take 1 2")], "b": [(3.0, 4.0, "take 1 3")]}
+
+
+def test_recordings_of_kinetics_and_labels_in_quotes_after_a_blank(bring):
+    text = 'label, youtube_id, time_start, time_end, split\n"x, y", v1, 1, 11, train\n"z", v2, 5, 15, test\n'
+    assert segments(bring(text)) == {"v1": [(1.0, 11.0, "x, y")], "v2": [(5.0, 15.0, "z")]}
+
+
+def test_a_column_for_each_tier_of_elan_is_known_by_the_names_of_its_times(bring):
+    text = "Begin Time - ss.msec\tEnd Time - ss.msec\tPosture\tGaze\n1.5\t3\tsit\t\n2\t4\t\tleft\n"
+    assert segments(bring({"a.txt": text, "b.txt": text}, "folder", tiers=["Posture"]))["b"] == [(1.5, 3.0, "sit")]
+
+
+def test_how_a_subtitle_is_drawn_is_no_part_of_its_label(bring):
+    cues = ["{\\an8}<lang en>walk</lang>", "<00:00:03.500><c.red>sit</c>"]
+    text = "WEBVTT\n" + "".join(f"\n00:0{i}.000 --> 00:0{i}.500\n{cue}\n" for i, cue in enumerate(cues, 1))
+    assert segments(bring({"a.vtt": text, "b.vtt": text}, "folder"))["a"] == [(1.0, 1.5, "walk"), (2.0, 2.5, "sit")]
+
+
+def test_recordings_named_by_addresses(bring):
+    names = "https://x.org/f/day%201.mp4?token=3.wav", "file:///C:/films/day2.MP4"
+    text = "video,start,end,label\n" + "".join(f"{name},1,2,x\n" for name in names)
+    assert set(segments(bring(text))) == {"day 1", "day2"}
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index"])
+def test_rows_that_pandas_left_out_are_known_by_its_index(bring, tmp_path, name):
+    def table(*rows):
+        return "\n".join([f"{name},video,label", *rows]) + "\n"
+
+    def steps(*rows):
+        return segments(bring(table(*rows), form="steps", rate=10, draw=False))
+
+    assert steps("0,a,x", "1,a,x", "57,a,y", "58,a,y") == {"a": [(0.0, 0.2, "x"), (5.7, 5.9, "y")]}
+    assert steps("0,a,x", "1,a,x", "2,b,y", "3,b,y") == {"a": [(0.0, 0.2, "x")], "b": [(0.0, 0.2, "y")]}
+    assert steps("0,a,x", "1,a,x", "9,a,x", "0,b,y", "1,b,y")["b"] == [(0.0, 0.2, "y")]
+    rows = "0,a,x", "1,a,x", "9,b,y", "19,b,y"
+    said = refused(tmp_path, bring, table(*rows), form="steps", rate=10)
+    assert "counts on over the recordings, and has gaps; write a column 'frame' for each" in said
+
+
+def test_rows_of_json_that_name_their_recordings_below_a_subset(bring, tmp_path):
+    content = {name: [{"video": f"{name}1", "start": 1, "end": 2, "label": "x"}] for name in ("train", "test")}
+    said = refused(tmp_path, bring, content, "a.json")
+    assert "tells the recordings twice, as 'train' and in 'video', and they differ" in said
+    assert set(segments(bring(content, "a.json", columns={"video": "video"}))) == {"train1", "test1"}
+    assert set(segments(bring(content, "a.json", columns={"video": "file"}))) == {"train", "test"}
+
+
+def test_a_list_in_json_can_be_a_tier(bring):
+    rows = [{"video": name, "start": 1, "end": 2, "label": "x", "who": [1, 2]} for name in "ab"]
+    assert set(segments(bring(rows, "a.json", columns={"tier": "who"}))) == {"a", "b"}

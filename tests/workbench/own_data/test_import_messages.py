@@ -41,6 +41,12 @@ CAPTIONS = {"v": {"duration": 9.5, "timestamps": [[0.5, 4], [5, 7]], "sentences"
         ("a.json", BORIS_PROJECT, "looks like a project of BORIS; export its events as a table"),
         ("folder", {"a.csv": "start,end,label\n1,2,x\n", "a.txt": "1 2 x\n"}, "a.txt and a.csv are of one name"),
         ("a.csv", "video,start,end,label\na,23:59:50,0:00:10,x\n", "is reversed, as over midnight; write"),
+        ("a.xml", "<?xml version='1.0'?>\n<annotations/>", "looks like XML; export a table with start, end and label"),
+        ("a.txt", "[Script Info]\n[Events]\nDialogue: 0,0:00:01.5", "subtitles of SubStation; save them as .srt"),
+        ("a.jsonl", '{"video": "a"}\n{"video": "b"}\n', "looks like a JSON object a line; join them to one list"),
+        ("a.csv", 'video,start,end,label\na,1,2,"x\nb,3,4,y\n', "row 3: a cell holds whole rows, as after a quote"),
+        ("a.csv", "who,start,end,label,split\na,1,2,x,train\n", "no column says which recording a row is of; its"),
+        ("a.csv", "video,start,end,label\na,0:01,,x\na,0:01,0:02,y\n", "row 2: a time is not finite, or missing"),
         ("a.mat", "MATLAB 5.0", "looks like an array file"),
         ("a.txt", "1\n00:00:01,000 --> 00:00:02,000\nwalk\n", "it looks like srt, so try --format srt"),
         ("a.txt", '{"a": []}', "it looks like json, so try --format json"),
@@ -51,7 +57,7 @@ CAPTIONS = {"v": {"duration": 9.5, "timestamps": [[0.5, 4], [5, 7]], "sentences"
         ("a.csv", "video;start;end;label\na;1;2;3;4\n", "5 cells under 4 columns (video, start, end, label)"),
         ("a.csv", "video,start,end,label\na,1,5,2,5,x\n", "perhaps a decimal comma; separate cells by semicolons"),
         ("a.csv", 'video,start,end,label\na,"1,234","2,500",x\n', "'1,234' may be a thousand or a decimal comma"),
-        ("a.csv", "video,start,end,label\na,soon,2,x\n", "row 2: 'start' is no time: 'soon'; correct it, or"),
+        ("a.csv", "video,start,end,label\na,soon,2,x\n", "row 2: 'start' is no time: 'soon'; write a number, or"),
         ("a.csv", "time,label\n0,x\n1,x\n", "or, where each row is the label of a time step, give --format steps"),
         ("folder", {"a.doc": "x", "b.pdf": "y"}, ".vtt, .eaf, .textgrid, .json, .edf, .bdf, .hea, but"),
     ],
@@ -223,14 +229,21 @@ def test_features_with_their_axes_exchanged_are_recognised(tmp_path, lengths, du
         suggest(tmp_path / "a.json", [tmp_path / "f"], data_root=tmp_path, fps=25, stride_frames=8, num_frames=16)
 
 
-def test_recordings_that_differ_in_case_only_are_noted(bring):
-    bring("video,start,end,label\nRec1,1,2,x\nrec1,3,4,x\n")
-    assert "note: recordings Rec1 and rec1 differ in case only; if they are one, write them alike" in describe(
-        bring.report
-    )
+@pytest.mark.parametrize("other", ["töur1", "to\u0308ur1", "Töur1", "töur1.mp4"])
+def test_recordings_that_are_hardly_told_apart_are_noted(bring, other):
+    bring(f"video,start,end,label\nTöur1,1,2,x\n{other},3,4,x\nb,3,4,x\n")
+    said = "differ only in case, ending or how accents are coded; if they are one, write them alike"
+    assert (said in describe(bring.report)) == (other != "Töur1")
 
 
 def test_a_repair_that_leaves_nothing_is_not_offered(bring, tmp_path):
     text = "video,start_s,end_s,label\na,100,102,x\nb,110,112,x\n"
     message = refused(tmp_path, bring, text, recordings="video,duration\na,60\nb,60\n")
     assert "2 outside" in message and "--fix=outside" not in message
+
+
+def test_labels_that_are_known_keep_their_spelling(bring, tmp_path):
+    text = "video,start,end,label\na,1,2,walk_on\nb,3,4,walk_on\nb,5,6,Sit\n"
+    said = refused(tmp_path, bring, text, labels=["Walk on", "Sit"])
+    assert said.count("the label 'walk_on' is elsewhere spelled 'Walk on'") == 2
+    assert segments(bring(text, labels=["Walk on", "walk_on", "Sit"]))["a"] == [(1.0, 2.0, "walk_on")]

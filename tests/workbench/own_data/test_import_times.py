@@ -134,3 +134,33 @@ def test_a_segments_length_can_be_mapped(bring, tmp_path):
     )
     found = {"start": "Time_Relative_sf", "span": "Duration_sf", "label": "Behavior"}
     assert segments(bring(table(head, *rows), columns=found))["a"] == [(1.5, 3.75, "walk")]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (
+            table("video;start;end;label", "a;987,5;990,5;x", "b;1.234;1.300;y"),
+            "'987,5' and '1.300' may hold thousands",
+        ),
+        (table("video\tstart\tend\tlabel", "a\t987.5\t990.5\tx", "b\t1,234\t1,300\ty"), "decimals; write all with one"),
+        (table("video;start_ms;end_ms;label", "a;500;900;x", "b;1.500;61.250;y"), "'1.500' and '61.250' may hold"),
+        (table(PLAIN, "a,00:01:12,00:02:10,x", "b,00:01:72,00:02:80,y"), "'start' is no time: '00:01:72'; write a"),
+        (table(PLAIN, "a,00:72:10,00:80:10,x"), "'start' is no time: '00:72:10'"),
+        (table(PLAIN, "a,00:00:01:12,00:00:03:00,x"), "'start' is no time: '00:00:01:12'"),
+        (table(PLAIN, "a,1_0,2_0,x"), "'start' is no time: '1_0'"),
+    ],
+)
+def test_numbers_and_clocks_that_may_mean_something_else_are_refused(bring, tmp_path, text, seen):
+    assert seen in refused(tmp_path, bring, text)
+
+
+def test_each_file_has_its_own_decimal_sign_and_milliseconds_may_have_parts(bring):
+    folder = {"a.txt": "2,0\t4,5\tx\n", "b.txt": "0.5\t1\ty\n"}
+    assert segments(bring(folder, "folder")) == SECONDS
+    text = table("video;start_ms;end_ms;label", "a;2000.000;4500.000;x", "b;500.000;1000.000;y")
+    assert segments(bring(text)) == SECONDS
+
+
+def test_a_millisecond_is_no_shorter_than_a_millisecond(bring):
+    assert segments(bring(table(PLAIN, "a,38.094,38.095,x", "b,0.002,0.003,y")))["b"] == [(0.002, 0.003, "y")]

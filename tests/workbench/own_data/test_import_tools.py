@@ -251,7 +251,7 @@ def test_start_and_stop_of_boris_are_one_action_of_a_behaviour_and_subject(bring
     assert [(one["tier"], one.get("comment")) for one in entries] == [
         ("cow 1", "begins; ends, here"),
         ("cow 2", None),
-        ("cow 1", None),
+        ("cow 1", "fast"),
     ]
 
 
@@ -513,3 +513,41 @@ def test_what_divides_an_annotation_of_elan_shares_its_time(bring):
 def test_a_document_of_elan_that_counts_frames_is_refused(bring, tmp_path):
     said = refused(tmp_path, bring, DOCUMENT.replace('"milliseconds"', '"PAL-frames"'), "a.eaf")
     assert "a.eaf counts its times in PAL-frames; save it in an ELAN that writes milliseconds" in said
+
+
+def test_event_rows_of_several_recordings_are_not_those_of_one(bring, tmp_path):
+    head = "video,time,behavior,status\n"
+    text = head + "a,1,x,start\na,3,x,stop\nb,10,x,start\nb,12,x,stop\n"
+    assert segments(bring(text)) == {"a": [(1.0, 3.0, "x")], "b": [(10.0, 12.0, "x")]}
+    said = refused(tmp_path, bring, head + "a,1,x,start\nb,3,x,stop\n")
+    assert "row 2 (START alone)" in said and "row 3 (STOP alone)" in said
+
+
+def test_boxes_that_are_ticked_in_via_are_labels_each(bring):
+    found = {"1_a": item("1", [1.5, 2.5], "0,1"), "2_b": item("2", [3, 4], "0")}
+    file = bring(via(found), "p.json", TWO)
+    assert segments(file) == {"a": [(1.5, 2.5, "sit"), (1.5, 2.5, "walk")], "b": [(3.0, 4.0, "walk")]}
+
+
+def test_annotators_in_the_small_forms_of_label_studio_are_tiers(bring, tmp_path):
+    rows = [("a", 1, 1.5, "x"), ("a", 2, 1.6, "y"), ("b", 1, 3, "x")]
+    small = [
+        {"id": 1 + (name == "b"), "audio": f"https://h/{name}.wav?X-Amz-Credential=AK%2F2020%2Fus&X-Amz-Signature=1"}
+        | {"label": [{"start": start, "end": 4, "channel": 0, "labels": [label]}]}
+        | {"annotator": who, "annotation_id": place, "lead_time": 1.0}
+        for place, (name, who, start, label) in enumerate(rows)
+    ]
+    names = list(small[0])
+    cells = ([str(row[name]) if name != "label" else json.dumps(row[name]) for name in names] for row in small)
+    quoted = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in [names, *cells]]
+    for text, name in ((json.dumps(small), "x.json"), ("\n".join(quoted), "x.csv")):
+        assert "has several tiers: 1, 2;" in refused(tmp_path, bring, text, name, TWO)
+        assert segments(bring(text, name, TWO, tiers=["1"])) == {"a": [(1.5, 4.0, "x")], "b": [(3.0, 4.0, "x")]}
+    broken = "\n".join(quoted).replace("4,", "4")
+    assert "has a cell that is no JSON" in refused(tmp_path, bring, broken, "x.csv", TWO)
+
+
+def test_the_film_of_a_document_of_elan_is_named_by_an_address(bring):
+    text = eaf({"ts1": 1000, "ts2": 2000}, [('TIER_ID="t" LINGUISTIC_TYPE_REF="t"', aligned("a1", "ts1", "ts2", "x"))])
+    text = text.replace("day1.mp4", "day%201.mp4")
+    assert set(segments(bring(text, "d.eaf", columns={"video": "linked file"}, draw=False))) == {"day 1"}
