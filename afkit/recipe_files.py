@@ -38,11 +38,7 @@ def recipe_file(name: str) -> Path | None:
     """The file, which need not exist, of a path that ends in .yaml or of a name in recipes/; None for other names."""
     if name.endswith(".yaml"):
         return find_project() / name
-    path = find_project() / FOLDER / f"{name}.yaml"
-    with suppress(OSError):  # a name longer than a file's can be
-        if name and Path(name).name == name and path.is_file():
-            return path
-    return None
+    return find_project() / FOLDER / f"{name}.yaml" if name in own_names() else None
 
 
 def own_names() -> list[str]:
