@@ -189,7 +189,7 @@ def test_gaps_of_the_clock_end_an_action_unless_they_are_short_and_do_not_count(
     [
         (
             lambda: spoil("raw/b.csv", hour_later),
-            "b.csv: its clock 'timestamp' jumps by 3.6e+03 s after sample 99, and gaps are 99 % of its time; cut",
+            "b.csv: its clock 'timestamp' jumps by 3600 s after sample 99, and gaps are 99 % of its time; cut",
         ),
         (
             lambda: spoil("raw/b.csv", lambda lines: [*lines[:50], *lines[20:]]),
