@@ -144,7 +144,7 @@ def check_rows(
 
 
 def _unlisted(video: str, listed: Collection[str]) -> str:
-    near = get_close_matches(video, list(listed), 1)
+    near = [name for name in listed if name.casefold() == video.casefold()] or get_close_matches(video, list(listed), 1)
     return f"no recording '{video}' is listed" + (f" (but '{near[0]}' is)" if near else "")
 
 

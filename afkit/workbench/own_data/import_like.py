@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -30,17 +31,18 @@ def recordings_like(file: AnnotationFile) -> dict[str, Recording]:
 
 
 def with_own_names(
-    chosen: list[Chosen], known: Mapping[str, Recording], file: AnnotationFile
+    chosen: list[Chosen], known: Mapping[str, Recording], expected: Collection[str], file: AnnotationFile | None
 ) -> tuple[list[Chosen], dict[str, Recording]]:
-    """Rows and recordings with the names that stand in the annotation file, instead of those of files."""
-    names = {base_name(name): name for name in file.videos} | {
-        short: name for name, short in safe_names(file.videos).items()
-    }
-    names |= {name: name for name in file.videos}
-    done = [
-        one._replace(rows=one.rows.assign(video=one.rows["video"].map(lambda v: names.get(v, v)))) for one in chosen
-    ]
-    return done, {names.get(video, video): recording for video, recording in known.items()}
+    """Rows and recordings with the names that are expected, however accents are coded; or the file's, for its files."""
+    names = {} if file is None else {base_name(name): name for name in file.videos}
+    names |= {} if file is None else {short: name for name, short in safe_names(file.videos).items()}
+    names = {normalize("NFC", name): name for name in expected} | names | {name: name for name in expected}
+
+    def own(video: str) -> str:
+        return names.get(video, names.get(normalize("NFC", video), video))
+
+    done = [one._replace(rows=one.rows.assign(video=one.rows["video"].map(own))) for one in chosen]
+    return done, {own(video): recording for video, recording in known.items()}
 
 
 def ids_like(rows: pd.DataFrame, file: AnnotationFile) -> tuple[dict[str, int], str]:

@@ -19,6 +19,9 @@ _SIZES = re.compile(  # how many entries a tier of a TextGrid says it has, in it
 )
 
 
+_EXPONENT = re.compile(r"^(\s*(?:(?:xmin|xmax|number)\s*=\s*)?)(\d+(?:\.\d+)?e[+-]?\d{1,3})(?=\s*$)", re.M)
+
+
 def read_eaf(path: Path) -> Table:
     """A row for each annotation of a document of ELAN; child tiers that are called "comment" comment on their parents.
 
@@ -162,6 +165,7 @@ def read_textgrid(path: Path) -> Table:
         raise ValueError(f'{path} does not begin as a TextGrid does, with File type = "ooTextFile"; save it in Praat')
     if re.search(r"^\s*(?:x(?:min|max)\s*=\s*|number\s*=\s*)?-[\d.]*[1-9]", text, re.M):
         raise ValueError(f"{path} has times before 0; shift them in Praat (Modify times), and save it")
+    text = _EXPONENT.sub(lambda found: f"{found[1]}{float(found[2]):.17f}", text)  # praatio reads none
     try:
         grid = textgrid_io.parseTextgridStr(f"{text}\n", includeEmptyIntervals=True)
     except (errors.PraatioException, ValueError, IndexError, KeyError, AttributeError, TypeError) as error:

@@ -200,8 +200,7 @@ def _read(
     _check_mapped(columns, joined, used)
     chosen = [choose(table, columns, unit, tiers) for table in joined]
     chosen, known, renamed = recordings_of(tables, chosen, columns)
-    if old:
-        chosen, known = with_own_names(chosen, known, old)
+    chosen, known = with_own_names(chosen, known, expected, old)
     spanned = {video: one.where for video, one in known.items() if one.parts or one.ignored}  # by the labels' own file
     brought = {*known, *(video for one in chosen for video in one.rows["video"])}
     known = merge(known, expected)

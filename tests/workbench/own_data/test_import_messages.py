@@ -247,3 +247,13 @@ def test_labels_that_are_known_keep_their_spelling(bring, tmp_path):
     said = refused(tmp_path, bring, text, labels=["Walk on", "Sit"])
     assert said.count("the label 'walk_on' is elsewhere spelled 'Walk on'") == 2
     assert segments(bring(text, labels=["Walk on", "walk_on", "Sit"]))["a"] == [(1.0, 2.0, "walk_on")]
+
+
+def test_a_recording_whose_accents_are_coded_otherwise_is_the_listed_one(bring, tmp_path):
+    listed, text = "video,subset\nTür1,train\nb,test\n", "video,start,end,label\nTu\u0308r1.wav,1,2,x\nb,3,4,x\n"
+    file = bring(text, recordings=listed)
+    assert segments(file) == {"Tür1": [(1.0, 2.0, "x")], "b": [(3.0, 4.0, "x")]}
+    (tmp_path / "out" / "mine.json").rename(tmp_path / "old.json")
+    assert segments(bring(text, like=tmp_path / "old.json")) == segments(file)
+    said = refused(tmp_path, bring, text.replace("b,", "B,"), recordings=listed)
+    assert "no recording 'B' is listed (but 'b' is)" in said

@@ -192,7 +192,10 @@ Object class = "TextGrid"
 '''
 
 
-@pytest.mark.parametrize("text", [LONG, SHORT, SHORT.rstrip("\n"), LONG.replace("\n", "\r\n")])
+SMALL = SHORT.replace("1.25", "125e-02"), LONG.replace("= 1.25\n", "= 1.25e+00\n").replace("= 0\n", "= 5.55e-17\n")
+
+
+@pytest.mark.parametrize("text", [LONG, SHORT, SHORT.rstrip("\n"), LONG.replace("\n", "\r\n"), *SMALL])
 @pytest.mark.parametrize("code", ["utf-8", "utf-16", "utf-8-sig"])
 def test_both_forms_of_textgrids_in_all_codes(bring, tmp_path, text, code):
     (tmp_path / "folder").mkdir()
