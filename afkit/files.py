@@ -129,11 +129,13 @@ def read_json(path: str | Path, becomes: Callable[[dict[str, Any]], Any] = lambd
         raise ValueError(f"{path} is not a readable JSON file: {error}") from None
 
 
-def _decompressed(path: Path) -> bytes:
+def _decompressed(path: Path) -> bytearray:
     """The content of a .gz file, of which a small one can hold endless blanks."""
     with open_to_read(path) as packed, gzip.open(packed) as file:
         most = max(MAX_RATIO * os.fstat(packed.fileno()).st_size, SMALL_BYTES)
-        data = file.read(most + 1)
+        data = bytearray()  # which grows: to ask for `most` at once takes that much memory
+        while len(data) <= most and (part := file.read(2**20)):
+            data += part
     if len(data) > most:
         raise ValueError(f"it unpacks to more than {most} bytes")
     return data

@@ -4,9 +4,11 @@ import fcntl
 import gzip
 import json
 import os
+import random
 import resource
 import signal
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -100,6 +102,16 @@ def test_texts_that_end_in_an_error_leave_the_older_file(tmp_path, name):
         write_texts(tmp_path / name, (str(1 / (2 - i)) for i in range(3)))
     assert read_json(tmp_path / name) == 1
     assert names(tmp_path) == [name]
+
+
+def test_a_packed_file_takes_memory_for_what_is_in_it_not_for_what_could_be(tmp_path):
+    write_texts(tmp_path / "a.json.gz", ['"', random.Random(0).randbytes(2**20).hex(), '"'])  # 1.2 MB, packed
+    tracemalloc.start()
+    try:
+        assert len(read_json(tmp_path / "a.json.gz")) == 2**21
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def broken_contents():
