@@ -191,7 +191,6 @@ def test_videos_may_stand_in_several_places(tmp_path, wrap):
         ("0:01,5", 1.5),
         ("1,5", 1.5),
         ("100:00:00", 360_000),
-        ("0:75", 75),
     ],
 )
 def test_times_may_be_clock_times(tmp_path, text, seconds):
@@ -227,6 +226,7 @@ def test_unknown_labels_may_be_kept_and_are_counted(tmp_path):
         ({**GOOD, "segment": ["1:2:3:4", 9]}, "'1:2:3:4' is not a clock time"),
         ({**GOOD, "segment": ["a:2", 9]}, "'a:2' is not a clock time"),
         ({**GOOD, "segment": ["1:", 9]}, "'1:' is not a clock time"),
+        ({**GOOD, "segment": ["0:75", 99]}, "'0:75' is not a clock time"),  # frames, perhaps
         ({**GOOD, "score": "0:30"}, "'0:30' is not a finite number"),
         ({**GOOD, "score": "high"}, "'high' is not a finite number"),
         ({**GOOD, "score": None}, "None is not a finite number"),
