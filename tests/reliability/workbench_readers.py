@@ -15,7 +15,7 @@ from fuzz import Reader
 from hostile import as_json, in_child
 from tiny_data import CHANNELS, tiny_recipe
 
-from afkit.workbench.export.exported import FORMAT, KEY, detect, open_exported
+from afkit.workbench.export.exported import FORMAT, KEY, detect, digest, open_exported
 from afkit.workbench.labelling.journal import line_of, read_journal
 from afkit.workbench.media import frames, waves, writing
 from afkit.workbench.media.opened import average_fps, length_sec
@@ -167,6 +167,7 @@ FACTS = {
     "padding": {"align": 8, "divisor": 8},
     "windows": {"above": 64, "steps": 32, "overlap": 8},
 }
+FACTS["digest"] = digest(FACTS)
 
 
 def _network(facts: Any) -> bytes:

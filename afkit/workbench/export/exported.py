@@ -6,6 +6,7 @@ This file needs nothing else of afkit: it can be copied beside the network, to w
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import math
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-KEY, FORMAT = "afkit", 1  # of the entry among the file's metadata, and of what it says
+KEY, FORMAT = "afkit", 2  # of the entry among the file's metadata, and of what it says
 LENGTH_EPS = 1e-6  # added to every length when suppressing, as in `afkit.nms`
 
 
@@ -255,30 +256,23 @@ def _thresholds(about: dict[str, Any]) -> np.ndarray:
     return np.array([math.inf if (low := by_class.get(str(label), 0)) is None else low for label in range(classes)])
 
 
-NEEDED = ("recipe", "labels", "fps", "thresholds", "weights", "strides", "padding", "windows", "length")
-
-NEEDED_SETTINGS = {
-    "model": ("absolute_position",),
-    "data": ("input_dims", "num_classes", "stride_frames", "num_frames", "downsample", "resize", "max_seq_len"),
-    "decode": (
-        "pre_nms_thresh", "pre_nms_topk", "duration_thresh", "nms", "multiclass", "iou_threshold", "sigma", "min_score",
-        "max_segments", "voting_threshold", "voting_weight",
-    ),
-}  # fmt: skip
+def digest(about: dict[str, Any]) -> str:
+    """Of what a file says of its network, by which a change of it is found out."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _read_about(text: str, path: str | Path) -> dict[str, Any]:
+    again = f"this program reads {FORMAT}; export it again"
     try:
         about = json.loads(text)
-        found = about["format"]
-        lacking = [name for name in NEEDED if name not in about]
-        for section, names in NEEDED_SETTINGS.items() if not lacking else ():
-            lacking += [f"{section}.{name}" for name in names if name not in about["recipe"].get(section, ())]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        found, lacking = None, []
-    if found != FORMAT or lacking:
-        what = f"format {found}" if found != FORMAT else f"no '{lacking[0]}'"
-        raise ValueError(f"{path} says in {what} how to predict with it, this program reads {FORMAT}; export it again")
+        if about["format"] != FORMAT:
+            raise ValueError(f"{path} says in format {str(about['format'])[:20]} how to predict with it, {again}")
+        kept = about.pop("digest", None)
+        changed = kept != digest(about)
+    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
+        raise ValueError(f"{path} does not say in a known format how to predict with it, {again}") from None
+    if changed:
+        raise ValueError(f"{path} says of its network what has been changed, or damaged, since; export it again")
     return about
 
 

@@ -16,7 +16,7 @@ from afkit.config import Recipe
 from afkit.detect.prediction import WHOLE_STEPS, needed_window_steps, receptive_field
 from afkit.files import atomic_open
 from afkit.model.actionformer import padding_alignment
-from afkit.workbench.export.exported import FORMAT, KEY, session_of
+from afkit.workbench.export.exported import FORMAT, KEY, digest, session_of
 from afkit.workbench.export.network import OUTPUTS, differences, lengths_to_compare, trace
 from afkit.workbench.runs.predicting import Predictor, open_predictor
 
@@ -59,7 +59,8 @@ def export_network(
     length = export_length(recipe, length)
     say(f"{about}; {f'{length} feature vectors' if length else 'any number of feature vectors'}")
     traced = trace(network, recipe, length)
-    facts = json.dumps(_facts(predictor, weights, length))
+    said = _facts(predictor, weights, length)
+    facts = json.dumps(said | {"digest": digest(said)})
     content, run = (as_onnx if form == "onnx" else _as_program)(traced, facts)
     found = differences(run, network, recipe, length)
     largest = ", ".join(f"{name} by {found[name][0]:.1e}" for name in OUTPUTS)

@@ -12,6 +12,7 @@ from afkit.workbench.media.opened import declared_sec, open_media, picture_track
 
 DAMAGED_SHARE = 0.05  # of a film's pictures that may be damaged; the last good one is shown instead
 LONGEST_JUMP_SEC = 60.0  # beyond the length that a film declares
+LONGEST_STILL_SEC = 3600.0  # that one picture may stand for: a damaged rate or clock makes it years
 ROUNDING_SEC = 1e-3  # of time stamps in whole milliseconds
 UNSHOWN = ("vp8", "vp9", "av1")  # codecs with pictures that only others are made of
 
@@ -143,8 +144,14 @@ def _frames(container: Any, track: Any, counts: _Track, path: Path) -> Iterator[
                 continue
             if time_sec > limit:
                 raise ValueError(f"{path}: its clock jumps to {time_sec:.0f} s, beyond its end; encode it anew")
+            lasts_sec = frame.duration * base if frame.duration else step
+            still_sec = max(lasts_sec, time_sec - last if last > -np.inf else 0.0)
+            if still_sec > LONGEST_STILL_SEC:
+                raise ValueError(
+                    f"{path}: a picture of it stands for {still_sec:.0f} s; encode it anew, with its times"
+                )
             last = time_sec
-            counts.end_sec = time_sec + (frame.duration * base if frame.duration else step)
+            counts.end_sec = time_sec + lasts_sec
             yield time_sec, frame
 
 

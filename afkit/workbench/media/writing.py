@@ -112,7 +112,7 @@ def write_recordings(
         with _emptied(target / PART), closing(make(tasks, vectors, tell, say)) as done:
             for task, written in done:
                 tell(task.name, sys.maxsize)
-                if reason := written.reason or _other_width(task, written, settings):
+                if reason := written.reason or _other_width(task, written, settings, path):
                     failed[task.name] = reason
                     continue
                 more = {"duration_sec": written.duration_sec, "notes": list(written.notes)}
@@ -222,11 +222,12 @@ def _note_places(path: Path, settings: dict[str, Any], known: dict[str, Any], en
         write_json(path, settings | {"recordings": dict(sorted(known.items()))})
 
 
-def _other_width(task: Task, written: Written, settings: dict[str, Any]) -> str:
+def _other_width(task: Task, written: Written, settings: dict[str, Any], path: Path) -> str:
     """What is wrong where a recording has another width than those before, of which the first sets it."""
     if written.width == settings.setdefault("width", written.width):
         return ""
-    return f"{task.source}: the backbone gave {written.width} numbers, {settings['width']} for other recordings"
+    others = f"{settings['width']} for those of {path}"
+    return f"{task.source}: the backbone gave {written.width} numbers, {others}; name another folder, or give --force"
 
 
 def _write_rows(path: Path, blocks: Iterator[np.ndarray], tell: Callable[[int], None]) -> int:

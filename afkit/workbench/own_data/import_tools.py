@@ -66,7 +66,7 @@ def read_boris(path: Path) -> Table:
             id_or_film = (
                 event.get("observation id") or "".join(own[:1]) or next(filter(None, map(event.get, films)), "")
             )
-            events.append(event | {"observation id": id_or_film or path.stem})
+            events.append(dict.fromkeys(names, "") | event | {"observation id": id_or_film or path.stem})
     rows: list[dict[str, Any]] = _paired(events) if "time" in names and "start (s)" not in names else events
     offset = next((line.strip().split(separator)[1:] for line in lines[:first] if line.startswith("Time offset")), [])
     shown = _boris_films(events)

@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +22,8 @@ from afkit.yaml_files import read_yaml
 
 WEIGHT_BYTES = 4 * (2 + 2 * 4)  # of each weight on the disk: two files, and two states with averages and moments
 
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -31,7 +33,7 @@ class RunEntry(_Part):
     """An entry of `runs`: a recipe with fixed overrides, once for each seed."""
 
     recipe: str  # its name, or a recipe file
-    seeds: list[int] = Field([], min_length=1)  # left out: those of the file
+    seeds: list[Seed] = Field([], min_length=1)  # left out: those of the file
     overrides: dict[str, Any] = {}  # dotted recipe parameter -> value
 
 
@@ -49,7 +51,7 @@ class SweepFile(Needs):
     overrides: dict[str, list[Any]] = {}  # of the grid: dotted recipe parameter -> the values to try
     runs: list[RunEntry] = []  # in place of a grid
     folds: Literal["", "group", "subset"] = ""  # of each run: every group or subset of its data is tested once
-    seeds: list[int] = Field([DEFAULT_SEED], min_length=1)  # of every run that has none of its own
+    seeds: list[Seed] = Field([DEFAULT_SEED], min_length=1)  # of every run that has none of its own
     parameters: dict[str, Any] = {}  # of the notebooks
     data: Literal["real", "twin"] = "real"  # "twin": generated before the runs
     twin_videos: int = Field(4, ge=1)  # of each subset of a twin

@@ -161,6 +161,14 @@ def test_a_film_that_breaks_off_is_refused_or_taken_as_far_as_it_goes(tmp_path):
     assert 1 < made.durations_sec["film"] < 2.2
 
 
+def test_a_film_whose_pictures_stand_for_hours_is_refused(tmp_path):
+    write_film(tmp_path / "film.avi", rate="1/7200", length_sec=3 * 7200)
+    with pytest.raises(
+        ValueError, match=r"film.avi: a picture of it stands for 7200 s; encode it anew, with its times"
+    ):
+        write_film_features([tmp_path / "film.avi"], tmp_path / "out")
+
+
 def test_joined_films_are_told_apart_from_damaged_ones(tmp_path):
     write_film(tmp_path / "film.ts")
     (tmp_path / "two.ts").write_bytes(2 * (tmp_path / "film.ts").read_bytes())

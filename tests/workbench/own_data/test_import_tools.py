@@ -269,6 +269,9 @@ def test_what_boris_leaves_open_and_its_points_are_told(bring, tmp_path):
     assert "row 2 (STOP alone): a time is not finite, or missing" in said
     assert "row 3 (START alone): a time is not finite, or missing" in said
     assert "row 4: segment 3 to 3 s is shorter than 1 ms" in said
+    cut_off = text[: text.index("POINT") + len("POINT")]
+    said = refused(tmp_path, bring, cut_off, "events.csv", "video,subset\na,x\n")
+    assert "row 4: a time is not finite, or missing" in said
 
 
 def test_old_tables_of_boris_begin_with_what_is_said_of_the_observation(bring):
