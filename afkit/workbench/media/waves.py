@@ -122,7 +122,8 @@ def _resampled(container: Any, track: Any, rate_hz: int, counts: _Heard) -> Iter
             begins = frame.time if frame.time is not None else expected or 0.0
             before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
             if before[2] not in (0, kind[2]):  # the library's times may be by the first
-                raise ValueError(f"its sound changes from {before[2]} to {kind[2]} samples a second; encode it anew")
+                changes = f"its sound changes from {before[2]} to {kind[2]} samples a second"
+                raise ValueError(f"{container.name}: {changes}; encode it anew")
             if expected is None or abs(begins - expected) > LEAST_GAP_SEC or before != kind:
                 for samples in _through(resampler, None):
                     yield anew, samples
