@@ -59,6 +59,15 @@ export function keepCorrections(source, data) {
     const videos = `${lists.length} ${lists.length === 1 ? "video" : "videos"}`;
     return `Saved the annotations of ${videos}, with ${count} ${count === 1 ? "correction" : "corrections"}.`;
   };
+  // Both would write the one draft: of several windows, that goes on which was edited.
+  window.addEventListener("storage", ({ key }) => {
+    if (key !== kept.draft || source.readOnly) return;
+    clearTimeout(kept.timer);
+    kept.timer = 0;
+    source.readOnly = "this page was edited in another window; reload it to go on here";
+    source.panel.set({ editing: false });
+    reportEditing(source.panel);
+  });
   window.addEventListener("pagehide", () => kept.timer && now());
   window.addEventListener("beforeunload", (event) => {
     if (kept.timer) now();

@@ -15,7 +15,8 @@ from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.tracks import Tracks
 from afkit.workbench.labelling.journal import Journal, header_of, journal_of, read_journal, torn_note
 from afkit.workbench.labelling.proposals import no_proposals, proposals_of
-from afkit.workbench.media.opened import FILMS, SOUNDS, open_media
+from afkit.workbench.media.opened import FILMS, SOUNDS, lasts_sec
+from afkit.workbench.own_data.clocks import regular_samples
 from afkit.workbench.own_data.media_files import files_of
 from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look
@@ -142,8 +143,7 @@ def _lengths(files: Mapping[str, tuple[Path, float | None]]) -> tuple[dict[str, 
     for name, (path, rate_hz) in files.items():
         if path.suffix.lower() in (*FILMS, *SOUNDS):
             try:
-                with open_media(path) as container:
-                    lengths[name] = round((container.duration or 0) / 1e6, 3)
+                lengths[name] = round(lasts_sec(path), 3)
             except ValueError as error:
                 unread.append(str(error))
         else:
@@ -227,10 +227,21 @@ def _signal_reader(signals: Mapping[str, Seen], sounds: Mapping[str, Path]) -> C
             return {}
         seen = signals[video]
         return {
-            "signal": seen.numbers.values,
+            "signal": _at_regular_times(seen),
             "signal_rate_hz": seen.rate_hz,
             "signal_names": seen.numbers.names,
             "signal_groups": None,
         }
 
     return read
+
+
+def _at_regular_times(seen: Seen) -> np.ndarray:
+    """Samples (samples, C) as features are made of them, one every 1 / rate; NaN in gaps of the clock."""
+    if seen.clock is None:
+        return seen.numbers.values
+    values = regular_samples(seen.numbers.values, seen.clock, seen.rate_hz)
+    times_sec = np.arange(len(values)) / seen.rate_hz
+    for start, end in seen.clock.gaps_sec:
+        values[(times_sec > start) & (times_sec < end)] = np.nan
+    return values

@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import numpy as np
 import pytest
 from media_files import write_film, write_wave
@@ -68,6 +69,28 @@ def test_films_sounds_and_tables_are_labelled_from_nothing(here):
     entry = {"label": "sit", "segment": [0.5, 1.0], "label_id": 1, "comment": "ü"}
     assert database["film"]["annotations"] == [entry] and database["film"]["state"] == "to do"
     assert read_annotations(here / "labels.json").videos["film"].duration_sec == pytest.approx(2, abs=0.1)
+
+
+def test_samples_are_shown_at_the_times_of_their_clock_as_features_are_made_and_nothing_in_its_gaps(here):
+    times = np.delete(1e9 + np.arange(1500) / 25, np.arange(250, 375))
+    (here / "s.csv").write_text("time,x\n" + "".join(f"{t:.2f},{float(20 <= t - 1e9 < 30)}\n" for t in times))
+    labelled = collect_labelled(["s.csv"], ["walk"])
+    shown = labelled.inspected.tracks.signal("s")["signal"][:, 0]
+    assert labelled.inspected.durations_sec["s"] == pytest.approx(60)
+    assert np.flatnonzero(shown > 0.5)[[0, -1]] / 25 == pytest.approx([20, 29.96])
+    assert np.flatnonzero(np.isnan(shown))[[0, -1]] / 25 == pytest.approx([10, 14.96])
+
+
+def test_a_recording_lasts_as_its_pieces_do_where_its_file_does_not_say_or_counts_from_elsewhere(here):
+    write_film(here / "late.webm", length_sec=2, codec="libvpx-vp9", first_sec=5)
+    write_wave(here / "s.wav", [0.5], length_sec=20)
+    with av.open("s.wav") as sound, av.open("s.aac", "w") as raw:  # bare pieces of varied sizes
+        track = raw.add_stream("aac", rate=44_100, layout="mono")
+        for frame in sound.decode(audio=0):
+            raw.mux(track.encode(frame))
+        raw.mux(track.encode())
+    lengths = collect_labelled(["late.webm", "s.aac"], ["walk"]).inspected.durations_sec
+    assert lengths == pytest.approx({"late": 2, "s": 20}, abs=0.1)
 
 
 def test_a_file_made_of_the_old_one_and_the_journal_keeps_all_that_was_not_changed(here, annotations, capsys):

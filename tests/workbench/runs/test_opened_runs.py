@@ -7,15 +7,7 @@ from run_folders import change_json, write_run
 from tiny_data import tiny_recipe, write_tiny_data
 
 from afkit.files import write_json, write_text
-from afkit.workbench.runs.opened import (
-    OpenedRun,
-    RunFile,
-    choose_runs,
-    dictionary,
-    open_run,
-    read_metrics,
-    read_runs,
-)
+from afkit.workbench.runs.opened import OpenedRun, RunFile, choose_runs, dictionary, open_run, read_metrics, read_runs
 
 
 def states(results) -> dict[str, str]:

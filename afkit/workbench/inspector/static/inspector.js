@@ -1295,7 +1295,7 @@ function takeSegments(panel, segments) {
   scene.segments = segments;
   const { end } = wholeOf(panel, segments), { view } = state;
   if (end > view.end) panel.set({ view: { ...view, end } });
-  panel.set({ hovered: -1 });
+  panel.set({ hovered: -1, draft: null });
 }
 function beginVideo(panel) {
   const { scene, state, run } = panel, v = run.numbers.get(state.video);
@@ -1304,7 +1304,7 @@ function beginVideo(panel) {
   const { begin, end } = wholeOf(panel, scene.segments);
   scene.shown = shownKinds(scene.segments, state);
   panel.parts.scroller.scrollTop = 0;
-  panel.set({ view: { begin, end, from: begin, to: end } });
+  panel.set({ view: { begin, end, from: begin, to: end }, begunSec: null });
   restCursor(panel, null);
   pick(panel, []);
 }
@@ -1580,15 +1580,15 @@ var EDGE_PX = 6;
 function takeHold(panel, event) {
   const { scene } = panel;
   if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
-  const row = rowUnder(panel, event), at = timeAt(scene, event.offsetX);
+  const row = rowUnder(panel, event), { segments: of } = scene, at = timeAt(scene, event.offsetX);
   if (row >= 0) {
-    const before = segmentOf(scene.segments, row);
-    return isTruth(scene.segments, row) ? { row, part: partAt(panel, row, event.offsetX), at, before } : null;
+    const before = segmentOf(of, row);
+    return isTruth(of, row) ? { row, of, part: partAt(panel, row, event.offsetX), at, before } : null;
   }
   const y = event.offsetY - AXIS_PX + panel.parts.scroller.scrollTop;
   const lane = scene.lanes.find((one) => y >= one.top && y < one.top + one.height);
   const label = lane && lane.label >= 0 ? lane.label : scene.newLabel;
-  return scene.names.length ? { row, part: "end", at, before: { start: at, end: at, label }, y } : null;
+  return scene.names.length ? { row, of, part: "end", at, before: { start: at, end: at, label }, y } : null;
 }
 function partAt({ scene }, row, x) {
   const { view, left, width, segments } = scene, perSec = (width - left) / (view.to - view.from);
@@ -1597,7 +1597,9 @@ function partAt({ scene }, row, x) {
   return x <= from + edge ? "start" : x >= to - edge ? "end" : "whole";
 }
 function dragHeld(panel, held, event) {
-  const { scene } = panel, limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left)), near = (one) => event.altKey ? one : snapped(panel, one, held.row);
+  const { scene } = panel;
+  if (held.of !== scene.segments) return;
+  const limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left)), near = (one) => event.altKey ? one : snapped(panel, one, held.row);
   const draft = held.row < 0 ? drawn(held, near, time, limit) : moved(held.before, held.part, shiftOf(panel, held, time, event), limit);
   const cursorSec = draft[held.part === "end" && draft.end !== held.before.end ? "end" : "start"];
   panel.set({ draft: { ...held, after: draft }, cursorSec });
@@ -1890,7 +1892,7 @@ async function commentOn(panel) {
   return comment === null ? null : replaceTruth(panel, row, { ...before, comment });
 }
 async function searchClass(panel, choose2) {
-  const { info, source } = panel;
+  const { info, source } = panel, { picked } = panel.state;
   const found = await askName(panel, "Class (type a part of its name, Enter takes the first):", info.classes);
   if (!found) return;
   if ("place" in found) {
@@ -1906,7 +1908,9 @@ async function searchClass(panel, choose2) {
     say(panel, `The class was not added: ${error}.`);
     return;
   }
-  choose2(panel, placeOfClass(panel, found.name, id));
+  const place = placeOfClass(panel, found.name, id);
+  if (panel.state.picked === picked) choose2(panel, place);
+  else say(panel, `The class “${found.name}” was added; the annotation that was selected meanwhile keeps its own.`);
 }
 function placeOfClass(panel, name, id) {
   const { info, parts } = panel;
@@ -2687,7 +2691,10 @@ function createPlayback(panel, place) {
     grip,
     ...bar,
     address: "",
+    zeroSec: 0,
+    // what the player's clock says at second 0 of the recording
     wantedSec: 0,
+    // on the player's clock
     frameSec: null,
     toldSec: null
   };
@@ -2745,7 +2752,7 @@ function listenToFilm(playback) {
   });
   video.addEventListener("pause", () => {
     play.textContent = "play";
-    restCursor(panel, video.currentTime);
+    restCursor(panel, Math.max(video.currentTime - playback.zeroSec, 0));
   });
   video.addEventListener("seeked", () => {
     if (playback.steps) return;
@@ -2766,7 +2773,8 @@ function showMedia(playback, answer) {
   const { panel, video } = playback;
   if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
   const { fps } = panel.info.videos[panel.run.numbers.get(panel.state.video)] ?? {};
-  Object.assign(playback, { address: "", file: answer?.file, toldSec: null, frameSec: fps > 0 ? 1 / fps : null });
+  Object.assign(playback, { address: "", file: answer?.file, zeroSec: 0, toldSec: null });
+  playback.frameSec = fps > 0 ? 1 / fps : null;
   video.pause();
   video.removeAttribute("src");
   sayMedia(playback, answer ? answer.error ?? `'${answer.file}' is being opened …` : "The video is being read …");
@@ -2774,15 +2782,24 @@ function showMedia(playback, answer) {
   const { url, data, type } = answer;
   playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
   video.src = playback.address;
+  if (answer.zero_sec > 0) findZero(playback, playback.address, answer.zero_sec);
+}
+function findZero(playback, address, zeroSec) {
+  const { video, panel } = playback;
+  video.requestVideoFrameCallback?.((_, { mediaTime }) => {
+    if (playback.address !== address || mediaTime < zeroSec - INTO_FRAME_SEC) return;
+    playback.zeroSec = zeroSec;
+    seek(playback, panel.state.cursorSec ?? 0);
+  });
 }
 function isPlayable({ video, bar }) {
   return !bar.hidden && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
 function togglePlayback(playback) {
-  const { video, panel } = playback;
+  const { video } = playback;
   if (!isPlayable(playback)) return;
   if (!video.paused) return void video.pause();
-  const part = loopedPart(panel);
+  const part = loopedPart(playback);
   if (part && (video.currentTime < part[0] || video.currentTime >= part[1])) video.currentTime = part[0];
   video.play().catch(() => {
   });
@@ -2794,12 +2811,12 @@ async function stepFrame(playback, by) {
   const { panel, video } = playback, { cursorSec, view } = panel.state;
   if (playback.steps) return;
   stopPlayback(playback);
-  const from = cursorSec ?? view.from, last = isPlayable(playback) ? video.duration : view.end;
+  const from = cursorSec ?? view.from, { zeroSec } = playback, last = isPlayable(playback) ? video.duration - zeroSec : view.end;
   playback.steps = true;
-  const found = isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from, by, playback.frameSec) : null;
+  const found = isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from + zeroSec, by, playback.frameSec) : null;
   playback.steps = false;
   playback.frameSec = found?.frameSec ?? playback.frameSec;
-  const sec = found?.sec ?? Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
+  const sec = found ? Math.max(found.sec - zeroSec, 0) : Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
   restCursor(panel, sec);
   keepInView(panel, sec);
 }
@@ -2815,18 +2832,18 @@ function watchFrames(playback) {
     if (!video.paused) video.requestVideoFrameCallback(note);
   });
 }
-function loopedPart({ state, scene }) {
+function loopedPart({ panel: { state, scene }, zeroSec }) {
   const row = state.picked.at(-1) ?? -1;
   if (!state.loops || row < 0) return null;
   const { start, end } = scene.segments;
-  return end[row] > start[row] ? [start[row], end[row]] : null;
+  return end[row] > start[row] ? [start[row] + zeroSec, end[row] + zeroSec] : null;
 }
 function followFilm(playback) {
   const { panel, video } = playback;
   if (!panel.root.isConnected) return void video.pause();
-  const part = loopedPart(panel);
+  const part = loopedPart(playback);
   if (part && !video.paused && video.currentTime >= part[1]) video.currentTime = part[0];
-  playback.toldSec = video.currentTime;
+  playback.toldSec = Math.max(video.currentTime - playback.zeroSec, 0);
   panel.set({ cursorSec: playback.toldSec });
   keepInView(panel, playback.toldSec);
   if (!video.paused) requestAnimationFrame(() => followFilm(playback));
@@ -2847,8 +2864,8 @@ function followState(playback, names) {
   }
 }
 function seek(playback, seconds) {
-  const { video } = playback;
-  playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity);
+  const { video, zeroSec } = playback;
+  playback.wantedSec = Math.min(Math.max(seconds + zeroSec, 0), video.duration || Infinity);
   if (!video.seeking) video.currentTime = playback.wantedSec + INTO_FRAME_SEC;
 }
 
@@ -3689,6 +3706,14 @@ function keepCorrections(source, data) {
     const videos = `${lists.length} ${lists.length === 1 ? "video" : "videos"}`;
     return `Saved the annotations of ${videos}, with ${count} ${count === 1 ? "correction" : "corrections"}.`;
   };
+  window.addEventListener("storage", ({ key }) => {
+    if (key !== kept.draft || source.readOnly) return;
+    clearTimeout(kept.timer);
+    kept.timer = 0;
+    source.readOnly = "this page was edited in another window; reload it to go on here";
+    source.panel.set({ editing: false });
+    reportEditing(source.panel);
+  });
   window.addEventListener("pagehide", () => kept.timer && now());
   window.addEventListener("beforeunload", (event) => {
     if (kept.timer) now();
