@@ -104,7 +104,7 @@ function readDraft(key) {
 
 // Into the file that was chosen before, or is chosen now; a download where the browser lets no page choose one. Whether
 // it was written.
-async function write(kept, text) {
+export async function write(kept, text) {
   if (!window.showSaveFilePicker) {
     download(NAME, text);
     return true;

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote
 
 import numpy as np
@@ -135,10 +136,11 @@ def find_media(videos: Path | Mapping[str, Path], video: str) -> Path:
             raise ValueError(f"no film or sound of '{video}' was given")
         return videos[video]
     folder = videos
-    files = [folder / f"{video}{suffix}" for small in SUFFIXES for suffix in (small, small.upper())]
-    with suppress(OSError):  # a name that is too long for a file
-        for path in files:
-            if path.parent == folder and path.is_file():
+    with suppress(OSError):  # accents may be coded otherwise in names of files
+        paths = sorted(folder.iterdir(), key=lambda path: path.stem == video)  # of two, the very name
+        files = {(normalize("NFC", path.stem), path.suffix.lower()): path for path in paths if path.is_file()}
+        for suffix in SUFFIXES:
+            if path := files.get((normalize("NFC", video), suffix)):
                 return path
     endings = ", ".join(suffix[1:] for suffix in SUFFIXES)
     raise ValueError(f"the folder '{folder.name}' has no file of the video '{video}' ({endings})")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,8 @@ def collect_labelled(
     if path.suffix != ".json":
         raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
     file = read_annotations(path) if annotations else None
-    files = _files(places)
+    spelled = {normalize("NFC", name): name for name in (file.videos if file else ())}  # as names of files are
+    files = {spelled.get(name, name): found for name, found in _files(places).items()}
     header = header_of(path, exists=file is not None)
     journal = read_journal(journal_of(path), header)
     signals, lengths_sec, unread = _lengths(files)  # a sentence, "" for none

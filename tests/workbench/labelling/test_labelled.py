@@ -1,6 +1,7 @@
 """What is labelled: recordings of all kinds, classes, refusals; pages that write; the file that is made of it."""
 
 import json
+import unicodedata
 
 import av
 import numpy as np
@@ -10,6 +11,7 @@ from media_files import write_film, write_wave
 from afkit.__main__ import main
 from afkit.data.annotations import read_annotations
 from afkit.files import write_json
+from afkit.workbench.inspector.tracks import find_media
 from afkit.workbench.labelling.labelled import collect_labelled
 from afkit.workbench.labelling.session import Session
 from afkit.workbench.labelling.show import label_recordings
@@ -79,6 +81,17 @@ def test_samples_are_shown_at_the_times_of_their_clock_as_features_are_made_and_
     assert labelled.inspected.durations_sec["s"] == pytest.approx(60)
     assert np.flatnonzero(shown > 0.5)[[0, -1]] / 25 == pytest.approx([20, 29.96])
     assert np.flatnonzero(np.isnan(shown))[[0, -1]] / 25 == pytest.approx([10, 14.96])
+
+
+def test_a_file_is_that_of_a_recording_whose_accents_are_coded_otherwise(here):
+    coded = [unicodedata.normalize(form, "Éva") for form in ("NFC", "NFD")]
+    for name, other in (coded, coded[::-1]):
+        write_wave(here / f"{name}.wav", [0.5])
+        write_json(here / "labels.json", {"database": {other: {"subset": "a", "duration": 2, "annotations": []}}})
+        inspected = collect_labelled([f"{name}.wav"], ["a"], "labels.json").inspected
+        assert inspected.videos == [other] == list(inspected.tracks.videos)
+        assert find_media(here, other) == here / f"{name}.wav"
+        (here / f"{name}.wav").unlink()
 
 
 def test_a_recording_lasts_as_its_pieces_do_where_its_file_does_not_say_or_counts_from_elsewhere(here):
