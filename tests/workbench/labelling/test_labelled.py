@@ -216,6 +216,16 @@ def test_what_a_crash_cut_off_is_told_on_the_page_and_when_a_file_is_written(ann
     assert told in capsys.readouterr().out
 
 
+def test_what_recordings_that_were_labelled_from_nothing_are_for_is_drawn_by_import_and_start(here):
+    for name in "st":
+        write_wave(here / f"{name}.wav", [0.5])
+        labelled = collect_labelled(["*.wav"], ["beep"])
+        assert page(labelled).keep(labelled.inspected, name, [[0.1, 0.5, 0, ""]], "done", "edit") == {}
+    write_labels("new.json", labelled)
+    assert main(["import", "new.json", "split.json"]) == 0
+    assert {one.subset for one in read_annotations("split.json").videos.values()} == {"training", "validation"}
+
+
 def test_labels_that_were_all_taken_back_make_no_file(here):
     write_wave(here / "s.wav", [0.5])
     labelled = collect_labelled(["s.wav"], ["beep"], say=print)
