@@ -122,10 +122,7 @@ def test_a_wrong_value_is_named_with_its_parameter(parameter, value):
         ({"model.neck_start_level": 3}, "model.neck_start_level 3 is above the last level 2"),
         ({"model.regression_ranges": [(0, 4), (8, 4), (8, 99)]}, "each range is [low, high] with low < high"),
         ({"model.windows": [5, 5]}, "model.windows has 2 numbers; give one, or 3"),
-        (
-            {"data.num_frames": -8},
-            "data.num_frames is -8; give the frames that a feature vector covers, above 0",
-        ),
+        ({"data.num_frames": -8}, "data.num_frames is -8; give the frames that a feature vector covers, above 0"),
         (
             {"data.max_seq_len": 66},
             "data.max_seq_len 66 is not a multiple of 4, the stride of the last pyramid level; the nearest above is 68",
@@ -135,10 +132,7 @@ def test_a_wrong_value_is_named_with_its_parameter(parameter, value):
         ({"model.embed_kernel": 2}, "model.embed_kernel must be odd, not 2"),
         ({"model.head_kernel": 4}, "model.head_kernel must be odd, not 4"),
         ({"model.boundary_kernel": 2}, "model.boundary_kernel must be odd, not 2"),
-        (
-            {"model.backbone": "sgp", "model.windows": 4},
-            "model.windows 4 must be odd and 1 or more with",
-        ),
+        ({"model.backbone": "sgp", "model.windows": 4}, "model.windows 4 must be odd and 1 or more with"),
         (
             {"model.backbone": "sgp", "model.windows": 1, "model.embed_dim": 24},
             "model.embed_dim 24 must be a multiple of 16 with model.backbone 'sgp'",

@@ -10,20 +10,22 @@ import { snapped, snappedShift } from "./snapping.js";
 
 const EDGE_PX = 6;
 
-// What a press of the pointer takes hold of: { row, part, at, before }, row -1 for a new segment; null for nothing.
+// What a press of the pointer takes hold of: { row, of, part, at, before }, of: the segments, row -1 for a new one; null
+// for nothing.
 export function takeHold(panel, event) {
   const { scene } = panel;
   if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
   const row = rowUnder(panel, event),
+    { segments: of } = scene,
     at = timeAt(scene, event.offsetX);
   if (row >= 0) {
-    const before = segmentOf(scene.segments, row);
-    return isTruth(scene.segments, row) ? { row, part: partAt(panel, row, event.offsetX), at, before } : null;
+    const before = segmentOf(of, row);
+    return isTruth(of, row) ? { row, of, part: partAt(panel, row, event.offsetX), at, before } : null;
   }
   const y = event.offsetY - AXIS_PX + panel.parts.scroller.scrollTop;
   const lane = scene.lanes.find((one) => y >= one.top && y < one.top + one.height);
   const label = lane && lane.label >= 0 ? lane.label : scene.newLabel;
-  return scene.names.length ? { row, part: "end", at, before: { start: at, end: at, label }, y } : null;
+  return scene.names.length ? { row, of, part: "end", at, before: { start: at, end: at, label }, y } : null;
 }
 
 function partAt({ scene }, row, x) {
@@ -37,8 +39,9 @@ function partAt({ scene }, row, x) {
 
 // The held segment as it would become; drawn until the pointer is let go.
 export function dragHeld(panel, held, event) {
-  const { scene } = panel,
-    limit = limitSec(panel),
+  const { scene } = panel;
+  if (held.of !== scene.segments) return; // by keys it was edited meanwhile, or left
+  const limit = limitSec(panel),
     time = timeAt(scene, Math.max(event.offsetX, scene.left)),
     near = (one) => (event.altKey ? one : snapped(panel, one, held.row));
   const draft =

@@ -5,6 +5,7 @@
 import { openInspectors } from "./compare.js";
 import { readRows, takeLabels } from "./journal.js";
 import { correctRun } from "./run.js";
+import { write } from "./saving.js";
 
 // What anywidget calls to show a widget; what it returns ends that.
 export function render({ model, el }) {
@@ -12,11 +13,10 @@ export function render({ model, el }) {
   el.append(root);
   const questions = askByMessages(model);
   const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
-  const labels = model.get("labelling")?.journal,
-    leave = labels ? takeLabels(model, sources[0], questions.ask) : () => {};
-  if (sources.length === 1 && !labels && !sources[0].info.annotators) {
-    takeCorrections(model, questions.ask, sources[0]);
-  }
+  let leave = () => {};
+  if (model.get("labelling")?.journal) leave = takeLabels(model, sources[0], questions.ask);
+  else if (sources.length === 1 && !sources[0].info.annotators)
+    leave = takeCorrections(model, sources[0], questions.ask);
   const inspectors = openInspectors(root, sources);
   const stop = followModel(model, sources[0], inspectors);
   return () => {
@@ -69,7 +69,7 @@ function kernelSource(model, ask, info, run) {
 // Of a single run, what is picked and corrected reaches Python, and corrections that are set there are shown. A change
 // that comes from Python may be older than what was done here since, so it only leads to a question: the answer knows of
 // all that was saved before it.
-function takeCorrections(model, ask, source) {
+function takeCorrections(model, source, ask) {
   const { info } = source;
   let saves = false;
   source.pick = (rows) => save(model, { picked: rows });
@@ -81,6 +81,19 @@ function takeCorrections(model, ask, source) {
     });
     saves = false;
   };
+  // Python keeps them, but that of `afkit view` ends with its page.
+  const kept = { file: null, saved: "[]" },
+    contents = () => JSON.stringify([...source.panel.run.edited]);
+  source.save = async () => {
+    const saving = contents(),
+      { text, error } = await ask({ track: "save", run: 0 });
+    if (error) return error;
+    if (!(await write(kept, text))) return "Nothing was saved.";
+    kept.saved = saving;
+    return "Saved a new annotation file; what was not corrected is as in the old one.";
+  };
+  const stay = (event) => source.panel.run && contents() !== kept.saved && event.preventDefault();
+  window.addEventListener("beforeunload", stay);
   source.restore = (run, corrections = model.get("corrections")) => {
     for (const video of new Set([...run.edited.keys(), ...Object.keys(corrections)])) {
       correctRun(run, video, video in corrections ? readRows(info, corrections[video]) : null);
@@ -95,6 +108,7 @@ function takeCorrections(model, ask, source) {
     source.restore(run, corrections);
     source.panel.refresh();
   };
+  return () => window.removeEventListener("beforeunload", stay);
 }
 
 // What is set in Python is shown.

@@ -135,7 +135,8 @@ export async function commentOn(panel) {
 
 // A class by typing a part of its name; a name that is none becomes one.
 export async function searchClass(panel, choose) {
-  const { info, source } = panel;
+  const { info, source } = panel,
+    { picked } = panel.state;
   const found = await askName(panel, "Class (type a part of its name, Enter takes the first):", info.classes);
   if (!found) return;
   if ("place" in found) {
@@ -151,7 +152,9 @@ export async function searchClass(panel, choose) {
     say(panel, `The class was not added: ${error}.`);
     return;
   }
-  choose(panel, placeOfClass(panel, found.name, id));
+  const place = placeOfClass(panel, found.name, id);
+  if (panel.state.picked === picked) choose(panel, place);
+  else say(panel, `The class “${found.name}” was added; the annotation that was selected meanwhile keeps its own.`);
 }
 
 // The place of a class, which is made where there is none of this id.

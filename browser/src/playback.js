@@ -24,7 +24,8 @@ export function createPlayback(panel, place) {
     grip,
     ...bar,
     address: "",
-    wantedSec: 0,
+    zeroSec: 0, // what the player's clock says at second 0 of the recording
+    wantedSec: 0, // on the player's clock
     frameSec: null,
     toldSec: null,
   };
@@ -87,7 +88,7 @@ function listenToFilm(playback) {
   });
   video.addEventListener("pause", () => {
     play.textContent = "play";
-    restCursor(panel, video.currentTime);
+    restCursor(panel, Math.max(video.currentTime - playback.zeroSec, 0));
   });
   video.addEventListener("seeked", () => {
     if (playback.steps) return;
@@ -113,7 +114,8 @@ export function showMedia(playback, answer) {
   const { panel, video } = playback;
   if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
   const { fps } = panel.info.videos[panel.run.numbers.get(panel.state.video)] ?? {};
-  Object.assign(playback, { address: "", file: answer?.file, toldSec: null, frameSec: fps > 0 ? 1 / fps : null });
+  Object.assign(playback, { address: "", file: answer?.file, zeroSec: 0, toldSec: null });
+  playback.frameSec = fps > 0 ? 1 / fps : null;
   video.pause();
   video.removeAttribute("src");
   sayMedia(playback, answer ? (answer.error ?? `'${answer.file}' is being opened …`) : "The video is being read …");
@@ -121,6 +123,18 @@ export function showMedia(playback, answer) {
   const { url, data, type } = answer;
   playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
   video.src = playback.address;
+  if (answer.zero_sec > 0) findZero(playback, playback.address, answer.zero_sec);
+}
+
+// Where pictures and sound all begin late, some browsers count from the first of these, others as the file does, by whose
+// clock second 0 is at `zeroSec`: then no picture is shown with an earlier time.
+function findZero(playback, address, zeroSec) {
+  const { video, panel } = playback;
+  video.requestVideoFrameCallback?.((_, { mediaTime }) => {
+    if (playback.address !== address || mediaTime < zeroSec - INTO_FRAME_SEC) return;
+    playback.zeroSec = zeroSec;
+    seek(playback, panel.state.cursorSec ?? 0);
+  });
 }
 
 export function isPlayable({ video, bar }) {
@@ -128,10 +142,10 @@ export function isPlayable({ video, bar }) {
 }
 
 function togglePlayback(playback) {
-  const { video, panel } = playback;
+  const { video } = playback;
   if (!isPlayable(playback)) return;
   if (!video.paused) return void video.pause();
-  const part = loopedPart(panel);
+  const part = loopedPart(playback);
   if (part && (video.currentTime < part[0] || video.currentTime >= part[1])) video.currentTime = part[0];
   video.play().catch(() => {}); // what is wrong is said by its "error" event
 }
@@ -147,13 +161,18 @@ async function stepFrame(playback, by) {
   if (playback.steps) return; // one after the other
   stopPlayback(playback);
   const from = cursorSec ?? view.from,
-    last = isPlayable(playback) ? video.duration : view.end;
+    { zeroSec } = playback,
+    last = isPlayable(playback) ? video.duration - zeroSec : view.end;
   playback.steps = true;
   const found =
-    isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from, by, playback.frameSec) : null;
+    isPlayable(playback) && video.videoWidth
+      ? await neighbourFrame(video, from + zeroSec, by, playback.frameSec)
+      : null;
   playback.steps = false;
   playback.frameSec = found?.frameSec ?? playback.frameSec;
-  const sec = found?.sec ?? Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
+  const sec = found
+    ? Math.max(found.sec - zeroSec, 0)
+    : Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
   restCursor(panel, sec);
   keepInView(panel, sec);
 }
@@ -172,21 +191,21 @@ function watchFrames(playback) {
   });
 }
 
-// [start, end] in seconds of what is repeated, null for nothing.
-function loopedPart({ state, scene }) {
+// [start, end] of what is repeated on the player's clock, null for nothing.
+function loopedPart({ panel: { state, scene }, zeroSec }) {
   const row = state.picked.at(-1) ?? -1;
   if (!state.loops || row < 0) return null;
   const { start, end } = scene.segments;
-  return end[row] > start[row] ? [start[row], end[row]] : null;
+  return end[row] > start[row] ? [start[row] + zeroSec, end[row] + zeroSec] : null;
 }
 
 // While the film plays the cursor goes with it, and the view with the cursor; a last time where it has stopped.
 function followFilm(playback) {
   const { panel, video } = playback;
   if (!panel.root.isConnected) return void video.pause();
-  const part = loopedPart(panel);
+  const part = loopedPart(playback);
   if (part && !video.paused && video.currentTime >= part[1]) video.currentTime = part[0];
-  playback.toldSec = video.currentTime;
+  playback.toldSec = Math.max(video.currentTime - playback.zeroSec, 0);
   panel.set({ cursorSec: playback.toldSec });
   keepInView(panel, playback.toldSec);
   if (!video.paused) requestAnimationFrame(() => followFilm(playback));
@@ -214,7 +233,7 @@ function followState(playback, names) {
 
 // One seek at a time: the last place that was wanted follows when the frame before it is there.
 function seek(playback, seconds) {
-  const { video } = playback;
-  playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity); // it may end before its annotations
+  const { video, zeroSec } = playback;
+  playback.wantedSec = Math.min(Math.max(seconds + zeroSec, 0), video.duration || Infinity); // it may end before its annotations
   if (!video.seeking) video.currentTime = playback.wantedSec + INTO_FRAME_SEC;
 }

@@ -59,6 +59,15 @@ export function keepCorrections(source, data) {
     const videos = `${lists.length} ${lists.length === 1 ? "video" : "videos"}`;
     return `Saved the annotations of ${videos}, with ${count} ${count === 1 ? "correction" : "corrections"}.`;
   };
+  // Both would write the one draft: of several windows, that goes on which was edited.
+  window.addEventListener("storage", ({ key }) => {
+    if (key !== kept.draft || source.readOnly) return;
+    clearTimeout(kept.timer);
+    kept.timer = 0;
+    source.readOnly = "this page was edited in another window; reload it to go on here";
+    source.panel.set({ editing: false });
+    reportEditing(source.panel);
+  });
   window.addEventListener("pagehide", () => kept.timer && now());
   window.addEventListener("beforeunload", (event) => {
     if (kept.timer) now();
@@ -95,7 +104,7 @@ function readDraft(key) {
 
 // Into the file that was chosen before, or is chosen now; a download where the browser lets no page choose one. Whether
 // it was written.
-async function write(kept, text) {
+export async function write(kept, text) {
   if (!window.showSaveFilePicker) {
     download(NAME, text);
     return true;

@@ -36,7 +36,7 @@ function takeSegments(panel, segments) {
   const { end } = wholeOf(panel, segments),
     { view } = state;
   if (end > view.end) panel.set({ view: { ...view, end } });
-  panel.set({ hovered: -1 });
+  panel.set({ hovered: -1, draft: null }); // what was held may be another row now
 }
 
 function beginVideo(panel) {
@@ -47,7 +47,7 @@ function beginVideo(panel) {
   const { begin, end } = wholeOf(panel, scene.segments);
   scene.shown = shownKinds(scene.segments, state);
   panel.parts.scroller.scrollTop = 0;
-  panel.set({ view: { begin, end, from: begin, to: end } });
+  panel.set({ view: { begin, end, from: begin, to: end }, begunSec: null });
   restCursor(panel, null);
   pick(panel, []);
 }

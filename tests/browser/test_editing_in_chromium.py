@@ -272,6 +272,24 @@ def test_a_draft_outlives_the_page_and_where_there_can_be_none_unsaved_correctio
     assert questions == ["beforeunload"]
 
 
+def test_of_two_windows_of_a_page_that_goes_on_which_was_edited_as_they_have_one_draft(editing):
+    page = editing(few())
+    with page.expect_popup() as opened:
+        page.evaluate("window.open(location.href)")
+    other = opened.value
+    settle(other)
+    press(page, "j", "Delete")
+    eventually(other, lambda: "edited in another window; reload it" in other.inner_text("[data-role=alarm]"))
+    press(other, "e", "j", "Delete")
+    assert len(truths(other)) == 2
+    other.reload()
+    settle(other)
+    press(other, "e", "j", "Delete")
+    assert truths(other) == []
+    eventually(page, lambda: "in another window" in page.inner_text("[data-role=alarm]"))
+    other.close()
+
+
 def test_where_the_browser_lets_a_page_choose_a_file_it_is_written_again_and_again(editing):
     page = editing(few())
     page.evaluate("""() => {
@@ -298,7 +316,9 @@ def test_odd_segments_stay_as_they_are_beside_an_edit(editing):
 
 
 def test_500_classes_can_be_edited_on_a_narrow_page(editing):
-    page = editing(many(1, 500, 500), width=600)
+    inspected = many(1, 500, 500)
+    inspected.label_names[7] = "a name that is long, " * 8
+    page = editing(inspected, width=600)
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
     page.select_option("[data-role=label]", "499")
     press(page, "Insert")

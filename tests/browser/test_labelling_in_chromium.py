@@ -7,7 +7,7 @@ from dataclasses import replace
 import psutil
 import pytest
 from media_files import write_film
-from pages import PANEL, click, drag, eventually, few, panel_of, press, said, settle, truths
+from pages import PANEL, click, drag, eventually, few, panel_of, place, press, said, settle, truths
 from test_servers_in_chromium import START_MS, serving
 
 from afkit.files import write_json
@@ -135,6 +135,39 @@ def test_undo_goes_on_where_an_earlier_page_ended_and_an_older_page_only_looks(l
     press(older, "e")
     assert "reload this page" in said(older)
     assert [segment.label for segment in journal(tmp_path).segments["v"]] == ["jump", "sit"]
+
+
+def test_what_was_begun_or_held_or_asked_goes_to_nothing_else(labelling, tmp_path):
+    page, _ = labelling()
+    press(page, "Escape")
+    at(page, 40)
+    press(page, "i")
+    panel_of(page, "p.showVideo('w')")
+    at(page, 45)
+    press(page, "o")
+    assert "Set the start first" in said(page) and len(truths(page)) == 2, "it was begun in another recording"
+    press(page, "j", "Delete")
+    for key, left in (("Control+z", [[10, 30, 0], [50, 70, 1]]), ("Delete", [[50, 70, 1]])):
+        press(page, "Escape", "j")
+        if key == "Control+z":
+            click(page, 1, 60)
+        page.mouse.move(*place(page, 69.9, 1))
+        page.mouse.down()
+        page.mouse.move(*place(page, 80, 1))
+        press(page, key)
+        page.mouse.move(*place(page, 85, 1))
+        page.mouse.up()
+        settle(page)
+        assert truths(page) == left, key
+    press(page, "Control+z", "Escape", "j")
+    page.evaluate("jupyter.late = []")
+    press(page, "/")
+    page.keyboard.type("Leap")
+    page.keyboard.press("Enter")
+    press(page, "j")
+    page.evaluate("(({ late }) => (jupyter.late = null, late.forEach((go) => go())))(jupyter)")
+    eventually(page, lambda: "“Leap” was added" in said(page))
+    assert truths(page) == [[10, 30, 0], [50, 70, 1]] and not journal(tmp_path).segments.get("v")
 
 
 SHOWN = "document.querySelector('.afkit-inspector')?.inspector?.scene.segments"

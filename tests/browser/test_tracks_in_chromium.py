@@ -9,21 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from media_files import write_film
-from pages import (
-    CANVAS,
-    EVIL,
-    PANEL,
-    click,
-    counted,
-    eventually,
-    many,
-    panel_of,
-    place,
-    press,
-    said,
-    settle,
-    view_of,
-)
+from pages import CANVAS, EVIL, PANEL, click, counted, eventually, many, panel_of, place, press, said, settle, view_of
 
 from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
@@ -245,6 +231,7 @@ def wait_for_film(page):
 def odd_films(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     write_film(folder / "video3.mp4", length_sec=0.5, codec="libx265", clicks_sec=[0.1], sound_codec="libmp3lame")
+    write_film(folder / "video4.webm", [1.0], length_sec=2, codec="libvpx-vp9", first_sec=0.5)
     return folder
 
 
@@ -252,14 +239,14 @@ def odd_films(tmp_path_factory):
 def with_film(opened_file, recorded, odd_films, tmp_path):
     """A page whose first video has a film of two seconds, its second one a broken file, its third one none.
 
-    The fourth has pictures that few browsers know, with sound.
+    The fourth has pictures that few browsers know, with sound; the clock of the fifth one's film begins at 0.5 s.
     """
     (tmp_path / "my films").mkdir()
     (tmp_path / "my films" / "video0.webm").write_bytes(recorded)
     (tmp_path / "my films" / "video1.mp4").write_bytes(b"no film at all")
     for path in odd_films.iterdir():
         shutil.copy(path, tmp_path / "my films")
-    inspected = with_tracks(many(4), videos=tmp_path / "my films", curves=curves)
+    inspected = with_tracks(many(5), videos=tmp_path / "my films", curves=curves)
     write_inspector(tmp_path / "film.html", inspected)
     page = opened_file(tmp_path / "film.html")
     page.select_option("[data-role=video]", "video0")
@@ -388,6 +375,17 @@ def test_a_broken_film_is_named_and_one_that_is_missing_too(with_film):
     with_film.select_option("[data-role=video]", "video0")
     wait_for_film(with_film)
     assert words.inner_text() == "" and with_film.locator("video").is_visible()
+
+
+def test_a_film_whose_clock_begins_late_is_shown_by_seconds_from_its_first_picture_as_features_are(with_film):
+    with_film.select_option("[data-role=video]", "video4")
+    wait_for_film(with_film)
+    for seconds, light in ((0.7, 0), (1.1, 1), (1.5, 0)):
+        panel_of(with_film, f"p.set({{ restSec: {seconds}, cursorSec: {seconds} }})")
+        rests_at(with_film, seconds + 0.5)
+        eventually(with_film, lambda light=light: abs(brightness(with_film) - light) < 0.2)
+    press(with_film, " ")
+    eventually(with_film, lambda: film(with_film, "ended") and abs(panel_of(with_film, "p.state.restSec") - 2) < 0.05)
 
 
 def test_media_of_other_places_are_refused(browser, tmp_path):

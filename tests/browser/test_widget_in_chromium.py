@@ -21,6 +21,8 @@ from pages import (
     view_of,
 )
 
+from afkit.data.annotations import read_annotations
+from afkit.files import read_json, write_json
 from afkit.workbench.inspector.inspected import KINDS, list_segments
 from afkit.workbench.inspector.show import compare_segments, inspect_segments
 from afkit.workbench.inspector.tracks import Tracks
@@ -54,7 +56,29 @@ def test_edits_reach_python_and_are_matched_there(shown):
     press(page, *["Control+z"] * 4)
     settle(page)
     assert widget.corrections == {} and truths(page) == [[10, 30, 0], [50, 70, 1]]
-    assert page.locator("[data-role=save]").is_hidden(), "Python saves"
+
+
+def test_corrections_are_saved_from_the_page_as_nobody_does_in_python_behind_view(shown, tmp_path):
+    entries = [
+        {"segment": [s, e], "label": f"l{k}", "label_id": k, "note": 1} for s, e, k in ((10, 30, 0), (50, 70, 1))
+    ]
+    videos = {name: {"subset": "a", "duration": 100, "annotations": entries} for name in ("v", "other")}
+    write_json(tmp_path / "old.json", {"database": videos})
+    widget = inspect_segments(replace(few(), annotations=read_annotations(tmp_path / "old.json")))
+    page, questions = shown(widget), []
+    page.on("dialog", lambda dialog: (questions.append(dialog.type), dialog.dismiss()))
+    press(page, "e", "j", "Delete")
+    page.evaluate("location.reload()")
+    eventually(page, lambda: questions == ["beforeunload"])
+    with page.expect_download() as download:
+        page.click("[data-role=save]")
+    download.value.save_as(tmp_path / "new.json")
+    database = read_json(tmp_path / "new.json")["database"]
+    assert database == videos | {"v": videos["v"] | {"annotations": entries[1:]}}
+    (tmp_path / "old.json").unlink()
+    press(page, "Control+z", "k", "Delete")
+    page.click("[data-role=save]")
+    eventually(page, lambda: "Nothing was saved: " in page.inner_text("[data-role=said]"))
 
 
 def test_quick_edits_are_not_undone_by_late_answers(shown):

@@ -13,10 +13,7 @@ from written import KINDS
 
 from afkit.files import LOCK
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")]
 
 
 @contextmanager

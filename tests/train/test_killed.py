@@ -16,10 +16,7 @@ from job_processes import python
 from tiny_data import write_tiny_data
 from trainings import assert_same_training, checkpoints_in, files_below
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
 
 TIMES = int(os.environ.get("AFKIT_TIMES", 1))
 STEPS, EVERY = 120 * TIMES, 7  # of which 3 are an epoch; between two checkpoints

@@ -7,13 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from tiny_data import training_set, write_tiny_data
-from trainings import (
-    RECIPE,
-    WEIGHTS,
-    assert_same_training,
-    checkpoints_in,
-    start,
-)
+from trainings import RECIPE, WEIGHTS, assert_same_training, checkpoints_in, start
 
 from afkit.data.batches import training_batches
 from afkit.model.actionformer import ActionFormer

@@ -36,8 +36,7 @@ def test_a_step_under_two_seconds_says_nothing(clock):
 
 
 @pytest.mark.parametrize(
-    ("terminal", "wanted", "times"),
-    [(True, "", [2, 12, 22]), (False, "x", [2]), (False, "5", [2, 7, 12, 17, 22, 27])],
+    ("terminal", "wanted", "times"), [(True, "", [2, 12, 22]), (False, "x", [2]), (False, "5", [2, 7, 12, 17, 22, 27])]
 )
 def test_the_first_line_comes_after_two_seconds_and_then_every_so_many(clock, monkeypatch, terminal, wanted, times):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)

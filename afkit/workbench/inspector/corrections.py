@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from afkit.files import write_json
 from afkit.segments import MIN_LENGTH_SEC
 from afkit.workbench.analysis.result_files import UNKNOWN
 from afkit.workbench.inspector.inspected import Inspected
-from afkit.workbench.own_data.corrected import write_corrected
+from afkit.workbench.own_data.corrected import check_new, corrected_content
 
 Segment = tuple[float, float, int]  # start_sec, end_sec, label id
 Corrections = dict[str, list[list[float]]]  # video -> Segments
@@ -85,13 +86,19 @@ def corrected_gt(video: str, segments: list[list[float]]) -> pd.DataFrame:
 
 
 def save_corrected(path: str | Path, inspected: Inspected, corrections: Corrections) -> None:
-    """Write a new annotation file with the corrections, as `afkit.workbench.own_data.corrected.write_corrected` does.
+    """Write a new annotation file (.json), see `corrected_file`; a ValueError where it exists, too."""
+    check_new(Path(path))
+    write_json(path, corrected_file(inspected, corrections))
+
+
+def corrected_file(inspected: Inspected, corrections: Corrections) -> dict[str, Any]:
+    """The content of a new annotation file with the corrections, see `afkit.workbench.own_data.corrected`.
 
     Raises:
-        ValueError: there is no correction, it is not known which file to correct, or as `write_corrected`.
+        ValueError: there is no correction, it is not known which file to correct, or that is malformed or lacks one.
     """
     if not corrections:
         raise ValueError("there is no correction to save; edit a video first")
     if inspected.annotations is None:
         raise ValueError("it is not known which annotation file to correct; make Inspected with annotations=...")
-    write_corrected(path, inspected.annotations.path, corrections, apply_corrections(inspected, corrections))
+    return corrected_content(inspected.annotations.path, corrections, apply_corrections(inspected, corrections))

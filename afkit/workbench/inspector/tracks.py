@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote
 
 import numpy as np
 
+from afkit.workbench.media.opened import second_zero
 from afkit.workbench.view.signals import Spectrogram, signal_panels
 
 KINDS = ("curves", "signal", "media")
@@ -52,8 +54,8 @@ def read_track(tracks: Tracks, labels: np.ndarray, kind: str, video: str, page_d
         curves: labels (positions in `labels`; -1: any class), begin_sec, step_sec, points, and one uint8 array
         (labels, points) in 255ths. signal: panels (label, names, begin_sec, step_sec, points), and for each a float32
         array (channels, points); of a spectrogram ticks (share of the height, text) and remark instead of names, and a
-        uint8 array (rows, points), the lowest frequency first. media: file, type, and its bytes; for a page, or where a
-        server gives it, file and its address from there (url).
+        uint8 array (rows, points), the lowest frequency first. media: file, zero_sec (where its second 0 lies
+        on its own clock, if not at 0), type, and its bytes; for a page, or where a server gives it, its address (url).
     """
     try:
         if kind == "curves" and tracks.curves is not None:
@@ -134,27 +136,31 @@ def find_media(videos: Path | Mapping[str, Path], video: str) -> Path:
             raise ValueError(f"no film or sound of '{video}' was given")
         return videos[video]
     folder = videos
-    files = [folder / f"{video}{suffix}" for small in SUFFIXES for suffix in (small, small.upper())]
-    with suppress(OSError):  # a name that is too long for a file
-        for path in files:
-            if path.parent == folder and path.is_file():
+    with suppress(OSError):  # accents may be coded otherwise in names of files
+        paths = sorted(folder.iterdir(), key=lambda path: path.stem == video)  # of two, the very name
+        files = {(normalize("NFC", path.stem), path.suffix.lower()): path for path in paths if path.is_file()}
+        for suffix in SUFFIXES:
+            if path := files.get((normalize("NFC", video), suffix)):
                 return path
     endings = ", ".join(suffix[1:] for suffix in SUFFIXES)
     raise ValueError(f"the folder '{folder.name}' has no file of the video '{video}' ({endings})")
 
 
 def _read_media(tracks: Tracks, path: Path, video: str, page_dir: Path | None) -> Track:
+    facts: dict[str, Any] = {"file": path.name}
+    with suppress(ValueError):  # what cannot be read here is played as the browser does
+        facts |= {"zero_sec": zero} if (zero := second_zero(path)) > 0 else {}
     if tracks.address:
-        return {"file": path.name, "url": f"{tracks.address}{quote(video, safe='')}"}, []
+        return facts | {"url": f"{tracks.address}{quote(video, safe='')}"}, []
     if page_dir is not None:
         below = path.parent.resolve().relative_to(page_dir.resolve()) / path.name
-        return {"file": path.name, "url": quote(below.as_posix())}, []
+        return facts | {"url": quote(below.as_posix())}, []
     if path.stat().st_size > MAX_MEDIA_BYTES:
         raise ValueError(
             f"'{path.name}' has more than {MAX_MEDIA_BYTES // 10**6} MB, too many to be sent by the kernel; "
             "`afkit view` and `afkit label` on a server play it"
         )
-    return {"file": path.name, "type": mimetypes.guess_type(path.name)[0] or ""}, [path.read_bytes()]
+    return facts | {"type": mimetypes.guess_type(path.name)[0] or ""}, [path.read_bytes()]
 
 
 def embed_tracks(tracks: Tracks, labels: np.ndarray, video: str, page_dir: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from afkit.workbench.inspector.corrections import (
     Corrections,
     apply_corrections,
     check_corrections,
+    corrected_file,
     corrected_gt,
     save_corrected,
 )
@@ -156,10 +158,15 @@ class Inspector(anywidget.AnyWidget):
             self.send(facts | {"answer": content["id"]}, data)
 
     def _answer_of(self, run: int, track: str, video: str = "") -> Track:
-        """All segments of a run (track "segments": `pack_run`), the corrections, or a track of one of its videos."""
+        """All segments of a run (`pack_run`), corrections, those as a file ("save"), or a track of a video."""
         inspected = self.compared[run]
         if track == "corrections":
             return {"corrections": self.corrections}, []
+        if track == "save":
+            try:
+                return {"text": json.dumps(corrected_file(self.inspected, self.corrections), ensure_ascii=False)}, []
+            except (ValueError, OSError) as error:
+                return {"error": f"Nothing was saved: {error}."}, []
         if track == "segments":
             return {}, [pack_run(inspected)]
         return read_track(inspected.tracks, inspected.labels, track, video)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.tracks import Tracks
 from afkit.workbench.labelling.journal import Journal, header_of, journal_of, read_journal, torn_note
 from afkit.workbench.labelling.proposals import no_proposals, proposals_of
-from afkit.workbench.media.opened import FILMS, SOUNDS, open_media
+from afkit.workbench.media.opened import FILMS, SOUNDS, lasts_sec
+from afkit.workbench.own_data.clocks import regular_samples
 from afkit.workbench.own_data.media_files import files_of
 from afkit.workbench.own_data.sample_files import SensorKind
 from afkit.workbench.own_data.signal_files import SIGNAL_SUFFIXES, Seen, look
@@ -75,7 +77,8 @@ def collect_labelled(
     if path.suffix != ".json":
         raise ValueError(f"an annotation file ends in .json, not as in '{path.name}'")
     file = read_annotations(path) if annotations else None
-    files = _files(places)
+    spelled = {normalize("NFC", name): name for name in (file.videos if file else ())}  # as names of files are
+    files = {spelled.get(name, name): found for name, found in _files(places).items()}
     header = header_of(path, exists=file is not None)
     journal = read_journal(journal_of(path), header)
     signals, lengths_sec, unread = _lengths(files)  # a sentence, "" for none
@@ -142,8 +145,7 @@ def _lengths(files: Mapping[str, tuple[Path, float | None]]) -> tuple[dict[str, 
     for name, (path, rate_hz) in files.items():
         if path.suffix.lower() in (*FILMS, *SOUNDS):
             try:
-                with open_media(path) as container:
-                    lengths[name] = round((container.duration or 0) / 1e6, 3)
+                lengths[name] = round(lasts_sec(path), 3)
             except ValueError as error:
                 unread.append(str(error))
         else:
@@ -227,10 +229,21 @@ def _signal_reader(signals: Mapping[str, Seen], sounds: Mapping[str, Path]) -> C
             return {}
         seen = signals[video]
         return {
-            "signal": seen.numbers.values,
+            "signal": _at_regular_times(seen),
             "signal_rate_hz": seen.rate_hz,
             "signal_names": seen.numbers.names,
             "signal_groups": None,
         }
 
     return read
+
+
+def _at_regular_times(seen: Seen) -> np.ndarray:
+    """Samples (samples, C) as features are made of them, one every 1 / rate; NaN in gaps of the clock."""
+    if seen.clock is None:
+        return seen.numbers.values
+    values = regular_samples(seen.numbers.values, seen.clock, seen.rate_hz)
+    times_sec = np.arange(len(values)) / seen.rate_hz
+    for start, end in seen.clock.gaps_sec:
+        values[(times_sec > start) & (times_sec < end)] = np.nan
+    return values

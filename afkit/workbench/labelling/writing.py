@@ -9,8 +9,7 @@ from afkit.files import write_json
 from afkit.workbench.labelling.journal import Journal, Segment, torn_note
 from afkit.workbench.labelling.labelled import COMMENT, Labelled
 from afkit.workbench.own_data.corrected import check_new, corrected_content
-
-SUBSET = "labelled"  # of recordings that no annotation file had
+from afkit.workbench.own_data.import_recordings import LABELLED
 
 
 def write_labels(path: str | Path, labelled: Labelled) -> str:
@@ -63,7 +62,7 @@ def _added(journal: Journal, recording: str, segments: list[Segment], ids: dict[
         for start, end, label, comment in segments
     ]
     known = {} if duration_sec is None else {"duration": duration_sec}
-    return {"subset": SUBSET} | known | {"annotations": entries}
+    return {"subset": LABELLED} | known | {"annotations": entries}
 
 
 def _summary(path: Path, database: dict[str, Any], journal: Journal) -> str:

@@ -31,6 +31,7 @@ from afkit.workbench.own_data.import_rows import (
 
 NUMBERS = ("duration", "fps")
 TRAINING, TEST = "training", "validation"  # names of the subsets of a drawn split, as a recipe has them by default
+LABELLED = "labelled"  # of recordings that `label` added, which are for neither yet
 
 
 class Medium(NamedTuple):
@@ -257,6 +258,8 @@ def draw_split(
     """
     first_place = next((one.where for one in known.values()), str(source))
     known = dict(sorted(known.items()))
+    if {one.subset for one in known.values()} == {LABELLED}:
+        known = {video: one._replace(subset="") for video, one in known.items()}
     said = [field for field in ("subset", "group") if any(getattr(one, field) for one in known.values())]
     for field in said:
         for video, one in known.items():

@@ -63,7 +63,8 @@ def choose_subsets(
         train, test = training, [name for name in there if name not in training]
     if not train or not test:
         names = ", ".join(f"'{name}'" for name in there)
-        raise ValueError(f"{annotations.path} has the subsets {names}; say which are for training and which for test")
+        say = "say which are for training and which for test (suggest: --train, --test), or name them so in the file"
+        raise ValueError(f"{annotations.path} has the subsets {names}; {say}")
     for subsets in (train, test):
         annotations.of_subsets(subsets)
     if apart and (shared := shared_subsets(train, test)):

@@ -135,11 +135,7 @@ def test_a_recording_spelt_otherwise_is_the_one_that_was_labelled(folder, spelt)
 @pytest.mark.parametrize(
     ("labelled", "predicted", "told"),
     [
-        (
-            ["day1"],
-            ["camA/day1.mp4", "camB/day1.mp4"],
-            "camA/day1.mp4, camB/day1.mp4 may be the labels' day1,",
-        ),
+        (["day1"], ["camA/day1.mp4", "camB/day1.mp4"], "camA/day1.mp4, camB/day1.mp4 may be the labels' day1,"),
         (["day1", "DAY1"], ["day1", "v_day1"], "v_day1 may be the labels' day1, DAY1,"),
     ],
 )

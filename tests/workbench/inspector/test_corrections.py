@@ -63,11 +63,7 @@ def test_a_prediction_of_an_unknown_class_is_no_annotation():
 
 def test_the_segments_of_corrected_videos_are_replaced():
     table = apply_corrections(inspected(), {"b": [[1.5, 5.0, 7]]})
-    assert table.to_numpy().tolist() == [
-        ["a", 0, 5, 0, "jump"],
-        ["z", 4, 4, 0, "jump"],
-        ["b", 1.5, 5, 7, "run"],
-    ]
+    assert table.to_numpy().tolist() == [["a", 0, 5, 0, "jump"], ["z", 4, 4, 0, "jump"], ["b", 1.5, 5, 7, "run"]]
     assert table["start_sec"].dtype == np.float64 and table["label"].dtype == np.int64
     assert apply_corrections(inspected(), {"a": [], "b": [], "z": []}).empty
     assert apply_corrections(inspected(), {}).drop(columns="name").equals(inspected().gt)

@@ -10,15 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from afkit.files import write_json
-from afkit.workbench.labelling.journal import (
-    Edit,
-    Segment,
-    append_line,
-    header_of,
-    journal_of,
-    line_of,
-    read_journal,
-)
+from afkit.workbench.labelling.journal import Edit, Segment, append_line, header_of, journal_of, line_of, read_journal
 from afkit.workbench.labelling.turns import ENDED, TAKEN, Turn, hold, hold_for_ever
 
 WALK, SIT = Segment(1.0, 2.0, "walk"), Segment(3.0, 4.5, "sit", "slowly")

@@ -1,7 +1,9 @@
 """What is labelled: recordings of all kinds, classes, refusals; pages that write; the file that is made of it."""
 
 import json
+import unicodedata
 
+import av
 import numpy as np
 import pytest
 from media_files import write_film, write_wave
@@ -9,6 +11,7 @@ from media_files import write_film, write_wave
 from afkit.__main__ import main
 from afkit.data.annotations import read_annotations
 from afkit.files import write_json
+from afkit.workbench.inspector.tracks import find_media
 from afkit.workbench.labelling.labelled import collect_labelled
 from afkit.workbench.labelling.session import Session
 from afkit.workbench.labelling.show import label_recordings
@@ -68,6 +71,39 @@ def test_films_sounds_and_tables_are_labelled_from_nothing(here):
     entry = {"label": "sit", "segment": [0.5, 1.0], "label_id": 1, "comment": "ü"}
     assert database["film"]["annotations"] == [entry] and database["film"]["state"] == "to do"
     assert read_annotations(here / "labels.json").videos["film"].duration_sec == pytest.approx(2, abs=0.1)
+
+
+def test_samples_are_shown_at_the_times_of_their_clock_as_features_are_made_and_nothing_in_its_gaps(here):
+    times = np.delete(1e9 + np.arange(1500) / 25, np.arange(250, 375))
+    (here / "s.csv").write_text("time,x\n" + "".join(f"{t:.2f},{float(20 <= t - 1e9 < 30)}\n" for t in times))
+    labelled = collect_labelled(["s.csv"], ["walk"])
+    shown = labelled.inspected.tracks.signal("s")["signal"][:, 0]
+    assert labelled.inspected.durations_sec["s"] == pytest.approx(60)
+    assert np.flatnonzero(shown > 0.5)[[0, -1]] / 25 == pytest.approx([20, 29.96])
+    assert np.flatnonzero(np.isnan(shown))[[0, -1]] / 25 == pytest.approx([10, 14.96])
+
+
+def test_a_file_is_that_of_a_recording_whose_accents_are_coded_otherwise(here):
+    coded = [unicodedata.normalize(form, "Éva") for form in ("NFC", "NFD")]
+    for name, other in (coded, coded[::-1]):
+        write_wave(here / f"{name}.wav", [0.5])
+        write_json(here / "labels.json", {"database": {other: {"subset": "a", "duration": 2, "annotations": []}}})
+        inspected = collect_labelled([f"{name}.wav"], ["a"], "labels.json").inspected
+        assert inspected.videos == [other] == list(inspected.tracks.videos)
+        assert find_media(here, other) == here / f"{name}.wav"
+        (here / f"{name}.wav").unlink()
+
+
+def test_a_recording_lasts_as_its_pieces_do_where_its_file_does_not_say_or_counts_from_elsewhere(here):
+    write_film(here / "late.webm", length_sec=2, codec="libvpx-vp9", first_sec=5)
+    write_wave(here / "s.wav", [0.5], length_sec=20)
+    with av.open("s.wav") as sound, av.open("s.aac", "w") as raw:  # bare pieces of varied sizes
+        track = raw.add_stream("aac", rate=44_100, layout="mono")
+        for frame in sound.decode(audio=0):
+            raw.mux(track.encode(frame))
+        raw.mux(track.encode())
+    lengths = collect_labelled(["late.webm", "s.aac"], ["walk"]).inspected.durations_sec
+    assert lengths == pytest.approx({"late": 2, "s": 20}, abs=0.1)
 
 
 def test_a_file_made_of_the_old_one_and_the_journal_keeps_all_that_was_not_changed(here, annotations, capsys):
@@ -178,6 +214,16 @@ def test_what_a_crash_cut_off_is_told_on_the_page_and_when_a_file_is_written(ann
     assert told in collect_labelled([], [], annotations).inspected.remark
     assert main(["label", "labels.json", "--write", "new.json"]) == 0
     assert told in capsys.readouterr().out
+
+
+def test_what_recordings_that_were_labelled_from_nothing_are_for_is_drawn_by_import_and_start(here):
+    for name in "st":
+        write_wave(here / f"{name}.wav", [0.5])
+        labelled = collect_labelled(["*.wav"], ["beep"])
+        assert page(labelled).keep(labelled.inspected, name, [[0.1, 0.5, 0, ""]], "done", "edit") == {}
+    write_labels("new.json", labelled)
+    assert main(["import", "new.json", "split.json"]) == 0
+    assert {one.subset for one in read_annotations("split.json").videos.values()} == {"training", "validation"}
 
 
 def test_labels_that_were_all_taken_back_make_no_file(here):

@@ -466,8 +466,7 @@ def two_films(events, offset="", durations="60.000;70.000", head="Behavior type,
 
 @pytest.mark.parametrize("durations", ["60.000;70.000", "NA"])
 @pytest.mark.parametrize(
-    ("head", "cells"),
-    [("Behavior type,Time", ("START,{}", "STOP,{}")), ("Start (s),Stop (s)", ("{},{}",))],
+    ("head", "cells"), [("Behavior type,Time", ("START,{}", "STOP,{}")), ("Start (s),Stop (s)", ("{},{}",))]
 )
 def test_boris_adds_a_time_offset_which_is_subtracted(bring, head, cells, durations):
     film = durations.partition(";")[0]

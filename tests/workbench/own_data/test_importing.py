@@ -382,10 +382,7 @@ def test_each_row_may_say_which_part_of_its_recording_was_labelled(bring):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (
-            {"annotated": [5000, 30000]},
-            "'a': 'annotated' and 'ignored' are spans in seconds, and the other times",
-        ),
+        ({"annotated": [5000, 30000]}, "'a': 'annotated' and 'ignored' are spans in seconds, and the other times"),
         ({"ignored": [[20, 10]], "ms": False}, "the ignored span from 20 to 10 s of a recording of 60 s is none"),
         ({"annotated": [80, 90], "ms": False}, "it is labelled from 80 to 90 s, and lasts 60 s"),
     ],

@@ -22,10 +22,7 @@ from afkit.model.checkpoints import save_weights
 from afkit.train.execution import Execution
 from afkit.workbench.runs.launch import predict_on_devices, train_on_devices
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="sockets are looked up in /proc"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="sockets are looked up in /proc")]
 
 RECIPE = tiny_recipe(optim__epochs=5000)
 WAITING = """

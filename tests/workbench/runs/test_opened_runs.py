@@ -7,15 +7,7 @@ from run_folders import change_json, write_run
 from tiny_data import tiny_recipe, write_tiny_data
 
 from afkit.files import write_json, write_text
-from afkit.workbench.runs.opened import (
-    OpenedRun,
-    RunFile,
-    choose_runs,
-    dictionary,
-    open_run,
-    read_metrics,
-    read_runs,
-)
+from afkit.workbench.runs.opened import OpenedRun, RunFile, choose_runs, dictionary, open_run, read_metrics, read_runs
 
 
 def states(results) -> dict[str, str]:
@@ -121,8 +113,7 @@ def test_generated_data_and_subsets_are_known_from_either_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "epochs"),
-    [({}, 35), ({"extra_epochs": -23}, 12), ({"epochs": "many"}, None), ({"epochs": None}, None)],
+    ("changes", "epochs"), [({}, 35), ({"extra_epochs": -23}, 12), ({"epochs": "many"}, None), ({"epochs": None}, None)]
 )
 def test_epochs_are_planned_by_three_settings_of_which_older_files_lack_one(changes, epochs):
     optim = {"epochs": 30, "warmup_epochs": 5}

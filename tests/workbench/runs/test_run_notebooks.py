@@ -11,13 +11,7 @@ import nbformat
 import pytest
 from run_folders import write_scored_run, write_test_data
 
-from afkit.workbench.runs.notebooks import (
-    COMMON,
-    STAGES,
-    choose_stages,
-    notebook_parameters,
-    parameters_by_stage,
-)
+from afkit.workbench.runs.notebooks import COMMON, STAGES, choose_stages, notebook_parameters, parameters_by_stage
 from afkit.workbench.runs.pages import WIDGET, drop_widgets, write_notebooks
 from afkit.workbench.trust import project_root
 

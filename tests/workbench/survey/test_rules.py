@@ -22,8 +22,7 @@ def value(given, parameter, input_dims=()):
 
 
 @pytest.mark.parametrize(
-    ("duration", "levels"),
-    [(0.5, 1), (4, 1), (4.1, 2), (8, 2), (8.1, 3), (64, 5), (64.1, 6), (128, 6), (128.1, 7)],
+    ("duration", "levels"), [(0.5, 1), (4, 1), (4.1, 2), (8, 2), (8.1, 3), (64, 5), (64.1, 6), (128, 6), (128.1, 7)]
 )
 def test_the_levels_before_the_last_reach_the_ends_of_the_actions(duration, levels):
     assert num_levels(facts([duration] * 50)) == levels  # half a duration is at most 2 ** levels

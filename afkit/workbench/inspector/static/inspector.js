@@ -1295,7 +1295,7 @@ function takeSegments(panel, segments) {
   scene.segments = segments;
   const { end } = wholeOf(panel, segments), { view } = state;
   if (end > view.end) panel.set({ view: { ...view, end } });
-  panel.set({ hovered: -1 });
+  panel.set({ hovered: -1, draft: null });
 }
 function beginVideo(panel) {
   const { scene, state, run } = panel, v = run.numbers.get(state.video);
@@ -1304,7 +1304,7 @@ function beginVideo(panel) {
   const { begin, end } = wholeOf(panel, scene.segments);
   scene.shown = shownKinds(scene.segments, state);
   panel.parts.scroller.scrollTop = 0;
-  panel.set({ view: { begin, end, from: begin, to: end } });
+  panel.set({ view: { begin, end, from: begin, to: end }, begunSec: null });
   restCursor(panel, null);
   pick(panel, []);
 }
@@ -1580,15 +1580,15 @@ var EDGE_PX = 6;
 function takeHold(panel, event) {
   const { scene } = panel;
   if (!scene.editing || event.offsetX < scene.left || event.offsetY < AXIS_PX) return null;
-  const row = rowUnder(panel, event), at = timeAt(scene, event.offsetX);
+  const row = rowUnder(panel, event), { segments: of } = scene, at = timeAt(scene, event.offsetX);
   if (row >= 0) {
-    const before = segmentOf(scene.segments, row);
-    return isTruth(scene.segments, row) ? { row, part: partAt(panel, row, event.offsetX), at, before } : null;
+    const before = segmentOf(of, row);
+    return isTruth(of, row) ? { row, of, part: partAt(panel, row, event.offsetX), at, before } : null;
   }
   const y = event.offsetY - AXIS_PX + panel.parts.scroller.scrollTop;
   const lane = scene.lanes.find((one) => y >= one.top && y < one.top + one.height);
   const label = lane && lane.label >= 0 ? lane.label : scene.newLabel;
-  return scene.names.length ? { row, part: "end", at, before: { start: at, end: at, label }, y } : null;
+  return scene.names.length ? { row, of, part: "end", at, before: { start: at, end: at, label }, y } : null;
 }
 function partAt({ scene }, row, x) {
   const { view, left, width, segments } = scene, perSec = (width - left) / (view.to - view.from);
@@ -1597,7 +1597,9 @@ function partAt({ scene }, row, x) {
   return x <= from + edge ? "start" : x >= to - edge ? "end" : "whole";
 }
 function dragHeld(panel, held, event) {
-  const { scene } = panel, limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left)), near = (one) => event.altKey ? one : snapped(panel, one, held.row);
+  const { scene } = panel;
+  if (held.of !== scene.segments) return;
+  const limit = limitSec(panel), time = timeAt(scene, Math.max(event.offsetX, scene.left)), near = (one) => event.altKey ? one : snapped(panel, one, held.row);
   const draft = held.row < 0 ? drawn(held, near, time, limit) : moved(held.before, held.part, shiftOf(panel, held, time, event), limit);
   const cursorSec = draft[held.part === "end" && draft.end !== held.before.end ? "end" : "start"];
   panel.set({ draft: { ...held, after: draft }, cursorSec });
@@ -1890,7 +1892,7 @@ async function commentOn(panel) {
   return comment === null ? null : replaceTruth(panel, row, { ...before, comment });
 }
 async function searchClass(panel, choose2) {
-  const { info, source } = panel;
+  const { info, source } = panel, { picked } = panel.state;
   const found = await askName(panel, "Class (type a part of its name, Enter takes the first):", info.classes);
   if (!found) return;
   if ("place" in found) {
@@ -1906,7 +1908,9 @@ async function searchClass(panel, choose2) {
     say(panel, `The class was not added: ${error}.`);
     return;
   }
-  choose2(panel, placeOfClass(panel, found.name, id));
+  const place = placeOfClass(panel, found.name, id);
+  if (panel.state.picked === picked) choose2(panel, place);
+  else say(panel, `The class “${found.name}” was added; the annotation that was selected meanwhile keeps its own.`);
 }
 function placeOfClass(panel, name, id) {
   const { info, parts } = panel;
@@ -2687,7 +2691,10 @@ function createPlayback(panel, place) {
     grip,
     ...bar,
     address: "",
+    zeroSec: 0,
+    // what the player's clock says at second 0 of the recording
     wantedSec: 0,
+    // on the player's clock
     frameSec: null,
     toldSec: null
   };
@@ -2745,7 +2752,7 @@ function listenToFilm(playback) {
   });
   video.addEventListener("pause", () => {
     play.textContent = "play";
-    restCursor(panel, video.currentTime);
+    restCursor(panel, Math.max(video.currentTime - playback.zeroSec, 0));
   });
   video.addEventListener("seeked", () => {
     if (playback.steps) return;
@@ -2766,7 +2773,8 @@ function showMedia(playback, answer) {
   const { panel, video } = playback;
   if (playback.address.startsWith("blob:")) URL.revokeObjectURL(playback.address);
   const { fps } = panel.info.videos[panel.run.numbers.get(panel.state.video)] ?? {};
-  Object.assign(playback, { address: "", file: answer?.file, toldSec: null, frameSec: fps > 0 ? 1 / fps : null });
+  Object.assign(playback, { address: "", file: answer?.file, zeroSec: 0, toldSec: null });
+  playback.frameSec = fps > 0 ? 1 / fps : null;
   video.pause();
   video.removeAttribute("src");
   sayMedia(playback, answer ? answer.error ?? `'${answer.file}' is being opened …` : "The video is being read …");
@@ -2774,15 +2782,24 @@ function showMedia(playback, answer) {
   const { url, data, type } = answer;
   playback.address = url ?? URL.createObjectURL(new Blob(data, { type }));
   video.src = playback.address;
+  if (answer.zero_sec > 0) findZero(playback, playback.address, answer.zero_sec);
+}
+function findZero(playback, address, zeroSec) {
+  const { video, panel } = playback;
+  video.requestVideoFrameCallback?.((_, { mediaTime }) => {
+    if (playback.address !== address || mediaTime < zeroSec - INTO_FRAME_SEC) return;
+    playback.zeroSec = zeroSec;
+    seek(playback, panel.state.cursorSec ?? 0);
+  });
 }
 function isPlayable({ video, bar }) {
   return !bar.hidden && video.readyState >= HTMLMediaElement.HAVE_METADATA;
 }
 function togglePlayback(playback) {
-  const { video, panel } = playback;
+  const { video } = playback;
   if (!isPlayable(playback)) return;
   if (!video.paused) return void video.pause();
-  const part = loopedPart(panel);
+  const part = loopedPart(playback);
   if (part && (video.currentTime < part[0] || video.currentTime >= part[1])) video.currentTime = part[0];
   video.play().catch(() => {
   });
@@ -2794,12 +2811,12 @@ async function stepFrame(playback, by) {
   const { panel, video } = playback, { cursorSec, view } = panel.state;
   if (playback.steps) return;
   stopPlayback(playback);
-  const from = cursorSec ?? view.from, last = isPlayable(playback) ? video.duration : view.end;
+  const from = cursorSec ?? view.from, { zeroSec } = playback, last = isPlayable(playback) ? video.duration - zeroSec : view.end;
   playback.steps = true;
-  const found = isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from, by, playback.frameSec) : null;
+  const found = isPlayable(playback) && video.videoWidth ? await neighbourFrame(video, from + zeroSec, by, playback.frameSec) : null;
   playback.steps = false;
   playback.frameSec = found?.frameSec ?? playback.frameSec;
-  const sec = found?.sec ?? Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
+  const sec = found ? Math.max(found.sec - zeroSec, 0) : Math.min(Math.max(from + by * (playback.frameSec ?? FRAME_SEC), 0), last || Infinity);
   restCursor(panel, sec);
   keepInView(panel, sec);
 }
@@ -2815,18 +2832,18 @@ function watchFrames(playback) {
     if (!video.paused) video.requestVideoFrameCallback(note);
   });
 }
-function loopedPart({ state, scene }) {
+function loopedPart({ panel: { state, scene }, zeroSec }) {
   const row = state.picked.at(-1) ?? -1;
   if (!state.loops || row < 0) return null;
   const { start, end } = scene.segments;
-  return end[row] > start[row] ? [start[row], end[row]] : null;
+  return end[row] > start[row] ? [start[row] + zeroSec, end[row] + zeroSec] : null;
 }
 function followFilm(playback) {
   const { panel, video } = playback;
   if (!panel.root.isConnected) return void video.pause();
-  const part = loopedPart(panel);
+  const part = loopedPart(playback);
   if (part && !video.paused && video.currentTime >= part[1]) video.currentTime = part[0];
-  playback.toldSec = video.currentTime;
+  playback.toldSec = Math.max(video.currentTime - playback.zeroSec, 0);
   panel.set({ cursorSec: playback.toldSec });
   keepInView(panel, playback.toldSec);
   if (!video.paused) requestAnimationFrame(() => followFilm(playback));
@@ -2847,8 +2864,8 @@ function followState(playback, names) {
   }
 }
 function seek(playback, seconds) {
-  const { video } = playback;
-  playback.wantedSec = Math.min(Math.max(seconds, 0), video.duration || Infinity);
+  const { video, zeroSec } = playback;
+  playback.wantedSec = Math.min(Math.max(seconds + zeroSec, 0), video.duration || Infinity);
   if (!video.seeking) video.currentTime = playback.wantedSec + INTO_FRAME_SEC;
 }
 
@@ -3533,113 +3550,6 @@ function readEdit(info, [video, before, after]) {
   return { video, before: before && readRows(info, before), after: readRows(info, after) };
 }
 
-// src/kernel.js
-function render({ model, el }) {
-  const root = document.createElement("div");
-  el.append(root);
-  const questions = askByMessages(model);
-  const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
-  const labels = model.get("labelling")?.journal, leave = labels ? takeLabels(model, sources[0], questions.ask) : () => {
-  };
-  if (sources.length === 1 && !labels && !sources[0].info.annotators) {
-    takeCorrections(model, questions.ask, sources[0]);
-  }
-  const inspectors = openInspectors(root, sources);
-  const stop = followModel(model, sources[0], inspectors);
-  return () => {
-    stop();
-    leave();
-    inspectors.dispose();
-    questions.dispose();
-  };
-}
-function askByMessages(model) {
-  const waiting = /* @__PURE__ */ new Map();
-  const receive = (content, buffers) => {
-    const data = (buffers ?? []).map(
-      ({ buffer, byteOffset, byteLength }) => buffer.slice(byteOffset, byteOffset + byteLength)
-      // aligned
-    );
-    waiting.get(content.answer)?.({ ...content, data });
-    waiting.delete(content.answer);
-  };
-  model.on("msg:custom", receive);
-  const ask = (question) => new Promise((resolve) => {
-    const id = String(Math.random());
-    waiting.set(id, resolve);
-    model.send({ question, id });
-  });
-  return { ask, dispose: () => model.off("msg:custom", receive) };
-}
-function kernelSource(model, ask, info, run) {
-  const source = {
-    info,
-    settings: settingsOf(model),
-    slowCurves: true,
-    track: (track, video) => ask({ track, video, run }),
-    open: (receive) => ask({ track: "segments", run }).then(({ data }) => receive(data[0])),
-    tell({ video, tiou, minScore, topK }) {
-      const changes = { video, tiou, min_score: minScore, top_k: topK };
-      const isNew = Object.entries(changes).some(([name, value]) => model.get(name) !== value);
-      if (isNew && !source.follows) save(model, changes);
-    },
-    pick() {
-    },
-    connect(panel) {
-      source.panel = panel;
-    }
-  };
-  return source;
-}
-function takeCorrections(model, ask, source) {
-  const { info } = source;
-  let saves = false;
-  source.pick = (rows) => save(model, { picked: rows });
-  source.correct = () => {
-    const rows = (list) => list.map(({ start, end, label }) => [start, end, info.label_ids[label]]);
-    saves = true;
-    save(model, {
-      corrections: Object.fromEntries([...source.panel.run.edited].map(([video, list]) => [video, rows(list)]))
-    });
-    saves = false;
-  };
-  source.restore = (run, corrections = model.get("corrections")) => {
-    for (const video of /* @__PURE__ */ new Set([...run.edited.keys(), ...Object.keys(corrections)])) {
-      correctRun(run, video, video in corrections ? readRows(info, corrections[video]) : null);
-    }
-  };
-  source.hearCorrections = async () => {
-    const { run } = source.panel;
-    if (saves || !run) return;
-    const { edits } = run, { corrections } = await ask({ track: "corrections", run: 0 });
-    if (run.edits !== edits) return;
-    source.restore(run, corrections);
-    source.panel.refresh();
-  };
-}
-function followModel(model, source, inspectors) {
-  const follow = () => {
-    const { video, tiou, ...settings } = settingsOf(model), { panel } = source;
-    inspectors.leader = panel;
-    source.follows = true;
-    if (panel.state.video !== video || panel.state.tiou !== tiou) panel.showVideo(video, tiou);
-    panel.set(settings);
-    source.follows = false;
-  };
-  const calls = ["video", "tiou", "min_score", "top_k"].map((name) => [`change:${name}`, follow]);
-  if (source.hearCorrections) calls.push(["change:corrections", source.hearCorrections]);
-  for (const [event, call] of calls) model.on(event, call);
-  return () => calls.forEach(([event, call]) => model.off(event, call));
-}
-function settingsOf(model) {
-  const [video, tiou, minScore, topK] = ["video", "tiou", "min_score", "top_k"].map((name) => model.get(name));
-  return { video, tiou, minScore, topK };
-}
-function save(model, changes) {
-  model.set(changes);
-  model.save_changes();
-}
-
 // src/saving.js
 var DRAFT_MS = 300;
 var NAME = "annotations_corrected.json";
@@ -3689,6 +3599,14 @@ function keepCorrections(source, data) {
     const videos = `${lists.length} ${lists.length === 1 ? "video" : "videos"}`;
     return `Saved the annotations of ${videos}, with ${count} ${count === 1 ? "correction" : "corrections"}.`;
   };
+  window.addEventListener("storage", ({ key }) => {
+    if (key !== kept.draft || source.readOnly) return;
+    clearTimeout(kept.timer);
+    kept.timer = 0;
+    source.readOnly = "this page was edited in another window; reload it to go on here";
+    source.panel.set({ editing: false });
+    reportEditing(source.panel);
+  });
   window.addEventListener("pagehide", () => kept.timer && now());
   window.addEventListener("beforeunload", (event) => {
     if (kept.timer) now();
@@ -3754,6 +3672,124 @@ function download(name, text) {
   const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1e3);
+}
+
+// src/kernel.js
+function render({ model, el }) {
+  const root = document.createElement("div");
+  el.append(root);
+  const questions = askByMessages(model);
+  const sources = model.get("runs").map((info, run) => kernelSource(model, questions.ask, info, run));
+  let leave = () => {
+  };
+  if (model.get("labelling")?.journal) leave = takeLabels(model, sources[0], questions.ask);
+  else if (sources.length === 1 && !sources[0].info.annotators)
+    leave = takeCorrections(model, sources[0], questions.ask);
+  const inspectors = openInspectors(root, sources);
+  const stop = followModel(model, sources[0], inspectors);
+  return () => {
+    stop();
+    leave();
+    inspectors.dispose();
+    questions.dispose();
+  };
+}
+function askByMessages(model) {
+  const waiting = /* @__PURE__ */ new Map();
+  const receive = (content, buffers) => {
+    const data = (buffers ?? []).map(
+      ({ buffer, byteOffset, byteLength }) => buffer.slice(byteOffset, byteOffset + byteLength)
+      // aligned
+    );
+    waiting.get(content.answer)?.({ ...content, data });
+    waiting.delete(content.answer);
+  };
+  model.on("msg:custom", receive);
+  const ask = (question) => new Promise((resolve) => {
+    const id = String(Math.random());
+    waiting.set(id, resolve);
+    model.send({ question, id });
+  });
+  return { ask, dispose: () => model.off("msg:custom", receive) };
+}
+function kernelSource(model, ask, info, run) {
+  const source = {
+    info,
+    settings: settingsOf(model),
+    slowCurves: true,
+    track: (track, video) => ask({ track, video, run }),
+    open: (receive) => ask({ track: "segments", run }).then(({ data }) => receive(data[0])),
+    tell({ video, tiou, minScore, topK }) {
+      const changes = { video, tiou, min_score: minScore, top_k: topK };
+      const isNew = Object.entries(changes).some(([name, value]) => model.get(name) !== value);
+      if (isNew && !source.follows) save(model, changes);
+    },
+    pick() {
+    },
+    connect(panel) {
+      source.panel = panel;
+    }
+  };
+  return source;
+}
+function takeCorrections(model, source, ask) {
+  const { info } = source;
+  let saves = false;
+  source.pick = (rows) => save(model, { picked: rows });
+  source.correct = () => {
+    const rows = (list) => list.map(({ start, end, label }) => [start, end, info.label_ids[label]]);
+    saves = true;
+    save(model, {
+      corrections: Object.fromEntries([...source.panel.run.edited].map(([video, list]) => [video, rows(list)]))
+    });
+    saves = false;
+  };
+  const kept = { file: null, saved: "[]" }, contents = () => JSON.stringify([...source.panel.run.edited]);
+  source.save = async () => {
+    const saving = contents(), { text, error } = await ask({ track: "save", run: 0 });
+    if (error) return error;
+    if (!await write(kept, text)) return "Nothing was saved.";
+    kept.saved = saving;
+    return "Saved a new annotation file; what was not corrected is as in the old one.";
+  };
+  const stay = (event) => source.panel.run && contents() !== kept.saved && event.preventDefault();
+  window.addEventListener("beforeunload", stay);
+  source.restore = (run, corrections = model.get("corrections")) => {
+    for (const video of /* @__PURE__ */ new Set([...run.edited.keys(), ...Object.keys(corrections)])) {
+      correctRun(run, video, video in corrections ? readRows(info, corrections[video]) : null);
+    }
+  };
+  source.hearCorrections = async () => {
+    const { run } = source.panel;
+    if (saves || !run) return;
+    const { edits } = run, { corrections } = await ask({ track: "corrections", run: 0 });
+    if (run.edits !== edits) return;
+    source.restore(run, corrections);
+    source.panel.refresh();
+  };
+  return () => window.removeEventListener("beforeunload", stay);
+}
+function followModel(model, source, inspectors) {
+  const follow = () => {
+    const { video, tiou, ...settings } = settingsOf(model), { panel } = source;
+    inspectors.leader = panel;
+    source.follows = true;
+    if (panel.state.video !== video || panel.state.tiou !== tiou) panel.showVideo(video, tiou);
+    panel.set(settings);
+    source.follows = false;
+  };
+  const calls = ["video", "tiou", "min_score", "top_k"].map((name) => [`change:${name}`, follow]);
+  if (source.hearCorrections) calls.push(["change:corrections", source.hearCorrections]);
+  for (const [event, call] of calls) model.on(event, call);
+  return () => calls.forEach(([event, call]) => model.off(event, call));
+}
+function settingsOf(model) {
+  const [video, tiou, minScore, topK] = ["video", "tiou", "min_score", "top_k"].map((name) => model.get(name));
+  return { video, tiou, minScore, topK };
+}
+function save(model, changes) {
+  model.set(changes);
+  model.save_changes();
 }
 
 // src/page.js
