@@ -160,3 +160,9 @@ def test_a_run_of_other_code_says_so(tmp_path, monkeypatch):
     stages["03_eval"]["code"] = "of another kind"
     change_json(folder / "run.json", stages=stages)
     assert run_status(folder, "a").reason == ""
+
+
+def test_a_score_of_other_weights_than_those_of_the_last_training_is_none(tmp_path):
+    read = {"status": "done", "made_from": {"ema": "a"}}
+    folder = write_run(tmp_path / "a", stages={"02_train": {"status": "done", "sha256": {"ema": "b"}}, "03_eval": read})
+    assert run_status(folder, "a")[1:3] == ("unfinished", "03_eval") and run_status(folder, "a").map_percent is None
