@@ -373,7 +373,6 @@ def test_what_was_set_by_hand_counts_as_given(folder, monkeypatch):
 def test_a_training_is_kept_only_with_the_parameters_that_it_was_made_with(folder, monkeypatch):
     monkeypatch.setattr(training, "usable_precision", lambda wanted, *_: wanted.replace("auto", "bf16"))
     note_stage(folder, "02_train", used={"precision": "fp32"})
-    assert check_same_training(folder, {"precision": "bf16"}) == {}, "nothing to go on from"
     (folder / "checkpoints" / "step000000009.pt").touch()
     assert check_same_training(folder, {"workers": 2}) == {"precision": "fp32"}
     for changed in ({"precision": "bf16"}, {"start_from": "theirs.pth.tar"}, {"deterministic": True}):

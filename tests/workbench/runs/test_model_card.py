@@ -40,11 +40,6 @@ def test_it_has_data_settings_scores_and_limits(tmp_path):
     assert "2 test recordings had no features" in card and "generated" not in card
 
 
-def test_what_01_data_would_have_counted_is_not_said_to_be_nothing(tmp_path):
-    _, card = write_card(tmp_path, run={"subsets": {}})
-    assert "| trained on | training |" in card and " 0 recordings" not in card
-
-
 def test_a_score_of_recordings_that_were_trained_on_is_told(tmp_path):
     folder, card = write_card(tmp_path)
     assert "other recordings of this kind" in card and "trained on, too" not in card
@@ -56,6 +51,8 @@ def test_a_score_of_recordings_that_were_trained_on_is_told(tmp_path):
 
 
 def test_what_is_not_known_and_generated_data_are_told(tmp_path):
+    _, card = write_card(tmp_path, run={"subsets": {}})
+    assert "| trained on | training |" in card and " 0 recordings" not in card, "01_data was not done"
     few = "an interval needs at least 5 test groups, there are 3"
     folder, card = write_card(tmp_path, run={"generated": True}, scores={"confidence": {"refused": few}})
     assert "The data is generated" in card and f"is not known: {few}." in card

@@ -79,6 +79,8 @@ def test_numbers_and_the_parameter_epochs_are_those_of_a_single_run(tmp_path):
         ("recipes: [watch]\nparameters: {seed: 3}", "line 2: 'seed' is not set as a notebook parameter"),
         ("recipes: [watch]\nseeds: [1, 2, 1]", "line 1: the run 'watch/seed1' comes twice; remove one"),
         ("runs:\n- {recipe: watch}\n- {recipe: watch}", "lines 2 and 3: the run 'watch/seed1234567891' comes twice"),
+        ("recipes: [watch]\noverrides:\n  optim.clip_norm: [1, 1.0]", "comes twice; remove one"),
+        ("recipes: [watch]\nparameters: {epochs: 2}\noverrides: {optim.epochs: [3]}", "line 3: the parameter epochs"),
         ("recipes: [watch]\nseeds: []", "line 2: 'seeds' = []: list should have at least 1 item"),
         ("recipes: [watch]\noverrides:\n  model.windows: []", "line 1: there is no run in it"),
         ("seeds: [1]", "line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both"),
