@@ -32,6 +32,8 @@ REFUSED = {
     "run wach": "afkit: there is no recipe 'wach'; did you mean 'watch'?",
     "run watch --set optim.epoch=3": "did you mean 'optim.epochs'?",
     "run watch --set optim.epochs": "afkit: --set takes NAME=VALUE, not 'optim.epochs'",
+    "run watch --set a.b=2 --set a.b=3": "afkit: --set a.b is given twice; remove one",
+    "run watch --set optim.epochs=2 -p epochs=3": "afkit: the parameter epochs is 3, but optim.epochs 2; give one",
     "run watch --set optim.epochs=010": "--set optim.epochs, line 1: 010 may be a number or a name; write it without",
     "run watch --set optim.epochs=true": "'optim.epochs' = True: give a value like 1",
     "run watch --set data.fps=None": "--set data.fps, line 1: None may be nothing, or a word; write null",

@@ -1,5 +1,6 @@
 """What the releases of ActionFormer, TriDet and TemporalMaxer report for their experiments, in percent (READMEs)."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import pandas as pd
@@ -65,6 +66,11 @@ def network_name(recipe: Recipe) -> str:
     """
     made_of = recipe.model.backbone, recipe.model.head
     return _NETWORKS.get(made_of, " with ".join(made_of))
+
+
+def comparable(recipe: str, changes: Collection[str]) -> str:
+    """The recipe, as `published` knows it, of a run with changed settings; "" where it was tested otherwise."""
+    return "" if {"data.tious", "data.test_subsets", "data.annotations"} & set(changes) else recipe
 
 
 def published(recipe: str) -> Published | None:

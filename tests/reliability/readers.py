@@ -307,11 +307,6 @@ def _yaml(name: str, read: Callable[[Path], Any], *contents: Any) -> Callable[[]
     return lambda: Reader(name, read, tuple(map(as_yaml, contents)), contents[0], as_yaml)
 
 
-def read_recipe(path: Path) -> dict:
-    """A recipe of one's own."""
-    return read_recipe_file(path, _RECIPES)
-
-
 def _import(name: str, form: str, *texts: str) -> Callable[[], Reader]:
     return lambda: Reader(name, _imported(form), tuple(text.encode() for text in texts))
 
@@ -364,11 +359,6 @@ def load_linear(path: Path) -> None:
 
 def _signals(path: Path) -> None:
     signal_files.read_settings(path, tiny_recipe(data__stride_frames=4, data__num_frames=2).data)
-
-
-def ego4d_tensor(path: Path) -> torch.Tensor:
-    """Features of a video as the challenge gives them."""
-    return ego4d._read_tensor(path)
 
 
 def _twin_settings() -> Reader:
@@ -439,7 +429,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "sensor signals": lambda: Reader("video.npy", _sensor, (npy_bytes(np.ones((7, 6))),), NPY, as_npy),
     **{f"archive .{ending}": _archive(ending) for ending in ("zip", "tar", "tar.gz", "tar.xz")},
     "Ego4D moments": _json("moments_train.json", ego4d._read_moments, MOMENTS),
-    "Ego4D tensors": lambda: Reader("v1.pt", ego4d_tensor, (saved(torch.ones(3, 4)), saved(torch.ones(3, 4).half()))),
+    "Ego4D tensors": lambda: Reader("v1.pt", ego4d._read_tensor, (saved(torch.eye(3)), saved(torch.eye(3).half()))),
     "published checkpoints": lambda: Reader("epoch.pth.tar", load_linear, (_original(CHECKPOINT),), CHECKPOINT,
                                             _original),
     "weights .safetensors": lambda: Reader("ema.safetensors", load_linear, (
@@ -453,7 +443,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "predictions .pkl": _prediction_pickles,
     "scores .json": _json("scores.json", read_scores, {"results": {"a": [0.5, 0.25], "v_b": [1, 0]}}),
     "scores .pkl": _score_pickles,
-    "recipes": _yaml("mine.yaml", read_recipe, RECIPE),
+    "recipes": _yaml("mine.yaml", lambda path: read_recipe_file(path, _RECIPES), RECIPE),
     "recipes of the original": _yaml("theirs.yaml", recipe_from_original, ORIGINAL),
     "recipes of the original, JSON": _json("theirs.json", recipe_from_original, ORIGINAL),
     "sweeps": _yaml("sweep.yaml", read_sweep, SWEEP, RUNS),

@@ -17,10 +17,8 @@ from hostile import LEVELS, Runs, as_json, as_safetensors, npy_bytes, npz_bytes,
 from readers import (
     MOMENTS,
     TABLE,
-    ego4d_tensor,
     feature_rows,
     load_linear,
-    read_recipe,
     resume_training,
     training_checkpoint,
 )
@@ -28,10 +26,12 @@ from safetensors.torch import save as save_safetensors
 
 from afkit.data.annotations import read_annotations
 from afkit.model.checkpoints import read_original
+from afkit.recipe_files import read_recipe_file
+from afkit.recipes import _RECIPES
 from afkit.workbench.analysis.fusion import read_scores
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
-from afkit.workbench.datasets.ego4d import _read_moments, read_leads
+from afkit.workbench.datasets.ego4d import _read_moments, _read_tensor, read_leads
 from afkit.workbench.original import recipe_from_original
 from afkit.workbench.own_data.importing import import_annotations
 from afkit.workbench.sweeps.batch_jobs import read_cluster
@@ -375,22 +375,18 @@ def imported(path, form):
     import_annotations(path, path.with_name("mine.json"), form=form)
 
 
-def predicted(path):
-    return read_predictions(path, {0: "walk", 1: "sit"})
-
-
 FILES = [  # the row of the table in docs/reliability.md, the file's name, its reader, contents and what is said of them
     ("annotations", "theirs.json", read_annotations, ANNOTATIONS),
     ("names of videos", "theirs.json", read_annotations,
      said("cannot be shown|not a readable JSON", *(one_video(name=json.dumps(name)) for name in NAMES))),
-    ("predictions", "p.json", predicted, said("", *PREDICTIONS)),
+    ("predictions", "p.json", lambda path: read_predictions(path, {0: "walk", 1: "sit"}), said("", *PREDICTIONS)),
     *(("imported annotations", f"s.{form}", partial(imported, form=form), said("", *texts))
       for form, texts in IMPORTS.items()),
     ("Ego4D moments", "moments_train.json", _read_moments,
      said("is not in the official format|not a readable", *MOMENT_FILES)),
     ("Ego4D moments", "ego4d.json", read_leads, said("has no number 'lead_sec'", *(
         f'{{"database": {{"a": {{"lead_sec": {lead}}}}}}}' for lead in ("NaN", HUGE, "[]", '"1e400"')))),
-    ("recipes", "theirs.yaml", read_recipe, YAML),
+    ("recipes", "theirs.yaml", lambda path: read_recipe_file(path, _RECIPES), YAML),
     ("recipes of the original", "theirs.yaml", recipe_from_original, YAML),
     ("sweeps", "theirs.yaml", read_sweep, YAML),
     ("cluster files", "theirs.yaml", read_cluster, YAML),
@@ -411,10 +407,10 @@ FILES = [  # the row of the table in docs/reliability.md, the file's name, its r
     ("published checkpoints", "a.pth.tar", load_linear, CHECKPOINTS),
     *((row, name, read, said("not|no ", *CODES)) for row, name, read in (
         ("published checkpoints", "epoch.pth.tar", load_linear), ("published checkpoints", "x.tar", read_original),
-        ("training checkpoints", "step000000001.pt", resume_training), ("Ego4D tensors", "clip.pt", ego4d_tensor),
+        ("training checkpoints", "step000000001.pt", resume_training), ("Ego4D tensors", "clip.pt", _read_tensor),
         ("features", "video.pkl", feature_rows), ("class scores", "scores.pkl", read_scores))),
     *((row, name, read, said("claim|not a readable", unpacks_to_100_mb)) for row, name, read in (
-        ("published checkpoints", "epoch.pth.tar", load_linear), ("Ego4D tensors", "clip.pt", ego4d_tensor),
+        ("published checkpoints", "epoch.pth.tar", load_linear), ("Ego4D tensors", "clip.pt", _read_tensor),
         ("training checkpoints", "step000000001.pt", resume_training))),
     ("weights .safetensors", "ema.safetensors", load_linear,
      said("not a readable safetensors file|holds NaN", *SAFETENSORS)),

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import operator
 import sys
 
 import pytest
@@ -11,12 +12,6 @@ from golden_files import OWN, content, experiment
 import afkit
 from afkit.config import Recipe
 from afkit.workbench.original import recipe_from_original
-
-
-def values_of(recipe, names):
-    """{dotted parameter: value}."""
-    return {name: getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in names}
-
 
 MINIMAL = {"dataset": {"json_file": "./data/a/b.json", "feat_folder": "./data/a/feats"}}
 
@@ -47,7 +42,7 @@ def test_defaults_of_the_original():
         "optim.epochs": 30,
         "optim.warmup_epochs": 5,
     }
-    assert values_of(recipe, expected) == expected
+    assert {name: operator.attrgetter(name)(recipe) for name in expected} == expected
 
 
 def test_yaml_json_and_mappings_give_the_same(tmp_path):

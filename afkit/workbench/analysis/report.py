@@ -8,6 +8,7 @@ import pandas as pd
 
 from afkit.evaluation.scores import Scores
 from afkit.files import atomic_open, read_json, write_json
+from afkit.opening import open_to_read
 
 NAIVE, FRAMES = "class frequencies and durations", "frame classifier with smoothing"  # rows beside the network's
 
@@ -63,6 +64,12 @@ def write_classes(path: str | Path, scores: Scores, label_names: Mapping[int, st
     table["ap_average"] = scores.ap.mean(axis=1)
     with atomic_open(path) as file:
         table.to_csv(file)
+
+
+def read_classes(path: str | Path) -> pd.DataFrame:
+    """The table of `write_classes`; a class may be called "NA" or "01"."""
+    with open_to_read(path) as file:
+        return pd.read_csv(file, dtype={"name": str}, keep_default_na=False, na_values=[""])
 
 
 def as_dict(scores: Scores) -> dict[str, Any]:

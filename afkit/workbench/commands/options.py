@@ -58,7 +58,7 @@ def assignments(texts: Sequence[str], option: str) -> dict[str, object]:
     """["a.b=1"] -> {"a.b": 1}; values are read as in a recipe file.
 
     Raises:
-        ValueError: a text without `=` or without a name, or a value that may mean two things.
+        ValueError: a text without `=` or without a name, a name twice, or a value that may mean two things.
 
     Examples:
         >>> assignments(["optim.epochs=2", "model.heads=[1, 2]", "name=x"], "--set")
@@ -71,5 +71,7 @@ def assignments(texts: Sequence[str], option: str) -> dict[str, object]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ValueError(f"{option} takes NAME=VALUE, not '{text}'")
+        if name.strip() in pairs:
+            raise ValueError(f"{option} {name.strip()} is given twice; remove one")
         pairs[name.strip()] = read_value(value, f"{option} {name.strip()}")
     return pairs

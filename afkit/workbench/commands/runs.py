@@ -32,6 +32,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from afkit.workbench.analysis.report import headline
+    from afkit.workbench.runs.opened import OUTDATED, open_run
     from afkit.workbench.runs.pages import write_notebooks
     from afkit.workbench.runs.paths import split_suffix
     from afkit.workbench.runs.pipeline import run
@@ -51,8 +52,9 @@ def _run(options: argparse.Namespace) -> None:
     )
     data_root = project_root() / options.data_root
     suffix = split_suffix(recipe(options.recipe, overrides), data_root, str(parameters.get("split", "")))
-    if (folder / f"eval{suffix}.json").is_file():
-        print(headline(folder / f"eval{suffix}.json"))
+    made, scores = open_run(folder), folder / f"eval{suffix}.json"
+    if made.stage(f"03_eval{suffix}").status == "done" and scores.is_file():
+        print(headline(scores) if made.up_to_date(f"03_eval{suffix}") else OUTDATED)
     if (folder / "04_visualize.ipynb").is_file():
         print(f"open {folder / '04_visualize.ipynb'} in JupyterLab, or look at {folder / 'figures'}")
     if options.html:

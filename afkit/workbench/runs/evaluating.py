@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from afkit.data.annotations import groups_of, leave_out_ignored, to_frame
+from afkit.data.features import locate
 from afkit.data.items import Dataset
 from afkit.detect.suppression import choose_backend
 from afkit.evaluation.scores import Scores, evaluate
@@ -63,6 +64,8 @@ def how_sure(run: Run, scores: Scores, gt: pd.DataFrame, predictions: pd.DataFra
 
 def keep_predictions(run: Run, dataset: Dataset, predictions: pd.DataFrame) -> pd.DataFrame:
     """The predictions that count, written: classified where a recipe does so afterwards, and lying where is judged."""
+    if run.recipe.decode.score_file:
+        note_input(run, locate(run.data_root, run.recipe.decode.score_file))
     found = classify(predictions, run.recipe, run.data_root, len(run.annotations.label_names))
     kept = leave_out_ignored(found, dataset.videos)
     if left_out := len(found) - len(kept):

@@ -37,6 +37,8 @@ STAGE_FILES = {  # what a finished stage has left in the run folder
     "03_eval": ["predictions.json.gz", "eval.json", "per_class.csv"],
     "04_visualize": ["figures/timelines.json"],
 }
+# parameters of 02_train on which its weights depend; on the first, all that has been trained so far
+TRAINING = ("start_from", "precision", "pad_to_batch", "cuda_graphs", "devices", "num_nodes", "deterministic")
 SAME_BYTES = (".safetensors", ".json.gz")  # files that are the same, byte by byte, where the numbers in them are
 
 
@@ -91,17 +93,24 @@ def plan_run(
     folder: str | Path = "",
     split: str = "",
     stage: str = "",
+    training: Mapping[str, Any] | None = None,
 ) -> Run:
     """The run that these arguments lead to, with the recipe's own test subsets; arguments as of `start_stage`.
 
+    `training` are the parameters of 02_train where that begins or goes on.
+
     Raises:
-        ValueError: unknown recipe, parameter or split, a seed below 0, or a folder of a run with other settings.
+        ValueError: unknown recipe, parameter or split, a seed out of range, or a folder of a run with other settings.
     """
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; give a whole number, 0 or more")
+    if type(seed) is not int or not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed!r}; give a whole number, 0 or more, below 2**64")
+    if not isinstance(overrides, Mapping):
+        raise ValueError(f'overrides is {overrides!r}; give a dictionary, e.g. {{"optim.epochs": 5}}')
     resolved, root = make_named_recipe(recipe, overrides), project_root() / data_root
     folder = project_root() / folder if folder else run_folder(recipe, seed, overrides)
     check_same_run(folder, resolved, seed)
+    if training is not None:
+        check_same_training(folder, training)
     return Run(folder, stage, resolved, seed, root, split_suffix(resolved, root, split))
 
 
@@ -129,8 +138,16 @@ def start_stage(
     run = plan_run(recipe, seed, overrides, data_root, run_dir, split, stage)
     show_top(neighbours(run.entry))
     facts, origin, before = read_run(run.folder), provenance(stage in COMPUTING), MADE_FROM.get(stage, "")
+    own: dict[str, Any] = {"code": stage_code(stage), "values": (values := values_in_kernel(stage))}
+    if values:  # by hand others may be given than papermill had
+        defaults = notebook_parameters(stage)
+        own["parameters"] = {name: value for name, value in values.items() if value != defaults[name]}
+    if stage == "02_train":
+        own["used"] = check_same_training(run.folder, values)
     if stage != "01_data":  # which looks itself, when it has prepared the data
         check_data(run, split)
+        if "data" not in facts and locate(run.data_root, run.recipe.data.annotations).is_file():
+            facts["data"] = {"fingerprint": fingerprint(run.recipe.data, run.data_root)}
     if other_code := changed_since(run.folder, before):
         print(f"{before} was done {other_code}")
     if not open_run(run.folder).up_to_date(before):
@@ -139,7 +156,6 @@ def start_stage(
         facts |= {"recipe": run.recipe.model_dump(mode="json"), "seed": seed, "overrides": dict(overrides)}
         facts |= {**own_settings(recipe), "data_root": str(data_root), **origin}
     began: dict[str, Any] = {"status": "running", "started": _now(), "finished": None, "error": None, "made_from": {}}
-    own = {"code": stage_code(stage), "values": values_in_kernel(stage)}
     _write_noted(run.folder, facts, run.entry, began | origin | own)  # at once: no old "done" has new origins
     if not run.suffix:
         return run
@@ -156,6 +172,24 @@ def check_same_run(folder: Path, recipe: Recipe, seed: int) -> None:
         if key in held and held[key] != value:
             difference = _first_difference(held[key], value, key)
             raise ValueError(f"{folder} holds a run with another {difference}; use another folder, or delete this one")
+
+
+def check_same_training(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training has `used` so far that goes on with these parameters of 02_train; {} where it begins.
+
+    A ValueError where it would be noted with parameters that had no effect on what is kept of it.
+    """
+    noted, defaults = open_run(folder).stage("02_train"), notebook_parameters("02_train")
+    before, now = defaults | noted.parameters | noted.values, defaults | dict(values)
+    if not now["resume"] or not any(folder.glob("checkpoints/step*.pt")):
+        return {}
+    for name in TRAINING if noted.status == "done" else TRAINING[:1]:
+        if before[name] != now[name]:
+            raise ValueError(
+                f"the training in {folder} was made with {name}={before[name]!r}, and would be kept; for {now[name]!r} "
+                "train anew (--again 02, by hand resume=False), or give the new run another name"
+            )
+    return noted.used
 
 
 def completed(settings: Any) -> Any:
@@ -262,8 +296,10 @@ def is_done(folder: Path, stage: str, parameters: Mapping[str, Any], suffix: str
     run = open_run(folder)
     noted = run.stage(stage + suffix)
     files = STAGE_FILES[stage] if noted.files is None else noted.files
-    there = noted.status == "done" and all((folder / name).is_file() for name in files)
-    return there and noted.parameters == dict(parameters) and run.up_to_date(stage + suffix)
+    there, given = noted.status == "done" and all((folder / name).is_file() for name in files), dict(parameters)
+    if there and noted.parameters != given:  # but perhaps in that defaults were given
+        there = (defaults := notebook_parameters(stage)) | noted.parameters == defaults | given
+    return there and run.up_to_date(stage + suffix)
 
 
 def _write_noted(folder: Path, facts: dict[str, Any], stage: str, changes: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from afkit.files import read_json, write_text
-from afkit.workbench.analysis.report import headline
+from afkit.workbench.analysis.report import headline, read_classes
 from afkit.workbench.published import network_name
 from afkit.workbench.runs.opened import OpenedRun, dictionary, open_run
 from afkit.workbench.survey.facts import trained_on
@@ -21,7 +21,7 @@ FILE = "model_card.md"
 def write_model_card(folder: Path) -> Path:
     """Write model_card.md beside the scores of a run that was evaluated on its own test subsets."""
     run, scores = open_run(folder), read_json(folder / "eval.json")
-    classes = pd.read_csv(folder / "per_class.csv")
+    classes = read_classes(folder / "per_class.csv")
     recipe = run.recipe
     parts = [
         f"# {recipe.name}: {network_name(recipe)}",
@@ -65,8 +65,10 @@ def _facts(run: OpenedRun, scores: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _counted(subsets: Mapping[str, Any], names: list[str], key: str) -> str:
-    """Recordings, hours and actions (the count `key`) of subsets."""
+    """Recordings, hours and actions (the count `key`) of subsets; their names alone where 01_data was not done."""
     rows = [dictionary(subsets, name) for name in {name.lower() for name in names}]
+    if not any(rows):
+        return ", ".join(names)
     videos, actions = (sum(row.get(name, 0) for row in rows) for name in ("videos", key))
     hours = sum(row.get("hours") or 0 for row in rows)
     return f"{', '.join(names)}: {videos} recordings, {hours:.1f} hours, {actions} actions"

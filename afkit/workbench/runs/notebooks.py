@@ -48,11 +48,11 @@ def notebook_parameters(stage: str) -> dict[str, Any]:
 
 
 def values_in_kernel(stage: str) -> dict[str, Any]:
-    """What a stage's own parameters are where its notebook is being executed, by hand or not; {} elsewhere."""
+    """A stage's own parameters where its notebook is being executed, by hand or not; ValueErrors as of their types."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     names = shell.user_ns if shell else {}
-    defaults = {name: value for name, value in notebook_parameters(stage).items() if name not in COMMON}
-    return {name: names[name] for name, value in defaults.items() if type(names.get(name)) is type(value)}
+    given = {name: names[name] for name in notebook_parameters(stage) if name in names and name not in COMMON}
+    return parameters_by_stage([stage], given)[stage]
 
 
 def with_epochs(overrides: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +62,10 @@ def with_epochs(overrides: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
         >>> with_epochs({"model.heads": 2}, {"epochs": 5, "tiou": 0.5})
         {'model.heads': 2, 'optim.epochs': 5}
     """
-    return dict(overrides) | ({"optim.epochs": parameters["epochs"]} if parameters.get("epochs") else {})
+    epochs = parameters.get("epochs")
+    if epochs and overrides.get("optim.epochs", epochs) != epochs:
+        raise ValueError(f"the parameter epochs is {epochs}, but optim.epochs {overrides['optim.epochs']}; give one")
+    return dict(overrides) | ({"optim.epochs": epochs} if epochs else {})
 
 
 def choose_stages(stages: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.trust import project_root
 
 MADE_FROM = {"03_eval": "02_train", "04_visualize": "03_eval"}  # whose files a stage reads
+OUTDATED = "the weights (or class scores) have changed since their evaluation; run 03_eval again"
 METRICS = ["epoch", "loss_total", "seconds"]  # those of metrics.csv that are compared
 MOST_NAMED = 5  # runs that a message lists
 MOST_EPOCHS = 10**9  # in a run.json that means something
@@ -141,9 +142,11 @@ class OpenedRun:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The overrides, and which settings its recipe file held, where it was made from one."""
-        own = {"recipe_file": self.facts.recipe_file} if self.facts.recipe_file else {}
-        return self.facts.overrides | own
+        """The overrides, which settings its recipe file held, if any, and on what else the weights depend."""
+        trained = self.stage("02_train")
+        own = {"recipe_file": self.facts.recipe_file, "start_from": trained.parameters.get("start_from")}
+        own["precision"] = trained.used.get("precision")
+        return self.facts.overrides | {name: value for name, value in own.items() if value not in (None, "", "fp32")}
 
     def data_root(self, given: str | Path = "") -> Path:
         """The folder of all data sets, `given` by the user, or "" for where the run found it.
@@ -244,7 +247,8 @@ def choose_runs(runs: Sequence[str] = (), results: str | Path = "results") -> li
         found += inside
     if not (found := found or _runs_below(root)):
         raise ValueError(f"there is no run in {root}; make one with: python -m afkit run watch")
-    return list(dict.fromkeys(found))
+    first = {folder.resolve(): folder for folder in reversed(found)}  # links may lead to one, too
+    return [folder for folder in found if first[folder.resolve()] is folder]
 
 
 def read_runs(folders: Sequence[Path], results: str | Path = "results") -> list[OpenedRun]:
@@ -329,7 +333,7 @@ def _state(run: OpenedRun) -> str:
     if stages["03_eval"].status != "done":
         return "not evaluated yet"
     if not run.up_to_date("03_eval"):
-        return "the weights have changed since their evaluation; run 03_eval again"
+        return OUTDATED
     return "done"
 
 

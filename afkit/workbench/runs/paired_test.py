@@ -12,9 +12,9 @@ import pandas as pd
 from afkit.config import nearest
 from afkit.data.annotations import Video, groups_of, to_frame
 from afkit.evaluation.scores import evaluate
-from afkit.opening import open_to_read
 from afkit.workbench.analysis.bootstrap import Comparison, Interval, compare_runs, drawn_units, too_few
 from afkit.workbench.analysis.fusion import num_labels
+from afkit.workbench.analysis.report import read_classes
 from afkit.workbench.analysis.result_files import read_predictions
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry
 from afkit.workbench.runs.paths import without_paths
@@ -56,10 +56,7 @@ def compare_pair(a: OpenedRun, b: OpenedRun, data_root: str = "", resamples: int
         ValueError: the runs faced different tests, or one of too few recordings or groups; the annotations are not
             there, or not those that a run was evaluated with; the predictions cannot be read.
     """
-    for what, ours in _test(a).items():
-        if ours != _test(b)[what]:
-            there = ", ".join(f"{run.name}: {_test(run)[what]}" for run in (a, b))
-            raise ValueError(f"{a.name} and {b.name} cannot be compared, since {what} differs ({there})")
+    _check_same_test(a, b)
     root, annotations, tious = a.data_root(data_root), a.annotations(data_root), a.recipe.data.tious
     videos = annotations.of_subsets(a.subsets)
     if a.recipe.data.annotations != b.recipe.data.annotations:
@@ -129,19 +126,25 @@ def class_differences(a: OpenedRun, b: OpenedRun) -> pd.Series:
     """AP of a less that of b in percentage points, mean over tIoU, by name of the class; of classes that both have.
 
     Raises:
-        ValueError: a run has no per_class.csv, or a broken one.
+        ValueError: the runs faced different tests; a run has no per_class.csv, or a broken one.
     """
+    _check_same_test(a, b)
     columns = []
     for run in (a, b):
         try:
-            with open_to_read(run.folder / "per_class.csv") as file:
-                table = pd.read_csv(file, index_col="label")
-            columns.append(table.set_index("name", append=True)["ap_average"].astype(float))
+            columns.append(read_classes(run.folder / "per_class.csv").set_index("name")["ap_average"].astype(float))
             if columns[-1].index.has_duplicates:
                 raise ValueError
         except (OSError, ValueError, LookupError, TypeError, OverflowError):
             raise ValueError(f"{run.name} has no readable per_class.csv; run 03_eval again") from None
-    return (100 * (columns[0] - columns[1])).dropna().droplevel("label").rename("difference")
+    return (100 * (columns[0] - columns[1])).dropna().rename("difference")
+
+
+def _check_same_test(a: OpenedRun, b: OpenedRun) -> None:
+    for what, ours in _test(a).items():
+        if ours != _test(b)[what]:
+            there = ", ".join(f"{run.name}: {_test(run)[what]}" for run in (a, b))
+            raise ValueError(f"{a.name} and {b.name} cannot be compared, since {what} differs ({there})")
 
 
 def _labels(videos: Sequence[Video]) -> dict[str, tuple]:

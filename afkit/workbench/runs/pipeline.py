@@ -99,7 +99,8 @@ def run_stages(
 ) -> Path:
     """As `run`, with the full names of the stages, and parameters of its own for each: {stage: {name: value}}."""
     given = {name: value for parameters in of_stage.values() for name, value in parameters.items()}
-    run = plan_run(recipe, seed, overrides, data_root, folder, given.get("split", ""))
+    training = None if "02_train" in again else of_stage.get("02_train")
+    run = plan_run(recipe, seed, overrides, data_root, folder, given.get("split", ""), training=training)
     check_memory(run.recipe)
     prepared = can_prepare(run.recipe, run.data_root, given.get("source", ""), given.get("download", False))
     if "01_data" in of_stage and not prepared:
@@ -118,7 +119,8 @@ def run_stages(
         for stage, parameters in of_stage.items():
             own = replace(run, stage=stage, suffix=run.suffix if "split" in parameters else "")
             shown = f"{own.entry:<14}"
-            if stage == "04_visualize" and "03_eval" in of_stage and not _has_scores(run):
+            scored = not run.suffix and (run.folder / "eval.json").is_file()
+            if stage == "04_visualize" and "03_eval" in of_stage and not scored:
                 say(f"{shown} left out: it draws the scores (eval.json) of the recipe's own test subsets")
                 continue
             if not stale and stage not in again and is_done(run.folder, stage, parameters, own.suffix):
@@ -132,10 +134,6 @@ def run_stages(
             seconds = _run_stage(own, common, parameters, lock)
             say(f"{shown} done in {seconds:.0f} s")
     return run.folder
-
-
-def _has_scores(run: Run) -> bool:
-    return not run.suffix and (run.folder / "eval.json").is_file()
 
 
 def _remarks(run: Run) -> str:

@@ -101,6 +101,7 @@ def _state(run: OpenedRun, held: bool) -> tuple[str, str, str]:
     """State, stage and reason of a run, whichever of its stages it was begun with; `held`: a process is at work."""
     splits = [stage for stage in run.facts.stages if stage.partition("-")[0] in STAGES]
     status = {stage: run.stage(stage).status for stage in sorted({*STAGES, *splits})}
+    status |= {"03_eval": "outdated"} if _outdated(run) else {}
     left = [stage for stage, found in status.items() if found != "done"]
     failed = [stage for stage, found in status.items() if found == "failed"]
     running = [stage for stage, found in status.items() if found == "running"]
@@ -113,6 +114,12 @@ def _state(run: OpenedRun, held: bool) -> tuple[str, str, str]:
     others = ((stage, changed_code(run.stage(stage).code, stage)) for stage in STAGES)
     reasons = (f"{stage} was done with other code: {', '.join(changed)}" for stage, changed in others if changed)
     return "done", "", next(reasons, "")
+
+
+def _outdated(run: OpenedRun) -> bool:
+    """Whether the weights are others than those that were evaluated, by what both stages have noted."""
+    trained = run.stage("02_train").sha256
+    return any(trained.get(name, digest) != digest for name, digest in run.stage("03_eval").made_from.items())
 
 
 def _texts(row: RunStatus) -> tuple[str, ...]:
@@ -151,7 +158,7 @@ def _last_map_percent(run: OpenedRun) -> float | None:
     """Average mAP of eval.json, or of the last line of validation.csv; None where there is none."""
     trained, evaluated = (run.stage(stage).status for stage in ("02_train", "03_eval"))
     with suppress(OSError, ValueError, LookupError, TypeError):
-        if evaluated == "done" and trained in ("done", ""):  # else that of an older training
+        if evaluated == "done" and trained in ("done", "") and not _outdated(run):  # else that of an older training
             score = read_json(run.folder / "eval.json")["average_map"]
             return 100 * score if is_score(score) else None
         if (run.folder / "validation.csv").exists():

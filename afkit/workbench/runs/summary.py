@@ -12,7 +12,7 @@ import pandas as pd
 
 from afkit.files import atomic_open
 from afkit.workbench.analysis.bootstrap import FEWEST
-from afkit.workbench.published import published
+from afkit.workbench.published import comparable, published
 from afkit.workbench.runs.opened import OpenedRun, dictionary, entry, read_metrics
 from afkit.workbench.runs.paths import without_paths
 from afkit.workbench.survey.facts import trained_on
@@ -65,10 +65,13 @@ def summarise_runs(runs: Sequence[OpenedRun]) -> pd.DataFrame:
 def summarise_settings(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread of average mAP over the runs that differ in their seed alone; one row per setting.
 
-    Of the table of `summarise_runs`, without those that have no scores. Columns: those of `SETTING` and `SPREAD`:
-    standard_deviation is blank for one run, difference_percent is mean minus published, values_percent a list.
+    Of the table of `summarise_runs`, without those that have no scores; runs of one seed (copies, `rerun`) count once,
+    by their mean. Columns: those of `SETTING` and `SPREAD`: standard_deviation is blank for one run, difference_percent
+    is mean minus published, values_percent a list.
     """
     scored = table[table["average_map_percent"].notna()]
+    seeds = scored.groupby([*SETTING, "seed"], sort=False, dropna=False)[["average_map_percent", "published_percent"]]
+    scored = seeds.mean().reset_index()
     groups = scored.groupby(SETTING, sort=False, dropna=False)
     found = groups["average_map_percent"].agg(["size", "mean", "std", "min", "max"]).set_axis(["runs", *RANGE], axis=1)
     found["published_percent"] = groups["published_percent"].first()
@@ -185,7 +188,7 @@ def _in_one_line(cell: Any) -> Any:
 def _row(run: OpenedRun, tious: Sequence[str]) -> dict[str, Any]:
     """Numbers are blank where the files do not say them."""
     scores, ours = run.scores, _percent(run.scores, "average_map")
-    known = published(run.recipe_name) if scores else None
+    known = published(comparable(run.recipe_name, run.changes)) if scores else None
     theirs = known.average_map if known else None
     recall = [_percent(scores, "recall", "1", tiou) for tiou in dictionary(scores, "recall", "1")]
     seconds = read_metrics(run.folder)["seconds"]
@@ -246,9 +249,11 @@ def _settings(runs: Sequence[OpenedRun]) -> list[str | None]:
     """A short name of each run's setting: the recipe, and those changes that not all runs of the recipe share."""
     changes = []
     for run in runs:
-        changed = {key: _names(value) if key in SPLIT else value for key, value in run.changes.items()}
+        lists = {key: own for key, own in run.changes.items() if key in SPLIT and isinstance(own, list)}
+        changed = run.changes | {k: f"{len(own)} subsets" for k, own in lists.items() if len(own) > MOST_NAMES}
         changed.pop("data.test_subsets", None)  # said as `test`
         extras = {"weights": _weights(run), "label_remap": run.scores.get("label_remap")}
+        extras["evaluated in"] = run.stage("03_eval").used.get("precision")
         extras |= {"test": ", ".join(run.subsets), "data": (run.fingerprint or "")[:8] if run.scores else ""}
         changed |= {key: value for key, value in extras.items() if value}
         changes.append({key: _short(value) for key, value in changed.items()})
@@ -262,11 +267,6 @@ def _settings(runs: Sequence[OpenedRun]) -> list[str | None]:
 
 def _setting(run: OpenedRun, changes: Sequence[str]) -> str:
     return ("twin: " if run.generated else "") + ", ".join([str(run.recipe_name), *changes])
-
-
-def _names(subsets: Any) -> Any:
-    """A list of subsets, or their number where they are many: with folds, all people but one."""
-    return f"{len(subsets)} subsets" if isinstance(subsets, list) and len(subsets) > MOST_NAMES else subsets
 
 
 def _weights(run: OpenedRun) -> str | None:

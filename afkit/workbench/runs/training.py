@@ -23,6 +23,7 @@ from afkit.workbench.progress import duration
 from afkit.workbench.runs.evaluating import built_backend
 from afkit.workbench.runs.folder import Run, finish_stage, note_stage
 from afkit.workbench.runs.launch import predict_shared, train_on_devices
+from afkit.workbench.runs.opened import open_run
 
 
 def train_run(
@@ -37,12 +38,23 @@ def train_run(
 
     Arguments, result and errors are those of `afkit.train.loop.train` and `train_on_devices`.
     """
+    steps = run.recipe.optim.total_epochs * (len(dataset) // run.recipe.optim.batch_size)
+    if not resume or not (run.folder / f"checkpoints/step{steps:09d}.pt").is_file():  # else nothing is left to do
+        note_used(run, execution)
     common: dict[str, Any] = {"execution": execution, "resume": resume}
     common |= {"start_from": start_from, "on_progress": on_progress}
     if execution.devices * execution.num_nodes > 1:
         return train_on_devices(run.recipe, run.data_root, run.folder, run.seed, **common)
     evaluate = validation(run.recipe, run.data_root, execution.precision) if execution.evaluate_every else None
     return train(run.recipe, dataset, run.folder, run.seed, evaluate=evaluate, **common)
+
+
+def note_used(run: Run, execution: Execution) -> None:
+    """Note in run.json what a training computes in from now on, behind what it has computed in before."""
+    before, now = open_run(run.folder).stage(run.entry).used.get("precision", ""), _usable(execution.precision)
+    told = before if before.endswith(now) else f"{before}, then {now}".removeprefix(", then ")
+    graphs = execution.cuda_graphs and torch.cuda.is_available()
+    note_stage(run.folder, run.entry, used={"precision": told, "cuda_graphs": graphs})
 
 
 def validation(recipe: Recipe, data_root: str | Path, precision: str = "fp32") -> Callable[[nn.Module], float]:
@@ -77,9 +89,7 @@ def finish_training(run: Run, execution: Execution, metrics: pd.DataFrame) -> No
         "A loss of the training has no interval; how well actions are found is measured by 03_eval.",
     ]
     note = run.folder / FILE
-    used = asdict(execution) | {"precision": _usable(execution.precision)}
-    used["cuda_graphs"] &= torch.cuda.is_available()
-    note_stage(run.folder, run.entry, used={name: used[name] for name in ("precision", "cuda_graphs")})
+    used = asdict(execution) | open_run(run.folder).stage(run.entry).used
     finish_stage(run, said=said, execution=used, deterministic=read_json(note) if note.exists() else None)
 
 

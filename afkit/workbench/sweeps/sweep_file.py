@@ -114,9 +114,9 @@ def read_sweep(path: str | Path, folds: str = "") -> Sweep:
     cells = [cell for entry in _entries(settings) for cell in _cells(path, tree, settings, results, *entry)]
     if not cells:
         raise ValueError(f"{path}, line 1: there is no run in it; each list of 'overrides' needs a value")
-    first: dict[Path, Cell] = {}
+    first: dict[tuple[str, int], Cell] = {}
     for cell in cells:
-        other = first.setdefault(cell.folder, cell)
+        other = first.setdefault((cell.resolved.model_dump_json(), cell.seed), cell)
         if other is not cell:
             where = f"line {cell.line}" if cell.line == other.line else f"lines {other.line} and {cell.line}"
             raise ValueError(f"{path}, {where}: the run '{cell.name}' comes twice; remove one")
@@ -178,8 +178,9 @@ def _cells(
     place: Sequence[str | int],
 ) -> Iterator[Cell]:
     """A run, or its folds, checked; a complaint names the line of the override at fault where the message tells it."""
-    overrides, line = with_epochs(overrides, settings.parameters), line_of(tree, place)
+    line = line_of(tree, place)
     try:
+        overrides = with_epochs(overrides, settings.parameters)
         resolved = make_named_recipe(recipe, overrides)
     except ValueError as error:
         holder = ["overrides"] if settings.recipes else [*place, "overrides"]

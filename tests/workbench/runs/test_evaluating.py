@@ -1,6 +1,7 @@
 """What stands beside the score of 03_eval: its interval, or why there is none, and the frame classifier."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -77,3 +78,13 @@ def test_what_the_building_of_the_operator_says_is_no_error_in_a_notebook(monkey
     monkeypatch.setattr(evaluating, "choose_backend", built)
     assert evaluating.built_backend("auto", "cpu") == "cpp"
     assert capsys.readouterr() == ("building\n", "")
+
+
+def test_class_scores_that_change_make_an_evaluation_old(run, monkeypatch):
+    monkeypatch.setattr(evaluating, "classify", lambda predictions, *_: predictions)
+    run, path = replace(run, recipe=tiny_recipe(decode__score_file="scores.json")), run.data_root / "scores.json"
+    path.write_text('{"video0": [1, 0, 0]}')
+    evaluating.keep_predictions(run, afkit.Dataset(run.recipe.data, run.data_root, ["test"]), run.gt.assign(score=0.5))
+    assert open_run(run.folder).up_to_date("03_eval")
+    path.write_text('{"video0": [0, 1, 0]}')
+    assert not open_run(run.folder).up_to_date("03_eval")

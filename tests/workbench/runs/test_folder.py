@@ -3,17 +3,20 @@
 import hashlib
 import os
 
+import pandas as pd
 import pytest
-from stage_results import WEIGHTS, change_code, write_results, write_training
+from stage_results import WEIGHTS, change_code, write_data, write_results, write_training
 
 from afkit.files import read_json, write_json, write_text
 from afkit.recipes import recipe as named_recipe
+from afkit.train.execution import Execution
 from afkit.workbench.runs import folder as runs
-from afkit.workbench.runs import provenance
+from afkit.workbench.runs import provenance, training
 from afkit.workbench.runs.folder import (
     STAGE_FILES,
     changed_since,
     check_same_run,
+    check_same_training,
     fail_stage,
     finish_stage,
     is_done,
@@ -26,7 +29,10 @@ from afkit.workbench.runs.notebooks import STAGES
 from afkit.workbench.runs.opened import open_run, read_run, read_runs
 from afkit.workbench.runs.paths import run_folder, split_suffix
 from afkit.workbench.runs.pipeline import run as run_notebooks
+from afkit.workbench.runs.training import finish_training, note_used
 from afkit.workbench.survey.facts import fingerprint
+
+LOSSES = ["epoch", "loss_total", "loss_cls", "loss_reg", "seconds"]
 
 
 @pytest.fixture
@@ -297,7 +303,10 @@ def test_clocks_decide_nothing(folder, hours, capsys):
     os.utime(folder / WEIGHTS, (0, 0))
     assert done(folder) == ["01_data", "02_train", "04_visualize"]
     (after,) = read_runs([folder])
-    assert after.state == "the weights have changed since their evaluation; run 03_eval again" and after.scores == {}
+    assert (
+        after.state == "the weights (or class scores) have changed since their evaluation; run 03_eval again"
+        and after.scores == {}
+    )
     assert capsys.readouterr().out == ""
     start("04_visualize", "data", folder)
     assert capsys.readouterr().out == "03_eval was done with other files than those that are there now; run it again\n"
@@ -353,3 +362,36 @@ def test_a_run_of_an_older_version_is_told_by_its_times_and_that_is_said(tmp_pat
         run_notebooks("watch", 1, data_root=str(tmp_path / "data"), folder=folder, stages=["03_eval"], say=said.append)
         (line,) = said
         assert line.endswith("already done, by its time alone: an older version has noted no digest of what it read")
+
+
+def test_what_was_set_by_hand_counts_as_given(folder, monkeypatch):
+    monkeypatch.setattr(runs, "values_in_kernel", lambda stage: {"weights": "raw", "devices": 1})
+    finish_stage(start("03_eval", "data", folder))
+    assert not is_done(folder, "03_eval", {}) and is_done(folder, "03_eval", {"weights": "raw", "split": ""})
+
+
+def test_a_training_is_kept_only_with_the_parameters_that_it_was_made_with(folder, monkeypatch):
+    monkeypatch.setattr(training, "usable_precision", lambda wanted, *_: wanted.replace("auto", "bf16"))
+    note_stage(folder, "02_train", used={"precision": "fp32"})
+    (folder / "checkpoints" / "step000000009.pt").touch()
+    assert check_same_training(folder, {"workers": 2}) == {"precision": "fp32"}
+    for changed in ({"precision": "bf16"}, {"start_from": "theirs.pth.tar"}, {"deterministic": True}):
+        with pytest.raises(ValueError, match=rf"made with {next(iter(changed))}=.*, and would be kept; for .* anew"):
+            check_same_training(folder, changed)
+        assert check_same_training(folder, changed | {"resume": False}) == {}
+    note_stage(folder, "02_train", status="running")
+    with pytest.raises(ValueError, match="made with start_from=''"):
+        check_same_training(folder, {"start_from": "theirs.pth.tar"})
+    run = runs.Run(folder, "02_train", named_recipe("watch"), 1, folder)
+    for precision in ("fp32", "fp32", "auto"):
+        note_used(run, Execution(precision=precision))
+        finish_training(run, Execution(precision=precision), pd.DataFrame([dict.fromkeys(LOSSES, 1)]))
+    assert read_run(folder)["execution"]["precision"] == "fp32, then bf16"
+
+
+def test_a_run_that_begins_with_the_training_notes_its_data(tmp_path):
+    write_data(tmp_path)
+    start("02_train", tmp_path, tmp_path / "run")
+    add_video(tmp_path, "test")
+    with pytest.raises(ValueError, match=r"the data has changed since the run in .* was begun"):
+        start("03_eval", tmp_path, tmp_path / "run")

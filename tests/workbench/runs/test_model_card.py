@@ -51,6 +51,8 @@ def test_a_score_of_recordings_that_were_trained_on_is_told(tmp_path):
 
 
 def test_what_is_not_known_and_generated_data_are_told(tmp_path):
+    _, card = write_card(tmp_path, run={"subsets": {}})
+    assert "| trained on | training |" in card and " 0 recordings" not in card, "01_data was not done"
     few = "an interval needs at least 5 test groups, there are 3"
     folder, card = write_card(tmp_path, run={"generated": True}, scores={"confidence": {"refused": few}})
     assert "The data is generated" in card and f"is not known: {few}." in card

@@ -10,16 +10,14 @@ from afkit.files import write_json, write_text
 from afkit.workbench.runs.opened import OpenedRun, RunFile, choose_runs, dictionary, open_run, read_metrics, read_runs
 
 
-def states(results) -> dict[str, str]:
-    return {run.name: run.state for run in read_runs(choose_runs([], results), results)}
-
-
 def test_runs_are_found_below_results_by_folder_or_together(tmp_path):
     one, two, mine = (write_run(tmp_path / name) for name in ("watch/seed1", "watch/seed2", "tiny/mine"))
     (tmp_path / "gallery").mkdir()
     assert choose_runs([], tmp_path) == [mine, one, two]
     assert choose_runs(["tiny/mine"], tmp_path) == choose_runs([str(mine)], "results") == [mine]
     assert choose_runs(["watch/seed2", "watch"], tmp_path) == [two, one], "each once, the one that was named first"
+    (tmp_path / "link").symlink_to("watch")
+    assert choose_runs(["watch/seed2", "link/seed2"], tmp_path) == [two]
 
 
 def test_an_unknown_run_is_named_with_the_nearest(tmp_path):
@@ -50,12 +48,12 @@ def test_a_run_that_is_not_finished_says_how_far_it_came(tmp_path):
     }
     for name, stages in unfinished.items():
         write_run(tmp_path / name, stages=stages)
-    assert states(tmp_path) == {
+    assert {run.name: run.state for run in read_runs(choose_runs([], tmp_path), tmp_path)} == {
         "failed": "02_train failed: ValueError: no …/file",
         "alone": "02_train failed: why",
         "running": "03_eval is running, or was interrupted",
         "trained": "not evaluated yet",
-        "again": "the weights have changed since their evaluation; run 03_eval again",
+        "again": "the weights (or class scores) have changed since their evaluation; run 03_eval again",
     }
     assert all(run.scores == {} for run in read_runs(choose_runs([], tmp_path), tmp_path)), "the old ones do not count"
 

@@ -126,6 +126,8 @@ def test_runs_that_faced_another_test_are_not_compared(scored, tmp_path, change,
     runs = read_runs([tmp_path / "all", tmp_path / "half"], tmp_path)
     with pytest.raises(ValueError, match=f"all and half cannot be compared, since {message}"):
         compare_pair(*runs)
+    with pytest.raises(ValueError, match=f"all and half cannot be compared, since {message}"):
+        class_differences(*runs)
 
 
 def test_runs_may_be_trained_with_other_labels_where_those_of_the_test_are_the_same(scored, tmp_path):
@@ -179,6 +181,9 @@ def test_classes_are_compared_by_name_in_percentage_points(scored, tmp_path):
     write_text(tmp_path / "half" / "per_class.csv", "label,name,ap_0.50,ap_average\n0,jump,0.2,0.25\n7,run,1,1\n")
     differences = class_differences(*scored[:2])
     assert differences.to_dict() == {"jump": 75.0}
+    write_text(tmp_path / "half" / "per_class.csv", "label,name,ap_0.50,ap_average\n1,jump,0.2,0.25\n0,NA,1,1\n")
+    write_text(tmp_path / "all" / "per_class.csv", "label,name,ap_0.50,ap_average\n0,jump,1,1\n1,NA,0.5,0.5\n")
+    assert class_differences(*scored[:2]).to_dict() == {"jump": 75.0, "NA": -50.0}, "whatever their ids are"
     write_text(tmp_path / "half" / "per_class.csv", "label\n")
     with pytest.raises(ValueError, match=r"^half has no readable per_class.csv; run 03_eval again$"):
         class_differences(*scored[:2])

@@ -12,9 +12,10 @@ from afkit.workbench.runs.opened import read_run
 from afkit.workbench.runs.pipeline import run
 
 
-def test_a_seed_below_0_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ValueError, match="seed is -1; give a whole number, 0 or more"):
-        run("watch", -1, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
+@pytest.mark.parametrize("seed", [-1, 2**64, "1", 1.0, True])
+def test_a_seed_out_of_range_is_refused_before_anything_is_written(tmp_path, seed):
+    with pytest.raises(ValueError, match=f"seed is {seed!r}; give a whole number, 0 or more"):
+        run("watch", seed, data_root=str(tmp_path / "data"), results=str(tmp_path / "results"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -74,11 +74,14 @@ def test_of_a_notebook_only_its_code_counts(tmp_path, monkeypatch):
 
 def test_parameters_are_noted_as_they_are_where_the_notebook_is_executed(monkeypatch):
     assert values_in_kernel("03_eval") == {}
-    own = {"recipe": "watch", "weights": "raw", "devices": 2, "split": None, "scores": [1]}
+    own = {"recipe": "watch", "weights": "raw", "devices": 2, "scores": [1]}
     shell = SimpleNamespace(user_ns=own)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert values_in_kernel("03_eval") == {"weights": "raw", "devices": 2}, "of its own parameters, with their types"
+    assert values_in_kernel("03_eval") == {"weights": "raw", "devices": 2}, "of its own parameters"
     json.dumps(values_in_kernel("02_train"))
+    own["resume"] = "False"
+    with pytest.raises(ValueError, match=r"parameter 'resume' takes bool, e.g. True, not 'False'"):
+        values_in_kernel("02_train")
 
 
 def test_threads_that_the_user_has_set_stay(monkeypatch):

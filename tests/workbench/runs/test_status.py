@@ -9,6 +9,8 @@ from run_folders import change_json, write_run
 
 from afkit.__main__ import main
 from afkit.files import LOCK, locked, write_text
+from afkit.workbench.runs import pipeline
+from afkit.workbench.runs.opened import OUTDATED
 from afkit.workbench.runs.provenance import stage_code
 from afkit.workbench.runs.status import CLEAR, RunStatus, folders_of, run_status, show_status, status_table
 
@@ -160,3 +162,17 @@ def test_a_run_of_other_code_says_so(tmp_path, monkeypatch):
     stages["03_eval"]["code"] = "of another kind"
     change_json(folder / "run.json", stages=stages)
     assert run_status(folder, "a").reason == ""
+
+
+def test_a_score_of_other_weights_than_those_of_the_last_training_is_none(tmp_path):
+    read = {"status": "done", "made_from": {"ema": "a"}}
+    folder = write_run(tmp_path / "a", stages={"02_train": {"status": "done", "sha256": {"ema": "b"}}, "03_eval": read})
+    assert run_status(folder, "a")[1:3] == ("unfinished", "03_eval") and run_status(folder, "a").map_percent is None
+
+
+def test_a_command_that_trained_anew_does_not_show_the_scores_of_before(tmp_path, monkeypatch, capsys):
+    read = {"status": "done", "made_from": {"metrics.csv": "of before"}}
+    folder = write_run(tmp_path / "a", stages={"03_eval": read})
+    monkeypatch.setattr(pipeline, "run", lambda *_, **__: folder)
+    main(["run", "watch", "--stages", "02"])
+    assert capsys.readouterr().out == f"{OUTDATED}\n{folder}\n"

@@ -137,6 +137,9 @@ def test_settings_have_mean_and_spread_over_their_seeds(tmp_path):
     assert table["setting"].tolist() == ["thumos_i3d", "thumos_i3d, model.embed_dim=64"]
     assert table.loc[0, SPREAD[:-1]].tolist() == pytest.approx([3, 70, 10, 60, 80, 66.83, 70 - 66.83])
     assert table.loc[0, "values_percent"] == pytest.approx([80, 70, 60])
+    change_json(write_run(tmp_path / "s0-rerun", 0.6, 0, name="thumos_i3d") / "run.json", rerun_of="s0")
+    again = summarise_settings(summary(tmp_path, *folders, tmp_path / "s0-rerun"))
+    pd.testing.assert_frame_equal(again, table, obj="a seed counts once")
     assert table.loc[1, "runs"] == 1 and math.isnan(table.loc[1, "standard_deviation"])
 
 
@@ -268,3 +271,18 @@ def test_runs_with_the_same_test_or_a_shared_one_are_no_folds(tmp_path):
     assert list(folds_of(tmp_path, *shared)) == FOLD_COLUMNS
     apart = [write_run(tmp_path / "x", subsets=["p1", "p3"]), write_run(tmp_path / "y", subsets=["p2"])]
     assert folds_of(tmp_path, *apart)["tested"].tolist() == ["p1, p3; p2"]
+
+
+def test_what_a_training_was_given_beside_the_recipe_is_another_setting(tmp_path):
+    done = {"status": "done", "finished": "2026-01-01T11:00:00"}
+    changed = [{}, {"used": {"precision": "bf16"}}, {"parameters": {"start_from": "data/theirs.pth.tar"}}]
+    stages = [{"02_train": done | own} for own in changed] + [{"03_eval": done | changed[1]}]
+    folders = [write_run(tmp_path / str(i), stages=own) for i, own in enumerate(stages)]
+    told = ["", ", precision=bf16", ", start_from=data/theirs.pth.tar", ", evaluated in=bf16"]
+    assert summary(tmp_path, *folders)["setting"].tolist() == [f"tiny{own}" for own in told]
+
+
+@pytest.mark.parametrize("changed", [{"data.tious": [0.3]}, {"data.test_subsets": ["training"]}])
+def test_another_test_than_the_published_one_is_not_held_against_it(tmp_path, changed):
+    table = summary(tmp_path, write_run(tmp_path / "a", name="thumos_i3d", overrides=changed))
+    assert table[["published_percent", "difference_percent"]].isna().all(axis=None)

@@ -81,6 +81,8 @@ def test_numbers_and_the_parameter_epochs_are_those_of_a_single_run(tmp_path):
         ("runs:\n- {recipe: watch}\n- {recipe: watch}", "lines 2 and 3: the run 'watch/seed1234567891' comes twice"),
         ("recipes: [watch]\nseeds: [1, -1]", "line 2: 'seeds.1' = -1: input should be greater than or equal to 0"),
         (f"recipes: [watch]\nseeds: [{2**64}]", f"line 2: 'seeds.0' = {2**64}: input should be less than {2**64}"),
+        ("recipes: [watch]\noverrides:\n  optim.clip_norm: [1, 1.0]", "comes twice; remove one"),
+        ("recipes: [watch]\nparameters: {epochs: 2}\noverrides: {optim.epochs: [3]}", "line 3: the parameter epochs"),
         ("recipes: [watch]\nseeds: []", "line 2: 'seeds' = []: list should have at least 1 item"),
         ("recipes: [watch]\noverrides:\n  model.windows: []", "line 1: there is no run in it"),
         ("seeds: [1]", "line 1: give either 'recipes' (a grid) or 'runs' (a list), and not both"),
