@@ -258,6 +258,10 @@ def test_the_ground_truth_itself_scores_1(seed):
 # ---- what a user can get wrong
 
 
+def with_value(predictions, row, column, value):
+    return predictions.assign(**{column: predictions[column].astype(object).where(predictions.index != row, value)})
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
@@ -270,10 +274,8 @@ def test_the_ground_truth_itself_scores_1(seed):
     ],
 )
 def test_a_bad_value_is_named(column, value, message):
-    found = random_predictions(0)
-    found[column] = found[column].astype(object).where(found.index != 7, value)
     with pytest.raises(ValueError, match=message):
-        evaluate(random_gt(0), found, TIOUS)
+        evaluate(random_gt(0), with_value(random_predictions(0), 7, column, value), TIOUS)
 
 
 @pytest.mark.parametrize("column", ["start_sec", "label", "score"])
@@ -325,6 +327,10 @@ def falling(scores):
     return np.argsort(-scores, kind="stable")
 
 
+def falling_as_the_original(scores):
+    return np.argsort(scores)[::-1]
+
+
 def recall_by_loops(gt, predictions, tiou, k, order=falling):
     per_class = []
     for label, gt_of_class in gt.groupby("label"):
@@ -358,7 +364,7 @@ def test_official_recall_takes_equal_scores_in_the_order_of_the_original_within_
     )
     expected = {
         label_remap: [recall_by_loops(gt, predictions, 0.5, k, order) for k in (1, 5)]
-        for label_remap, order in (("fixed", falling), ("official", lambda scores: np.argsort(scores)[::-1]))
+        for label_remap, order in (("fixed", falling), ("official", falling_as_the_original))
     }
     for label_remap, recall in expected.items():
         assert evaluate(gt, predictions, [0.5], label_remap).recall.loc[0.5].tolist() == pytest.approx(

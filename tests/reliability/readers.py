@@ -429,7 +429,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "sensor signals": lambda: Reader("video.npy", _sensor, (npy_bytes(np.ones((7, 6))),), NPY, as_npy),
     **{f"archive .{ending}": _archive(ending) for ending in ("zip", "tar", "tar.gz", "tar.xz")},
     "Ego4D moments": _json("moments_train.json", ego4d._read_moments, MOMENTS),
-    "Ego4D tensors": lambda: Reader("v1.pt", ego4d._read_tensor, (saved(torch.eye(3)), saved(torch.eye(3).half()))),
+    "Ego4D tensors": lambda: Reader("v1.pt", ego4d._read_tensor, (saved(torch.ones(3, 4)), saved(torch.eye(3).half()))),
     "published checkpoints": lambda: Reader("epoch.pth.tar", load_linear, (_original(CHECKPOINT),), CHECKPOINT,
                                             _original),
     "weights .safetensors": lambda: Reader("ema.safetensors", load_linear, (

@@ -265,8 +265,16 @@ def read_bytes(path: Path) -> None:
     assert path.read_bytes()
 
 
+def read_report(path: Path) -> None:
+    assert headline(path)
+
+
 def load_ema(path: Path) -> None:
     load_weights(build_model(RECIPE), path)
+
+
+def read_own_recipe(path: Path) -> None:
+    assert read_recipe_file(path, {})["optim"]["epochs"] == 3
 
 
 def named_predictions(path: Path) -> None:
@@ -282,7 +290,7 @@ EXPORTS = {f"{form}/{video}.{end}": Path.read_text for form, end in (("srt", "sr
 KINDS = {
     "run.json": Kind(lambda f, n: note_stage(f, "02_train", status="running", number=n), {"run.json": read_json}),
     "data_report.json, timelines.json": Kind(lambda f, n: write_json(f / "a.json", {"n": n}), {"a.json": read_json}),
-    "eval.json, per_class.csv": Kind(scores, {"eval.json": headline, "per_class.csv": pd.read_csv}),
+    "eval.json, per_class.csv": Kind(scores, {"eval.json": read_report, "per_class.csv": pd.read_csv}),
     "predictions.json.gz": Kind(
         lambda f, n: write_predictions(f / "p.json.gz", predictions(n), NAMES), {"p.json.gz": named_predictions}
     ),
@@ -300,7 +308,7 @@ KINDS = {
     "inspector": Kind(inspector, {"inspector.html": read_page}),
     "notebook as a page": Kind(notebook_page, {"tiny/seed1/tiny-seed1.html": read_page}),
     "gallery": Kind(gallery_of_a_run, {"README.md": read_bytes, "inspector.png": read_bytes}, pictures_of_a_run),
-    "recipe": Kind(settings, {"mine.yaml": lambda path: read_recipe_file(path, {})}, cases=NEW_ONLY),
+    "recipe": Kind(settings, {"mine.yaml": read_own_recipe}, cases=NEW_ONLY),
     "corrected annotations": Kind(corrected, {"new.json": read_annotations}, annotations, cases=NEW_ONLY),
     "imported annotations": Kind(
         lambda f, n: import_annotations(f.parent / "source" / "table.csv", f / "a.json", rate=10.0),

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import operator
 import sys
 
 import pytest
@@ -12,6 +11,12 @@ from golden_files import OWN, content, experiment
 import afkit
 from afkit.config import Recipe
 from afkit.workbench.original import recipe_from_original
+
+
+def values_of(recipe, names):
+    """{dotted parameter: value}."""
+    return {name: getattr(getattr(recipe, name.split(".")[0]), name.split(".")[1]) for name in names}
+
 
 MINIMAL = {"dataset": {"json_file": "./data/a/b.json", "feat_folder": "./data/a/feats"}}
 
@@ -42,7 +47,7 @@ def test_defaults_of_the_original():
         "optim.epochs": 30,
         "optim.warmup_epochs": 5,
     }
-    assert {name: operator.attrgetter(name)(recipe) for name in expected} == expected
+    assert values_of(recipe, expected) == expected
 
 
 def test_yaml_json_and_mappings_give_the_same(tmp_path):

@@ -69,8 +69,7 @@ def agreement(one: str | Path, other: str | Path, tolerance_sec: float = 0.5) ->
         segments = [named_segments(video, file.label_names) for video, file in zip(pair, files, strict=True)]
         ignored = np.concatenate([video.ignored_sec for video in pair])
         rows = [table[~_hidden(table, pair)].reset_index(drop=True) for table in segments]
-        same = np.equal.outer(*(table["label"].to_numpy() for table in rows))
-        matches = _paired(rows[0], rows[1], same, 0.0)  # (row, row, tIoU) of segments of one class
+        matches = _matches(*rows)
         tables.append((rows, matches))
         last, note = _lasting(pair)
         notes += [note] if note else []
@@ -107,6 +106,11 @@ def _lasting(pair: Iterable[Video]) -> tuple[float, str]:
     if max(said) - min(said) > 0.05:
         return min(said), f"'{videos[0].name}' lasts {said[0]:g} s in one file and {said[1]:g} s in the other"
     return min(said), ""
+
+
+def _matches(one: pd.DataFrame, other: pd.DataFrame) -> list[tuple[int, int, float]]:
+    """(row, row, tIoU) of segments of one class that overlap, each once, the highest tIoU first."""
+    return _paired(one, other, (one["label"].to_numpy()[:, None] == other["label"].to_numpy()), 0.0)
 
 
 def _paired(one: pd.DataFrame, other: pd.DataFrame, allowed: np.ndarray, least: float) -> list[tuple[int, int, float]]:

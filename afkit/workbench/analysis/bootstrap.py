@@ -156,9 +156,7 @@ def compare_runs(
     measured = _without_rounding(drawn.measured[0] - drawn.measured[1])  # (S,)
     sampled = _without_rounding(drawn.sampled[0] - drawn.sampled[1])  # (R, S)
     average, _ = _intervals(measured, sampled, tious, level)
-    averages = sampled.mean(axis=1)  # (R,)
-    as_far = np.abs(_without_rounding(averages - averages.mean())) >= abs(average.value)
-    p_value = float((1 + as_far.sum()) / (1 + len(averages)))  # two-sided; what was measured counts as drawn: never 0
+    p_value = _p_value(average.value, sampled.mean(axis=1))
     videos = map_by_video(gt, predictions_a, tious) - map_by_video(gt, predictions_b, tious)
     units, _ = _units(videos.index, groups)
     differences = np.bincount(units, videos) / np.bincount(units)
@@ -258,6 +256,12 @@ def _intervals(
     columns = np.column_stack([values, *bounds, samples.std(axis=0, ddof=1)])  # (S + 1, 4)
     index = pd.Index(check_tious(tious), name="tiou")
     return Interval(*columns[-1].tolist()), pd.DataFrame(columns[:-1], index, Interval._fields)
+
+
+def _p_value(measured: float, sampled: np.ndarray) -> float:
+    """Two-sided, of a difference and of (R,) resampled ones; the measured one counts as a resample: never 0."""
+    as_far = np.abs(_without_rounding(sampled - sampled.mean())) >= abs(measured)
+    return float((1 + as_far.sum()) / (1 + len(sampled)))
 
 
 def _without_rounding(differences: np.ndarray) -> np.ndarray:

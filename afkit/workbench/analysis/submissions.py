@@ -37,12 +37,7 @@ def write_activitynet_submission(
     Source: format of the sample submission of the challenge, activity-net.org ("VERSION 1.3").
     """
     details = {"used": bool(external_data), "details": external_data}
-    results = _by_video(
-        predictions,
-        _named(predictions, label_names),
-        videos,
-        lambda v: v.removeprefix("v_" * (len(v) == YOUTUBE_ID + 2)),
-    )
+    results = _by_video(predictions, _named(predictions, label_names), videos, _without_prefix)
     write_json(path, {"version": VERSION, "results": results, "external_data": details})
 
 
@@ -207,3 +202,7 @@ def _named(table: pd.DataFrame, label_names: Mapping[int, str]) -> Callable[[int
 def _verb_and_noun(label: int) -> dict:
     verb, noun = divmod(label, EPIC_NOUNS)
     return {"verb": verb, "noun": noun, "action": f"{verb},{noun}"}
+
+
+def _without_prefix(video: str) -> str:
+    return video.removeprefix("v_") if len(video) == YOUTUBE_ID + 2 else video

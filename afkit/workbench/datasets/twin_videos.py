@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +74,7 @@ def generate_timelines(recipe: Recipe, seed: int, count: int, classes: int) -> I
     classes = min(classes, math.ceil(num_labels / style.label_step))
     for subset in dict.fromkeys(map(str.lower, [*config.train_subsets, *config.test_subsets])):
         lengths = np.linspace(*LENGTHS, count) * config.max_seq_len * config.downsample
-        deck = chain.from_iterable(rng.permutation(classes).tolist() for _ in repeat(0))  # each equally often
+        deck = _deal(rng, classes)
         for number, length in enumerate(rng.permutation(lengths)):
             steps = max(round(length), MIN_STEPS)
             fps = config.fps or style.rates_fps[number % len(style.rates_fps)]
@@ -90,6 +89,12 @@ def generate_timelines(recipe: Recipe, seed: int, count: int, classes: int) -> I
             }
             name, rounded = f"twin_{subset}_{number:04d}", segments.round(3).tolist()
             yield Timeline(name, subset, round(frames / fps, 3), fps, rounded, labels)
+
+
+def _deal(rng: np.random.Generator, classes: int) -> Iterator[int]:
+    """Classes without end, each equally often."""
+    while True:
+        yield from rng.permutation(classes).tolist()
 
 
 def _place_actions(rng: np.random.Generator, steps: int) -> np.ndarray:

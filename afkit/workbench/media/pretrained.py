@@ -52,7 +52,7 @@ def load_pretrained(name: str, num_frames: int | None = None) -> Backbone:
         ) from None
     model = model.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
     how = _preprocessing(name, model.config)
-    takes = next((int(n) for key in VIDEO_FRAMES if (n := getattr(model.config, key, None))), None)  # None: of images
+    takes = _frames_of(model.config)
 
     def size(height: int, width: int) -> tuple[int, int]:
         if how.shortest is None:
@@ -95,6 +95,11 @@ def _lasting(name: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:200] or type(error).__name__
+
+
+def _frames_of(config: Any) -> int | None:
+    """Frames of a clip, None for a network of images."""
+    return next((int(getattr(config, name)) for name in VIDEO_FRAMES if getattr(config, name, None)), None)
 
 
 def _digest(model: torch.nn.Module) -> str:

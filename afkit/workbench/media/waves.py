@@ -71,7 +71,7 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
                     word = "begins" if not placed else f"at {placed / rate_hz:.3f} s is missing for"
                     late = " late" if not placed else ""
                     facts.notes.append(f"{path.name}: sound {word} {missing_sec:.3f} s{late}; silence is taken there")
-                yield from (np.zeros(min(begins - i, 2**18), np.float32) for i in range(placed, begins, 2**18))
+                yield from _silence(begins - placed)
                 placed = begins
             begins, samples = begins + len(samples), samples[placed - begins :]  # without what was there already
             placed += len(samples)
@@ -94,6 +94,12 @@ def _check_wave(path: Path) -> None:
         raise ValueError(
             f"{path} breaks off: it has {there} of {claimed} bytes; copy it anew, or write it anew by ffmpeg"
         )
+
+
+def _silence(number: int) -> Iterator[np.ndarray]:
+    while number > 0:
+        yield np.zeros(min(number, 2**18), dtype=np.float32)
+        number -= 2**18
 
 
 def _resampled(container: Any, track: Any, rate_hz: int, counts: _Heard) -> Iterator[tuple[float | None, np.ndarray]]:

@@ -161,7 +161,7 @@ def _resolve(rows: list[dict], content: Any) -> None:
 def _parallel(entry: dict) -> list[dict]:
     """Rows from lists of equal length, one of times and another of labels."""
     lists = {key: value for key, value in entry.items() if isinstance(value, list) and value}
-    times = {k: v for k, v in lists.items() if getattr(read_name(k), "field", "") in ("start", "end", "segment")}
+    times = {key: value for key, value in lists.items() if _means_time(key)}
     for value in times.values():
         pair = all(isinstance(item, list) and len(item) == 2 and all(map(is_time, item)) for item in value)
         if pair or all(is_time(item) for item in value):
@@ -169,6 +169,11 @@ def _parallel(entry: dict) -> list[dict]:
             if any(isinstance(v[0], str | int) for k, v in same.items() if k not in times):
                 return [dict(zip(same, items, strict=True)) for items in zip(*same.values(), strict=True)]
     return []
+
+
+def _means_time(key: str) -> bool:
+    meaning = read_name(key)
+    return meaning is not None and meaning.field in ("start", "end", "segment")
 
 
 def _flat(item: dict, before: str = "") -> dict[str, Any]:

@@ -29,8 +29,7 @@ def same_names(places: Sequence[str | Path], files: list[dict[str, Path]]) -> li
     The end of a pattern (_watch) is left out; else what all names of a place have in common at the end.
     """
     if len(files) > 1 and any(set(one) != set(files[0]) for one in files):
-        behind = [re.findall(r"\*([\W_][^*?\]]*)$", Path(place).stem) for place in places]  # the last * of a pattern
-        for ends in (("".join(end) for end in behind), map(_common_end, files)):
+        for ends in (map(_end_of_pattern, places), map(_common_end, files)):
             pairs = zip(files, ends, strict=True)
             short = [{name.removesuffix(end) or name: path for name, path in one.items()} for one, end in pairs]
             if set(short[0]) & set(short[1]):
@@ -67,6 +66,11 @@ def files_of(place: str | Path, suffixes: Sequence[str]) -> dict[str, Path]:
 
 def _fits(path: Path, suffixes: Sequence[str]) -> bool:
     return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+
+
+def _end_of_pattern(place: str | Path) -> str:
+    """What stands behind the last * of a pattern, from a sign such as _ on."""
+    return next(iter(re.findall(r"\*([\W_][^*?\]]*)$", Path(place).stem)), "")
 
 
 def _common_end(files: dict[str, Path]) -> str:

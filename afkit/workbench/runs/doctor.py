@@ -43,7 +43,7 @@ def examine(data_root: str | Path = "data", results: str | Path = "results") -> 
     """
     root = project_root()
     checks: dict[str, Callable[[], Found]] = {
-        "Python": lambda: Found(OK, platform.python_version()),  # an older one than 3.11 cannot read afkit
+        "Python": _python,
         "torch": _torch,
         "GPU": _gpu,
         "bfloat16": _bf16,
@@ -75,6 +75,10 @@ def table(found: dict[str, Found]) -> str:
         if remedy and state != OK:
             lines.append(f"{'':<4}  {'':<{width}}  -> {remedy}")
     return "\n".join(lines)
+
+
+def _python() -> Found:
+    return Found(OK, platform.python_version())  # an older one than 3.11 cannot read afkit
 
 
 def _torch() -> Found:

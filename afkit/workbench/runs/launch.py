@@ -119,12 +119,15 @@ def predict_shared(model: nn.Module, recipe: Recipe, dataset: Dataset, **argumen
     dataset.check_missing()
     part = copy.copy(dataset)
     part.videos, part.missing, part._cached = dataset.videos[rank::ranks], [], {}
-    say = (lambda line: print(f"{TO_USER}{line}", flush=True)) if rank == 0 else lambda _: None
-    tell = teller(f"prediction of videos, in each of {ranks}", len(part), say)
+    tell = teller(f"prediction of videos, in each of {ranks}", len(part), _to_user if rank == 0 else lambda _: None)
     own = predict_dataset(model, recipe, part, tell, **arguments) if part.videos else pd.DataFrame(columns=COLUMNS)
     np.save(packed := BytesIO(), to_numbers(own, dataset))  # gather_bytes wants one byte at least
     rows = np.concatenate([np.load(BytesIO(part)) for part in gather_bytes(packed.getvalue())])
     return from_numbers(rows[rows[:, 0].argsort(kind="stable")], dataset)
+
+
+def _to_user(line: str) -> None:
+    print(f"{TO_USER}{line}", flush=True)
 
 
 def to_numbers(table: pd.DataFrame, dataset: Dataset) -> np.ndarray:

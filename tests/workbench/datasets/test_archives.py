@@ -260,10 +260,13 @@ def test_md5(tmp_path):
 ARCHIVE = Archive("a.tar.gz", hashlib.md5(b"abc").hexdigest(), "id1234")
 
 
+def stub_gdown(monkeypatch, function):
+    monkeypatch.setitem(sys.modules, "gdown", SimpleNamespace(download=function))
+
+
 def test_a_download_or_a_local_file_whose_sum_is_compared(tmp_path, monkeypatch):
     asked, path = [], tmp_path / "downloads" / "a.tar.gz"
-    gdown = SimpleNamespace(download=lambda **asks: (asked.append(asks), Path(asks["output"]).write_bytes(b"abc")))
-    monkeypatch.setitem(sys.modules, "gdown", gdown)
+    stub_gdown(monkeypatch, lambda **options: (asked.append(options), Path(options["output"]).write_bytes(b"abc")))
     assert download(ARCHIVE, path) == path
     assert asked == [{"id": "id1234", "output": str(path), "resume": True}]
     monkeypatch.setitem(sys.modules, "gdown", None)

@@ -40,6 +40,10 @@ def epic_file(tmp_path, part):
     return tmp_path / "epic.json"
 
 
+def hapt_file(tmp_path, part):
+    return write_hapt(real("hapt-raw.tar.xz"), tmp_path, say=lambda line: None) / "annotations" / "hapt.json"
+
+
 @pytest.fixture(scope="module")
 def suggested(tmp_path_factory):
     """A function from a recipe to the overrides suggested for its annotations, and their path; each made once."""
@@ -47,7 +51,7 @@ def suggested(tmp_path_factory):
         "thumos_i3d": lambda path, part: real("thumos14/thumos14.json"),
         "epic_verb": epic_file,
         "epic_noun": epic_file,
-        "hapt": lambda path, part: write_hapt(real("hapt-raw.tar.xz"), path, say=str) / "annotations" / "hapt.json",
+        "hapt": hapt_file,
     }
     made = {}
 
