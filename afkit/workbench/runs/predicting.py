@@ -287,8 +287,7 @@ def _predict_all(
     for file in names.values():
         if file not in log and (target / file).exists():
             raise ValueError(f"{target / file} is there, and not of predict; name another folder with --out")
-    done = {name for name in keys if log.get(names[name], {}).get("key") == keys[name]}
-    done = {name for name in done if (target / names[name]).is_file()}
+    done = {n for n in keys if log.get(names[n], {}).get("key") == keys[n] and (target / names[n]).is_file()}
     changed = sum(names[name] in log and name not in done for name in keys)
     if done:
         say(f"{len(done)} of {len(keys)} recordings are there already: left as they are")
@@ -302,8 +301,7 @@ def _predict_all(
             except ValueError as error:
                 failed.append(f"{recording.name}: {error}")
                 continue
-            name = recording.name
-            entry = {"recording": name, "file": names[name], "key": ""}
+            entry = {"recording": (name := recording.name), "file": names[name], "key": ""}
             _note(lines, entry)  # until its key is there, nobody knows what the file holds
             write_recording(target, safe[name], name, detections, predictor.label_names, form)
             _note(lines, entry | {"key": keys[name]})
@@ -347,7 +345,10 @@ def detect(
                 found = detect_in_windows(predictor.model, recipe, item, window_steps)
             else:
                 found = detect_items(predictor.model, recipe, [item])
-    kept = apply_thresholds(found, predictor.thresholds)
+    kept, lows = apply_thresholds(found, predictor.thresholds), predictor.thresholds
+    lowest, most = min(lows.values()) if isinstance(lows, dict) else lows, recipe.decode.max_segments
+    if len(found) == most and 0 < lowest <= found["score"].min():
+        say(f"{recording.name}: more than decode.max_segments = {most} may reach the lowest score; cut it into parts")
     if len(gaps_sec):
         shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps_sec[:MOST_SPANS])
         more = f" and in {len(gaps_sec) - MOST_SPANS} more spans" if len(gaps_sec) > MOST_SPANS else ""
