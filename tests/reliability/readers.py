@@ -421,7 +421,7 @@ READERS: dict[str, Callable[[], Reader]] = {
                                        content=SAFETENSORS, dump=as_safetensors),
     "features .pkl": _features("video.pkl", *(pickle.dumps(STREAMS, protocol=protocol) for protocol in (3, 4))),
     "features .csv": _features("video.csv", b"a,b\n1,2\n3.5,-4e3\n", b"1 2\n3 4\n"),
-    "samples .txt": lambda: Reader("video.txt", signal_files.read_signal, (b"1 2\n3.5 4\n", b"x\ty\n1\t\n2\tnan\n")),
+    "samples .txt": lambda: Reader("video.txt", signal_files.read_samples, (b"1 2\n3.5 4\n", b"x\ty\n1\t\n2\tnan\n")),
     "samples with a clock": lambda: Reader("video.csv", _by_clock, (CLOCKED, DATED)),
     "key points": lambda: Reader("video.csv", lambda path: read_samples(path, pose=True), (POINTS, DEEPLABCUT)),
     "EDF": lambda: Reader("video.edf", _by_clock, (_edf(),)),

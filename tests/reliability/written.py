@@ -44,7 +44,7 @@ from afkit.workbench.inspector.inspected import Inspected
 from afkit.workbench.inspector.page import write_inspector
 from afkit.workbench.own_data.corrected import write_corrected
 from afkit.workbench.own_data.importing import import_annotations
-from afkit.workbench.own_data.signal_files import read_signal, write_windows
+from afkit.workbench.own_data.signal_files import read_samples, write_windows
 from afkit.workbench.runs.folder import note_stage
 from afkit.workbench.runs.pages import write_notebooks
 from afkit.workbench.runs.summary import write_summary
@@ -167,7 +167,7 @@ def windows(folder: Path, _: int) -> None:
 
 def read_windows(folder: Path) -> None:
     assert read_json(folder / "signals.json")["window"] == 50
-    assert [len(read_signal(folder / f"day{day}.npy")) for day in (1, 2)] == [7, 7]
+    assert [len(read_samples(folder / f"day{day}.npy").values) for day in (1, 2)] == [7, 7]
 
 
 @lru_cache

@@ -76,17 +76,15 @@ def write_recording(
     `form` is one of `SINGLE`; times are to the millisecond, but those of `json`. `name` is the file's, without its
     ending (see `afkit.opening.safe_names`).
     """
-    path = Path(folder) / f"{name}.{_ENDINGS.get(form, form)}"
+    path = recording_file(folder, name, form)
     cues = _cues(predictions, label_names, [video])[video]
     if form not in FORMATS:
-        write, ending = TOOLS[form]
         ids = {one_line(label): number for number, label in label_names.items()}
         rows = [
             Row(start / 1000, end / 1000, one_line(label), ids[one_line(label)], score=score)
             for start, end, label, score in cues
         ]
-        path = Path(folder) / f"{name}{ending}"
-        write_text(path, write([Labelled(video, rows)]))
+        write_text(path, TOOLS[form][0]([Labelled(video, rows)]))
     elif form == "csv":
         _write_csv(path, predictions.round({"start_sec": 3, "end_sec": 3, "score": 4}), label_names)
     elif form == "json":
@@ -94,6 +92,11 @@ def write_recording(
     else:
         write_text(path, _WRITERS[form](cues))
     return path
+
+
+def recording_file(folder: str | Path, name: str, form: str) -> Path:
+    """The file that `write_recording` writes."""
+    return Path(folder) / f"{name}{f'.{_ENDINGS.get(form, form)}' if form in FORMATS else TOOLS[form][1]}"
 
 
 def _cues(predictions: pd.DataFrame, label_names: Mapping[int, str], videos: Iterable[str]) -> dict[str, list[Cue]]:

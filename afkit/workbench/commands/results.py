@@ -91,6 +91,7 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     add("--weights", default="ema", choices=("ema", "raw"), help="running average, or last state (default: ema)")
     add("--min-score", type=float, help="lowest score to keep (default: by class, as 03_eval chose; else 0.2)")
     add("--signal", action="store_true", help="FEATURES hold raw samples of sensors: make features as for training")
+    add("--fix", action="store_true", help="of samples: bridge gaps and cut sensors to one length, and list it")
     add("--exclusive", action="store_true", help="no two detections of a recording overlap: the better one stays")
     add("--backbone", default="", metavar="MODULE:FUNCTION", help="your own function that made the features of films")
     precise = "bf16 is faster where the processor or GPU has units for it; auto asks (default: fp32)"
@@ -124,7 +125,7 @@ def _predict(options: argparse.Namespace) -> None:
         return
     from afkit.workbench.streaming.pipe import predict_stream
 
-    of_recordings = ("form", "out", "exclusive", "backbone", "overlay", "precision")
+    of_recordings = ("form", "out", "fix", "exclusive", "backbone", "overlay", "precision")
     wrong = [name for name in of_recordings if own[name] not in ("", False, "csv", "fp32")]
     if options.features or wrong:
         raise ValueError(

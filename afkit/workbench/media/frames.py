@@ -24,6 +24,7 @@ class Facts:
     """What became known of a recording while it was read."""
 
     duration_sec: float = 0.0
+    rate_hz: int = 0  # of its sound
     notes: list[str] = field(default_factory=list)
 
 

@@ -56,7 +56,7 @@ def media_reader(
         )
     if known[0].name == sounds.SETTINGS:
         vectors = partial(sounds.sound_vectors, settings=settings)
-        return SignalReader(1, partial(_read, vectors, say), settings, (*SOUNDS, *FILMS))
+        return SignalReader(1, partial(_read, vectors, say, rate_hz=settings["rate_hz"]), settings, (*SOUNDS, *FILMS))
     if is_function(settings["backbone"]) and settings["backbone"] != backbone:
         raise ValueError(
             f"{known[0]} says that the function {settings['backbone']} made the features; if you trust it, name it: "
@@ -72,7 +72,10 @@ def media_reader(
 
 
 def _read(
-    vectors: Callable[[Path, Facts], Iterator[np.ndarray]], say: Callable[[str], None], paths: Sequence[Path]
+    vectors: Callable[[Path, Facts], Iterator[np.ndarray]],
+    say: Callable[[str], None],
+    paths: Sequence[Path],
+    rate_hz: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(T, C) float32 of one recording, and no spans."""
     facts = Facts()
@@ -84,4 +87,7 @@ def _read(
         raise ValueError(f"{paths[0]} is too short for a vector")
     for note in facts.notes:
         say(note)
+    if 0 < (own_hz := facts.rate_hz) < rate_hz:
+        nothing = f"nothing above {own_hz / 2:g} Hz, up to {rate_hz / 2:g} of which features look"
+        say(f"{paths[0].name} has {own_hz} samples a second, so {nothing}: predict sounds like those of the training")
     return np.concatenate(blocks), NO_SPANS

@@ -274,7 +274,7 @@ def _named_places(names: list[str], columns: Sequence[str]) -> list[int]:
     wanted = [name.strip().casefold() for name in columns]
     for name, key in zip(columns, wanted, strict=True):
         if key not in places:
-            raise ValueError(f"it has no column '{name}', but {listed(names)}; correct --columns")
+            raise ValueError(f"it has no column '{name}', but {listed(names)}; name it so, or correct --columns")
         if wanted.count(key) != len(places[key]):
             raise ValueError(f"it has {len(places[key])} columns '{name}'; give each a name of its own")
     return [places[key].pop(0) for key in wanted]

@@ -43,7 +43,7 @@ def read_physio(path: Path, columns: Sequence[str] = ()) -> PhysioSamples:
         raise ValueError("it holds no channel")
     missing = next((name for name in columns if name not in channels), None)
     if missing is not None:
-        raise ValueError(f"it has no column '{missing}', but {listed(channels)}; correct --columns")
+        raise ValueError(f"it has no column '{missing}', but {listed(channels)}; name it so, or correct --columns")
     most = max(rate for _, rate in channels.values())
     fast = [name for name, (_, rate) in channels.items() if rate == most]
     chosen = list(columns) or [name for name in fast if not TRIGGERS.fullmatch(name)] or fast

@@ -14,7 +14,7 @@ from afkit.workbench.own_data.physio_files import CLOCK_NAME, PHYSIO, read_physi
 from afkit.workbench.own_data.pose_files import read_pose
 from afkit.workbench.own_data.signals import Sensor
 
-NO_CLOCK = "has no column with the time; give the samples per second, as FOLDER@HZ"
+NO_CLOCK = "has no column with the time; add it, or give start or features the samples per second, as FOLDER@HZ"
 
 
 class SensorKind(NamedTuple):
@@ -28,13 +28,8 @@ class SensorKind(NamedTuple):
     pose: bool = False  # files hold key points of a body, see `pose_files`
 
 
-def read_signal(path: Path) -> np.ndarray:
-    """Raw samples (samples, C) of a file, NaN where a table has gaps; a ValueError names file and row."""
-    return read_samples(path).values
-
-
 def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, label: str = "") -> Numbers:
-    """Raw samples of a file, with the names of its channels and its clock where it has them.
+    """Raw samples of a file, with the names of its channels and its clock where it has them; NaN where it has gaps.
 
     Args:
         columns: names of the channels to take, in this order; () for all but clock and counter.

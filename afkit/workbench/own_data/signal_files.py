@@ -22,7 +22,7 @@ from afkit.workbench.own_data.gaps import IGNORED, SETTINGS, gap_note
 from afkit.workbench.own_data.media_files import paired_files
 from afkit.workbench.own_data.number_tables import Numbers
 from afkit.workbench.own_data.physio_files import PHYSIO
-from afkit.workbench.own_data.sample_files import NO_CLOCK, SensorKind, clock_of, read_samples, read_sensor, read_signal
+from afkit.workbench.own_data.sample_files import NO_CLOCK, SensorKind, clock_of, read_samples, read_sensor
 from afkit.workbench.own_data.signals import Sensor, SignalFeatures, signal_features
 from afkit.workbench.progress import progress
 from afkit.workbench.scratch import clear_scratch, scratch_folder
@@ -166,15 +166,17 @@ class SignalReader(NamedTuple):
     places: Sequence[str] = ()  # of each sensor in the training: the name of its folder, or its pattern
 
 
-def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
+def signal_reader(recipe: Recipe, data_root: str | Path, fps: float, fix: bool = False) -> SignalReader:
     """How to make features of new recordings for a recipe: for `watch`, `hapt`, and own data with a `signals.json`.
 
-    ValueError where nothing says how the features were made, or signals.json is damaged or contradicts the recipe.
+    ValueError where nothing says how the features were made, or signals.json is damaged or contradicts the recipe, or
+    the frame rate in which the run counts. `fix` is as of `write_windows`.
     """
     config = recipe.data
     parts = [Path(folder).parts for folder in config.features]
     if config.annotations == watch.ANNOTATIONS:
-        return SignalReader(1, lambda paths: (watch_features(paths[0]), NO_SPANS), "watch")
+        _check_rate(recipe, watch.RATE_HZ, fps)
+        return SignalReader(1, lambda paths: (watch_features(paths[0], fix), NO_SPANS), "watch")
     if all(len(part) == 2 and part[0] == "hapt" and part[1] in hapt.SENSORS.values() for part in parts):
         kinds = [SensorKind(part[1], hapt.RATE_HZ, 3) for part in parts]
         settings = Windowing(kinds, hapt.WINDOW_SAMPLES, hapt.STEP_SAMPLES, hapt.RATE_HZ)
@@ -186,8 +188,14 @@ def signal_reader(recipe: Recipe, data_root: str | Path) -> SignalReader:
                 "samples; give features of the new recordings, made in the same way"
             )
         settings = read_settings(path, config)
+    _check_rate(recipe, settings.rate_hz, fps)
     names = [kind.name for kind in settings.sensors]
-    return SignalReader(len(names), lambda paths: features_of(settings, paths), settings, places=names)
+    return SignalReader(len(names), lambda paths: features_of(settings, paths, fix), settings, places=names)
+
+
+def _check_rate(recipe: Recipe, rate_hz: float, fps: float) -> None:
+    if rate_hz != fps:
+        raise ValueError(f"samples of recipe '{recipe.name}' come {rate_hz:g} times a second, not {fps:g} (--fps)")
 
 
 def read_settings(path: Path, config: DataConfig) -> Windowing:
@@ -207,12 +215,14 @@ def read_settings(path: Path, config: DataConfig) -> Windowing:
     return settings
 
 
-def features_of(settings: Windowing, paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+def features_of(settings: Windowing, paths: Sequence[Path], fix: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Features (T, C) float32 of one recording, made as those of the training, and spans (R, 2) that saw no samples.
 
-    A ValueError names the file.
+    A ValueError names the file. Prints what `fix` changed, and where the clock begins if that is not 0.
     """
-    made, _ = _windows(settings, paths, settings.rate_hz)
+    made, read = _windows(settings, paths, settings.rate_hz, fix)
+    for line in [*(line for _, _, lines in read for line in lines), *made.repairs, *_begin(paths[0].stem, read)]:
+        print(line)
     return made.features, made.ignored_sec
 
 
@@ -301,9 +311,9 @@ def _from_first(read: Sequence[tuple[Sensor, Numbers, list[str]]], kinds: Sequen
     return found
 
 
-def watch_features(path: Path) -> np.ndarray:
+def watch_features(path: Path, fix: bool = False) -> np.ndarray:
     """Features (T, 30) float32 of a recording of the `watch` kind: 6 channels at 50 Hz; a ValueError names the file."""
-    signal = read_signal(path)
+    signal = read_sensor(path, SensorKind("watch", watch.RATE_HZ, 6), fix)[0].signal
     if not path.stem.endswith(("side0", "side1")):
         raise ValueError(f"{path}: the name must end in side0 or side1, the arm that wears the sensor; rename it")
     if signal.shape[1] != 6 or len(signal) < watch.WINDOW_SAMPLES or not np.isfinite(signal).all():

@@ -160,7 +160,9 @@ def _checked(sensor: Sensor, fix: bool, repairs: list[str]) -> Sensor:
         number = int((~finite.all(axis=1)).sum())
         what = f"sensor '{sensor.name}', sample {row}: NaN or infinite ({number} such samples)"
         if not fix or not finite.any(axis=0).all():
-            remedy = "no finite sample in a channel; leave the sensor out" if fix else "correct it, or ask for a repair"
+            remedy = (
+                "no finite sample in a channel; leave the sensor out" if fix else "correct it, or repair it with --fix"
+            )
             raise ValueError(f"{what}; {remedy}")
         signal, rows = signal.copy(), np.arange(len(signal))
         for channel, good in zip(signal.T, finite.T, strict=True):
@@ -184,6 +186,6 @@ def _common_end(sensors: Sequence[Sensor], tolerance_sec: float, fix: bool, repa
         if longer > tolerance_sec:
             what = f"sensor '{sensor.name}' ends {longer:.4g} s after sensor '{first}'"
             if not fix:
-                raise ValueError(f"{what}; correct lengths, rates or starts, or ask for a repair")
+                raise ValueError(f"{what}; correct lengths, rates or starts, or repair it with --fix")
             repairs.append(f"{what}: cut")
     return end

@@ -60,6 +60,14 @@ def find_recordings(
     return found
 
 
+def in_order(places: Sequence[str | Path], names: Sequence[str]) -> list[str | Path]:
+    """The places in the order of the training's names, where they, or the folders of the files, are called so."""
+    for own in ([Path(place).name for place in places], [Path(place).parent.name for place in places]):
+        if sorted(own) == sorted(names):
+            return [places[i] for i in sorted(range(len(own)), key=lambda i: names.index(own[i]))]
+    return list(places)
+
+
 def _of_sensors(folder: Path, sensors: Sequence[str]) -> list[Path]:
     """The folder, or the pattern, of each sensor in a folder; [] where one of these folders does not exist."""
     patterns = [re.search(r"[*?[]", name) is not None for name in sensors]

@@ -29,7 +29,7 @@ from afkit.model.checkpoints import load_weights
 from afkit.model.products import arithmetic, usable_precision
 from afkit.opening import safe_names
 from afkit.workbench.analysis.exclusive import without_overlaps
-from afkit.workbench.analysis.exports import SINGLE, write_recording
+from afkit.workbench.analysis.exports import SINGLE, recording_file, write_recording
 from afkit.workbench.analysis.operating_point import apply_thresholds
 from afkit.workbench.export.exported import Exported, check_rate, open_exported
 from afkit.workbench.export.exported import detect as detect_exported
@@ -38,7 +38,7 @@ from afkit.workbench.media.reading import has_media, media_reader
 from afkit.workbench.media.writing import complaint
 from afkit.workbench.own_data.signal_files import NO_SPANS, SignalReader, signal_reader
 from afkit.workbench.progress import progress
-from afkit.workbench.runs.new_recordings import Recording, find_recordings
+from afkit.workbench.runs.new_recordings import Recording, find_recordings, in_order
 from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG, ONNX = "predicted.jsonl", ".onnx"
@@ -76,6 +76,7 @@ def predict_recordings(
     weights: str = "ema",
     min_score: float | None = None,
     signal: bool = False,
+    fix: bool = False,
     exclusive: bool = False,
     overlay: str | Path = "",
     backbone: str = "",
@@ -93,6 +94,7 @@ def predict_recordings(
         fps: frames (samples) per second; None for those of the recipe, or of all videos of its annotation file.
         min_score: lowest score that is kept; None for the thresholds that 03_eval chose for these weights, else 0.2.
         signal: the files hold raw samples of sensors, see `afkit.workbench.own_data.signal_files.signal_reader`.
+        fix: of samples, as of `afkit.workbench.own_data.signal_files.write_windows`.
         exclusive: no two detections of a recording overlap, see `afkit.workbench.analysis.exclusive`.
         overlay: film to write, with the detections drawn into the one film that is given; "" for none.
         backbone: MODULE:FUNCTION, where such a one made the features: code runs only if it is named here.
@@ -116,15 +118,12 @@ def predict_recordings(
         predictor, about = open_exported_predictor(folder, weights, fps, min_score, exclusive)
     else:
         predictor, about = open_predictor(
-            folder, weights, fps, min_score, signal, data_root, media=media, backbone=backbone, exclusive=exclusive
+            folder, weights, fps, min_score, signal, data_root, fix, media=media, backbone=backbone, exclusive=exclusive
         )
         if (used := usable_precision(precision, _device(), say)) != predictor.precision:
             predictor = predictor._replace(precision=used, settings=f"{predictor.settings} {used}")
             about = f"{about}, {used}"
-    data, signals = predictor.recipe.data, predictor.signals
-    parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
-    sensors = signals.places if signals else ()
-    recordings = find_recordings(places, parts, suffixes, "" if media else data.prefix, sensors)
+    recordings = recordings_of(predictor, places, media)
     if overlay:
         if len(recordings) > 1:
             raise ValueError(
@@ -153,6 +152,7 @@ def open_predictor(
     min_score: float | None = None,
     signal: bool = False,
     data_root: str | Path = "",
+    fix: bool = False,
     *,
     media: bool = False,
     backbone: str = "",
@@ -177,18 +177,27 @@ def open_predictor(
     if recipe.data.num_classes == 1 and len(annotations.label_names) > 1:  # it finds segments without a class
         label_names = {0: "action"}
     fps, digest = _frame_rate(annotations, recipe, fps), sha256_of(path)
-    thresholds, chosen = _thresholds(folder, weights, digest, min_score, label_names)
-    signals = signal_reader(recipe, run.data_root(data_root)) if signal else None
+    thresholds, chosen = _thresholds(folder, weights, digest, min_score, label_names, recipe)
+    signals = signal_reader(recipe, run.data_root(data_root), fps, fix) if signal else None
     if media:
         signals = media_reader(recipe, run.data_root(data_root), fps, backbone)
     model = build_model(recipe)
     load_weights(model, path, weights)
     model.to(_device())
     inputs = signals and signals.settings
-    changing = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, inputs, exclusive]
+    changing = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, inputs, exclusive, *[fix] * fix]
     settings = hashlib.sha256(json.dumps(changing, default=list).encode()).hexdigest()
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Predictor(model, recipe, label_names, fps, thresholds, signals, settings, exclusive), about
+
+
+def recordings_of(predictor: Predictor, places: Sequence[str | Path], media: bool) -> list[Recording]:
+    """The recordings in files and folders, as a run takes them; errors as of `find_recordings`."""
+    data, signals = predictor.recipe.data, predictor.signals
+    parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
+    sensors = signals.places if signals else ()
+    places = in_order(places, sensors or [Path(features).name for features in data.features])
+    return find_recordings(places, parts, suffixes, "" if media else data.prefix, sensors)
 
 
 def _device() -> str:
@@ -230,7 +239,7 @@ def _frame_rate(annotations: AnnotationFile, recipe: Recipe, given: float | None
 
 
 def _thresholds(
-    folder: Path, weights: str, digest: str, min_score: float | None, label_names: Mapping[int, str]
+    folder: Path, weights: str, digest: str, min_score: float | None, label_names: Mapping[int, str], recipe: Recipe
 ) -> tuple[float | dict[int, float], str]:
     """The lowest score kept, of each label or of all, and the same in words; `digest` is that of the weights' file.
 
@@ -238,6 +247,8 @@ def _thresholds(
     """
     if min_score is not None:
         return _checked_score(min_score), f"scores from {min_score:g}"
+    if recipe.decode.score_file:
+        return MIN_SCORE, f"scores from {MIN_SCORE:g} (03_eval chose for scores joined with those of decode.score_file)"
     path = folder / "eval.json"
     content = read_json(path) if path.exists() else {}
     try:
@@ -271,15 +282,18 @@ def _predict_all(
     Gives the detections of the last, None where all were done.
     """
     keys = {recording.name: _key(predictor, recording, form) for recording in recordings}
-    log = _read_log(target / LOG)
-    same = {name for name, key in keys.items() if log.get(name, {}).get("key") == key}
-    done = {name for name in same if (target / Path(log[name]["file"]).name).is_file()}
-    changed = sum(name in log and name not in done for name in keys)
+    log, safe = _read_log(target / LOG), safe_names(keys)
+    names = {name: recording_file(target, safe[name], form).name for name in keys}
+    for file in names.values():
+        if file not in log and (target / file).exists():
+            raise ValueError(f"{target / file} is there, and not of predict; name another folder with --out")
+    done = {n for n in keys if log.get(names[n], {}).get("key") == keys[n] and (target / names[n]).is_file()}
+    changed = sum(names[name] in log and name not in done for name in keys)
     if done:
         say(f"{len(done)} of {len(keys)} recordings are there already: left as they are")
     if changed:
         say(f"{changed} recordings were predicted from other files or with other settings: predicted again")
-    names, failed, found, detections = safe_names(keys), [], 0, None
+    failed, found, detections = [], 0, None
     with (target / LOG).open("a", encoding="utf-8") as lines:
         for recording in progress([r for r in recordings if r.name not in done], "recordings", say):
             try:
@@ -287,11 +301,10 @@ def _predict_all(
             except ValueError as error:
                 failed.append(f"{recording.name}: {error}")
                 continue
-            if recording.name in log:  # until the new entry is there, nobody knows what the file holds
-                _note(lines, log[recording.name] | {"key": ""})
-            name = names[recording.name]
-            path = write_recording(target, name, recording.name, detections, predictor.label_names, form)
-            _note(lines, {"recording": recording.name, "file": path.name, "key": keys[recording.name]})
+            entry = {"recording": (name := recording.name), "file": names[name], "key": ""}
+            _note(lines, entry)  # until its key is there, nobody knows what the file holds
+            write_recording(target, safe[name], name, detections, predictor.label_names, form)
+            _note(lines, entry | {"key": keys[name]})
             found += len(detections)
     say(f"{len(keys) - len(done) - len(failed)} recordings predicted, {found} detections")
     if failed:
@@ -314,9 +327,12 @@ def detect(
     """
     recipe, fps = predictor.recipe, predictor.fps
     raw, gaps_sec = read_recording(predictor, recording) if read is None else read
-    width = sum(recipe.data.input_dims)
-    if raw.width != width:
-        raise ValueError(f"{raw.paths[0]} has {raw.width} numbers in a vector, recipe '{recipe.name}' takes {width}")
+    has, takes = raw.widths, recipe.data.input_dims
+    if len(has) != len(takes):
+        has, takes = [raw.width], [sum(takes)]
+    for path, own, width in zip(raw.paths, has, takes, strict=False):
+        if own != width:
+            raise ValueError(f"{path} has {own} numbers in a vector, recipe '{recipe.name}' takes {width}")
     end_sec = ((len(raw) - 1) * recipe.data.stride_frames + recipe.data.num_frames) / fps
     grid = GridFeatures(raw, recipe.data, fps, end_sec)
     item = Item(recording.name, grid, None, None, fps, end_sec, grid.stride, grid.num_frames)
@@ -329,7 +345,10 @@ def detect(
                 found = detect_in_windows(predictor.model, recipe, item, window_steps)
             else:
                 found = detect_items(predictor.model, recipe, [item])
-    kept = apply_thresholds(found, predictor.thresholds)
+    kept, lows = apply_thresholds(found, predictor.thresholds), predictor.thresholds
+    lowest, most = min(lows.values()) if isinstance(lows, dict) else lows, recipe.decode.max_segments
+    if len(found) == most and 0 < lowest <= found["score"].min():
+        say(f"{recording.name}: more than decode.max_segments = {most} may reach the lowest score; cut it into parts")
     if len(gaps_sec):
         shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps_sec[:MOST_SPANS])
         more = f" and in {len(gaps_sec) - MOST_SPANS} more spans" if len(gaps_sec) > MOST_SPANS else ""
@@ -344,9 +363,8 @@ def read_recording(predictor: Predictor, recording: Recording) -> Read:
     if predictor.signals is not None:
         made, gaps_sec = predictor.signals.read(recording.paths)
         return RawFeatures([made], recording.paths[:1], recording.name), gaps_sec
-    files = zip(recording.paths, recording.arrays, strict=True)
-    arrays = [open_array(path, array, recording.name) for path, array in files]
-    return RawFeatures(arrays, recording.paths, recording.name), NO_SPANS
+    arrays = [open_array(*file, recording.name) for file in zip(recording.paths, recording.arrays, strict=True)]
+    return RawFeatures(arrays, recording.paths, recording.name, predictor.recipe.data.half_channels), NO_SPANS
 
 
 def _key(predictor: Predictor, recording: Recording, form: str) -> str:
@@ -359,12 +377,14 @@ def _key(predictor: Predictor, recording: Recording, form: str) -> str:
 
 
 def _read_log(path: Path) -> dict[str, dict[str, str]]:
-    """{recording: its last entry}; the file is written anew without what an interruption has left of a line."""
-    entries = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+    """{file: its last entry}; the log is written anew without what an interruption has left of a line."""
+    entries: dict[str, dict[str, str]] = {}
+    if not path.is_file():
+        return entries
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             entry = json.loads(line)
-            entries[entry["recording"]] = {name: str(entry[name]) for name in ("recording", "file", "key")}
+            entries[entry["file"]] = {name: str(entry[name]) for name in ("recording", "file", "key")}
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in entries.values()))
     return entries
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from afkit.data.annotations import AnnotationFile, to_frame
-from afkit.data.feature_formats import SUFFIXES
 from afkit.data.features import locate, read_features
 from afkit.files import write_text
 from afkit.workbench.media.reading import has_media
@@ -21,9 +20,9 @@ from afkit.workbench.runs.predicting import (
     Predictor,
     Recording,
     detect,
-    find_recordings,
     open_predictor,
     read_recording,
+    recordings_of,
 )
 from afkit.workbench.survey.queue import look_of, queue_of
 
@@ -56,11 +55,7 @@ def queue_recordings(
     places = places or [locate(root, features) for features in data.features]
     media = has_media(places) and not signal
     predictor, _ = open_predictor(folder, "ema", fps, None, signal, data_root, media=media, backbone=backbone)
-    signals = predictor.signals
-    parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
-    sensors = signals.places if signals else ()
-    found = find_recordings(places, parts, suffixes, "" if media else data.prefix, sensors)
-    waiting = _unlabelled(found, predictor, annotations, say)
+    waiting = _unlabelled(recordings_of(predictor, places, media), predictor, annotations, say)
     minutes, looks, tables = {}, {}, []
     for recording in progress(waiting, "recordings", say):
         raw, gaps_sec = read_recording(predictor, recording)

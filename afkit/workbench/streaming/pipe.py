@@ -176,14 +176,11 @@ def longest_labelled(run_dir: Path, data_root: str | Path = "") -> float:
 def _windowing(predictor: Predictor) -> Windowing:
     """How a vector is made of samples; a ValueError where that takes more than its own ones."""
     settings = predictor.signals and predictor.signals.settings
-    name = f"recipe '{predictor.recipe.name}'"
     if not isinstance(settings, Windowing) or settings.normalise != "none":
         raise ValueError(
-            f"the features of {name} were brought to mean 0 and deviation 1 over whole recordings, which a stream does "
-            "not know; make features without that, or send vectors"
+            f"the features of recipe '{predictor.recipe.name}' were brought to mean 0 and deviation 1 over whole "
+            "recordings, which a stream does not know; make features without that, or send vectors"
         )
-    if settings.rate_hz != predictor.fps:
-        raise ValueError(f"samples of {name} come {settings.rate_hz:g} times a second, not {predictor.fps:g} (--fps)")
     return settings
 
 

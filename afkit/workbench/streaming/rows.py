@@ -13,6 +13,7 @@ import numpy as np
 from afkit.workbench.own_data.clocks import LONGEST_STEP_SEC
 
 RATE_TOLERANCE = 0.01  # by which rows may come at another rate, and count as after a pause
+MOST_ALONE = 3  # rows in succession that come after a jump each, from which times are in another unit
 MOST_LETTERS = 64  # of a number
 
 
@@ -31,6 +32,7 @@ class Clock:
         self.step_sec = step_sec  # between two rows
         self.first_sec = self.last_sec = 0.0
         self.rows = 0  # of a recording
+        self.alone = 0  # recordings of one row, so far
 
     def count(self, row: Row) -> None:
         """One more, or the first one."""
@@ -53,7 +55,12 @@ class Clock:
                 f"row {row.number}: those since {self.first_sec:g} s come {self.rows / passed:.4g} times a second, not "
                 f"{1 / self.step_sec:.4g}; send them at that rate, or give theirs with --fps"
             )
-        return abs(passed - lasts) <= limit
+        goes_on = abs(passed - lasts) <= limit
+        self.alone = 0 if goes_on else self.alone + (self.rows == 1)
+        if self.alone == MOST_ALONE:
+            rise = row.time_sec - self.last_sec
+            raise ValueError(f"row {row.number}: times rise by {rise:g} a row, not {self.step_sec:g}; send seconds")
+        return goes_on
 
 
 def rows_of(file: IO[bytes], width: int) -> Iterator[Row]:

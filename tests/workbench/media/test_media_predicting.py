@@ -90,7 +90,7 @@ def test_detections_are_drawn_where_they_are(tmp_path):
     assert bar[20:28].all() and not bar[:12].any() and not bar[44:].any(), "0.5 to 1.0 of 1.9 s, and the cursor"
 
 
-def test_sound_is_predicted_from_the_file(tmp_path):
+def test_sound_is_predicted_from_the_file(tmp_path, capsys):
     write_wave(tmp_path / "a.wav", [0.5], length_sec=4.0)
     features = tmp_path / "data" / "tiny" / "features"
     assert main(["features", str(tmp_path / "a.wav"), "--sound", "--bands", "4", "--out", str(features)]) == 0
@@ -100,6 +100,12 @@ def test_sound_is_predicted_from_the_file(tmp_path):
         assert main(["predict", str(run), str(place), "--min-score", "0.1", "--out", str(tmp_path / out)]) == 0
     ours = (tmp_path / "of_sound" / "a.csv").read_text()
     assert ours == (tmp_path / "of_features" / "a.csv").read_text() and len(ours.splitlines()) > 1
+    write_wave(tmp_path / "low.wav", [0.5], length_sec=4.0, rate_hz=8000)
+    assert "low.wav" not in capsys.readouterr().out
+    assert main(["predict", str(run), str(tmp_path / "low.wav")]) == 0
+    assert (
+        "low.wav has 8000 samples a second, so nothing above 4000 Hz, up to 16000 of which" in capsys.readouterr().out
+    )
 
 
 def test_what_does_not_fit_the_run_is_one_sentence(tmp_path, film_run, capsys):

@@ -98,7 +98,7 @@ def test_what_may_be_no_channel_is_asked(read, head, first, question):
     assert question in str(caught.value)
     chosen = read(lines(head, first), gaps=True, columns=("y", "x") if head else "32")
     np.testing.assert_array_equal(chosen.values, ROWS[:, ::-1], "in the order that is given")
-    with pytest.raises(ValueError, match=r"it has no column 'w', but .*; correct --columns"):
+    with pytest.raises(ValueError, match=r"it has no column 'w', but .*; name it so, or correct --columns"):
         read(lines(head, first), columns=["w"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from afkit.__main__ import main
-from afkit.workbench.own_data.signal_files import SETTINGS, read_signal, write_windows
+from afkit.workbench.own_data.signal_files import SETTINGS, read_samples, write_windows
 from afkit.workbench.own_data.signals import Sensor, signal_features
 
 
@@ -122,7 +122,7 @@ def test_recordings_must_have_all_sensors(sensors, tmp_path):
 
 def test_samples_may_be_separated_by_blanks(tmp_path):
     (tmp_path / "a.txt").write_text("0.5 1 -2e1\n\n  3   4 5 \n")
-    assert read_signal(tmp_path / "a.txt").tolist() == [[0.5, 1, -20], [3, 4, 5]]
+    assert read_samples(tmp_path / "a.txt").values.tolist() == [[0.5, 1, -20], [3, 4, 5]]
 
 
 def test_the_command_says_what_the_recipe_needs(sensors, tmp_path, capsys):

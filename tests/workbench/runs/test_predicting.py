@@ -163,6 +163,12 @@ def test_detections_end_with_the_features_at_the_recipes_the_data_sets_or_the_gi
         go(new / "video1.npy")
 
 
+def test_more_detections_than_a_recording_may_have_are_told(tmp_path, root, new):
+    run, said = write_trained(tmp_path / "few", root, tiny_recipe(model__class_prior=0.3, decode__max_segments=5)), []
+    predict_recordings(run, [new / "video1.npy"], min_score=0.2, say=said.append)
+    assert said[1] == "video1: more than decode.max_segments = 5 may reach the lowest score; cut it into parts"
+
+
 def test_long_recordings_go_through_in_windows_with_the_same_result(monkeypatch, new, go):
     features = np.random.default_rng(1).normal(size=(1000, CHANNELS)).astype(np.float32)
     np.save(new / "long.npy", features)
@@ -201,7 +207,7 @@ def test_what_is_missing_or_has_changed_is_predicted_again(new, go):
 def test_other_settings_weights_or_a_log_of_something_else_are_noticed(new, go, run):
     go(new / "video1.npy")
     again = "1 recordings were predicted from other files or with other settings: predicted again"
-    for options in ({"min_score": 0.5}, {"fps": 20}, {"weights": "raw"}, {"form": "vtt"}):
+    for options in ({"min_score": 0.5}, {"fps": 20}, {"weights": "raw"}):
         assert go(new / "video1.npy", **options)[1] == again
     save_weights(build_model(RECIPE), run / "checkpoints" / "raw.safetensors", "raw")
     assert go(new / "video1.npy", weights="raw")[1] == again
@@ -212,6 +218,19 @@ def test_other_settings_weights_or_a_log_of_something_else_are_noticed(new, go, 
     log.write_bytes(b"\xff\xfe\n" + json.dumps(entry | {"file": f"../{entry['file']}"}).encode() + b"\n")
     go(new / "video1.npy", weights="raw")
     assert (go.folder / entry["file"]).is_file(), "a file elsewhere counts for nothing"
+
+
+def test_nothing_is_written_over_what_is_read_or_not_of_predict(new, go, run, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(30, CHANNELS))
+    np.savetxt(tmp_path / "a.csv", rows, delimiter=",", fmt="%.6f")
+    before = (tmp_path / "a.csv").read_bytes()
+    with pytest.raises(ValueError, match=r"a\.csv is there, and not of predict; name another folder with --out"):
+        go(tmp_path / "a.csv", out=tmp_path)
+    assert (tmp_path / "a.csv").read_bytes() == before
+    go(tmp_path / "a.csv", form="json", out=tmp_path)
+    go(tmp_path / "a.csv", form="srt", out=tmp_path)
+    said = go(tmp_path / "a.csv", form="json", out=tmp_path)
+    assert said[1].startswith("1 of 1 recordings are there already"), "each form on its own"
 
 
 def test_in_bf16_it_is_said_predicted_again_and_nearly_the_same(new, go, bf16_units):
@@ -229,7 +248,8 @@ def test_an_interruption_leaves_whole_files_and_a_second_start_goes_on(monkeypat
 
     def stop_at_the_third(trained, recording, say):
         files = list((run / "predicted").glob("*.csv"))
-        assert len((run / "predicted" / LOG).read_text().splitlines()) == len(files), "what is done is noted at once"
+        noted = [json.loads(line)["file"] for line in (run / "predicted" / LOG).read_text().splitlines()]
+        assert set(noted) == {path.name for path in files}, "what is done is noted at once"
         seen.append(recording.name)
         if len(seen) == 3:
             raise KeyboardInterrupt
@@ -245,6 +265,7 @@ def test_an_interruption_leaves_whole_files_and_a_second_start_goes_on(monkeypat
     said = go(new)
     assert seen[3:] == ["video3", "video4", "video5"]
     assert said[1].startswith("2 of 5 recordings are there already")
+    assert go(new)[1].startswith("5 of 5 recordings are there already"), "and the log has each once"
     entries = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
     assert [entry["recording"] for entry in entries] == [f"video{number}" for number in range(1, 6)]
 
@@ -252,6 +273,7 @@ def test_an_interruption_leaves_whole_files_and_a_second_start_goes_on(monkeypat
 def test_many_recordings_are_told_in_few_lines(monkeypatch, new, go):
     for number in range(20):
         np.save(new / f"copy{number}.npy", np.zeros((3, CHANNELS), np.float32))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 0.0))
     assert len(go(new)) == 2
     clock = iter(range(0, 10000, 4))
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # four for each recording
@@ -403,12 +425,29 @@ def test_a_recipe_of_two_feature_folders(tmp_path, root, new):
     predict_recordings(run, [root / folder for folder in folders], min_score=0.3, say=lambda line: None)
     same(read_tables(run / "predicted"), apply_thresholds(evaluated(run, root, recipe), 0.3))
     one, two = (root / folder for folder in folders)
+    predict_recordings(run, [two, one], min_score=0.3, out=tmp_path / "swapped", say=lambda line: None)
+    assert read_tables(tmp_path / "swapped").equals(read_tables(run / "predicted")), "by the names of the folders"
     (two / "video2.npy").unlink()
     with pytest.raises(ValueError, match=r"1 of 5 recordings.*\nvideo2: .*two/video2\.npy does not exist"):
         predict_recordings(run, [one, two], say=lambda line: None)
     assert names_of(one / "video1.npy", two / "video3.npy", parts=2) == [("video1", ["video1.npy", "video3.npy"])]
     with pytest.raises(ValueError, match="a recording has 2 parts, and 1 files or folders are given; give 2"):
         names_of(one, parts=2)
+    with pytest.raises(ValueError, match=r"b\.npy has 2 numbers in a vector, recipe 'tiny' takes 4"):
+        predict_recordings(run, [(two / "video1.npy").rename(tmp_path / "b.npy"), one / "video1.npy"], say=print)
+
+
+def test_half_of_the_channels_as_in_the_training_and_no_thresholds_of_joined_scores(tmp_path, root, new):
+    for path in new.glob("*.npy"):
+        np.save(path, np.pad(np.load(path), ((0, 0), (0, CHANNELS)), constant_values=9))
+    overrides = {"data__half_channels": True, "decode__score_file": "scores.json"}
+    recipe, said = tiny_recipe(model__class_prior=0.3, **overrides), []
+    run = write_trained(tmp_path / "half", root, recipe)
+    point = {"by_class": {}, "one_threshold": {"threshold": 0.9}}
+    write_json(run / "eval.json", {"weights": "ema", "operating_point": point})
+    predict_recordings(run, [new], say=said.append)
+    assert said[0].endswith("scores from 0.2 (03_eval chose for scores joined with those of decode.score_file)")
+    same(read_tables(run / "predicted"), apply_thresholds(evaluated(run, root, recipe), 0.2))
 
 
 # ---- samples of sensors
@@ -453,9 +492,13 @@ def test_samples_of_hapt_and_of_the_watch_become_the_features_of_the_training(tm
     for name, message in (("new", "must end in side0 or side1"), ("five_side0", "rows of 6 finite numbers")):
         with pytest.raises(ValueError, match=message):
             predicted(run, tmp_path / f"{name}.npy", signal=True)
+    rows = np.column_stack([np.arange(400) / 100, signal])
+    np.savetxt(tmp_path / "fast_side0.csv", rows, delimiter=",", header="time_s,a,b,c,d,e,f", comments="")
+    with pytest.raises(ValueError, match="by its clock 'time_s' it has 100 samples a second, not 50"):
+        predicted(run, tmp_path / "fast_side0.csv", signal=True)
 
 
-def test_samples_of_own_sensors_are_treated_as_in_the_training(tmp_path):
+def test_samples_of_own_sensors_are_treated_as_in_the_training(tmp_path, capsys):
     draws, sensors = np.random.default_rng(0), [tmp_path / "raw" / "acc", tmp_path / "raw" / "gyro"]
     for folder, samples in zip(sensors, (500, 200), strict=True):
         folder.mkdir(parents=True)
@@ -466,12 +509,22 @@ def test_samples_of_own_sensors_are_treated_as_in_the_training(tmp_path):
     by_features = predicted(run, features / "new.npy")
     assert predicted(run, *sensors, signal=True).equals(by_features)
     assert predicted(run, *(folder / "new.csv" for folder in sensors), signal=True).equals(by_features)
+    assert predicted(run, *sensors[::-1], signal=True).equals(by_features), "by the names of the folders"
+    with pytest.raises(ValueError, match="samples of recipe 'sensors' come 50 times a second, not 100"):
+        predicted(run, *sensors, signal=True, fps=100)
     (sensors[1] / "new.csv").write_text("1,2,3\n" * 200)
     with pytest.raises(ValueError, match=r"gyro/new\.csv has 3 channels, that sensor has 2 elsewhere"):
         predicted(run, *sensors, signal=True)
     (sensors[1] / "new.csv").write_text("1,2\n1,\n" * 100)
     with pytest.raises(ValueError, match=r"gyro/new\.csv', sample 1: NaN or infinite \(100 such samples\)"):
         predicted(run, *sensors, signal=True)
+    capsys.readouterr()
+    assert len(predicted(run, *sensors, signal=True, fix=True))
+    assert "sample 1: NaN or infinite (100 such samples): bridged by straight lines" in capsys.readouterr().out
+    rows = draws.normal(size=(500, 2))
+    np.savetxt(sensors[0] / "new.csv", np.column_stack([3600 + np.arange(500) / 50, rows]), header="time_s x y")
+    predicted(run, *sensors, signal=True, fix=True)
+    assert "time 0 of new is 3600 s of its clock 'time_s'" in capsys.readouterr().out
 
 
 def test_sensors_in_one_folder_are_paired_by_their_names_and_gaps_say_nothing(tmp_path):

@@ -179,6 +179,7 @@ def test_what_came_before_a_row_that_does_not_fit_is_written(run, go, row, messa
             np.append(times(50), times(40)),
             r"row 51 is of 0 s, not after the row before \(19\.6 s\); send rows in their",
         ),
+        (1000 * times(90), r"row 4: times rise by 400 a row, not 0\.4; send seconds"),
     ],
 )
 def test_a_clock_that_runs_at_another_rate_or_falls_is_refused(go, clock, message):
