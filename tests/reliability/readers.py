@@ -368,7 +368,7 @@ def _twin_settings() -> Reader:
     def read(path: Path) -> None:
         (path.parent / twin.MARKER).touch()
         twin._of_recipe(tiny_recipe(data__train_subsets=["training"], data__test_subsets=["training"]),
-                        twin._read_twin(path.parent, 0, twin.GENERATED, None).timelines)  # fmt: skip
+                        twin._read_twin(path.parent, 0, twin.GENERATED, None).timelines, path)  # fmt: skip
 
     return Reader(twin.SETTINGS, read, (as_json(made),), made, as_json)
 

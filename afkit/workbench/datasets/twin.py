@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from afkit.config import DataConfig, Recipe
 from afkit.data.annotations import read_annotations
@@ -92,7 +93,7 @@ def write_twin(
                 twin = twin or _generated(recipe, seed, videos_per_subset, classes)
             else:
                 twin = twin or _twin_of(Path(annotations), seed, videos_per_subset)
-            chosen = _of_recipe(recipe, twin.timelines)
+            chosen = _of_recipe(recipe, twin.timelines, annotations or folder / SETTINGS)
             if Path(recipe.data.features[0]).parts[0] == name:
                 _write_features(recipe.data, twin.seed, chosen, folder, part)
             _write_texts(recipe, twin, chosen, folder, part)
@@ -142,10 +143,11 @@ def _read_twin(folder: Path, seed: int, source: str, videos_per_subset: int | No
         raise ValueError(f"{folder} holds no {MARKER}, so it may be real data; give the twin another data root")
     path = folder / SETTINGS
     try:
-        twin = _Twin(**read_json(path))
-        twin = twin._replace(timelines=[Timeline(*values) for values in twin.timelines])
-    except TypeError:
-        raise ValueError(f"{path} is damaged; delete {folder} and write the twin again") from None
+        twin = TypeAdapter(_Twin).validate_python(read_json(path))
+    except ValidationError:
+        twin = None
+    if twin is None or any(len(ids) != len(one.segments_sec) for one in twin.timelines for ids in one.labels.values()):
+        raise ValueError(f"{path} is damaged; delete {folder} and write the twin again")
     if (twin.seed, twin.source) != (seed, source) or videos_per_subset not in (None, twin.videos_per_subset):
         raise ValueError(
             f"{folder} holds another twin (seed {twin.seed}, source '{twin.source}', videos_per_subset "
@@ -154,24 +156,24 @@ def _read_twin(folder: Path, seed: int, source: str, videos_per_subset: int | No
     return twin
 
 
-def _of_recipe(recipe: Recipe, timelines: list[Timeline]) -> list[Timeline]:
-    """The videos of the recipe's subsets; ValueError where one does not fit the recipe."""
+def _of_recipe(recipe: Recipe, timelines: list[Timeline], source: str | Path) -> list[Timeline]:
+    """The videos of the recipe's subsets; ValueError where one, of the file `source`, does not fit the recipe."""
     config = recipe.data
     subsets = {subset.lower() for subset in [*config.train_subsets, *config.test_subsets]}
     lacking = sorted(subsets - {timeline.subset for timeline in timelines})
     if lacking:
-        raise ValueError(f"the twin would have no video of the subset '{lacking[0]}'; correct the recipe's subsets")
+        raise ValueError(f"{source} has no video of the subset '{lacking[0]}'; correct the recipe's subsets")
     chosen = [timeline for timeline in timelines if timeline.subset in subsets]
     for timeline in chosen:
-        where = f"video {timeline.name!r}"
+        where = f"{source}, video {timeline.name!r}"
         if Path(timeline.name).name != timeline.name or not timeline.name.isprintable():
-            raise ValueError(f"{where} has an id that cannot name a file; correct the annotation file")
+            raise ValueError(f"{where} has an id that cannot name a file; correct it")
         if timeline.duration_sec is None or not 0 < timeline.duration_sec < math.inf:
-            raise ValueError(f"{where} has no duration; add 'duration' to the annotation file")
+            raise ValueError(f"{where} has no duration; add 'duration'")
         if (config.fps or timeline.fps) is None:
-            raise ValueError(f"{where} has no frame rate; add 'fps' to the annotation file, or set data.fps")
+            raise ValueError(f"{where} has no frame rate; add 'fps', or set data.fps")
         if not np.isfinite(timeline.segments_sec).all():
-            raise ValueError(f"{where} has a segment that is not finite; correct the annotation file")
+            raise ValueError(f"{where} has a segment that is not finite; correct it")
         labels = timeline.labels[kind_of(config, timeline)]
         if config.num_classes > 1 and not all(0 <= label < config.num_classes for label in labels):
             raise ValueError(f"{where} has a label outside 0 to {config.num_classes - 1} (data.num_classes)")

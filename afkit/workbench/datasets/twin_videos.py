@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from afkit.config import DataConfig, Recipe
 from afkit.segments import grid_to_sec
@@ -50,8 +51,8 @@ class Timeline(NamedTuple):
     subset: str  # in lower case
     duration_sec: float | None  # of the video; None where the source has none
     fps: float | None  # frames per second; None where the data set has one for all
-    segments_sec: list[list[float]]  # onset and end of each action
-    labels: dict[str, list[int]]  # by kind; a label id per segment
+    segments_sec: list[Annotated[list[float], Field(min_length=2, max_length=2)]]  # onset and end of each action
+    labels: Annotated[dict[str, list[int]], Field(min_length=1)]  # by kind; a label id per segment
 
 
 def inside(path: str) -> Path:

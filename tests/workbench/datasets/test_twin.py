@@ -354,7 +354,11 @@ def test_few_classes_and_videos_and_settings_that_are_damaged(tmp_path):
     resolved = shrunken("epic_verb", **{"data.num_classes": 4, "data.max_seq_len": 32})  # ids 0 and 2 at most
     folder = write_twin(resolved, tmp_path, videos_per_subset=1)
     assert list(read_annotations(tmp_path / resolved.data.annotations).label_names) == [0, 2]
-    for text, match in [("[]", "is damaged; delete"), ("{", "not a readable JSON"), ('{"seed": 0}', "is damaged")]:
+    timelines = [["a", "training", "x", 10, [], {"action": []}], ["a", "training", 9, 10, [], {"action": [0]}]]
+    twins = [
+        {"seed": 0, "source": "generated", "videos_per_subset": 4, "names": {}, "timelines": [t]} for t in timelines
+    ]
+    for text, match in [("{", "not a readable JSON"), *((json.dumps(x), "is damaged; delete") for x in ([], *twins))]:
         (folder / "twin.json").write_text(text)
         with pytest.raises(ValueError, match=match):
             write_twin(resolved, tmp_path)
