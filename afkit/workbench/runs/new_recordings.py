@@ -7,9 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from afkit.data.feature_formats import FEATURES, HDF5, array_names
+from afkit.config import Recipe
+from afkit.data.feature_formats import FEATURES, HDF5, SUFFIXES, array_names
 from afkit.workbench.media.opened import find_media
 from afkit.workbench.own_data.media_files import files_of, same_names
+from afkit.workbench.own_data.signal_files import SignalReader
 
 
 class Recording(NamedTuple):
@@ -18,6 +20,17 @@ class Recording(NamedTuple):
     name: str  # of its files, without ending
     paths: list[Path]  # of each feature folder of the recipe, or of each sensor
     arrays: list[str]  # the name of the array in each, for HDF5 files of many recordings
+
+
+def recordings_for(
+    recipe: Recipe, signals: SignalReader | None, places: Sequence[str | Path], media: bool
+) -> list[Recording]:
+    """The recordings in files and folders, as a run takes them; errors as of `find_recordings`."""
+    data = recipe.data
+    parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
+    sensors = signals.places if signals else ()
+    places = in_order(places, sensors or [Path(features).name for features in data.features])
+    return find_recordings(places, parts, suffixes, "" if media else data.prefix, sensors)
 
 
 def find_recordings(

@@ -19,7 +19,7 @@ from torch import nn
 
 from afkit.config import Recipe, make_recipe, nearest
 from afkit.data.annotations import AnnotationFile
-from afkit.data.feature_formats import SUFFIXES, open_array
+from afkit.data.feature_formats import open_array
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
 from afkit.detect.prediction import detect_in_windows, detect_items, needed_window_steps
@@ -38,7 +38,7 @@ from afkit.workbench.media.reading import has_media, media_reader
 from afkit.workbench.media.writing import complaint
 from afkit.workbench.own_data.signal_files import NO_SPANS, SignalReader, signal_reader
 from afkit.workbench.progress import progress
-from afkit.workbench.runs.new_recordings import Recording, find_recordings, in_order
+from afkit.workbench.runs.new_recordings import Recording, recordings_for
 from afkit.workbench.runs.opened import open_run, sha256_of
 
 LOG, ONNX = "predicted.jsonl", ".onnx"
@@ -123,7 +123,7 @@ def predict_recordings(
         if (used := usable_precision(precision, _device(), say)) != predictor.precision:
             predictor = predictor._replace(precision=used, settings=f"{predictor.settings} {used}")
             about = f"{about}, {used}"
-    recordings = recordings_of(predictor, places, media)
+    recordings = recordings_for(predictor.recipe, predictor.signals, places, media)
     if overlay:
         if len(recordings) > 1:
             raise ValueError(
@@ -185,19 +185,19 @@ def open_predictor(
     load_weights(model, path, weights)
     model.to(_device())
     inputs = signals and signals.settings
-    changing = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, inputs, exclusive, *[fix] * fix]
+    changing = [
+        recipe.model_dump(mode="json"),
+        digest,
+        fps,
+        thresholds,
+        label_names,
+        inputs,
+        exclusive,
+        *(["fix"] if fix else []),
+    ]
     settings = hashlib.sha256(json.dumps(changing, default=list).encode()).hexdigest()
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Predictor(model, recipe, label_names, fps, thresholds, signals, settings, exclusive), about
-
-
-def recordings_of(predictor: Predictor, places: Sequence[str | Path], media: bool) -> list[Recording]:
-    """The recordings in files and folders, as a run takes them; errors as of `find_recordings`."""
-    data, signals = predictor.recipe.data, predictor.signals
-    parts, suffixes = (signals.sensors, signals.suffixes) if signals else (len(data.features), SUFFIXES)
-    sensors = signals.places if signals else ()
-    places = in_order(places, sensors or [Path(features).name for features in data.features])
-    return find_recordings(places, parts, suffixes, "" if media else data.prefix, sensors)
 
 
 def _device() -> str:
@@ -287,7 +287,8 @@ def _predict_all(
     for file in names.values():
         if file not in log and (target / file).exists():
             raise ValueError(f"{target / file} is there, and not of predict; name another folder with --out")
-    done = {n for n in keys if log.get(names[n], {}).get("key") == keys[n] and (target / names[n]).is_file()}
+    same = {name for name in keys if log.get(names[name], {}).get("key") == keys[name]}
+    done = {name for name in same if (target / names[name]).is_file()}
     changed = sum(names[name] in log and name not in done for name in keys)
     if done:
         say(f"{len(done)} of {len(keys)} recordings are there already: left as they are")
@@ -301,7 +302,8 @@ def _predict_all(
             except ValueError as error:
                 failed.append(f"{recording.name}: {error}")
                 continue
-            entry = {"recording": (name := recording.name), "file": names[name], "key": ""}
+            name = recording.name
+            entry = {"recording": name, "file": names[name], "key": ""}
             _note(lines, entry)  # until its key is there, nobody knows what the file holds
             write_recording(target, safe[name], name, detections, predictor.label_names, form)
             _note(lines, entry | {"key": keys[name]})

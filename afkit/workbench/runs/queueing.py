@@ -14,6 +14,7 @@ from afkit.data.features import locate, read_features
 from afkit.files import write_text
 from afkit.workbench.media.reading import has_media
 from afkit.workbench.progress import progress
+from afkit.workbench.runs.new_recordings import recordings_for
 from afkit.workbench.runs.opened import open_run
 from afkit.workbench.runs.predicting import (
     MIN_SCORE,
@@ -22,7 +23,6 @@ from afkit.workbench.runs.predicting import (
     detect,
     open_predictor,
     read_recording,
-    recordings_of,
 )
 from afkit.workbench.survey.queue import look_of, queue_of
 
@@ -55,7 +55,9 @@ def queue_recordings(
     places = places or [locate(root, features) for features in data.features]
     media = has_media(places) and not signal
     predictor, _ = open_predictor(folder, "ema", fps, None, signal, data_root, media=media, backbone=backbone)
-    waiting = _unlabelled(recordings_of(predictor, places, media), predictor, annotations, say)
+    waiting = _unlabelled(
+        recordings_for(predictor.recipe, predictor.signals, places, media), predictor, annotations, say
+    )
     minutes, looks, tables = {}, {}, []
     for recording in progress(waiting, "recordings", say):
         raw, gaps_sec = read_recording(predictor, recording)
