@@ -49,7 +49,7 @@ def waves(path: Path, rate_hz: int, facts: Facts) -> Iterator[np.ndarray]:
         if not container.streams.audio:
             raise ValueError(f"{path} has no sound; name a recording with a track of sound")
         track = container.streams.audio[0]
-        facts.rate_hz = track.rate or 0
+        facts.rate_hz = getattr(track, "rate", None) or 0  # of an unknown codec there is none
         if (tracks := len(container.streams.audio)) > 1:
             facts.notes.append(f"{path.name} has {tracks} tracks of sound; the first is taken")
         counts = _Heard()

@@ -102,6 +102,14 @@ def test_sound_that_becomes_stereo_goes_on_and_another_rate_is_named(tmp_path):
         list(waves(tmp_path / "b.aac", 16_000, Facts()))
 
 
+def test_sound_of_a_codec_that_is_not_known_is_refused(tmp_path):
+    encode(tmp_path / "a.m4a", clicks([1.0], 2.0, 44_100), "aac", 44_100, "mono")
+    content = (tmp_path / "a.m4a").read_bytes()
+    (tmp_path / "a.m4a").write_bytes(content.replace(b"mp4a", b"xyzw").replace(b"esds", b"xyzw"))
+    with pytest.raises(ValueError, match=r"a\.m4a has \d+ damaged of \d+ pieces of sound; copy it anew"):
+        list(waves(tmp_path / "a.m4a", 16_000, Facts()))
+
+
 def test_a_header_that_calls_little_of_a_file_sound_is_told(tmp_path):
     write_wave(tmp_path / "ton.wav", CLICKS)
     content = (tmp_path / "ton.wav").read_bytes()
