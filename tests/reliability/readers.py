@@ -307,6 +307,11 @@ def _yaml(name: str, read: Callable[[Path], Any], *contents: Any) -> Callable[[]
     return lambda: Reader(name, read, tuple(map(as_yaml, contents)), contents[0], as_yaml)
 
 
+def read_recipe(path: Path) -> dict:
+    """A recipe of one's own."""
+    return read_recipe_file(path, _RECIPES)
+
+
 def _import(name: str, form: str, *texts: str) -> Callable[[], Reader]:
     return lambda: Reader(name, _imported(form), tuple(text.encode() for text in texts))
 
@@ -443,7 +448,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "predictions .pkl": _prediction_pickles,
     "scores .json": _json("scores.json", read_scores, {"results": {"a": [0.5, 0.25], "v_b": [1, 0]}}),
     "scores .pkl": _score_pickles,
-    "recipes": _yaml("mine.yaml", lambda path: read_recipe_file(path, _RECIPES), RECIPE),
+    "recipes": _yaml("mine.yaml", read_recipe, RECIPE),
     "recipes of the original": _yaml("theirs.yaml", recipe_from_original, ORIGINAL),
     "recipes of the original, JSON": _json("theirs.json", recipe_from_original, ORIGINAL),
     "sweeps": _yaml("sweep.yaml", read_sweep, SWEEP, RUNS),

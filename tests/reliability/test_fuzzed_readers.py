@@ -8,7 +8,7 @@ from table import FUZZED, add_fuzzed
 
 from afkit.workbench.export.exported import _read_about
 from afkit.workbench.own_data.import_tools import read_via
-from afkit.workbench.runs.predicting import _read_log
+from afkit.workbench.runs.predicted_log import read_log
 
 EXAMPLES, SLOW_EXAMPLES = 30, 8
 SLOW = ("training checkpoints",)
@@ -49,8 +49,8 @@ def test_lists_in_lists_are_refused_wherever_json_stands_in_another_file(tmp_pat
     with pytest.raises(ValueError, match="is not as VIA 3 writes it"):
         read_via(tmp_path / "via.csv")
     (tmp_path / "log").write_text(f"{DEEP}\n")
-    assert _read_log(tmp_path / "log") == {}
-    with pytest.raises(ValueError, match=r"net\.onnx says in format None how to predict with it"):
+    assert read_log(tmp_path / "log") == {}
+    with pytest.raises(ValueError, match=r"net\.onnx does not say in a known format how to predict"):
         _read_about(DEEP, "net.onnx")
 
 

@@ -19,6 +19,7 @@ from readers import (
     TABLE,
     feature_rows,
     load_linear,
+    read_recipe,
     resume_training,
     training_checkpoint,
 )
@@ -26,8 +27,6 @@ from safetensors.torch import save as save_safetensors
 
 from afkit.data.annotations import read_annotations
 from afkit.model.checkpoints import read_original
-from afkit.recipe_files import read_recipe_file
-from afkit.recipes import _RECIPES
 from afkit.workbench.analysis.fusion import read_scores
 from afkit.workbench.analysis.report import headline
 from afkit.workbench.analysis.result_files import read_predictions
@@ -386,7 +385,7 @@ FILES = [  # the row of the table in docs/reliability.md, the file's name, its r
      said("is not in the official format|not a readable", *MOMENT_FILES)),
     ("Ego4D moments", "ego4d.json", read_leads, said("has no number 'lead_sec'", *(
         f'{{"database": {{"a": {{"lead_sec": {lead}}}}}}}' for lead in ("NaN", HUGE, "[]", '"1e400"')))),
-    ("recipes", "theirs.yaml", lambda path: read_recipe_file(path, _RECIPES), YAML),
+    ("recipes", "theirs.yaml", read_recipe, YAML),
     ("recipes of the original", "theirs.yaml", recipe_from_original, YAML),
     ("sweeps", "theirs.yaml", read_sweep, YAML),
     ("cluster files", "theirs.yaml", read_cluster, YAML),

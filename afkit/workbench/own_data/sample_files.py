@@ -14,7 +14,7 @@ from afkit.workbench.own_data.physio_files import CLOCK_NAME, PHYSIO, read_physi
 from afkit.workbench.own_data.pose_files import read_pose
 from afkit.workbench.own_data.signals import Sensor
 
-NO_CLOCK = "has no column with the time; add it, or give start or features the samples per second, as FOLDER@HZ"
+NO_CLOCK = "has no column with the time; add it, or, to label or make features, give the samples per second: FOLDER@HZ"
 
 
 class SensorKind(NamedTuple):

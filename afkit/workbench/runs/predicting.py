@@ -7,10 +7,10 @@ Each recording becomes a file of its own as soon as it is done. What was done, w
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from afkit.data.feature_formats import open_array
 from afkit.data.features import RawFeatures
 from afkit.data.items import GridFeatures, Item
 from afkit.detect.prediction import detect_in_windows, detect_items, needed_window_steps
-from afkit.files import LOCK, locked, read_json, write_text
+from afkit.files import LOCK, locked, read_json
 from afkit.model.actionformer import build_model
 from afkit.model.checkpoints import load_weights
 from afkit.model.products import arithmetic, usable_precision
@@ -40,6 +40,7 @@ from afkit.workbench.own_data.signal_files import NO_SPANS, SignalReader, signal
 from afkit.workbench.progress import progress
 from afkit.workbench.runs.new_recordings import Recording, recordings_for
 from afkit.workbench.runs.opened import open_run, sha256_of
+from afkit.workbench.runs.predicted_log import append_entry, read_log, write_log
 
 LOG, ONNX = "predicted.jsonl", ".onnx"
 MOST_SPANS = 3  # that a line shows
@@ -282,11 +283,12 @@ def _predict_all(
     Gives the detections of the last, None where all were done.
     """
     keys = {recording.name: _key(predictor, recording, form) for recording in recordings}
-    log, safe = _read_log(target / LOG), safe_names(keys)
+    log, safe = read_log(target / LOG), safe_names(keys)
     names = {name: recording_file(target, safe[name], form).name for name in keys}
     for file in names.values():
-        if file not in log and (target / file).exists():
+        if file not in log and os.path.lexists(target / file):
             raise ValueError(f"{target / file} is there, and not of predict; name another folder with --out")
+    write_log(target / LOG, log)  # without what an interruption has left of a line
     same = {name for name in keys if log.get(names[name], {}).get("key") == keys[name]}
     done = {name for name in same if (target / names[name]).is_file()}
     changed = sum(names[name] in log and name not in done for name in keys)
@@ -304,10 +306,12 @@ def _predict_all(
                 continue
             name = recording.name
             entry = {"recording": name, "file": names[name], "key": ""}
-            _note(lines, entry)  # until its key is there, nobody knows what the file holds
+            append_entry(lines, entry)  # until its key is there, nobody knows what the file holds
             write_recording(target, safe[name], name, detections, predictor.label_names, form)
-            _note(lines, entry | {"key": keys[name]})
+            log[names[name]] = entry | {"key": keys[name]}
+            append_entry(lines, log[names[name]])
             found += len(detections)
+    write_log(target / LOG, log)
     say(f"{len(keys) - len(done) - len(failed)} recordings predicted, {found} detections")
     if failed:
         raise ValueError(complaint(failed, len(keys), "predicted"))
@@ -350,7 +354,8 @@ def detect(
     kept, lows = apply_thresholds(found, predictor.thresholds), predictor.thresholds
     lowest, most = min(lows.values()) if isinstance(lows, dict) else lows, recipe.decode.max_segments
     if len(found) == most and 0 < lowest <= found["score"].min():
-        say(f"{recording.name}: more than decode.max_segments = {most} may reach the lowest score; cut it into parts")
+        kept_are = f"the best {most} detections are kept (decode.max_segments), and more may reach the lowest score"
+        say(f"{recording.name}: {kept_are}; raise --min-score, or cut the recording into parts")
     if len(gaps_sec):
         shown = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in gaps_sec[:MOST_SPANS])
         more = f" and in {len(gaps_sec) - MOST_SPANS} more spans" if len(gaps_sec) > MOST_SPANS else ""
@@ -376,22 +381,3 @@ def _key(predictor: Predictor, recording: Recording, form: str) -> str:
         if path.is_file():
             files.append([path.name, array, path.stat().st_size, path.stat().st_mtime_ns])
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
-
-
-def _read_log(path: Path) -> dict[str, dict[str, str]]:
-    """{file: its last entry}; the log is written anew without what an interruption has left of a line."""
-    entries: dict[str, dict[str, str]] = {}
-    if not path.is_file():
-        return entries
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError, KeyError, TypeError, RecursionError):
-            entry = json.loads(line)
-            entries[entry["file"]] = {name: str(entry[name]) for name in ("recording", "file", "key")}
-    write_text(path, "".join(json.dumps(entry) + "\n" for entry in entries.values()))
-    return entries
-
-
-def _note(lines: IO[str], entry: Mapping[str, str]) -> None:
-    """Append an entry to the log at once."""
-    lines.write(json.dumps(entry) + "\n")
-    lines.flush()

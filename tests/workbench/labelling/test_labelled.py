@@ -132,7 +132,10 @@ def test_what_cannot_be_labelled_is_said_in_a_sentence(here, annotations, capsys
     for arguments, said in (
         ([], "there is nothing to label; name films, sounds"),
         (["s.wav"], "there is no class to label; name them with --labels"),
-        (["plain.csv", "--labels", "a"], "has no column with the time; give the samples per second"),
+        (
+            ["plain.csv", "--labels", "a"],
+            "has no column with the time; add it, or, to label or make features, give",
+        ),
         (["none.mp4", "--labels", "a"], "none.mp4 does not exist; name another file"),
         (["none*.mp4", "--labels", "a"], "none*.mp4 has no file that ends in .mp4"),
         (["plain.csv@0", "--labels", "a"], "plain.csv@0: a table has more than 0 samples per second"),

@@ -166,7 +166,10 @@ def test_detections_end_with_the_features_at_the_recipes_the_data_sets_or_the_gi
 def test_more_detections_than_a_recording_may_have_are_told(tmp_path, root, new):
     run, said = write_trained(tmp_path / "few", root, tiny_recipe(model__class_prior=0.3, decode__max_segments=5)), []
     predict_recordings(run, [new / "video1.npy"], min_score=0.2, say=said.append)
-    assert said[1] == "video1: more than decode.max_segments = 5 may reach the lowest score; cut it into parts"
+    assert said[1] == (
+        "video1: the best 5 detections are kept (decode.max_segments), and more may reach the lowest score; raise "
+        "--min-score, or cut the recording into parts"
+    )
 
 
 def test_long_recordings_go_through_in_windows_with_the_same_result(monkeypatch, new, go):
