@@ -1,4 +1,4 @@
-"""The log of a folder of predictions: which files `predict` wrote there, and from what, so that it writes over no others.
+"""The log of a folder of predictions: which files `predict` wrote there, from what; others it does not write over.
 
 An entry is {"recording": its name, "file": name of the file, "key": digest of all that the file follows from}. From
 before the file is written until it is whole, the key is empty.

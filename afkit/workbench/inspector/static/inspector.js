@@ -2787,7 +2787,9 @@ function showMedia(playback, answer) {
 function findZero(playback, address, zeroSec) {
   const { video, panel } = playback;
   video.requestVideoFrameCallback?.((_, { mediaTime }) => {
-    if (playback.address !== address || mediaTime < zeroSec - INTO_FRAME_SEC) return;
+    if (playback.address !== address) return;
+    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return void findZero(playback, address, zeroSec);
+    if (mediaTime < zeroSec - INTO_FRAME_SEC) return;
     playback.zeroSec = zeroSec;
     seek(playback, panel.state.cursorSec ?? 0);
   });
