@@ -96,7 +96,8 @@ def write_recording(
 
 def recording_file(folder: str | Path, name: str, form: str) -> Path:
     """The file that `write_recording` writes."""
-    return Path(folder) / f"{name}{f'.{_ENDINGS.get(form, form)}' if form in FORMATS else TOOLS[form][1]}"
+    ending = f".{_ENDINGS.get(form, form)}" if form in FORMATS else TOOLS[form][1]
+    return Path(folder) / f"{name}{ending}"
 
 
 def _cues(predictions: pd.DataFrame, label_names: Mapping[int, str], videos: Iterable[str]) -> dict[str, list[Cue]]:

@@ -272,7 +272,9 @@ def _read_about(text: str, path: str | Path) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
         raise ValueError(f"{path} does not say in a known format how to predict with it, {again}") from None
     if changed:
-        raise ValueError(f"{path} says of its network what has been changed, or damaged, since; export it again")
+        raise ValueError(
+            f"{path} holds other settings than it was exported with, changed or damaged since; export it again"
+        )
     return about
 
 

@@ -164,7 +164,8 @@ class Inspector(anywidget.AnyWidget):
             return {"corrections": self.corrections}, []
         if track == "save":
             try:
-                return {"text": json.dumps(corrected_file(self.inspected, self.corrections), ensure_ascii=False)}, []
+                content = corrected_file(self.inspected, self.corrections)
+                return {"text": json.dumps(content, indent=2, ensure_ascii=False)}, []
             except (ValueError, OSError) as error:
                 return {"error": f"Nothing was saved: {error}."}, []
         if track == "segments":

@@ -5,6 +5,7 @@ text (.txt) with blanks between the numbers, EDF or WFDB, or key points of a bod
 a recording begin at time 0 of its annotations; where the clock tells it, the first sample of the first sensor is there.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -194,7 +195,7 @@ def signal_reader(recipe: Recipe, data_root: str | Path, fps: float, fix: bool =
 
 
 def _check_rate(recipe: Recipe, rate_hz: float, fps: float) -> None:
-    if rate_hz != fps:
+    if not math.isclose(rate_hz, fps, rel_tol=1e-6):
         raise ValueError(f"samples of recipe '{recipe.name}' come {rate_hz:g} times a second, not {fps:g} (--fps)")
 
 

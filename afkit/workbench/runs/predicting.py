@@ -186,16 +186,8 @@ def open_predictor(
     load_weights(model, path, weights)
     model.to(_device())
     inputs = signals and signals.settings
-    changing = [
-        recipe.model_dump(mode="json"),
-        digest,
-        fps,
-        thresholds,
-        label_names,
-        inputs,
-        exclusive,
-        *(["fix"] if fix else []),
-    ]
+    changing = [recipe.model_dump(mode="json"), digest, fps, thresholds, label_names, inputs, exclusive]
+    changing += ["fix"] if fix else []
     settings = hashlib.sha256(json.dumps(changing, default=list).encode()).hexdigest()
     about = f"weights '{weights}', {fps:g} frames per second, kept: {chosen}"
     return Predictor(model, recipe, label_names, fps, thresholds, signals, settings, exclusive), about

@@ -55,9 +55,8 @@ def queue_recordings(
     places = places or [locate(root, features) for features in data.features]
     media = has_media(places) and not signal
     predictor, _ = open_predictor(folder, "ema", fps, None, signal, data_root, media=media, backbone=backbone)
-    waiting = _unlabelled(
-        recordings_for(predictor.recipe, predictor.signals, places, media), predictor, annotations, say
-    )
+    found = recordings_for(predictor.recipe, predictor.signals, places, media)
+    waiting = _unlabelled(found, predictor, annotations, say)
     minutes, looks, tables = {}, {}, []
     for recording in progress(waiting, "recordings", say):
         raw, gaps_sec = read_recording(predictor, recording)

@@ -204,7 +204,9 @@ def test_what_is_wrong_with_an_exported_file_or_its_features_is_one_sentence(run
         tmp_path / "place.onnx": r"is no ONNX file that onnxruntime can read; export it again \(",
         changed(run.file, tmp_path / "bare.onnx"): "does not say how to predict with it; take one of",
         changed(run.file, tmp_path / "later.onnx", format=3): "says in format 3 how to predict with it, this program",
-        changed(run.file, tmp_path / "rate.onnx", fps=25.0, digest=""): "says of its network what has been changed",
+        changed(
+            run.file, tmp_path / "rate.onnx", fps=25.0, digest=""
+        ): "holds other settings than it was exported with",
         changed(
             run.file, tmp_path / "wide.onnx", recipe=wide
         ): "is of another recipe than it says: 'tiny' has 7 features",
