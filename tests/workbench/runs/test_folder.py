@@ -303,10 +303,8 @@ def test_clocks_decide_nothing(folder, hours, capsys):
     os.utime(folder / WEIGHTS, (0, 0))
     assert done(folder) == ["01_data", "02_train", "04_visualize"]
     (after,) = read_runs([folder])
-    assert (
-        after.state == "the weights (or class scores) have changed since their evaluation; run 03_eval again"
-        and after.scores == {}
-    )
+    said = "the weights (or class scores) have changed since their evaluation; run 03_eval again"
+    assert after.state == said and after.scores == {}
     assert capsys.readouterr().out == ""
     start("04_visualize", "data", folder)
     assert capsys.readouterr().out == "03_eval was done with other files than those that are there now; run it again\n"
@@ -379,6 +377,10 @@ def test_a_training_is_kept_only_with_the_parameters_that_it_was_made_with(folde
         with pytest.raises(ValueError, match=rf"made with {next(iter(changed))}=.*, and would be kept; for .* anew"):
             check_same_training(folder, changed)
         assert check_same_training(folder, changed | {"resume": False}) == {}
+    with monkeypatch.context() as by_hand:
+        by_hand.setattr(runs, "values_in_kernel", lambda stage: {"precision": "bf16"})
+        with pytest.raises(ValueError, match="made with precision='fp32'"):
+            start("02_train", "data", folder)
     note_stage(folder, "02_train", status="running")
     with pytest.raises(ValueError, match="made with start_from=''"):
         check_same_training(folder, {"start_from": "theirs.pth.tar"})
