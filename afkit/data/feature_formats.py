@@ -16,7 +16,7 @@ from afkit.opening import check_plain, read_text, zip_members
 HDF5 = (".hdf5", ".h5")
 REAL = "biuf"  # kinds of data types: truth values, integers, fractions
 FEATURES = "feats"  # the array's name in files that may hold several
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 LEAST_ROWS = 20  # from which a column of a table that rises in each row is a clock or a count rather than a channel
 
 

@@ -34,6 +34,7 @@ TOKENS = (
     *(b"\\u0000", b"\\ud800", b"../", b"/etc/x", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\x80\x02", b"PK\x03\x04", b"|"),
     *(b"9" * 5000, b"0" * 400, b"[" * 3000),
 )
+RUNS = b" \t\n09.,;:-_a(<[{\"'\\/"  # characters of which many in a row take a poor pattern for ever
 
 
 class Runs:
@@ -94,12 +95,12 @@ def bound_memory(memory_mb: int) -> None:
 
 @st.composite
 def damaged(draw, seeds: tuple[bytes, ...]) -> bytes:
-    """A valid file with up to five bytes flipped, parts cut, inserted or doubled, or the end of another one."""
+    """A valid file with up to five bytes flipped, parts cut, inserted or doubled, runs, or another's end."""
     data = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 5))):
         place = draw(st.integers(0, len(data)))
         end = min(place + draw(st.sampled_from([1, 2, 4, 8, 64, 1024])), len(data))
-        kind = draw(st.sampled_from(["flip", "number", "cut", "end", "insert", "double", "splice"]))
+        kind = draw(st.sampled_from(["flip", "number", "cut", "end", "insert", "run", "double", "splice"]))
         if kind == "flip":
             data[place : place + 1] = bytes([draw(st.integers(0, 255))])
         elif kind == "number":  # a length or an offset
@@ -111,6 +112,8 @@ def damaged(draw, seeds: tuple[bytes, ...]) -> bytes:
             del data[place:]
         elif kind == "insert":
             data[place:place] = draw(st.sampled_from(TOKENS) | st.binary(max_size=8))
+        elif kind == "run":
+            data[place:place] = bytes([draw(st.sampled_from(RUNS))]) * 2**16
         elif kind == "double":
             data[place:place] = data[place:end]
         else:

@@ -1,7 +1,7 @@
 """Damaged and twisted files for every reader, the same ones each time: `make fuzz` tries others, and many more."""
 
 import pytest
-from fuzz import FILE_SEC, SECTION, Reader, add_to, fuzz
+from fuzz import FILE_SEC, MEMORY_MB, SECTION, Reader, add_to, fuzz, outcome
 from hostile import in_child
 from readers import READERS, prepare
 from table import FUZZED, add_fuzzed
@@ -38,6 +38,25 @@ def test_a_broken_file_is_read_or_refused(folder, name, tally):
     counts = ended.said
     assert counts["inputs"] == counts["accepted"] + counts["refused"] >= SLOW_EXAMPLES
     tally(SECTION, name, **counts, crashes=0, hours=ended.seconds / 3600)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("features .csv", "a,{}x\n1,2\n".format("9" * 2**16)),
+        ("samples with a clock", "a,x_ms\n1,1\n20,2\n4,{}1.\n".format("0" * 2**16)),
+        ("imported JSON", '{{"a": [{{"segment": "[1{}", "label": "x"}}]}}'.format(" " * 2**16)),
+        ("imported textgrid", 'File type = "ooTextFile"\n{}'.format("\n" * 2**16)),
+        ("imported lines", "0.5 2.0 walk{}x\n".format(" " * 2**16)),
+    ],
+)  # fmt: skip
+def test_a_long_run_of_one_character_takes_no_longer_than_its_length(folder, name, data):
+    reader = READERS[name]()
+    path = folder / reader.name
+    path.write_text(data)
+    ended = in_child(lambda: outcome(reader, path), MEMORY_MB)
+    path.unlink()
+    assert ended.end == "done", ended
 
 
 DEEP = "[" * 100_000  # a structure of which Python's reader gives up

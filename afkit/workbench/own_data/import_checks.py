@@ -23,6 +23,7 @@ from afkit.workbench.own_data.import_rows import Recording, is_empty
 SORTED_IDS = "label ids are the sorted labels"  # a change that the report names
 MOST_SHOWN = 20
 MOST_REPAIRED = 0.05  # of all rows, by `fix` without a kind; more is mostly a wrong column or unit
+LONGEST = 600  # letters of a problem
 FEW_REPAIRED = 3  # may be repaired in files of few rows, up to half of them
 
 KINDS = {  # of what `fix` can repair, each with what it does
@@ -65,7 +66,8 @@ def raise_problems(source: Path, problems: list[Problem], kinds: Collection[str]
     shown = pd.DataFrame(left, columns=Problem._fields)
     rank = shown.groupby("kind").cumcount()  # the first ones are shown, but of each kind as many
     shown = shown.loc[rank.sort_values(kind="stable").index[:MOST_SHOWN].sort_values()]
-    lines = [f"{where}: {what}" for where, what in zip(shown["where"], shown["what"], strict=True)]
+    whole = [f"{where}: {what}" for where, what in zip(shown["where"], shown["what"], strict=True)]
+    lines = [f"{line[:LONGEST]} ... {line[-40:]}" if len(line) > LONGEST + 40 else line for line in whole]
     if len(left) > MOST_SHOWN:
         lines.append(f"... and {len(left) - MOST_SHOWN} more")
     counted = Counter(problem.kind or "for a person to decide" for problem in left)

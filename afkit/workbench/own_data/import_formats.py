@@ -17,7 +17,7 @@ from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, is_time, read_text
 from afkit.workbench.own_data.physio_files import read_physio_labels
 
-SCORE = re.compile(r"\s*\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label
+SCORE = re.compile(r"\s{0,9}\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label
 WITHOUT_SCORES = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
 
 

@@ -204,6 +204,6 @@ def _row(item: Any, where: str) -> dict[str, Any]:
 def pair(value: Any) -> list | None:
     """The two times of a segment, [1, 2] or "[1, 2]"; None where it is none."""
     if isinstance(value, str):
-        found = re.fullmatch(r"\s*[\[(]\s*([^\s,;\[\]()]+)\s*[,;\s]\s*([^\s,;\[\]()]+)\s*[\])]\s*", value)
+        found = re.fullmatch(r"\s*[\[(]\s*([^\s,;\[\]()]+)(?:\s*[,;]\s*|\s+)([^\s,;\[\]()]+)\s*[\])]\s*", value)
         value = [found[1], found[2]] if found else None
     return list(value) if isinstance(value, list | tuple) and len(value) == 2 else None

@@ -19,7 +19,7 @@ _SIZES = re.compile(  # how many entries a tier of a TextGrid says it has, in it
 )
 
 
-_EXPONENT = re.compile(r"^(\s*(?:(?:xmin|xmax|number)\s*=\s*)?)(\d+(?:\.\d+)?e[+-]?\d{1,3})(?=\s*$)", re.M)
+_EXPONENT = re.compile(r"^([ \t]*(?:(?:xmin|xmax|number)\s*=\s*)?)(\d+(?:\.\d+)?e[+-]?\d{1,3})(?=[ \t\r]*$)", re.M)
 
 
 def read_eaf(path: Path) -> Table:
@@ -163,7 +163,7 @@ def read_textgrid(path: Path) -> Table:
     text = _praat_text(path)
     if "ooTextFile" not in text[:100]:
         raise ValueError(f'{path} does not begin as a TextGrid does, with File type = "ooTextFile"; save it in Praat')
-    if re.search(r"^\s*(?:x(?:min|max)\s*=\s*|number\s*=\s*)?-[\d.]*[1-9]", text, re.M):
+    if re.search(r"^[ \t]*(?:x(?:min|max)\s*=\s*|number\s*=\s*)?-[\d.]*[1-9]", text, re.M):
         raise ValueError(f"{path} has times before 0; shift them in Praat (Modify times), and save it")
     text = _EXPONENT.sub(lambda found: f"{found[1]}{float(found[2]):.17f}", text)  # praatio reads none
     try:

@@ -49,7 +49,7 @@ def is_like_clock(name: str, cells: Sequence[str]) -> bool:
 def _filled(cells: Sequence[str]) -> list[int]:
     """Numbers of the rows that are not empty, nor zeros at the end, as a sensor of fewer samples has them."""
     rows = [i for i, cell in enumerate(cells) if not is_empty(cell)]
-    while rows and re.fullmatch(r"0*\.?0*", cells[rows[-1]]):
+    while rows and re.fullmatch(r"0*(\.0*)?", cells[rows[-1]]):
         rows.pop()
     return rows
 
