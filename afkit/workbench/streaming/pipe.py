@@ -8,7 +8,6 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -134,8 +133,10 @@ class _Session:
         """Write what is left of the present stream, and say what a whole recording would be without."""
         if not self.clock.rows:
             return
-        with suppress(ValueError):  # fewer samples than a vector has
+        try:
             self._write(self.stream.finish())
+        except ValueError:  # fewer samples than a vector has
+            self.say(f"it ended after {self.clock.rows} rows, before its first vector: nothing was looked for in them")
         too_long, topk, segments = self.stream.beyond
         if too_long:
             self.say(f"{too_long} candidates longer than {self.stream.longest_sec:g} s were left out; raise --longest")

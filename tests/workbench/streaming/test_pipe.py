@@ -115,6 +115,8 @@ def test_samples_become_vectors_as_in_the_training(root, go, tmp_path):
     samples = np.random.default_rng(0).normal(size=(203, 2)).round(4)
     by_sample = go(text_of(samples), run, signal=True, min_score=0.3)
     assert by_sample == go(text_of(raw_windows(samples, 8, 4)), run, min_score=0.3) and len(by_sample) > 5
+    assert go(text_of(samples[:7]), run, signal=True) == []
+    assert go.said[1] == "it ended after 7 rows, before its first vector: nothing was looked for in them"
     with pytest.raises(ValueError, match="samples of recipe 'tiny' come 10 times a second, not 20"):
         go(text_of(samples), run, signal=True, fps=20)
     write_json(folder / "signals.json", settings | {"normalise": "recording"})
