@@ -17,6 +17,8 @@ _COUNTERS = (
 _LABELS = "activity annot annotation class event gt groundtruth label posture stage state states target trigger truth"
 _LIKE_CLOCKS = re.compile(r"(?<![a-z])(time|zeit|unix|utc|ts\b|epoc|elapsed|logged|recorded)|(time|zeit)(?![a-z])")
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+_CODES = (999, 9999, 99999, 999999, 999.9, 9999.9, 999.99, 9999.99)  # for what is missing; negative, too
+_APART = 3  # times the range of all other numbers of a channel, by which a code lies outside it
 _CLOCKS = {"timestamp", "timestamps", "clock", "datetime", "date", "uhrzeit", "horodatage", "epoch"}
 
 Lines = list[tuple[int, list[str]]]  # number of the line, its cells
@@ -145,6 +147,24 @@ def check_alike(name: str, other: str, cells: Sequence[str], others: Sequence[st
     if 1.05 * least + max(coarse) < most and (told or (apart < 100 and not 57 < apart < 63)):
         what = f"it has the clocks '{name}' and '{other}', of which one runs {apart:.3g} times as fast"
         raise ValueError(f"{what}, as of sensors with rates of their own; write a file for each, or remove one")
+
+
+def missing_codes(values: np.ndarray) -> np.ndarray:
+    """(T, C) bool: numbers such as -9999, which loggers write for missing samples, far from all others of a channel.
+
+    Examples:
+        >>> missing_codes(np.array([[0.5, 990], [-9999, 999], [0.7, 1010]])).tolist()
+        [[False, False], [True, False], [False, False]]
+    """
+    found = np.zeros(values.shape, bool)
+    for channel in np.flatnonzero((np.abs(values) >= min(_CODES)).any(axis=0)):
+        column = values[:, channel].astype(float)
+        coded = np.isin(np.abs(column).round(2), _CODES)
+        others = column[np.isfinite(column) & ~coded]
+        if len(others):
+            low, high = others.min(), others.max()
+            found[:, channel] = coded & (np.maximum(low - column, column - high) > _APART * (high - low))
+    return found
 
 
 def is_number(cell: str) -> bool:

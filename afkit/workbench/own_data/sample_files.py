@@ -12,6 +12,7 @@ from afkit.workbench.own_data.clocks import Clock, bridged_runs, clock_problem, 
 from afkit.workbench.own_data.number_tables import Numbers, read_numbers
 from afkit.workbench.own_data.physio_files import CLOCK_NAME, PHYSIO, read_physio
 from afkit.workbench.own_data.pose_files import read_pose
+from afkit.workbench.own_data.sample_columns import missing_codes
 from afkit.workbench.own_data.signals import Sensor
 
 NO_CLOCK = "has no column with the time; add it, or, to label or make features, give the samples per second: FOLDER@HZ"
@@ -53,7 +54,7 @@ def read_samples(path: Path, columns: Sequence[str] = (), pose: bool = False, la
 def read_sensor(
     path: Path, kind: SensorKind, fix: bool, longest_gap_sec: float = 0, label: str = ""
 ) -> tuple[Sensor, Numbers, list[str]]:
-    """The samples of a sensor, what was read, and what `fix` changed: samples put onto the regular times of the rate.
+    """The samples of a sensor, what was read, and what `fix` changed: codes for missing samples, times off the rate.
 
     ValueError where it is unreadable, or has other channels, or a clock that contradicts the rate or is mostly gaps:
     steps longer than `longest_gap_sec` (0: as of `clocks.read_clock`). Runs of missing samples as long are gaps, too,
@@ -67,6 +68,9 @@ def read_sensor(
         numbers = read_samples(path, (), kind.pose)
         if numbers.names:  # a table without names may have as many columns
             raise
+    numbers, coded = _without_codes(numbers)
+    if coded and not fix:
+        raise ValueError(f"{path}: {coded}; leave these cells empty, or take them as missing with --fix")
     clock, problem = clock_of(path, numbers, kind, longest_gap_sec, fix)
     follow = kind.by_clock or bool(problem)
     rate_hz = numbers.rate_hz or kind.rate_hz if kind.by_clock else kind.rate_hz
@@ -80,8 +84,24 @@ def read_sensor(
         signal, gaps_sec = regular_samples(signal, clock, rate_hz), np.concatenate([clock.gaps_sec, gaps_sec])
     if clock is not None and numbers.rate_hz is None:  # else nothing tells how it runs against other sensors' clocks
         start_sec = clock.start_sec
-    repairs = [f"{path}: {problem}: put onto regular times"] if problem else []
+    repairs = [f"{path}: {coded}: taken as missing"] if coded else []
+    repairs += [f"{path}: {problem}: put onto regular times"] if problem else []
     return Sensor(str(path), signal, rate_hz, start_sec, gaps_sec), numbers, repairs
+
+
+def _without_codes(numbers: Numbers) -> tuple[Numbers, str]:
+    """The samples with NaN instead of codes for missing ones, and what they were, "" where there are none."""
+    coded = missing_codes(numbers.values)
+    if not coded.any():
+        return numbers, ""
+    place = int(coded.any(axis=0).argmax())
+    column, rows = numbers.values[:, place], coded[:, place]
+    name = repr(numbers.names[place]) if numbers.names else place + 1
+    seen = f"is {column[rows.argmax()]:g} in {rows.sum()} of its {len(rows)} samples, and "
+    seen += f"{np.nanmin(column[~rows]):g} to {np.nanmax(column[~rows]):g} in the others"
+    more = f" (and {coded.any(axis=0).sum() - 1} more channels)" if coded.any(axis=0).sum() > 1 else ""
+    told = f"channel {name} {seen}, as where a code stands for missing ones{more}"
+    return numbers._replace(values=np.where(coded, np.nan, numbers.values)), told
 
 
 def clock_of(

@@ -76,6 +76,7 @@ def test_features_of_all_recordings_and_how_they_were_made(sensors, tmp_path):
     [
         ("acc/a.csv", "1,2\n" * 5 + "1,\n" + "1,2\n" * 74, "acc/a.csv', sample 5: NaN or infinite", True),
         ("acc/a.csv", "1,2\n" * 5 + "inf,2\n" + "1,2\n" * 74, "acc/a.csv', sample 5: NaN or infinite", True),
+        ("acc/a.csv", "x,y\n" + "0.5,2\n" * 79 + "0.6,-9999\n", "acc/a.csv: channel 'y' is -9999 in 1 of its 80", True),
         ("acc/a.csv", "x,y\n" + "1,2\n" * 60, "gyro/a.csv' ends 2 s after sensor", True),
         ("acc/a.csv", "", "acc/a.csv is not a readable feature file for video 'a': it holds no row of numbers", False),
         ("acc/a.csv", "x,y\n", "it holds no row of numbers, only the names x, y", False),
