@@ -4,6 +4,7 @@ Each recording becomes a file of its own as soon as it is done. What was done, w
 `predicted.jsonl` beside the files, so that a second start does what is missing and what has changed.
 """
 
+import glob
 import hashlib
 import json
 import math
@@ -370,6 +371,8 @@ def _key(predictor: Predictor, recording: Recording, form: str) -> str:
     """A digest of the settings, and of name, size and time of the files."""
     files: list[Any] = [predictor.settings, form]
     for path, array in zip(recording.paths, recording.arrays, strict=True):
-        if path.is_file():
-            files.append([path.name, array, path.stat().st_size, path.stat().st_mtime_ns])
+        of_record = path.suffix.lower() == ".hea"  # a header, with the samples in files of the same name beside it
+        for part in sorted(path.parent.glob(f"{glob.escape(path.stem)}.*")) if of_record else [path]:
+            if part.is_file():
+                files.append([part.name, array, part.stat().st_size, part.stat().st_mtime_ns])
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()

@@ -29,7 +29,7 @@ from afkit.workbench.datasets import hapt, watch
 from afkit.workbench.own_data.signal_files import write_windows
 from afkit.workbench.own_data.signals import raw_windows
 from afkit.workbench.runs import predicting
-from afkit.workbench.runs.new_recordings import find_recordings
+from afkit.workbench.runs.new_recordings import Recording, find_recordings
 from afkit.workbench.runs.predicting import LOG, predict_recordings
 
 NAMES = {label: f"action {label}" for label in range(3)}
@@ -205,6 +205,18 @@ def test_what_is_missing_or_has_changed_is_predicted_again(new, go):
     assert said[1].startswith("3 of 6 recordings are there already")
     assert said[2] == "2 recordings were predicted from other files or with other settings: predicted again"
     assert said[3].startswith("3 recordings predicted")
+
+
+def test_the_samples_beside_the_header_of_a_record_are_looked_at_too(tmp_path):
+    for name in ("a.hea", "a.dat"):
+        (tmp_path / name).write_bytes(b"1")
+
+    def key():
+        return predicting._key(SimpleNamespace(settings="some"), Recording("a", [tmp_path / "a.hea"], ["a"]), "csv")
+
+    before = key()
+    (tmp_path / "a.dat").write_bytes(b"12")
+    assert key() != before
 
 
 def test_other_settings_weights_or_a_log_of_something_else_are_noticed(new, go, run):
