@@ -21,6 +21,7 @@ from afkit.opening import NotPlainError, make_way, open_to_read, open_to_write, 
 
 MAX_RATIO = 100  # unpacked size over packed size; neither features nor tables compress so well
 SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
+LONGEST_KEY = 2000  # letters, in JSON
 
 
 @contextmanager
@@ -142,8 +143,10 @@ def _decompressed(path: Path) -> bytearray:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets the last of two equal keys win, which nobody means."""
+    """JSON lets the last of two equal keys win, which nobody means; and no message is to show a key of a whole page."""
     entries = dict(pairs)
+    if entries and len(longest := max(entries, key=len)) > LONGEST_KEY:
+        raise ValueError(f"it has a key of {len(longest)} letters, {longest[:80]!r}...; correct it")
     if len(entries) < len(pairs):
         repeated, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"it gives {repeated[:80]!r} twice; remove one")

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from afkit.files import LONGEST_KEY
 from afkit.opening import read_text
 
 MAX_ENTRIES = 100_000
@@ -124,6 +125,8 @@ def _check(node: Any, tags: Collection[str]) -> None:
         raise _error(node, f"a value of the kind {kind[:80]!r}; write it as plain text, in quotes")
     seen = set()
     for key, _ in node.value if node.id == "mapping" else ():
+        if len(str(key.value)) > LONGEST_KEY:
+            raise _error(key, f"a key of {len(str(key.value))} letters; correct it")
         if str(key.value) in seen and key.value != "<<":
             raise _error(key, f"'{key.value}' is given twice; remove one")
         seen.add(str(key.value))

@@ -17,6 +17,7 @@ from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, is_time, read_text
 from afkit.workbench.own_data.physio_files import read_physio_labels
 
+MOST_COLUMNS = 10_000
 SCORE = re.compile(r"\s{0,9}\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label
 WITHOUT_SCORES = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
 
@@ -31,12 +32,19 @@ def as_table(
     path: Path, form: str, rows: Sequence[Sequence[Any]], names: list[str], where: list[str], named: bool = True
 ) -> Table:
     """What a file holds, of one recording where no column says more; names of columns are made different."""
-    different: list[str] = []
+    different: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
         name = name.strip() or f"column {place}"
-        different.append(f"{name} ({place})" if name in different else name)
-    frame = pd.DataFrame(rows, columns=different, dtype=object)
+        while name in different:
+            name += f" ({place})"
+        different[name] = place
+    frame = pd.DataFrame(rows, columns=list(different), dtype=object)
     return Table(path, form, frame, where, [path.stem] * len(rows), named)
+
+
+def _check_columns(path: Path, cells: Sequence[str]) -> None:
+    if len(cells) > MOST_COLUMNS:
+        raise ValueError(f"{path} has a row of {len(cells)} cells; look what separates the cells of a table")
 
 
 def places(number: int) -> list[str]:
@@ -59,6 +67,7 @@ def read_elan(path: Path) -> Table:
     """Tab-delimited text as ELAN exports it, with or without a row of names, in whatever language."""
     lines = _numbered(path)
     rows, where = [line.split("\t") for _, line in lines], [place for place, _ in lines]
+    _check_columns(path, max(rows, key=len, default=[]))
     if rows and not any(is_time(cell) for cell in rows[0]):
         names, rows, where = rows[0], rows[1:], where[1:]
     else:
@@ -134,6 +143,7 @@ def read_csv_table(path: Path, form: str = "csv") -> Table:
     where, comments = [], 0
     try:
         for cells in reader:
+            _check_columns(path, cells)
             width = len(rows[0]) if rows else 0
             if any(cell.strip() for cell in cells):
                 row = any(map(is_time, cells[1:])) and header.count(separator) in (0, len(cells) - 1)

@@ -42,7 +42,7 @@ def read_eaf(path: Path) -> Table:
         origin_ms = int(next((film.get("TIME_ORIGIN") for film in document.media_descriptors), None) or 0)
     except Exception as error:  # pympi lets through whatever a malformed document leads to
         reason = error.__context__ or error
-        seen = f"{type(reason).__name__}: {reason}"
+        seen = f"{type(reason).__name__}: {str(reason)[:200]}"
         raise ValueError(f"{path} is no document that ELAN can open ({seen}); open it there and save it") from None
     if unit != "milliseconds":
         raise ValueError(f"{path} counts its times in {unit}; save it in an ELAN that writes milliseconds")

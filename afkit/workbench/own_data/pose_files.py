@@ -212,4 +212,4 @@ def _floats(cells: np.ndarray, name: str) -> np.ndarray:
     try:
         return np.array([[np.nan if is_empty(cell) else float(cell) for cell in row] for row in cells], float)
     except ValueError as error:
-        raise ValueError(f"'{name}': {error}; correct it") from None
+        raise ValueError(f"'{name}': {str(error)[:100]}; correct it") from None
