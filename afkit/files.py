@@ -17,11 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
-from afkit.opening import NotPlainError, make_way, open_to_read, open_to_write, read_bytes
+from afkit.opening import LONGEST_KEY, NotPlainError, make_way, open_to_read, open_to_write, read_bytes
 
 MAX_RATIO = 100  # unpacked size over packed size; neither features nor tables compress so well
 SMALL_BYTES = 64 * 2**20  # below this, any ratio is harmless
-LONGEST_KEY = 2000  # letters, in JSON
 
 
 @contextmanager

@@ -342,6 +342,4 @@ def recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
 
 def own_settings(name: str) -> dict[str, str]:
     """{"recipe_file": eight digits of the file's settings, however they are written}; {} for a built-in recipe."""
-    if recipe_file(name) is None:
-        return {}
-    return {"recipe_file": file_digest(changed_settings(recipe(name)))}
+    return {"recipe_file": file_digest(changed_settings(recipe(name)))} if recipe_file(name) else {}

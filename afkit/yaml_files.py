@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from afkit.files import LONGEST_KEY
-from afkit.opening import read_text
+from afkit.opening import LONGEST_KEY, read_text
 
 MAX_ENTRIES = 100_000
 KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "merge")  # of plain data: what JSON can hold

@@ -59,15 +59,14 @@ class ActionFormer(nn.Module):
         self.neck = FeaturePyramidNeck(recipe) if recipe.model.neck == "fpn" else IdentityNeck(recipe)
         self.cls_head = ClassHead(recipe, recipe.model.head_kernel)
         self.reg_head = OffsetHead(recipe)
-        boundary_heads = []
         if recipe.model.head == "trident":
             self.start_head, self.end_head = (ClassHead(recipe, recipe.model.boundary_kernel) for _ in range(2))
-            boundary_heads = [self.start_head, self.end_head]
         for module in self.modules():
             if isinstance(module, nn.Conv1d) and module.bias is not None:
                 nn.init.zeros_(module.bias)
-        for head in (self.cls_head, *boundary_heads):
-            head.set_prior(recipe)
+        for head in self.children():
+            if isinstance(head, ClassHead):
+                head.set_prior(recipe)
 
     def forward(self, features: Tensor, mask: Tensor) -> Output:
         """Logits and offsets of a batch (B, C, T), (B, T) bool; T is a multiple of the last stride: `padded_length`."""

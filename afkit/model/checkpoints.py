@@ -50,8 +50,10 @@ def fit_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) ->
         if not _is_plain(found, value):
             raise ValueError(f"{path}: '{name}' is no plain {value.dtype} tensor; take another checkpoint")
         if found.shape != value.shape:
-            shapes = f"{tuple(found.shape)}, the recipe needs {tuple(value.shape)}"
-            raise ValueError(f"{path} is of another architecture: '{name}' is {shapes}")
+            raise ValueError(
+                f"{path} is of another architecture: '{name}' is {tuple(found.shape)}, the recipe needs "
+                f"{tuple(value.shape)}"
+            )
         if not torch.isfinite(found).all():
             raise ValueError(f"{path}: '{name}' holds NaN or infinity; take another checkpoint")
         first = first_names.setdefault(value.data_ptr(), name)
