@@ -397,4 +397,4 @@ def _one_sentence(error: ValidationError, name: str) -> str:
         return f"recipe {name!r}: {message}"
     if first["type"] == "missing":
         return f"recipe {name!r}: parameter '{dotted}' is missing"
-    return f"recipe {name!r}, parameter '{dotted}' = {first['input']!r}: {message}"
+    return f"recipe {name!r}, parameter '{dotted}' = {first['input']!r:.300}: {message}"

@@ -119,7 +119,7 @@ def _check(node: Any, tags: Collection[str]) -> None:
     """Refuse what is no plain data, what may mean two things, and a mapping with a key that comes twice."""
     kind = node.tag.removeprefix(PREFIX)
     if kind in UNCLEAR:
-        raise _error(node, f"{node.value} may be {UNCLEAR[kind].format(node.value)}")
+        raise _error(node, f"{node.value[:80]} may be {UNCLEAR[kind].format(node.value[:80])}")
     if kind not in KINDS and node.tag not in tags:
         raise _error(node, f"a value of the kind {kind[:80]!r}; write it as plain text, in quotes")
     seen = set()

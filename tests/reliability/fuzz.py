@@ -36,6 +36,7 @@ class Reader(NamedTuple):
     seeds: tuple[bytes, ...]  # that it accepts
     content: Any = None  # a structure to twist
     dump: Callable[[Any], bytes] | None = None  # as a file
+    longest_run: int = 2**16  # bytes; less where torch takes the square of a message's length to look for patterns
 
 
 class TooSlow(BaseException):
@@ -48,9 +49,10 @@ class TimeOver(BaseException):
 
 def files_for(reader: Reader) -> st.SearchStrategy[bytes]:
     """Damaged files and twisted structures."""
+    bytewise = damaged(reader.seeds, reader.longest_run)
     if reader.dump is None:
-        return damaged(reader.seeds)
-    return damaged(reader.seeds) | twisted(reader.content).map(lambda content: _dumped(reader, content))
+        return bytewise
+    return bytewise | twisted(reader.content).map(lambda content: _dumped(reader, content))
 
 
 def _dumped(reader: Reader, content: Any) -> bytes:

@@ -94,7 +94,7 @@ def bound_memory(memory_mb: int) -> None:
 
 
 @st.composite
-def damaged(draw, seeds: tuple[bytes, ...]) -> bytes:
+def damaged(draw, seeds: tuple[bytes, ...], longest_run: int = 2**16) -> bytes:
     """A valid file with up to five bytes flipped, parts cut, inserted or doubled, runs, or another's end."""
     data = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(1, 5))):
@@ -113,7 +113,7 @@ def damaged(draw, seeds: tuple[bytes, ...]) -> bytes:
         elif kind == "insert":
             data[place:place] = draw(st.sampled_from(TOKENS) | st.binary(max_size=8))
         elif kind == "run":
-            data[place:place] = bytes([draw(st.sampled_from(RUNS))]) * 2**16
+            data[place:place] = bytes([draw(st.sampled_from(RUNS))]) * longest_run
         elif kind == "double":
             data[place:place] = data[place:end]
         else:

@@ -181,6 +181,7 @@ def _with_tensors(content: Any) -> Any:
     return torch.tensor(content) if isinstance(content, list) else content
 
 
+OF_TORCH = 2**12  # longest run of one character in a pickle
 CHECKPOINT = {"state_dict_ema": {"module.weight": TABLE[:3].tolist(), "module.bias": [1.0, 2.0, 3.0]}, "epoch": 3}
 
 
@@ -203,7 +204,7 @@ def _new_state() -> TrainingState:
 
 def _training() -> Reader:
     data = training_checkpoint(HOME)
-    return Reader("step000000001.pt", resume_training, (data,), torch.load(io.BytesIO(data)), saved)
+    return Reader("step000000001.pt", resume_training, (data,), torch.load(io.BytesIO(data)), saved, OF_TORCH)
 
 
 def _archive(ending: str) -> Callable[[], Reader]:
@@ -434,9 +435,10 @@ READERS: dict[str, Callable[[], Reader]] = {
     "sensor signals": lambda: Reader("video.npy", _sensor, (npy_bytes(np.ones((7, 6))),), NPY, as_npy),
     **{f"archive .{ending}": _archive(ending) for ending in ("zip", "tar", "tar.gz", "tar.xz")},
     "Ego4D moments": _json("moments_train.json", ego4d._read_moments, MOMENTS),
-    "Ego4D tensors": lambda: Reader("v1.pt", ego4d._read_tensor, (saved(torch.ones(3, 4)), saved(torch.eye(3).half()))),
+    "Ego4D tensors": lambda: Reader("v1.pt", ego4d._read_tensor, (saved(torch.ones(3, 4)), saved(torch.eye(3).half())),
+                                    longest_run=OF_TORCH),
     "published checkpoints": lambda: Reader("epoch.pth.tar", load_linear, (_original(CHECKPOINT),), CHECKPOINT,
-                                            _original),
+                                            _original, OF_TORCH),
     "weights .safetensors": lambda: Reader("ema.safetensors", load_linear, (
         save_safetensors(torch.nn.Linear(4, 3).state_dict(), {"weights": "ema"}),), SAFETENSORS, as_safetensors),
     "training checkpoints": _training,

@@ -50,12 +50,12 @@ def test_a_broken_file_is_read_or_refused(folder, name, tally):
         ("imported lines", "0.5 2.0 walk{}x\n".format(" " * 2**16)),
     ],
 )  # fmt: skip
-def test_a_long_run_of_one_character_takes_no_longer_than_its_length(folder, name, data):
+def test_a_long_run_of_one_character_takes_no_longer_than_its_length(tmp_path, name, data):
+    prepare(tmp_path)
     reader = READERS[name]()
-    path = folder / reader.name
+    path = tmp_path / reader.name
     path.write_text(data)
     ended = in_child(lambda: outcome(reader, path), MEMORY_MB)
-    path.unlink()
     assert ended.end == "done", ended
 
 

@@ -17,7 +17,7 @@ from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, is_time, read_text
 from afkit.workbench.own_data.physio_files import read_physio_labels
 
-MOST_COLUMNS = 10_000
+MOST_CELLS, LONGEST_CELL = 10_000, 8_000  # of a row; letters
 SCORE = re.compile(r"\s{0,9}\((?:0\.\d{3}|1\.000)\)\s*$")  # which `predict` writes behind a label
 WITHOUT_SCORES = "the scores behind the labels are left out; ids of labels come from csv only, or from --labels"
 
@@ -42,9 +42,11 @@ def as_table(
     return Table(path, form, frame, where, [path.stem] * len(rows), named)
 
 
-def _check_columns(path: Path, cells: Sequence[str]) -> None:
-    if len(cells) > MOST_COLUMNS:
-        raise ValueError(f"{path} has a row of {len(cells)} cells; look what separates the cells of a table")
+def check_cells(path: Path, cells: Sequence[str]) -> None:
+    """Raise a ValueError for a row of very many cells, or with a cell of whole pages."""
+    if len(cells) > MOST_CELLS or max(map(len, cells), default=0) > LONGEST_CELL:
+        seen = f"{len(cells)} cells, the longest of {max(map(len, cells))} letters"
+        raise ValueError(f"{path} has a row of {seen}; look what separates them, and whether each quote is closed")
 
 
 def places(number: int) -> list[str]:
@@ -67,7 +69,8 @@ def read_elan(path: Path) -> Table:
     """Tab-delimited text as ELAN exports it, with or without a row of names, in whatever language."""
     lines = _numbered(path)
     rows, where = [line.split("\t") for _, line in lines], [place for place, _ in lines]
-    _check_columns(path, max(rows, key=len, default=[]))
+    for cells in rows:
+        check_cells(path, cells)
     if rows and not any(is_time(cell) for cell in rows[0]):
         names, rows, where = rows[0], rows[1:], where[1:]
     else:
@@ -143,7 +146,7 @@ def read_csv_table(path: Path, form: str = "csv") -> Table:
     where, comments = [], 0
     try:
         for cells in reader:
-            _check_columns(path, cells)
+            check_cells(path, cells)
             width = len(rows[0]) if rows else 0
             if any(cell.strip() for cell in cells):
                 row = any(map(is_time, cells[1:])) and header.count(separator) in (0, len(cells) - 1)

@@ -39,6 +39,7 @@ UNITS = {  # name: seconds, or 0 where a rate tells
     "frames": 0.0,
     "samples": 0.0,
 }
+LONGEST_NAME = 500  # letters, of a column
 _SEPARATED = (  # times written in several ways, as ELAN names them
     (re.compile(r"h+:mm?:ss?(?:[.,]m?s\w*)?(?!:)"), " clock "),
     (re.compile(r"\bss?[.,]m?s(?:ec)?\b"), " seconds "),
@@ -90,7 +91,9 @@ def _split(token: str) -> list[str]:
 
 
 def _words(name: str) -> list[list[str]]:
-    """The words of each token of a name."""
+    """The words of each token of a name; what is far longer than a name has none that are known."""
+    if len(name) > LONGEST_NAME:
+        return [[]]
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.strip())
     text = plain(name)
     for pattern, replacement in _SEPARATED:

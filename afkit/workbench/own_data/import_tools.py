@@ -14,7 +14,7 @@ import pandas as pd
 
 from afkit.data.feature_formats import listed
 from afkit.files import read_json
-from afkit.workbench.own_data.import_formats import as_table, read_csv_table
+from afkit.workbench.own_data.import_formats import as_table, check_cells, read_csv_table
 from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import MEDIA, Change, Table, as_number, is_empty, read_text, to_time
 
@@ -54,15 +54,20 @@ def read_boris(path: Path) -> Table:
         raise ValueError(f"{path} has no columns Behavior, Behavior type and Time; export events from BORIS as a table")
     separator = max(",;\t", key=lines[first].count)
     reader = csv.reader(io.StringIO("".join(lines[first:]), newline=""), delimiter=separator)
-    names = [name.strip().casefold() for name in next(reader)]
+    try:
+        numbered = [(first + reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, row {first + reader.line_num} is no row of a table ({error}); export it anew"
+        ) from None
+    names = [name.strip().casefold() for name in numbered.pop(0)[1]]
     own = next((line.strip().split(separator)[1:] for line in lines[:first] if line.startswith("Observation id")), [])
     films = [name for name in names if (meaning := read_name(name)) and meaning.field == "video"]
     events = []
-    for cells in reader:
+    for number, cells in numbered:
+        check_cells(path, cells)
         if any(cell.strip() for cell in cells):
-            event = dict(zip(names, map(str.strip, cells), strict=False)) | {
-                "where": f"{path}, row {first + reader.line_num}"
-            }
+            event = dict(zip(names, map(str.strip, cells), strict=False)) | {"where": f"{path}, row {number}"}
             id_or_film = (
                 event.get("observation id") or "".join(own[:1]) or next(filter(None, map(event.get, films)), "")
             )
@@ -261,8 +266,8 @@ def _via_csv(path: Path) -> tuple[Segments, dict, list[str]]:
         if not line.strip() or line.startswith("#"):
             continue
         place = f"{path}, row {number}"
-        row = dict(zip(names, next(csv.reader([line])), strict=False))
         try:
+            row = dict(zip(names, next(csv.reader([line])), strict=False))
             if "temporal_segment_start" in row:
                 times = [time for side in ("start", "end") if (time := row[f"temporal_segment_{side}"])]
             else:
@@ -270,7 +275,7 @@ def _via_csv(path: Path) -> tuple[Segments, dict, list[str]]:
             spatial = json.loads(row.get("spatial_coordinates") or "[]")
             values = {str(name): value for name, value in json.loads(row["metadata"]).items()}
             segments.append((place, str(json.loads(row["file_list"])[0]), times, spatial, values))
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError, csv.Error) as error:
             raise ValueError(f"{place} is not as VIA 3 writes it ({reprlib.repr(error)}); export it there") from None
         used |= set(values) if times and not spatial else set()
     return segments, {}, sorted(used)

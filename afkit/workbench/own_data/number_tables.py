@@ -15,7 +15,7 @@ from afkit.data.feature_formats import listed
 from afkit.opening import read_text
 from afkit.workbench.own_data.clocks import UNIX_SEC, as_seconds
 from afkit.workbench.own_data.import_formats import places
-from afkit.workbench.own_data.import_names import unit_of
+from afkit.workbench.own_data.import_names import LONGEST_NAME, unit_of
 from afkit.workbench.own_data.import_rows import WALL, is_empty
 from afkit.workbench.own_data.sample_columns import (
     LEAST_ROWS,
@@ -35,8 +35,8 @@ from afkit.workbench.own_data.sample_columns import (
     ticks,
 )
 
-LONGEST_NAME = 500  # letters, of a column
 _USUAL_HZ = "1 2 4 5 8 10 16 20 25 30 32 40 50 60 64 75 100 120 128 200 250 256 500 512 1000"
+MOST_COLUMNS = 20_000
 _FAR = 10  # times the range of all other rows, by which a first row may lie outside it
 _PAIR = re.compile(r"[+-]?\d+,\d+")
 
@@ -84,6 +84,8 @@ def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
     if names and len(lines[0][1]) == len(names) + 1:  # R leaves out the name of its row names
         names = ["", *names]
     width = len(names) or len(lines[0][1])
+    if width > MOST_COLUMNS:
+        raise ValueError(f"it has {width} columns; save a table of more than {MOST_COLUMNS} with numpy.save, as .npy")
     for place, (i, cells) in enumerate(lines):
         if len(cells) != width and any(cells):
             before = f"under {width} columns ({listed(names)})" if names and not place else f"those before it {width}"
@@ -103,7 +105,7 @@ def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
     for i in [] if clocks else sorted(set(counters) - set(chosen)):
         check_count(names[i], by_column[i], lines)
     table = _parse([(i, [cells[place] for place in chosen]) for i, cells in lines], gaps)
-    left_out = [name for i, name in enumerate(shown) if i not in chosen]
+    left_out = [shown[i] for i in sorted(set(range(width)) - set(chosen))]
     channels = [names[i] for i in chosen] if names else []
     cells = list(by_column[labels[0]]) if labels else []
     if not names and not clocks and len(table) > LEAST_ROWS:

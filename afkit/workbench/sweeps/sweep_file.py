@@ -152,7 +152,7 @@ def _complaint(path: Path, tree: yaml.Node, error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{where}: '{dotted}' is missing"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: '{dotted}' = {first['input']!r}: {message[0].lower() + message[1:]}"
+    return f"{where}: '{dotted}' = {first['input']!r:.300}: {message[0].lower() + message[1:]}"
 
 
 def _entries(settings: SweepFile) -> list[tuple[str, int, dict[str, Any], tuple[str, int]]]:
