@@ -150,7 +150,7 @@ def _read_twin(folder: Path, seed: int, source: str, videos_per_subset: int | No
         raise ValueError(f"{path} is damaged; delete {folder} and write the twin again")
     if (twin.seed, twin.source) != (seed, source) or videos_per_subset not in (None, twin.videos_per_subset):
         raise ValueError(
-            f"{folder} holds another twin (seed {twin.seed}, source '{twin.source}', videos_per_subset "
+            f"{folder} holds another twin (seed {twin.seed}, source {twin.source!r:.80}, videos_per_subset "
             f"{twin.videos_per_subset}); delete it, ask for the same, or choose another data root"
         )
     return twin
