@@ -15,7 +15,8 @@ from afkit.workbench.own_data.import_names import read_name
 from afkit.workbench.own_data.import_rows import Change, Table
 
 _SIZES = re.compile(  # how many entries a tier of a TextGrid says it has, in its long and its short form
-    r'(?m:^)\s*(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"(?:IntervalTier|TextTier)"\s+"(?:[^"]|"")*"\s+\S+\s+\S+\s+(\d+)'
+    r"(?m:^)[ \t]*(?:intervals|points)\s*:\s*size\s*=\s*(\d+)|"
+    r'"(?:IntervalTier|TextTier)"\s+"(?:[^"]|"")*"\s+\S+\s+\S+\s+(\d+)'
 )
 
 
