@@ -118,16 +118,16 @@ def _size(node: Any, tags: Collection[str], sizes: dict[int, float]) -> float:
 def _check(node: Any, tags: Collection[str]) -> None:
     """Refuse what is no plain data, what may mean two things, and a mapping with a key that comes twice."""
     kind = node.tag.removeprefix(PREFIX)
+    if node.id == "scalar" and len(node.value) > LONGEST_KEY:
+        raise _error(node, f"a word of {len(node.value)} letters; correct it")
     if kind in UNCLEAR:
-        raise _error(node, f"{node.value[:80]} may be {UNCLEAR[kind].format(node.value[:80])}")
+        raise _error(node, f"{node.value} may be {UNCLEAR[kind].format(node.value)}")
     if kind not in KINDS and node.tag not in tags:
         raise _error(node, f"a value of the kind {kind[:80]!r}; write it as plain text, in quotes")
     seen = set()
     for key, _ in node.value if node.id == "mapping" else ():
-        if len(str(key.value)) > LONGEST_KEY:
-            raise _error(key, f"a key of {len(str(key.value))} letters; correct it")
         if str(key.value) in seen and key.value != "<<":
-            raise _error(key, f"'{key.value}' is given twice; remove one")
+            raise _error(key, f"'{str(key.value)[:80]}' is given twice; remove one")
         seen.add(str(key.value))
 
 
