@@ -170,7 +170,7 @@ def recipe_from_original(source: str | Path | Mapping[str, Any]) -> Recipe:
         if key not in flat:
             raise ValueError(f"'{name}' lacks {key}; the original has no default for it")
     if str(flat["dataset_name"]) not in _DATASETS:
-        raise ValueError(f"'{name}': dataset_name '{flat['dataset_name']}' is none of {', '.join(_DATASETS)}")
+        raise ValueError(f"'{name}': dataset_name {flat['dataset_name']!r:.80} is none of {', '.join(_DATASETS)}")
     overrides = {ours: flat[theirs] for theirs, (ours, _) in renamed.items()}
     overrides |= {f"data.{key}": value for key, value in _DATASETS[flat["dataset_name"]].items()}
     try:

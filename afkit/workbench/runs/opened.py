@@ -161,7 +161,11 @@ class OpenedRun:
         annotations = named if isinstance(named, str) else self.recipe.data.annotations
         root = str(given or self.facts.data_root or "data")
         places = [base / root for base in (project_root(), Path.cwd(), *self.folder.absolute().parents)]
-        found = next((place for place in places if locate(place, annotations).is_file()), None)
+        try:
+            found = next((place for place in places if locate(place, annotations).is_file()), None)
+        except OSError as error:  # of a name that is none
+            where = f"{self.folder / 'run.json'} names no folder of data ({error.strerror})"
+            raise ValueError(f"{where}; name it (--data-root)") from None
         if found is None:
             raise ValueError(
                 f"{locate(places[0], annotations)} does not exist; name the folder of the run's data (--data-root)"
