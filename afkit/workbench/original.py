@@ -241,7 +241,7 @@ def _translate(flat: Mapping[str, Any], family: str) -> dict[str, Any]:
         embed, stem, branch = (arch[0], 0, *arch[1:]) if pools else arch
     except (TypeError, ValueError, LookupError):
         layers = "[embedding, pooling]" if pools else "[embedding, stem, branch]"
-        raise ValueError(f"model.backbone_arch must be {layers} layers, not {arch!r}") from None
+        raise ValueError(f"model.backbone_arch must be {layers} layers, not {arch!r:.80}") from None
     upsampled = flat["dataset_name"] == "anet" and bool(flat["dataset.force_upsampling"])  # the others do not read it
     warmup_epochs = flat["opt.warmup_epochs"] if flat["opt.warmup"] else 0
     trained = flat.get("opt.early_stop_epochs", flat["opt.epochs"] + flat["opt.warmup_epochs"])  # warm-up or not
