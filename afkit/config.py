@@ -336,7 +336,7 @@ def make_recipe(settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
     try:
         made = Recipe.model_validate(merged)
     except ValidationError as error:
-        raise ValueError(_one_sentence(error, str(settings.get("name", "?")))) from None
+        raise ValueError(_one_sentence(error, str(settings.get("name", "?"))[:80])) from None
     for dotted, value in (overrides or {}).items():
         kind = type(getattr(getattr(made, dotted.partition(".")[0]), dotted.partition(".")[2]))
         if isinstance(value, bool | str) and kind in (int, float, bool) and kind is not type(value):
