@@ -269,7 +269,7 @@ def read_runs(folders: Sequence[Path], results: str | Path = "results") -> list[
 def read_metrics(folder: Path) -> pd.DataFrame:
     """metrics.csv of a run; empty where there is none, as for given weights, or where it is broken."""
     with suppress(OSError, ValueError, KeyError, OverflowError), open_to_read(folder / "metrics.csv") as file:
-        return pd.read_csv(file)[METRICS].astype(float)
+        return pd.read_csv(file, usecols=METRICS, index_col=False)[METRICS].astype(float)
     return pd.DataFrame(columns=METRICS, dtype=float)
 
 
