@@ -170,7 +170,8 @@ def read_textgrid(path: Path) -> Table:
     try:
         grid = textgrid_io.parseTextgridStr(f"{text}\n", includeEmptyIntervals=True)
     except (errors.PraatioException, ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is no TextGrid that Praat can read ({error}); open it there and save it") from None
+        seen = str(error)[:200]
+        raise ValueError(f"{path} is no TextGrid that Praat can read ({seen}); open it there and save it") from None
     said = [int(long or short) for long, short in _SIZES.findall(text)]
     found = [len(tier["entries"]) for tier in grid["tiers"]]
     if said and said != found:
