@@ -181,6 +181,6 @@ def backwards(name: str, clock: np.ndarray, cells: list[tuple[int, str]], rest: 
     place = int(np.argmax(np.diff(clock) < 0))
     (_, before), (row, after) = cells[place : place + 2]
     like, remedy = fall_like(clock, place, before)
-    what = f"its clock '{name}' runs backwards in row {row}, from {before} to {after}{like and ', ' + like}"
+    what = f"its clock '{name}' runs backwards in row {row}, from {before:.40} to {after:.40}{like and ', ' + like}"
     regular = f"leave it out with --columns {rest or 'NAMES'} and give FOLDER@HZ if the samples are regular"
     return f"{what}; {remedy}, or {regular}"
