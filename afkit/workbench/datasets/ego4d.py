@@ -123,9 +123,9 @@ def _read_moments(path: Path) -> list[_Clip]:
     content, where, clips = read_json(path), str(path), []
     try:
         for video in content["videos"]:
-            where = f"{path}, video {video.get('video_uid')!r}"
+            where = f"{path}, video {video.get('video_uid')!r:.80}"
             for clip in video["clips"]:
-                where = f"{path}, video {video.get('video_uid')!r}, clip {clip.get('clip_uid')!r}"
+                where = f"{path}, video {video.get('video_uid')!r:.80}, clip {clip.get('clip_uid')!r:.80}"
                 clips.append(_read_clip(video, clip))
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
         reason = repr(error)[:200]
