@@ -42,11 +42,11 @@ def as_table(
     return Table(path, form, frame, where, [path.stem] * len(rows), named)
 
 
-def check_cells(path: Path, cells: Sequence[str]) -> None:
+def check_cells(where: str, cells: Sequence[str]) -> None:
     """Raise a ValueError for a row of very many cells, or with a cell of whole pages."""
     if len(cells) > MOST_CELLS or max(map(len, cells), default=0) > LONGEST_CELL:
         seen = f"{len(cells)} cells, the longest of {max(map(len, cells))} letters"
-        raise ValueError(f"{path} has a row of {seen}; look what separates them, and whether each quote is closed")
+        raise ValueError(f"{where} has {seen}; look what separates them, and whether each quote is closed")
 
 
 def places(number: int) -> list[str]:
@@ -69,8 +69,8 @@ def read_elan(path: Path) -> Table:
     """Tab-delimited text as ELAN exports it, with or without a row of names, in whatever language."""
     lines = _numbered(path)
     rows, where = [line.split("\t") for _, line in lines], [place for place, _ in lines]
-    for cells in rows:
-        check_cells(path, cells)
+    for place, cells in zip(where, rows, strict=True):
+        check_cells(place, cells)
     if rows and not any(is_time(cell) for cell in rows[0]):
         names, rows, where = rows[0], rows[1:], where[1:]
     else:
@@ -146,7 +146,7 @@ def read_csv_table(path: Path, form: str = "csv") -> Table:
     where, comments = [], 0
     try:
         for cells in reader:
-            check_cells(path, cells)
+            check_cells(f"{path}, row {reader.line_num + skipped}", cells)
             width = len(rows[0]) if rows else 0
             if any(cell.strip() for cell in cells):
                 row = any(map(is_time, cells[1:])) and header.count(separator) in (0, len(cells) - 1)

@@ -65,7 +65,7 @@ def read_boris(path: Path) -> Table:
     films = [name for name in names if (meaning := read_name(name)) and meaning.field == "video"]
     events = []
     for number, cells in numbered:
-        check_cells(path, cells)
+        check_cells(f"{path}, row {number}", cells)
         if any(cell.strip() for cell in cells):
             event = dict(zip(names, map(str.strip, cells), strict=False)) | {"where": f"{path}, row {number}"}
             id_or_film = (
