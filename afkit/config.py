@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from afkit.opening import plain_name
+from afkit.opening import LONGEST_KEY, plain_name
 
 MOST_WIDTH = 2**17  # channels, classes
 MOST_LAYERS = 256  # of one kind
@@ -25,7 +25,7 @@ Window = Annotated[int, Field(le=MOST_STEPS)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_max_length=LONGEST_KEY)
 
 
 class DataConfig(_Section):

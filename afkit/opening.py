@@ -194,7 +194,7 @@ MOST_BYTES = 255  # of a file's or folder's name, which systems allow
 NAME_BYTES = 200  # of a name that gets an ending, or is a temporary one first
 LONGEST_NAME = 120  # bytes of a file name without digest and ending
 SHORT_DIGEST = 8  # digits
-LONGEST_KEY = 2000  # letters, in JSON or YAML
+LONGEST_KEY = 2000  # letters, in JSON or YAML; of a recipe's texts, too
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}  # Windows
 
 

@@ -55,7 +55,6 @@ def test_parameter_names():
 @pytest.mark.parametrize(
     "wrong, offered",
     [
-        ("optim.epoch", "did you mean 'optim.epochs'?"),
         ("model.epochs", "did you mean 'optim.epochs'?"),
         ("epochs", "did you mean 'optim.epochs'?"),
         ("decode.sigmas", "did you mean 'decode.sigma'?"),
@@ -97,7 +96,7 @@ WRONG = {
     "data": {
         **{"crop_ratio": [(0.9, 0.5), (0, 1), (0.5, 1.5)], "crop_min_overlap": [-0.1], "suffix": [".pt"]},
         **{"tious": [[0.5, 0.3], [0.5, 0.5], [0.0, 0.5], []], "num_classes": [0], "input_dims": [[]]},
-        **{"features": ["tiny/features"], "downsample": [0], "fps": [0, -30]},
+        **{"features": ["tiny/features"], "downsample": [0], "fps": [0, -30], "train_subsets": [["x" * 2001]]},
     },
     "loss": {"init_loss_norm": [0], "label_smoothing": [1], "regression": ["l1"]},
     "decode": {"nms": ["fast"], "sigma": [0], "iou_threshold": [1.5], "max_segments": [0], "pre_nms_topk": [0]},

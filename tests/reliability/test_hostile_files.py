@@ -69,6 +69,7 @@ ANNOTATIONS = [
                                               for number in ("-0.0", NESTED))),
     *said("'subset' is missing", one_video(entry='"subset": ["x"]')),
     *said("gives 'subset' twice", one_video(entry='"subset": "x", "subset": "y"')),
+    *said("a key of 2001 letters", one_video(entry='"subset": "x", "' + "y" * 2001 + '": 1')),
     *said("gives 'a' twice", '{"database": {"a": {"subset": "x"}, "a": {"subset": "y"}}}'),
 ]  # fmt: skip
 NAMES = ("\x1b[31m", "\u202egnp.a", "a\x00b", "a\nb", "x" * 201, "\ud800")
@@ -120,7 +121,8 @@ YAML = [
     ("a: [1]\na: [2]\n", "line 2: 'a' is given twice"),
     ("a:\n- 1\n- 010\n", "line 3: 010 may be a number or a name"),
     *said("", "a: !!python/object/apply:os.mkdir [ran]\n", "a: !!python/name:os.system\n", "a: !mine 3\n"),
-    *said("", "a: 2001-99-99\n", "a: !!set {b}\n", "a: " + "9" * 5000 + "\n", "a: !!bool x\n", "a: !!int x\n"),
+    ("a: " + "9" * 2001 + "\n", "line 1: a word of 2001 letters"),
+    *said("", "a: 2001-99-99\n", "a: !!set {b}\n", "a: !!bool x\n", "a: !!int x\n"),
     *said("", "a: " + "[" * 1000 + "\n", "? [a, b]\n: 3\n", "{a: 1}: 3\n", "a: &a\n  <<: *a\n", '"\\ud800": 3\n'),
     *said("", "a: \x07\n", b"\xff", "a: 1\n---\nb: 2\n", "", "watch"),
 ]

@@ -39,7 +39,7 @@ UNITS = {  # name: seconds, or 0 where a rate tells
     "frames": 0.0,
     "samples": 0.0,
 }
-LONGEST_NAME = 500  # letters, of a column or label
+LONGEST_WORD = 500  # letters, of a column or label
 _SEPARATED = (  # times written in several ways, as ELAN names them
     (re.compile(r"h+:mm?:ss?(?:[.,]m?s\w*)?(?!:)"), " clock "),
     (re.compile(r"\bss?[.,]m?s(?:ec)?\b"), " seconds "),
@@ -92,7 +92,7 @@ def _split(token: str) -> list[str]:
 
 def _words(name: str) -> list[list[str]]:
     """The words of each token of a name; what is far longer than a name has none that are known."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_WORD:
         return [[]]
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.strip())
     text = plain(name)
@@ -188,7 +188,7 @@ def alike_labels(labels: Iterable[str]) -> list[tuple[str, str]]:
     by_key: defaultdict[str, set[str]] = defaultdict(set)
     for label in set(labels):
         text = plain(label)
-        if len(text) <= LONGEST_NAME and len(re.findall(r"[^\W\d_]", text)) >= _LEAST_LETTERS:
+        if len(text) <= LONGEST_WORD and len(re.findall(r"[^\W\d_]", text)) >= _LEAST_LETTERS:
             for key in {text, *(text[:i] + text[i + 1 :] for i in range(1, len(text)))}:
                 by_key[key].add(label)
     pairs = {(a, b) for group in by_key.values() for a in group for b in group if a < b}

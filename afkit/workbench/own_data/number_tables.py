@@ -15,7 +15,7 @@ from afkit.data.feature_formats import listed
 from afkit.opening import read_text
 from afkit.workbench.own_data.clocks import UNIX_SEC, as_seconds
 from afkit.workbench.own_data.import_formats import places
-from afkit.workbench.own_data.import_names import LONGEST_NAME, unit_of
+from afkit.workbench.own_data.import_names import LONGEST_WORD, unit_of
 from afkit.workbench.own_data.import_rows import WALL, is_empty
 from afkit.workbench.own_data.sample_columns import (
     LEAST_ROWS,
@@ -77,7 +77,7 @@ def _read(text: str, gaps: bool, columns: Sequence[str], label: str) -> Numbers:
     lines, separator = _lines(text)
     names, lines = _without_last(*_split_names(lines))
     long = max(names, key=len, default="")
-    if len(long) > LONGEST_NAME:
+    if len(long) > LONGEST_WORD:
         raise ValueError(f"a column is called '{long[:40]}...', {len(long)} letters; give it a shorter name")
     if not lines:
         raise ValueError("it holds no row of numbers" + (f", only the names {listed(names)}" if names else ""))

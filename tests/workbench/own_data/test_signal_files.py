@@ -97,7 +97,7 @@ def test_what_is_wrong_is_told_by_file_and_repaired_on_request(sensors, tmp_path
         return
     folder, said = make(sensors, tmp_path, fix=True)
     assert message in lines[1] and said[0].startswith(f"changed: {lines[1].partition(';')[0]}")
-    assert np.isfinite(np.load(folder / "a.npy")).all()
+    assert np.abs(np.load(folder / "a.npy")).max() < 1000  # of samples, neither NaN nor a code
 
 
 def test_many_problems_and_repairs_are_told_in_few_lines(sensors, tmp_path):
