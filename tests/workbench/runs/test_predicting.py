@@ -208,14 +208,14 @@ def test_what_is_missing_or_has_changed_is_predicted_again(new, go):
 
 
 def test_the_samples_beside_the_header_of_a_record_are_looked_at_too(tmp_path):
-    for name in ("a.hea", "a.dat"):
-        (tmp_path / name).write_bytes(b"1")
+    header, samples = tmp_path / "walk [1].hea", tmp_path / "walk [1].dat"
+    samples.write_bytes(b"1")
 
     def key():
-        return predicting._key(SimpleNamespace(settings="some"), Recording("a", [tmp_path / "a.hea"], ["a"]), "csv")
+        return predicting._key(SimpleNamespace(settings="some"), Recording("walk", [header], ["walk"]), "csv")
 
     before = key()
-    (tmp_path / "a.dat").write_bytes(b"12")
+    samples.write_bytes(b"12")
     assert key() != before
 
 
