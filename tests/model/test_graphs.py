@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_data import TEMPORALMAXER, TRIDET, tiny_recipe, training_set, write_tiny_data
+from tiny_data import TEMPORALMAXER, TRIDET, tiny_recipe, training_set
 
 from afkit.data.batches import training_batches
 from afkit.data.items import Dataset
@@ -34,12 +34,6 @@ def over_buffers(lengths):
         return replay
 
     return capture
-
-
-@pytest.fixture
-def root(tmp_path):
-    write_tiny_data(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize("network", NETWORKS)

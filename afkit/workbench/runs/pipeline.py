@@ -2,16 +2,17 @@
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError
 from papermill.exceptions import PapermillExecutionError
 
 from afkit.files import LOCK, locked, write_text
@@ -174,7 +175,7 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
             kernel has gone.
 
     Raises:
-        StageError: it failed; the executed part is kept.
+        StageError: it failed, and the executed part is kept, or its kernel died or did not start.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # for the kernels, as the next
     os.environ.setdefault(EVERY, str(TERMINAL_SEC if sys.stdout.isatty() else FILE_SEC))
@@ -184,36 +185,39 @@ def execute(notebook: str, output: Path, parameters: Mapping[str, Any], inherite
     output.parent.mkdir(parents=True, exist_ok=True)
     make_way(output)  # papermill would follow a link
     began, where = time.perf_counter(), f"; the notebook is {output}"
-    try:
-        papermill.execute_notebook(
-            str(path),
-            str(output).replace("{", "{{").replace("}", "}}"),  # papermill formats the path with the parameters
-            dict(parameters),
-            kernel_name="python3",
-            cwd=str(project_root()),
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            extra_arguments=options,
-            kernel_manager_class=_kernels_with(inherited),
-        )
-    except PapermillExecutionError as error:
-        _tidy(output)
-        reason = f"{error.ename}: {error.evalue}"
-        raise StageError(f"{output.stem} failed in cell {error.cell_index}: {reason}{where}", reason) from None
-    except (DeadKernelError, CellTimeoutError) as error:
-        raise StageError(f"{output.stem} stopped, its kernel died: {error}{where}", str(error)) from None
+    with tempfile.TemporaryFile() as said:
+        try:
+            papermill.execute_notebook(
+                str(path),
+                str(output).replace("{", "{{").replace("}", "}}"),  # papermill formats the path with the parameters
+                dict(parameters),
+                kernel_name="python3",
+                cwd=str(project_root()),
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                extra_arguments=options,
+                kernel_manager_class=_kernels_with(inherited, said),
+            )
+        except PapermillExecutionError as error:
+            _tidy(output)
+            reason = f"{error.ename}: {error.evalue}"
+            raise StageError(f"{output.stem} failed in cell {error.cell_index}: {reason}{where}", reason) from None
+        except (RuntimeError, CellTimeoutError) as error:
+            said.seek(0)
+            reason = ": ".join([str(error), *said.read().decode(errors="replace").splitlines()[-1:]])
+            raise StageError(f"{output.stem} stopped: {reason}{where}", reason) from None
     _tidy(output)
     return time.perf_counter() - began
 
 
-def _kernels_with(inherited: Sequence[int]) -> type[AsyncKernelManager]:
-    """What starts kernels that inherit open files."""
+def _kernels_with(inherited: Sequence[int], said: IO[bytes]) -> type[AsyncKernelManager]:
+    """What starts kernels that inherit open files, and say there what they do not say in the notebook."""
 
     class Kernels(AsyncKernelManager):
         shutdown_wait_time = SAVING_SEC
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # declared as not async above
-            await super().start_kernel(**options, pass_fds=tuple(inherited))
+            await super().start_kernel(**options, pass_fds=tuple(inherited), stderr=said)
 
     return Kernels
 

@@ -4,7 +4,7 @@ import builtins
 
 import numpy as np
 import pytest
-from tiny_data import change_video, read_database, seconds_of, tiny_recipe, write_annotations, write_tiny_data
+from tiny_data import change_video, read_database, seconds_of, tiny_recipe, write_annotations
 
 from afkit.data.annotations import to_frame
 from afkit.data.items import Dataset
@@ -20,12 +20,6 @@ TIOUS = [0.3, 0.5]
 @pytest.fixture(scope="module")
 def sklearn():
     pytest.importorskip("sklearn", reason="the frame classifier needs scikit-learn")
-
-
-@pytest.fixture
-def root(tmp_path):
-    write_tiny_data(tmp_path)
-    return tmp_path
 
 
 def datasets(root, **overrides):

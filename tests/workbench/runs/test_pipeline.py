@@ -78,18 +78,22 @@ def test_data_that_has_changed_and_another_run_are_refused_although_all_is_done(
     assert executed == [] and read_run(tmp_path / "run") == before
 
 
+def find_notebook(monkeypatch, path, *texts):
+    """A notebook of these cells, the first of parameters, is what `execute` finds."""
+    cells = [nbformat.v4.new_code_cell(text) for text in texts]
+    cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}}), path)
+    monkeypatch.setattr(pipeline, "notebook_path", lambda stage: path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "imports"), [("notebooks", True), ("installed", False)])
 def test_modules_of_the_working_directory_are_for_the_notebooks_of_a_project(tmp_path, monkeypatch, place, imports):
     """Those that were installed are also executed where anybody may have put modules."""
     source = "import importlib.util\nassert (importlib.util.find_spec('stranger') is not None) is found"
-    cells = [nbformat.v4.new_code_cell("found = None", metadata={"tags": ["parameters"]})]
-    cells.append(nbformat.v4.new_code_cell(source))
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
     (tmp_path / place).mkdir()
-    nbformat.write(notebook, tmp_path / place / "03_eval.ipynb")
+    find_notebook(monkeypatch, tmp_path / place / "03_eval.ipynb", "found = None", source)
     (tmp_path / "stranger.py").write_text("")
-    monkeypatch.setattr(pipeline, "notebook_path", lambda stage: tmp_path / place / f"{stage}.ipynb")
     monkeypatch.chdir(tmp_path)
     pipeline.execute("03_eval", tmp_path / "run" / "03_eval.ipynb", {"found": imports})
 
@@ -99,11 +103,23 @@ def test_lines_of_progress_are_shown_while_a_notebook_works_and_are_not_kept(tmp
     monkeypatch.setenv(EVERY, "0.1")
     waits = "import time\nfrom afkit.workbench.progress import progress\nfor _ in progress(range(9), 'wait'):"
     label = "display({'text/html': 'lift, 5 s left\\n'}, raw=True)"  # in a table anything may stand
-    cells = [nbformat.v4.new_code_cell(text) for text in (f"{waits} time.sleep(0.3)", "print('done')", label)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "waits.ipynb")
-    monkeypatch.setattr(pipeline, "notebook_path", lambda _: tmp_path / "waits.ipynb")
+    find_notebook(monkeypatch, tmp_path / "waits.ipynb", f"{waits} time.sleep(0.3)", "print('done')", label)
     pipeline.execute("waits", tmp_path / "executed.ipynb", {})
     assert re.search(r"^wait: \d of 9, \d s left$", capfd.readouterr().out, re.MULTILINE)
     kept = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells
     texts = [[output.get("text") or output.data["text/html"] for output in cell.outputs] for cell in kept]
     assert texts == [[], ["done\n"], ["lift, 5 s left\n"]]
+
+
+@pytest.mark.slow
+def test_what_a_kernel_says_beside_its_notebook_is_shown_where_it_dies(tmp_path, monkeypatch, capfd):
+    says = "import os\nos.write(2, b'in a library\\n')\nif dies: os._exit(1)"
+    find_notebook(monkeypatch, tmp_path / "says.ipynb", "dies = 0", says)
+    pipeline.execute("says", tmp_path / "executed.ipynb", {})
+    assert capfd.readouterr().err == ""
+    with pytest.raises(pipeline.StageError, match=r"stopped: Kernel died: in a library; the notebook is"):
+        pipeline.execute("says", tmp_path / "executed.ipynb", {"dies": 1})
+    (tmp_path / "ipykernel_launcher.py").write_text("raise ImportError('no libzmq')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(pipeline.StageError, match=r"stopped: Kernel died .*: ImportError: no libzmq; the notebook is"):
+        pipeline.execute("says", tmp_path / "executed.ipynb", {})
