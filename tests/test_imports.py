@@ -18,7 +18,7 @@ CORE = [path for path in sorted(PACKAGE.rglob("*.py")) if "workbench" not in pat
 DEPENDENCIES = {"torch", "numpy", "pandas", "pydantic", "safetensors", "h5py", "yaml"}  # yaml only where it is used
 TABLES = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}  # may name what lies on the upper floor, lazily
 MOST_MODULES, MOST_LINES, MOST_STATEMENTS = 36, 7_110, 4_435  # of the core
-MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 34_891, 40_692
+MOST_LINES_OF_ALL, MOST_LINES_OF_TESTS = 34_893, 40_701
 
 
 def imported_modules(path):

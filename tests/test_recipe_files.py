@@ -100,8 +100,8 @@ def test_a_wrong_setting_is_named_with_the_file(project, text, message):
     path = write(project, text)
     with pytest.raises(ValueError) as error:
         afkit.recipe("mine")
-    assert str(error.value).startswith(str(path)) and message in str(error.value)
-    assert "\n" not in str(error.value)
+    said = str(error.value).removeprefix(str(path))
+    assert said.startswith((": ", message)) and message in said and "\n" not in said
 
 
 def test_a_file_that_cannot_be_read_is_named(project):

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -153,8 +154,9 @@ def _run_stage(run: Run, common: Mapping[str, Any], parameters: dict[str, Any], 
     note_stage(folder, entry, status="running", parameters=parameters)
     try:
         return execute(run.stage, folder / f"{entry}.ipynb", {**common, **parameters}, [lock])
-    except StageError as error:
-        fail_stage(folder, entry, hide_places(error.reason))
+    except (RuntimeError, OSError, ValueError) as error:  # of the notebook, of what starts its kernel, of the disk
+        with suppress(OSError):
+            fail_stage(folder, entry, hide_places(getattr(error, "reason", str(error))))
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"with {entry}{_from_step(folder) if run.stage == '02_train' else ''}") from None

@@ -47,6 +47,15 @@ def test_a_finished_stage_of_other_code_is_kept_and_named(tmp_path, executed, mo
     assert said[1].startswith(f"02_train       already done, {change}") and said[1].endswith("; --again 02 repeats it")
 
 
+@pytest.mark.parametrize("error", [pipeline.StageError("it failed", "why"), OSError("no space"), ValueError("no JSON")])
+def test_a_stage_that_cannot_be_executed_has_failed_whatever_the_reason(tmp_path, executed, monkeypatch, error):
+    monkeypatch.setattr(pipeline, "execute", lambda *_: (_ for _ in ()).throw(error))
+    with pytest.raises(type(error), match=str(error)):
+        start(tmp_path, stages=["01"], again=["01"])
+    noted = read_run(tmp_path / "run")["stages"]["01_data"]
+    assert (noted["status"], noted["error"]) == ("failed", getattr(error, "reason", str(error)))
+
+
 def test_what_settings_do_not_do_is_said_at_the_start(tmp_path, executed):
     said, overrides = [], {"data.test_subsets": ["Training"], "optim.schedule_epochs": [3]}
     run("watch", 5, overrides, {}, str(tmp_path / "data"), stages=["01"], folder=tmp_path / "own", say=said.append)
